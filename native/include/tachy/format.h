@@ -1,0 +1,296 @@
+/* The layouts of rings, blocks and batches: the one file that the recorder and the reader share.
+ *
+ * docs/format.md is the specification; the numbers here are the same numbers. Nothing in this file allocates, calls the
+ * system or depends on more than <stdint.h>. Enumerations are append-only.
+ */
+#ifndef TACHY_FORMAT_H
+#define TACHY_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define TACHY_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define TACHY_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+
+#define TACHY_FORMAT_VERSION 1u
+#define TACHY_BLOCK_MAGIC 0x4B4C4254u    /* "TBLK" */
+#define TACHY_BATCH_MAGIC 0x54414254u    /* "TBAT" */
+#define TACHY_SEGMENT_MAGIC 0x47455354u  /* "TSEG" */
+#define TACHY_FRAGMENT_MAGIC 0x47415246u /* "FRAG" */
+
+#define TACHY_DEPTH_MAX 1024u    /* entries of a shadow stack; depths are 0 .. 1023 */
+#define TACHY_SITE_MAX 0x3FFFFFu /* site numbers are 1 .. 2^22 - 1 */
+#define TACHY_DEPTH_SHIFT 22u    /* in a span record's last word */
+#define TACHY_LOG_ARGS_MAX 8u
+
+typedef enum tachy_class { TACHY_CLASS_LOG = 1, TACHY_CLASS_METRIC = 2, TACHY_CLASS_SPAN = 3 } tachy_class;
+
+typedef enum tachy_codec {
+  TACHY_CODEC_NONE = 0,
+  TACHY_CODEC_ZSTD = 1,
+  TACHY_CODEC_LZ4 = 2,
+  TACHY_CODEC_GZIP = 3
+} tachy_codec;
+
+typedef enum tachy_level {
+  TACHY_LEVEL_NONE = 0,
+  TACHY_LEVEL_FATAL = 1,
+  TACHY_LEVEL_ERROR = 2,
+  TACHY_LEVEL_WARN = 3,
+  TACHY_LEVEL_INFO = 4,
+  TACHY_LEVEL_DEBUG = 5,
+  TACHY_LEVEL_TRACE = 6
+} tachy_level;
+
+typedef enum tachy_site_kind {
+  TACHY_SITE_SPAN = 0,
+  TACHY_SITE_LOG = 1,
+  TACHY_SITE_METRIC_INT = 2,
+  TACHY_SITE_METRIC_F64 = 3,
+  TACHY_SITE_METRIC_TICKS = 4,
+  TACHY_SITE_FRAME = 5,
+  TACHY_SITE_ASYNC = 6
+} tachy_site_kind;
+
+typedef enum tachy_arg_type {
+  TACHY_ARG_END = 0,
+  TACHY_ARG_I64 = 1,
+  TACHY_ARG_U64 = 2,
+  TACHY_ARG_F64 = 3,
+  TACHY_ARG_TEXT = 4,
+  TACHY_ARG_POINTER = 5
+} tachy_arg_type;
+
+/* Rings ---------------------------------------------------------------------------------------------------------- */
+
+#define TACHY_CONTROL_FIRST UINT64_C(0xFFFFFFFFFFFFFFF0)
+#define TACHY_CONTROL_PAD UINT64_C(0xFFFFFFFFFFFFFFFF)
+#define TACHY_CONTROL_GAP UINT64_C(0xFFFFFFFFFFFFFFFE)
+#define TACHY_CONTROL_LONG UINT64_C(0xFFFFFFFFFFFFFFFD)
+#define TACHY_CONTROL_ASYNC_BEGIN UINT64_C(0xFFFFFFFFFFFFFFFC)
+#define TACHY_CONTROL_ASYNC_END UINT64_C(0xFFFFFFFFFFFFFFFB)
+
+typedef struct tachy_span_record {
+  uint64_t begin;    /* ticks */
+  uint32_t duration; /* ticks; UINT32_MAX: the tachy_long_record before it has it */
+  uint32_t word;     /* depth << 22 | site */
+} tachy_span_record;
+
+typedef struct tachy_long_record {
+  uint64_t control; /* TACHY_CONTROL_LONG */
+  uint64_t duration;
+} tachy_long_record;
+
+typedef struct tachy_gap_record {
+  uint64_t control; /* TACHY_CONTROL_GAP */
+  uint64_t count;
+  uint64_t depth;
+  uint64_t zero;
+} tachy_gap_record;
+
+typedef struct tachy_async_record {
+  uint64_t control; /* TACHY_CONTROL_ASYNC_BEGIN or _END */
+  uint64_t ticks;
+  uint32_t site;
+  uint32_t depth;
+  uint64_t id;
+  uint64_t parent;
+  uint64_t zero;
+} tachy_async_record;
+
+typedef struct tachy_metric_record {
+  uint64_t ticks;
+  uint64_t value;
+  uint32_t site;
+  uint32_t set;
+} tachy_metric_record;
+
+typedef struct tachy_log_record {
+  uint64_t ticks;
+  uint32_t site;
+  uint32_t set;
+  uint32_t size;  /* of the record with its arguments */
+  uint32_t types; /* 4 bits each, the first argument lowest */
+} tachy_log_record;
+
+typedef struct tachy_open_span {
+  uint64_t begin; /* ticks */
+  uint32_t site;
+  uint32_t zero;
+} tachy_open_span;
+
+TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_long_record) == 16, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_gap_record) == 32, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_async_record) == 48, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_metric_record) == 24, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_log_record) == 24, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_open_span) == 16, "format");
+
+/* Blocks --------------------------------------------------------------------------------------------------------- */
+
+typedef struct tachy_block_header {
+  uint32_t magic;
+  uint16_t version;
+  uint8_t cls;   /* tachy_class */
+  uint8_t codec; /* tachy_codec */
+  uint32_t header_size;
+  uint32_t thread_count;
+  uint8_t process_id[16];
+  uint64_t sequence;
+  uint64_t ticks0;
+  int64_t utc0;
+  uint64_t ticks1;
+  int64_t utc1;
+  uint64_t frequency;
+  uint64_t tick_unit;
+  uint64_t begin_ticks;
+  uint64_t end_ticks;
+  int64_t begin_utc;
+  int64_t end_utc;
+  uint64_t events;
+  uint64_t dropped;
+  uint64_t raw_size;
+  uint64_t stored_size;
+  uint64_t body_hash;
+  uint64_t header_hash;
+  uint8_t zeros[40];
+} tachy_block_header;
+
+typedef struct tachy_block_thread {
+  uint32_t number;
+  uint32_t name_size;
+  uint64_t name_offset;
+  uint64_t os_id;
+  uint64_t rows;
+  uint64_t async_rows;
+  uint64_t events;
+  uint64_t dropped;
+  uint64_t first;
+  uint64_t base_ticks;
+  uint64_t begin_ticks;
+  uint64_t end_ticks;
+  int64_t begin_utc;
+  int64_t end_utc;
+  uint32_t open_at_start;
+  uint32_t open_at_end;
+} tachy_block_thread;
+
+typedef struct tachy_body_header {
+  uint32_t column_count;
+  uint32_t zero;
+} tachy_body_header;
+
+typedef struct tachy_column {
+  uint16_t id;
+  uint16_t encoding;
+  uint32_t zero;
+  uint64_t count;
+  uint64_t size;
+} tachy_column;
+
+TACHY_STATIC_ASSERT(sizeof(tachy_block_header) == 208, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_block_thread) == 112, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_body_header) == 8, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_column) == 24, "format");
+
+enum { TACHY_ENCODING_UINT = 1, TACHY_ENCODING_F64 = 2, TACHY_ENCODING_BYTES = 3 };
+
+typedef enum tachy_column_id {
+  TACHY_COLUMN_STRING_SIZE = 1,
+  TACHY_COLUMN_STRING_BYTES = 2,
+  TACHY_COLUMN_SITE_ID = 3,
+  TACHY_COLUMN_SITE_NAME = 4,
+  TACHY_COLUMN_SITE_TARGET = 5,
+  TACHY_COLUMN_SITE_FILE = 6,
+  TACHY_COLUMN_SITE_UNIT = 7,
+  TACHY_COLUMN_SITE_LINE = 8,
+  TACHY_COLUMN_SITE_LEVEL = 9,
+  TACHY_COLUMN_SITE_KIND = 10,
+  TACHY_COLUMN_SET_SIZE = 11,
+  TACHY_COLUMN_SET_KEY = 12,
+  TACHY_COLUMN_SET_VALUE = 13,
+  TACHY_COLUMN_GAP_COUNT = 14,
+  TACHY_COLUMN_ROW_SITE = 20,
+  TACHY_COLUMN_ROW_TIME = 21,
+  TACHY_COLUMN_ROW_SET = 22,
+  TACHY_COLUMN_VALUE_INT = 23,
+  TACHY_COLUMN_VALUE_F64 = 24,
+  TACHY_COLUMN_LOG_TYPES = 25,
+  TACHY_COLUMN_LOG_INT = 26,
+  TACHY_COLUMN_LOG_F64 = 27,
+  TACHY_COLUMN_LOG_TEXT_SIZE = 28,
+  TACHY_COLUMN_LOG_TEXT_BYTES = 29,
+  TACHY_COLUMN_SPAN_DEPTH = 40,
+  TACHY_COLUMN_SPAN_LEAD = 41,
+  TACHY_COLUMN_SPAN_TAIL = 42,
+  TACHY_COLUMN_OPEN_START_SITE = 43,
+  TACHY_COLUMN_OPEN_START_TICKS = 44,
+  TACHY_COLUMN_OPEN_START_UTC = 45,
+  TACHY_COLUMN_OPEN_START_ID = 46,
+  TACHY_COLUMN_OPEN_END_SITE = 47,
+  TACHY_COLUMN_OPEN_END_TICKS = 48,
+  TACHY_COLUMN_OPEN_END_UTC = 49,
+  TACHY_COLUMN_OPEN_END_ID = 50,
+  TACHY_COLUMN_ASYNC_KIND = 60,
+  TACHY_COLUMN_ASYNC_TIME = 61,
+  TACHY_COLUMN_ASYNC_SITE = 62,
+  TACHY_COLUMN_ASYNC_ID = 63,
+  TACHY_COLUMN_ASYNC_PARENT = 64,
+  TACHY_COLUMN_ASYNC_DEPTH = 65
+} tachy_column_id;
+
+/* Batches and segments ------------------------------------------------------------------------------------------- */
+
+typedef struct tachy_batch_header {
+  uint32_t magic;
+  uint16_t version;
+  uint16_t zero;
+  uint8_t batch_id[16];
+  uint8_t process_id[16];
+  uint32_t description_size;
+  uint32_t block_count;
+  uint64_t total_size;
+  uint64_t header_hash;
+} tachy_batch_header;
+
+TACHY_STATIC_ASSERT(sizeof(tachy_batch_header) == 64, "format");
+
+/* Arithmetic that both sides must do alike ----------------------------------------------------------------------- */
+
+static inline uint64_t tachy_pad8(uint64_t size) { return (size + 7u) & ~UINT64_C(7); }
+
+static inline uint64_t tachy_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
+
+static inline int64_t tachy_unzigzag(uint64_t v) { return (int64_t)((v >> 1) ^ (~(v & 1u) + 1u)); }
+
+/* UTC nanoseconds per tick of a block's clock. */
+static inline double tachy_clock_rate(const tachy_block_header *h) {
+  const int64_t ticks = (int64_t)(h->ticks1 - h->ticks0);
+  if (ticks <= 0 || h->utc1 <= h->utc0) return h->frequency ? 1e9 / (double)h->frequency : 1.0;
+  return (double)(h->utc1 - h->utc0) / (double)ticks;
+}
+
+/* The conversion saturates instead of overflowing: blocks come from outside. */
+static inline int64_t tachy_ticks_to_utc(const tachy_block_header *h, double rate, uint64_t ticks) {
+  const double ns = (double)(int64_t)(ticks - h->ticks0) * rate;
+  if (!(ns > -4.6e18 && ns < 4.6e18)) return h->utc0;
+  return (int64_t)((uint64_t)h->utc0 + (uint64_t)(int64_t)ns);
+}
+
+static inline uint64_t tachy_mix64(uint64_t x) {
+  x ^= x >> 30;
+  x *= UINT64_C(0xBF58476D1CE4E5B9);
+  x ^= x >> 27;
+  x *= UINT64_C(0x94D049BB133111EB);
+  return x ^ (x >> 31);
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,160 @@
+/* The reader: blocks -> Arrow C data, and blocks -> Perfetto bytes.
+ *
+ * Blocks come from outside. Whatever the bytes are, no function here reads out of bounds, loops, or allocates more than
+ * a small multiple of what a well-formed block of that size could hold; it returns TACHY_ERROR_FORMAT and a sentence.
+ * Decompression is the caller's: functions take a block's head (header, threads, names) and its body as it was before
+ * compression.
+ *
+ * No global state; every function may run on any thread at the same time as any other, on different handles.
+ * The reader does not know the recorder: the two share format.h.
+ */
+#ifndef TACHY_READER_H
+#define TACHY_READER_H
+
+#include "format.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+/* https://arrow.apache.org/docs/format/CDataInterface.html */
+struct ArrowSchema {
+  const char *format;
+  const char *name;
+  const char *metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema **children;
+  struct ArrowSchema *dictionary;
+  void (*release)(struct ArrowSchema *);
+  void *private_data;
+};
+struct ArrowArray {
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void **buffers;
+  struct ArrowArray **children;
+  struct ArrowArray *dictionary;
+  void (*release)(struct ArrowArray *);
+  void *private_data;
+};
+#endif
+
+typedef enum tachy_read_status {
+  TACHY_READ_OK = 0,
+  TACHY_READ_FORMAT = 1, /* the bytes are not what docs/format.md says */
+  TACHY_READ_MEMORY = 2,
+  TACHY_READ_ARGUMENT = 3
+} tachy_read_status;
+
+typedef struct tachy_read_error {
+  char message[256]; /* one sentence, filled when a function fails */
+} tachy_read_error;
+
+/* Structure and hashes --------------------------------------------------------------------------------------------- */
+
+/* XXH64, seed 0. */
+uint64_t tachy_hash(const void *bytes, uint64_t size);
+
+/* Checks the head of a block: at least its header_size bytes must be there. With `body`, also stored_size and
+ * body_hash. `size` is what is there; *total is set to the size of the whole block, padding included. header and
+ * threads may be copied out with memcpy afterwards (bytes need no alignment). */
+tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total,
+                                    tachy_read_error *error);
+
+/* Checks a whole batch: header, hash, sizes, every block with its body hash, that all blocks are of the batch's process
+ * and that nothing is left over. Offsets (from the start of the batch) of the first `capacity` blocks are written to
+ * `offsets`. */
+tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
+                                    tachy_read_error *error);
+
+/* The derived identities, 16 bytes each. */
+void tachy_block_id(const uint8_t process_id[16], uint8_t cls, uint64_t sequence, uint8_t id[16]);
+void tachy_stream_id(const uint8_t process_id[16], uint8_t cls, uint32_t thread, uint8_t id[16]);
+
+/* Decoding to Arrow ------------------------------------------------------------------------------------------------ */
+
+typedef struct tachy_read_options {
+  int64_t begin_utc; /* only events that overlap [begin_utc, end_utc] … */
+  int64_t end_utc;   /* … both inclusive; INT64_MIN, INT64_MAX for all */
+  int64_t thread;    /* only this thread number; -1 for all */
+  uint32_t open_end; /* spans: 1 to add the spans that are still open at the block's end, is_open, ending at the block's
+                        end */
+} tachy_read_options;
+
+/* Each fills *schema and *array (one struct array: a record batch) which the caller releases or imports. `body` is the
+ * uncompressed body.
+ *
+ * Dictionary columns (int32 indices, utf8 values) are marked D; `thread` is an int32 index into the block's thread
+ * table.
+ *
+ * spans:   thread, id int64, parent int64, depth uint32, hash uint32, begin ts, end ts, duration int64, name D, target
+ * D, filename D, line uint32, is_open bool                                        (ts: timestamp[ns, UTC]) hash is the
+ * low half of XXH64 over name, 0, target, 0, filename, 0 and the line as 4 bytes. Rows in the order of the ends. async:
+ * thread, time ts, event_type D ("begin", "end"), span_id int64, parent_span_id int64, depth uint32, hash uint32, name
+ * D, filename D, target D, line uint32 logs:    thread, time ts, target D, level int32, msg utf8, properties D (JSON
+ * text, "{}" for none), filename D, line uint32 metrics: thread, time ts, target D, name D, unit D, value float64,
+ * properties D, kind uint8 (tachy_site_kind) integers become doubles; ticks and frame metrics become seconds, their
+ * unit "seconds"
+ */
+tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   const tachy_read_options *options, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, tachy_read_error *error);
+tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   const tachy_read_options *options, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, tachy_read_error *error);
+tachy_read_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                  const tachy_read_options *options, struct ArrowSchema *schema,
+                                  struct ArrowArray *array, tachy_read_error *error);
+tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                     const tachy_read_options *options, struct ArrowSchema *schema,
+                                     struct ArrowArray *array, tachy_read_error *error);
+
+/* Perfetto --------------------------------------------------------------------------------------------------------- */
+
+/* One trace. Packets are appended to a buffer that the caller empties as he goes, so a trace of any length needs the
+ * memory of a block.
+ *
+ * Blocks of a process and class are added in the order of their sequence. Per thread one packet sequence, one slice
+ * track; timestamps are UTC nanoseconds, never decreasing within a thread. Slices that were open before the first block
+ * begin where they began; those that are open after the last one end at `end_utc` of tachy_perfetto_finish, marked
+ * is_open. Async spans are put on lanes (tracks) in which they nest, counters on one track per process and metric name,
+ * logs are instants on their thread's track (category "log"), frame marks slices on a track "Frames". The packets for
+ * clocks, processes and threads are the caller's: track uuids are below. */
+typedef struct tachy_perfetto tachy_perfetto;
+
+tachy_perfetto *tachy_perfetto_new(void);
+void tachy_perfetto_free(tachy_perfetto *trace);
+
+/* Only what overlaps [begin_utc, end_utc] is written (a slice that overlaps is written whole). */
+void tachy_perfetto_range(tachy_perfetto *trace, int64_t begin_utc, int64_t end_utc);
+
+tachy_read_status tachy_perfetto_add(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                     uint64_t body_size, tachy_read_error *error);
+tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error);
+
+/* The bytes since the last call, valid until the next call on this trace. */
+const void *tachy_perfetto_take(tachy_perfetto *trace, uint64_t *size);
+
+typedef struct tachy_perfetto_counts {
+  uint64_t slices; /* of thread tracks */
+  uint64_t async;
+  uint64_t counters;
+  uint64_t instants;
+  uint64_t frames;
+} tachy_perfetto_counts;
+void tachy_perfetto_get_counts(const tachy_perfetto *trace, tachy_perfetto_counts *counts);
+
+/* What the caller's descriptors refer to. */
+uint64_t tachy_perfetto_process_uuid(const uint8_t process_id[16]);
+uint64_t tachy_perfetto_thread_uuid(const uint8_t process_id[16], uint32_t thread);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,227 @@
+/* tachy: logs, metrics and spans at full rate, for at most 20 ns an event.
+ *
+ *   tachy_config config = {.sdk = "mine 1.0"};          // zero means default, everywhere
+ *   tachy_start(&config);
+ *   TACHY_DEFINE_SPAN(tick, "game", "Tick");            // a static description, registered on first use
+ *   tachy_scope scope = tachy_span_begin(&tick);
+ *   tachy_span_end(scope);
+ *   tachy_stop(1000);
+ *
+ * Every thread writes to rings of its own; a collector thread makes blocks of them; a *sender*, written with whatever
+ * the host has for HTTP, takes batches and says what became of them (see "Sending"). This header and hot.h (the inline
+ * half, included at the end) compile as C11 and C++17 and depend on nothing.
+ *
+ * Threads: every function may be called from any thread at any time unless its comment says otherwise. Recording calls
+ * return nothing and cannot fail upward: what is lost is counted in tachy_stats. Before tachy_start and after
+ * tachy_stop they do nothing.
+ *
+ * Caveats: text in a site must live as long as the site's module. A thread that is inside a signal handler must not
+ * record. After fork() the child does not record until it calls tachy_start.
+ */
+#ifndef TACHY_TACHY_H
+#define TACHY_TACHY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format.h"
+
+#define TACHY_VERSION "0.1.0"
+
+#if defined(TACHY_STATIC)
+#define TACHY_API extern
+#elif defined(_WIN32)
+#if defined(TACHY_BUILD)
+#define TACHY_API __declspec(dllexport) extern
+#else
+#define TACHY_API __declspec(dllimport) extern
+#endif
+#else
+#define TACHY_API __attribute__((visibility("default"))) extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum tachy_status {
+  TACHY_OK = 0,
+  TACHY_ERROR_ARGUMENT = 1,
+  TACHY_ERROR_MEMORY = 2,
+  TACHY_ERROR_STATE = 3,  /* already started, or not started */
+  TACHY_ERROR_SYSTEM = 4, /* the operating system refused */
+  TACHY_ERROR_FORMAT = 5  /* bytes that are not what they should be */
+} tachy_status;
+
+/* Life ----------------------------------------------------------------------------------------------------------- */
+
+typedef struct tachy_property {
+  const char *key;
+  const char *value;
+} tachy_property;
+
+/* Everything is copied by tachy_start; a zero takes the default. */
+typedef struct tachy_config {
+  const char *exe;                  /* default: path of the running program */
+  const char *sdk;                  /* who links us: "cpp 0.1.0"; default "c " TACHY_VERSION */
+  const char *parent_process_id;    /* UUID text; default: the environment's TACHY_PARENT_PROCESS_ID, or none */
+  const tachy_property *properties; /* of the process */
+  size_t property_count;
+  tachy_level level;          /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
+  uint32_t span_ring_bytes;   /* per thread that records spans; a power of two; default 1 MiB */
+  uint32_t metric_ring_bytes; /* default 256 KiB */
+  uint32_t log_ring_bytes;    /* default 256 KiB */
+  uint32_t flush_ms;          /* the longest that an event waits for its block; default 1000 */
+  uint32_t block_events;      /* a block with so many events is cut at once; default 1048576 */
+  uint64_t outbox_bytes;      /* blocks that wait for the sender; beyond it the oldest spans are dropped and counted;
+                                 default 64 MiB */
+} tachy_config;
+
+/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. */
+TACHY_API tachy_status tachy_start(const tachy_config *config);
+
+/* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
+ * done with it. What is left then is dropped and counted. */
+TACHY_API void tachy_stop(uint32_t timeout_ms);
+
+/* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
+ * with them. Returns 1 if it is, 0 on timeout or when stopped. */
+TACHY_API int tachy_flush(uint32_t timeout_ms);
+
+/* Of the running session, or of the last one. */
+typedef struct tachy_stats {
+  uint8_t process_id[16];
+  uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record */
+  uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox, or refused by the server */
+  uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
+  uint64_t batches;
+  uint64_t blocks;
+  uint64_t raw_bytes;    /* of block bodies, uncompressed */
+  uint64_t wire_bytes;   /* of batches, as sent */
+  uint64_t collector_ns; /* CPU time of the collector thread */
+  uint64_t outbox_bytes; /* waiting now */
+  uint64_t threads;      /* that have recorded */
+  uint64_t sites;
+  uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */
+  uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
+  uint64_t mismatched;      /* scopes ended out of order, repaired */
+  uint64_t frequency;       /* ticks per second */
+  const char *clock;        /* "tsc", "cntvct", "os" */
+} tachy_stats;
+
+TACHY_API void tachy_get_stats(tachy_stats *stats);
+
+/* Adds or replaces a property of the process; travels with the next batch. */
+TACHY_API void tachy_set_process_property(const char *key, const char *value);
+
+/* Names the calling thread, in traces and in SQL. Default: the operating system's name for it. */
+TACHY_API void tachy_set_thread_name(const char *name);
+
+/* Sites less important than this are switched off (levels are in the site). */
+TACHY_API void tachy_set_level(tachy_level level);
+
+/* Sites ---------------------------------------------------------------------------------------------------------- */
+
+/* The static description of an instrumented place. The first word is the whole of the on/off test. */
+typedef struct tachy_site {
+  int32_t id; /* recorder's: 0 until first use, > 0 on, < 0 off; relaxed */
+  uint32_t line;
+  uint8_t kind;  /* tachy_site_kind */
+  uint8_t level; /* tachy_level; NONE: never filtered */
+  uint16_t zero;
+  const char *name;   /* of the span or metric; log: printf format, or "" when the message is the only argument */
+  const char *target; /* category, module: "game.ai" */
+  const char *file;
+  const char *unit; /* metrics: "ms", "bytes", … */
+} tachy_site;
+
+#define TACHY_DEFINE_SITE_(variable, kind, level, target, name, unit) \
+  static tachy_site variable = {0, __LINE__, (kind), (level), 0, ("" name), ("" target), __FILE__, ("" unit)}
+#define TACHY_DEFINE_SPAN(variable, target, name) TACHY_DEFINE_SITE_(variable, TACHY_SITE_SPAN, 0, target, name, "")
+#define TACHY_DEFINE_ASYNC_SPAN(variable, target, name) \
+  TACHY_DEFINE_SITE_(variable, TACHY_SITE_ASYNC, 0, target, name, "")
+#define TACHY_DEFINE_LOG(variable, target, level, format) \
+  TACHY_DEFINE_SITE_(variable, TACHY_SITE_LOG, level, target, format, "")
+#define TACHY_DEFINE_INT_METRIC(variable, target, name, unit) \
+  TACHY_DEFINE_SITE_(variable, TACHY_SITE_METRIC_INT, 0, target, name, unit)
+#define TACHY_DEFINE_FLOAT_METRIC(variable, target, name, unit) \
+  TACHY_DEFINE_SITE_(variable, TACHY_SITE_METRIC_F64, 0, target, name, unit)
+#define TACHY_DEFINE_FRAME(variable, target, name) \
+  TACHY_DEFINE_SITE_(variable, TACHY_SITE_FRAME, 0, target, name, "ticks")
+
+/* A site made at run time (a script's function, a logger's call): text is copied, the site lives until the process
+ * ends, and equal descriptions give the same site. NULL text is "". Takes a lock: keep what it returns. NULL when
+ * memory or site numbers ran out. */
+TACHY_API tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
+                                        const char *file, uint32_t line, const char *unit);
+
+/* A set of properties for logs and metrics, by value: equal sets give the same number. Takes a lock: keep the number.
+ * At most 65535 sets, of 32 pairs; 0 (no properties) when that is exceeded. */
+TACHY_API uint32_t tachy_property_set(const tachy_property *pairs, size_t count);
+
+/* Recording: see hot.h for the inline functions ------------------------------------------------------------------ */
+
+/* What tachy_span_begin returns: the span's depth + 1, or 0 when it is not recorded. */
+typedef uint32_t tachy_scope;
+
+/* An async span: may begin on one thread and end on another. id 0: not recorded. */
+typedef struct tachy_async {
+  uint64_t id;
+  uint64_t parent;
+  tachy_site *site;
+  uint32_t depth;
+} tachy_async;
+
+/* parent: NULL for a root. */
+TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
+TACHY_API void tachy_async_end(const tachy_async *span);
+
+/* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there. */
+TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
+
+/* A log with arguments for the site's format. types: tachy_arg_type, 4 bits each; values: one 8-byte word each (a
+ * double's bits; a text's address, its size being in sizes[i]). The text is copied, the formatting happens when
+ * somebody reads. */
+TACHY_API void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
+                              const uint32_t *sizes);
+
+/* The time of an event that was taken elsewhere, in ticks: for adapters of other loggers and profilers. Must not lie
+ * before an event that the thread has already recorded in the class (it is raised to that). */
+TACHY_API void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks);
+TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits);
+
+/* Sending -------------------------------------------------------------------------------------------------------- */
+
+/* A batch belongs to who took it until tachy_batch_done. One thread at a time. */
+typedef struct tachy_batch tachy_batch;
+
+/* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
+ * will come any more (ended may be NULL). */
+TACHY_API tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
+
+TACHY_API uint32_t tachy_batch_block_count(const tachy_batch *batch);
+/* The body of a block, uncompressed until it was replaced. */
+TACHY_API const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
+/* Replaces it by its compressed form (copied). Ignored when that is not smaller. */
+TACHY_API tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t block, tachy_codec codec, const void *bytes,
+                                           uint64_t size);
+/* The batch as it travels, valid until tachy_batch_done. NULL when memory ran out. The same bytes at every call. */
+TACHY_API const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
+/* 16 bytes. */
+TACHY_API const uint8_t *tachy_batch_id(const tachy_batch *batch);
+
+typedef enum tachy_outcome {
+  TACHY_SENT = 0,   /* the server has it */
+  TACHY_RETRY = 1,  /* put it back at the head of the outbox: it will be taken again, with the same id */
+  TACHY_REFUSED = 2 /* nobody will ever take it: drop and count */
+} tachy_outcome;
+
+TACHY_API void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome);
+
+#ifdef __cplusplus
+}
+#endif
+
+#include "hot.h"
+
+#endif

@@ -1,0 +1,35 @@
+"""What can go wrong in the server, in one tree. Every message is one sentence that says what to do.
+
+TachyError
+├── FormatError      bytes that are not what docs/format.md says
+├── QueryError       SQL, or its arguments, that cannot be answered
+├── NotFound         a process, stream or block that the lake does not know
+├── StoreError       the object store or PostgreSQL did not do its part
+└── SettingsError    an unknown or unusable setting
+"""
+
+from __future__ import annotations
+
+
+class TachyError(Exception):
+    """Root of the tree; str() is the sentence that a user sees."""
+
+
+class FormatError(TachyError):
+    """Bytes that are not what docs/format.md says."""
+
+
+class QueryError(TachyError):
+    """SQL, or its arguments, that cannot be answered."""
+
+
+class NotFound(TachyError):  # noqa: N818 - reads as the answer it is
+    """A process, stream or block that the lake does not know."""
+
+
+class StoreError(TachyError):
+    """The object store or PostgreSQL did not do its part."""
+
+
+class SettingsError(TachyError):
+    """An unknown or unusable setting."""

@@ -1,0 +1,1 @@
+"""Numbered SQL files that bring a database to the schema of this version."""
