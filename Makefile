@@ -1,0 +1,55 @@
+# The few commands people type. Each does its own set-up: system packages (tools/setup.sh), .venv, the C extensions.
+#
+#   make demo        the whole way: server, a simulation and a Python program, SQL, a Perfetto trace   (DEMO_SERVE=1 stays up)
+#   make demo-doom   the same with a real game, built from Debian's source package
+#   make test        every test of the short tier        make test-long   all of them
+#   make lint        formatting, types, warnings
+#   make clean       removes build/ and .venv
+.PHONY: demo demo-doom test test-long lint format clean setup-demo setup-test setup-doom
+.DEFAULT_GOAL := demo
+
+PYTHON ?= python3
+VENV := .venv/bin
+NATIVE := $(shell find native pysdk/native -name '*.[ch]' 2>/dev/null)
+PYTEST := $(VENV)/pytest -n 2 --dist loadgroup
+
+demo: setup-demo build/extensions
+	$(VENV)/python tools/demo.py
+
+demo-doom: setup-doom build/extensions
+	$(VENV)/python tools/demo.py --doom
+
+test: setup-test build/extensions
+	$(PYTEST) -m 'not long'
+
+test-long: setup-test setup-doom build/extensions
+	$(PYTEST)
+
+lint: setup-test build/extensions
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy pysdk/tachy server/tachy_server tools tests/model
+	git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format --dry-run -Werror
+
+format: setup-test build/extensions
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+	git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format -i
+
+setup-demo setup-test setup-doom: setup-%:
+	@tools/setup.sh $*
+
+# The extensions of an editable install, rebuilt when the C sources change.
+build/extensions: .venv/installed $(NATIVE) pysdk/build_native.py server/build_reader.py
+	@mkdir -p build
+	$(VENV)/python pysdk/build_native.py
+	$(VENV)/python server/build_reader.py
+	@touch $@
+
+.venv/installed: pyproject.toml setup.py
+	$(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf build .venv
