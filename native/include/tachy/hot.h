@@ -29,7 +29,7 @@
 #define TACHY_STORE_RELEASE(p, v) (_ReadWriteBarrier(), *(p) = (v))
 #endif
 #else
-#define TACHY_INLINE static inline __attribute__((always_inline))
+#define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
 #define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #if defined(__APPLE__) || defined(_WIN32)
