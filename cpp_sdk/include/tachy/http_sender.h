@@ -1,0 +1,56 @@
+/* The sender: one thread that takes batches from the recorder, compresses them (zstd level 1) and posts them.
+ *
+ *   tachy_http_sender *sender;
+ *   tachy_start(NULL);
+ *   tachy_http_sender_start(NULL, &sender);   // to TACHY_URL, or http://127.0.0.1:9000
+ *   …
+ *   tachy_http_sender_stop(sender, 5000);     // stops the session too
+ *
+ * For C and C++; in C++, tachy::Session does the same. Link tachy::sdk (libcurl, libzstd; POSIX threads).
+ *
+ * What the server says decides: 2xx is sent; 408, 429, 3xx, 5xx and every failure of the network are tried again, with
+ * the same batch id, after a pause that doubles up to a limit, with jitter, and not before a Retry-After has passed;
+ * any other 4xx is refused: the batch is dropped, counted in tachy_stats, and its reason kept in tachy_http_stats.
+ */
+#ifndef TACHY_HTTP_SENDER_H
+#define TACHY_HTTP_SENDER_H
+
+#include <tachy/tachy.h>
+
+#define TACHY_DEFAULT_URL "http://127.0.0.1:9000"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zero takes the default. Copied by tachy_http_sender_start. */
+typedef struct tachy_http_config {
+  const char *url;         /* of the server; default: the environment's TACHY_URL, or TACHY_DEFAULT_URL */
+  uint32_t timeout_ms;     /* of one request, answer included; default 30000 */
+  uint32_t retry_ms;       /* the first pause after a failure; default 250 */
+  uint32_t retry_limit_ms; /* the longest pause, unless the server's Retry-After is longer; default 30000 */
+} tachy_http_config;
+
+typedef struct tachy_http_stats {
+  uint64_t requests; /* answered or not */
+  uint64_t sent;     /* batches that the server has */
+  uint64_t retries;  /* batches put back, to be sent again */
+  uint64_t refused;  /* batches dropped because the server will never take them */
+  char error[256];   /* why the last request failed; "" when it did not */
+} tachy_http_stats;
+
+typedef struct tachy_http_sender tachy_http_sender;
+
+/* Starts the thread; one sender per process at a time. TACHY_ERROR_ARGUMENT: not an http or https URL. */
+tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
+
+void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);
+
+/* Stops the session (tachy_stop) and gives the sender timeout_ms to deliver what waits, then stops and frees it: it
+ * returns after at most timeout_ms and a fraction of a second, whatever the network does. NULL is ignored. */
+void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

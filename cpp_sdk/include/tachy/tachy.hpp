@@ -1,0 +1,336 @@
+// tachy for C++17: guards and macros over the C API of tachy.h. Neither exceptions nor RTTI are needed or used.
+//
+//   tachy::Session session;                                   // records, and sends to TACHY_URL or
+//   http://127.0.0.1:9000 TACHY_SPAN("Tick");                                       // until the end of the scope
+//   TACHY_LOG(TACHY_LEVEL_WARN, "%s took %.1f ms", name, ms); // formatted when somebody reads it
+//   TACHY_METRIC("bodies", bodies.size());                    // integer or float, as the value is
+//   TACHY_FRAME();
+//
+// Names, targets and units are string literals: the site of a macro is a static struct, registered on first use. Every
+// macro is one statement (or one declaration) and may follow an `if` without braces. TACHY_TARGET, defined before this
+// header is included, is the target (category) of the macros that are not given one.
+//
+// TACHY_DISABLED, defined for the whole program or one file, makes all of it vanish: arguments are compiled, never
+// evaluated.
+//
+// Link tachy::sdk. Only tachy::Session needs the sender; with another one, link tachy::tachy and use tachy_start and
+// the macros.
+#ifndef TACHY_TACHY_HPP
+#define TACHY_TACHY_HPP
+
+#include <tachy/http_sender.h>
+#include <tachy/tachy.h>
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#ifndef TACHY_TARGET
+#define TACHY_TARGET ""
+#endif
+
+#include <tachy/detail.hpp>
+
+namespace tachy {
+
+#if defined(TACHY_DISABLED)
+inline namespace disabled {
+#else
+inline namespace enabled {
+#endif
+
+// What a session may be told; every default does.
+struct Options {
+  tachy_config config{};              // of the recorder
+  tachy_http_config http{};           // of the sender: the server's URL
+  std::uint32_t stop_timeout = 5000;  // ms: how long the end of the session may wait for the server
+};
+
+#if !defined(TACHY_DISABLED)
+
+// A process's session: begins recording and sending, and ends both with the scope. One at a time.
+class Session {
+ public:
+  explicit Session(const char *url = nullptr) : Session(with_url(url)) {}
+
+  explicit Session(Options options) : stop_timeout_(options.stop_timeout) {
+    if (!options.config.sdk) options.config.sdk = "cpp " TACHY_VERSION;
+    status_ = tachy_start(&options.config);
+    if (status_ != TACHY_OK) return;
+    status_ = tachy_http_sender_start(&options.http, &sender_);
+    if (status_ != TACHY_OK) tachy_stop(0);
+  }
+
+  ~Session() { stop(); }
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+
+  // Whether it began, and why not: a program goes on without it.
+  explicit operator bool() const { return status_ == TACHY_OK; }
+  tachy_status status() const { return status_; }
+
+  // Ends the session before the scope does; waits for the server as long as the options say.
+  void stop() {
+    if (sender_) tachy_http_sender_stop(sender_, stop_timeout_);
+    sender_ = nullptr;
+  }
+
+  // Waits at most timeout_ms until the server has everything that was recorded before; whether it has.
+  bool flush(std::uint32_t timeout_ms = 5000) { return sender_ && tachy_flush(timeout_ms) == 1; }
+
+  tachy_http_stats sender_stats() const {
+    tachy_http_stats stats{};
+    if (sender_) tachy_http_sender_get_stats(sender_, &stats);
+    return stats;
+  }
+
+ private:
+  static Options with_url(const char *url) {
+    Options options;
+    options.http.url = url;
+    return options;
+  }
+
+  tachy_http_sender *sender_ = nullptr;
+  tachy_status status_ = TACHY_ERROR_STATE;
+  std::uint32_t stop_timeout_;
+};
+
+inline tachy_stats stats() {
+  tachy_stats stats{};
+  tachy_get_stats(&stats);
+  return stats;
+}
+
+inline void set_process_property(const char *key, const char *value) { tachy_set_process_property(key, value); }
+inline void set_thread_name(const char *name) { tachy_set_thread_name(name); }
+inline void set_level(tachy_level level) { tachy_set_level(level); }
+
+// A set of properties for logs and metrics. Making one takes a lock: keep it.
+class Properties {
+ public:
+  constexpr Properties() = default;
+  Properties(std::initializer_list<tachy_property> pairs) : number_(tachy_property_set(pairs.begin(), pairs.size())) {}
+  std::uint32_t number() const { return number_; }
+
+ private:
+  std::uint32_t number_ = 0;
+};
+
+// A span, from here to the end of the scope, on this thread.
+class [[nodiscard]] Span {
+ public:
+  explicit Span(tachy_site *site) : scope_(tachy_span_begin(site)) {}
+  ~Span() { tachy_span_end(scope_); }
+  Span(const Span &) = delete;
+  Span &operator=(const Span &) = delete;
+
+ private:
+  tachy_scope scope_;
+};
+
+// Spans that follow each other without a gap, one reading of the clock between two: the phases of a frame.
+class [[nodiscard]] Phases {
+ public:
+  explicit Phases(tachy_site *first) : scope_(tachy_span_begin(first)) {}
+  ~Phases() { tachy_span_end(scope_); }
+  Phases(const Phases &) = delete;
+  Phases &operator=(const Phases &) = delete;
+  void next(tachy_site *site) { scope_ = tachy_phase_next(scope_, site); }
+
+ private:
+  tachy_scope scope_;
+};
+
+// A span that may end on another thread than it began on. Movable; ends once: by end(), or with its last owner.
+class [[nodiscard]] AsyncSpan {
+ public:
+  AsyncSpan() = default;
+  explicit AsyncSpan(tachy_site *site) : span_(tachy_async_begin(site, nullptr)), open_(true) {}
+  // The parent may have ended.
+  AsyncSpan(tachy_site *site, const AsyncSpan &parent)
+      : span_(tachy_async_begin(site, parent.span_.id ? &parent.span_ : nullptr)), open_(true) {}
+  ~AsyncSpan() { end(); }
+  AsyncSpan(AsyncSpan &&other) noexcept : span_(other.span_), open_(other.open_) { other.forget(); }
+  AsyncSpan &operator=(AsyncSpan &&other) noexcept {
+    if (this != &other) {
+      end();
+      span_ = other.span_;
+      open_ = other.open_;
+      other.forget();
+    }
+    return *this;
+  }
+  AsyncSpan(const AsyncSpan &) = delete;
+  AsyncSpan &operator=(const AsyncSpan &) = delete;
+
+  AsyncSpan child(tachy_site *site) const { return AsyncSpan(site, *this); }
+
+  void end() {
+    if (open_ && span_.id) tachy_async_end(&span_);
+    open_ = false;
+  }
+
+  std::uint64_t id() const { return span_.id; }  // 0: not recorded
+
+ private:
+  void forget() {
+    span_ = {};
+    open_ = false;
+  }
+
+  tachy_async span_{};
+  bool open_ = false;
+};
+
+#else  // TACHY_DISABLED: the same names, empty
+
+class Session {
+ public:
+  explicit Session(const char * = nullptr) {}
+  explicit Session(const Options &) {}
+  ~Session() {}
+  Session(const Session &) = delete;
+  Session &operator=(const Session &) = delete;
+  explicit operator bool() const { return false; }
+  tachy_status status() const { return TACHY_ERROR_STATE; }
+  void stop() {}
+  bool flush(std::uint32_t = 0) { return false; }
+  tachy_http_stats sender_stats() const { return {}; }
+};
+
+inline tachy_stats stats() { return {}; }
+inline void set_process_property(const char *, const char *) {}
+inline void set_thread_name(const char *) {}
+inline void set_level(tachy_level) {}
+
+class Properties {
+ public:
+  constexpr Properties() = default;
+  Properties(std::initializer_list<tachy_property>) {}
+  std::uint32_t number() const { return 0; }
+};
+
+class Phases {
+ public:
+  Phases() = default;
+  ~Phases() {}
+  Phases(const Phases &) = delete;
+  Phases &operator=(const Phases &) = delete;
+};
+
+class AsyncSpan {
+ public:
+  AsyncSpan() = default;
+  ~AsyncSpan() {}
+  AsyncSpan(AsyncSpan &&) noexcept {}
+  AsyncSpan &operator=(AsyncSpan &&) noexcept { return *this; }
+  static AsyncSpan of(const char *, const char * = nullptr) { return {}; }
+  static AsyncSpan of(const char *, const char *, const AsyncSpan &) { return {}; }
+  void end() {}
+  std::uint64_t id() const { return 0; }
+};
+
+#endif
+
+}  // namespace enabled or disabled
+}  // namespace tachy
+
+// The family
+// ------------------------------------------------------------------------------------------------------------
+
+#if !defined(TACHY_DISABLED)
+
+// TACHY_SPAN("Tick"), TACHY_SPAN("Tick", "game"): the rest of the scope.
+#define TACHY_SPAN(...) \
+  const ::tachy::Span TACHY_UNIQUE_(tachy_span_) { TACHY_SITE_OF_(TACHY_DEFINE_SPAN, __VA_ARGS__) }
+
+// TACHY_SPAN_FUNCTION(), TACHY_SPAN_FUNCTION("game"): the same, named after the function it stands in.
+#define TACHY_SPAN_FUNCTION(...) \
+  const ::tachy::Span TACHY_UNIQUE_(tachy_span_) { TACHY_SITE_OF_FUNCTION_(__VA_ARGS__) }
+
+// TACHY_PHASES(frame, "Input"); …; TACHY_PHASE(frame, "Simulate"); …: laps until the end of the scope.
+#define TACHY_PHASES(variable, ...) \
+  ::tachy::Phases variable { TACHY_SITE_OF_(TACHY_DEFINE_SPAN, __VA_ARGS__) }
+#define TACHY_PHASE(variable, ...) (variable).next(TACHY_SITE_OF_(TACHY_DEFINE_SPAN, __VA_ARGS__))
+
+// auto load = TACHY_ASYNC("Load"), TACHY_ASYNC("Load", "assets"), TACHY_ASYNC("Decode", "assets", load): an AsyncSpan.
+#define TACHY_ASYNC(...) TACHY_PICK_3_(__VA_ARGS__, TACHY_ASYNC_3_, TACHY_ASYNC_2_, TACHY_ASYNC_1_, )(__VA_ARGS__)
+#define TACHY_ASYNC_1_(name) TACHY_ASYNC_2_(name, TACHY_TARGET)
+#define TACHY_ASYNC_2_(name, target) \
+  ::tachy::AsyncSpan { TACHY_SITE_OF_(TACHY_DEFINE_ASYNC_SPAN, name, target) }
+#define TACHY_ASYNC_3_(name, target, parent) \
+  ::tachy::AsyncSpan { TACHY_SITE_OF_(TACHY_DEFINE_ASYNC_SPAN, name, target), parent }
+
+// TACHY_LOG(TACHY_LEVEL_INFO, "printf's format", …): up to 8 arguments (numbers, bool, enumerations, pointers, const
+// char *, std::string, std::string_view), evaluated only when the log is on, checked by the compiler against the
+// format.
+#define TACHY_LOG(level, ...) TACHY_LOG_WITH(::tachy::Properties{}, level, __VA_ARGS__)
+// The same with properties, made beforehand: static const tachy::Properties forest{{"map", "forest"}};
+#define TACHY_LOG_WITH(properties, level, ...)                                                                        \
+  do {                                                                                                                \
+    TACHY_DEFINE_LOG(tachy_site_here_, TACHY_TARGET, level, TACHY_FIRST_(__VA_ARGS__, ));                             \
+    TACHY_CHECK_LOG_(__VA_ARGS__)                                                                                     \
+    if (tachy_enabled(&tachy_site_here_)) {                                                                           \
+      TACHY_PICK_10_(__VA_ARGS__, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, \
+                     TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_0_, )                                        \
+      (properties, __VA_ARGS__);                                                                                      \
+    }                                                                                                                 \
+  } while (0)
+#define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, (properties).number())
+#define TACHY_LOG_N_(properties, format, ...) \
+  ::tachy::detail::log(&tachy_site_here_, (properties).number(), __VA_ARGS__)
+
+// TACHY_METRIC("name", value), (…, "unit"), (…, "unit", properties), (…, "unit", properties, "target"): an integer
+// (bool and enumerations too) or a floating-point metric, as the value's type says.
+#define TACHY_METRIC(...)                                                                             \
+  TACHY_PICK_5_(__VA_ARGS__, TACHY_METRIC_5_, TACHY_METRIC_4_, TACHY_METRIC_3_, TACHY_METRIC_2_, _, ) \
+  (__VA_ARGS__)
+#define TACHY_METRIC_2_(name, value) TACHY_METRIC_3_(name, value, "")
+#define TACHY_METRIC_3_(name, value, unit) TACHY_METRIC_4_(name, value, unit, ::tachy::Properties{})
+#define TACHY_METRIC_4_(name, value, unit, properties) TACHY_METRIC_5_(name, value, unit, properties, TACHY_TARGET)
+#define TACHY_METRIC_5_(name, value, unit, properties, target)                                                    \
+  do {                                                                                                            \
+    TACHY_DEFINE_SITE_(tachy_site_here_, ::tachy::detail::metric_kind<decltype(value)>(), 0, target, name, unit); \
+    ::tachy::detail::metric(&tachy_site_here_, (properties).number(), (value));                                   \
+  } while (0)
+
+// TACHY_FRAME(), TACHY_FRAME("render"), TACHY_FRAME("render", "target"): the end of a frame, on this thread.
+#define TACHY_FRAME(...)                                                                         \
+  do {                                                                                           \
+    TACHY_PICK_2_(__VA_ARGS__, TACHY_FRAME_2_, TACHY_FRAME_1_, )(tachy_site_here_, __VA_ARGS__); \
+    tachy_frame_mark(&tachy_site_here_);                                                         \
+  } while (0)
+#define TACHY_FRAME_1_(variable, name) TACHY_FRAME_2_(variable, name, TACHY_TARGET)
+#define TACHY_FRAME_2_(variable, name, target)                                                              \
+  static tachy_site variable = {0,         __LINE__, TACHY_SITE_FRAME, 0, 0, TACHY_TEXT_OR_(name, "frame"), \
+                                "" target, __FILE__, "ticks"}
+
+#else
+
+#define TACHY_SPAN(...) TACHY_PICK_2_(__VA_ARGS__, TACHY_LITERALS_2_, TACHY_LITERALS_1_, )(__VA_ARGS__)
+#define TACHY_LITERALS_1_(name) static_assert(sizeof("" name) > 0, "")
+#define TACHY_LITERALS_2_(name, target) static_assert(sizeof("" name) > 0 && sizeof("" target) > 0, "")
+#define TACHY_SPAN_FUNCTION(...) static_assert(sizeof("" __VA_ARGS__) > 0, "")
+#define TACHY_PHASES(variable, ...) \
+  [[maybe_unused]] const ::tachy::Phases variable {}
+#define TACHY_PHASE(variable, ...) static_cast<void>(variable)
+#define TACHY_ASYNC(...) ::tachy::AsyncSpan::of("" __VA_ARGS__)
+#define TACHY_LOG(level, ...) TACHY_LOG_WITH(::tachy::Properties{}, level, __VA_ARGS__)
+#define TACHY_LOG_WITH(properties, level, ...)           \
+  do {                                                   \
+    TACHY_CHECK_LOG_(__VA_ARGS__)                        \
+    if (false) static_cast<void>((properties).number()); \
+  } while (0)
+#define TACHY_METRIC(name, ...)                               \
+  do {                                                        \
+    if (false) ::tachy::detail::ignore("" name, __VA_ARGS__); \
+  } while (0)
+#define TACHY_FRAME(...) static_cast<void>(0)
+
+#endif
+
+#endif

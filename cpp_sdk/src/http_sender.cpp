@@ -1,0 +1,325 @@
+// The sender of tachy/http_sender.h: one POSIX thread, one libcurl connection kept alive, zstd level 1.
+//
+// Nothing here throws or needs RTTI, and nothing runs on the program's threads but start, stop and a look at the
+// counters. A pause and a transfer both end at once when the sender is stopped: the thread waits in curl_multi_poll,
+// which curl_multi_wakeup ends.
+#include "tachy/http_sender.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <zstd.h>
+
+#include <new>
+#include <string>
+
+namespace {
+
+constexpr uint32_t kTakeMs = 1000;               // how long one wait for a batch takes
+constexpr uint32_t kHurryMs = 100;               // the longest pause once the program is stopping
+constexpr uint64_t kRetryAfterLimitMs = 300000;  // a server that asks for more does not get it
+constexpr size_t kAnswerLimit = 200;             // bytes of an answer worth keeping: the reason of a refusal
+constexpr long kConnectMs = 10000;
+
+uint64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000u + static_cast<uint64_t>(now.tv_nsec) / 1000000u;
+}
+
+struct Mutex {
+  pthread_mutex_t &mutex;
+  explicit Mutex(pthread_mutex_t &m) : mutex(m) { pthread_mutex_lock(&mutex); }
+  ~Mutex() { pthread_mutex_unlock(&mutex); }
+  Mutex(const Mutex &) = delete;
+  Mutex &operator=(const Mutex &) = delete;
+};
+
+bool http_url(const char *url) { return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0; }
+
+}  // namespace
+
+struct tachy_http_sender {
+  std::string url;
+  uint32_t timeout_ms = 0;
+  uint32_t retry_ms = 0;
+  uint32_t retry_limit_ms = 0;
+
+  CURLM *multi = nullptr;
+  CURL *easy = nullptr;
+  curl_slist *headers = nullptr;
+  ZSTD_CCtx *zstd = nullptr;
+  pthread_t thread{};
+
+  bool hurry = false;     // atomic: the program is stopping, pauses are short now
+  bool stopping = false;  // atomic: give up what is under way
+
+  pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // of stats
+  tachy_http_stats stats{};
+
+  // The thread's own.
+  void *packed = nullptr;  // room for a compressed body
+  size_t packed_size = 0;
+  uint8_t packed_id[16] = {};  // of the batch compressed last: when it comes again, it is already
+  char answer[kAnswerLimit + 1] = "";  // the server's, cut
+  size_t answer_size = 0;
+  uint64_t random = 0;
+  uint32_t pause_ms = 0;  // the next pause, before jitter; 0 after a success
+
+  bool is(const bool &flag) const { return __atomic_load_n(&flag, __ATOMIC_ACQUIRE); }
+  void set(bool &flag) {
+    __atomic_store_n(&flag, true, __ATOMIC_RELEASE);
+    curl_multi_wakeup(multi);
+  }
+
+  void run();
+  bool reserve(size_t size);
+  void compress(tachy_batch *batch);
+  tachy_outcome post(tachy_batch *batch, uint64_t *retry_after_ms);
+  CURLcode transfer();
+  void pause(uint64_t at_least_ms);
+  void note(const char *error, tachy_outcome outcome);
+};
+
+namespace {
+
+size_t keep_answer(char *bytes, size_t unit, size_t count, void *to) {
+  tachy_http_sender *const sender = static_cast<tachy_http_sender *>(to);
+  const size_t size = unit * count;
+  const size_t room = kAnswerLimit - sender->answer_size;
+  const size_t kept = size < room ? size : room;
+  memcpy(sender->answer + sender->answer_size, bytes, kept);
+  sender->answer_size += kept;
+  sender->answer[sender->answer_size] = 0;
+  return size;
+}
+
+void *run_thread(void *sender) {
+  static_cast<tachy_http_sender *>(sender)->run();
+  return nullptr;
+}
+
+tachy_outcome judge(long status) {
+  if (status >= 200 && status < 300) return TACHY_SENT;
+  if (status >= 400 && status < 500 && status != 408 && status != 425 && status != 429) return TACHY_REFUSED;
+  return TACHY_RETRY;
+}
+
+void release(tachy_http_sender *sender) {
+  if (sender->easy) curl_easy_cleanup(sender->easy);
+  if (sender->multi) curl_multi_cleanup(sender->multi);
+  curl_slist_free_all(sender->headers);
+  ZSTD_freeCCtx(sender->zstd);
+  free(sender->packed);
+  curl_global_cleanup();
+  delete sender;
+}
+
+}  // namespace
+
+void tachy_http_sender::note(const char *error, tachy_outcome outcome) {
+  const Mutex lock(mutex);
+  stats.requests++;
+  stats.sent += outcome == TACHY_SENT;
+  stats.retries += outcome == TACHY_RETRY;
+  stats.refused += outcome == TACHY_REFUSED;
+  const size_t size = strnlen(error, sizeof stats.error - 1);
+  memcpy(stats.error, error, size);
+  stats.error[size] = 0;
+}
+
+bool tachy_http_sender::reserve(size_t size) {
+  if (size <= packed_size) return true;
+  free(packed);
+  packed = malloc(size);
+  packed_size = packed ? size : 0;
+  return packed != nullptr;
+}
+
+void tachy_http_sender::compress(tachy_batch *batch) {
+  if (memcmp(packed_id, tachy_batch_id(batch), sizeof packed_id) == 0) return;
+  memcpy(packed_id, tachy_batch_id(batch), sizeof packed_id);
+  const uint32_t count = tachy_batch_block_count(batch);
+  for (uint32_t block = 0; block < count; block++) {
+    uint64_t size = 0;
+    const void *const body = tachy_batch_body(batch, block, &size);
+    if (!body || size == 0) continue;
+    if (!reserve(ZSTD_compressBound(size))) return;  // out of memory: the bodies travel as they are
+    const size_t done = ZSTD_compressCCtx(zstd, packed, packed_size, body, size, 1);
+    if (!ZSTD_isError(done)) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed, done);
+  }
+}
+
+// Performs the easy handle's request; CURLE_ABORTED_BY_CALLBACK when the sender was stopped meanwhile.
+CURLcode tachy_http_sender::transfer() {
+  CURLcode result = CURLE_OK;
+  if (curl_multi_add_handle(multi, easy) != CURLM_OK) return CURLE_FAILED_INIT;
+  for (;;) {
+    int active = 0;
+    if (curl_multi_perform(multi, &active) != CURLM_OK) {
+      result = CURLE_FAILED_INIT;
+      break;
+    }
+    if (active == 0) {
+      int left = 0;
+      const CURLMsg *const message = curl_multi_info_read(multi, &left);
+      result = message && message->msg == CURLMSG_DONE ? message->data.result : CURLE_FAILED_INIT;
+      break;
+    }
+    if (is(stopping)) {
+      result = CURLE_ABORTED_BY_CALLBACK;
+      break;
+    }
+    curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+  }
+  curl_multi_remove_handle(multi, easy);
+  return result;
+}
+
+tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint64_t *retry_after_ms) {
+  uint64_t size = 0;
+  const void *const bytes = tachy_batch_bytes(batch, &size);
+  if (!bytes) {
+    note("out of memory", TACHY_RETRY);
+    return TACHY_RETRY;
+  }
+  answer_size = 0;
+  answer[0] = 0;
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes);
+  const CURLcode result = transfer();
+  if (result != CURLE_OK) {
+    note(curl_easy_strerror(result), TACHY_RETRY);
+    return TACHY_RETRY;
+  }
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  const tachy_outcome outcome = judge(status);
+  if (outcome == TACHY_SENT) {
+    note("", outcome);
+    return outcome;
+  }
+  curl_off_t seconds = 0;
+  curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+  *retry_after_ms = seconds > 0 ? static_cast<uint64_t>(seconds) * 1000u : 0;
+  char error[sizeof stats.error];
+  snprintf(error, sizeof error, "HTTP %ld %s", status, answer);
+  note(error, outcome);
+  return outcome;
+}
+
+// Doubles from retry_ms to retry_limit_ms; half of it is random, so that many programs do not come back together.
+void tachy_http_sender::pause(uint64_t at_least_ms) {
+  pause_ms = pause_ms == 0 ? retry_ms : pause_ms < retry_limit_ms / 2 ? pause_ms * 2 : retry_limit_ms;
+  random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+  uint64_t wait = pause_ms / 2 + (random >> 33) % (pause_ms / 2 + 1);
+  if (at_least_ms > kRetryAfterLimitMs) at_least_ms = kRetryAfterLimitMs;
+  if (wait < at_least_ms) wait = at_least_ms;
+  const uint64_t begin = now_ms();
+  while (!is(stopping)) {
+    const uint64_t limit = is(hurry) && wait > kHurryMs ? kHurryMs : wait;
+    const uint64_t passed = now_ms() - begin;
+    if (passed >= limit) return;
+    curl_multi_poll(multi, nullptr, 0, static_cast<int>(limit - passed), nullptr);
+  }
+}
+
+void tachy_http_sender::run() {
+  int ended = 0;
+  while (!is(stopping)) {
+    tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);
+    if (!batch) {
+      if (ended) return;
+      continue;
+    }
+    compress(batch);
+    uint64_t retry_after_ms = 0;
+    const tachy_outcome outcome = post(batch, &retry_after_ms);
+    tachy_batch_done(batch, outcome);
+    if (outcome == TACHY_RETRY) {
+      pause(retry_after_ms);
+    } else {
+      pause_ms = 0;
+    }
+  }
+}
+
+tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **out) {
+  *out = nullptr;
+  const tachy_http_config given = config ? *config : tachy_http_config{};
+  const char *url = given.url ? given.url : getenv("TACHY_URL");
+  if (!url) url = TACHY_DEFAULT_URL;
+  if (!http_url(url)) return TACHY_ERROR_ARGUMENT;
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return TACHY_ERROR_SYSTEM;
+
+  tachy_http_sender *const sender = new (std::nothrow) tachy_http_sender;
+  if (!sender) {
+    curl_global_cleanup();
+    return TACHY_ERROR_MEMORY;
+  }
+  sender->url = url;
+  while (sender->url.back() == '/') sender->url.pop_back();
+  sender->url += "/ingest/v1/batch";
+  sender->timeout_ms = given.timeout_ms ? given.timeout_ms : 30000;
+  sender->retry_ms = given.retry_ms ? given.retry_ms : 250;
+  sender->retry_limit_ms = given.retry_limit_ms ? given.retry_limit_ms : 30000;
+  sender->random = static_cast<uint64_t>(time(nullptr)) ^ reinterpret_cast<uintptr_t>(sender) ^ now_ms();
+  sender->multi = curl_multi_init();
+  sender->easy = curl_easy_init();
+  sender->zstd = ZSTD_createCCtx();
+  sender->headers = curl_slist_append(nullptr, "Content-Type: application/octet-stream");
+  // Without this line curl waits for "100 Continue" before it sends a body of more than a megabyte.
+  curl_slist *const headers = curl_slist_append(sender->headers, "Expect:");
+  if (!sender->multi || !sender->easy || !sender->zstd || !sender->headers || !headers) {
+    release(sender);
+    return TACHY_ERROR_MEMORY;
+  }
+  CURL *const easy = sender->easy;
+  curl_easy_setopt(easy, CURLOPT_POST, 1L);
+  if (curl_easy_setopt(easy, CURLOPT_URL, sender->url.c_str()) != CURLE_OK) {
+    release(sender);
+    return TACHY_ERROR_ARGUMENT;
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, sender->headers);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "tachy-cpp/" TACHY_VERSION);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, kConnectMs);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(sender->timeout_ms));
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, sender);
+
+  // The program's signals are the program's: none is delivered to this thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int refused = pthread_create(&sender->thread, nullptr, run_thread, sender);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (refused) {
+    release(sender);
+    return TACHY_ERROR_SYSTEM;
+  }
+  *out = sender;
+  return TACHY_OK;
+}
+
+void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats) {
+  const Mutex lock(sender->mutex);
+  *stats = sender->stats;
+}
+
+void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
+  if (!sender) return;
+  sender->set(sender->hurry);
+  tachy_stop(timeout_ms);
+  sender->set(sender->stopping);
+  pthread_join(sender->thread, nullptr);
+  release(sender);
+}
