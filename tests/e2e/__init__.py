@@ -1,0 +1,1 @@
+"""Everything together: what the README promises, from programs to SQL and a trace."""
