@@ -118,14 +118,19 @@ tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 
 /* One trace. Packets are appended to a buffer that the caller empties as he goes, so a trace of any length needs the
- * memory of a block.
+ * memory of a block, of what is interned, and of the process's async spans.
  *
- * Blocks of a process and class are added in the order of their sequence. Per thread one packet sequence, one slice
- * track; timestamps are UTC nanoseconds, never decreasing within a thread. Slices that were open before the first block
- * begin where they began; those that are open after the last one end at `end_utc` of tachy_perfetto_finish, marked
- * is_open. Async spans are put on lanes (tracks) in which they nest, counters on one track per process and metric name,
- * logs are instants on their thread's track (category "log"), frame marks slices on a track "Frames". The packets for
- * clocks, processes and threads are the caller's: track uuids are below. */
+ * Blocks of a process and class are added in the order of their sequence; holes are bridged. Per thread one packet
+ * sequence, one slice track; timestamps are UTC nanoseconds (in the trace's default clock), never decreasing within a
+ * sequence. Slices that were open before the first block begin where they began; those that are open after the last one
+ * end at `end_utc` of tachy_perfetto_finish, annotated is_open; those whose end was lost (a gap, a missing block) end
+ * where that shows, annotated end_lost. Async spans are put on lanes (tracks named after their target) in which they
+ * nest, at finish, annotated is_open or begin_lost where a half is missing; counters on one track per process, target
+ * and metric name; logs are instants on their thread's track (category "log"); frame marks slices on tracks "Frames".
+ *
+ * The encoder writes the descriptors of threads (when their first block comes), lanes, counters and frames. The
+ * caller's are the head packets, clocks and processes, on packet sequences 1 … 15, before the first block; the uuid and
+ * the pid that a process's descriptor must carry are below. */
 typedef struct tachy_perfetto tachy_perfetto;
 
 tachy_perfetto *tachy_perfetto_new(void);
@@ -134,8 +139,17 @@ void tachy_perfetto_free(tachy_perfetto *trace);
 /* Only what overlaps [begin_utc, end_utc] is written (a slice that overlaps is written whole). */
 void tachy_perfetto_range(tachy_perfetto *trace, int64_t begin_utc, int64_t end_utc);
 
+/* Announces a process before its first block, with its real pid or 0; returns the pid that the trace uses for it, which
+ * is no other process's: the real one where that is free, else a positive number derived from the uuid. 0: out of
+ * memory. A process that is not announced gets a derived one. */
+int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[16], int32_t pid);
+
+/* A block that fails with TACHY_READ_FORMAT in decoding leaves the trace as it was. After a failure in writing (out of
+ * memory, or a block that would become out of proportion) every further call fails and nothing more is to be taken. */
 tachy_read_status tachy_perfetto_add(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
                                      uint64_t body_size, tachy_read_error *error);
+/* Ends what is open, writes the async spans and forgets the blocks of all processes. Call it after the last block; or
+ * after each process's last block, so that only one process is held: others may follow. */
 tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error);
 
 /* The bytes since the last call, valid until the next call on this trace. */

@@ -1,0 +1,365 @@
+/* The Perfetto encoder's handle: processes, threads, packet sequences, and the order in which a trace is written. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "perfetto_trace.h"
+
+/* Bytes that one block may become: far above what a well-formed block needs (23 bytes a packet, 4 bytes of block a
+ * span), far below what a hostile one could ask for. */
+#define OUTPUT_BASE (UINT64_C(64) << 20)
+#define OUTPUT_FACTOR UINT64_C(256)
+
+static tachy_read_status fail(tachy_read_error *error, tachy_read_status status, const char *text) {
+  if (error) snprintf(error->message, sizeof error->message, "%s", text);
+  return status;
+}
+
+static uint64_t half(const uint8_t id[16], int which) {
+  uint64_t v;
+  memcpy(&v, id + which * 8, 8);
+  return v;
+}
+
+uint64_t perfetto_uuid(uint64_t process, uint64_t kind, uint64_t key) {
+  const uint64_t uuid = tachy_mix64(process ^ tachy_mix64(key + (kind << 56)));
+  return uuid ? uuid : kind;
+}
+
+uint64_t tachy_perfetto_process_uuid(const uint8_t process_id[16]) {
+  return perfetto_uuid(half(process_id, 0) ^ tachy_mix64(half(process_id, 1)), UUID_PROCESS, 0);
+}
+
+uint64_t tachy_perfetto_thread_uuid(const uint8_t process_id[16], uint32_t thread) {
+  return perfetto_uuid(tachy_perfetto_process_uuid(process_id), UUID_THREAD, thread);
+}
+
+int perfetto_reserve(void **array, uint64_t *capacity, uint64_t count, uint64_t element) {
+  if (count < *capacity) return 1;
+  const uint64_t wanted = *capacity ? *capacity * 2 : 8;
+  if (count >= UINT32_MAX || wanted > SIZE_MAX / element) return 0;
+  void *const grown = realloc(*array, (size_t)(wanted * element));
+  if (!grown) return 0;
+  *array = grown;
+  *capacity = wanted;
+  return 1;
+}
+
+/* The handle ------------------------------------------------------------------------------------------------------- */
+
+tachy_perfetto *tachy_perfetto_new(void) {
+  tachy_perfetto *const trace = calloc(1, sizeof *trace);
+  if (!trace) return NULL;
+  trace->begin_utc = INT64_MIN;
+  trace->end_utc = INT64_MAX;
+  trace->seed = tachy_mix64((uint64_t)(uintptr_t)trace);
+  trace->next_sequence = PERFETTO_DESCRIPTORS + 1;
+  trace->pids.seed = trace->seed;
+  trace->process_by_id.seed = trace->seed;
+  return trace;
+}
+
+static void free_thread(perfetto_thread *thread) {
+  perfetto_map_free(&thread->slices.interned);
+  perfetto_map_free(&thread->logs.interned);
+  perfetto_map_free(&thread->values.interned);
+  free(thread->open);
+}
+
+/* Everything but what identifies the process: it may go on after tachy_perfetto_finish. */
+static void forget(perfetto_process *p, uint64_t seed) {
+  for (uint64_t i = 0; i < p->thread_count; i++) free_thread(p->threads + i);
+  for (uint64_t i = 0; i < p->async_site_count; i++) free(p->async_sites[i].text);
+  free(p->threads);
+  free(p->frames);
+  free(p->async);
+  free(p->async_sites);
+  perfetto_map_free(&p->tids);
+  perfetto_map_free(&p->thread_by_number);
+  perfetto_map_free(&p->counters);
+  perfetto_map_free(&p->frames_by_key);
+  perfetto_map_free(&p->async_by_id);
+  perfetto_map_free(&p->async_site_by_hash);
+  perfetto_process fresh = {.uuid = p->uuid, .pid = p->pid, .next_tid = PERFETTO_DERIVED_TID, .first_utc = INT64_MAX};
+  fresh.tids.seed = fresh.thread_by_number.seed = fresh.counters.seed = seed;
+  fresh.frames_by_key.seed = fresh.async_by_id.seed = fresh.async_site_by_hash.seed = seed;
+  *p = fresh;
+}
+
+void tachy_perfetto_free(tachy_perfetto *trace) {
+  if (!trace) return;
+  for (uint64_t i = 0; i < trace->process_count; i++) forget(trace->processes + i, trace->seed);
+  free(trace->processes);
+  perfetto_map_free(&trace->pids);
+  perfetto_map_free(&trace->process_by_id);
+  proto_free(&trace->out);
+  free(trace);
+}
+
+void tachy_perfetto_range(tachy_perfetto *trace, int64_t begin_utc, int64_t end_utc) {
+  trace->begin_utc = begin_utc;
+  trace->end_utc = end_utc;
+}
+
+const void *tachy_perfetto_take(tachy_perfetto *trace, uint64_t *size) {
+  *size = trace->broken ? 0 : trace->out.size;
+  trace->out.size = 0;
+  return trace->out.bytes;
+}
+
+void tachy_perfetto_get_counts(const tachy_perfetto *trace, tachy_perfetto_counts *counts) { *counts = trace->counts; }
+
+/* Processes -------------------------------------------------------------------------------------------------------- */
+
+/* `wanted`, or a number derived from the uuid: positive, 31 bits, not another process's. 0: out of memory. */
+static int32_t choose_pid(tachy_perfetto *trace, uint64_t uuid, int32_t wanted) {
+  uint32_t pid = wanted > 0 ? (uint32_t)wanted : 0;
+  for (uint64_t attempt = 0;; attempt++) {
+    int added = 0;
+    if (pid && !perfetto_map_at(&trace->pids, pid, &added)) return 0;
+    if (added) return (int32_t)pid;
+    pid = (uint32_t)(tachy_mix64(uuid + attempt) >> 33) | PERFETTO_DERIVED_TID;
+  }
+}
+
+static perfetto_process *process_of(tachy_perfetto *trace, const uint8_t id[16], int32_t pid) {
+  const uint64_t uuid = tachy_perfetto_process_uuid(id);
+  int added;
+  uint32_t *const index = perfetto_map_at(&trace->process_by_id, uuid, &added);
+  if (!index) return NULL;
+  if (*index) return trace->processes + *index - 1;
+  if (!perfetto_reserve((void **)&trace->processes, &trace->process_capacity, trace->process_count,
+                        sizeof *trace->processes)) {
+    return NULL;
+  }
+  perfetto_process *const p = trace->processes + trace->process_count;
+  memset(p, 0, sizeof *p);
+  p->uuid = uuid;
+  p->pid = choose_pid(trace, uuid, pid);
+  if (!p->pid) return NULL;
+  forget(p, trace->seed);
+  *index = (uint32_t)++trace->process_count;
+  return p;
+}
+
+int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[16], int32_t pid) {
+  const perfetto_process *const p = process_of(trace, process_id, pid);
+  if (p) return p->pid;
+  trace->broken = TACHY_READ_MEMORY;
+  return 0;
+}
+
+/* Packets ---------------------------------------------------------------------------------------------------------- */
+
+int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc) {
+  if (utc > sequence->last) sequence->last = utc;
+  return sequence->last;
+}
+
+uint64_t perfetto_packet(tachy_perfetto *trace, const perfetto_sequence *sequence) {
+  const uint64_t packet = proto_open(&trace->out, TRACE_PACKET);
+  proto_varint(&trace->out, PACKET_SEQUENCE_ID, sequence->id);
+  return packet;
+}
+
+void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t default_track) {
+  if (sequence->id) return;
+  proto_buffer *const out = &trace->out;
+  sequence->id = trace->next_sequence++;
+  sequence->next_iid = 1;
+  sequence->interned.seed = trace->seed;
+  const uint64_t packet = perfetto_packet(trace, sequence);
+  proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_CLEARED);
+  proto_varint(out, PACKET_FIRST_ON_SEQUENCE, 1);
+  const uint64_t defaults = proto_open(out, PACKET_DEFAULTS);
+  const uint64_t event = proto_open(out, DEFAULTS_TRACK_EVENT);
+  proto_varint(out, EVENT_DEFAULTS_TRACK_UUID, default_track);
+  proto_close(out, event);
+  proto_close(out, defaults);
+  proto_close(out, packet);
+}
+
+perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type) {
+  proto_buffer *const out = &trace->out;
+  perfetto_event opened;
+  opened.packet = proto_open(out, TRACE_PACKET);
+  proto_varint(out, PACKET_TIMESTAMP, (uint64_t)perfetto_clamp(sequence, utc));
+  proto_varint(out, PACKET_SEQUENCE_ID, sequence->id);
+  proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_NEEDS_STATE);
+  opened.event = proto_open(out, PACKET_TRACK_EVENT);
+  proto_varint(out, EVENT_TYPE, (uint64_t)type);
+  return opened;
+}
+
+void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened) {
+  proto_close(&trace->out, opened.event);
+  proto_close(&trace->out, opened.packet);
+}
+
+void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids) {
+  if (iids->name) proto_varint(&trace->out, EVENT_NAME_IID, iids->name);
+  if (iids->category) proto_varint(&trace->out, EVENT_CATEGORY_IID, iids->category);
+  if (iids->place) proto_varint(&trace->out, EVENT_PLACE_IID, iids->place);
+}
+
+void perfetto_mark(tachy_perfetto *trace, const char *name) {
+  const uint64_t annotation = proto_open(&trace->out, EVENT_ANNOTATION);
+  proto_literal(&trace->out, ANNOTATION_NAME, name);
+  proto_varint(&trace->out, ANNOTATION_BOOL, 1);
+  proto_close(&trace->out, annotation);
+}
+
+void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
+                    tachy_text name) {
+  proto_buffer *const out = &trace->out;
+  const uint64_t packet = perfetto_packet(trace, sequence);
+  const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
+  proto_varint(out, TRACK_UUID, uuid);
+  proto_varint(out, TRACK_PARENT, parent);
+  proto_text(out, TRACK_NAME, name.bytes, name.size, PROTO_TEXT_MAX);
+  proto_close(out, track);
+  proto_close(out, packet);
+}
+
+/* Threads ---------------------------------------------------------------------------------------------------------- */
+
+/* The operating system's id where it is one and no other thread of the process has it: trace processors join threads
+ * of the same id. 0: out of memory. */
+static uint32_t choose_tid(perfetto_process *p, uint64_t os_id) {
+  uint32_t tid = os_id < PERFETTO_DERIVED_TID ? (uint32_t)os_id : 0;
+  for (;;) {
+    int added = 0;
+    if (tid && !perfetto_map_at(&p->tids, tid, &added)) return 0;
+    if (added) return tid;
+    tid = p->next_tid++;
+  }
+}
+
+static void describe_thread(tachy_perfetto *trace, const perfetto_process *p, const perfetto_thread *thread,
+                            tachy_text name) {
+  proto_buffer *const out = &trace->out;
+  const uint64_t packet = proto_open(out, TRACE_PACKET);
+  proto_varint(out, PACKET_SEQUENCE_ID, PERFETTO_DESCRIPTORS);
+  const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
+  proto_varint(out, TRACK_UUID, thread->uuid);
+  proto_varint(out, TRACK_PARENT, p->uuid);
+  const uint64_t inner = proto_open(out, TRACK_THREAD);
+  proto_varint(out, THREAD_PID, (uint64_t)p->pid);
+  proto_varint(out, THREAD_TID, thread->tid);
+  if (name.size) {
+    proto_text(out, THREAD_NAME, name.bytes, name.size, PROTO_TEXT_MAX);
+  } else {
+    char text[24];
+    snprintf(text, sizeof text, "thread %u", thread->number);
+    proto_literal(out, THREAD_NAME, text);
+  }
+  proto_close(out, inner);
+  proto_close(out, track);
+  proto_close(out, packet);
+}
+
+uint64_t perfetto_thread_of(const perfetto_scope *scope, uint32_t t) {
+  perfetto_process *const p = scope->process;
+  const tachy_block_thread *const row = scope->block->threads + t;
+  const tachy_text name = scope->block->thread_names[t];
+  int added;
+  uint32_t *const index = perfetto_map_at(&p->thread_by_number, row->number, &added);
+  if (!index) return UINT64_MAX;
+  const int is_new = !*index;
+  if (is_new) {
+    if (!perfetto_reserve((void **)&p->threads, &p->thread_capacity, p->thread_count, sizeof *p->threads)) {
+      return UINT64_MAX;
+    }
+    perfetto_thread *const thread = p->threads + p->thread_count;
+    memset(thread, 0, sizeof *thread);
+    thread->number = row->number;
+    thread->uuid = perfetto_uuid(p->uuid, UUID_THREAD, row->number);
+    thread->tid = choose_tid(p, row->os_id);
+    if (!thread->tid) return UINT64_MAX;
+    *index = (uint32_t)++p->thread_count;
+  }
+  perfetto_thread *const thread = p->threads + *index - 1;
+  const uint64_t hash = tachy_hash(name.bytes, name.size);
+  if (is_new || (name.size && hash != thread->name_hash)) describe_thread(scope->trace, p, thread, name);
+  thread->name_hash = hash;
+  return *index - 1;
+}
+
+/* Blocks ----------------------------------------------------------------------------------------------------------- */
+
+static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status status, tachy_read_error *error) {
+  if (status == TACHY_READ_MEMORY || trace->out.failed) {
+    const int large = trace->out.failed == PROTO_TOO_LARGE;
+    trace->broken = large ? TACHY_READ_FORMAT : TACHY_READ_MEMORY;
+    return fail(error, trace->broken,
+                large ? "The block would become more trace than a block of its size can hold." : "Out of memory.");
+  }
+  return status;
+}
+
+/* Both kinds of span rows are decoded before the first packet is written. */
+static tachy_read_status add_spans(const perfetto_scope *scope, tachy_read_error *error) {
+  tachy_span_rows spans;
+  tachy_read_status status = tachy_decode_spans(scope->block, NULL, &spans, error);
+  if (status != TACHY_READ_OK) return status;
+  tachy_async_rows async;
+  status = tachy_decode_async(scope->block, NULL, &async, error);
+  if (status == TACHY_READ_OK) {
+    if (!perfetto_add_slices(scope, &spans) || !perfetto_add_async(scope, &async)) status = TACHY_READ_MEMORY;
+    tachy_async_rows_free(&async);
+  }
+  tachy_span_rows_free(&spans);
+  return status;
+}
+
+static tachy_read_status add(perfetto_scope *scope, tachy_read_error *error) {
+  scope->process = process_of(scope->trace, scope->block->header.process_id, 0);
+  scope->sites = calloc(scope->block->site_count ? scope->block->site_count : 1, sizeof *scope->sites);
+  if (!scope->process || !scope->sites) {
+    free(scope->sites);
+    return fail(error, TACHY_READ_MEMORY, "Out of memory.");
+  }
+  const int64_t begin = scope->block->header.utc0;
+  if (begin < scope->process->first_utc) scope->process->first_utc = begin;
+  tachy_read_status status;
+  switch (scope->block->header.cls) {
+    case TACHY_CLASS_LOG:
+      status = perfetto_add_logs(scope, error);
+      break;
+    case TACHY_CLASS_METRIC:
+      status = perfetto_add_values(scope, error);
+      break;
+    case TACHY_CLASS_SPAN:
+      status = add_spans(scope, error);
+      break;
+    default:
+      status = fail(error, TACHY_READ_FORMAT, "The block is of no known class.");
+  }
+  free(scope->sites);
+  return status;
+}
+
+tachy_read_status tachy_perfetto_add(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                     uint64_t body_size, tachy_read_error *error) {
+  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+  tachy_block block;
+  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
+  if (status != TACHY_READ_OK) return status;
+  trace->out.limit = trace->out.size + OUTPUT_BASE + OUTPUT_FACTOR * (head_size + body_size);
+  perfetto_scope scope = {.trace = trace, .block = &block};
+  status = after_writing(trace, add(&scope, error), error);
+  tachy_block_close(&block);
+  return status;
+}
+
+tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {
+  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+  trace->out.limit = 0;
+  int ok = 1;
+  for (uint64_t i = 0; i < trace->process_count; i++) {
+    perfetto_process *const p = trace->processes + i;
+    for (uint64_t k = 0; k < p->thread_count; k++) perfetto_close_slices(trace, p->threads + k, end_utc);
+    ok &= perfetto_write_lanes(trace, p, end_utc);
+    forget(p, trace->seed);
+  }
+  return after_writing(trace, ok ? TACHY_READ_OK : TACHY_READ_MEMORY, error);
+}

@@ -1,0 +1,110 @@
+/* Logs: an instant on the thread's track, named with the message. */
+#include <stdlib.h>
+
+#include "perfetto_trace.h"
+
+static const char *const level_names[] = {"none", "fatal", "error", "warn", "info", "debug", "trace"};
+
+static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
+
+typedef struct pair { /* interned name and value of an annotation */
+  uint32_t name;
+  uint32_t value;
+} pair;
+
+static int intern_pair(tachy_perfetto *trace, perfetto_sequence *sequence, tachy_text name, tachy_text value,
+                       pair *out) {
+  out->name = perfetto_intern_text(trace, sequence, INTERNED_ANNOTATION_NAME, name);
+  out->value = perfetto_intern_text(trace, sequence, INTERNED_ANNOTATION_TEXT, value);
+  return out->name && out->value;
+}
+
+static void write_pair(proto_buffer *out, uint32_t field, pair p) {
+  const uint64_t annotation = proto_open(out, field);
+  proto_varint(out, ANNOTATION_NAME_IID, p.name);
+  proto_varint(out, ANNOTATION_TEXT_IID, p.value);
+  proto_close(out, annotation);
+}
+
+static int write_log(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i, perfetto_sequence *sequence,
+                     tachy_text message) {
+  tachy_perfetto *const trace = scope->trace;
+  proto_buffer *const out = &trace->out;
+  const tachy_block *const block = scope->block;
+  const tachy_site_row *const site = block->sites + rows->site[i];
+  const tachy_text target = block->strings[site->target];
+  const uint32_t set = rows->set[i];
+  const uint64_t first = set == TACHY_NO_SET ? 0 : block->set_first[set];
+  const uint64_t last = set == TACHY_NO_SET ? 0 : block->set_first[set + 1];
+
+  perfetto_iids iids;
+  pair level, target_pair, property;
+  const char *const level_name = level_names[site->level < 7 ? site->level : 0];
+  if (!perfetto_intern_texts(trace, sequence, text_of(""), text_of("log"), block->strings[site->file], site->line,
+                             &iids) ||
+      !intern_pair(trace, sequence, text_of("level"), text_of(level_name), &level) ||
+      !intern_pair(trace, sequence, text_of("target"), target, &target_pair)) {
+    return 0;
+  }
+  for (uint64_t k = first; k < last; k++) {
+    if (!intern_pair(trace, sequence, block->strings[block->set_keys[k]], block->strings[block->set_values[k]],
+                     &property)) {
+      return 0;
+    }
+  }
+
+  const perfetto_event opened = perfetto_event_open(trace, sequence, rows->utc[i], TYPE_INSTANT);
+  perfetto_write_iids(trace, &iids);
+  proto_text(out, EVENT_NAME, message.bytes, message.size, PROTO_MESSAGE_MAX);
+  write_pair(out, EVENT_ANNOTATION, level);
+  write_pair(out, EVENT_ANNOTATION, target_pair);
+  if (first < last) {
+    const uint64_t properties = proto_open(out, EVENT_ANNOTATION);
+    proto_literal(out, ANNOTATION_NAME, "properties");
+    for (uint64_t k = first; k < last; k++) {
+      if (!intern_pair(trace, sequence, block->strings[block->set_keys[k]], block->strings[block->set_values[k]],
+                       &property)) {
+        return 0;
+      }
+      write_pair(out, ANNOTATION_DICT, property);
+    }
+    proto_close(out, properties);
+  }
+  perfetto_event_close(trace, opened);
+  trace->counts.instants++;
+  return 1;
+}
+
+static int write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, const tachy_buffer *messages,
+                      const uint64_t *ends) {
+  for (uint64_t i = 0; i < rows->count; i++) {
+    const uint64_t index = perfetto_thread_of(scope, rows->thread[i]);
+    if (index == UINT64_MAX) return 0;
+    perfetto_thread *const thread = scope->process->threads + index;
+    perfetto_sequence_begin(scope->trace, &thread->logs, thread->uuid);
+    const uint64_t begin = i ? ends[i - 1] : 0;
+    const tachy_text message = {messages->size ? messages->bytes + begin : "", ends[i] - begin};
+    if (!write_log(scope, rows, i, &thread->logs, message)) return 0;
+  }
+  return 1;
+}
+
+tachy_read_status perfetto_add_logs(const perfetto_scope *scope, tachy_read_error *error) {
+  const tachy_read_options options = {
+      .begin_utc = scope->trace->begin_utc, .end_utc = scope->trace->end_utc, .thread = -1};
+  tachy_log_rows rows;
+  tachy_read_status status = tachy_decode_logs(scope->block, &options, &rows, error);
+  if (status != TACHY_READ_OK) return status;
+  tachy_buffer messages = {0};
+  uint64_t *const ends = malloc(rows.count ? (size_t)rows.count * sizeof *ends : 1);
+  if (!ends) status = TACHY_READ_MEMORY;
+  for (uint64_t i = 0; status == TACHY_READ_OK && i < rows.count; i++) {
+    status = tachy_log_message(scope->block, &rows, i, &messages, error);
+    ends[i] = messages.size;
+  }
+  if (status == TACHY_READ_OK && !write_logs(scope, &rows, &messages, ends)) status = TACHY_READ_MEMORY;
+  free(ends);
+  tachy_buffer_free(&messages);
+  tachy_log_rows_free(&rows);
+  return status;
+}

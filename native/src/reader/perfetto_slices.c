@@ -1,0 +1,326 @@
+/* Thread slices: rows in the order of their ends become begin and end packets in the order of time, in linear time.
+ *
+ * A row's parent is the nearest later row that is shallower, unless a gap took it; one pass backwards finds them all.
+ * Forwards, each row first begins those of its ancestors that have not begun, then begins and ends itself. What was
+ * open before the block, or is open after it, lives on the thread's stack of perfetto_open. Balance rests on depths and
+ * order alone, never on times: times are raised to the newest of the sequence.
+ */
+#include <stdlib.h>
+
+#include "perfetto_trace.h"
+
+enum {
+  NODE_NONE = -1,   /* no span of this block is known to enclose it */
+  NODE_CARRIED = -2 /* it was open when the block began: it is on the thread's stack already */
+};
+
+#define PACKET_ROOM 64u
+
+typedef struct writer {
+  const perfetto_scope *scope;
+  const tachy_span_rows *rows;
+  perfetto_thread *thread;
+  uint64_t thread_owner; /* 1 + the thread's index */
+  uint64_t first;        /* the thread's rows are first … first + count - 1 */
+  int64_t count;
+  const tachy_open_row *open_end; /* node count + k is open_end[k] */
+  int64_t open_end_count;
+  const tachy_gap *gaps; /* the thread's */
+  uint64_t gap_count;
+  uint8_t tail[16]; /* of an end packet, after its timestamp */
+  uint8_t tail_size;
+} writer;
+
+/* Packets ---------------------------------------------------------------------------------------------------------- */
+
+static uint8_t *put_head_tail(uint8_t *at, uint32_t sequence, uint8_t **length) {
+  *at++ = (PACKET_SEQUENCE_ID << 3);
+  at = proto_put_varint(at, sequence);
+  *at++ = (PACKET_SEQUENCE_FLAGS << 3);
+  *at++ = SEQUENCE_NEEDS_STATE;
+  *at++ = (PACKET_TRACK_EVENT << 3) | 2;
+  *length = at++;
+  return at;
+}
+
+static uint8_t put_begin_tail(uint8_t *tail, uint32_t sequence, const perfetto_iids *iids) {
+  uint8_t *length;
+  uint8_t *at = put_head_tail(tail, sequence, &length);
+  *at++ = EVENT_TYPE << 3;
+  *at++ = TYPE_BEGIN;
+  if (iids->name) {
+    *at++ = EVENT_NAME_IID << 3;
+    at = proto_put_varint(at, iids->name);
+  }
+  if (iids->category) {
+    *at++ = EVENT_CATEGORY_IID << 3;
+    at = proto_put_varint(at, iids->category);
+  }
+  if (iids->place) {
+    at = proto_put_varint(at, EVENT_PLACE_IID << 3);
+    at = proto_put_varint(at, iids->place);
+  }
+  *length = (uint8_t)(at - length - 1);
+  return (uint8_t)(at - tail);
+}
+
+static uint8_t put_end_tail(uint8_t *tail, uint32_t sequence) {
+  uint8_t *length;
+  uint8_t *at = put_head_tail(tail, sequence, &length);
+  *at++ = EVENT_TYPE << 3;
+  *at++ = TYPE_END;
+  *length = (uint8_t)(at - length - 1);
+  return (uint8_t)(at - tail);
+}
+
+/* The hot path: tag, length, timestamp and a tail that was made once per site and thread. */
+static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, int64_t utc, const uint8_t *tail,
+                              uint8_t tail_size) {
+  uint8_t *const start = proto_room(out, PACKET_ROOM);
+  if (!start) return;
+  start[0] = (TRACE_PACKET << 3) | 2;
+  start[2] = PACKET_TIMESTAMP << 3;
+  uint8_t *at = proto_put_varint(start + 3, (uint64_t)perfetto_clamp(sequence, utc));
+  memcpy(at, tail, tail_size);
+  at += tail_size;
+  start[1] = (uint8_t)(at - start - 2);
+  out->size += (uint64_t)(at - start);
+}
+
+static void begin_open(const writer *w, perfetto_open *entry) {
+  uint8_t tail[PERFETTO_TAIL_MAX];
+  const uint8_t size = put_begin_tail(tail, w->thread->slices.id, &entry->iids);
+  put_packet(&w->scope->trace->out, &w->thread->slices, entry->begin, tail, size);
+  if (entry->state == OPEN_PENDING) w->thread->pending--;
+  entry->state = OPEN_BEGUN;
+  w->scope->trace->counts.slices++;
+}
+
+/* Ancestors of what is about to be written overlap the range, since it does. */
+static void begin_pending(const writer *w) {
+  for (uint32_t i = 0; i < w->thread->open_count && w->thread->pending; i++) {
+    if (w->thread->open[i].state == OPEN_PENDING) begin_open(w, w->thread->open + i);
+  }
+}
+
+static void end_slice(const writer *w, int64_t utc, const char *mark) {
+  tachy_perfetto *const trace = w->scope->trace;
+  if (!mark) {
+    put_packet(&trace->out, &w->thread->slices, utc, w->tail, w->tail_size);
+    return;
+  }
+  const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_END);
+  perfetto_mark(trace, mark);
+  perfetto_event_close(trace, opened);
+}
+
+/* The thread's stack ----------------------------------------------------------------------------------------------- */
+
+/* A span of the stack, known to be open until `known_open`, is pushed. 0: out of memory. */
+static int push_open(const writer *w, const tachy_open_row *row, int64_t known_open) {
+  const tachy_perfetto *const trace = w->scope->trace;
+  perfetto_thread *const thread = w->thread;
+  uint64_t capacity = thread->open_capacity;
+  if (!perfetto_reserve((void **)&thread->open, &capacity, thread->open_count, sizeof *thread->open)) return 0;
+  thread->open_capacity = (uint32_t)capacity;
+  perfetto_open entry = {.id = row->id, .begin = row->begin_utc, .depth = row->depth, .state = OPEN_OUTSIDE};
+  if (entry.begin <= trace->end_utc) {
+    if (!perfetto_intern_site(w->scope, &thread->slices, row->site, &entry.iids)) return 0;
+    entry.state = OPEN_PENDING;
+    thread->pending++;
+  }
+  thread->open[thread->open_count++] = entry;
+  if (entry.state == OPEN_PENDING && known_open >= trace->begin_utc) begin_pending(w);
+  return 1;
+}
+
+/* The innermost entry ends. */
+static void pop_open(const writer *w, int64_t utc, const char *mark) {
+  perfetto_thread *const thread = w->thread;
+  perfetto_open *const entry = thread->open + thread->open_count - 1;
+  if (entry->state == OPEN_PENDING && utc >= w->scope->trace->begin_utc) begin_pending(w);
+  if (entry->state == OPEN_BEGUN) end_slice(w, utc, mark);
+  if (entry->state == OPEN_PENDING) thread->pending--;
+  thread->open_count--;
+}
+
+/* Spans whose end was lost, all at `depth` or deeper. */
+static void pop_lost(const writer *w, uint32_t depth, int64_t utc) {
+  while (w->thread->open_count && w->thread->open[w->thread->open_count - 1].depth >= depth) {
+    pop_open(w, utc, "end_lost");
+  }
+}
+
+/* Makes the stack what the block says it was at its start: usually it is. After a hole the spans that have ended in it
+ * end now, and those that began in it begin. */
+static int reconcile(const writer *w, const tachy_open_row *start, uint64_t count) {
+  perfetto_thread *const thread = w->thread;
+  const int64_t now = w->scope->block->header.utc0;
+  uint32_t common = 0;
+  while (common < thread->open_count && common < count && thread->open[common].id == start[common].id) common++;
+  while (thread->open_count > common) pop_open(w, now, "end_lost");
+  if (thread->pending && now >= w->scope->trace->begin_utc) begin_pending(w);
+  for (uint64_t i = common; i < count; i++) {
+    if (!push_open(w, start + i, now)) return 0;
+  }
+  return 1;
+}
+
+/* Rows ------------------------------------------------------------------------------------------------------------- */
+
+static int begin_row(const writer *w, uint64_t row) {
+  tachy_perfetto *const trace = w->scope->trace;
+  const uint32_t site = w->rows->site[row];
+  perfetto_site_cache *const cache = w->scope->sites + site;
+  if (cache->owner != w->thread_owner) {
+    if (!perfetto_intern_site(w->scope, &w->thread->slices, site, &cache->iids)) return 0;
+    cache->tail_size = put_begin_tail(cache->tail, w->thread->slices.id, &cache->iids);
+    cache->owner = w->thread_owner;
+  }
+  if (w->thread->pending) begin_pending(w);
+  put_packet(&trace->out, &w->thread->slices, w->rows->begin_utc[row], cache->tail, cache->tail_size);
+  trace->counts.slices++;
+  return 1;
+}
+
+static inline int row_overlaps(const writer *w, uint64_t row) {
+  return perfetto_overlaps(w->scope->trace, w->rows->begin_utc[row], w->rows->end_utc[row]);
+}
+
+static int begin_node(const writer *w, int64_t node) {
+  if (node >= w->count) return push_open(w, w->open_end + (node - w->count), w->scope->block->header.utc1);
+  const uint64_t row = w->first + (uint64_t)node;
+  return !row_overlaps(w, row) || begin_row(w, row);
+}
+
+static void apply(uint32_t *open, uint32_t depth) {
+  if (depth < *open) *open = depth;
+}
+
+/* Fills parent[i] for the thread's rows: a node, NODE_NONE, or NODE_CARRIED where the row itself was open at the start.
+ * Returns how many entries of the stack outlast the block. */
+static uint32_t find_parents(const writer *w, int64_t *parent) {
+  uint32_t open = w->thread->open_count;
+  uint64_t g = 0;
+  for (int64_t i = 0; i < w->count; i++) {
+    const uint64_t row = w->first + (uint64_t)i;
+    for (; g < w->gap_count && w->gaps[g].row <= row; g++) apply(&open, w->gaps[g].depth);
+    parent[i] = w->rows->depth[row] < open ? NODE_CARRIED : NODE_NONE;
+    apply(&open, w->rows->depth[row]);
+  }
+  for (; g < w->gap_count; g++) apply(&open, w->gaps[g].depth);
+
+  struct {
+    int64_t node;
+    uint32_t depth;
+  } later[TACHY_DEPTH_MAX + 1]; /* depths ascend strictly */
+  uint32_t top = 0;
+  for (int64_t k = open; k < w->open_end_count; k++) {
+    later[top].node = w->count + k;
+    later[top++].depth = (uint32_t)k;
+  }
+  for (int64_t i = w->count; i-- > 0;) {
+    const uint64_t row = w->first + (uint64_t)i;
+    for (; g > 0 && w->gaps[g - 1].row > row; g--) {
+      while (top && later[top - 1].depth >= w->gaps[g - 1].depth) top--;
+    }
+    if (parent[i] == NODE_CARRIED) {
+      top = 0;
+      continue;
+    }
+    const uint32_t depth = w->rows->depth[row];
+    while (top && later[top - 1].depth >= depth) top--;
+    if (top) parent[i] = later[top - 1].node;
+    later[top].node = i;
+    later[top++].depth = depth;
+  }
+  return open;
+}
+
+/* A span that was open at the start ends: whatever was inside it and has not ended was lost. */
+static void end_carried(const writer *w, uint64_t row) {
+  const perfetto_thread *const thread = w->thread;
+  const uint32_t depth = w->rows->depth[row];
+  pop_lost(w, depth + 1, w->rows->end_utc[row]);
+  if (thread->open_count && thread->open[thread->open_count - 1].depth == depth) {
+    pop_open(w, w->rows->end_utc[row], NULL);
+  }
+}
+
+static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) {
+  int64_t begun[TACHY_DEPTH_MAX]; /* rows that have begun and not ended, outermost first */
+  int64_t chain[2 * TACHY_DEPTH_MAX];
+  uint32_t begun_count = 0;
+  int64_t next_open = w->count + outlast; /* the first node of open_end that is not on the stack yet */
+  uint64_t g = 0;
+  for (int64_t i = 0; i < w->count; i++) {
+    const uint64_t row = w->first + (uint64_t)i;
+    for (; g < w->gap_count && w->gaps[g].row <= row; g++) pop_lost(w, w->gaps[g].depth, w->gaps[g].utc);
+    if (parent[i] == NODE_CARRIED) {
+      end_carried(w, row);
+      continue;
+    }
+    if (!begun_count || begun[begun_count - 1] != i) {
+      uint32_t length = 0;
+      int64_t node = i;
+      while (node >= 0 && node < w->count && !(begun_count && begun[begun_count - 1] == node)) {
+        chain[length++] = node;
+        node = parent[node];
+      }
+      for (; next_open <= node; next_open++) { /* node is one of open_end: all that enclose it begin */
+        if (!begin_node(w, next_open)) return 0;
+      }
+      while (length) {
+        node = chain[--length];
+        if (!begin_node(w, node)) return 0;
+        begun[begun_count++] = node;
+      }
+    }
+    if (row_overlaps(w, row)) end_slice(w, w->rows->end_utc[row], NULL);
+    begun_count--;
+  }
+  for (; g < w->gap_count; g++) pop_lost(w, w->gaps[g].depth, w->gaps[g].utc);
+  for (; next_open < w->count + w->open_end_count; next_open++) {
+    if (!begin_node(w, next_open)) return 0;
+  }
+  return 1;
+}
+
+/* The block -------------------------------------------------------------------------------------------------------- */
+
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows) {
+  int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
+  if (!parent) return 0;
+  uint64_t gap = 0;
+  int ok = 1;
+  for (uint32_t t = 0; ok && t < scope->block->thread_count; t++) {
+    const uint64_t index = perfetto_thread_of(scope, t);
+    ok = index != UINT64_MAX;
+    if (!ok) break;
+    writer w = {.scope = scope, .rows = rows, .thread = scope->process->threads + index, .thread_owner = index + 1};
+    w.first = rows->thread_first[t];
+    w.count = (int64_t)(rows->thread_first[t + 1] - w.first);
+    w.open_end = rows->open_end + rows->open_end_first[t];
+    w.open_end_count = (int64_t)(rows->open_end_first[t + 1] - rows->open_end_first[t]);
+    w.gaps = rows->gaps + gap;
+    while (gap < rows->gap_count && rows->gaps[gap].thread == t) gap++;
+    w.gap_count = (uint64_t)(rows->gaps + gap - w.gaps);
+    const tachy_open_row *const start = rows->open_start + rows->open_start_first[t];
+    const uint64_t start_count = rows->open_start_first[t + 1] - rows->open_start_first[t];
+    if (!w.count && !w.gap_count && !w.open_end_count && !start_count && !w.thread->open_count) continue;
+    perfetto_sequence_begin(scope->trace, &w.thread->slices, w.thread->uuid);
+    w.tail_size = put_end_tail(w.tail, w.thread->slices.id);
+    ok = reconcile(&w, start, start_count);
+    if (!ok) break;
+    const uint32_t outlast = find_parents(&w, parent);
+    ok = write_rows(&w, parent, outlast);
+  }
+  free(parent);
+  return ok;
+}
+
+void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc) {
+  const perfetto_scope scope = {.trace = trace};
+  writer w = {.scope = &scope, .thread = thread};
+  while (thread->open_count) pop_open(&w, end_utc, "is_open");
+}

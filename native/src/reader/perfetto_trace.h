@@ -1,0 +1,254 @@
+/* What the Perfetto encoder remembers between blocks, and what its parts offer each other.
+ *
+ * perfetto.c holds the handle, processes, threads and packet sequences; perfetto_slices.c writes thread slices,
+ * perfetto_values.c counters and frames, perfetto_logs.c logs, perfetto_lanes.c async spans. Everything is kept by
+ * process, and forgotten at tachy_perfetto_finish.
+ */
+#ifndef TACHY_PERFETTO_TRACE_H
+#define TACHY_PERFETTO_TRACE_H
+
+#include "decode.h"
+#include "perfetto_map.h"
+#include "perfetto_proto.h"
+
+/* Field numbers of protos/perfetto/trace: append-only there, checked against the wheel's protos by the tests. */
+enum {
+  TRACE_PACKET = 1,
+  PACKET_TIMESTAMP = 8,
+  PACKET_SEQUENCE_ID = 10,
+  PACKET_TRACK_EVENT = 11,
+  PACKET_INTERNED_DATA = 12,
+  PACKET_SEQUENCE_FLAGS = 13,
+  PACKET_DEFAULTS = 59,
+  PACKET_TRACK_DESCRIPTOR = 60,
+  PACKET_FIRST_ON_SEQUENCE = 87,
+  DEFAULTS_TRACK_EVENT = 11,
+  EVENT_DEFAULTS_TRACK_UUID = 11,
+  INTERNED_CATEGORY = 1,
+  INTERNED_NAME = 2,
+  INTERNED_ANNOTATION_NAME = 3,
+  INTERNED_PLACE = 4,
+  INTERNED_ANNOTATION_TEXT = 29,
+  ENTRY_IID = 1,
+  ENTRY_TEXT = 2,
+  PLACE_FUNCTION = 3,
+  PLACE_LINE = 4,
+  EVENT_CATEGORY_IID = 3,
+  EVENT_ANNOTATION = 4,
+  EVENT_TYPE = 9,
+  EVENT_NAME_IID = 10,
+  EVENT_TRACK_UUID = 11,
+  EVENT_CATEGORY = 22,
+  EVENT_NAME = 23,
+  EVENT_COUNTER_VALUE = 30,
+  EVENT_PLACE_IID = 34,
+  EVENT_COUNTER_DOUBLE = 44,
+  ANNOTATION_NAME_IID = 1,
+  ANNOTATION_BOOL = 2,
+  ANNOTATION_TEXT = 6,
+  ANNOTATION_NAME = 10,
+  ANNOTATION_DICT = 11,
+  ANNOTATION_TEXT_IID = 17,
+  TRACK_UUID = 1,
+  TRACK_NAME = 2,
+  TRACK_THREAD = 4,
+  TRACK_PARENT = 5,
+  TRACK_COUNTER = 8,
+  THREAD_PID = 1,
+  THREAD_TID = 2,
+  THREAD_NAME = 5,
+  COUNTER_CATEGORY = 2,
+  COUNTER_UNIT_NAME = 6,
+  SEQUENCE_CLEARED = 1,
+  SEQUENCE_NEEDS_STATE = 2,
+  TYPE_BEGIN = 1,
+  TYPE_END = 2,
+  TYPE_INSTANT = 3,
+  TYPE_COUNTER = 4
+};
+
+#define PERFETTO_DESCRIPTORS 16u /* packet sequence of thread descriptors; smaller ids are the caller's */
+#define PERFETTO_DERIVED_TID 0x40000000u
+#define PERFETTO_TAIL_MAX 39u
+
+/* What track and process uuids are derived from, beside the process id. */
+enum { UUID_PROCESS = 1, UUID_THREAD = 2, UUID_COUNTER = 3, UUID_FRAMES = 4, UUID_LANE = 5 };
+
+/* A packet sequence: the unit of interning, and of timestamps that never decrease. */
+typedef struct perfetto_sequence {
+  uint32_t id;       /* 0: no packet written yet */
+  uint32_t next_iid; /* one numbering for names, categories, places and annotations */
+  int64_t last;      /* newest timestamp */
+  perfetto_map interned;
+} perfetto_sequence;
+
+/* Interning ids of a site; 0: the site has no such text. */
+typedef struct perfetto_iids {
+  uint32_t name;
+  uint32_t category;
+  uint32_t place;
+} perfetto_iids;
+
+typedef enum perfetto_open_state {
+  OPEN_PENDING = 0, /* may overlap the range, which lies later: its begin is not written yet */
+  OPEN_BEGUN = 1,
+  OPEN_OUTSIDE = 2 /* begins after the range */
+} perfetto_open_state;
+
+typedef struct perfetto_open {
+  int64_t id;
+  int64_t begin;
+  perfetto_iids iids;
+  uint32_t depth;
+  perfetto_open_state state;
+} perfetto_open;
+
+typedef struct perfetto_thread {
+  uint64_t uuid;
+  uint64_t name_hash; /* of the name in the descriptor written last */
+  uint32_t number;
+  uint32_t tid;
+  perfetto_sequence slices;
+  perfetto_sequence logs;
+  perfetto_sequence values;
+  perfetto_open *open; /* spans whose end has not been seen, outermost first */
+  uint32_t open_count;
+  uint32_t open_capacity;
+  uint32_t pending; /* how many of them are OPEN_PENDING */
+} perfetto_thread;
+
+typedef struct perfetto_async_site { /* copied: async spans outlive their blocks */
+  char *text;                        /* name, target, file, end to end */
+  uint32_t name_size;
+  uint32_t target_size;
+  uint32_t file_size;
+  uint32_t line;
+} perfetto_async_site;
+
+typedef struct perfetto_async {
+  uint64_t id;
+  uint64_t parent; /* span id, 0: none */
+  int64_t begin;
+  int64_t end;
+  uint32_t site; /* index into the process's async_sites */
+  uint32_t depth;
+  uint32_t lane;
+  uint32_t level; /* how deep it nests on its lane */
+  uint8_t has_begin;
+  uint8_t has_end;
+} perfetto_async;
+
+typedef struct perfetto_frames { /* frames of one site and thread: a track and a sequence */
+  perfetto_sequence sequence;
+  perfetto_iids iids;
+} perfetto_frames;
+
+typedef struct perfetto_process {
+  uint64_t uuid;
+  int32_t pid;
+  uint32_t next_tid; /* for threads without a usable one */
+  int64_t first_utc; /* when its first block began */
+  perfetto_map tids;
+  perfetto_map thread_by_number; /* index + 1 into threads */
+  perfetto_thread *threads;
+  uint64_t thread_count;
+  uint64_t thread_capacity;
+  perfetto_map counters; /* track uuids that have been described */
+  perfetto_map frames_by_key;
+  perfetto_frames *frames;
+  uint64_t frames_count;
+  uint64_t frames_capacity;
+  perfetto_map async_by_id;
+  perfetto_async *async;
+  uint64_t async_count;
+  uint64_t async_capacity;
+  perfetto_map async_site_by_hash;
+  perfetto_async_site *async_sites;
+  uint64_t async_site_count;
+  uint64_t async_site_capacity;
+} perfetto_process;
+
+struct tachy_perfetto {
+  proto_buffer out;
+  int64_t begin_utc;
+  int64_t end_utc;
+  uint64_t seed;
+  uint32_t next_sequence;
+  tachy_read_status broken; /* a failure that left the trace unusable */
+  tachy_perfetto_counts counts;
+  perfetto_map pids;
+  perfetto_map process_by_id; /* index + 1 into processes */
+  perfetto_process *processes;
+  uint64_t process_count;
+  uint64_t process_capacity;
+};
+
+/* One block while it is being written. */
+typedef struct perfetto_site_cache {
+  uint64_t name_hash; /* 0: not computed */
+  uint64_t target_hash;
+  uint64_t place_hash;
+  uint64_t track; /* of a counter, 0: not looked up */
+  uint64_t owner; /* 1 + index of the thread for which iids and tail hold */
+  perfetto_iids iids;
+  uint8_t tail_size;
+  uint8_t tail[PERFETTO_TAIL_MAX]; /* of a slice begin packet, after its timestamp */
+} perfetto_site_cache;
+
+typedef struct perfetto_scope {
+  tachy_perfetto *trace;
+  const tachy_block *block;
+  perfetto_process *process;
+  perfetto_site_cache *sites;
+} perfetto_scope;
+
+/* perfetto.c */
+int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc); /* raises to the newest; never negative */
+uint64_t perfetto_uuid(uint64_t process, uint64_t kind, uint64_t key);
+/* Index of the block's thread `t` among the process's, described in the trace; UINT64_MAX: out of memory. */
+uint64_t perfetto_thread_of(const perfetto_scope *scope, uint32_t t);
+/* Gives the sequence an id and writes its first packet, once. */
+void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t default_track);
+/* Opens a packet of the sequence, closed with proto_close. */
+uint64_t perfetto_packet(tachy_perfetto *trace, const perfetto_sequence *sequence);
+/* Opens a track event with its timestamp in a packet; perfetto_event_close closes both. */
+typedef struct perfetto_event {
+  uint64_t packet;
+  uint64_t event;
+} perfetto_event;
+perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type);
+void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened);
+void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids);
+void perfetto_mark(tachy_perfetto *trace, const char *name); /* a true annotation in the open event */
+void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
+                    tachy_text name);
+/* Room for one more element, by doubling; 0: out of memory. */
+int perfetto_reserve(void **array, uint64_t *capacity, uint64_t count, uint64_t element);
+
+/* perfetto_intern.c */
+/* The site's ids in the sequence; what the sequence has not defined yet is written. 0: out of memory. */
+int perfetto_intern_site(const perfetto_scope *scope, perfetto_sequence *sequence, uint32_t site, perfetto_iids *iids);
+/* Fills the hashes of the site's texts in the cache. */
+perfetto_site_cache *perfetto_site_hashes(const perfetto_scope *scope, uint32_t site);
+int perfetto_intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, tachy_text name, tachy_text target,
+                          tachy_text file, uint32_t line, perfetto_iids *iids);
+/* A text's id as INTERNED_ANNOTATION_NAME or INTERNED_ANNOTATION_TEXT; 0: out of memory. */
+uint32_t perfetto_intern_text(tachy_perfetto *trace, perfetto_sequence *sequence, uint32_t kind, tachy_text text);
+
+/* The classes. Everything is decoded before anything is written, so that a malformed block leaves the trace as it was.
+ * Functions that return int: 0 is out of memory. */
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows);
+int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
+tachy_read_status perfetto_add_logs(const perfetto_scope *scope, tachy_read_error *error);
+tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_error *error);
+void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);
+tachy_text perfetto_async_name(const perfetto_async_site *site);
+tachy_text perfetto_async_target(const perfetto_async_site *site);
+tachy_text perfetto_async_file(const perfetto_async_site *site);
+int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc);
+
+static inline int perfetto_overlaps(const tachy_perfetto *trace, int64_t begin, int64_t end) {
+  return begin <= trace->end_utc && end >= trace->begin_utc;
+}
+
+#endif

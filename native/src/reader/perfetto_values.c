@@ -1,0 +1,107 @@
+/* Metrics: a counter track per process, target and name; frame marks as slices on tracks named "Frames". */
+#include "perfetto_trace.h"
+
+static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
+
+/* The uuid of the site's counter track, described when it is new. 0: out of memory. */
+static uint64_t counter_track(const perfetto_scope *scope, const perfetto_sequence *sequence, uint32_t site) {
+  perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
+  if (cache->track) return cache->track;
+  const uint64_t key = cache->name_hash ^ tachy_mix64(cache->target_hash);
+  const uint64_t uuid = perfetto_uuid(scope->process->uuid, UUID_COUNTER, key);
+  int added;
+  if (!perfetto_map_at(&scope->process->counters, uuid, &added)) return 0;
+  cache->track = uuid;
+  if (!added) return uuid;
+
+  const tachy_site_row *const row = scope->block->sites + site;
+  const tachy_text *const strings = scope->block->strings;
+  const int is_ticks = row->kind == TACHY_SITE_METRIC_TICKS;
+  const tachy_text unit = is_ticks ? text_of("seconds") : strings[row->unit];
+  const tachy_text target = strings[row->target], name = strings[row->name];
+  proto_buffer *const out = &scope->trace->out;
+  const uint64_t packet = perfetto_packet(scope->trace, sequence);
+  const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
+  proto_varint(out, TRACK_UUID, uuid);
+  proto_varint(out, TRACK_PARENT, scope->process->uuid);
+  proto_text(out, TRACK_NAME, name.bytes, name.size, PROTO_TEXT_MAX);
+  const uint64_t counter = proto_open(out, TRACK_COUNTER);
+  if (target.size) proto_text(out, COUNTER_CATEGORY, target.bytes, target.size, PROTO_TEXT_MAX);
+  if (unit.size) proto_text(out, COUNTER_UNIT_NAME, unit.bytes, unit.size, PROTO_TEXT_MAX);
+  proto_close(out, counter);
+  proto_close(out, track);
+  proto_close(out, packet);
+  return uuid;
+}
+
+static int write_counter(const perfetto_scope *scope, const tachy_metric_rows *rows, uint64_t i,
+                         perfetto_thread *thread) {
+  tachy_perfetto *const trace = scope->trace;
+  perfetto_sequence_begin(trace, &thread->values, thread->uuid);
+  const uint64_t track = counter_track(scope, &thread->values, rows->site[i]);
+  if (!track) return 0;
+  const uint8_t kind = scope->block->sites[rows->site[i]].kind;
+  const perfetto_event opened = perfetto_event_open(trace, &thread->values, rows->utc[i], TYPE_COUNTER);
+  proto_varint(&trace->out, EVENT_TRACK_UUID, track);
+  if (kind == TACHY_SITE_METRIC_INT) {
+    proto_varint(&trace->out, EVENT_COUNTER_VALUE, rows->bits[i]);
+  } else {
+    proto_double(&trace->out, EVENT_COUNTER_DOUBLE, tachy_metric_value(scope->block, kind, rows->bits[i]));
+  }
+  perfetto_event_close(trace, opened);
+  trace->counts.counters++;
+  return 1;
+}
+
+static perfetto_frames *frames_of(const perfetto_scope *scope, uint32_t site, uint32_t number) {
+  perfetto_process *const p = scope->process;
+  const perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
+  const uint64_t key = (cache->name_hash ^ tachy_mix64(cache->target_hash)) + tachy_mix64(number);
+  int added;
+  uint32_t *const index = perfetto_map_at(&p->frames_by_key, key, &added);
+  if (!index) return NULL;
+  if (*index) return p->frames + *index - 1;
+  if (!perfetto_reserve((void **)&p->frames, &p->frames_capacity, p->frames_count, sizeof *p->frames)) return NULL;
+  perfetto_frames *const frames = p->frames + p->frames_count;
+  memset(frames, 0, sizeof *frames);
+  const uint64_t uuid = perfetto_uuid(p->uuid, UUID_FRAMES, key);
+  perfetto_sequence_begin(scope->trace, &frames->sequence, uuid);
+  *index = (uint32_t)++p->frames_count;
+  if (!perfetto_intern_site(scope, &frames->sequence, site, &frames->iids)) return NULL;
+  perfetto_track(scope->trace, &frames->sequence, uuid, p->uuid, text_of("Frames"));
+  return frames;
+}
+
+/* The mark at `utc` ended a frame of `ticks`. Rounding must not make it overlap the one before. */
+static int write_frame(const perfetto_scope *scope, uint32_t site, uint32_t number, int64_t utc, uint64_t ticks) {
+  tachy_perfetto *const trace = scope->trace;
+  const double ns = (double)(int64_t)ticks * scope->block->rate;
+  const int64_t begin = ns > 0 && ns < 4e18 && utc > INT64_MIN / 4 ? utc - (int64_t)ns : utc;
+  if (!perfetto_overlaps(trace, begin, utc)) return 1;
+  perfetto_frames *const frames = frames_of(scope, site, number);
+  if (!frames) return 0;
+  const perfetto_event opened = perfetto_event_open(trace, &frames->sequence, begin, TYPE_BEGIN);
+  perfetto_write_iids(trace, &frames->iids);
+  perfetto_event_close(trace, opened);
+  perfetto_event_close(trace, perfetto_event_open(trace, &frames->sequence, utc, TYPE_END));
+  trace->counts.frames++;
+  return 1;
+}
+
+tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_error *error) {
+  tachy_metric_rows rows;
+  const tachy_read_status status = tachy_decode_metrics(scope->block, NULL, &rows, error);
+  if (status != TACHY_READ_OK) return status;
+  int ok = 1;
+  for (uint64_t i = 0; ok && i < rows.count; i++) {
+    if (scope->block->sites[rows.site[i]].kind == TACHY_SITE_FRAME) {
+      const uint32_t number = scope->block->threads[rows.thread[i]].number;
+      ok = write_frame(scope, rows.site[i], number, rows.utc[i], rows.bits[i]);
+    } else if (perfetto_overlaps(scope->trace, rows.utc[i], rows.utc[i])) {
+      const uint64_t index = perfetto_thread_of(scope, rows.thread[i]);
+      ok = index != UINT64_MAX && write_counter(scope, &rows, i, scope->process->threads + index);
+    }
+  }
+  tachy_metric_rows_free(&rows);
+  return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+}
