@@ -1,0 +1,289 @@
+"""What a group of batches writes to PostgreSQL, statement by statement, all of it in one transaction.
+
+Rows are taken in one order by everybody (batches, processes, streams, each sorted by id), so that two groups that share
+some of them wait for each other and never in a circle.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tachy_server.database import Connection, day_of
+from tachy_server.errors import FormatError
+from tachy_server.reader import BatchHead, BlockHead, block_id
+
+_CLAIM_BATCHES = """
+INSERT INTO batches (batch_id, process_id, insert_time)
+SELECT u.batch_id, u.process_id, %s FROM unnest(%s::uuid[], %s::uuid[]) AS u(batch_id, process_id)
+ON CONFLICT (batch_id) DO NOTHING
+RETURNING batch_id
+"""
+
+_INSERT_SEGMENTS = """
+INSERT INTO segments (class, key, size, insert_time)
+SELECT u.class, u.key, u.size, %s FROM unnest(%s::smallint[], %s::text[], %s::bigint[]) AS u(class, key, size)
+RETURNING key, segment_id
+"""
+
+# What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
+# after a new one. A state other than `running` is final.
+_UPSERT_PROCESSES = """
+INSERT INTO processes AS p (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
+    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, insert_time, last_update_time,
+    last_block_end_ticks, last_block_end_time)
+SELECT u.process_id, u.parent_process_id, u.exe, u.username, u.realname, u.computer, u.distro, u.cpu_brand,
+    u.tsc_frequency, u.start_time, u.start_ticks, u.clock, u.sdk, u.state, u.properties::jsonb, %s, %s,
+    u.end_ticks, u.end_time
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
+    %s::bigint[]) AS u(process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
+    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, end_ticks, end_time)
+ON CONFLICT (process_id) DO UPDATE SET
+    state = CASE WHEN p.state = 'running' THEN excluded.state ELSE p.state END,
+    properties = CASE WHEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true)
+        THEN excluded.properties ELSE p.properties END,
+    last_update_time = greatest(p.last_update_time, excluded.last_update_time),
+    last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
+    last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
+RETURNING process_id, insert_time
+"""
+
+_UPSERT_STREAMS = """
+INSERT INTO streams AS s (stream_id, process_id, class, thread, thread_name, os_id, insert_time, last_update_time)
+SELECT u.stream_id, u.process_id, u.class, u.thread, u.thread_name, u.os_id, %s, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::smallint[], %s::bigint[], %s::text[], %s::bigint[])
+    AS u(stream_id, process_id, class, thread, thread_name, os_id)
+ON CONFLICT (stream_id) DO UPDATE SET
+    thread_name = excluded.thread_name,
+    os_id = excluded.os_id,
+    last_update_time = greatest(s.last_update_time, excluded.last_update_time)
+"""
+
+_KNOWN_BLOCKS = """
+SELECT block_id FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
+"""
+
+_COPY_BLOCKS = """
+COPY blocks (insert_day, block_id, process_id, class, sequence, batch_id, segment_id, segment_key, "offset", size,
+    header_size, codec, raw_size, stored_size, begin_ticks, end_ticks, begin_time, end_time, events, dropped,
+    insert_time, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
+    thread_end_time) FROM STDIN
+"""
+
+
+def signed(value: int) -> int:
+    """An unsigned 64-bit number as the bigint with the same bits."""
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL can hold: no NUL, no half of a surrogate pair."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(slots=True)
+class ProcessRow:
+    """A row of `processes`, from a batch's description; the fields are in the statement's order."""
+
+    process_id: uuid.UUID
+    parent_process_id: uuid.UUID | None
+    exe: str
+    username: str
+    realname: str
+    computer: str
+    distro: str
+    cpu_brand: str
+    tsc_frequency: int
+    start_time: int
+    start_ticks: int
+    clock: str
+    sdk: str
+    state: str
+    properties: str
+    end_ticks: int | None
+    end_time: int | None
+
+    @staticmethod
+    def from_batch(batch: BatchHead) -> ProcessRow:
+        """Raises FormatError when the description lacks a key or has a wrong type."""
+        get = batch.description.get
+        texts = {key: _text(get(key), key) for key in _TEXT_KEYS}
+        numbers = {key: _integer(get(key), key) for key in ("tsc_frequency", "start_time", "start_ticks")}
+        if texts["state"] not in ("running", "exited", "crashed"):
+            raise FormatError(f"the batch's description has the state {texts['state']!r}")
+        properties = get("properties", {})
+        if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):
+            raise FormatError("the batch's description must have properties as an object of text")
+        cleaned = {clean(key): clean(value) for key, value in properties.items()}
+        return ProcessRow(
+            process_id=batch.process_id,
+            parent_process_id=_parent(get("parent_process_id")),
+            properties=json.dumps(cleaned, ensure_ascii=False),
+            end_ticks=max((signed(head.end_ticks) for _, _, head in batch.blocks), default=None),
+            end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
+            exe=texts["exe"],
+            username=texts["username"],
+            realname=texts["realname"],
+            computer=texts["computer"],
+            distro=texts["distro"],
+            cpu_brand=texts["cpu_brand"],
+            tsc_frequency=numbers["tsc_frequency"],
+            start_time=numbers["start_time"],
+            start_ticks=numbers["start_ticks"],
+            clock=texts["clock"],
+            sdk=texts["sdk"],
+            state=texts["state"],
+        )
+
+    def merge(self, other: ProcessRow) -> ProcessRow:
+        """One row for two batches of the same process."""
+        first, last = (self, other) if _key(self) <= _key(other) else (other, self)
+        if first.state != "running":
+            last.state = first.state
+        if last.end_time is None:
+            last.end_ticks, last.end_time = first.end_ticks, first.end_time
+        elif first.end_ticks is not None and last.end_ticks is not None:
+            last.end_ticks = max(first.end_ticks, last.end_ticks)
+        return last
+
+
+def _key(row: ProcessRow) -> int:
+    # A batch without blocks only describes; in a group it counts as the latest.
+    return row.end_time if row.end_time is not None else 1 << 63
+
+
+_TEXT_KEYS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
+
+
+def _text(value: object, key: str) -> str:
+    if not isinstance(value, str):
+        raise FormatError(f"the batch's description must have {key} as text")
+    return clean(value)
+
+
+def _integer(value: object, key: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not -(1 << 63) <= value < 1 << 64:
+        raise FormatError(f"the batch's description must have {key} as a 64-bit integer")
+    return signed(value)
+
+
+def _parent(value: object) -> uuid.UUID | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        try:
+            return uuid.UUID(value)
+        except ValueError:
+            pass
+    raise FormatError("the batch's description must have parent_process_id as a UUID or null")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """A row of `streams`: one thread and class of a process; the fields are in the statement's order."""
+
+    stream_id: uuid.UUID
+    process_id: uuid.UUID
+    cls: int
+    thread: int
+    thread_name: str
+    os_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPlace:
+    """Where a block of a batch went."""
+
+    block_id: uuid.UUID
+    batch_id: uuid.UUID
+    segment_key: str
+    offset: int
+    size: int
+    head: BlockHead
+
+
+def claim_batches(connection: Connection, batches: Iterable[BatchHead], now: int) -> set[uuid.UUID]:
+    """Takes the batches' ids for this transaction; those that are not in the answer have been stored before.
+
+    Waits for another transaction that holds one of them.
+    """
+    ordered = sorted(batches, key=lambda batch: batch.batch_id)
+    ids = [batch.batch_id for batch in ordered]
+    rows = connection.execute(_CLAIM_BATCHES, (now, ids, [batch.process_id for batch in ordered])).fetchall()
+    return {row[0] for row in rows}
+
+
+def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, int]], now: int) -> dict[str, int]:
+    """(class, key, size) of each; returns key → segment_id."""
+    if not segments:
+        return {}
+    classes, keys, sizes = map(list, zip(*segments, strict=True))
+    return dict(connection.execute(_INSERT_SEGMENTS, (now, classes, keys, sizes)).fetchall())
+
+
+def upsert_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> datetime.date:
+    """One row per process. Returns the first day on which blocks of any of them can have been inserted."""
+    ordered = sorted(rows, key=lambda row: row.process_id)
+    columns = [[getattr(row, name) for row in ordered] for name in ProcessRow.__slots__]
+    values = connection.execute(_UPSERT_PROCESSES, [now, now, *columns]).fetchall()
+    return day_of(min((row[1] for row in values), default=now))
+
+
+def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> None:
+    """One row per stream."""
+    ordered = sorted(rows, key=lambda row: row.stream_id)
+    if ordered:
+        columns = [[getattr(row, name) for row in ordered] for name in StreamRow.__slots__]
+        connection.execute(_UPSERT_STREAMS, [now, now, *columns])
+
+
+def insert_blocks(
+    connection: Connection, places: Sequence[BlockPlace], segment_ids: dict[str, int], since: datetime.date, now: int
+) -> int:
+    """Rows of the blocks that are not known yet (since the day that upsert_processes gave); returns how many."""
+    if not places:
+        return 0
+    unique = {place.block_id: place for place in places}
+    processes = list({place.head.process_id for place in places})
+    for (known,) in connection.execute(_KNOWN_BLOCKS, (since, processes, list(unique))):
+        del unique[known]
+    day = day_of(now)
+    with connection.cursor() as cursor, cursor.copy(_COPY_BLOCKS) as copy:
+        copy.write("".join([_copy_line(place, segment_ids[place.segment_key], day, now) for place in unique.values()]))
+    return len(unique)
+
+
+def _copy_line(place: BlockPlace, segment_id: int, day: datetime.date, now: int) -> str:
+    head = place.head
+    threads = head.threads
+    arrays = (
+        _array([thread.number for thread in threads]),
+        _array([signed(thread.events) for thread in threads]),
+        _array([signed(thread.first) for thread in threads]),
+        _array([signed(thread.begin_ticks) for thread in threads]),
+        _array([signed(thread.end_ticks) for thread in threads]),
+        _array([thread.begin_utc for thread in threads]),
+        _array([thread.end_utc for thread in threads]),
+    )
+    return (
+        f"{day}\t{place.block_id}\t{head.process_id}\t{head.cls}\t{signed(head.sequence)}\t{place.batch_id}\t{segment_id}\t"
+        f"{place.segment_key}\t{place.offset}\t{place.size}\t{head.header_size}\t{head.codec}\t{signed(head.raw_size)}\t"
+        f"{signed(head.stored_size)}\t{signed(head.begin_ticks)}\t{signed(head.end_ticks)}\t{head.begin_utc}\t"
+        f"{head.end_utc}\t{signed(head.events)}\t{signed(head.dropped)}\t{now}\t" + "\t".join(arrays) + "\n"
+    )
+
+
+def _array(values: list[int]) -> str:
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def block_places(batch: BatchHead, placed: Iterable[tuple[int, int, BlockHead]], key: str) -> list[BlockPlace]:
+    """Rows to be, for blocks that SegmentWriter.add has placed in the segment `key`."""
+    return [
+        BlockPlace(block_id(head.process_id, head.cls, head.sequence), batch.batch_id, key, offset, size, head)
+        for offset, size, head in placed
+    ]

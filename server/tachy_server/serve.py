@@ -1,0 +1,221 @@
+"""`tachy serve`: starts everything, in order, and stops it in the reverse order.
+
+    python -m tachy_server.serve --data DIR
+
+Exit code 0 after SIGINT or SIGTERM, 1 when something that the server needs is not there, 2 for a wrong setting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import uvicorn
+from tachy_server import settings as settings_table
+from tachy_server.database import Database, create_database
+from tachy_server.errors import SettingsError, StoreError, TachyError
+from tachy_server.ingest import Ingest
+from tachy_server.lake import Lake
+from tachy_server.postgres import DataFolder, Postgres
+from tachy_server.services import Services
+from tachy_server.settings import Address, Settings
+from tachy_server.store import open_store
+from tachy_server.web import make_app
+
+if TYPE_CHECKING:
+    from tachy_server.query import QueryEngine
+
+_GRACE_SECONDS = 10
+_PARTITION_SECONDS = 3600.0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    try:
+        run(settings_table.load(sys.argv[1:] if argv is None else argv, os.environ))
+    except SettingsError as error:
+        print(f"tachy serve: {error}", file=sys.stderr)
+        return 2
+    except TachyError as error:
+        print(f"tachy serve: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tachy serve: {error.strerror or error}: {error.filename or 'the server'}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tachy serve: interrupted before it was ready", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGINT or SIGTERM. Raises TachyError when it cannot start."""
+    if settings.max_batch_bytes > settings.ingest_queue_bytes:
+        raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
+    begin = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        folder = DataFolder(settings.data)
+        stack.callback(folder.close)
+        listener = _listen(settings.http)
+        stack.callback(listener.close)
+        services = _start(settings, folder, stack)
+        host, port = listener.getsockname()[:2]
+        services.http_url = f"http://{Address(host, port)}"
+        _run_http(services, listener, begin, folder, stack)
+    print("tachy: stopped", flush=True)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services:
+    """Everything behind HTTP; `stack` ends it in the reverse order."""
+    postgres: Postgres | None = None
+    dsn = settings.dsn
+    if not dsn:
+        postgres = Postgres(folder)
+        stack.callback(postgres.stop)
+        postgres.start()
+        dsn = postgres.dsn
+        create_database(dsn)
+    base = Database(dsn, settings.connections)
+    stack.callback(base.close)
+    base.ensure_days()
+    lake = Lake(base, open_store(settings.store, folder.path / "store"))
+    stack.callback(lake.close)
+    services = Services(settings=settings, lake=lake, postgres=postgres)
+    if "query" in settings.role:
+        services.engine = _start_query(services, stack)
+    if "ingest" in settings.role:
+        services.ingest = Ingest(settings, base, lake.store)
+        stack.callback(services.ingest.close)
+    return services
+
+
+def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
+    # An exploding join never yields its worker thread: with the default count, one per core, it stops everybody.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
+    from tachy_server.flight import FlightServer
+    from tachy_server.query import QueryEngine
+
+    services.engine = QueryEngine(services.lake, services.settings)
+    address = services.settings.flight
+    try:
+        server = FlightServer(services, address.host, address.port)
+    except OSError as error:
+        raise StoreError(f"cannot listen on {address} for FlightSQL: {error}; give another --flight") from None
+    stack.callback(server.stop)
+    services.flight_uri = f"grpc://{Address(address.host, server.port)}"
+    return services.engine
+
+
+def _listen(address: Address) -> socket.socket:
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(target)
+        listener.listen(2048)
+    except OSError as error:
+        raise StoreError(f"cannot listen on {address} for HTTP: {error.strerror}; give another --http") from None
+    return listener
+
+
+class _HttpServer(uvicorn.Server):
+    """uvicorn, whose signals are ours, and which says when it serves."""
+
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready.set()
+
+
+def _run_http(services: Services, listener: socket.socket, begin: float, folder: DataFolder, stack: ExitStack) -> None:
+    import uvloop
+    from tachy_server.api import routes
+
+    config = uvicorn.Config(
+        make_app(services, routes(services)),
+        http="httptools",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(services, config, listener, begin, folder, stack))
+
+
+async def _serve(
+    services: Services,
+    config: uvicorn.Config,
+    listener: socket.socket,
+    begin: float,
+    folder: DataFolder,
+    stack: ExitStack,
+) -> None:
+    ready = asyncio.Event()
+    server = _HttpServer(config, ready)
+
+    def stop() -> None:
+        server.force_exit = server.should_exit  # the second signal does not wait for open requests
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    partitions = asyncio.create_task(_keep_partitions(services))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    await ready.wait()
+    file = folder.path / "server.json"
+    _announce(services, folder, begin)
+    try:
+        await serving
+    finally:
+        file.unlink(missing_ok=True)
+        partitions.cancel()
+    print("tachy: stopping, what has been received is made durable first", flush=True)
+
+
+async def _keep_partitions(services: Services) -> None:
+    """The days' partitions exist before they are needed; if this fails, ingest makes them when it needs them."""
+    while True:
+        await asyncio.sleep(_PARTITION_SECONDS)
+        with contextlib.suppress(StoreError):
+            await asyncio.to_thread(services.lake.database.ensure_days)
+
+
+def _announce(services: Services, folder: DataFolder, begin: float) -> None:
+    """server.json, for the command line and for tests; and a few lines for people."""
+    content = {"pid": os.getpid(), "http": services.http_url, "flight": services.flight_uri}
+    file = folder.path / "server.json"
+    scratch = file.with_suffix(".json.new")
+    scratch.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    scratch.replace(file)
+    print(f"tachy: data in {folder.path}")
+    print(f"tachy: HTTP on {services.http_url}, FlightSQL on {services.flight_uri or 'no port: no role query'}")
+    print(f"tachy: ready in {time.monotonic() - begin:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What the server's parts find each other through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tachy_server.errors import StoreError
+from tachy_server.ingest import Ingest
+from tachy_server.lake import Lake
+from tachy_server.postgres import Postgres
+from tachy_server.settings import Settings
+
+if TYPE_CHECKING:
+    from tachy_server.query import QueryEngine
+
+
+@dataclass
+class Services:
+    """One running server. `ingest` and `engine` are None without the roles ingest and query; `postgres` with --dsn."""
+
+    settings: Settings
+    lake: Lake
+    ingest: Ingest | None = None
+    engine: QueryEngine | None = None
+    postgres: Postgres | None = None
+    http_url: str = ""
+    flight_uri: str = ""
+    started: float = field(default_factory=time.time)
+
+    def stats(self) -> dict[str, Any]:
+        """What has been done since the start, as JSON can say it."""
+        result: dict[str, Any] = {"uptime_seconds": round(time.time() - self.started, 3)}
+        if self.ingest is not None:
+            result["ingest"] = self.ingest.stats()
+        if self.postgres is not None:
+            result["postgres"] = {"pid": self.postgres.pid, "restarts": self.postgres.restarts}
+        return result
+
+    def problems(self) -> dict[str, str]:
+        """What keeps the server from doing its work now, by part; empty when it is ready. Blocks for a moment."""
+        checks = {"postgres": self.lake.database.check, "store": self.lake.store.check}
+        if self.ingest is not None:
+            checks["ingest"] = self.ingest.check
+        found: dict[str, str] = {}
+        for part, check in checks.items():
+            try:
+                check()
+            except StoreError as error:
+                found[part] = str(error)
+        return found

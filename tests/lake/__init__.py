@@ -1,0 +1,1 @@
+"""The lake: settings, PostgreSQL, store, segments, group commit, the server's life."""

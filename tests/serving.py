@@ -1,0 +1,147 @@
+"""A real server for tests: `tachy serve` as a process of its own, on ports that the system chooses.
+
+    with Server(tmp_path / "data") as server:          # starts, waits until it is ready
+        server.post(process.batch())                   # → httpx.Response
+        server.http, server.flight, server.data, server.pid
+        server.kill(); server.start()                  # as after a power cut
+
+Other tests use the fixture `server` (tests/conftest.py): one for the whole session of a worker, shared, so give your
+processes random ids (tests.model.encoder.Process does).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class ServerError(AssertionError):
+    """The server did not start or stop as it should; the text is what it said."""
+
+
+class Server:
+    """One data folder and the server that runs on it."""
+
+    def __init__(self, data: Path, *options: str, env: dict[str, str] | None = None, user: int | None = None) -> None:
+        self.data = data
+        self.http = ""
+        self.flight = ""
+        self._options = options
+        self._env = env or {}
+        self._user = user
+        self._process: subprocess.Popen[bytes] | None = None
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            code = self.stop()
+            if code != 0 and error is None:
+                raise ServerError(f"exit code {code} at the end\n{self.output()}")
+        self._forget()
+
+    @property
+    def pid(self) -> int:
+        """Of the server's process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def client(self) -> httpx.Client:
+        """Connections that stay open between requests."""
+        if self._client is None:
+            self._client = httpx.Client(base_url=self.http, timeout=60, trust_env=False)
+        return self._client
+
+    def launch(self) -> None:
+        """Starts the process; does not wait."""
+        self.data.parent.mkdir(parents=True, exist_ok=True)
+        (self.data / "server.json").unlink(missing_ok=True)
+        command = [sys.executable, "-m", "tachy_server.serve", "--data", str(self.data)]
+        command += ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", *self._options]
+        prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+        if self._user is not None:
+            # An ordinary user, who may reach this checkout and its Python nevertheless.
+            prefix += [f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups"]
+            prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
+        env["PYTHONPATH"] = os.pathsep.join([str(_ROOT / "server"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        with self._output_file.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*prefix, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env | self._env
+            )
+
+    def start(self, seconds: float = 60) -> None:
+        """Starts and waits until it is ready. Raises ServerError."""
+        self.launch()
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                raise ServerError(f"it ended with {self._process.returncode}\n{self.output()}")
+            try:
+                content = json.loads((self.data / "server.json").read_text())
+            except (OSError, ValueError):
+                time.sleep(0.02)
+                continue
+            self.http, self.flight = content["http"], content["flight"]
+            return
+        self.kill()
+        raise ServerError(f"not ready after {seconds} s\n{self.output()}")
+
+    def stop(self, seconds: float = 40) -> int:
+        """SIGTERM; returns the exit code. Raises ServerError when it goes on."""
+        return self._end(signal.SIGTERM, seconds)
+
+    def kill(self) -> None:
+        """SIGKILL: as if the power had gone for this process."""
+        self._end(signal.SIGKILL, 10)
+
+    def wait(self, seconds: float = 30) -> int:
+        """Until it has ended by itself; returns the exit code."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def post(self, batch: bytes) -> httpx.Response:
+        """Sends one batch."""
+        return self.client.post("/ingest/v1/batch", content=batch)
+
+    def output(self) -> str:
+        """Everything it has printed, in all its starts."""
+        return self._output_file.read_text(errors="replace")
+
+    @property
+    def _output_file(self) -> Path:
+        return self.data.with_name(self.data.name + ".out")
+
+    def _end(self, number: signal.Signals, seconds: float) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            code = self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise ServerError(f"it goes on {seconds} s after {number.name}\n{self.output()}") from None
+        self._forget()
+        return code
+
+    def _forget(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
