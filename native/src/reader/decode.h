@@ -48,7 +48,7 @@ typedef struct tachy_site_row {
   uint32_t unit; /* name, target, file, unit: index into strings */
   uint32_t line;
   uint32_t hash; /* low half of XXH64 over name, 0, target, 0, file, 0, line as 4 bytes */
-  uint8_t level; /* tachy_level; 0 when unknown */
+  uint8_t level; /* tachy_level */
   uint8_t kind;  /* tachy_site_kind */
 } tachy_site_row;
 

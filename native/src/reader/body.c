@@ -1,0 +1,296 @@
+/* Opens a block: the head, the columns' places in the body, and the tables (strings, sites, property sets). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../format/hash.h"
+#include "cursor.h"
+#include "error.h"
+#include "head.h"
+#include "text.h"
+
+#define TEXT_PER_BYTE 256u /* of a body: what its rows may become as text, far more than any real block's do */
+#define TEXT_ALLOWANCE (UINT64_C(1) << 16)
+
+/* 0 for an id that this version does not know. */
+static uint32_t expected_encoding(uint32_t id) {
+  if (id == TACHY_COLUMN_STRING_BYTES || id == TACHY_COLUMN_LOG_TEXT_BYTES) return TACHY_ENCODING_BYTES;
+  if (id == TACHY_COLUMN_VALUE_F64 || id == TACHY_COLUMN_LOG_F64) return TACHY_ENCODING_F64;
+  const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_GAP_COUNT) ||
+                    (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
+                    (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
+                    (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_ASYNC_DEPTH);
+  return known ? TACHY_ENCODING_UINT : 0;
+}
+
+static int count_fits(const tachy_column *column) {
+  if (column->encoding == TACHY_ENCODING_UINT) return column->count <= column->size;
+  if (column->encoding == TACHY_ENCODING_F64) return column->size % 8 == 0 && column->count == column->size / 8;
+  return column->count == column->size;
+}
+
+static tachy_read_status find_columns(tachy_block *block, const uint8_t *body, uint64_t size, tachy_read_error *error) {
+  tachy_body_header h;
+  if (size < sizeof h)
+    return tachy_read_fail(error, "a block's body of %llu bytes has no header", (unsigned long long)size);
+  memcpy(&h, body, sizeof h);
+  if (h.column_count > (size - sizeof h) / sizeof(tachy_column)) {
+    return tachy_read_fail(error, "a block's body is too short for its %u columns", h.column_count);
+  }
+  for (uint32_t i = 0; i < TACHY_COLUMN_COUNT; i++) block->columns[i].bytes = body;
+  uint64_t offset = sizeof h + h.column_count * sizeof(tachy_column);
+  uint8_t seen[TACHY_COLUMN_COUNT] = {0};
+  for (uint32_t i = 0; i < h.column_count; i++) {
+    tachy_column column;
+    memcpy(&column, body + sizeof h + i * sizeof column, sizeof column);
+    if (column.size > size - offset || tachy_pad8(column.size) > size - offset) {
+      return tachy_read_fail(error, "column %u does not fit into its block's body", column.id);
+    }
+    const uint32_t encoding = column.id < TACHY_COLUMN_COUNT ? expected_encoding(column.id) : 0;
+    if (encoding) {
+      if (column.encoding != encoding || !count_fits(&column)) {
+        return tachy_read_fail(error, "column %u has the wrong encoding or size", column.id);
+      }
+      if (seen[column.id]) return tachy_read_fail(error, "column %u is there twice", column.id);
+      seen[column.id] = 1;
+      block->columns[column.id] = (tachy_raw_column){body + offset, column.count, column.size};
+    }
+    offset += tachy_pad8(column.size);
+  }
+  if (offset != size) return tachy_read_fail(error, "a block's body has bytes after its last column");
+  return TACHY_READ_OK;
+}
+
+/* Strings and names that are not UTF-8 get repaired copies in block->fixed_text. */
+static tachy_read_status repair_texts(tachy_block *block, tachy_read_error *error) {
+  uint64_t invalid = 0;
+  for (int names = 0; names < 2; names++) {
+    const tachy_text *texts = names ? block->thread_names : block->strings;
+    const uint32_t count = names ? block->thread_count : block->string_count;
+    for (uint32_t i = 0; i < count; i++) {
+      if (!tachy_text_is_utf8(texts[i].bytes, texts[i].size)) invalid += texts[i].size;
+    }
+  }
+  if (!invalid) return TACHY_READ_OK;
+  tachy_buffer fixed = {malloc(invalid * 3), 0, invalid * 3}; /* the most it can become: it will not move */
+  if (!fixed.bytes) return tachy_read_no_memory(error);
+  block->fixed_text = fixed.bytes;
+  for (int names = 0; names < 2; names++) {
+    tachy_text *texts = names ? block->thread_names : block->strings;
+    const uint32_t count = names ? block->thread_count : block->string_count;
+    for (uint32_t i = 0; i < count; i++) {
+      if (tachy_text_is_utf8(texts[i].bytes, texts[i].size)) continue;
+      const uint64_t start = fixed.size;
+      if (!tachy_buffer_append_utf8(&fixed, texts[i].bytes, texts[i].size)) return tachy_read_no_memory(error);
+      texts[i] = (tachy_text){fixed.bytes + start, fixed.size - start};
+    }
+  }
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status read_strings(tachy_block *block, tachy_read_error *error) {
+  const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_STRING_SIZE];
+  const tachy_raw_column *bytes = &block->columns[TACHY_COLUMN_STRING_BYTES];
+  block->string_count = (uint32_t)sizes->count; /* a body has at most 1 GiB */
+  block->strings = malloc(sizes->count * sizeof *block->strings + 1);
+  if (!block->strings) return tachy_read_no_memory(error);
+  tachy_uint_cursor cursor = tachy_uint_start(sizes);
+  uint64_t offset = 0;
+  for (uint32_t i = 0; i < block->string_count; i++) {
+    const uint64_t size = tachy_uint_take(&cursor);
+    if (size > bytes->size - offset) return tachy_read_fail(error, "a string lies outside of the string table");
+    block->strings[i] = (tachy_text){(const char *)bytes->bytes + offset, size};
+    offset += size;
+  }
+  if (!tachy_uint_ok(&cursor) || offset != bytes->size) {
+    return tachy_read_fail(error, "the string table's sizes do not add up");
+  }
+  return TACHY_READ_OK;
+}
+
+/* Low half of XXH64 over name, 0, target, 0, file, 0 and the line. */
+static int hash_site(const tachy_block *block, tachy_site_row *site, tachy_buffer *scratch) {
+  const uint32_t parts[3] = {site->name, site->target, site->file};
+  scratch->size = 0;
+  for (int i = 0; i < 3; i++) {
+    const tachy_text *text = &block->strings[parts[i]];
+    if (!tachy_buffer_append(scratch, text->bytes, text->size) || !tachy_buffer_append(scratch, "", 1)) return 0;
+  }
+  if (!tachy_buffer_append(scratch, &site->line, sizeof site->line)) return 0;
+  site->hash = (uint32_t)tachy_hash(scratch->bytes, scratch->size);
+  return 1;
+}
+
+/* Fills the sites' fields from the columns SITE_ID … SITE_KIND. */
+static tachy_read_status read_site_columns(tachy_block *block, tachy_read_error *error) {
+  const uint64_t count = block->site_count;
+  for (uint32_t id = TACHY_COLUMN_SITE_ID; id <= TACHY_COLUMN_SITE_KIND; id++) {
+    if (block->columns[id].count != count)
+      return tachy_read_fail(error, "the columns of the site table differ in length");
+    const int is_string = id >= TACHY_COLUMN_SITE_NAME && id <= TACHY_COLUMN_SITE_UNIT;
+    const uint64_t limit = is_string                       ? block->string_count
+                           : id == TACHY_COLUMN_SITE_ID    ? (uint64_t)TACHY_SITE_MAX + 1
+                           : id == TACHY_COLUMN_SITE_LEVEL ? (uint64_t)TACHY_LEVEL_TRACE + 1
+                           : id == TACHY_COLUMN_SITE_KIND  ? (uint64_t)TACHY_SITE_ASYNC + 1
+                                                           : (uint64_t)UINT32_MAX + 1;
+    tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
+    for (uint64_t i = 0; i < count; i++) {
+      const uint64_t value = tachy_uint_take(&cursor);
+      if (value >= limit) return tachy_read_fail(error, "a value of the site table (column %u) is out of range", id);
+      tachy_site_row *site = &block->sites[i];
+      switch (id) {
+        case TACHY_COLUMN_SITE_ID:
+          site->id = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_NAME:
+          site->name = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_TARGET:
+          site->target = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_FILE:
+          site->file = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_UNIT:
+          site->unit = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_LINE:
+          site->line = (uint32_t)value;
+          break;
+        case TACHY_COLUMN_SITE_LEVEL:
+          site->level = (uint8_t)value;
+          break;
+        default:
+          site->kind = (uint8_t)value;
+          break;
+      }
+    }
+    if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the site table is malformed", id);
+  }
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status read_sites(tachy_block *block, tachy_read_error *error) {
+  block->site_count = (uint32_t)block->columns[TACHY_COLUMN_SITE_ID].count;
+  block->sites = calloc((size_t)block->site_count + 1, sizeof *block->sites);
+  if (!block->sites) return tachy_read_no_memory(error);
+  return read_site_columns(block, error);
+}
+
+static tachy_read_status hash_sites(tachy_block *block, tachy_read_error *error) {
+  tachy_buffer scratch = {0};
+  tachy_read_status status = TACHY_READ_OK;
+  uint64_t hashed = 0; /* many sites may name one long string: the work is bounded, not only the memory */
+  for (uint32_t i = 0; i < block->site_count && !status; i++) {
+    if (!hash_site(block, &block->sites[i], &scratch)) status = tachy_read_no_memory(error);
+    hashed += scratch.size;
+    if (hashed > block->text_limit) status = tachy_read_fail(error, "the names of a block's sites are too long");
+  }
+  tachy_buffer_free(&scratch);
+  return status;
+}
+
+static tachy_read_status read_set_strings(tachy_block *block, uint32_t id, uint32_t *out, tachy_read_error *error) {
+  tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
+  for (uint64_t i = 0; i < block->columns[id].count; i++) {
+    const uint64_t value = tachy_uint_take(&cursor);
+    if (value >= block->string_count) return tachy_read_fail(error, "a property names a string that is not there");
+    out[i] = (uint32_t)value;
+  }
+  if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the property sets is malformed", id);
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status read_sets(tachy_block *block, tachy_read_error *error) {
+  const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_SET_SIZE];
+  const uint64_t pairs = block->columns[TACHY_COLUMN_SET_KEY].count;
+  block->set_count = (uint32_t)sizes->count;
+  block->set_first = malloc((sizes->count + 1) * sizeof *block->set_first);
+  block->set_keys = malloc(pairs * sizeof *block->set_keys + 1);
+  block->set_values = malloc(pairs * sizeof *block->set_values + 1);
+  if (!block->set_first || !block->set_keys || !block->set_values) return tachy_read_no_memory(error);
+  tachy_uint_cursor cursor = tachy_uint_start(sizes);
+  uint64_t first = 0;
+  for (uint32_t i = 0; i < block->set_count; i++) {
+    block->set_first[i] = first;
+    const uint64_t size = tachy_uint_take(&cursor);
+    if (size > pairs - first) return tachy_read_fail(error, "a property set lies outside of the pairs");
+    first += size;
+  }
+  block->set_first[block->set_count] = first;
+  if (!tachy_uint_ok(&cursor) || first != pairs || block->columns[TACHY_COLUMN_SET_VALUE].count != pairs) {
+    return tachy_read_fail(error, "the property sets' sizes do not add up");
+  }
+  const tachy_read_status status = read_set_strings(block, TACHY_COLUMN_SET_KEY, block->set_keys, error);
+  if (status) return status;
+  return read_set_strings(block, TACHY_COLUMN_SET_VALUE, block->set_values, error);
+}
+
+static tachy_read_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
+  block->thread_count = block->header.thread_count;
+  block->threads = malloc(block->thread_count * sizeof *block->threads + 1);
+  block->thread_names = malloc(block->thread_count * sizeof *block->thread_names + 1);
+  if (!block->threads || !block->thread_names) return tachy_read_no_memory(error);
+  for (uint32_t i = 0; i < block->thread_count; i++) {
+    block->threads[i] = tachy_head_thread(head, i);
+    block->thread_names[i] =
+        (tachy_text){(const char *)head + block->threads[i].name_offset, block->threads[i].name_size};
+    block->rows += block->threads[i].rows; /* each at most raw_size, which is at most 2^30: no overflow */
+    block->async_rows += block->threads[i].async_rows;
+  }
+  const int is_span = block->header.cls == TACHY_CLASS_SPAN;
+  if (block->rows != block->columns[TACHY_COLUMN_ROW_SITE].count ||
+      block->async_rows != block->columns[TACHY_COLUMN_ASYNC_KIND].count || (block->async_rows && !is_span)) {
+    return tachy_read_fail(error, "the threads' rows are not the rows of the body");
+  }
+  return TACHY_READ_OK;
+}
+
+tachy_read_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
+                                   uint64_t body_size, tachy_read_error *error) {
+  memset(block, 0, sizeof *block);
+  tachy_read_status status = tachy_head_check(head, head_size, &block->header, error);
+  if (status) return status;
+  if (body_size != block->header.raw_size) {
+    return tachy_read_fail(error, "a body of %llu bytes was given for a block of %llu", (unsigned long long)body_size,
+                           (unsigned long long)block->header.raw_size);
+  }
+  block->rate = tachy_clock_rate(&block->header);
+  block->text_limit = TEXT_ALLOWANCE + TEXT_PER_BYTE * body_size;
+  status = find_columns(block, body, body_size, error);
+  if (!status) status = read_threads(block, head, error);
+  if (!status) status = read_strings(block, error);
+  if (!status) status = repair_texts(block, error);
+  if (!status) status = read_sites(block, error);
+  if (!status) status = hash_sites(block, error);
+  if (!status) status = read_sets(block, error);
+  if (status) tachy_block_close(block);
+  return status;
+}
+
+void tachy_block_close(tachy_block *block) {
+  free(block->threads);
+  free(block->thread_names);
+  free(block->strings);
+  free(block->sites);
+  free(block->set_first);
+  free(block->set_keys);
+  free(block->set_values);
+  free(block->fixed_text);
+  memset(block, 0, sizeof *block);
+}
+
+tachy_read_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error) {
+  uint64_t limit = block->text_limit;
+  int good = tachy_buffer_append(out, "{", 1);
+  for (uint64_t i = block->set_first[set]; good && i < block->set_first[set + 1]; i++) {
+    const tachy_text *key = &block->strings[block->set_keys[i]];
+    const tachy_text *value = &block->strings[block->set_values[i]];
+    if (key->size + value->size > limit) return tachy_read_fail(error, "a block's properties are too long");
+    limit -= key->size + value->size;
+    if (i > block->set_first[set]) good = tachy_buffer_append(out, ",", 1);
+    good = good && tachy_buffer_append_json(out, key->bytes, key->size) && tachy_buffer_append(out, ":", 1) &&
+           tachy_buffer_append_json(out, value->bytes, value->size);
+  }
+  if (!good || !tachy_buffer_append(out, "}", 1)) return tachy_read_no_memory(error);
+  return TACHY_READ_OK;
+}

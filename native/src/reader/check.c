@@ -1,0 +1,88 @@
+/* What ingest asks before it stores anything: are these bytes whole, and are they what they say? */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../format/hash.h"
+#include "error.h"
+#include "head.h"
+
+/* XXH64 of `size` bytes in which the u64 at `field` counts as 0; 0 when memory is short. */
+static int hash_without(const void *bytes, uint64_t size, uint64_t field, uint64_t *hash) {
+  uint8_t *copy = malloc(size);
+  if (!copy) return 0;
+  memcpy(copy, bytes, size);
+  memset(copy + field, 0, sizeof(uint64_t));
+  *hash = tachy_hash(copy, size);
+  free(copy);
+  return 1;
+}
+
+tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total,
+                                    tachy_read_error *error) {
+  tachy_block_header h;
+  const tachy_read_status status = tachy_head_check(bytes, size, &h, error);
+  if (status) return status;
+  uint64_t hash = 0;
+  if (!hash_without(bytes, h.header_size, offsetof(tachy_block_header, header_hash), &hash)) {
+    return tachy_read_no_memory(error);
+  }
+  if (hash != h.header_hash) return tachy_read_fail(error, "a block's head does not match its hash");
+  const uint64_t whole = tachy_pad8(h.header_size + h.stored_size);
+  if (body) {
+    if (whole > size) return tachy_read_fail(error, "a block's body is cut short");
+    if (tachy_hash((const uint8_t *)bytes + h.header_size, h.stored_size) != h.body_hash) {
+      return tachy_read_fail(error, "a block's body does not match its hash");
+    }
+  }
+  if (total) *total = whole;
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status check_batch_header(const void *bytes, uint64_t size, tachy_batch_header *header,
+                                            tachy_read_error *error) {
+  tachy_batch_header h;
+  if (size < sizeof h) return tachy_read_fail(error, "a batch of %llu bytes has no header", (unsigned long long)size);
+  memcpy(&h, bytes, sizeof h);
+  if (h.magic != TACHY_BATCH_MAGIC) return tachy_read_fail(error, "this is not a batch: its first bytes are not TBAT");
+  if (h.version != TACHY_FORMAT_VERSION) {
+    return tachy_read_fail(error, "this batch is of version %u, version %u is read here", h.version,
+                           TACHY_FORMAT_VERSION);
+  }
+  if (h.total_size != size) {
+    return tachy_read_fail(error, "a batch of %llu bytes says that it has %llu", (unsigned long long)size,
+                           (unsigned long long)h.total_size);
+  }
+  if (tachy_pad8(h.description_size) > size - sizeof h) {
+    return tachy_read_fail(error, "a batch's description is cut short");
+  }
+  uint64_t hash = 0;
+  if (!hash_without(bytes, sizeof h + h.description_size, offsetof(tachy_batch_header, header_hash), &hash)) {
+    return tachy_read_no_memory(error);
+  }
+  if (hash != h.header_hash) return tachy_read_fail(error, "a batch's head does not match its hash");
+  *header = h;
+  return TACHY_READ_OK;
+}
+
+tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
+                                    tachy_read_error *error) {
+  tachy_batch_header h;
+  tachy_read_status status = check_batch_header(bytes, size, &h, error);
+  if (status) return status;
+  const uint8_t *start = bytes;
+  uint64_t offset = sizeof h + tachy_pad8(h.description_size);
+  for (uint32_t i = 0; i < h.block_count; i++) {
+    uint64_t total = 0;
+    status = tachy_block_check(start + offset, size - offset, 1, &total, error);
+    if (status) return status;
+    if (memcmp(start + offset + offsetof(tachy_block_header, process_id), h.process_id, sizeof h.process_id) != 0) {
+      return tachy_read_fail(error, "a batch has a block of another process");
+    }
+    if (i < capacity) offsets[i] = offset;
+    offset += total;
+  }
+  if (offset != size) {
+    return tachy_read_fail(error, "a batch has %llu bytes after its last block", (unsigned long long)(size - offset));
+  }
+  return TACHY_READ_OK;
+}

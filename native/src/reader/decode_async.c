@@ -1,0 +1,93 @@
+/* Async rows: begins and ends of spans that may cross threads. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cursor.h"
+#include "error.h"
+
+#define COLUMNS (TACHY_COLUMN_ASYNC_DEPTH - TACHY_COLUMN_ASYNC_KIND + 1)
+
+static tachy_read_status allocate(const tachy_block *block, tachy_async_rows *rows, tachy_read_error *error) {
+  const size_t n = (size_t)block->async_rows + 1;
+  rows->thread = malloc(n * sizeof *rows->thread);
+  rows->site = malloc(n * sizeof *rows->site);
+  rows->depth = malloc(n * sizeof *rows->depth);
+  rows->kind = malloc(n * sizeof *rows->kind);
+  rows->ticks = malloc(n * sizeof *rows->ticks);
+  rows->utc = malloc(n * sizeof *rows->utc);
+  rows->id = malloc(n * sizeof *rows->id);
+  rows->parent = malloc(n * sizeof *rows->parent);
+  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->ticks || !rows->utc || !rows->id ||
+      !rows->parent) {
+    return tachy_read_no_memory(error);
+  }
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status decode(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+                                tachy_read_error *error) {
+  tachy_uint_cursor columns[COLUMNS];
+  for (uint32_t i = 0; i < COLUMNS; i++) {
+    const tachy_raw_column *column = &block->columns[TACHY_COLUMN_ASYNC_KIND + i];
+    if (column->count != block->async_rows) {
+      return tachy_read_fail(error, "the columns of the async rows differ in length");
+    }
+    columns[i] = tachy_uint_start(column);
+  }
+  uint64_t last_id = 0;
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    const tachy_block_thread *thread = &block->threads[t];
+    const int wanted = options->thread < 0 || thread->number == options->thread;
+    uint64_t ticks = thread->base_ticks;
+    for (uint64_t left = thread->async_rows; left > 0; left--) {
+      const uint64_t kind = tachy_uint_take(&columns[0]);
+      ticks += (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[1])) * block->header.tick_unit;
+      const uint64_t site = tachy_uint_take(&columns[2]);
+      const uint64_t id = last_id + (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[3]));
+      const uint64_t parent = tachy_uint_take(&columns[4]);
+      const uint64_t depth = tachy_uint_take(&columns[5]);
+      last_id = id;
+      if (kind > 1 || site >= block->site_count || depth > UINT32_MAX) {
+        return tachy_read_fail(error, "an async row of thread %u is malformed", thread->number);
+      }
+      const int64_t utc = tachy_ticks_to_utc(&block->header, block->rate, ticks);
+      if (!wanted || utc < options->begin_utc || utc > options->end_utc) continue;
+      const uint64_t i = rows->count++;
+      rows->thread[i] = t;
+      rows->site[i] = (uint32_t)site;
+      rows->depth[i] = (uint32_t)depth;
+      rows->kind[i] = (uint8_t)kind;
+      rows->ticks[i] = ticks;
+      rows->utc[i] = utc;
+      rows->id[i] = id;
+      rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
+    }
+  }
+  for (uint32_t i = 0; i < COLUMNS; i++) {
+    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the async rows is malformed");
+  }
+  return TACHY_READ_OK;
+}
+
+tachy_read_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options,
+                                     tachy_async_rows *rows, tachy_read_error *error) {
+  static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
+  memset(rows, 0, sizeof *rows);
+  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
+  tachy_read_status status = allocate(block, rows, error);
+  if (!status) status = decode(block, options ? options : &everything, rows, error);
+  if (status) tachy_async_rows_free(rows);
+  return status;
+}
+
+void tachy_async_rows_free(tachy_async_rows *rows) {
+  free(rows->thread);
+  free(rows->site);
+  free(rows->depth);
+  free(rows->kind);
+  free(rows->ticks);
+  free(rows->utc);
+  free(rows->id);
+  free(rows->parent);
+  memset(rows, 0, sizeof *rows);
+}

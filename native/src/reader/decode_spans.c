@@ -1,0 +1,429 @@
+/* Span rows: the walk of docs/format.md ("Span rows"), forward for begins, ends and ids, backward for parents.
+ *
+ * The forward walk keeps a stack of the depths that have something waiting for a parent, ascending; a well-formed row
+ * finds its children on top of it. The rows between two gaps are decoded in one loop that looks neither for gaps nor at
+ * bounds. Parents come from a second walk, backward, in which the last row seen at depth d - 1 is the parent. */
+#include "decode_spans.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cursor.h"
+#include "error.h"
+
+typedef struct waiting { /* rows of one depth that wait for their parent */
+  uint64_t size;         /* spans begun in them: size[d] */
+  uint64_t begin;        /* of the first: child[d] */
+  int32_t depth;
+  uint32_t known; /* whether child[d] is */
+} waiting;
+
+typedef struct walk {
+  const tachy_block *block;
+  tachy_span_rows *rows;
+  tachy_uint_cursor site;
+  tachy_uint_cursor depth_delta;
+  tachy_uint_cursor lead;
+  tachy_uint_cursor tail;
+  tachy_uint_cursor gap_count;
+  const tachy_open_row *open_start; /* of this thread */
+  uint64_t last;
+  uint64_t ended;
+  int64_t depth;
+  int64_t open;
+  waiting stack[TACHY_DEPTH_MAX + 2]; /* [0] is a sentinel at depth -1 */
+  waiting *top;
+  uint32_t reopened_count; /* rows that were open at the start: their UTC is not the block's clock's to say */
+  struct {
+    uint64_t row;
+    int64_t utc;
+  } reopened[TACHY_DEPTH_MAX];
+} walk;
+
+/* Sites of the next `count` rows, none of which is a gap. 0 when one is not in the table. */
+static int read_sites(walk *w, uint32_t *out, uint64_t count) {
+  const uint8_t *plane = w->site.plane;
+  uint32_t largest = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    const uint32_t value = plane[i];
+    out[i] = value - 1u;
+    largest = value > largest ? value : largest;
+  }
+  w->site.plane += count;
+  if (largest < 255u) return largest <= w->block->site_count;
+  for (uint64_t i = 0; i < count; i++) {
+    if (plane[i] == 255u) {
+      const uint64_t value = tachy_uint_extra(&w->site);
+      out[i] = value > w->block->site_count ? UINT32_MAX : (uint32_t)value - 1u;
+    }
+    if (out[i] >= w->block->site_count) return 0;
+  }
+  return 1;
+}
+
+/* Decodes `count` rows without a gap to rows [at, at + count). 0 when a depth is out of range. */
+static int walk_rows(walk *w, uint64_t at, uint64_t count) {
+  uint32_t *const depths = w->rows->depth + at;
+  int64_t *const ids = w->rows->id + at;
+  uint64_t *const begins = w->rows->begin_ticks + at;
+  uint64_t *const ends = w->rows->end_ticks + at;
+  const uint64_t unit = w->block->header.tick_unit;
+  const tachy_open_row *const open_start = w->open_start;
+  tachy_uint_cursor depth_delta = w->depth_delta;
+  tachy_uint_cursor leads = w->lead;
+  tachy_uint_cursor tails = w->tail;
+  uint64_t last = w->last;
+  uint64_t ended = w->ended;
+  int64_t depth = w->depth;
+  int64_t open = w->open;
+  waiting *top = w->top;
+  for (uint64_t i = 0; i < count; i++) {
+    depth = (int64_t)((uint64_t)depth + (uint64_t)tachy_unzigzag(tachy_uint_take(&depth_delta)));
+    if (TACHY_UNLIKELY((uint64_t)depth >= TACHY_DEPTH_MAX)) return 0;
+    const uint64_t lead = tachy_uint_take(&leads) * unit;
+    const uint64_t tail = tachy_uint_take(&tails) * unit;
+    ended++;
+    while (TACHY_UNLIKELY(top->depth > depth + 1)) top--; /* children whose parent never came */
+    uint64_t begin = last + lead;
+    uint64_t inside = 0;
+    int parent = 0;
+    if (top->depth > depth) {
+      inside = top->size;
+      parent = (int)top->known;
+      begin = parent ? top->begin - lead : begin;
+      top--;
+    }
+    uint64_t end = (parent ? last : begin) + tail;
+    uint64_t id = ended + (uint64_t)depth - inside;
+    if (TACHY_UNLIKELY(depth < open)) {
+      begin = open_start[depth].begin_ticks;
+      end = last + tail;
+      id = (uint64_t)open_start[depth].id;
+      open = depth; /* it falls with every such row, so there are at most 1024 */
+      w->reopened[w->reopened_count].row = at + i;
+      w->reopened[w->reopened_count++].utc = open_start[depth].begin_utc;
+    }
+    if (top->depth == depth) {
+      top->size += 1 + inside;
+      if (TACHY_UNLIKELY(!top->known)) {
+        top->known = 1;
+        top->begin = begin;
+      }
+    } else {
+      *++top = (waiting){1 + inside, begin, (int32_t)depth, 1};
+    }
+    last = end;
+    depths[i] = (uint32_t)depth;
+    ids[i] = (int64_t)id;
+    begins[i] = begin;
+    ends[i] = end;
+  }
+  w->depth_delta = depth_delta;
+  w->lead = leads;
+  w->tail = tails;
+  w->last = last;
+  w->ended = ended;
+  w->depth = depth;
+  w->open = open;
+  w->top = top;
+  return 1;
+}
+
+/* Takes a gap row, which stands before row `at`. 0 when its depth is out of range. */
+static int walk_gap(walk *w, uint64_t at, uint32_t thread) {
+  const uint64_t count = tachy_uint_next(&w->gap_count);
+  w->depth = (int64_t)((uint64_t)w->depth + (uint64_t)tachy_unzigzag(tachy_uint_take(&w->depth_delta)));
+  if ((uint64_t)w->depth >= TACHY_DEPTH_MAX) return 0;
+  (void)tachy_uint_take(&w->site);
+  (void)tachy_uint_take(&w->lead);
+  (void)tachy_uint_take(&w->tail);
+  waiting merged = {count, 0, (int32_t)w->depth, 0};
+  for (; w->top->depth > w->depth; w->top--) {
+    merged.size += w->top->size;
+    if (w->top->known) { /* from the deepest up: the shallowest has the last word */
+      merged.known = 1;
+      merged.begin = w->top->begin;
+    }
+  }
+  if (w->top->depth == w->depth) {
+    merged.size += w->top->size;
+    if (w->top->known) {
+      merged.known = 1;
+      merged.begin = w->top->begin;
+    }
+    w->top--;
+  }
+  *++w->top = merged;
+  w->ended += count;
+  if (w->open > w->depth) w->open = w->depth;
+  w->rows->gaps[w->rows->gap_count++] = (tachy_gap){at, count, thread, (uint32_t)w->depth,
+                                                    tachy_ticks_to_utc(&w->block->header, w->block->rate, w->last)};
+  return 1;
+}
+
+/* Parents of rows [first, end) of one thread, whose gaps begin at `gap`. */
+static void find_parents(const tachy_span_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
+                         const tachy_open_row *open_end, uint32_t open_count) {
+  int64_t parents[TACHY_DEPTH_MAX + 1]; /* of a row at depth d: parents[d] */
+  uint64_t valid = open_count;          /* parents[0 … valid] are known */
+  parents[0] = 0;
+  for (uint32_t i = 0; i < open_count; i++) parents[i + 1] = open_end[i].id;
+  uint64_t next_gap = rows->gap_count;
+  while (end > first || next_gap > gap) {
+    const uint64_t start = next_gap > gap ? rows->gaps[next_gap - 1].row : first;
+    for (uint64_t i = end; i > start; i--) {
+      const uint64_t depth = rows->depth[i - 1];
+      if (TACHY_UNLIKELY(depth > valid)) {
+        for (uint64_t d = valid + 1; d <= depth; d++) parents[d] = -1;
+      }
+      rows->parent[i - 1] = parents[depth];
+      parents[depth + 1] = rows->id[i - 1];
+      valid = depth + 1;
+    }
+    end = start;
+    if (next_gap > gap) {
+      next_gap--;
+      if (valid > rows->gaps[next_gap].depth) valid = rows->gaps[next_gap].depth;
+    }
+  }
+}
+
+/* Keeps of rows [first, end) those that overlap the range; returns the new end. */
+static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
+                           const tachy_read_options *options) {
+  uint64_t kept = first;
+  for (uint64_t i = first; i < end; i++) {
+    for (; gap < rows->gap_count && rows->gaps[gap].row == i; gap++) rows->gaps[gap].row = kept;
+    if (rows->begin_utc[i] > options->end_utc || rows->end_utc[i] < options->begin_utc) continue;
+    rows->site[kept] = rows->site[i];
+    rows->depth[kept] = rows->depth[i];
+    rows->id[kept] = rows->id[i];
+    rows->parent[kept] = rows->parent[i];
+    rows->begin_utc[kept] = rows->begin_utc[i];
+    rows->end_utc[kept] = rows->end_utc[i];
+    if ((void *)rows->begin_ticks != (void *)rows->begin_utc) {
+      rows->begin_ticks[kept] = rows->begin_ticks[i];
+      rows->end_ticks[kept] = rows->end_ticks[i];
+    }
+    kept++;
+  }
+  for (; gap < rows->gap_count; gap++) rows->gaps[gap].row = kept;
+  return kept;
+}
+
+/* Where ticks and UTC share memory, this turns the one into the other. */
+static void to_utc(const tachy_block *block, const uint64_t *ticks, int64_t *utc, uint64_t count) {
+  const tachy_block_header *const h = &block->header;
+  const double rate = block->rate;
+  for (uint64_t i = 0; i < count; i++) utc[i] = tachy_ticks_to_utc(h, rate, ticks[i]);
+}
+
+static tachy_read_status walk_thread(walk *w, uint32_t t, const tachy_read_options *options, tachy_read_error *error) {
+  const tachy_block_thread *thread = &w->block->threads[t];
+  tachy_span_rows *rows = w->rows;
+  const uint64_t first = rows->count;
+  const uint64_t first_gap = rows->gap_count;
+  uint64_t at = first;
+  w->open_start = rows->open_start + rows->open_start_first[t];
+  w->last = thread->base_ticks;
+  w->ended = thread->first;
+  w->depth = w->open = thread->open_at_start;
+  w->top = w->stack;
+  w->reopened_count = 0;
+  for (uint64_t left = thread->rows; left > 0;) {
+    const uint8_t *plane = w->site.plane;
+    const uint8_t *gap = memchr(plane, 0, (size_t)left);
+    const uint64_t count = gap ? (uint64_t)(gap - plane) : left;
+    if (!read_sites(w, rows->site + at, count)) {
+      return tachy_read_fail(error, "a span of thread %u names a site that is not there", thread->number);
+    }
+    if (!walk_rows(w, at, count)) {
+      return tachy_read_fail(error, "a span of thread %u is deeper than %u", thread->number, TACHY_DEPTH_MAX - 1);
+    }
+    at += count;
+    left -= count;
+    if (!gap) continue;
+    if (rows->gap_count == w->block->columns[TACHY_COLUMN_GAP_COUNT].count || !walk_gap(w, at, t)) {
+      return tachy_read_fail(error, "a gap of thread %u is malformed", thread->number);
+    }
+    left--;
+  }
+  find_parents(rows, first, at, first_gap, rows->open_end + rows->open_end_first[t], thread->open_at_end);
+  to_utc(w->block, rows->begin_ticks + first, rows->begin_utc + first, at - first);
+  to_utc(w->block, rows->end_ticks + first, rows->end_utc + first, at - first);
+  for (uint32_t i = 0; i < w->reopened_count; i++) rows->begin_utc[w->reopened[i].row] = w->reopened[i].utc;
+  if (options->begin_utc != INT64_MIN || options->end_utc != INT64_MAX) {
+    at = keep_range(rows, first, at, first_gap, options);
+  }
+  for (uint64_t i = first; i < at; i++) rows->thread[i] = t;
+  rows->count = at;
+  return TACHY_READ_OK;
+}
+
+static void skip_thread(walk *w, uint64_t count) {
+  for (const uint8_t *p = w->site.plane, *end = p + count; p < end && (p = memchr(p, 0, (size_t)(end - p))); p++) {
+    (void)tachy_uint_next(&w->gap_count);
+  }
+  tachy_uint_skip(&w->site, count);
+  tachy_uint_skip(&w->depth_delta, count);
+  tachy_uint_skip(&w->lead, count);
+  tachy_uint_skip(&w->tail, count);
+}
+
+/* OPEN_START_* or OPEN_END_*: four columns from `id` on. */
+static tachy_read_status read_open(const tachy_block *block, uint32_t id, int at_end, tachy_open_row *out,
+                                   uint64_t *first, uint64_t total, tachy_read_error *error) {
+  tachy_uint_cursor columns[4];
+  for (uint32_t i = 0; i < 4; i++) {
+    if (block->columns[id + i].count != total) {
+      return tachy_read_fail(error, "column %u does not have a value for each open span", id + i);
+    }
+    columns[i] = tachy_uint_start(&block->columns[id + i]);
+  }
+  uint64_t at = 0;
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    const uint32_t open = at_end ? block->threads[t].open_at_end : block->threads[t].open_at_start;
+    first[t] = at;
+    for (uint32_t depth = 0; depth < open; depth++, at++) {
+      const uint64_t site = tachy_uint_take(&columns[0]);
+      if (site >= block->site_count) return tachy_read_fail(error, "an open span names a site that is not there");
+      out[at].site = (uint32_t)site;
+      out[at].begin_ticks = tachy_uint_take(&columns[1]);
+      out[at].begin_utc = (int64_t)tachy_uint_take(&columns[2]);
+      out[at].id = (int64_t)tachy_uint_take(&columns[3]);
+      out[at].depth = depth;
+    }
+  }
+  first[block->thread_count] = at;
+  for (uint32_t i = 0; i < 4; i++) {
+    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "column %u is malformed", id + i);
+  }
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status check_columns(const tachy_block *block, tachy_read_error *error) {
+  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
+  for (uint32_t id = TACHY_COLUMN_SPAN_DEPTH; id <= TACHY_COLUMN_SPAN_TAIL; id++) {
+    if (block->columns[id].count != block->rows) {
+      return tachy_read_fail(error, "column %u does not have a value for each row", id);
+    }
+  }
+  return TACHY_READ_OK;
+}
+
+/* Memory for every row of the chosen thread, and the lists of open spans. */
+static tachy_read_status allocate(const tachy_block *block, int64_t thread, int ticks, tachy_span_rows *rows,
+                                  tachy_read_error *error) {
+  uint64_t count = 0;
+  uint64_t open_start = 0;
+  uint64_t open_end = 0;
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    if (thread < 0 || block->threads[t].number == thread) count += block->threads[t].rows;
+    open_start += block->threads[t].open_at_start;
+    open_end += block->threads[t].open_at_end;
+  }
+  if (open_start > block->columns[TACHY_COLUMN_OPEN_START_SITE].count ||
+      open_end > block->columns[TACHY_COLUMN_OPEN_END_SITE].count) {
+    return tachy_read_fail(error, "the threads' open spans are not those of the body");
+  }
+  const size_t n = count + 1;
+  const size_t threads = (size_t)block->thread_count + 1;
+  rows->thread = malloc(n * sizeof *rows->thread);
+  rows->site = malloc(n * sizeof *rows->site);
+  rows->depth = malloc(n * sizeof *rows->depth);
+  rows->id = malloc(n * sizeof *rows->id);
+  rows->parent = malloc(n * sizeof *rows->parent);
+  rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
+  rows->end_utc = malloc(n * sizeof *rows->end_utc);
+  rows->begin_ticks = ticks ? malloc(n * sizeof *rows->begin_ticks) : (uint64_t *)rows->begin_utc;
+  rows->end_ticks = ticks ? malloc(n * sizeof *rows->end_ticks) : (uint64_t *)rows->end_utc;
+  rows->thread_first = malloc(threads * sizeof *rows->thread_first);
+  rows->gaps = malloc((block->columns[TACHY_COLUMN_GAP_COUNT].count + 1) * sizeof *rows->gaps);
+  rows->open_start = malloc((open_start + 1) * sizeof *rows->open_start);
+  rows->open_end = malloc((open_end + 1) * sizeof *rows->open_end);
+  rows->open_start_first = malloc(threads * sizeof *rows->open_start_first);
+  rows->open_end_first = malloc(threads * sizeof *rows->open_end_first);
+  if (!rows->thread || !rows->site || !rows->depth || !rows->id || !rows->parent || !rows->begin_utc ||
+      !rows->end_utc || !rows->begin_ticks || !rows->end_ticks || !rows->thread_first || !rows->gaps ||
+      !rows->open_start || !rows->open_end || !rows->open_start_first || !rows->open_end_first) {
+    return tachy_read_no_memory(error);
+  }
+  const tachy_read_status status =
+      read_open(block, TACHY_COLUMN_OPEN_START_SITE, 0, rows->open_start, rows->open_start_first, open_start, error);
+  if (status) return status;
+  return read_open(block, TACHY_COLUMN_OPEN_END_SITE, 1, rows->open_end, rows->open_end_first, open_end, error);
+}
+
+static tachy_read_status walk_block(walk *w, const tachy_read_options *options, tachy_read_error *error) {
+  const tachy_block *block = w->block;
+  w->site = tachy_uint_start(&block->columns[TACHY_COLUMN_ROW_SITE]);
+  w->depth_delta = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_DEPTH]);
+  w->lead = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_LEAD]);
+  w->tail = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_TAIL]);
+  w->gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]);
+  w->stack[0] = (waiting){0, 0, -1, 0};
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    w->rows->thread_first[t] = w->rows->count;
+    if (options->thread >= 0 && block->threads[t].number != options->thread) {
+      skip_thread(w, block->threads[t].rows);
+      continue;
+    }
+    const tachy_read_status status = walk_thread(w, t, options, error);
+    if (status) return status;
+  }
+  w->rows->thread_first[block->thread_count] = w->rows->count;
+  if (!tachy_uint_ok(&w->site) || !tachy_uint_ok(&w->depth_delta) || !tachy_uint_ok(&w->lead) ||
+      !tachy_uint_ok(&w->tail) || !tachy_uint_ok(&w->gap_count)) {
+    return tachy_read_fail(error, "a column of the span rows is malformed");
+  }
+  return TACHY_READ_OK;
+}
+
+static tachy_read_status decode(const tachy_block *block, const tachy_read_options *options, int ticks,
+                                tachy_span_rows *rows, tachy_read_error *error) {
+  static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
+  if (!options) options = &everything;
+  memset(rows, 0, sizeof *rows);
+  tachy_read_status status = check_columns(block, error);
+  if (!status) status = allocate(block, options->thread, ticks, rows, error);
+  walk *w = status ? NULL : malloc(sizeof *w);
+  if (!status && !w) status = tachy_read_no_memory(error);
+  if (!status) {
+    w->block = block;
+    w->rows = rows;
+    status = walk_block(w, options, error);
+  }
+  free(w);
+  if (!ticks) rows->begin_ticks = rows->end_ticks = NULL;
+  if (status) tachy_span_rows_free(rows);
+  return status;
+}
+
+tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
+                                     tachy_read_error *error) {
+  return decode(block, options, 1, rows, error);
+}
+
+tachy_read_status tachy_decode_spans_utc(const tachy_block *block, const tachy_read_options *options,
+                                         tachy_span_rows *rows, tachy_read_error *error) {
+  return decode(block, options, 0, rows, error);
+}
+
+void tachy_span_rows_free(tachy_span_rows *rows) {
+  free(rows->thread);
+  free(rows->site);
+  free(rows->depth);
+  free(rows->id);
+  free(rows->parent);
+  free(rows->begin_ticks);
+  free(rows->end_ticks);
+  free(rows->begin_utc);
+  free(rows->end_utc);
+  free(rows->thread_first);
+  free(rows->gaps);
+  free(rows->open_start);
+  free(rows->open_end);
+  free(rows->open_start_first);
+  free(rows->open_end_first);
+  memset(rows, 0, sizeof *rows);
+}

@@ -1,0 +1,22 @@
+/* UTF-8 and JSON text in growing buffers. */
+#ifndef TACHY_READER_TEXT_H
+#define TACHY_READER_TEXT_H
+
+#include "decode.h"
+
+/* 1 when all bytes are below 128. */
+int tachy_text_is_ascii(const char *bytes, uint64_t size);
+
+/* 1 when the bytes are UTF-8 (no surrogates, nothing overlong). */
+int tachy_text_is_utf8(const char *bytes, uint64_t size);
+
+/* Appends the bytes; every maximal part that is not UTF-8 becomes U+FFFD. 0 when memory is short. */
+int tachy_buffer_append_utf8(tachy_buffer *buffer, const char *bytes, uint64_t size);
+
+/* Makes what was appended after `start` valid UTF-8 in the same way. 0 when memory is short. */
+int tachy_buffer_repair(tachy_buffer *buffer, uint64_t start);
+
+/* Appends a JSON string with its quotes; the bytes are UTF-8. 0 when memory is short. */
+int tachy_buffer_append_json(tachy_buffer *buffer, const char *bytes, uint64_t size);
+
+#endif
