@@ -1,0 +1,75 @@
+"""A lake in memory, as much of one as a trace needs: blocks of the model, and a connection that knows processes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tests.model.encoder import Process
+from tests.model.records import BLOCK_HEADER, Block
+
+
+@dataclass(frozen=True)
+class Row:
+    process_id: UUID
+    cls: int
+    sequence: int
+    header_size: int
+    codec: int
+    raw_size: int
+    stored_size: int
+    begin_time: int
+    end_time: int
+    data: bytes
+
+
+def row_of(process_id: UUID, block: Block) -> Row:
+    h = BLOCK_HEADER.unpack_from(block.data)
+    return Row(process_id, h[2], h[7], h[4], h[3], h[18], h[19], h[15], h[16], block.data)
+
+
+@dataclass
+class FakeLake:
+    rows: list[Row] = field(default_factory=list)
+    processes: dict[UUID, Process] = field(default_factory=dict)
+
+    def store(self, process: Process, blocks: list[Block]) -> None:
+        self.processes[process.process_id] = process
+        self.rows += [row_of(process.process_id, block) for block in blocks]
+
+    def select_blocks(
+        self, cls: int, *, begin: int | None = None, end: int | None = None, process_ids: Collection[UUID] | None = None
+    ) -> list[Row]:
+        chosen = [
+            row
+            for row in self.rows
+            if row.cls == cls
+            and (process_ids is None or row.process_id in process_ids)
+            and (end is None or row.begin_time <= end)
+            and (begin is None or row.end_time >= begin)
+        ]
+        return sorted(chosen, key=lambda row: (row.process_id.bytes, row.sequence))
+
+    def read_block(self, row: Row) -> memoryview:
+        return memoryview(row.data)
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Any]:
+        yield self
+
+    def execute(self, statement: str, parameters: list[list[UUID]]) -> FakeLake:
+        self._wanted = parameters[0]
+        return self
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        found = []
+        for process_id in self._wanted:
+            if process_id in self.processes:
+                d = self.processes[process_id].description
+                latest = max((row.end_time for row in self.rows if row.process_id == process_id), default=None)
+                texts = [d[key] for key in ("exe", "username", "computer", "distro", "cpu_brand", "sdk", "state")]
+                found.append((process_id, *texts, d["start_time"], latest, d["properties"]))
+        return found
