@@ -22,7 +22,7 @@ from . import flightsql as messages
 from .errors import QueryError, StoreError, TachyError
 from .placeholders import number_placeholders
 from .protobuf import Message, encode
-from .running import Running
+from .running import STOPPING, Running
 from .slices import has_dictionary, pieces
 from .statements import PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
 from .times import parse_time
@@ -76,9 +76,9 @@ class _Anybody(flight.ServerAuthHandler):  # type: ignore[misc]
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
-    """Listens on `services.settings.flight` from the moment it is made; `port` is the one it got."""
+    """Listens from the moment it is made, on gRPC's own threads; `port` is the one it got (0 takes any free one)."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, host: str, port: int) -> None:
         if services.engine is None:
             raise QueryError("FlightSQL needs the role query; add it to --role.")
         self._engine = services.engine
@@ -86,15 +86,15 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         self._prepared: Handles[Prepared] = Handles()
         self._running = Running()
         super().__init__(
-            f"grpc://{services.settings.flight}",
+            f"grpc://[{host}]:{port}" if ":" in host else f"grpc://{host}:{port}",
             auth_handler=_Anybody(),
             middleware={"headers": _HeadersFactory()},
         )
 
-    def shutdown(self, timeout: float = 5.0) -> None:
+    def stop(self, timeout: float = 5.0) -> None:
         """Stop running queries and listening; a client that does not read is left behind after `timeout` seconds."""
         self._running.close()
-        stopping = threading.Thread(target=super().shutdown, name="tachy-flight-stop", daemon=True)
+        stopping = threading.Thread(target=self.shutdown, name="tachy-flight-stop", daemon=True)
         stopping.start()
         stopping.join(timeout)
 
@@ -143,8 +143,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             if isinstance(command, messages.TicketStatementQuery):
                 handle = command.statement_handle
                 if handle.startswith(TICKET_PREFIX):
-                    query = self._take(handle)
-                    return self._stream(context, query, handle)
+                    return self._stream(context, self._take(handle), handle)
                 command = messages.CommandStatementQuery(_utf8(handle))
             query = self._plan(command, bounds).query
             assert query is not None
@@ -219,7 +218,9 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                     if run.reason is None:
                         raise
                 if run.reason is not None:
-                    raise flight.FlightCancelledError(run.reason)
+                    # Not FlightCancelledError: pyarrow's clients turn that into a KeyboardInterrupt of their program.
+                    kind = flight.FlightUnavailableError if run.reason == STOPPING else flight.FlightServerError
+                    raise kind(run.reason)
 
         return flight.GeneratorStream(query.schema, batches())
 

@@ -36,7 +36,7 @@ class _Slot:
     optional: bool
 
 
-def proto(number: int, kind: Kind, *, repeated: bool = False, optional: bool = False) -> Any:  # noqa: ANN401
+def proto(number: int, kind: Kind, *, repeated: bool = False, optional: bool = False) -> Any:
     """A dataclass field; its default is an empty tuple when repeated, None when optional, else protobuf's own."""
     default = () if repeated else None if optional else _DEFAULTS[kind]
     return field(default=default, metadata={"number": number, "kind": kind, "repeated": repeated, "optional": optional})

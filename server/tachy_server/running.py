@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .query import Query
 
 POLL_SECONDS = 0.1
+STOPPING = "The server is stopping"
 
 
 @dataclass(eq=False)
@@ -55,12 +56,12 @@ class Running:
         with self._changed:
             self._runs.add(run)
             if self._closed:
-                run.stop("The server is stopping.")
+                run.stop(STOPPING)
             self._changed.notify()
         try:
             yield run
         except BaseException:
-            run.stop("The query was abandoned.")
+            run.stop("The query was abandoned")
             raise
         finally:
             with self._changed:
@@ -71,7 +72,7 @@ class Running:
         with self._changed:
             found = [run for run in self._runs if run.handle == handle]
             for run in found:
-                run.stop("The query was cancelled.")
+                run.stop("The query was cancelled")
         return bool(found)
 
     def close(self) -> None:
@@ -79,7 +80,7 @@ class Running:
         with self._changed:
             self._closed = True
             for run in self._runs:
-                run.stop("The server is stopping.")
+                run.stop(STOPPING)
             self._changed.notify()
         self._thread.join()
 
@@ -88,5 +89,5 @@ class Running:
             while not self._closed:
                 for run in self._runs:
                     if run.reason is None and run.is_gone():
-                        run.stop("The client went away.")
+                        run.stop("The client went away")
                 self._changed.wait(self._poll if self._runs else None)

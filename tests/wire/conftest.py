@@ -25,9 +25,9 @@ def services(engine: FakeEngine) -> SimpleNamespace:
 
 @pytest.fixture
 def flight_server(services: SimpleNamespace) -> Iterator[FlightServer]:
-    server = FlightServer(services)
+    server = FlightServer(services, "127.0.0.1", 0)
     yield server
-    server.shutdown()
+    server.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,115 @@
+"""A streamed HTTP answer whose bytes are made in a thread, and whose work stops when the client leaves.
+
+Errors before the first bytes become a JSON answer with their status; later ones cut the connection, unless the producer
+writes them into its own format.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Mapping
+
+import anyio
+from anyio import to_thread
+from anyio.lowlevel import RunVar
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from .errors import NotFound, QueryError, StoreError, TachyError
+
+log = logging.getLogger(__name__)
+
+STREAM_THREADS = 32
+_threads: RunVar[anyio.CapacityLimiter | None] = RunVar("tachy_stream_threads")  # one per event loop
+
+
+class TooLarge(QueryError):  # noqa: N818 - reads as the answer it is
+    """A request body over its limit."""
+
+
+_STATUS: tuple[tuple[type[Exception], int], ...] = (
+    (TooLarge, 413),
+    (NotFound, 404),
+    (StoreError, 503),
+    (TachyError, 400),
+)
+
+
+def error_text(error: Exception) -> str:
+    """The one sentence that a client gets; errors that are not ours are logged and not shown."""
+    if isinstance(error, TachyError):
+        return " ".join(str(error).split())
+    log.error("an HTTP call failed", exc_info=error)
+    return "The server failed to answer; its log says why."
+
+
+def error_answer(error: Exception) -> JSONResponse:
+    """{"error": …} with its status."""
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    return JSONResponse({"error": error_text(error)}, status, {"retry-after": "1"} if status == 503 else None)
+
+
+class ThreadStream(Response):
+    """Sends what `chunks` yields. `stop` makes a blocked `chunks` come back soon; it may be called more than once."""
+
+    def __init__(
+        self,
+        chunks: Generator[bytes, None, None],
+        stop: Callable[[], None],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._chunks = chunks
+        self._stop = stop
+        self.background = None
+        self.status_code = 200
+        self.media_type = media_type
+        self.init_headers(headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        gone = False
+
+        async def watch() -> None:
+            nonlocal gone
+            try:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                gone = True
+            finally:
+                self._stop()
+
+        started = False
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch)
+                try:
+                    chunk = await self._next()
+                    await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                    started = True
+                    while chunk is not None and not gone:
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        chunk = await self._next()
+                    if not gone:
+                        await send({"type": "http.response.body", "body": b"", "more_body": False})
+                except OSError:
+                    gone = True
+                except Exception as error:
+                    if gone:
+                        return
+                    if not started:
+                        await error_answer(error)(scope, receive, send)
+                    else:  # returning early makes the HTTP server cut the connection
+                        log.warning("a streamed answer broke off: %s", error)
+                finally:
+                    tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(self._chunks.close)
+
+    async def _next(self) -> bytes | None:
+        threads = _threads.get(None)
+        if threads is None:
+            threads = anyio.CapacityLimiter(STREAM_THREADS)
+            _threads.set(threads)
+        return await to_thread.run_sync(next, self._chunks, None, limiter=threads)
