@@ -157,6 +157,8 @@ class Settings:
     lazy_block_limit: int = _row(
         COUNT, 20_000, "Blocks that one query on a lazy view may decode before it is refused; 0: as many as it likes."
     )
+    query_cache: int = _row(SIZE, 256 << 20, "Memory for decoded blocks that queries share; 0: none.")
+    lost_after: float = _row(SECONDS, 300.0, "How long a running process may be silent before it is called lost.")
     connections: int = _row(COUNT, 16, "Connections to PostgreSQL for queries and requests.")
 
     def as_rows(self) -> list[dict[str, str]]:
