@@ -144,21 +144,27 @@ static void pop_open(const writer *w, int64_t utc, const char *mark) {
   thread->open_count--;
 }
 
-/* Spans whose end was lost, all at `depth` or deeper. */
-static void pop_lost(const writer *w, uint32_t depth, int64_t utc) {
-  while (w->thread->open_count && w->thread->open[w->thread->open_count - 1].depth >= depth) {
-    pop_open(w, utc, "end_lost");
-  }
+/* The end of the innermost entry was lost: it is shown until the last moment in which it is known to have been open. */
+static void pop_lost(const writer *w) {
+  perfetto_thread *const thread = w->thread;
+  const perfetto_open *const entry = thread->open + thread->open_count - 1;
+  if (entry->state == OPEN_BEGUN) end_slice(w, thread->slices.last, "end_lost");
+  if (entry->state == OPEN_PENDING) thread->pending--;
+  thread->open_count--;
 }
 
-/* Makes the stack what the block says it was at its start: usually it is. After a hole the spans that have ended in it
- * end now, and those that began in it begin. */
+static void pop_lost_from(const writer *w, uint32_t depth) {
+  while (w->thread->open_count && w->thread->open[w->thread->open_count - 1].depth >= depth) pop_lost(w);
+}
+
+/* Makes the stack what the block says it was at its start: usually it is. After a hole, the spans that have ended in it
+ * end, and those that began in it begin. */
 static int reconcile(const writer *w, const tachy_open_row *start, uint64_t count) {
   perfetto_thread *const thread = w->thread;
   const int64_t now = w->scope->block->header.utc0;
   uint32_t common = 0;
   while (common < thread->open_count && common < count && thread->open[common].id == start[common].id) common++;
-  while (thread->open_count > common) pop_open(w, now, "end_lost");
+  while (thread->open_count > common) pop_lost(w);
   if (thread->pending && now >= w->scope->trace->begin_utc) begin_pending(w);
   for (uint64_t i = common; i < count; i++) {
     if (!push_open(w, start + i, now)) return 0;
@@ -241,7 +247,7 @@ static uint32_t find_parents(const writer *w, int64_t *parent) {
 static void end_carried(const writer *w, uint64_t row) {
   const perfetto_thread *const thread = w->thread;
   const uint32_t depth = w->rows->depth[row];
-  pop_lost(w, depth + 1, w->rows->end_utc[row]);
+  pop_lost_from(w, depth + 1);
   if (thread->open_count && thread->open[thread->open_count - 1].depth == depth) {
     pop_open(w, w->rows->end_utc[row], NULL);
   }
@@ -255,7 +261,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
   uint64_t g = 0;
   for (int64_t i = 0; i < w->count; i++) {
     const uint64_t row = w->first + (uint64_t)i;
-    for (; g < w->gap_count && w->gaps[g].row <= row; g++) pop_lost(w, w->gaps[g].depth, w->gaps[g].utc);
+    for (; g < w->gap_count && w->gaps[g].row <= row; g++) pop_lost_from(w, w->gaps[g].depth);
     if (parent[i] == NODE_CARRIED) {
       end_carried(w, row);
       continue;
@@ -279,7 +285,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     if (row_overlaps(w, row)) end_slice(w, w->rows->end_utc[row], NULL);
     begun_count--;
   }
-  for (; g < w->gap_count; g++) pop_lost(w, w->gaps[g].depth, w->gaps[g].utc);
+  for (; g < w->gap_count; g++) pop_lost_from(w, w->gaps[g].depth);
   for (; next_open < w->count + w->open_end_count; next_open++) {
     if (!begin_node(w, next_open)) return 0;
   }
