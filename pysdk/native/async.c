@@ -1,0 +1,71 @@
+/* Async spans: may begin on one thread and end on another. The context manager over them is Python
+ * (tachy/async_span.py). */
+#include "tachy_python.h"
+
+/* async_site(name, target, file, line) -> capsule */
+PyObject *tpy_async_site(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 4) return PyErr_Format(PyExc_TypeError, "async_site() takes name, target, file, line");
+  const unsigned long line = PyLong_AsUnsignedLong(args[3]);
+  if (PyErr_Occurred()) return NULL;
+  Py_ssize_t size;
+  PyObject *keep[3] = {NULL, NULL, NULL};
+  const char *const name = tpy_text(args[0], "name", &size, &keep[0]);
+  const char *const target = name == NULL ? NULL : tpy_text(args[1], "target", &size, &keep[1]);
+  const char *const file = target == NULL ? NULL : tpy_text(args[2], "file", &size, &keep[2]);
+  tachy_site *site = NULL;
+  if (file != NULL) {
+    site = tachy_site_intern(TACHY_SITE_ASYNC, TACHY_LEVEL_NONE, target, name, file, (uint32_t)line, NULL);
+    if (site == NULL) PyErr_NoMemory();
+  }
+  for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);
+  return site == NULL ? NULL : PyCapsule_New(site, NULL, NULL);
+}
+
+/* async_begin(site, parent: AsyncHandle | None) -> AsyncHandle */
+PyObject *tpy_async_begin(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 2 || (args[1] != Py_None && Py_TYPE(args[1]) != &tpy_async_type)) {
+    return PyErr_Format(PyExc_TypeError, "async_begin() takes a site and an AsyncHandle or None");
+  }
+  tachy_site *const site = PyCapsule_GetPointer(args[0], NULL);
+  tpy_async *const self = site == NULL ? NULL : PyObject_New(tpy_async, &tpy_async_type);
+  if (self == NULL) return NULL;
+  self->span = (tachy_async){0};
+  if (tpy_ready(site)) {
+    const tachy_async *const parent = args[1] == Py_None ? NULL : &((tpy_async *)args[1])->span;
+    self->span = tachy_async_begin(site, parent != NULL && parent->id != 0 ? parent : NULL);
+  }
+  self->open = self->span.id != 0;
+  return (PyObject *)self;
+}
+
+/* async_end(handle): the second end of a handle does nothing. */
+PyObject *tpy_async_end(PyObject *module, PyObject *handle) {
+  (void)module;
+  if (Py_TYPE(handle) != &tpy_async_type) return PyErr_Format(PyExc_TypeError, "async_end() takes an AsyncHandle");
+  tpy_async *const self = (tpy_async *)handle;
+  if (self->open) {
+    self->open = 0;
+    if (tachy_this_thread_ == &tachy_no_thread_) tpy_attach_thread();
+    tachy_async_end(&self->span);
+  }
+  Py_RETURN_NONE;
+}
+
+static PyObject *get_id(PyObject *self, void *unused) {
+  (void)unused;
+  return PyLong_FromUnsignedLongLong(((tpy_async *)self)->span.id);
+}
+
+static PyGetSetDef getset[] = {{"id", get_id, NULL, "Unique in the process; 0: not recorded.", NULL},
+                               {NULL, NULL, NULL, NULL, NULL}};
+
+PyTypeObject tpy_async_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tachy._native.AsyncHandle",
+    .tp_doc = "One async span that has begun.",
+    .tp_basicsize = sizeof(tpy_async),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_dealloc = (destructor)PyObject_Free,
+    .tp_getset = getset,
+};

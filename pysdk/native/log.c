@@ -1,0 +1,124 @@
+/* Logs with a ready message: log() at a place of its own, log_at() for the logging handler. */
+#include "tachy_python.h"
+
+static PyObject *sites; /* dict: (logger, level, file, line) -> capsule of the site */
+
+/* Writes the message; the pairs follow it where the recorder has no room for another property set. */
+static int put(tachy_site *site, PyObject *message, PyObject *properties) {
+  const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
+  if (set == 0 && PyErr_Occurred()) return -1;
+  PyObject *whole = NULL;
+  if (set == 0 && properties != NULL && PyObject_IsTrue(properties) == 1) {
+    whole = PyUnicode_FromFormat("%U %R", message, properties);
+    PyErr_Clear();
+  }
+  Py_ssize_t size;
+  PyObject *keep;
+  const char *const text = tpy_text(whole != NULL ? whole : message, "message", &size, &keep);
+  if (text != NULL) tachy_log_text(site, set, text, (size_t)size);
+  Py_XDECREF(keep);
+  Py_XDECREF(whole);
+  return text == NULL ? -1 : 0;
+}
+
+/* 1 … 6, or 0 with ValueError. */
+static tachy_level level_of(PyObject *level) {
+  static const char *const names[] = {"fatal", "error", "warn", "info", "debug", "trace"};
+  if (PyLong_Check(level)) {
+    const long number = PyLong_AsLong(level);
+    if (number >= TACHY_LEVEL_FATAL && number <= TACHY_LEVEL_TRACE) return (tachy_level)number;
+  } else if (PyUnicode_Check(level)) {
+    for (int i = 0; i < 6; i++) {
+      if (PyUnicode_CompareWithASCIIString(level, names[i]) == 0) return (tachy_level)(i + 1);
+    }
+  }
+  PyErr_Clear();
+  PyErr_Format(PyExc_ValueError, "a level is one of fatal, error, warn, info, debug, trace, not %R", level);
+  return TACHY_LEVEL_NONE;
+}
+
+static tachy_site *intern(PyObject *level, PyObject *target) {
+  const tachy_level number = level_of(level);
+  if (number == TACHY_LEVEL_NONE) return NULL;
+  Py_ssize_t size;
+  PyObject *keep = NULL;
+  const tpy_place place = tpy_calling_place();
+  const char *const target_text = target == NULL ? place.module : tpy_text(target, "target", &size, &keep);
+  tachy_site *site = NULL;
+  if (target_text != NULL) {
+    site = tachy_site_intern(TACHY_SITE_LOG, number, target_text, NULL, place.file, place.line, NULL);
+    if (site == NULL) PyErr_NoMemory();
+  }
+  Py_XDECREF(keep);
+  return site;
+}
+
+PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  (void)module;
+  PyObject *found[2] = {NULL, NULL};
+  if (count != 2 || !PyUnicode_Check(args[1])) {
+    return PyErr_Format(PyExc_TypeError,
+                        "log() takes a level and a message: log(level, message, *, target=None, "
+                        "properties=None)");
+  }
+  if (names != NULL) {
+    PyObject *const keys[2] = {tpy_key_target, tpy_key_properties};
+    if (tpy_keywords("log", args + 2, names, keys, 2, found) < 0) return NULL;
+  }
+  PyObject *code = NULL;
+  const void *const instruction = tpy_caller(&code);
+  tpy_call_site *entry = instruction == NULL ? NULL : tpy_find_call_site(instruction);
+  tachy_site *site;
+  if (entry != NULL && entry->name == args[0] && entry->target == found[0]) {
+    site = entry->sites[0];
+  } else {
+    site = intern(args[0], found[0]);
+    if (site == NULL) return NULL;
+    if (instruction != NULL) entry = tpy_keep_call_site(instruction, code, args[0], found[0], NULL);
+    if (entry != NULL) entry->sites[0] = site;
+  }
+  if (tpy_ready(site) && put(site, args[1], found[1]) < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
+/* The site of a logging call, from a dict: its number of entries is the program's number of logging calls. */
+static tachy_site *site_at(PyObject *logger, PyObject *level, PyObject *file, PyObject *line) {
+  if (sites == NULL && (sites = PyDict_New()) == NULL) return NULL;
+  PyObject *const key = PyTuple_Pack(4, logger, level, file, line);
+  if (key == NULL) return NULL;
+  tachy_site *site = NULL;
+  PyObject *const known = PyDict_GetItemWithError(sites, key);
+  if (known != NULL) {
+    site = PyCapsule_GetPointer(known, NULL);
+  } else if (!PyErr_Occurred()) {
+    Py_ssize_t size;
+    PyObject *keep[2] = {NULL, NULL};
+    const tachy_level number = level_of(level);
+    const unsigned long line_number = PyLong_AsUnsignedLong(line);
+    const char *const target =
+        number == TACHY_LEVEL_NONE || PyErr_Occurred() ? NULL : tpy_text(logger, "logger", &size, &keep[0]);
+    const char *const path = target == NULL ? NULL : tpy_text(file, "file", &size, &keep[1]);
+    if (path != NULL) {
+      site = tachy_site_intern(TACHY_SITE_LOG, number, target, NULL, path, (uint32_t)line_number, NULL);
+      PyObject *const capsule = site == NULL ? PyErr_NoMemory() : PyCapsule_New(site, NULL, NULL);
+      if (capsule == NULL || PyDict_SetItem(sites, key, capsule) < 0) site = NULL;
+      Py_XDECREF(capsule);
+    }
+    Py_XDECREF(keep[0]);
+    Py_XDECREF(keep[1]);
+  }
+  Py_DECREF(key);
+  return site;
+}
+
+/* log_at(logger, level, file, line, message, properties | None) */
+PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 6 || !PyUnicode_Check(args[4])) {
+    return PyErr_Format(PyExc_TypeError, "log_at() takes logger, level, file, line, message, properties");
+  }
+  tachy_site *const site = site_at(args[0], args[1], args[2], args[3]);
+  if (site == NULL) return NULL;
+  if (tpy_ready(site) && put(site, args[4], args[5] == Py_None ? NULL : args[5]) < 0) return NULL;
+  Py_RETURN_NONE;
+}

@@ -1,0 +1,141 @@
+/* The recorder as CPython sees it: functions and types in C inside the cffi module, because a call through cffi costs
+ * 50 ns and a span may cost 40 in all.
+ *
+ * Everything here runs with the GIL held, so the tables need no lock. Recording functions never raise for what happens
+ * to an event; they raise TypeError for calls that could never work, as any Python function does. What to run after a
+ * change: tests/pysdk, and tests/pysdk/overhead.py for the nanoseconds.
+ */
+#ifndef TACHY_PYTHON_H
+#define TACHY_PYTHON_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <tachy/tachy.h>
+
+/* A static description of a span, as a Python object: context manager and decorator. */
+typedef struct tpy_span {
+  PyObject ob_base;
+  tachy_site *site;
+  PyObject *name; /* str, all four */
+  PyObject *target;
+  PyObject *file;
+  uint32_t line;
+  PyObject *enter; /* bound once: `with` would make two method objects each time */
+  PyObject *exit;
+} tpy_span;
+
+/* One async span that has begun. */
+typedef struct tpy_async {
+  PyObject ob_base;
+  tachy_async span;
+  int open;
+} tpy_async;
+
+/* A set of properties whose number is known. */
+typedef struct tpy_properties {
+  PyObject ob_base;
+  PyObject *pairs; /* tuple of str: key, value, key, value … */
+  uint32_t number;
+} tpy_properties;
+
+extern PyTypeObject tpy_span_type;
+extern PyTypeObject tpy_function_type;
+extern PyTypeObject tpy_async_type;
+extern PyTypeObject tpy_properties_type;
+
+/* What the module `tachy` hands to us: borrowed from nobody, replaced by tpy_configure. */
+extern PyObject *tpy_thread_namer; /* () -> str | None, asked once per thread */
+extern PyObject *tpy_decorator;    /* (Span, function) -> function */
+
+/* thread.c: threads */
+
+/* Called when the calling thread is about to record its first event: gives it Python's name for it. */
+void tpy_attach_thread(void);
+
+/* Whether the site is on; makes sure that the thread has its name. */
+static inline int tpy_ready(tachy_site *site) {
+  if (tachy_site_on_(site) <= 0) return 0;
+  if (TACHY_UNLIKELY(tachy_this_thread_ == &tachy_no_thread_)) tpy_attach_thread();
+  return 1;
+}
+
+/* call_site.c: where a function was called from */
+
+/* One call of span(), metric() or log() in somebody's code. An entry is found by the address of the calling
+ * instruction; the code object is kept alive so that the address stays its own. `name`, `target` and `unit` are
+ * compared by identity: literals are the same object every time, and whatever is not goes the slow way and is right
+ * too. */
+typedef struct tpy_call_site {
+  const void *instruction; /* NULL: free */
+  PyObject *code;          /* strong, like all the objects here */
+  PyObject *name;
+  PyObject *target; /* NULL: not given */
+  PyObject *unit;   /* NULL: not given; a log's level */
+  PyObject *object; /* a tpy_span, or NULL */
+  tachy_site *sites[2];
+} tpy_call_site;
+
+/* The instruction that is calling us and its code object (borrowed), or NULL when no Python code is. */
+const void *tpy_caller(PyObject **code);
+
+/* The entry of the call, NULL if there is none yet. */
+tpy_call_site *tpy_find_call_site(const void *instruction);
+
+/* Replaces or makes the entry; the caller fills object and sites. NULL without memory (no exception set). */
+tpy_call_site *tpy_keep_call_site(const void *instruction, PyObject *code, PyObject *name, PyObject *target,
+                                  PyObject *unit);
+
+typedef struct tpy_place {
+  const char *file;
+  uint32_t line;
+  const char *module; /* "" when unknown */
+} tpy_place;
+
+/* File, line and module of the calling Python code. Valid while that code runs. */
+tpy_place tpy_calling_place(void);
+
+/* UTF-8 of a str; NULL and TypeError for what is none. Unpaired surrogates become "?". `keep` must be released by the
+ * caller if it is not NULL. */
+const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObject **keep);
+
+/* properties.c */
+
+/* The number of None, a Properties object, or a mapping; 0 for none, and for what could not be kept. 0 with an
+ * exception set for something else. */
+uint32_t tpy_property_number(PyObject *properties);
+PyObject *tpy_make_properties(PyObject *module, PyObject *mapping);
+
+/* span.c */
+int tpy_span_ready(void);
+PyObject *tpy_make_span(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *tpy_begin(PyObject *module, PyObject *span);
+PyObject *tpy_end(PyObject *module, PyObject *scope);
+
+/* function.c */
+PyObject *tpy_make_function(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* async.c */
+PyObject *tpy_async_site(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *tpy_async_begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *tpy_async_end(PyObject *module, PyObject *handle);
+
+/* metric.c */
+PyObject *tpy_metric(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *tpy_frame(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
+
+/* log.c */
+PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
+PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* Reads keyword arguments: found[i] is the (borrowed) value of keys[i] or NULL. -1 and TypeError for an unknown one. */
+int tpy_keywords(const char *function, PyObject *const *values, PyObject *names, PyObject *const *keys,
+                 size_t key_count, PyObject **found);
+
+/* install.c */
+int tachy_python_install(const char *module_name);
+
+/* Interned names, made once by tachy_python_install. */
+extern PyObject *tpy_key_target, *tpy_key_unit, *tpy_key_properties;
+
+#endif

@@ -1,0 +1,240 @@
+"""The command `tachy`: serve, query, trace, processes. docs/cli.md describes every option; a test compares.
+
+Exit codes: 0 done, 1 it failed (one sentence on stderr says why), 2 wrong arguments, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+
+from tachy import progress, rows
+from tachy.errors import MissingExtra, QueryError, TachyError
+from tachy.version import VERSION
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tachy.client import Connection, Stream
+
+FORMATS = ("table", "csv", "json", "arrow")
+TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; docs/cli.md is checked against it."""
+    top = _Parser(
+        prog="tachy", description="Telemetry of games and engines: the server, and questions about what it has."
+    )
+    top.add_argument("--version", action="version", version=f"tachy {VERSION}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+
+    commands.add_parser("serve", help="run the server (needs the extra [server]); tachy serve --help", add_help=False)
+
+    query = commands.add_parser("query", help="ask SQL and print the result")
+    query.add_argument("sql", metavar="SQL", help="the question; - reads it from stdin")
+    _range(query)
+    query.add_argument("--limit", type=_whole, metavar="N", help="at most N rows (no limit)")
+    query.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help="table (default), csv, json: one object per line, arrow: IPC stream",
+    )
+    query.add_argument("--rows", type=_whole, default=100, metavar="N", help="rows that a table shows, 0 for all (100)")
+    query.add_argument("-o", "--output", metavar="FILE", help="write here instead of to stdout")
+    _uri(query)
+
+    trace = commands.add_parser("trace", help="download a Perfetto trace")
+    trace.add_argument(
+        "process", nargs="+", metavar="PROCESS_ID", help="id, the beginning of one, or latest; several make one trace"
+    )
+    trace.add_argument("-o", "--output", metavar="FILE", required=True, help="the trace; - is stdout")
+    _range(trace)
+    trace.add_argument("--url", help="HTTP port of the server (TACHY_URL, or http://127.0.0.1:9000)")
+    _uri(trace)
+
+    processes = commands.add_parser("processes", help="list the latest processes")
+    processes.add_argument("--limit", type=_whole, default=20, metavar="N", help="at most N (20)")
+    _uri(processes)
+    return top
+
+
+def _range(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--begin", metavar="TIME", help=f"nothing before: {TIMES}")
+    command.add_argument("--end", metavar="TIME", help="nothing after; the same")
+
+
+def _uri(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--uri", help="FlightSQL port of the server (TACHY_FLIGHT_URL, or grpc://127.0.0.1:50051)")
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments and arguments[0] == "serve":
+            return _serve(arguments[1:])
+        args = parser().parse_args(_joined(arguments))
+        code = {"query": _query, "trace": _trace, "processes": _processes}[args.command](args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # who read our output has seen enough; Python must not notice once more when it closes stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return _interrupted()
+    except (TachyError, OSError) as error:
+        sys.stderr.write(f"tachy: {error}\n")
+        return 1
+
+
+def _joined(arguments: list[str]) -> list[str]:
+    """`--begin -10m` as `--begin=-10m`: argparse would take the value for an option."""
+    out: list[str] = []
+    for argument in arguments:
+        if out and out[-1] in ("--begin", "--end") and argument.startswith("-") and argument[1:2].isdigit():
+            out[-1] += f"={argument}"
+        else:
+            out.append(argument)
+    return out
+
+
+def _interrupted() -> int:
+    """Ends at once: a thread may still wait in the network, and the interpreter's end would wait for it or crash."""
+    sys.stderr.write("\n")
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(130)
+
+
+def _serve(arguments: list[str]) -> int:
+    try:
+        serve: Any = importlib.import_module("tachy_server.serve")
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            f"the server is not installed (no module {error.name}): pip install 'tachy[server]'"
+        ) from None
+    return int(serve.main(arguments) or 0)
+
+
+def _connect(args: argparse.Namespace) -> Connection:
+    from tachy.client import connect
+
+    return connect(args.uri, url=getattr(args, "url", None))
+
+
+def _query(args: argparse.Namespace) -> int:
+    sql = sys.stdin.read() if args.sql == "-" else args.sql
+    if not sql.strip():
+        raise QueryError("the question is empty: give SQL as the argument, or on stdin with -")
+    binary = args.format == "arrow"
+    if binary and args.output is None and sys.stdout.isatty():
+        raise QueryError("an Arrow stream is not for a terminal: redirect it, or give -o FILE")
+    limit = args.limit
+    if limit is None and args.format == "table" and args.rows:
+        limit = args.rows + 1  # one more, to know whether there are more
+    state = progress.Progress("query")
+
+    def work() -> None:
+        with _connect(args) as lake, lake.open(sql, args.begin, args.end, limit=limit) as stream:
+            batches = _counted(stream, state, args)
+            if binary:
+                _write_arrow(stream, batches, args.output)
+            elif args.output is None:
+                _write_text(stream.schema.names, batches, args, sys.stdout)
+            else:
+                with open(args.output, "w", encoding="utf-8", newline="") as file:
+                    _write_text(stream.schema.names, batches, args, file)
+
+    progress.run(work, state)
+    return 0
+
+
+def _counted(stream: Stream, state: progress.Progress, args: argparse.Namespace) -> Iterator[pa.RecordBatch]:
+    streaming = args.format != "table" and args.output is None and sys.stdout.isatty()
+    for batch in stream:
+        state.rows += batch.num_rows
+        state.bytes += batch.nbytes
+        state.quiet = streaming
+        yield batch
+
+
+def _write_text(names: list[str], batches: Iterator[pa.RecordBatch], args: argparse.Namespace, out: TextIO) -> None:
+    if args.format == "csv":
+        rows.write_csv(names, batches, out)
+    elif args.format == "json":
+        rows.write_json(names, batches, out)
+    else:
+        rows.write_table(names, batches, out, args.rows)
+
+
+def _write_arrow(stream: Stream, batches: Iterator[pa.RecordBatch], output: str | None) -> None:
+    import pyarrow as pa
+
+    file: Any = sys.stdout.buffer if output is None else open(output, "wb")  # noqa: SIM115 - stdout stays open
+    try:
+        with pa.ipc.new_stream(file, stream.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    finally:
+        if output is not None:
+            file.close()
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from tachy.client import process_id
+    from tachy.settings import resolve
+    from tachy.traces import download
+
+    state = progress.Progress("trace")
+
+    def count(size: int) -> None:
+        state.bytes = size
+
+    def work() -> int:
+        ids = [process_id(text) for text in args.process]
+        if None in ids:  # a whole id needs no question, and so no pyarrow
+            with _connect(args) as lake:
+                ids = [lake.find_process(text) for text in args.process]
+        known = [one for one in ids if one is not None]
+        return download(resolve("url", args.url), known, args.output, args.begin, args.end, progress=count)
+
+    size = progress.run(work, state)
+    if args.output != "-":
+        sys.stderr.write(f"{args.output}: {progress.size_text(size)}; open it at https://ui.perfetto.dev\n")
+    return 0
+
+
+def _processes(args: argparse.Namespace) -> int:
+    def work() -> pa.Table:
+        with _connect(args) as lake:
+            return lake.processes(args.limit)
+
+    table = progress.run(work, progress.Progress("processes"))
+    rows.write_table(table.schema.names, table.to_batches(), sys.stdout, 0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,273 @@
+"""Asking the lake: `tachy.connect().query(sql)` over Arrow FlightSQL, traces over HTTP.
+
+Needs pyarrow, which the extra [notebook] brings; it is imported by `connect`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, overload
+from uuid import UUID
+
+from tachy import settings
+from tachy.errors import MissingExtra, NotFound, QueryError, ServerUnavailable
+from tachy.flightsql import statement
+from tachy.times import TimeLike, format_time, parse_time
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow as pa
+
+Progress = Callable[[int], None]  # bytes so far
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def _flight() -> Any:
+    try:
+        import pyarrow.flight
+    except ImportError as error:
+        raise MissingExtra(f"queries need pyarrow ({error}): pip install 'tachy[notebook]'") from None
+    return pyarrow.flight
+
+
+def time_argument(name: str, value: TimeLike | None) -> int | None:
+    """UTC nanoseconds of a query's bound; QueryError for what is no time."""
+    if value is None:
+        return None
+    try:
+        return parse_time(value)
+    except ValueError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def sentence(error: BaseException) -> str:
+    """The server's own sentence, out of what gRPC and pyarrow put around it."""
+    text = str(error).strip()
+    text = re.split(r"\.? ?(?:gRPC client debug context|Client context|Detail:)", text)[0]
+    text = re.sub(r"^(?:Flight|gRPC|IOError|Could not|Failed)[^:]*returned [^:]*error, with message: ", "", text)
+    return " ".join(text.split()) or type(error).__name__
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turns what pyarrow raises into our tree."""
+    flight = _flight()
+    import pyarrow as pa
+
+    try:
+        yield
+    except (flight.FlightUnavailableError, flight.FlightTimedOutError) as error:
+        raise ServerUnavailable(
+            f"no tachy server answers at {uri} ({sentence(error)}): start one with `tachy serve`, or name another"
+        ) from None
+    except (pa.ArrowException, flight.FlightError, OSError, KeyError, ValueError) as error:
+        raise QueryError(sentence(error)) from None
+
+
+def process_id(text: str) -> UUID | None:
+    """The UUID, if the text is a whole one."""
+    text = text.strip().lower()
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
+class Connection:
+    """To one server. A context manager; may be shared by threads. Made by `tachy.connect`."""
+
+    def __init__(self, uri: str, url: str) -> None:
+        flight = _flight()
+        self.uri = uri
+        self.url = url
+        with _explained(uri):
+            self._client = flight.FlightClient(uri)
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; queries that run fail."""
+        self._client.close()
+
+    def open(
+        self, sql: str, begin: TimeLike | None = None, end: TimeLike | None = None, *, limit: int | None = None
+    ) -> Stream:
+        """Starts a query. Returns its stream: a schema, and record batches as the server makes them."""
+        first, last = time_argument("begin", begin), time_argument("end", end)
+        headers = []
+        if first is not None:
+            headers.append((b"query_range_begin", format_time(first).encode()))
+        if last is not None:
+            headers.append((b"query_range_end", format_time(last).encode()))
+        if limit is not None:
+            headers.append((b"limit", str(limit).encode()))
+        flight = _flight()
+        with _explained(self.uri):
+            options = flight.FlightCallOptions(headers=headers)
+            info = self._client.get_flight_info(flight.FlightDescriptor.for_command(statement(sql)), options)
+            if len(info.endpoints) != 1:
+                raise QueryError(f"the server answered with {len(info.endpoints)} parts where one was expected")
+            return Stream(self._client.do_get(info.endpoints[0].ticket, options), self.uri)
+
+    def query_stream(
+        self, sql: str, begin: TimeLike | None = None, end: TimeLike | None = None, *, limit: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """The record batches of a query's result, as they arrive. Arguments and errors as in `query`."""
+        with self.open(sql, begin, end, limit=limit) as stream:
+            yield from stream
+
+    @overload
+    def query(
+        self,
+        sql: str,
+        begin: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["arrow"] = "arrow",
+    ) -> pa.Table: ...
+    @overload
+    def query(
+        self,
+        sql: str,
+        begin: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["pandas"],
+    ) -> pandas.DataFrame: ...
+    @overload
+    def query(
+        self,
+        sql: str,
+        begin: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["polars"],
+    ) -> polars.DataFrame: ...
+    def query(
+        self,
+        sql: str,
+        begin: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        limit: int | None = None,
+        as_: Literal["arrow", "pandas", "polars"] = "arrow",
+    ) -> Any:
+        """Answers SQL.
+
+        begin, end: what the views are narrowed to, in addition to the SQL's own conditions; anything that
+        `tachy.times.parse_time` takes. limit: the most rows that are returned. as_: "arrow" for a pyarrow.Table,
+        "pandas" or "polars" for a DataFrame. Raises QueryError with the server's sentence, ServerUnavailable when
+        nobody answers, MissingExtra when the library asked for is not installed.
+        """
+        if as_ not in ("arrow", "pandas", "polars"):
+            raise QueryError(f"as_ is 'arrow', 'pandas' or 'polars', not {as_!r}")
+        with self.open(sql, begin, end, limit=limit) as stream:
+            table = stream.read_all()
+        if as_ == "arrow":
+            return table
+        try:
+            if as_ == "pandas":
+                return table.to_pandas()
+            import polars
+        except ImportError as error:
+            raise MissingExtra(f"as_={as_!r} needs {as_} ({error}): pip install {as_}") from None
+        return polars.from_arrow(table)
+
+    def processes(self, limit: int = 50) -> pa.Table:
+        """The latest processes, newest first: process_id, start_time, exe, computer, username, end_state."""
+        return self.query(
+            "SELECT process_id, start_time, exe, computer, username, end_state FROM processes "
+            f"ORDER BY start_time DESC LIMIT {int(limit)}"
+        )
+
+    def find_process(self, text: str) -> UUID:
+        """The process whose id is `text`, or begins with it, or the latest one for "latest". NotFound otherwise."""
+        whole = process_id(text)
+        if whole is not None:
+            return whole
+        text = text.strip().lower()
+        if text == "latest":
+            found = self.query("SELECT process_id FROM processes ORDER BY start_time DESC LIMIT 1")
+            if found.num_rows == 0:
+                raise NotFound("the lake has no processes yet")
+            return UUID(str(found.column(0)[0]))
+        if not re.fullmatch(r"[0-9a-f-]{1,36}", text):
+            raise NotFound(f"{text!r} is no process id: `tachy processes` lists them")
+        found = self.query(f"SELECT process_id FROM processes WHERE process_id LIKE '{text}%' LIMIT 2")
+        if found.num_rows != 1:
+            many = "more than one process" if found.num_rows else "no process"
+            raise NotFound(f"{many} has an id that begins with {text}: `tachy processes` lists them")
+        return UUID(str(found.column(0)[0]))
+
+    def trace(
+        self,
+        process_ids: str | UUID | Sequence[str | UUID],
+        path: str,
+        begin: TimeLike | None = None,
+        end: TimeLike | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> int:
+        """Writes the Perfetto trace of one or several processes, on one clock, to a file. Returns its size in bytes."""
+        from tachy.traces import download
+
+        ids = [process_ids] if isinstance(process_ids, str | UUID) else list(process_ids)
+        found = [one if isinstance(one, UUID) else self.find_process(one) for one in ids]
+        return download(self.url, found, path, begin, end, progress=progress)
+
+
+class Stream:
+    """A running query: `schema`, iteration over record batches, `read_all`, `cancel`. A context manager."""
+
+    def __init__(self, reader: Any, uri: str) -> None:
+        self._reader = reader
+        self._uri = uri
+        with _explained(uri):
+            self.schema: pa.Schema = reader.schema
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.cancel()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with _explained(self._uri):
+                try:
+                    batch = self._reader.read_chunk().data
+                except StopIteration:
+                    return
+            yield batch
+
+    def read_all(self) -> pa.Table:
+        """The rest of the result."""
+        with _explained(self._uri):
+            return self._reader.read_all()
+
+    def cancel(self) -> None:
+        """Tells the server that nobody waits any more."""
+        self._reader.cancel()
+
+
+def connect(uri: str | None = None, *, url: str | None = None) -> Connection:
+    """A connection to the server's FlightSQL port.
+
+    uri: grpc://127.0.0.1:50051 by default, or the environment's TACHY_FLIGHT_URL. url: the server's HTTP port, for
+    traces; TACHY_URL, or http://127.0.0.1:9000. Nothing is sent yet.
+    """
+    return Connection(settings.resolve("flight_url", uri), settings.resolve("url", url))

@@ -1,0 +1,194 @@
+"""The thread that sends: takes batches from the recorder, compresses their bodies, posts them.
+
+What the server does not take now is tried again, with exponential back-off, jitter and the server's Retry-After; what
+it refuses for good (4xx) is dropped and counted. The program never waits for this thread, except in stop and flush.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import random
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import zstandard
+
+from tachy.answers import is_local, sentence_of
+from tachy.handler import own_threads
+from tachy.recorder import ffi, lib
+from tachy.version import VERSION
+
+SENT, RETRY, REFUSED = 0, 1, 2
+CODEC_ZSTD = 1
+TAKE_MS = 1000
+FIRST_DELAY = 0.25  # seconds
+LONGEST_DELAY = 30.0
+LONGEST_RETRY_AFTER = 300.0
+STOPPING_DELAY = 0.1
+COMPRESS_FROM = 64  # bytes
+
+_log = logging.getLogger("tachy")
+# What httpx says about each request, at INFO and DEBUG, would end up in the program's own log.
+_CHATTY = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
+
+
+class _NotOurs(logging.Filter):
+    """Lets nothing through that a thread of ours logs."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return threading.get_ident() not in own_threads
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float:
+    """Seconds that the server asks us to wait: 0 if it does not, or says something that cannot be read."""
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
+        except ValueError:
+            return 0.0
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
+
+
+class Sender:
+    """Owns the thread and the HTTP connection. `start`, then `close` once the recorder has been stopped."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._url = f"{url}/ingest/v1/batch"
+        self._server = url
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        # a proxy of the environment is for the network, not for this machine
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
+            trust_env=not is_local(url),
+            headers={"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"},
+        )
+        self._hurry = threading.Event()  # wakes the thread from its back-off
+        self._stopping = False
+        self._delay = FIRST_DELAY
+        self._away = False  # and has been said so
+        self._refusal = ""  # the last one that was reported
+        self._filter = _NotOurs()
+        self._thread = threading.Thread(target=self._run, name="tachy-sender", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread."""
+        for name in _CHATTY:
+            logging.getLogger(name).addFilter(self._filter)
+        self._thread.start()
+
+    def hurry(self) -> None:
+        """Tries again now, if it is waiting to."""
+        self._hurry.set()
+
+    def finish(self) -> None:
+        """From now on it waits only shortly between tries: the program wants to end."""
+        self._stopping = True
+        self._hurry.set()
+
+    def close(self, timeout: float = 1.0) -> bool:
+        """Ends the thread. Call it after the recorder's stop. False when it hangs in the network still."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            self._http.close()  # whatever it waits for fails now
+            self._thread.join(timeout)
+        self.abandon()
+        self._http.close()
+        return not self._thread.is_alive()
+
+    def abandon(self) -> None:
+        """Forgets the thread, which is in another process: this one was forked."""
+        own_threads.discard(self._thread.ident or 0)
+        for name in _CHATTY:
+            logging.getLogger(name).removeFilter(self._filter)
+
+    def _run(self) -> None:
+        own_threads.add(threading.get_ident())
+        ended = ffi.new("int *")
+        try:
+            while True:
+                batch = lib.tachy_batch_take(TAKE_MS, ended)
+                if batch == ffi.NULL:
+                    if ended[0]:
+                        return
+                    continue
+                try:
+                    outcome, wait = self._send(batch)
+                except Exception as error:  # a fault of ours must neither stop the sending nor repeat for ever
+                    _log.warning("a batch for %s was given up: %r", self._server, error)
+                    outcome, wait = REFUSED, 0.0
+                lib.tachy_batch_done(batch, outcome)
+                if outcome == RETRY:
+                    self._pause(wait)
+        finally:
+            own_threads.discard(threading.get_ident())
+
+    def _pause(self, asked: float) -> None:
+        if self._stopping:
+            time.sleep(STOPPING_DELAY)
+            return
+        delay = max(asked, self._delay * random.uniform(0.5, 1.0))
+        self._delay = min(self._delay * 2.0, LONGEST_DELAY)
+        self._hurry.wait(delay)
+        self._hurry.clear()
+
+    def _compress(self, batch: Any) -> None:
+        size = ffi.new("uint64_t *")
+        for block in range(lib.tachy_batch_block_count(batch)):
+            body = lib.tachy_batch_body(batch, block, size)
+            if size[0] < COMPRESS_FROM:
+                continue
+            packed = self._compressor.compress(ffi.buffer(body, size[0]))
+            lib.tachy_batch_replace(batch, block, CODEC_ZSTD, ffi.from_buffer(packed), len(packed))
+
+    def _send(self, batch: Any) -> tuple[int, float]:
+        """The outcome, and the seconds to wait before another try."""
+        self._compress(batch)
+        size = ffi.new("uint64_t *")
+        data = lib.tachy_batch_bytes(batch, size)
+        if data == ffi.NULL:
+            return RETRY, 0.0
+        try:
+            answer = self._http.post(self._url, content=bytes(ffi.buffer(data, size[0])))
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            self._refused(str(error))
+            return REFUSED, 0.0
+        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed by close()
+            self._unavailable(f"{type(error).__name__}: {error}")
+            return RETRY, 0.0
+        if answer.is_success:
+            self._arrived()
+            return SENT, 0.0
+        if answer.status_code >= 500 or answer.status_code in (408, 425, 429):
+            self._unavailable(f"{answer.status_code}: {sentence_of(answer)}")
+            return RETRY, retry_after(answer.headers, time.time())
+        self._refused(f"{answer.status_code}: {sentence_of(answer)}")
+        return REFUSED, 0.0
+
+    def _arrived(self) -> None:
+        self._delay = FIRST_DELAY
+        self._refusal = ""
+        if self._away:
+            self._away = False
+            _log.info("%s answers again", self._server)
+
+    def _unavailable(self, why: str) -> None:
+        if not self._away:
+            self._away = True
+            _log.warning(
+                "%s does not take batches (%s): they wait in memory and are sent when it does", self._server, why
+            )
+
+    def _refused(self, why: str) -> None:
+        self._delay = FIRST_DELAY
+        if why != self._refusal:
+            self._refusal = why
+            _log.warning("%s refused a batch, which is dropped: %s", self._server, why)

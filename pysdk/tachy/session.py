@@ -1,0 +1,217 @@
+"""Starting and stopping: the recorder, the sender's thread, the end of the program, forks."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from tachy import settings
+from tachy.errors import TachyError
+from tachy.handler import LoggingHandler
+from tachy.recorder import ffi, lib
+from tachy.sender import Sender
+from tachy.stats import stats
+from tachy.version import VERSION
+
+PARENT = "TACHY_PARENT_PROCESS_ID"
+STATUS = ("", "a setting was refused", "memory ran out", "a session runs already", "the operating system refused")
+_NATIVE = (
+    "level",
+    "span_ring_bytes",
+    "metric_ring_bytes",
+    "log_ring_bytes",
+    "flush_ms",
+    "block_events",
+    "outbox_bytes",
+)
+
+_log = logging.getLogger("tachy")
+_lock = threading.Lock()
+_session: _Session | None = None
+_hooked = False
+
+
+class _Session:
+    """What runs between start and stop."""
+
+    def __init__(self, sender: Sender, handler: LoggingHandler | None, exit_timeout: float, parent: str | None) -> None:
+        self.sender = sender
+        self.handler = handler
+        self.exit_timeout = exit_timeout
+        self.parent = parent  # what TACHY_PARENT_PROCESS_ID was before
+        self.process_id = stats().process_id
+
+    def stop(self, timeout: float) -> None:
+        if self.handler is not None:
+            logging.getLogger().removeHandler(self.handler)
+        self.sender.finish()
+        lib.tachy_stop(_milliseconds(timeout))
+        self.sender.close()
+        if self.parent is None:
+            os.environ.pop(PARENT, None)
+        else:
+            os.environ[PARENT] = self.parent
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(max(int(seconds * 1000), 0), 2**32 - 1)
+
+
+def _program() -> str:
+    """The script, or the interpreter where there is none."""
+    script = sys.argv[0] if getattr(sys, "argv", None) else ""
+    return os.path.abspath(script) if script and os.path.exists(script) else sys.executable or "python"
+
+
+def start(
+    url: str | None = None,
+    *,
+    properties: Mapping[str, object] | None = None,
+    logging: bool | None = None,
+    level: str | int | None = None,
+    flush_ms: int | None = None,
+    block_events: int | None = None,
+    span_ring_bytes: int | None = None,
+    metric_ring_bytes: int | None = None,
+    log_ring_bytes: int | None = None,
+    outbox_bytes: int | None = None,
+    exit_timeout: float | None = None,
+    send_timeout: float | None = None,
+) -> UUID:
+    """Starts recording and sending. Returns the id of this process in the lake.
+
+    properties: of the process, as text. The other arguments are the settings of docs/python.md; None means the
+    environment's TACHY_<NAME>, or the default. A second start of a running session changes nothing, says so in one
+    warning, and returns the same id. Raises SettingsError for an argument that cannot be used. That the server is away
+    is no error: events wait in memory, up to outbox_bytes.
+    """
+    given = dict(locals())
+    given.pop("properties")
+    values = {name: settings.resolve(name, given.get(name)) for name in settings.BY_NAME if name != "flight_url"}
+    global _session
+    with _lock:
+        _hook()
+        if _session is not None:
+            _log.warning("tachy.start was called again: the running session goes on, unchanged")
+            return _session.process_id
+        parent = os.environ.get(PARENT)
+        _start_recorder(values, properties or {})
+        sender = Sender(values["url"], values["send_timeout"])
+        sender.start()
+        handler = LoggingHandler() if values["logging"] else None
+        if handler is not None:
+            _root().addHandler(handler)
+        _session = _Session(sender, handler, values["exit_timeout"], parent)
+        os.environ[PARENT] = str(_session.process_id)
+        return _session.process_id
+
+
+def _hook() -> None:
+    """Once: the end of the program, forks, and the end of a multiprocessing child, which runs no atexit functions."""
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        atexit.register(_at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=_in_child)
+    pools = sys.modules.get("multiprocessing.util")
+    parent = getattr(sys.modules.get("multiprocessing.process"), "parent_process", None)
+    if pools is not None and parent is not None and parent() is not None:
+        pools.Finalize(None, _at_exit, exitpriority=0)
+
+
+def _root() -> logging.Logger:
+    return logging.getLogger()
+
+
+def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object]) -> None:
+    keep: list[Any] = []  # what the config points to, while tachy_start copies it
+
+    def text(value: object) -> Any:
+        keep.append(ffi.new("char[]", str(value).encode("utf-8", "replace")))
+        return keep[-1]
+
+    config = ffi.new("tachy_config *")
+    for name in _NATIVE:
+        setattr(config, name, values[name])
+    config.exe = text(_program())
+    config.sdk = text(f"python {VERSION}")
+    pairs = {"python": ".".join(map(str, sys.version_info[:3])), **properties}
+    array = ffi.new("tachy_property[]", len(pairs))
+    for slot, (key, value) in zip(array, pairs.items(), strict=True):
+        slot.key, slot.value = text(key), text(value)
+    config.properties, config.property_count = array, len(pairs)
+    status = lib.tachy_start(config)
+    if status != 0:
+        raise TachyError(f"the recorder did not start: {STATUS[status] if status < len(STATUS) else status}")
+
+
+def stop(timeout: float = 10.0) -> None:
+    """Stops recording and waits at most `timeout` seconds for the server to take what was recorded.
+
+    What is left then is dropped and counted in `stats()`. Does nothing when nothing runs.
+    """
+    global _session
+    with _lock:
+        session, _session = _session, None
+        if session is not None:
+            session.stop(timeout)
+
+
+def flush(timeout: float = 10.0) -> bool:
+    """Sends everything recorded before the call, and waits at most `timeout` seconds for the server to take it.
+
+    False when it did not in that time, or nothing runs.
+    """
+    session = _session
+    if session is None:
+        return False
+    session.sender.hurry()
+    return bool(lib.tachy_flush(_milliseconds(timeout)))
+
+
+def set_process_property(key: str, value: object) -> None:
+    """Adds or replaces a property of the process; it travels with the next batch."""
+    lib.tachy_set_process_property(str(key).encode("utf-8", "replace"), str(value).encode("utf-8", "replace"))
+
+
+def set_thread_name(name: str) -> None:
+    """Names the calling thread. By default it has the name that `threading` knows when it first records something."""
+    lib.tachy_set_thread_name(str(name).encode("utf-8", "replace"))
+
+
+def set_level(level: str | int) -> None:
+    """Switches off what is less important, from now on: fatal, error, warn, info, debug or trace (everything)."""
+    lib.tachy_set_level(settings.resolve("level", level))
+
+
+def thread_name() -> str | None:
+    """What `threading` calls this thread; None for a thread that it did not start.
+
+    The table is read without its lock: this runs inside whatever records first, which may hold that lock.
+    """
+    thread = getattr(threading, "_active", {}).get(threading.get_ident())
+    return None if thread is None else str(thread.name)
+
+
+def _at_exit() -> None:
+    session = _session
+    if session is not None:
+        stop(session.exit_timeout)
+
+
+def _in_child() -> None:
+    """After a fork the child records nothing until it starts a session of its own; the threads are the parent's."""
+    global _session, _lock
+    _lock = threading.Lock()
+    session, _session = _session, None
+    if session is not None:
+        session.sender.abandon()
+        if session.handler is not None:
+            logging.getLogger().removeHandler(session.handler)

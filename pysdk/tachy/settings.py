@@ -1,0 +1,135 @@
+"""The settings of the SDK: one table, which feeds `tachy.start`, the environment and docs/python.md.
+
+An argument wins over the environment's TACHY_<NAME>, which wins over the default. An argument that cannot be used
+raises SettingsError; a variable that cannot be used is reported by one warning and ignored, so that a typing error in
+an environment does not stop a program.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tachy.errors import SettingsError
+
+LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
+
+
+def _level(value: object) -> int:
+    """1 (fatal) to 6 (trace), from the number or the name."""
+    text = str(value).lower()
+    if text in LEVELS:
+        return LEVELS.index(text) + 1
+    if text in ("warning", "critical"):
+        return LEVELS.index("warn" if text == "warning" else "fatal") + 1
+    if text in ("1", "2", "3", "4", "5", "6"):
+        return int(text)
+    raise ValueError(f"one of {', '.join(LEVELS)}")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("true or false")
+
+
+def _count(value: object) -> int:
+    number = int(str(value))
+    if not 0 < number < 2**48:
+        raise ValueError("a whole number above 0")
+    return number
+
+
+def _power(value: object) -> int:
+    number = _count(value)
+    if number & (number - 1) or not 4096 <= number <= 2**30:
+        raise ValueError("a power of two from 4096 to 1073741824")
+    return number
+
+
+def _seconds(value: object) -> float:
+    number = float(str(value))
+    if not 0.0 <= number <= 86400.0:
+        raise ValueError("seconds, from 0 to 86400")
+    return number
+
+
+def _http(value: object) -> str:
+    text = str(value).rstrip("/")
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("an address like http://127.0.0.1:9000")
+    return text
+
+
+def _flight(value: object) -> str:
+    text = str(value).rstrip("/")
+    if not text.startswith(("grpc://", "grpc+tcp://", "grpc+tls://", "grpc+unix://")):
+        raise ValueError("an address like grpc://127.0.0.1:50051")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table. `read` makes the value of what was given, or raises ValueError saying what is wanted."""
+
+    name: str
+    default: Any
+    read: Callable[[object], Any]
+    help: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"TACHY_{self.name.upper()}"
+
+
+SETTINGS = (
+    Setting("url", "http://127.0.0.1:9000", _http, "Server that batches are sent to."),
+    Setting("flight_url", "grpc://127.0.0.1:50051", _flight, "Server that `tachy.connect` and the command ask."),
+    Setting(
+        "level", "trace", _level, "Least important level that is recorded: fatal, error, warn, info, debug, trace."
+    ),
+    Setting("logging", False, _flag, "Attach a `LoggingHandler` to the root logger."),
+    Setting("flush_ms", 1000, _count, "The longest that an event waits for its block, in milliseconds."),
+    Setting("block_events", 1 << 20, _count, "A block with so many events is cut at once."),
+    Setting("span_ring_bytes", 1 << 20, _power, "Memory for spans, per thread that records them; a power of two."),
+    Setting("metric_ring_bytes", 1 << 18, _power, "Memory for metrics, per thread; a power of two."),
+    Setting("log_ring_bytes", 1 << 18, _power, "Memory for logs, per thread; a power of two."),
+    Setting(
+        "outbox_bytes", 1 << 26, _count, "Blocks that wait for the server; beyond it the oldest spans are dropped."
+    ),
+    Setting("exit_timeout", 2.0, _seconds, "Seconds that the end of the program waits for the last batches."),
+    Setting("send_timeout", 30.0, _seconds, "Seconds that one request may take before it is tried again."),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def resolve(name: str, given: object = None, environment: Mapping[str, str] | None = None) -> Any:
+    """The value of one setting: `given`, else the environment's, else the default. SettingsError for a bad `given`."""
+    setting = BY_NAME[name]
+    if given is not None:
+        try:
+            return setting.read(given)
+        except ValueError as error:
+            raise SettingsError(f"{name} must be {error}, not {given!r}") from None
+    text = (os.environ if environment is None else environment).get(setting.variable)
+    if text:
+        try:
+            return setting.read(text)
+        except ValueError as error:
+            logging.getLogger("tachy").warning("ignored %s=%r: it must be %s", setting.variable, text, error)
+    return setting.read(setting.default)
+
+
+def table() -> str:
+    """The Markdown table of docs/python.md."""
+    rows = [f"| `{s.name}` | `{s.variable}` | `{s.default}` | {s.help} |" for s in SETTINGS]
+    return "\n".join(["| setting | environment | default | what it does |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,65 @@
+"""What the recorder has counted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from tachy.recorder import ffi, lib
+
+Counts = dict[str, int]  # "log", "metric", "span"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Of the running session, or of the last one. Events are counted by class: "log", "metric", "span".
+
+    recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox, or
+    refused by the server. sent, of these: acknowledged by the server. Sizes are bytes, collector_ns is CPU time,
+    frequency is ticks per second.
+    """
+
+    process_id: UUID
+    recorded: Counts
+    dropped: Counts
+    sent: Counts
+    batches: int
+    blocks: int
+    raw_bytes: int
+    wire_bytes: int
+    collector_ns: int
+    outbox_bytes: int
+    threads: int
+    sites: int
+    clock_backwards: int
+    too_deep: int
+    mismatched: int
+    frequency: int
+    clock: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as JSON has it; the process id is text."""
+        return {**asdict(self), "process_id": str(self.process_id)}
+
+
+def stats() -> Stats:
+    """What the recorder has counted up to now."""
+    raw = ffi.new("tachy_stats *")
+    lib.tachy_get_stats(raw)
+
+    def by_class(values: Any) -> Counts:
+        return {"log": values[1], "metric": values[2], "span": values[3]}
+
+    numbers = (
+        "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes threads sites "
+        "clock_backwards too_deep mismatched frequency"
+    )
+    return Stats(
+        process_id=UUID(bytes=bytes(raw.process_id)),
+        recorded=by_class(raw.recorded),
+        dropped=by_class(raw.dropped),
+        sent=by_class(raw.sent),
+        clock="" if raw.clock == ffi.NULL else ffi.string(raw.clock).decode(),
+        **{name: getattr(raw, name) for name in numbers.split()},
+    )

@@ -1,0 +1,86 @@
+"""Downloading Perfetto traces: GET /api/processes/{ids}/trace, streamed to a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+from uuid import UUID
+
+from tachy.errors import NotFound, QueryError, ServerUnavailable
+from tachy.times import TimeLike, format_time, parse_time
+
+STALLED = 120.0  # seconds without a byte; the server decodes while it streams
+
+
+def _parameters(begin: TimeLike | None, end: TimeLike | None) -> dict[str, str]:
+    given = {"begin": begin, "end": end}
+    try:
+        return {name: format_time(parse_time(value)) for name, value in given.items() if value is not None}
+    except ValueError as error:
+        raise QueryError(str(error)) from None
+
+
+def download(
+    url: str,
+    process_ids: Sequence[UUID],
+    path: str,
+    begin: TimeLike | None = None,
+    end: TimeLike | None = None,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Writes the trace of the processes to `path` ("-": stdout). Returns its size in bytes.
+
+    The file appears when it is complete. Raises NotFound for a process that the lake does not know, ServerUnavailable,
+    QueryError with the server's sentence, OSError when the file cannot be written.
+    """
+    if path == "-":
+        return _fetch(url, process_ids, _parameters(begin, end), sys.stdout.buffer, progress)
+    partial = f"{path}.part"
+    try:
+        with open(partial, "wb") as file:
+            size = _fetch(url, process_ids, _parameters(begin, end), file, progress)
+        os.replace(partial, path)
+    except BaseException:
+        if os.path.exists(partial):
+            os.remove(partial)
+        raise
+    return size
+
+
+def _fetch(
+    url: str,
+    process_ids: Sequence[UUID],
+    parameters: dict[str, str],
+    file: BinaryIO,
+    progress: Callable[[int], None] | None,
+) -> int:
+    import httpx
+
+    from tachy.answers import is_local, sentence_of
+
+    address = f"{url}/api/processes/{','.join(map(str, process_ids))}/trace"
+    size = 0
+    try:
+        with (
+            httpx.Client(timeout=httpx.Timeout(STALLED, connect=10.0), trust_env=not is_local(url)) as http,
+            http.stream("GET", address, params=parameters) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                kind = NotFound if answer.status_code == 404 else QueryError
+                raise kind(sentence_of(answer))
+            for chunk in answer.iter_bytes():
+                file.write(chunk)
+                size += len(chunk)
+                if progress is not None:
+                    progress(size)
+    except httpx.ConnectError as error:
+        raise ServerUnavailable(
+            f"no tachy server answers at {url} ({error}): start one with `tachy serve`, or name another with --url"
+        ) from None
+    except httpx.HTTPError as error:
+        raise QueryError(f"the trace broke off after {size:,} bytes: {type(error).__name__} {error}".strip()) from None
+    return size
