@@ -1,0 +1,9 @@
+# tachy::zstd, the compression library: its packages differ in whether, and how, they describe themselves to CMake.
+if(NOT TARGET tachy::zstd)
+  find_path(TACHY_ZSTD_INCLUDE_DIR zstd.h REQUIRED)
+  find_library(TACHY_ZSTD_LIBRARY zstd REQUIRED)
+  mark_as_advanced(TACHY_ZSTD_INCLUDE_DIR TACHY_ZSTD_LIBRARY)
+  add_library(tachy::zstd UNKNOWN IMPORTED)
+  set_target_properties(tachy::zstd PROPERTIES IMPORTED_LOCATION "${TACHY_ZSTD_LIBRARY}"
+                                               INTERFACE_INCLUDE_DIRECTORIES "${TACHY_ZSTD_INCLUDE_DIR}")
+endif()

@@ -1,0 +1,350 @@
+// -finstrument-functions to spans: every function that gcc or clang compiled so calls the two hooks at the end of this
+// file.
+//
+// A hook does inline what tachy_span_begin and tachy_span_end do. What it adds: a table from a function's address to
+// its site (read without a lock, filled once per function, names from symbols.hpp), and beside the shadow stack a note
+// of which function, in which frame, made each entry. So a longjmp, an exception, or an exit whose entry was not
+// recorded is told apart: entries of frames below the present one are dead and are ended; an exit without an entry is
+// ignored. Run: pytest tests/cpp/test_finstrument.py.
+//
+// The session begins in a constructor and ends at exit. Environment: TACHY_URL ("": nothing is recorded),
+// TACHY_SPAN_RING_BYTES, TACHY_STOP_TIMEOUT_MS, TACHY_REPORT (a file for tachy_write_report);
+// TACHY_FINSTRUMENT_SESSION=0 leaves the session to the program.
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "symbols.hpp"
+#include "tachy/http_sender.h"
+#include "tachy/report.h"
+#include "tachy/tachy.h"
+
+#define TACHY_COLD static __attribute__((noinline, cold))
+
+namespace {
+
+// From function to site -----------------------------------------------------------------------------------------------
+
+struct Slot {
+  std::uintptr_t function;  // 0: free; stored after the site
+  tachy_site *site;
+};
+
+// Open addressing, at most half full. One that has grown too small is replaced and kept: somebody may be reading it.
+struct Table {
+  Slot *slots;
+  std::size_t mask;
+  unsigned shift;
+};
+
+constexpr unsigned kFirstBits = 12;
+Slot first_slots[1u << kFirstBits];
+Table first_table = {first_slots, (1u << kFirstBits) - 1, 64 - kFirstBits};
+Table *table = &first_table;
+std::size_t functions;                              // in the table
+pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // of inserting, and of symbols.hpp
+
+tachy_site no_site = {-1, 0, TACHY_SITE_SPAN, 0, 0, "", "", "", ""};  // of a function for which there was no memory
+
+TACHY_INLINE std::size_t first_place(const Table *in, std::uintptr_t function) {
+  return static_cast<std::size_t>((function * UINT64_C(0x9E3779B97F4A7C15)) >> in->shift);
+}
+
+// nullptr: a function that was never seen.
+TACHY_INLINE tachy_site *find_site(std::uintptr_t function) {
+  const Table *const in = TACHY_LOAD_ACQUIRE(&table);
+  for (std::size_t at = first_place(in, function);; at = (at + 1) & in->mask) {
+    const Slot *const slot = &in->slots[at];
+    const std::uintptr_t found = TACHY_LOAD_ACQUIRE(&slot->function);
+    if (TACHY_LIKELY(found == function)) return slot->site;
+    if (found == 0) return nullptr;
+  }
+}
+
+void *map(std::size_t size) {
+  void *const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
+void put(const Table *in, std::uintptr_t function, tachy_site *site) {
+  std::size_t at = first_place(in, function);
+  while (in->slots[at].function) at = (at + 1) & in->mask;
+  in->slots[at].site = site;
+  TACHY_STORE_RELEASE(&in->slots[at].function, function);
+}
+
+bool grow() {
+  const Table *const old = table;
+  const std::size_t slots = (old->mask + 1) * 2;
+  char *const memory = static_cast<char *>(map(sizeof(Table) + slots * sizeof(Slot)));
+  if (!memory) return false;
+  Table *const bigger = reinterpret_cast<Table *>(memory);
+  *bigger = {reinterpret_cast<Slot *>(memory + sizeof(Table)), slots - 1, old->shift - 1};
+  for (std::size_t i = 0; i <= old->mask; i++) {
+    if (old->slots[i].function) put(bigger, old->slots[i].function, old->slots[i].site);
+  }
+  TACHY_STORE_RELEASE(&table, bigger);
+  return true;
+}
+
+tachy_site *add_site(std::uintptr_t function) {
+  pthread_mutex_lock(&mutex);
+  tachy_site *site = find_site(function);
+  if (!site && (functions * 2 <= table->mask || grow())) {
+    const tachy::finstrument::Symbol symbol = tachy::finstrument::resolve(function);
+    site = tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, symbol.module, symbol.name, symbol.file, 0, "");
+    if (!site) site = &no_site;
+    put(table, function, site);
+    functions++;
+  }
+  pthread_mutex_unlock(&mutex);
+  return site ? site : &no_site;
+}
+
+// Who made the entries of the shadow stack
+// -----------------------------------------------------------------------------
+
+struct Entry {
+  std::uintptr_t function;
+  std::uintptr_t frame;  // of its hook: the smaller, the deeper
+  std::uint32_t site;    // an entry is ours while the shadow stack has the same; else the program's own span lies there
+  std::uint32_t zero;
+};
+
+struct Local {
+  Entry entries[TACHY_DEPTH_MAX + 1];  // [depth] is the top; [0] is nobody's, shallower than any frame
+  std::uint32_t too_deep;              // functions entered beyond TACHY_DEPTH_MAX and not left
+  std::uintptr_t too_deep_frame;       // of the first of them
+};
+
+TACHY_THREAD_LOCAL Local *local;
+TACHY_THREAD_LOCAL bool busy;  // in a slow path: what it calls may be instrumented
+
+pthread_key_t local_key;  // frees a thread's Local
+bool running;             // atomic
+
+void release_local(void *memory) {
+  local = nullptr;
+  munmap(memory, sizeof(Local));
+}
+
+Local *make_local() {
+  Local *const made = static_cast<Local *>(map(sizeof(Local)));
+  if (!made) return nullptr;
+  made->entries[0].frame = UINTPTR_MAX;
+  if (pthread_setspecific(local_key, made) != 0) {
+    munmap(made, sizeof(Local));
+    return nullptr;
+  }
+  local = made;
+  return made;
+}
+
+TACHY_INLINE void note(Local *mine, std::uint32_t top, std::uintptr_t function, std::uintptr_t frame, std::int32_t id) {
+  Entry *const entry = &mine->entries[top];
+  entry->function = function;
+  entry->frame = frame;
+  entry->site = static_cast<std::uint32_t>(id);
+}
+
+TACHY_INLINE bool is_ours(const tachy_thread *thread, const Local *mine, std::uint32_t top) {
+  return mine->entries[top].site == thread->stack[top - 1].site;
+}
+
+// Ends the spans from the top down to entry `last`.
+void end_down_to(tachy_thread *thread, std::uint32_t last) {
+  const std::uint64_t now = tachy_ticks();
+  for (std::uint32_t top = thread->depth; top >= last; top--) {
+    tachy_span_close_(thread, top - 1, now);
+    TACHY_STORE_RELEASE(&thread->depth, top - 1);
+  }
+}
+
+// Ends what a longjmp has left behind: entries of frames deeper than this one, and all above them.
+void end_dead(tachy_thread *thread, Local *mine, std::uintptr_t frame) {
+  std::uint32_t dead = 0;
+  for (std::uint32_t top = thread->depth; top > 0; top--) {
+    if (!is_ours(thread, mine, top)) continue;
+    if (mine->entries[top].frame >= frame) break;
+    dead = top;
+  }
+  if (dead) {
+    end_down_to(thread, dead);
+  } else if (thread->depth && !is_ours(thread, mine, thread->depth)) {
+    // the program's own span: an old note in its place must not lead here again
+    note(mine, thread->depth, 0, UINTPTR_MAX, static_cast<std::int32_t>(thread->stack[thread->depth - 1].site));
+  }
+}
+
+void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
+  tachy_site *site = find_site(function);
+  if (!site) site = add_site(function);
+  const std::int32_t id = TACHY_LOAD(&site->id);
+  if (id <= 0) return;
+  Local *const mine = local ? local : make_local();
+  if (!mine) return;
+  tachy_thread *const thread = tachy_this_thread_;
+  if (thread != &tachy_no_thread_) end_dead(thread, mine, frame);
+  if (thread->depth < TACHY_DEPTH_MAX) {
+    note(mine, thread->depth + 1, function, frame, id);
+    tachy_span_open_(thread, thread->depth, id, tachy_ticks());
+    return;
+  }
+  const tachy_scope scope = tachy_span_begin_slow_(id);
+  if (scope) {
+    note(mine, scope, function, frame, id);
+  } else if (tachy_this_thread_->depth == TACHY_DEPTH_MAX) {
+    if (frame > mine->too_deep_frame) mine->too_deep = 0;
+    if (mine->too_deep == 0) mine->too_deep_frame = frame;
+    mine->too_deep++;
+  }
+}
+
+TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame) {
+  if (busy || !TACHY_LOAD_ACQUIRE(&running)) return;
+  busy = true;
+  enter_carefully(function, frame);
+  busy = false;
+}
+
+TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
+  Local *const mine = local;
+  tachy_thread *const thread = tachy_this_thread_;
+  if (!mine || thread->depth > TACHY_DEPTH_MAX) return;
+  if (mine->too_deep) {
+    if (frame <= mine->too_deep_frame) {
+      mine->too_deep--;
+      return;
+    }
+    mine->too_deep = 0;
+  }
+  for (std::uint32_t top = thread->depth; top > 0; top--) {
+    const Entry *const entry = &mine->entries[top];
+    if (entry->function == function && entry->frame >= frame && is_ours(thread, mine, top)) {
+      end_down_to(thread, top);
+      return;
+    }
+  }
+}
+
+// The session
+// ----------------------------------------------------------------------------------------------------------
+
+tachy_http_sender *sender;
+pid_t owner;
+std::uint32_t stop_timeout_ms;
+
+std::uint32_t number(const char *name, std::uint32_t otherwise) {
+  const char *const text = getenv(name);
+  return text && *text ? static_cast<std::uint32_t>(strtoul(text, nullptr, 0)) : otherwise;
+}
+
+void finish() {
+  if (owner != getpid() || !running) return;
+  TACHY_STORE_RELEASE(&running, false);
+  busy = true;
+  // Functions that have called exit do not return: they end here, on this thread.
+  tachy_thread *const thread = tachy_this_thread_;
+  if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_down_to(thread, 1);
+  tachy_http_sender_stop(sender, stop_timeout_ms);
+  sender = nullptr;
+  const char *const report = getenv("TACHY_REPORT");
+  if (report && *report) tachy_write_report(report);
+}
+
+// What happened just before an abort is what somebody will want to see.
+void on_abort(int) {
+  if (owner == getpid() && !busy) {
+    busy = true;
+    tachy_flush(stop_timeout_ms < 2000 ? stop_timeout_ms : 2000);
+  }
+  signal(SIGABRT, SIG_DFL);
+  raise(SIGABRT);
+}
+
+void in_child() {
+  running = false;
+  pthread_mutex_init(&mutex, nullptr);
+}
+
+bool start_session() {
+  const char *const own = getenv("TACHY_FINSTRUMENT_SESSION");
+  if (own && own[0] == '0') return true;
+  const char *const url = getenv("TACHY_URL");
+  if (url && !*url) return false;
+  tachy_config config = {};
+  config.sdk = "finstrument " TACHY_VERSION;
+  config.span_ring_bytes = number("TACHY_SPAN_RING_BYTES", 0);
+  stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
+  if (tachy_start(&config) != TACHY_OK) return false;
+  if (tachy_http_sender_start(nullptr, &sender) != TACHY_OK) {
+    tachy_stop(0);
+    return false;
+  }
+  struct sigaction before = {};
+  if (sigaction(SIGABRT, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) signal(SIGABRT, on_abort);
+  // atexit, not a destructor: it must come before the exit handlers of libcurl's TLS library, which were registered
+  // just now
+  owner = getpid();
+  atexit(finish);
+  return true;
+}
+
+__attribute__((constructor(101))) void begin() {
+  busy = true;
+  if (pthread_key_create(&local_key, release_local) == 0 && pthread_atfork(nullptr, nullptr, in_child) == 0) {
+    TACHY_STORE_RELEASE(&running, start_session());
+  }
+  busy = false;
+}
+
+}  // namespace
+
+// The hooks
+// ------------------------------------------------------------------------------------------------------------
+
+#define TACHY_HOOK extern "C" __attribute__((visibility("default"), no_instrument_function, hot))
+
+TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *) {
+  const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
+  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  tachy_thread *const thread = tachy_this_thread_;
+  Local *const mine = local;
+  const std::uint32_t depth = thread->depth;
+  if (TACHY_UNLIKELY(depth >= TACHY_DEPTH_MAX || !mine || mine->entries[depth].frame < frame)) {
+    enter_slow(function, frame);
+    return;
+  }
+  tachy_site *const site = find_site(function);
+  if (TACHY_UNLIKELY(!site)) {
+    enter_slow(function, frame);
+    return;
+  }
+  const std::int32_t id = TACHY_LOAD(&site->id);
+  if (id <= 0) return;
+  note(mine, depth + 1, function, frame, id);
+  tachy_span_open_(thread, depth, id, tachy_ticks());
+}
+
+TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
+  const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
+  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  tachy_thread *const thread = tachy_this_thread_;
+  Local *const mine = local;
+  const std::uint32_t depth = thread->depth;
+  if (TACHY_UNLIKELY(depth - 1 >= TACHY_DEPTH_MAX - 1 || !mine)) {
+    exit_slow(function, frame);
+    return;
+  }
+  const Entry *const entry = &mine->entries[depth];
+  if (TACHY_UNLIKELY(entry->function != function || entry->frame < frame || !is_ours(thread, mine, depth))) {
+    exit_slow(function, frame);
+    return;
+  }
+  tachy_span_close_(thread, depth - 1, tachy_ticks());
+  TACHY_STORE_RELEASE(&thread->depth, depth - 1);
+}
