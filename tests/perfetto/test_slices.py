@@ -9,33 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tachy_server.perfetto import PerfettoTrace, TraceCounts, process_uuid, thread_uuid
-from tachy_server.traces import TracedProcess, head_packets
+from tachy_server.errors import FormatError
+from tachy_server.perfetto import PerfettoTrace, process_uuid, thread_uuid
+from tachy_server.traces import head_packets
 from tests.model import rows
 from tests.model.encoder import Process, Thread
 from tests.model.records import SPAN, Block
-from tests.perfetto.readback import Readback, Slice, read
-
-END_MARGIN = 1_000_000
-
-
-def traced(process: Process) -> TracedProcess:
-    d = process.description
-    texts = [d[key] for key in ("exe", "username", "computer", "distro", "cpu_brand", "sdk", "state")]
-    return TracedProcess(process.process_id, *texts, d["start_time"], None, d["properties"])
-
-
-def encode(
-    process: Process, blocks: list[Block], *, begin: int | None = None, end: int | None = None, until: int | None = None
-) -> tuple[Readback, TraceCounts]:
-    trace = PerfettoTrace(begin=begin, end=end)
-    data = head_packets([traced(process)], [trace.process(process.process_id)], process.start_time)
-    for block in blocks:
-        trace.add(block.head, block.raw)
-        data += trace.take()
-    trace.finish(process.utc(process.latest) + END_MARGIN if until is None else until)
-    return read(data + trace.take()), trace.counts
-
+from tests.perfetto.encoding import encode, traced
+from tests.perfetto.readback import read
 
 def grow(process: Process, seed: int, *, steps: int, lossy: float, cuts: float) -> list[Block]:
     """Random spans on some threads, cut into blocks at random places; a few stay open at the end."""
@@ -55,9 +36,6 @@ def grow(process: Process, seed: int, *, steps: int, lossy: float, cuts: float) 
             made += process.blocks()
     return made + process.blocks()
 
-
-def in_order(slices: list[Slice], process: Process, thread: Thread) -> list[tuple[int, int, str]]:
-    return [(found.begin, found.end, found.name) for found in slices]
 
 
 def closed_spans(blocks: list[Block], thread: Thread) -> list[rows.Span]:
@@ -231,8 +209,6 @@ def test_long_names_are_cut_at_a_character() -> None:
 
 @pytest.mark.parametrize("kind", ["head", "body"])
 def test_a_malformed_block_is_refused_and_leaves_the_trace_usable(kind: str) -> None:
-    from tachy_server.errors import FormatError
-
     process = Process()
     main = process.thread("main")
     main.span("Frame", 1_000, 2_000)

@@ -1,0 +1,91 @@
+"""write_trace: from a lake's blocks to the bytes of a trace."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tachy_server.errors import FormatError, NotFound
+from tachy_server.perfetto import process_uuid, thread_uuid
+from tachy_server.traces import write_trace
+from tests.perfetto.fake_lake import FakeLake, Row
+from tests.perfetto.game import MS, play
+from tests.perfetto.readback import read, thread_slices
+
+
+def test_a_trace_of_two_processes_holds_what_their_blocks_hold(tmp_path: Path) -> None:
+    lake, processes = play()
+    trace = write_trace(lake, [process.process_id for process in processes], begin=None, end=None)
+    data = b"".join(trace)
+    found = read(data)
+    counts = trace.counts
+    assert counts.slices == len(found.thread_slices) == 120 * 14 + 1
+    assert counts.frames == len(found.slices[found.named("Frames")[0]]) == 120
+    assert counts.counters == sum(map(len, found.counters.values())) == 240
+    assert counts.instants == sum(map(len, found.instants.values()))
+    assert counts.async_slices == sum(len(found.slices[uuid]) for uuid in found.named("assets")) == 36
+    (tmp_path / "game.pftrace").write_bytes(data)
+    assert thread_slices(tmp_path / "game.pftrace") == counts.slices
+    client = found.tracks[process_uuid(processes[0].process_id)].process
+    assert (client.process_name, list(client.cmdline)) == ("ArenaClient", ["/opt/games/Arena/ArenaClient"])
+    assert "build: 1042" in client.process_labels
+    assert found.tracks[process_uuid(processes[1].process_id)].process.process_name == "ArenaServer.exe"
+
+
+def test_the_first_bytes_come_before_any_block_is_read() -> None:
+    class Lazy(FakeLake):
+        reads = 0
+
+        def read_block(self, row: Row) -> memoryview:
+            self.reads += 1
+            return super().read_block(row)
+
+    lake, processes = play()
+    lazy = Lazy(lake.rows, lake.processes)
+    trace = write_trace(lazy, [processes[0].process_id], begin=None, end=None)
+    assert len(next(trace)) > 100
+    assert lazy.reads == 0
+    next(trace)
+    assert lazy.reads == 1, "one block at a time"
+    trace.close()
+
+
+
+
+def test_a_range_reads_only_its_blocks_and_writes_only_what_overlaps() -> None:
+    lake, processes = play()
+    base = processes[0].start_time
+    begin, end = base + 500 * MS, base + 900 * MS
+    found = read(b"".join(write_trace(lake, [processes[0].process_id], begin=begin, end=end)))
+    main = found.slices[thread_uuid(processes[0].process_id, 1)]
+    assert 20 < sum(slice_.name == "Frame" for slice_ in main) < 35
+    assert all(slice_.begin <= end and slice_.end >= begin for slice_ in main)
+    [level] = [slice_ for slice_ in main if slice_.name == "Level e1m1"]
+    assert (level.begin, level.annotations) == (base + MS, {"is_open": True})
+
+
+def test_classes_choose_what_is_written() -> None:
+    lake, processes = play()
+    for chosen, filled in (("span", "slices"), ("metric", "counters"), ("log", "instants")):
+        trace = write_trace(lake, [processes[0].process_id], begin=None, end=None, classes=[chosen])
+        read(b"".join(trace))
+        amounts = {name: getattr(trace.counts, name) for name in ("slices", "counters", "instants")}
+        assert {name for name, amount in amounts.items() if amount} == {filled}
+
+
+def test_an_unknown_process_or_class_is_refused_before_the_first_byte() -> None:
+    lake, processes = play(20)
+    with pytest.raises(NotFound, match="no process 0000"):
+        write_trace(lake, [uuid.UUID(int=99)], begin=None, end=None)
+    with pytest.raises(FormatError, match="unknown event class 'spans'"):
+        write_trace(lake, [processes[0].process_id], begin=None, end=None, classes=["spans"])
+
+
+def test_the_scanner_refuses_what_is_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "cut").write_bytes(b"\x0a\x50abc")
+    with pytest.raises(ValueError, match="not a well-formed trace"):
+        thread_slices(tmp_path / "cut")
+    (tmp_path / "empty").write_bytes(b"")
+    assert thread_slices(tmp_path / "empty") == 0
