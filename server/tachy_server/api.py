@@ -19,16 +19,15 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-
-from .errors import NotFound, QueryError
-from .http_stream import ThreadStream, TooLarge, error_answer, error_text
-from .json_rows import dumps, row_objects, row_texts, schema_json
-from .slices import pieces
-from .times import parse_time
+from tachy_server.errors import NotFound, QueryError
+from tachy_server.http_stream import ThreadStream, TooLarge, error_answer, error_text
+from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
+from tachy_server.slices import pieces
+from tachy_server.times import parse_time
 
 if TYPE_CHECKING:
-    from .query import Query, QueryEngine
-    from .services import Services
+    from tachy_server.query import Query, QueryEngine
+    from tachy_server.services import Services
 
 MAX_QUERY_BODY = 1 << 20
 DEFAULT_PROCESSES = 100
@@ -142,7 +141,7 @@ class _Api:
 
     async def trace(self, request: Request) -> Response:
         """GET /api/processes/{process_ids}/trace."""
-        from .traces import write_trace
+        from tachy_server.traces import write_trace
 
         given = request.query_params
         _only(given, ("begin", "end", "types"))

@@ -16,20 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import flight
-
-from . import flight_metadata as metadata
-from . import flightsql as messages
-from .errors import QueryError, StoreError, TachyError
-from .placeholders import number_placeholders
-from .protobuf import Message, encode
-from .running import STOPPING, Running
-from .slices import has_dictionary, pieces
-from .statements import PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
-from .times import parse_time
+from tachy_server import flight_metadata as metadata
+from tachy_server import flightsql as messages
+from tachy_server.errors import QueryError, StoreError, TachyError
+from tachy_server.placeholders import number_placeholders
+from tachy_server.protobuf import Message, encode
+from tachy_server.running import STOPPING, Running
+from tachy_server.slices import has_dictionary, pieces
+from tachy_server.statements import PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
+from tachy_server.times import parse_time
 
 if TYPE_CHECKING:
-    from .query import Query
-    from .services import Services
+    from tachy_server.query import Query
+    from tachy_server.services import Services
 
 log = logging.getLogger(__name__)
 

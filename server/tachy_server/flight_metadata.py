@@ -10,14 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-
-from . import flightsql as messages
-from .protobuf import Message
-from .slices import plain_schema
-from .sqlinfo import SQL_INFO, sql_info
+from tachy_server import flightsql as messages
+from tachy_server.protobuf import Message
+from tachy_server.slices import plain_schema
+from tachy_server.sqlinfo import SQL_INFO, sql_info
 
 if TYPE_CHECKING:
-    from .query import QueryEngine
+    from tachy_server.query import QueryEngine
 
 CATALOG = "tachy"
 SCHEMA = "public"

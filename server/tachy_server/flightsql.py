@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import QueryError
-from .protobuf import BYTES, M, Message, decode, encode, proto, read_fields, write_bytes
+from tachy_server.errors import QueryError
+from tachy_server.protobuf import BYTES, M, Message, decode, encode, proto, read_fields, write_bytes
 
 TYPE_PREFIX = "type.googleapis.com/arrow.flight.protocol.sql."
 

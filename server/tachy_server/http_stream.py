@@ -14,8 +14,7 @@ from anyio import to_thread
 from anyio.lowlevel import RunVar
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
-
-from .errors import NotFound, QueryError, StoreError, TachyError
+from tachy_server.errors import NotFound, QueryError, StoreError, TachyError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
-from .errors import QueryError
+from tachy_server.errors import QueryError
 
 Kind = Literal["text", "bytes", "bool", "uint", "int"]  # "int" is two's complement in 64 bits: int32, int64 and enums
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .query import Query
+    from tachy_server.query import Query
 
 POLL_SECONDS = 0.1
 STOPPING = "The server is stopping"

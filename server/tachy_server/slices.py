@@ -49,13 +49,17 @@ def _holds_dictionary(kind: pa.DataType) -> bool:
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """The schema that clients see when dictionaries are decoded on the way out."""
+    """The schema without dictionaries and views, which many clients cannot read: values of plain types instead."""
     return pa.schema([field.with_type(_plain_type(field.type)) for field in schema], metadata=schema.metadata)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         return _plain_type(kind.value_type)
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
     if pa.types.is_list(kind):
         return pa.list_(kind.value_field.with_type(_plain_type(kind.value_type)))
     if pa.types.is_large_list(kind):

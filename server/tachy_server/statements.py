@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pyarrow as pa
-
-from .errors import QueryError
+from tachy_server.errors import QueryError
 
 if TYPE_CHECKING:
-    from .query import Query
+    from tachy_server.query import Query
 
 MAX_HANDLES = 1_000
 HANDLE_SECONDS = 600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from .errors import QueryError
+from tachy_server.errors import QueryError
 
 MIN_NS, MAX_NS = -(1 << 63), (1 << 63) - 1
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from tachy_server.api import routes
 from tachy_server.flight import FlightServer
 from tachy_server.settings import Address, Settings
 
@@ -33,3 +39,25 @@ def flight_server(services: SimpleNamespace) -> Iterator[FlightServer]:
 @pytest.fixture
 def uri(flight_server: FlightServer) -> str:
     return f"grpc://127.0.0.1:{flight_server.port}"
+
+
+@pytest.fixture
+def http_server(services: SimpleNamespace) -> Iterator[str]:
+    """The URL of an HTTP server with nothing but the routes of `api`."""
+    app = Starlette(routes=routes(services))
+    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+@pytest.fixture
+def http(http_server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=http_server, timeout=20) as client:
+        yield client

@@ -176,7 +176,12 @@ class FakeEngine:
         parameters: Sequence[pa.Scalar] | None,
         preserve_dictionary: bool,
     ) -> FakeQuery:
-        config = SessionConfig().with_default_catalog_and_schema("tachy", "public").with_information_schema(True)
+        config = (
+            SessionConfig()
+            .with_default_catalog_and_schema("tachy", "public")
+            .with_information_schema(True)
+            .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
+        )
         context = SessionContext(config)
         for name, batches in TABLES.items():
             table = pa.Table.from_batches(batches)
