@@ -65,7 +65,7 @@ struct tachy_http_sender {
   // The thread's own.
   void *packed = nullptr;  // room for a compressed body
   size_t packed_size = 0;
-  uint8_t packed_id[16] = {};  // of the batch compressed last: when it comes again, it is already
+  uint8_t packed_id[16] = {};          // of the batch compressed last: when it comes again, it is already
   char answer[kAnswerLimit + 1] = "";  // the server's, cut
   size_t answer_size = 0;
   uint64_t random = 0;

@@ -9,6 +9,7 @@
 #include <tachy/report.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -37,7 +38,7 @@ constexpr int kFieldSize = 512;
 
 struct Options {
   double seconds = 10;
-  unsigned threads = std::thread::hardware_concurrency() > 1 ? std::thread::hardware_concurrency() : 2;
+  unsigned threads = std::max(4u, std::thread::hardware_concurrency());
   std::size_t bodies = 3000;
   std::uint64_t seed = 1;
   const char *url = nullptr;

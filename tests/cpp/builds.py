@@ -1,0 +1,75 @@
+"""Compiles the C++ SDK and the programs of these tests, once per variant, under build/tests-cpp; safe under xdist."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+SDK = ROOT / "cpp_sdk"
+BUILD = ROOT / "build" / "tests-cpp"
+INCLUDES = [f"-I{SDK / 'include'}", f"-I{ROOT / 'native' / 'include'}"]
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+
+
+@contextmanager
+def locked(name: str) -> Iterator[Path]:
+    """The folder of a variant, for one process at a time."""
+    folder = BUILD / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(BUILD / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def run(
+    command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, timeout: float = 300.0, status: int = 0
+) -> str:
+    """Runs a command to its end; what it printed, both streams. Fails on another exit status than `status`."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == status, f"{[str(part) for part in command]} gave {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def cmake(name: str, source: Path, *options: str, targets: Sequence[str] = ()) -> Path:
+    """Configures and builds a CMake project; its build folder. Quick when nothing has changed."""
+    with locked(name) as folder:
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        run(["cmake", "-S", source, "-B", folder, *generator, *options])
+        run(["cmake", "--build", folder, "-j2", *(["--target", *targets] if targets else [])])
+        return folder
+
+
+def programs(variant: str = "plain", *flags: str) -> Path:
+    """The folder with the programs of programs/, linked to the SDK as a subdirectory, all compiled with `flags`."""
+    joined = " ".join(flags)
+    return cmake(
+        f"programs-{variant}",
+        HERE / "programs",
+        "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        "-DTACHY_WERROR=ON",
+        f"-DCMAKE_C_FLAGS={joined}",
+        f"-DCMAKE_CXX_FLAGS={joined}",
+    )
+
+
+def installed() -> Path:
+    """A prefix into which the SDK was installed."""
+    build = cmake("sdk", SDK, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DTACHY_EXAMPLES=OFF")
+    with locked("prefix") as prefix:
+        run(["cmake", "--install", build, "--prefix", prefix])
+        return prefix

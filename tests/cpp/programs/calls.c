@@ -1,0 +1,116 @@
+/* An instrumented C program: recursion, function pointers, longjmp, threads, exit in the middle. It counts its calls
+ * itself, prints "calls N", and ends as its argument says: return, exit, abort, thread (exit called by another thread),
+ * fork. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define QUIET __attribute__((no_instrument_function))
+#define COUNTED __attribute__((noinline))
+
+static long calls;
+static jmp_buf there;
+
+QUIET static void count(void) { __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED); }
+QUIET static void say(void) {
+  printf("calls %ld\n", __atomic_load_n(&calls, __ATOMIC_RELAXED));
+  fflush(stdout);
+}
+
+COUNTED static int leaf(int n) {
+  count();
+  return n + 1;
+}
+
+COUNTED static int recursion(int depth) {
+  count();
+  return depth == 0 ? leaf(0) : recursion(depth - 1) + leaf(depth);
+}
+
+static inline int inlined(int n) {
+  count();
+  return leaf(n) * 2;
+}
+
+COUNTED static void deep(int depth) {
+  count();
+  if (depth == 0) longjmp(there, 1);
+  deep(depth - 1);
+}
+
+/* Many jumps over many frames: what they leave behind must neither pile up nor swallow what comes after. */
+COUNTED static int jumps(int rounds) {
+  volatile int done = 0;
+  volatile int sum = 0;
+  count();
+  while (done < rounds) {
+    if (setjmp(there) == 0) deep(20);
+    done = done + 1;
+    sum = sum + inlined(done);
+  }
+  return sum;
+}
+
+COUNTED static int with_alloca(int n) {
+  count();
+  char *const text = __builtin_alloca((size_t)n);
+  memset(text, 0, (size_t)n);
+  return text[n / 2] + leaf(n);
+}
+
+COUNTED static void *thread(void *rounds) {
+  count();
+  long sum = 0;
+  for (long i = 0; i < (long)rounds; i++) sum += recursion(5);
+  return (void *)sum;
+}
+
+COUNTED static void end_here(const char *how) {
+  count();
+  if (strcmp(how, "exit") == 0) {
+    say();
+    exit(0);
+  }
+  if (strcmp(how, "abort") == 0) {
+    say();
+    abort();
+  }
+}
+
+COUNTED static void *exiting_thread(void *how) {
+  count();
+  end_here(how);
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  const char *const how = argc > 1 ? argv[1] : "return";
+  count();
+  int (*volatile pointer)(int) = leaf;
+  long sum = recursion(100) + pointer(1) + jumps(300) + with_alloca(100) + with_alloca(5000);
+  pthread_t threads[4];
+  for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, thread, (void *)500L);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  if (strcmp(how, "fork") == 0) {
+    const pid_t child = fork();
+    if (child == 0) {
+      for (int i = 0; i < 100; i++) sum += leaf(i); /* not the parent's spans */
+      exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (status != 0) return 3;
+  }
+  if (strcmp(how, "thread") == 0) {
+    pthread_t last;
+    pthread_create(&last, NULL, exiting_thread, (void *)"exit");
+    pthread_join(last, NULL);
+  }
+  end_here(how);
+  say();
+  return sum == 42;
+}
