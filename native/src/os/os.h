@@ -1,0 +1,80 @@
+/* The seam to the operating system: the only functions through which the recorder reaches it. One folder per system
+ * implements them (posix/). Nothing here is called on the hot path; a slow path may map, prefault and name a thread. */
+#ifndef TACHY_SRC_OS_OS_H
+#define TACHY_SRC_OS_OS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "posix/types.h"
+
+/* Memory: NULL when there is none. allocate and resize do not clear. */
+void *tachy_os_allocate(size_t size);
+void *tachy_os_resize(void *memory, size_t size);
+void tachy_os_release(void *memory);
+
+/* Zeroed, page aligned, not yet backed by memory. */
+void *tachy_os_map(size_t size);
+/* Backs a part of a mapping now, so that nobody meets a page fault later. Best effort. */
+void tachy_os_prefault(void *memory, size_t size);
+size_t tachy_os_page_size(void);
+
+/* Mutexes and conditions are static and need no destruction. init_* is for conditions, and for both after fork(). */
+void tachy_os_mutex_init(tachy_os_mutex *mutex);
+void tachy_os_lock(tachy_os_mutex *mutex);
+void tachy_os_unlock(tachy_os_mutex *mutex);
+void tachy_os_condition_init(tachy_os_condition *condition);
+void tachy_os_wake_all(tachy_os_condition *condition);
+/* Waits until woken (or for no reason), or until the monotonic clock shows `deadline`. 0: the deadline has passed. */
+int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t deadline);
+void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void));
+
+/* 0: the system refused. The thread has all signals blocked and bears `name` (at most 15 bytes). */
+int tachy_os_thread_start(tachy_os_thread *thread, void (*function)(void *), void *argument, const char *name);
+void tachy_os_thread_join(tachy_os_thread thread);
+/* Once per process: what runs at the exit of every thread that armed itself with a value other than NULL. 0: refused.
+ */
+int tachy_os_on_thread_exit(void (*function)(void *));
+int tachy_os_arm_thread_exit(void *value);
+/* Once per process: what runs around fork(). */
+void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(void));
+uint64_t tachy_os_thread_id(void);
+/* The calling thread's name, terminated; "" when it has none. */
+void tachy_os_thread_name(char *text, size_t size);
+
+/* Clocks, nanoseconds. */
+uint64_t tachy_os_monotonic(void);
+int64_t tachy_os_utc(void);
+uint64_t tachy_os_thread_cpu(void);
+/* Ticks per second as the processor states it, or 0 when it does not (then they are counted against the clock). */
+uint64_t tachy_os_tick_frequency(void);
+void tachy_os_sleep(uint64_t ns);
+
+/* 0: the system has none to give. */
+int tachy_os_random(void *bytes, size_t size);
+
+/* Descriptions of the machine and the process; terminated, "" when unknown. */
+typedef enum tachy_os_fact {
+  TACHY_OS_EXE,
+  TACHY_OS_USERNAME,
+  TACHY_OS_REALNAME,
+  TACHY_OS_COMPUTER,
+  TACHY_OS_DISTRO,
+  TACHY_OS_CPU
+} tachy_os_fact;
+void tachy_os_describe(tachy_os_fact fact, char *text, size_t size);
+/* An environment variable, or NULL. */
+const char *tachy_os_environment(const char *name);
+
+/* A mapped part of a loaded module. */
+typedef struct tachy_os_range {
+  uintptr_t begin;
+  uintptr_t end;
+  uint32_t writable;
+} tachy_os_range;
+
+/* Calls `function` once with the parts of all loaded modules, sorted; no module can be unloaded until it returns. 0:
+ * could not. */
+int tachy_os_with_modules(void (*function)(void *context, const tachy_os_range *ranges, size_t count), void *context);
+
+#endif

@@ -1,0 +1,70 @@
+/* What POSIX tells about the machine, the user and the program. */
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../os.h"
+
+static void copy(char *text, size_t size, const char *from, size_t length) {
+  if (length >= size) length = size - 1;
+  memcpy(text, from, length);
+  text[length] = 0;
+}
+
+/* The value of the first line `key`, separator, value; quotes and blanks around the value are removed. */
+static void read_value(const char *path, const char *key, char separator, char *text, size_t size) {
+  FILE *const file = fopen(path, "re");
+  if (!file) return;
+  char line[1024];
+  while (fgets(line, sizeof line, file)) {
+    if (strncmp(line, key, strlen(key)) != 0) continue;
+    const char *value = strchr(line, separator);
+    if (!value) continue;
+    value++;
+    value += strspn(value, " \t\"");
+    size_t length = strcspn(value, "\"\n");
+    while (length > 0 && value[length - 1] == ' ') length--;
+    copy(text, size, value, length);
+    break;
+  }
+  fclose(file);
+}
+
+static void read_user(tachy_os_fact fact, char *text, size_t size) {
+  struct passwd entry;
+  struct passwd *found = NULL;
+  char memory[4096];
+  if (getpwuid_r(getuid(), &entry, memory, sizeof memory, &found) != 0 || !found) return;
+  const char *const value = fact == TACHY_OS_USERNAME ? found->pw_name : found->pw_gecos;
+  if (value) copy(text, size, value, fact == TACHY_OS_REALNAME ? strcspn(value, ",") : strlen(value));
+}
+
+void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
+  if (size == 0) return;
+  text[0] = 0;
+  switch (fact) {
+    case TACHY_OS_EXE: {
+      const ssize_t length = readlink("/proc/self/exe", text, size - 1);
+      text[length > 0 ? length : 0] = 0;
+      break;
+    }
+    case TACHY_OS_USERNAME:
+    case TACHY_OS_REALNAME:
+      read_user(fact, text, size);
+      break;
+    case TACHY_OS_COMPUTER:
+      if (gethostname(text, size) != 0) text[0] = 0;
+      text[size - 1] = 0;
+      break;
+    case TACHY_OS_DISTRO:
+      read_value("/etc/os-release", "PRETTY_NAME", '=', text, size);
+      break;
+    case TACHY_OS_CPU:
+      read_value("/proc/cpuinfo", "model name", ':', text, size);
+      break;
+  }
+}
+
+const char *tachy_os_environment(const char *name) { return getenv(name); }

@@ -1,0 +1,63 @@
+/* The loaded modules on POSIX, walked under the loader's own lock. */
+#include <link.h>
+#include <stdlib.h>
+
+#include "../os.h"
+
+typedef struct walk {
+  void (*function)(void *, const tachy_os_range *, size_t);
+  void *context;
+  tachy_os_range *ranges;
+  size_t count;
+  size_t capacity;
+  int failed;
+  int called;
+} walk;
+
+static int collect(struct dl_phdr_info *info, size_t size, void *context) {
+  walk *const w = context;
+  (void)size;
+  for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+    const ElfW(Phdr) *const part = &info->dlpi_phdr[i];
+    if (part->p_type != PT_LOAD) continue;
+    if (w->count == w->capacity) {
+      const size_t capacity = w->capacity ? w->capacity * 2 : 64;
+      tachy_os_range *const ranges = tachy_os_resize(w->ranges, capacity * sizeof *ranges);
+      if (!ranges) {
+        w->failed = 1;
+        return 1;
+      }
+      w->ranges = ranges;
+      w->capacity = capacity;
+    }
+    const uintptr_t begin = (uintptr_t)(info->dlpi_addr + part->p_vaddr);
+    w->ranges[w->count++] = (tachy_os_range){begin, begin + part->p_memsz, (part->p_flags & PF_W) != 0};
+  }
+  return 0;
+}
+
+static int compare(const void *a, const void *b) {
+  const tachy_os_range *const x = a;
+  const tachy_os_range *const y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* The loader's lock is recursive and held during every callback: the first one walks all modules and does the work. */
+static int first_module(struct dl_phdr_info *info, size_t size, void *context) {
+  walk *const w = context;
+  (void)info;
+  (void)size;
+  dl_iterate_phdr(collect, w);
+  if (w->failed) return 1;
+  qsort(w->ranges, w->count, sizeof *w->ranges, compare);
+  w->function(w->context, w->ranges, w->count);
+  w->called = 1;
+  return 1;
+}
+
+int tachy_os_with_modules(void (*function)(void *, const tachy_os_range *, size_t), void *context) {
+  walk w = {function, context, NULL, 0, 0, 0, 0};
+  dl_iterate_phdr(first_module, &w);
+  tachy_os_release(w.ranges);
+  return w.called;
+}

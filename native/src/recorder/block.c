@@ -1,0 +1,275 @@
+/* From streams to a finished block: header, thread table, the columns that need all threads. */
+#include "block.h"
+
+#include "columns.h"
+#include "registry.h"
+
+static int listed(const tachy_channel *channel, const tachy_stream *s) {
+  return s->rows || s->async_rows || (channel->cls == TACHY_CLASS_SPAN && s->depth > 0);
+}
+
+/* Spans that are open at the end: those that were open at the start and did not end keep what they had; the others are
+ * numbered and dated here, once for all blocks to come. */
+static void number_open(tachy_stream *s, const tachy_block_header *head, double rate) {
+  uint64_t ended = 0; /* inside the entry, since it began */
+  for (uint32_t k = s->depth; k-- > s->open;) {
+    tachy_open_row *const row = &s->ends[k];
+    ended += s->levels[k + 1].size;
+    row->id = s->total + k + 1 - ended;
+  }
+  for (uint32_t k = 0; k < s->depth; k++) {
+    tachy_open_row *const row = &s->ends[k];
+    if (k < s->open) {
+      *row = s->opens[k];
+      continue;
+    }
+    /* the order that a clock running backwards would break: inside the parent, around the first child */
+    if (row->ticks > s->levels[k + 1].child) row->ticks = s->levels[k + 1].child;
+    if (k > 0 && row->ticks < s->ends[k - 1].ticks) row->ticks = s->ends[k - 1].ticks;
+    row->utc = tachy_ticks_to_utc(head, rate, row->ticks);
+  }
+  s->at_end = s->depth;
+}
+
+static void number_all_open(const tachy_channel *channel, tachy_clock_pair to) {
+  tachy_block_header clock = {0};
+  clock.ticks0 = channel->from.ticks;
+  clock.utc0 = channel->from.utc;
+  clock.ticks1 = to.ticks;
+  clock.utc1 = to.utc;
+  clock.frequency = tachy_clock_frequency();
+  const double rate = tachy_clock_rate(&clock);
+  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, &clock, rate);
+}
+
+static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
+  tachy_plane sites = {0}, ticks = {0}, utc = {0}, ids = {0};
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    if (!listed(channel, s)) continue;
+    const uint32_t count = at_end ? s->at_end : s->at_start;
+    const tachy_open_row *const rows = at_end ? s->ends : s->opens;
+    for (uint32_t k = 0; k < count; k++) {
+      const uint32_t place = tachy_index_place(&channel->tables.sites, rows[k].site);
+      if (!place || !tachy_plane_append(&sites, place - 1) || !tachy_plane_append(&ticks, rows[k].ticks) ||
+          !tachy_plane_append(&utc, (uint64_t)rows[k].utc) || !tachy_plane_append(&ids, rows[k].id)) {
+        c->failed = 1;
+      }
+    }
+  }
+  const int first = at_end ? TACHY_COLUMN_OPEN_END_SITE : TACHY_COLUMN_OPEN_START_SITE;
+  tachy_columns_plane(c, (tachy_column_id)first, &sites);
+  tachy_columns_plane(c, (tachy_column_id)(first + 1), &ticks);
+  tachy_columns_plane(c, (tachy_column_id)(first + 2), &utc);
+  tachy_columns_plane(c, (tachy_column_id)(first + 3), &ids);
+  tachy_plane_free(&sites);
+  tachy_plane_free(&ticks);
+  tachy_plane_free(&utc);
+  tachy_plane_free(&ids);
+}
+
+/* Makes the unit small enough for every async row, before anything is written. */
+static void divide_async(tachy_channel *channel) {
+  for (tachy_stream *s = channel->streams; s; s = s->next) {
+    const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
+    if (s->async_rows && s->base == TACHY_NO_TICKS) s->base = s->last = records[0].ticks;
+    uint64_t last = s->base;
+    for (uint64_t i = 0; i < s->async_rows; i++) {
+      const int64_t delta = (int64_t)(records[i].ticks - last);
+      tachy_channel_divide(channel, (uint64_t)(delta < 0 ? -delta : delta));
+      last = records[i].ticks;
+    }
+  }
+}
+
+static void add_async(tachy_columns *c, tachy_channel *channel) {
+  tachy_plane kinds = {0}, times = {0}, sites = {0}, ids = {0}, parents = {0}, depths = {0};
+  uint64_t last_id = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
+    uint64_t last = s->base;
+    for (uint64_t i = 0; i < s->async_rows; i++) {
+      const tachy_async_record *const r = &records[i];
+      const int64_t delta = (int64_t)(r->ticks - last) / (int64_t)channel->divider.unit;
+      const uint32_t place = tachy_index_place(&channel->tables.sites, r->site);
+      if (!place || !tachy_plane_append(&kinds, r->control == TACHY_CONTROL_ASYNC_END) ||
+          !tachy_plane_append(&times, tachy_zigzag(delta)) || !tachy_plane_append(&sites, place - 1) ||
+          !tachy_plane_append(&ids, tachy_zigzag((int64_t)(r->id - last_id))) ||
+          !tachy_plane_append(&parents, r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0) ||
+          !tachy_plane_append(&depths, r->depth)) {
+        c->failed = 1;
+      }
+      last = r->ticks;
+      last_id = r->id;
+    }
+  }
+  const tachy_plane *const planes[] = {&kinds, &times, &sites, &ids, &parents, &depths};
+  for (unsigned i = 0; i < 6; i++) tachy_columns_plane(c, (tachy_column_id)(TACHY_COLUMN_ASYNC_KIND + i), planes[i]);
+  tachy_plane_free(&kinds);
+  tachy_plane_free(&times);
+  tachy_plane_free(&sites);
+  tachy_plane_free(&ids);
+  tachy_plane_free(&parents);
+  tachy_plane_free(&depths);
+}
+
+typedef struct site_value {
+  uint64_t last;
+  uint64_t is_float;
+} site_value;
+
+static void add_values(tachy_columns *c, tachy_channel *channel) {
+  tachy_plane integers = {0};
+  tachy_buffer floats = {0};
+  tachy_buffer by_site = {0};
+  const uint32_t count = tachy_index_count(&channel->tables.sites);
+  if (!tachy_buffer_reserve(&by_site, count * sizeof(site_value))) {
+    c->failed = 1;
+    return;
+  }
+  site_value *const sites = (site_value *)(void *)by_site.bytes;
+  for (uint32_t i = 0; i < count; i++) {
+    const tachy_site_entry *const entry = tachy_registry_site(tachy_index_number(&channel->tables.sites, i));
+    sites[i] = (site_value){0, entry->kind == TACHY_SITE_METRIC_F64};
+  }
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    const tachy_raw_metric *const raw = (const tachy_raw_metric *)(const void *)s->raw.bytes;
+    for (uint64_t i = 0; i < s->raw.size / sizeof *raw; i++) {
+      site_value *const site = &sites[raw[i].place - 1];
+      const int ok = site->is_float ? tachy_buffer_append(&floats, &raw[i].value, sizeof raw[i].value)
+                                    : tachy_plane_append(&integers, tachy_zigzag((int64_t)(raw[i].value - site->last)));
+      site->last = raw[i].value;
+      if (!ok) c->failed = 1;
+    }
+  }
+  tachy_columns_plane(c, TACHY_COLUMN_VALUE_INT, &integers);
+  tachy_columns_bytes(c, TACHY_COLUMN_VALUE_F64, TACHY_ENCODING_F64, &floats);
+  tachy_plane_free(&integers);
+  tachy_buffer_free(&floats);
+  tachy_buffer_free(&by_site);
+}
+
+static void add_rows(tachy_columns *c, tachy_channel *channel) {
+  const tachy_stream *const streams = channel->streams;
+  tachy_columns_planes(c, TACHY_COLUMN_GAP_COUNT, streams, TACHY_PLANE_GAP);
+  tachy_columns_planes(c, TACHY_COLUMN_ROW_SITE, streams, TACHY_PLANE_SITE);
+  if (channel->cls == TACHY_CLASS_SPAN) {
+    tachy_columns_planes(c, TACHY_COLUMN_SPAN_DEPTH, streams, TACHY_PLANE_DEPTH);
+    tachy_columns_planes(c, TACHY_COLUMN_SPAN_LEAD, streams, TACHY_PLANE_LEAD);
+    tachy_columns_planes(c, TACHY_COLUMN_SPAN_TAIL, streams, TACHY_PLANE_TAIL);
+    add_open(c, channel, 0);
+    add_open(c, channel, 1);
+    add_async(c, channel);
+    return;
+  }
+  tachy_columns_planes(c, TACHY_COLUMN_ROW_TIME, streams, TACHY_PLANE_LEAD);
+  tachy_columns_planes(c, TACHY_COLUMN_ROW_SET, streams, TACHY_PLANE_SET);
+  if (channel->cls == TACHY_CLASS_METRIC) {
+    add_values(c, channel);
+    return;
+  }
+  tachy_columns_planes(c, TACHY_COLUMN_LOG_TYPES, streams, TACHY_PLANE_TYPES);
+  tachy_columns_planes(c, TACHY_COLUMN_LOG_INT, streams, TACHY_PLANE_INT);
+  tachy_columns_floats(c, TACHY_COLUMN_LOG_F64, streams);
+  tachy_columns_planes(c, TACHY_COLUMN_LOG_TEXT_SIZE, streams, TACHY_PLANE_TEXT_SIZE);
+  tachy_columns_text(c, TACHY_COLUMN_LOG_TEXT_BYTES, streams);
+}
+
+/* Header, thread table, names. Fills in everything but what depends on the body. NULL: no memory. */
+static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t *process_id, tachy_clock_pair to) {
+  uint64_t names = 0;
+  uint32_t count = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    if (!listed(channel, s)) continue;
+    count++;
+    names += s->name_size;
+  }
+  const uint64_t fixed = sizeof(tachy_block_header) + count * sizeof(tachy_block_thread);
+  const uint64_t size = tachy_pad8(fixed + names);
+  tachy_block_header *const head = tachy_os_allocate(size);
+  if (!head) return NULL;
+  memset(head, 0, size);
+  head->magic = TACHY_BLOCK_MAGIC;
+  head->version = TACHY_FORMAT_VERSION;
+  head->cls = (uint8_t)channel->cls;
+  head->header_size = (uint32_t)size;
+  head->thread_count = count;
+  memcpy(head->process_id, process_id, sizeof head->process_id);
+  head->sequence = channel->sequence;
+  head->ticks0 = channel->from.ticks;
+  head->utc0 = channel->from.utc;
+  head->ticks1 = to.ticks;
+  head->utc1 = to.utc;
+  head->frequency = tachy_clock_frequency();
+  head->begin_ticks = UINT64_MAX;
+  const double rate = tachy_clock_rate(head);
+  tachy_block_thread *thread = (tachy_block_thread *)(void *)(head + 1);
+  uint64_t name_offset = fixed;
+  for (tachy_stream *s = channel->streams; s; s = s->next) {
+    if (!listed(channel, s)) continue;
+    thread->number = s->number;
+    thread->name_size = s->name_size;
+    thread->name_offset = name_offset;
+    memcpy((uint8_t *)head + name_offset, s->name, s->name_size);
+    name_offset += s->name_size;
+    thread->os_id = s->os_id;
+    thread->rows = s->rows;
+    thread->async_rows = s->async_rows;
+    thread->events = s->rows - s->gap_rows + s->async_rows;
+    thread->dropped = s->dropped;
+    thread->first = s->first;
+    thread->base_ticks = s->base == TACHY_NO_TICKS ? to.ticks : s->base;
+    thread->open_at_start = s->at_start;
+    thread->open_at_end = s->at_end;
+    /* without an event there is no time but the interval's end */
+    thread->begin_ticks = thread->events ? s->begin_ticks : to.ticks;
+    thread->end_ticks = thread->events ? s->end_ticks : to.ticks;
+    thread->begin_utc = tachy_ticks_to_utc(head, rate, thread->begin_ticks);
+    thread->end_utc = tachy_ticks_to_utc(head, rate, thread->end_ticks);
+    head->events += thread->events;
+    head->dropped += thread->dropped;
+    if (thread->events && thread->begin_ticks < head->begin_ticks) head->begin_ticks = thread->begin_ticks;
+    if (thread->events && thread->end_ticks > head->end_ticks) head->end_ticks = thread->end_ticks;
+    thread++;
+  }
+  if (head->events == 0) head->begin_ticks = head->end_ticks = to.ticks;
+  head->begin_utc = tachy_ticks_to_utc(head, rate, head->begin_ticks);
+  head->end_utc = tachy_ticks_to_utc(head, rate, head->end_ticks);
+  return head;
+}
+
+tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int *failed) {
+  int rows = 0;
+  int broken = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    rows |= s->rows || s->async_rows;
+    broken |= s->broken;
+  }
+  *failed = 0;
+  if (!rows) return NULL;
+  divide_async(channel);
+  if (channel->cls == TACHY_CLASS_SPAN) number_all_open(channel, to);
+  tachy_block *const block = tachy_os_allocate(sizeof *block);
+  tachy_block_header *const head = make_head(channel, process_id, to);
+  tachy_columns columns = {0};
+  columns.failed = broken || !block || !head;
+  add_rows(&columns, channel);
+  tachy_columns_tables(&columns, &channel->tables);
+  uint64_t size;
+  uint8_t *const body = tachy_columns_finish(&columns, &size);
+  if (!body) {
+    *failed = 1;
+    tachy_os_release(head);
+    tachy_os_release(block);
+    return NULL;
+  }
+  head->tick_unit = channel->divider.unit;
+  head->raw_size = size;
+  *block = (tachy_block){NULL, head, body, size, size, TACHY_CODEC_NONE};
+  return block;
+}
+
+void tachy_block_free(tachy_block *block) {
+  tachy_os_release(block->head);
+  tachy_os_release(block->body);
+  tachy_os_release(block);
+}

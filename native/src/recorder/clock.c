@@ -1,0 +1,103 @@
+/* The session's clock. Written by tachy_clock_start and by the collector only. */
+#include "clock.h"
+
+#include <tachy/tachy.h>
+
+#include "../os/os.h"
+
+enum { READINGS = 16, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256 };
+
+static tachy_clock_pair begin;
+static uint64_t begin_monotonic;
+static uint64_t frequency; /* atomic */
+static uint64_t step = 1;
+static int stated;
+static unsigned refined;
+
+uint64_t tachy_os_ticks_(void) { return tachy_os_monotonic(); }
+
+uint64_t tachy_gcd(uint64_t a, uint64_t b) {
+  while (b) {
+    const uint64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+/* Ticks and the monotonic clock at one moment. */
+static uint64_t read_pair(uint64_t *monotonic) {
+  uint64_t best = UINT64_MAX;
+  uint64_t ticks = 0;
+  for (unsigned i = 0; i < READINGS; i++) {
+    const uint64_t before = tachy_ticks();
+    const uint64_t now = tachy_os_monotonic();
+    const uint64_t width = tachy_ticks() - before;
+    if (width >= best) continue;
+    best = width;
+    ticks = before + width / 2;
+    *monotonic = now;
+  }
+  return ticks;
+}
+
+static int64_t utc_at(uint64_t monotonic) { return begin.utc + (int64_t)(monotonic - begin_monotonic); }
+
+static uint64_t rate(uint64_t ticks, uint64_t ns) { return (uint64_t)((double)ticks * 1e9 / (double)ns + 0.5); }
+
+void tachy_clock_start(void) {
+  begin.utc = tachy_os_utc();
+  begin.ticks = read_pair(&begin_monotonic);
+  uint64_t hz = tachy_os_tick_frequency();
+  stated = hz != 0;
+  refined = 0;
+  uint64_t divisor = 0;
+  uint64_t last = tachy_ticks();
+  for (unsigned i = 0; i < STEP_SAMPLES; i++) {
+    const uint64_t now = tachy_ticks();
+    divisor = tachy_gcd(now - last, divisor);
+    last = now;
+  }
+  step = divisor && divisor < 65536 ? divisor : 1;
+  if (!stated) {
+    tachy_os_sleep(CALIBRATION_NS);
+    uint64_t monotonic = 0;
+    const uint64_t ticks = read_pair(&monotonic);
+    hz = rate(ticks - begin.ticks, monotonic - begin_monotonic);
+  }
+  TACHY_STORE(&frequency, hz);
+}
+
+tachy_clock_pair tachy_clock_now(void) {
+  tachy_clock_pair now;
+  uint64_t monotonic = 0;
+  now.ticks = read_pair(&monotonic);
+  now.utc = utc_at(monotonic);
+  return now;
+}
+
+tachy_clock_pair tachy_clock_begin(void) { return begin; }
+
+uint64_t tachy_clock_frequency(void) { return TACHY_LOAD(&frequency); }
+
+void tachy_clock_refine(tachy_clock_pair now) {
+  static const int64_t after[] = {1000000000, 10000000000};
+  const int64_t elapsed = now.utc - begin.utc;
+  if (stated || refined == 2 || elapsed < after[refined]) return;
+  refined++;
+  TACHY_STORE(&frequency, rate(now.ticks - begin.ticks, (uint64_t)elapsed));
+}
+
+uint64_t tachy_clock_step(void) { return step; }
+
+const char *tachy_clock_name(void) {
+#if defined(TACHY_CLOCK_OS)
+  return "os";
+#elif defined(__x86_64__)
+  return "tsc";
+#elif defined(__aarch64__)
+  return "cntvct";
+#else
+  return "os";
+#endif
+}

@@ -1,0 +1,338 @@
+/* The collector: the thread that drains the rings and cuts blocks. */
+#include "collector.h"
+
+#include "description.h"
+#include "outbox.h"
+#include "ring.h"
+
+enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, RESCALES = 4 };
+
+typedef struct collector {
+  tachy_channel channels[TACHY_CLASSES];
+  uint8_t process_id[16];
+  uint64_t flush_ns;
+  uint64_t block_events;
+  uint64_t too_deep;
+  uint64_t mismatched;
+  uint64_t backwards;
+} collector;
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
+static tachy_os_condition wake;  /* the collector */
+static tachy_os_condition reply; /* who asked it for a cut */
+static uint64_t cuts_wanted;
+static uint64_t cuts_made;
+static uint64_t cut_ordinal;
+static int stopping;
+static collector *running; /* NULL: none */
+static tachy_os_thread thread;
+
+void tachy_collector_lock(void) { tachy_os_lock(&mutex); }
+void tachy_collector_unlock(void) { tachy_os_unlock(&mutex); }
+
+void tachy_collector_init(void) {
+  tachy_os_condition_init(&wake);
+  tachy_os_condition_init(&reply);
+}
+
+static tachy_stream *stream_of(collector *c, tachy_slot *slot, tachy_class cls) {
+  tachy_stream *const stream = slot->streams[cls];
+  if (stream) return stream;
+  const uint64_t lost = TACHY_LOAD_ACQUIRE(&slot->back[cls].lost);
+  if (TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head) == slot->tail[cls] && lost == slot->front[cls].emitted) {
+    return NULL;
+  }
+  return slot->streams[cls] = tachy_stream_make(&c->channels[cls], slot);
+}
+
+/* What the slot's own counters say since they were last read. */
+static uint64_t news(const uint64_t *counter, uint64_t *seen) {
+  const uint64_t now = TACHY_LOAD(counter);
+  const uint64_t more = now - *seen;
+  *seen = now;
+  return more;
+}
+
+static void read_counters(collector *c, tachy_slot *slot) {
+  tachy_channel *const channel = &c->channels[TACHY_CLASS_SPAN];
+  const uint64_t too_deep = news(&slot->too_deep, &slot->seen_too_deep);
+  const uint64_t async_lost = news(&slot->async_lost, &slot->seen_async_lost);
+  c->too_deep += too_deep;
+  c->mismatched += news(&slot->mismatched, &slot->seen_mismatched);
+  c->backwards += news(&slot->backwards, &slot->seen_backwards);
+  if (too_deep + async_lost == 0) return;
+  tachy_stream *const stream = slot->streams[TACHY_CLASS_SPAN];
+  if (stream) {
+    tachy_stream_drop(channel, stream, too_deep + async_lost);
+  } else {
+    channel->lost += too_deep + async_lost;
+    channel->recorded += too_deep + async_lost;
+  }
+}
+
+static void release_tail(tachy_slot *slot, tachy_class cls) {
+  TACHY_STORE_RELEASE(&slot->tail[cls], slot->streams[cls]->position);
+}
+
+/* The thread has gone: reads the rest and lets the slot go. */
+static void detach(collector *c, tachy_slot *slot) {
+  read_counters(c, slot);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_stream *const stream = stream_of(c, slot, (tachy_class)cls);
+    if (!stream) continue;
+    tachy_stream_settle(&c->channels[cls], stream);
+    release_tail(slot, (tachy_class)cls);
+    stream->name_size = tachy_slot_name(slot, stream->name);
+    stream->slot = NULL;
+    slot->streams[cls] = NULL;
+  }
+  tachy_slot_free(slot);
+}
+
+/* One pass over all rings. Returns how full the fullest one was, in 1/256. */
+static uint64_t drain(collector *c) {
+  uint64_t fullest = 0;
+  for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
+    const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
+    if (state == TACHY_SLOT_FREE) continue;
+    for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+      const tachy_class cls = (tachy_class)i;
+      tachy_stream *const stream = stream_of(c, slot, cls);
+      if (!stream) continue;
+      const uint64_t head = TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head);
+      const uint64_t part = (head - stream->position) * 256 / slot->back[cls].size;
+      if (part > fullest) fullest = part;
+      tachy_stream_read(&c->channels[cls], stream, head);
+      release_tail(slot, cls);
+    }
+    if (state == TACHY_SLOT_EXITED) detach(c, slot);
+  }
+  return fullest;
+}
+
+static void settle(collector *c, unsigned classes) {
+  for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
+    if (TACHY_LOAD_ACQUIRE(&slot->state) == TACHY_SLOT_FREE) continue;
+    for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+      const tachy_class cls = (tachy_class)i;
+      if (!(classes >> i & 1u)) continue;
+      tachy_stream *const stream = stream_of(c, slot, cls);
+      if (!stream) continue;
+      tachy_stream_settle(&c->channels[cls], stream);
+      release_tail(slot, cls);
+      stream->name_size = tachy_slot_name(slot, stream->name);
+    }
+    read_counters(c, slot);
+  }
+}
+
+/* The channel after a cut: streams of threads that have gone leave. */
+static void begin_block(tachy_channel *channel, tachy_clock_pair from) {
+  for (tachy_stream **link = &channel->streams; *link;) {
+    tachy_stream *const stream = *link;
+    if (stream->slot) {
+      tachy_stream_next_block(stream);
+      link = &stream->next;
+    } else {
+      *link = stream->next;
+      tachy_stream_free(stream);
+    }
+  }
+  /* A unit that never holds is not worth trying again. */
+  channel->rescaled = channel->divider.unit == channel->unit ? 0 : channel->rescaled + 1;
+  if (channel->rescaled == RESCALES) channel->unit = channel->divider.unit;
+  channel->divider = tachy_divider_make(channel->unit);
+  tachy_tables_clear(&channel->tables);
+  channel->events = 0;
+  channel->sequence++;
+  channel->from = from;
+}
+
+static void tell(const collector *c) {
+  tachy_progress progress = {0};
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    progress.recorded[cls] = c->channels[cls].recorded;
+    progress.lost[cls] = c->channels[cls].lost;
+    progress.clock_backwards += c->channels[cls].backwards;
+  }
+  progress.clock_backwards += c->backwards;
+  progress.too_deep = c->too_deep;
+  progress.mismatched = c->mismatched;
+  progress.collector_ns = tachy_os_thread_cpu();
+  tachy_outbox_tell(&progress);
+}
+
+/* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. */
+static void cut(collector *c, unsigned classes, int last) {
+  settle(c, classes);
+  const tachy_clock_pair now = tachy_clock_now(); /* after the rings were read: no event is later */
+  tachy_clock_refine(now);
+  tachy_block *blocks = NULL;
+  tachy_block **link = &blocks;
+  for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+    if (!(classes >> i & 1u)) continue;
+    tachy_channel *const channel = &c->channels[i];
+    int failed;
+    tachy_block *const block = tachy_block_make(channel, c->process_id, now, &failed);
+    if (!block && !failed) continue;
+    if (failed) {
+      tachy_outbox_drop((tachy_class)i, channel->events);
+    } else {
+      *link = block;
+      link = &block->next;
+    }
+    begin_block(channel, now);
+  }
+  tell(c);
+  if (!blocks && !last) return;
+  tachy_buffer description = {0};
+  if (!tachy_description_write(&description, last)) tachy_buffer_free(&description);
+  tachy_outbox_put(blocks, description, last);
+}
+
+static void free_channels(collector *c) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_channel *const channel = &c->channels[cls];
+    while (channel->streams) {
+      tachy_stream *const stream = channel->streams;
+      channel->streams = stream->next;
+      tachy_stream_free(stream);
+    }
+    tachy_tables_free(&channel->tables);
+  }
+}
+
+/* Sleeps until it is time, or somebody asks. Returns 1 when the session stops. */
+static int wait_for_work(uint64_t deadline) {
+  tachy_os_lock(&mutex);
+  while (!stopping && cuts_wanted == cuts_made && tachy_os_wait(&wake, &mutex, deadline)) {
+  }
+  const int stop = stopping;
+  tachy_os_unlock(&mutex);
+  return stop;
+}
+
+static uint64_t wanted(void) {
+  tachy_os_lock(&mutex);
+  const uint64_t ticket = cuts_wanted;
+  tachy_os_unlock(&mutex);
+  return ticket;
+}
+
+static void confirm(uint64_t ticket) {
+  const uint64_t ordinal = tachy_outbox_last_ordinal();
+  tachy_os_lock(&mutex);
+  cuts_made = ticket;
+  cut_ordinal = ordinal;
+  tachy_os_wake_all(&reply);
+  tachy_os_unlock(&mutex);
+}
+
+static unsigned full_classes(const collector *c) {
+  unsigned classes = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (c->channels[cls].events >= c->block_events) classes |= 1u << cls;
+  }
+  return classes;
+}
+
+static void run(void *argument) {
+  collector *const c = argument;
+  const unsigned all = (1u << TACHY_CLASSES) - 2u;
+  uint64_t poll = POLL_MIN_MS;
+  uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
+  int stop = 0;
+  uint64_t made = wanted();
+  while (!stop) {
+    const uint64_t now = tachy_os_monotonic();
+    const uint64_t wake_at = now + poll * 1000000u;
+    stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
+    const uint64_t ticket = wanted();
+    const uint64_t fullest = drain(c);
+    if (fullest >= 128) {
+      poll = 0; /* a ring is half full: look again at once */
+    } else if (fullest >= 64) {
+      poll = POLL_MIN_MS;
+    } else if (fullest < 16) {
+      poll = poll * 2 < POLL_MIN_MS ? POLL_MIN_MS : (poll * 2 > POLL_MAX_MS ? POLL_MAX_MS : poll * 2);
+    }
+    if (stop) break;
+    const unsigned full = full_classes(c);
+    if (ticket != made || tachy_os_monotonic() >= next_cut) {
+      cut(c, all, 0);
+      next_cut = tachy_os_monotonic() + c->flush_ns;
+    } else if (full) {
+      cut(c, full, 0);
+    } else {
+      tell(c);
+    }
+    if (ticket != made) {
+      made = ticket;
+      confirm(ticket);
+    }
+  }
+  drain(c);
+  cut(c, all, 1);
+  confirm(wanted());
+}
+
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]) {
+  collector *const c = tachy_os_allocate(sizeof *c);
+  if (!c) return 0;
+  memset(c, 0, sizeof *c);
+  memcpy(c->process_id, process_id, sizeof c->process_id);
+  c->flush_ns = (uint64_t)flush_ms * 1000000u;
+  c->block_events = block_events;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_channel *const channel = &c->channels[cls];
+    channel->cls = (tachy_class)cls;
+    channel->unit = tachy_clock_step();
+    channel->divider = tachy_divider_make(channel->unit);
+    channel->from = tachy_clock_begin();
+  }
+  tachy_os_lock(&mutex);
+  stopping = 0;
+  cuts_wanted = cuts_made = 0;
+  running = c;
+  const int started = tachy_os_thread_start(&thread, run, c, "tachy");
+  if (!started) running = NULL;
+  tachy_os_unlock(&mutex);
+  if (!started) tachy_os_release(c);
+  return started;
+}
+
+void tachy_collector_stop(void) {
+  tachy_os_lock(&mutex);
+  stopping = 1;
+  tachy_os_wake_all(&wake);
+  tachy_os_unlock(&mutex);
+  tachy_os_thread_join(thread);
+  tachy_os_lock(&mutex);
+  collector *const c = running;
+  running = NULL;
+  tachy_os_wake_all(&reply);
+  tachy_os_unlock(&mutex);
+  free_channels(c);
+  tachy_os_release(c);
+}
+
+int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal) {
+  tachy_os_lock(&mutex);
+  int made = 0;
+  if (running && !stopping) {
+    const uint64_t ticket = ++cuts_wanted;
+    tachy_os_wake_all(&wake);
+    while (cuts_made < ticket && running && tachy_os_wait(&reply, &mutex, deadline)) {
+    }
+    made = running && cuts_made >= ticket;
+    *ordinal = cut_ordinal;
+  }
+  tachy_os_unlock(&mutex);
+  return made;
+}
+
+void tachy_collector_after_fork(void) {
+  tachy_os_mutex_init(&mutex);
+  tachy_collector_init();
+  running = NULL; /* its memory stays with whatever the collector was doing */
+}

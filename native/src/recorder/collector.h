@@ -1,0 +1,20 @@
+/* The collector: the thread that drains the rings and cuts blocks. */
+#ifndef TACHY_SRC_RECORDER_COLLECTOR_H
+#define TACHY_SRC_RECORDER_COLLECTOR_H
+
+#include <stdint.h>
+
+void tachy_collector_init(void);
+/* 0: no thread or no memory. */
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]);
+/* Cuts for the last time and ends the thread. */
+void tachy_collector_stop(void);
+/* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */
+int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal);
+
+/* Around fork(). */
+void tachy_collector_lock(void);
+void tachy_collector_unlock(void);
+void tachy_collector_after_fork(void);
+
+#endif

@@ -1,0 +1,22 @@
+/* The description of the process that every batch carries. */
+#ifndef TACHY_SRC_RECORDER_DESCRIPTION_H
+#define TACHY_SRC_RECORDER_DESCRIPTION_H
+
+#include <tachy/tachy.h>
+
+#include "buffer.h"
+
+/* Takes over the configuration and makes a new process id. TACHY_OK, _ARGUMENT, _MEMORY or _SYSTEM. */
+tachy_status tachy_description_start(const tachy_config *config);
+void tachy_description_process_id(uint8_t id[16]);
+/* JSON text. 0: no memory. */
+int tachy_description_write(tachy_buffer *json, int exited);
+/* A random UUID. 0: the system has no randomness. */
+int tachy_uuid_random(uint8_t id[16]);
+
+/* Around fork(). */
+void tachy_description_lock(void);
+void tachy_description_unlock(void);
+void tachy_description_after_fork(void);
+
+#endif

@@ -1,0 +1,119 @@
+/* Logs and metrics off the fast path. */
+#include <string.h>
+
+#include "ring.h"
+#include "text.h"
+
+enum { TEXT_MAX = 32768, RECORD_MAX = 65536 };
+
+static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, uint64_t value) {
+  uint64_t head;
+  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_METRIC, sizeof(tachy_metric_record), &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_METRIC, 0);
+    return;
+  }
+  *(tachy_metric_record *)at = (tachy_metric_record){ticks, value, site, set};
+  tachy_ring_publish(slot, TACHY_CLASS_METRIC, head);
+}
+
+void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
+  tachy_slot *const slot = tachy_slot_attach();
+  if (!slot || !TACHY_LOAD(&tachy_running)) return;
+  write_metric(slot, (uint32_t)id, set, ticks, value);
+}
+
+void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
+  const int32_t id = tachy_site_on_(site);
+  if (id > 0) tachy_metric_slow_(id, set, ticks, value_bits);
+}
+
+void tachy_frame_first_(uint64_t now) {
+  tachy_slot *const slot = tachy_slot_attach();
+  if (slot) slot->thread.frame_ticks = now;
+}
+
+/* The slot to log to, or NULL when this log is not wanted. */
+static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
+  const int32_t id = tachy_site_on_(site);
+  if (id <= 0) return NULL;
+  tachy_slot *const slot = tachy_slot_attach();
+  if (!slot || !TACHY_LOAD(&tachy_running)) return NULL;
+  *number = (uint32_t)id;
+  return slot;
+}
+
+/* What one record may take, so that any ring can hold some. */
+static uint64_t record_limit(const tachy_slot *slot) {
+  const uint64_t half = slot->back[TACHY_CLASS_LOG].size / 2;
+  return half < RECORD_MAX ? half : RECORD_MAX;
+}
+
+static uint8_t *put_text(uint8_t *at, const char *text, uint32_t size) {
+  const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
+  memset(at + padded - 8, 0, 8);
+  memcpy(at, &size, sizeof size);
+  if (size) memcpy(at + sizeof size, text, size);
+  return at + padded;
+}
+
+void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  uint32_t number;
+  tachy_slot *const slot = log_slot(site, &number);
+  if (!slot) return;
+  uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
+  if (limit > TEXT_MAX) limit = TEXT_MAX;
+  const uint32_t length = text ? (uint32_t)tachy_text_cut(text, size, limit) : 0;
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)length);
+  uint64_t head;
+  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    return;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, TACHY_ARG_TEXT};
+  put_text(at + sizeof(tachy_log_record), text, length);
+  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
+void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
+  uint32_t number;
+  tachy_slot *const slot = log_slot(site, &number);
+  if (!slot) return;
+  uint32_t lengths[TACHY_LOG_ARGS_MAX] = {0};
+  uint64_t room = record_limit(slot) - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
+  uint64_t record_size = sizeof(tachy_log_record);
+  uint32_t known = 0;
+  unsigned count = 0;
+  for (; count < TACHY_LOG_ARGS_MAX; count++) {
+    const uint32_t type = types >> (4 * count) & 15u;
+    if (type == TACHY_ARG_END || type > TACHY_ARG_POINTER) break;
+    known |= type << (4 * count);
+    if (type != TACHY_ARG_TEXT) {
+      record_size += 8;
+      continue;
+    }
+    const char *const text = (const char *)(uintptr_t)values[count];
+    const uint64_t limit = room < TEXT_MAX ? room : TEXT_MAX;
+    lengths[count] = text ? (uint32_t)tachy_text_cut(text, sizes[count], limit) : 0;
+    room -= lengths[count];
+    record_size += tachy_pad8(4 + (uint64_t)lengths[count]);
+  }
+  uint64_t head;
+  uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    return;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, known};
+  at += sizeof(tachy_log_record);
+  for (unsigned i = 0; i < count; i++) {
+    if ((known >> (4 * i) & 15u) == TACHY_ARG_TEXT) {
+      at = put_text(at, (const char *)(uintptr_t)values[i], lengths[i]);
+    } else {
+      memcpy(at, &values[i], 8);
+      at += 8;
+    }
+  }
+  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}

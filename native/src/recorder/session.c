@@ -1,0 +1,131 @@
+/* The life of a session: start, stop, flush, and what fork() leaves of it. */
+#include "session.h"
+
+#include "clock.h"
+#include "collector.h"
+#include "description.h"
+#include "outbox.h"
+#include "registry.h"
+#include "threads.h"
+
+enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
+
+typedef enum life { IDLE, STARTING, RUNNING, STOPPING } life;
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
+static tachy_os_once_flag once = TACHY_OS_ONCE_INIT;
+static life state = IDLE;
+static int usable;
+
+/* fork(): everybody's locks are taken in the order in which they are nested, so the child finds all in one piece. */
+static void before_fork(void) {
+  tachy_os_lock(&mutex);
+  tachy_collector_lock();
+  tachy_outbox_lock();
+  tachy_description_lock();
+  tachy_registry_lock();
+  tachy_threads_lock();
+}
+
+static void after_fork_parent(void) {
+  tachy_threads_unlock();
+  tachy_registry_unlock();
+  tachy_description_unlock();
+  tachy_outbox_unlock();
+  tachy_collector_unlock();
+  tachy_os_unlock(&mutex);
+}
+
+static void after_fork_child(void) {
+  tachy_threads_after_fork();
+  tachy_registry_after_fork();
+  tachy_description_after_fork();
+  tachy_outbox_after_fork();
+  tachy_collector_after_fork();
+  tachy_os_mutex_init(&mutex);
+  state = IDLE;
+}
+
+static void init(void) {
+  tachy_outbox_init();
+  tachy_collector_init();
+  usable = tachy_threads_init();
+  tachy_os_on_fork(before_fork, after_fork_parent, after_fork_child);
+}
+
+void tachy_library_init(void) { tachy_os_once(&once, init); }
+
+/* Goes from one state to another; 0: it was not in the first. */
+static int move(life from, life to) {
+  tachy_os_lock(&mutex);
+  const int ok = state == from;
+  if (ok) state = to;
+  tachy_os_unlock(&mutex);
+  return ok;
+}
+
+static int ring_size(uint32_t wanted, uint32_t standard, uint32_t *size) {
+  *size = wanted ? wanted : standard;
+  return *size >= RING_MIN && *size <= RING_MAX && (*size & (*size - 1)) == 0;
+}
+
+static tachy_status start(const tachy_config *config) {
+  uint32_t rings[TACHY_CLASSES] = {0};
+  if (!ring_size(config->span_ring_bytes, 1u << 20, &rings[TACHY_CLASS_SPAN]) ||
+      !ring_size(config->metric_ring_bytes, 1u << 18, &rings[TACHY_CLASS_METRIC]) ||
+      !ring_size(config->log_ring_bytes, 1u << 18, &rings[TACHY_CLASS_LOG]) || config->level > TACHY_LEVEL_TRACE) {
+    return TACHY_ERROR_ARGUMENT;
+  }
+  if (!usable) return TACHY_ERROR_SYSTEM;
+  const tachy_status status = tachy_description_start(config);
+  if (status != TACHY_OK) return status;
+  uint8_t process_id[16];
+  tachy_description_process_id(process_id);
+  tachy_clock_start();
+  tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20, process_id);
+  tachy_slots_begin_session(rings);
+  if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
+                             config->block_events ? config->block_events : 1u << 20, process_id)) {
+    tachy_outbox_close();
+    return TACHY_ERROR_SYSTEM;
+  }
+  TACHY_STORE(&tachy_running, 1);
+  tachy_registry_switch(1, config->level ? config->level : TACHY_LEVEL_TRACE);
+  return TACHY_OK;
+}
+
+tachy_status tachy_start(const tachy_config *config) {
+  static const tachy_config standard;
+  tachy_library_init();
+  if (!move(IDLE, STARTING)) return TACHY_ERROR_STATE;
+  const tachy_status status = start(config ? config : &standard);
+  move(STARTING, status == TACHY_OK ? RUNNING : IDLE);
+  return status;
+}
+
+void tachy_stop(uint32_t timeout_ms) {
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  if (!move(RUNNING, STOPPING)) return;
+  tachy_registry_switch(0, TACHY_LEVEL_TRACE);
+  TACHY_STORE(&tachy_running, 0);
+  tachy_collector_stop();
+  tachy_outbox_wait(UINT64_MAX, deadline);
+  tachy_outbox_close();
+  move(STOPPING, IDLE);
+}
+
+int tachy_flush(uint32_t timeout_ms) {
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  uint64_t ordinal = 0;
+  tachy_library_init();
+  return tachy_collector_cut(deadline, &ordinal) && tachy_outbox_wait(ordinal, deadline);
+}
+
+void tachy_set_level(tachy_level level) {
+  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) return;
+  tachy_library_init();
+  /* under the lock: a stop that comes now must have the last word */
+  tachy_os_lock(&mutex);
+  if (state == RUNNING) tachy_registry_switch(1, level);
+  tachy_os_unlock(&mutex);
+}

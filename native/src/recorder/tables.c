@@ -1,0 +1,37 @@
+/* The tables of one block. */
+#include "tables.h"
+
+uint32_t tachy_index_add(tachy_index *index, uint32_t number) {
+  const uint64_t size = ((uint64_t)number + 1) * 4;
+  if (index->places.size < size) {
+    const uint64_t more = size - index->places.size;
+    if (!tachy_buffer_reserve(&index->places, more)) return 0;
+    memset(index->places.bytes + index->places.size, 0, more);
+    index->places.size = size;
+  }
+  if (!tachy_buffer_append(&index->used, &number, sizeof number)) return 0;
+  const uint32_t place = tachy_index_count(index);
+  ((uint32_t *)(void *)index->places.bytes)[number] = place;
+  return place;
+}
+
+void tachy_index_clear(tachy_index *index) {
+  for (uint32_t i = 0; i < tachy_index_count(index); i++) {
+    ((uint32_t *)(void *)index->places.bytes)[tachy_index_number(index, i)] = 0;
+  }
+  index->used.size = 0;
+}
+
+void tachy_tables_clear(tachy_tables *tables) {
+  tachy_index_clear(&tables->sites);
+  tachy_index_clear(&tables->sets);
+  tachy_index_clear(&tables->strings);
+}
+
+void tachy_tables_free(tachy_tables *tables) {
+  tachy_index *const all[] = {&tables->sites, &tables->sets, &tables->strings};
+  for (unsigned i = 0; i < 3; i++) {
+    tachy_buffer_free(&all[i]->places);
+    tachy_buffer_free(&all[i]->used);
+  }
+}

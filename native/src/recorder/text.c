@@ -1,0 +1,85 @@
+/* UTF-8 and UUID text. */
+#include "text.h"
+
+#include <string.h>
+
+/* Bytes of the valid character at the front of text, or 0. */
+static uint64_t character(const uint8_t *text, uint64_t size) {
+  const uint8_t first = text[0];
+  if (first < 0x80) return 1;
+  uint64_t length;
+  uint8_t low = 0x80;
+  uint8_t high = 0xBF;
+  if (first >= 0xC2 && first <= 0xDF) {
+    length = 2;
+  } else if (first >= 0xE0 && first <= 0xEF) {
+    length = 3;
+    if (first == 0xE0) low = 0xA0;
+    if (first == 0xED) high = 0x9F;
+  } else if (first >= 0xF0 && first <= 0xF4) {
+    length = 4;
+    if (first == 0xF0) low = 0x90;
+    if (first == 0xF4) high = 0x8F;
+  } else {
+    return 0;
+  }
+  if (size < length || text[1] < low || text[1] > high) return 0;
+  for (uint64_t i = 2; i < length; i++) {
+    if ((text[i] & 0xC0) != 0x80) return 0;
+  }
+  return length;
+}
+
+void tachy_text_clean(uint8_t *text, uint64_t size) {
+  uint64_t i = 0;
+  while (i < size) {
+    uint64_t word;
+    if (size - i >= sizeof word) {
+      memcpy(&word, text + i, sizeof word);
+      if ((word & UINT64_C(0x8080808080808080)) == 0) {
+        i += sizeof word;
+        continue;
+      }
+    }
+    const uint64_t length = character(text + i, size - i);
+    if (length == 0) text[i] = '?';
+    i += length ? length : 1;
+  }
+}
+
+uint64_t tachy_text_cut(const char *text, uint64_t size, uint64_t limit) {
+  if (size <= limit) return size;
+  uint64_t cut = limit;
+  while (cut > 0 && limit - cut < 4 && ((uint8_t)text[cut] & 0xC0) == 0x80) cut--;
+  return cut;
+}
+
+void tachy_uuid_print(const uint8_t *id, char *text) {
+  static const char digits[] = "0123456789abcdef";
+  for (unsigned i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *text++ = '-';
+    *text++ = digits[id[i] >> 4];
+    *text++ = digits[id[i] & 15];
+  }
+  *text = 0;
+}
+
+static int digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+int tachy_uuid_parse(const char *text, uint8_t *id) {
+  for (unsigned i = 0; i < 16; i++) {
+    if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-') return 0;
+    const int high = digit(text[0]);
+    if (high < 0) return 0;
+    const int low = digit(text[1]);
+    if (low < 0) return 0;
+    id[i] = (uint8_t)(high << 4 | low);
+    text += 2;
+  }
+  return *text == 0;
+}

@@ -1,0 +1,171 @@
+/* Thread slots: given to a thread at its first event, taken back by the collector after its exit. */
+#include "threads.h"
+
+#include <string.h>
+
+#include "../os/os.h"
+#include "ring.h"
+#include "text.h"
+
+/* A depth that no scope can equal, rings without room: every event of a thread without a slot takes a slow path. */
+const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX};
+TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
+
+uint32_t tachy_running;
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
+static tachy_slot *first_slot;
+static uint32_t last_number;
+static uint64_t attached; /* in this session */
+static uint64_t ring_sizes[TACHY_CLASSES];
+
+void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
+void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
+
+static uint64_t to_pages(uint64_t size) {
+  const uint64_t page = tachy_os_page_size();
+  return (size + page - 1) / page * page;
+}
+
+static tachy_slot *make_slot(void) {
+  uint64_t size = to_pages(sizeof(tachy_slot));
+  uint64_t offsets[TACHY_CLASSES] = {0};
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    offsets[cls] = size;
+    size += to_pages(ring_sizes[cls]);
+  }
+  tachy_slot *const slot = tachy_os_map(size);
+  if (!slot) return NULL;
+  slot->size = size;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    slot->back[cls].offset = offsets[cls];
+    slot->back[cls].size = ring_sizes[cls];
+    slot->back[cls].lost_depth = TACHY_NO_DEPTH;
+  }
+  return slot;
+}
+
+static int fits(const tachy_slot *slot) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (slot->back[cls].size != ring_sizes[cls]) return 0;
+  }
+  return TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE;
+}
+
+tachy_slot *tachy_slot_attach(void) {
+  if (tachy_slot_here()) return tachy_slot_here();
+  if (!TACHY_LOAD(&tachy_running)) return NULL;
+  char name[TACHY_THREAD_NAME_MAX];
+  memcpy(name, given_name, sizeof name);
+  if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
+  tachy_os_lock(&mutex);
+  tachy_slot *slot = first_slot;
+  while (slot && !fits(slot)) slot = slot->next;
+  const int made = !slot;
+  if (made) slot = make_slot();
+  if (slot && !tachy_os_arm_thread_exit(slot)) slot = NULL; /* a mapping is lost, and only here */
+  if (slot) {
+    slot->thread.number = ++last_number;
+    slot->thread.depth = 0;
+    slot->thread.frame_ticks = 0;
+    slot->async_count = 0;
+    slot->os_id = tachy_os_thread_id();
+    memcpy(slot->name, name, sizeof name);
+    attached++;
+    if (made) {
+      slot->next = first_slot;
+      TACHY_STORE_RELEASE(&first_slot, slot);
+    }
+    TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
+    tachy_this_thread_ = &slot->thread;
+  }
+  tachy_os_unlock(&mutex);
+  return slot;
+}
+
+/* The thread's end. What it left open ends now. */
+static void leave(void *value) {
+  tachy_slot *const slot = value;
+  if (&slot->thread != tachy_this_thread_) return;
+  if (TACHY_LOAD(&tachy_running)) tachy_spans_unwind(slot, 0);
+  char name[TACHY_THREAD_NAME_MAX] = {0};
+  if (given_name[0] == 0) tachy_os_thread_name(name, sizeof name);
+  tachy_os_lock(&mutex);
+  if (name[0]) memcpy(slot->name, name, sizeof name);
+  tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_set_thread_name(const char *name) {
+  char text[TACHY_THREAD_NAME_MAX] = {0};
+  if (name) memcpy(text, name, tachy_text_cut(name, strlen(name), sizeof text - 1));
+  memcpy(given_name, text, sizeof text);
+  tachy_slot *const slot = tachy_slot_here();
+  if (!slot) return;
+  tachy_os_lock(&mutex);
+  memcpy(slot->name, text, sizeof text);
+  tachy_os_unlock(&mutex);
+}
+
+uint32_t tachy_slot_name(tachy_slot *slot, char *name) {
+  tachy_os_lock(&mutex);
+  memcpy(name, slot->name, TACHY_THREAD_NAME_MAX);
+  tachy_os_unlock(&mutex);
+  const uint32_t size = (uint32_t)strlen(name);
+  tachy_text_clean((uint8_t *)name, size);
+  return size;
+}
+
+tachy_slot *tachy_slots_first(void) { return TACHY_LOAD_ACQUIRE(&first_slot); }
+
+void tachy_slot_free(tachy_slot *slot) {
+  tachy_os_lock(&mutex);
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
+  tachy_os_unlock(&mutex);
+}
+
+uint64_t tachy_slots_attached(void) {
+  tachy_os_lock(&mutex);
+  const uint64_t count = attached;
+  tachy_os_unlock(&mutex);
+  return count;
+}
+
+void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
+  tachy_os_lock(&mutex);
+  attached = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) ring_sizes[cls] = ring_bytes[cls];
+  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
+    if (state == TACHY_SLOT_FREE) continue;
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+      tachy_ring_skip(slot, (tachy_class)cls);
+      slot->streams[cls] = NULL;
+    }
+    slot->seen_async_lost = TACHY_LOAD(&slot->async_lost);
+    slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
+    slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
+    slot->seen_backwards = TACHY_LOAD(&slot->backwards);
+    if (state == TACHY_SLOT_EXITED) {
+      TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
+    } else {
+      attached++;
+    }
+  }
+  tachy_os_unlock(&mutex);
+}
+
+int tachy_threads_init(void) { return tachy_os_on_thread_exit(leave); }
+
+void tachy_threads_after_fork(void) {
+  tachy_os_mutex_init(&mutex);
+  TACHY_STORE(&tachy_running, 0);
+  tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  /* The other threads are not here; the next session may have their slots. */
+  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    if (TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE) continue;
+    TACHY_STORE(&slot->state, TACHY_SLOT_EXITED);
+  }
+}

@@ -1,0 +1,94 @@
+/* Thread slots: what a recording thread and the collector share, one mapping each, valid for the life of the process.
+ */
+#ifndef TACHY_SRC_RECORDER_THREADS_H
+#define TACHY_SRC_RECORDER_THREADS_H
+
+#include <tachy/tachy.h>
+
+#define TACHY_CLASSES 4 /* indexed by tachy_class; 0 is unused */
+#define TACHY_NO_DEPTH UINT32_MAX
+#define TACHY_THREAD_NAME_MAX 48
+
+enum { TACHY_SLOT_FREE = 0, TACHY_SLOT_LIVE = 1, TACHY_SLOT_EXITED = 2 };
+
+/* The thread's other half of a ring: what only slow paths need. */
+typedef struct tachy_ring_back {
+  uint64_t offset;     /* of the ring's memory, from the slot */
+  uint64_t size;       /* a power of two */
+  uint64_t pending;    /* thread: events lost since the last gap record */
+  uint64_t lost;       /* thread -> collector: all events lost, gap records or not */
+  uint32_t lost_depth; /* thread -> collector: shallowest of the pending ones */
+  uint32_t mapped;     /* thread: the memory is there */
+} tachy_ring_back;
+
+/* What the collector keeps about a ring. */
+typedef struct tachy_ring_front {
+  uint64_t told;    /* events lost according to the gap records read so far */
+  uint64_t emitted; /* events lost that blocks have been told of */
+} tachy_ring_front;
+
+typedef struct tachy_slot {
+  tachy_thread thread;
+  tachy_ring_back back[TACHY_CLASSES];
+  uint64_t async_count; /* thread */
+  uint64_t async_lost;  /* thread -> collector, like the next three */
+  uint64_t too_deep;
+  uint64_t mismatched;
+  uint64_t backwards;
+  uint64_t os_id;                   /* set before the slot is LIVE */
+  char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock */
+  uint64_t size;                    /* of the mapping */
+  struct tachy_slot *next;
+  uint32_t state;
+  _Alignas(128) uint64_t tail[TACHY_CLASSES]; /* collector -> thread */
+  tachy_ring_front front[TACHY_CLASSES];
+  struct tachy_stream *streams[TACHY_CLASSES]; /* of the running session */
+  uint64_t seen_async_lost; /* collector: the counters above that stats and blocks have been told of */
+  uint64_t seen_too_deep;
+  uint64_t seen_mismatched;
+  uint64_t seen_backwards;
+} tachy_slot;
+
+_Static_assert(sizeof(tachy_slot) <= 5 * 4096, "slot");
+
+static inline tachy_ring *tachy_slot_ring(tachy_slot *slot, tachy_class cls) {
+  return cls == TACHY_CLASS_SPAN ? &slot->thread.span
+                                 : (cls == TACHY_CLASS_METRIC ? &slot->thread.metric : &slot->thread.log);
+}
+
+static inline uint8_t *tachy_slot_memory(tachy_slot *slot, tachy_class cls) {
+  return (uint8_t *)slot + slot->back[cls].offset;
+}
+
+/* The calling thread's slot, or NULL when it has none. */
+static inline tachy_slot *tachy_slot_here(void) {
+  tachy_thread *const thread = tachy_this_thread_;
+  return thread == &tachy_no_thread_ ? NULL : (tachy_slot *)thread;
+}
+
+/* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */
+tachy_slot *tachy_slot_attach(void);
+
+/* For the collector. The list only grows. */
+tachy_slot *tachy_slots_first(void);
+void tachy_slot_free(tachy_slot *slot);
+/* Copies the thread's name, at most TACHY_THREAD_NAME_MAX - 1 bytes, and returns its size. */
+uint32_t tachy_slot_name(tachy_slot *slot, char *name);
+uint64_t tachy_slots_attached(void);
+
+/* For start and stop. Records that nobody has drained are skipped. */
+void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]);
+int tachy_threads_init(void);
+
+/* Around fork(). */
+void tachy_threads_lock(void);
+void tachy_threads_unlock(void);
+void tachy_threads_after_fork(void);
+
+/* Whether a session records: relaxed, for slow paths. */
+extern uint32_t tachy_running;
+
+/* Adds to a counter that the calling thread alone writes. */
+static inline void tachy_count(uint64_t *counter, uint64_t n) { TACHY_STORE(counter, *counter + n); }
+
+#endif
