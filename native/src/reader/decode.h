@@ -176,7 +176,8 @@ tachy_read_status tachy_decode_logs(const tachy_block *block, const tachy_read_o
 void tachy_log_rows_free(tachy_log_rows *rows);
 
 /* Appends the message of row `row`, as C's printf would write it, as valid UTF-8. The type of an argument decides how
- * it is printed where it contradicts the conversion; a missing argument prints as "<missing>". */
+ * it is printed where it contradicts the conversion; a missing argument prints as "<missing>". A buffer
+ * that has grown beyond block->text_limit is a failure: append the messages of a block to one buffer. */
 tachy_read_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row,
                                     tachy_buffer *out, tachy_read_error *error);
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 int tachy_buffer_append(tachy_buffer *buffer, const void *bytes, uint64_t size) {
-  if (size > buffer->capacity - buffer->size) {
+  if (!buffer->bytes || size > buffer->capacity - buffer->size) {
     uint64_t capacity = buffer->capacity * 2 > 256 ? buffer->capacity * 2 : 256;
     if (capacity < buffer->size + size) capacity = buffer->size + size;
     char *grown = realloc(buffer->bytes, capacity);

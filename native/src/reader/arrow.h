@@ -1,0 +1,75 @@
+/* Builds Arrow C data: one struct array (a record batch) and its schema, column by column.
+ *
+ * A tachy_arrow owns everything until tachy_arrow_export hands it over. Buffers are given with ownership: a failed call
+ * frees what it was given. Dictionary values are kept unique, because consumers assume it (pandas does). */
+#ifndef TACHY_READER_ARROW_H
+#define TACHY_READER_ARROW_H
+
+#include "decode.h"
+
+#define TACHY_ARROW_COLUMNS_MAX 16
+
+typedef struct tachy_arrow {
+  struct ArrowSchema schema;
+  struct ArrowArray array;
+  int64_t length;
+  int failed; /* memory ran out somewhere: export will say so */
+} tachy_arrow;
+
+/* Zeroed but for the length. 0 when memory is short. */
+int tachy_arrow_start(tachy_arrow *arrow, uint64_t length);
+
+/* A column of fixed-width values (malloc'd, taken over), or of bits for format "b". Failures are kept in `failed`. */
+void tachy_arrow_fixed(tachy_arrow *arrow, const char *name, const char *format, void *values);
+
+/* The same for a buffer of decoded rows, which gives it up. */
+#define TACHY_ARROW_GIVE(arrow, name, format, values)       \
+  do {                                                      \
+    tachy_arrow_fixed((arrow), (name), (format), (values)); \
+    (values) = NULL;                                        \
+  } while (0)
+
+/* A utf8 column; offsets has length + 1 entries. Both are taken over. */
+void tachy_arrow_text(tachy_arrow *arrow, const char *name, int32_t *offsets, char *bytes);
+
+/* Unique texts, numbered in order of their coming. Zero it before use. */
+typedef struct tachy_dictionary {
+  tachy_buffer bytes;
+  int32_t *offsets; /* count + 1 */
+  uint32_t *table;  /* open addressing: index + 1, or 0 */
+  uint32_t count;
+  uint32_t capacity; /* of offsets */
+  uint32_t slots;    /* of table, a power of two */
+} tachy_dictionary;
+
+/* 0 when memory is short, or the texts exceed 2 GiB. */
+int tachy_dictionary_add(tachy_dictionary *dictionary, const char *bytes, uint64_t size, int32_t *index);
+void tachy_dictionary_free(tachy_dictionary *dictionary);
+
+/* A dictionary<int32, utf8> column. Indices and the dictionary's memory are taken over. */
+void tachy_arrow_dictionary(tachy_arrow *arrow, const char *name, int32_t *indices, tachy_dictionary *dictionary);
+
+/* Moves everything out; after a failure everything has been freed. */
+tachy_read_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
+                                     tachy_read_error *error);
+void tachy_arrow_free(tachy_arrow *arrow);
+
+/* The text columns that sites give: which of a site's texts. */
+typedef enum tachy_site_text {
+  TACHY_SITE_TEXT_NAME,
+  TACHY_SITE_TEXT_TARGET,
+  TACHY_SITE_TEXT_FILE,
+  TACHY_SITE_TEXT_UNIT /* "seconds" for ticks and frame marks */
+} tachy_site_text;
+
+/* Columns that are functions of a row's site. */
+void tachy_arrow_site_text(tachy_arrow *arrow, const char *name, const tachy_block *block, const uint32_t *sites,
+                           tachy_site_text which);
+void tachy_arrow_site_line(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sites);
+void tachy_arrow_site_hash(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sites);
+
+/* The column `properties`. */
+tachy_read_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
+                                         tachy_read_error *error);
+
+#endif
