@@ -15,13 +15,13 @@ void tachy_batch_free(tachy_batch *batch) {
     tachy_block_free(block);
     block = next;
   }
-  tachy_buffer_free(&batch->description);
-  tachy_buffer_free(&batch->bytes);
+  tachy_bytes_free(&batch->description);
+  tachy_bytes_free(&batch->bytes);
   tachy_os_release(batch);
 }
 
 void tachy_batch_changed(tachy_batch *batch) {
-  tachy_buffer_free(&batch->bytes);
+  tachy_bytes_free(&batch->bytes);
   tachy_uuid_random(batch->id);
 }
 
@@ -60,10 +60,10 @@ static void seal_block(tachy_block *block) {
   head->header_hash = tachy_hash(head, head->header_size);
 }
 
-static void put_padded(tachy_buffer *to, const void *bytes, uint64_t size) {
+static void put_padded(tachy_bytes *to, const void *bytes, uint64_t size) {
   static const uint8_t zeros[8] = {0};
-  tachy_buffer_put(to, bytes, size);
-  tachy_buffer_put(to, zeros, tachy_pad8(size) - size);
+  tachy_bytes_put(to, bytes, size);
+  tachy_bytes_put(to, zeros, tachy_pad8(size) - size);
 }
 
 static int serialise(tachy_batch *batch) {
@@ -72,7 +72,7 @@ static int serialise(tachy_batch *batch) {
     seal_block(block);
     size += block->head->header_size + tachy_pad8(block->stored_size);
   }
-  if (!tachy_buffer_reserve(&batch->bytes, size)) return 0;
+  if (!tachy_bytes_reserve(&batch->bytes, size)) return 0;
   tachy_batch_header head = {0};
   head.magic = TACHY_BATCH_MAGIC;
   head.version = TACHY_FORMAT_VERSION;
@@ -81,14 +81,14 @@ static int serialise(tachy_batch *batch) {
   head.description_size = (uint32_t)batch->description.size;
   head.block_count = batch->block_count;
   head.total_size = size;
-  tachy_buffer_put(&batch->bytes, &head, sizeof head);
-  tachy_buffer_put(&batch->bytes, batch->description.bytes, batch->description.size);
+  tachy_bytes_put(&batch->bytes, &head, sizeof head);
+  tachy_bytes_put(&batch->bytes, batch->description.bytes, batch->description.size);
   head.header_hash = tachy_hash(batch->bytes.bytes, batch->bytes.size);
   memcpy(batch->bytes.bytes, &head, sizeof head);
   static const uint8_t zeros[8] = {0};
-  tachy_buffer_put(&batch->bytes, zeros, tachy_pad8(batch->description.size) - batch->description.size);
+  tachy_bytes_put(&batch->bytes, zeros, tachy_pad8(batch->description.size) - batch->description.size);
   for (const tachy_block *block = batch->blocks; block; block = block->next) {
-    tachy_buffer_put(&batch->bytes, block->head, block->head->header_size);
+    tachy_bytes_put(&batch->bytes, block->head, block->head->header_size);
     put_padded(&batch->bytes, block->body, block->stored_size);
   }
   return 1;

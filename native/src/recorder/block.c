@@ -119,10 +119,10 @@ typedef struct site_value {
 
 static void add_values(tachy_columns *c, tachy_channel *channel) {
   tachy_plane integers = {0};
-  tachy_buffer floats = {0};
-  tachy_buffer by_site = {0};
+  tachy_bytes floats = {0};
+  tachy_bytes by_site = {0};
   const uint32_t count = tachy_index_count(&channel->tables.sites);
-  if (!tachy_buffer_reserve(&by_site, count * sizeof(site_value))) {
+  if (!tachy_bytes_reserve(&by_site, count * sizeof(site_value))) {
     c->failed = 1;
     return;
   }
@@ -135,17 +135,17 @@ static void add_values(tachy_columns *c, tachy_channel *channel) {
     const tachy_raw_metric *const raw = (const tachy_raw_metric *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->raw.size / sizeof *raw; i++) {
       site_value *const site = &sites[raw[i].place - 1];
-      const int ok = site->is_float ? tachy_buffer_append(&floats, &raw[i].value, sizeof raw[i].value)
+      const int ok = site->is_float ? tachy_bytes_append(&floats, &raw[i].value, sizeof raw[i].value)
                                     : tachy_plane_append(&integers, tachy_zigzag((int64_t)(raw[i].value - site->last)));
       site->last = raw[i].value;
       if (!ok) c->failed = 1;
     }
   }
   tachy_columns_plane(c, TACHY_COLUMN_VALUE_INT, &integers);
-  tachy_columns_bytes(c, TACHY_COLUMN_VALUE_F64, TACHY_ENCODING_F64, &floats);
+  tachy_columns_buffer(c, TACHY_COLUMN_VALUE_F64, TACHY_ENCODING_F64, &floats);
   tachy_plane_free(&integers);
-  tachy_buffer_free(&floats);
-  tachy_buffer_free(&by_site);
+  tachy_bytes_free(&floats);
+  tachy_bytes_free(&by_site);
 }
 
 static void add_rows(tachy_columns *c, tachy_channel *channel) {

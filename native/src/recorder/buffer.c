@@ -1,7 +1,7 @@
 /* Growing memory for the collector, and the slow halves of the UINT encoding. */
 #include "buffer.h"
 
-int tachy_buffer_grow(tachy_buffer *buffer, uint64_t more) {
+int tachy_bytes_grow(tachy_bytes *buffer, uint64_t more) {
   uint64_t capacity = buffer->capacity ? buffer->capacity * 2 : 64;
   while (capacity < buffer->size + more) capacity *= 2;
   uint8_t *const bytes = tachy_os_resize(buffer->bytes, capacity);
@@ -11,9 +11,9 @@ int tachy_buffer_grow(tachy_buffer *buffer, uint64_t more) {
   return 1;
 }
 
-void tachy_buffer_free(tachy_buffer *buffer) {
+void tachy_bytes_free(tachy_bytes *buffer) {
   tachy_os_release(buffer->bytes);
-  *buffer = (tachy_buffer){NULL, 0, 0};
+  *buffer = (tachy_bytes){NULL, 0, 0};
 }
 
 void tachy_plane_high(tachy_plane *plane, uint64_t rest) {
@@ -27,12 +27,12 @@ void tachy_plane_high(tachy_plane *plane, uint64_t rest) {
 }
 
 int tachy_plane_grow(tachy_plane *plane, uint64_t values) {
-  return tachy_buffer_reserve(&plane->low, values) && tachy_buffer_reserve(&plane->high, values * TACHY_HIGH_MAX);
+  return tachy_bytes_reserve(&plane->low, values) && tachy_bytes_reserve(&plane->high, values * TACHY_HIGH_MAX);
 }
 
 void tachy_plane_free(tachy_plane *plane) {
-  tachy_buffer_free(&plane->low);
-  tachy_buffer_free(&plane->high);
+  tachy_bytes_free(&plane->low);
+  tachy_bytes_free(&plane->high);
 }
 
 int tachy_plane_scale(tachy_plane *plane, uint64_t factor) {

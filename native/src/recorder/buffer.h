@@ -8,36 +8,36 @@
 
 #include "../os/os.h"
 
-typedef struct tachy_buffer {
+typedef struct tachy_bytes {
   uint8_t *bytes;
   uint64_t size;
   uint64_t capacity;
-} tachy_buffer;
+} tachy_bytes;
 
 /* Makes room for `more` bytes behind size. 0: no memory, nothing changed. */
-int tachy_buffer_grow(tachy_buffer *buffer, uint64_t more);
-void tachy_buffer_free(tachy_buffer *buffer);
+int tachy_bytes_grow(tachy_bytes *buffer, uint64_t more);
+void tachy_bytes_free(tachy_bytes *buffer);
 
-static inline int tachy_buffer_reserve(tachy_buffer *buffer, uint64_t more) {
-  return buffer->capacity - buffer->size >= more || tachy_buffer_grow(buffer, more);
+static inline int tachy_bytes_reserve(tachy_bytes *buffer, uint64_t more) {
+  return buffer->capacity - buffer->size >= more || tachy_bytes_grow(buffer, more);
 }
 
 /* Room must have been reserved. */
-static inline void tachy_buffer_put(tachy_buffer *buffer, const void *bytes, uint64_t size) {
+static inline void tachy_bytes_put(tachy_bytes *buffer, const void *bytes, uint64_t size) {
   if (size) memcpy(buffer->bytes + buffer->size, bytes, size);
   buffer->size += size;
 }
 
-static inline int tachy_buffer_append(tachy_buffer *buffer, const void *bytes, uint64_t size) {
-  if (!tachy_buffer_reserve(buffer, size)) return 0;
-  tachy_buffer_put(buffer, bytes, size);
+static inline int tachy_bytes_append(tachy_bytes *buffer, const void *bytes, uint64_t size) {
+  if (!tachy_bytes_reserve(buffer, size)) return 0;
+  tachy_bytes_put(buffer, bytes, size);
   return 1;
 }
 
 /* A column of encoding UINT: one byte per value, and what did not fit into it. */
 typedef struct tachy_plane {
-  tachy_buffer low;
-  tachy_buffer high;
+  tachy_bytes low;
+  tachy_bytes high;
 } tachy_plane;
 
 #define TACHY_HIGH_MAX 10u /* bytes of the longest LEB128 */

@@ -185,8 +185,8 @@ static void cut(collector *c, unsigned classes, int last) {
   }
   tell(c);
   if (!blocks && !last) return;
-  tachy_buffer description = {0};
-  if (!tachy_description_write(&description, last)) tachy_buffer_free(&description);
+  tachy_bytes description = {0};
+  if (!tachy_description_write(&description, last)) tachy_bytes_free(&description);
   tachy_outbox_put(blocks, description, last);
 }
 

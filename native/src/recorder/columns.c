@@ -8,7 +8,7 @@ static uint8_t *add(tachy_columns *c, tachy_column_id id, uint16_t encoding, uin
   if (count == 0 || c->failed) return NULL;
   const tachy_column head = {(uint16_t)id, encoding, 0, count, size};
   const uint64_t padded = tachy_pad8(size);
-  if (!tachy_buffer_append(&c->heads, &head, sizeof head) || !tachy_buffer_reserve(&c->bytes, padded)) {
+  if (!tachy_bytes_append(&c->heads, &head, sizeof head) || !tachy_bytes_reserve(&c->bytes, padded)) {
     c->failed = 1;
     return NULL;
   }
@@ -18,7 +18,7 @@ static uint8_t *add(tachy_columns *c, tachy_column_id id, uint16_t encoding, uin
   return at;
 }
 
-static uint8_t *put(uint8_t *at, const tachy_buffer *buffer) {
+static uint8_t *put(uint8_t *at, const tachy_bytes *buffer) {
   if (buffer->size) memcpy(at, buffer->bytes, buffer->size);
   return at + buffer->size;
 }
@@ -28,7 +28,7 @@ void tachy_columns_plane(tachy_columns *c, tachy_column_id id, const tachy_plane
   if (at) put(put(at, &plane->low), &plane->high);
 }
 
-void tachy_columns_bytes(tachy_columns *c, tachy_column_id id, uint16_t encoding, const tachy_buffer *buffer) {
+void tachy_columns_buffer(tachy_columns *c, tachy_column_id id, uint16_t encoding, const tachy_bytes *buffer) {
   const uint64_t count = encoding == TACHY_ENCODING_F64 ? buffer->size / 8 : buffer->size;
   uint8_t *const at = add(c, id, encoding, count, buffer->size);
   if (at) put(at, buffer);
@@ -115,17 +115,17 @@ static void add_sets(tachy_columns *c, tachy_tables *tables) {
 
 static void add_strings(tachy_columns *c, tachy_tables *tables) {
   tachy_plane sizes = {0};
-  tachy_buffer bytes = {0};
+  tachy_bytes bytes = {0};
   for (uint32_t i = 0; i < tachy_index_count(&tables->strings); i++) {
     const tachy_string string = tachy_registry_string(tachy_index_number(&tables->strings, i));
-    if (!tachy_plane_append(&sizes, string.size) || !tachy_buffer_append(&bytes, string.text, string.size)) {
+    if (!tachy_plane_append(&sizes, string.size) || !tachy_bytes_append(&bytes, string.text, string.size)) {
       c->failed = 1;
     }
   }
   tachy_columns_plane(c, TACHY_COLUMN_STRING_SIZE, &sizes);
-  tachy_columns_bytes(c, TACHY_COLUMN_STRING_BYTES, TACHY_ENCODING_BYTES, &bytes);
+  tachy_columns_buffer(c, TACHY_COLUMN_STRING_BYTES, TACHY_ENCODING_BYTES, &bytes);
   tachy_plane_free(&sizes);
-  tachy_buffer_free(&bytes);
+  tachy_bytes_free(&bytes);
 }
 
 void tachy_columns_tables(tachy_columns *c, tachy_tables *tables) {
@@ -143,7 +143,7 @@ uint8_t *tachy_columns_finish(tachy_columns *c, uint64_t *size) {
     memcpy(body, &head, sizeof head);
     put(put(body + sizeof head, &c->heads), &c->bytes);
   }
-  tachy_buffer_free(&c->heads);
-  tachy_buffer_free(&c->bytes);
+  tachy_bytes_free(&c->heads);
+  tachy_bytes_free(&c->bytes);
   return body;
 }

@@ -5,13 +5,13 @@
 #include "stream.h"
 
 typedef struct tachy_columns {
-  tachy_buffer heads; /* tachy_column each */
-  tachy_buffer bytes;
+  tachy_bytes heads; /* tachy_column each */
+  tachy_bytes bytes;
   int failed;
 } tachy_columns;
 
 void tachy_columns_plane(tachy_columns *columns, tachy_column_id id, const tachy_plane *plane);
-void tachy_columns_bytes(tachy_columns *columns, tachy_column_id id, uint16_t encoding, const tachy_buffer *buffer);
+void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, const tachy_bytes *buffer);
 /* One column of all streams' planes or buffers, one after the other. */
 void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams, unsigned plane);
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);

@@ -114,39 +114,39 @@ tachy_status tachy_description_start(const tachy_config *config) {
   return status;
 }
 
-static int put(tachy_buffer *json, const char *text) { return tachy_buffer_append(json, text, strlen(text)); }
+static int put(tachy_bytes *json, const char *text) { return tachy_bytes_append(json, text, strlen(text)); }
 
 /* A JSON string; what is not UTF-8 becomes '?'. */
-static int put_string(tachy_buffer *json, const char *text) {
+static int put_string(tachy_bytes *json, const char *text) {
   static const char digits[] = "0123456789abcdef";
   const uint64_t size = strlen(text);
-  if (!tachy_buffer_reserve(json, 6 * size + 2)) return 0;
-  tachy_buffer clean = {0};
-  if (!tachy_buffer_append(&clean, text, size + 1)) return 0;
+  if (!tachy_bytes_reserve(json, 6 * size + 2)) return 0;
+  tachy_bytes clean = {0};
+  if (!tachy_bytes_append(&clean, text, size + 1)) return 0;
   tachy_text_clean(clean.bytes, size);
-  tachy_buffer_put(json, "\"", 1);
+  tachy_bytes_put(json, "\"", 1);
   for (uint64_t i = 0; i < size; i++) {
     const uint8_t c = clean.bytes[i];
     if (c == '"' || c == '\\') {
       const char escaped[2] = {'\\', (char)c};
-      tachy_buffer_put(json, escaped, 2);
+      tachy_bytes_put(json, escaped, 2);
     } else if (c < 0x20) {
       const char escaped[6] = {'\\', 'u', '0', '0', digits[c >> 4], digits[c & 15]};
-      tachy_buffer_put(json, escaped, 6);
+      tachy_bytes_put(json, escaped, 6);
     } else {
-      tachy_buffer_put(json, &c, 1);
+      tachy_bytes_put(json, &c, 1);
     }
   }
-  tachy_buffer_put(json, "\"", 1);
-  tachy_buffer_free(&clean);
+  tachy_bytes_put(json, "\"", 1);
+  tachy_bytes_free(&clean);
   return 1;
 }
 
-static int put_member(tachy_buffer *json, const char *key, const char *value) {
+static int put_member(tachy_bytes *json, const char *key, const char *value) {
   return put_string(json, key) && put(json, ":") && put_string(json, value) && put(json, ",");
 }
 
-static int put_number(tachy_buffer *json, const char *key, uint64_t value) {
+static int put_number(tachy_bytes *json, const char *key, uint64_t value) {
   char text[21];
   char *at = text + sizeof text - 1;
   *at = 0;
@@ -155,7 +155,7 @@ static int put_number(tachy_buffer *json, const char *key, uint64_t value) {
   return put_string(json, key) && put(json, ":") && put(json, at) && put(json, ",");
 }
 
-static int write_json(tachy_buffer *json, int exited) {
+static int write_json(tachy_bytes *json, int exited) {
   char id[37];
   tachy_uuid_print(process_id, id);
   int ok = put(json, "{") && put_member(json, "process_id", id);
@@ -173,7 +173,7 @@ static int write_json(tachy_buffer *json, int exited) {
   return ok && put(json, "}}");
 }
 
-int tachy_description_write(tachy_buffer *json, int exited) {
+int tachy_description_write(tachy_bytes *json, int exited) {
   tachy_os_lock(&mutex);
   const int ok = write_json(json, exited);
   tachy_os_unlock(&mutex);

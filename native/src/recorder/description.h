@@ -10,7 +10,7 @@
 tachy_status tachy_description_start(const tachy_config *config);
 void tachy_description_process_id(uint8_t id[16]);
 /* JSON text. 0: no memory. */
-int tachy_description_write(tachy_buffer *json, int exited);
+int tachy_description_write(tachy_bytes *json, int exited);
 /* A random UUID. 0: the system has no randomness. */
 int tachy_uuid_random(uint8_t id[16]);
 

@@ -25,7 +25,7 @@ static int put_head(tachy_channel *channel, tachy_stream *s, uint64_t ticks, uin
 static int put_metric(tachy_channel *channel, tachy_stream *s, const tachy_metric_record *record) {
   const tachy_raw_metric raw = {record->value, tachy_index_place(&channel->tables.sites, record->site), 0};
   return put_head(channel, s, record->ticks, record->site, record->set) &&
-         tachy_buffer_append(&s->raw, &raw, sizeof raw);
+         tachy_bytes_append(&s->raw, &raw, sizeof raw);
 }
 
 static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
@@ -39,11 +39,11 @@ static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
         ok = tachy_plane_append(&s->planes[TACHY_PLANE_INT], tachy_zigzag((int64_t)word));
         break;
       case TACHY_ARG_F64:
-        ok = tachy_buffer_append(&s->floats, &word, sizeof word);
+        ok = tachy_bytes_append(&s->floats, &word, sizeof word);
         break;
       case TACHY_ARG_TEXT: {
         const uint64_t size = (uint32_t)word;
-        ok = tachy_plane_append(&s->planes[TACHY_PLANE_TEXT_SIZE], size) && tachy_buffer_append(&s->text, at + 4, size);
+        ok = tachy_plane_append(&s->planes[TACHY_PLANE_TEXT_SIZE], size) && tachy_bytes_append(&s->text, at + 4, size);
         if (ok) tachy_text_clean(s->text.bytes + s->text.size - size, size);
         at += tachy_pad8(4 + size) - 8;
         break;

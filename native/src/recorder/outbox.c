@@ -108,7 +108,7 @@ void tachy_outbox_drop(tachy_class cls, uint64_t events) {
   tachy_os_unlock(&mutex);
 }
 
-static tachy_batch *make_batch(tachy_block *blocks, const tachy_buffer *description, int last) {
+static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *description, int last) {
   tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
   if (!batch) return NULL;
   memset(batch, 0, sizeof *batch);
@@ -134,7 +134,7 @@ static void free_blocks(tachy_block *blocks) {
   }
 }
 
-void tachy_outbox_put(tachy_block *blocks, tachy_buffer description, int last) {
+void tachy_outbox_put(tachy_block *blocks, tachy_bytes description, int last) {
   tachy_os_lock(&mutex);
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
   if (batch) {
@@ -149,7 +149,7 @@ void tachy_outbox_put(tachy_block *blocks, tachy_buffer description, int last) {
     enforce_limit();
   } else {
     free_blocks(blocks);
-    tachy_buffer_free(&description);
+    tachy_bytes_free(&description);
   }
   if (last) closed = 1;
   tachy_os_wake_all(&changed);

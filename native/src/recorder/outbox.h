@@ -10,12 +10,12 @@ struct tachy_batch {
   uint64_t session;
   uint8_t id[16];
   uint8_t process_id[16];
-  tachy_buffer description;
+  tachy_bytes description;
   tachy_block *blocks; /* as they will lie */
   uint32_t block_count;
   int taken;
-  int last;           /* of its session: goes even without blocks */
-  tachy_buffer bytes; /* as it travels, once somebody asked */
+  int last;          /* of its session: goes even without blocks */
+  tachy_bytes bytes; /* as it travels, once somebody asked */
 };
 
 /* What the collector found out since it last told. */
@@ -36,7 +36,7 @@ void tachy_outbox_tell(const tachy_progress *totals);
 /* Events whose block could not be made. */
 void tachy_outbox_drop(tachy_class cls, uint64_t events);
 /* Takes the blocks over, with the description. Without blocks only as the last. */
-void tachy_outbox_put(tachy_block *blocks, tachy_buffer description, int last);
+void tachy_outbox_put(tachy_block *blocks, tachy_bytes description, int last);
 uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);

@@ -11,7 +11,7 @@ static int reserve(tachy_stream *s, uint64_t rows) {
 }
 
 static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_async_record *record) {
-  if (!tachy_buffer_append(&s->raw, record, sizeof *record)) {
+  if (!tachy_bytes_append(&s->raw, record, sizeof *record)) {
     tachy_stream_drop(channel, s, 1);
     return;
   }

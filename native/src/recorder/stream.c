@@ -76,9 +76,9 @@ void tachy_stream_next_block(tachy_stream *s) {
 
 void tachy_stream_free(tachy_stream *s) {
   for (unsigned i = 0; i < TACHY_PLANES; i++) tachy_plane_free(&s->planes[i]);
-  tachy_buffer_free(&s->floats);
-  tachy_buffer_free(&s->text);
-  tachy_buffer_free(&s->raw);
+  tachy_bytes_free(&s->floats);
+  tachy_bytes_free(&s->text);
+  tachy_bytes_free(&s->raw);
   tachy_os_release(s->levels);
   tachy_os_release(s);
 }

@@ -79,9 +79,9 @@ typedef struct tachy_stream {
   uint64_t begin_ticks;
   uint64_t end_ticks;
   tachy_plane planes[TACHY_PLANES];
-  tachy_buffer floats; /* log arguments */
-  tachy_buffer text;
-  tachy_buffer raw; /* tachy_raw_metric, or tachy_async_record */
+  tachy_bytes floats; /* log arguments */
+  tachy_bytes text;
+  tachy_bytes raw; /* tachy_raw_metric, or tachy_async_record */
   /* spans */
   uint64_t long_duration;
   uint32_t depth;    /* of the last row: so many spans are open there */

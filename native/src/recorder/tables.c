@@ -5,11 +5,11 @@ uint32_t tachy_index_add(tachy_index *index, uint32_t number) {
   const uint64_t size = ((uint64_t)number + 1) * 4;
   if (index->places.size < size) {
     const uint64_t more = size - index->places.size;
-    if (!tachy_buffer_reserve(&index->places, more)) return 0;
+    if (!tachy_bytes_reserve(&index->places, more)) return 0;
     memset(index->places.bytes + index->places.size, 0, more);
     index->places.size = size;
   }
-  if (!tachy_buffer_append(&index->used, &number, sizeof number)) return 0;
+  if (!tachy_bytes_append(&index->used, &number, sizeof number)) return 0;
   const uint32_t place = tachy_index_count(index);
   ((uint32_t *)(void *)index->places.bytes)[number] = place;
   return place;
@@ -31,7 +31,7 @@ void tachy_tables_clear(tachy_tables *tables) {
 void tachy_tables_free(tachy_tables *tables) {
   tachy_index *const all[] = {&tables->sites, &tables->sets, &tables->strings};
   for (unsigned i = 0; i < 3; i++) {
-    tachy_buffer_free(&all[i]->places);
-    tachy_buffer_free(&all[i]->used);
+    tachy_bytes_free(&all[i]->places);
+    tachy_bytes_free(&all[i]->used);
   }
 }

@@ -6,8 +6,8 @@
 
 /* Numbers of the registry -> 1, 2, 3 … in this block. */
 typedef struct tachy_index {
-  tachy_buffer places; /* u32 by number: 0, or its place */
-  tachy_buffer used;   /* u32 numbers by place - 1 */
+  tachy_bytes places; /* u32 by number: 0, or its place */
+  tachy_bytes used;   /* u32 numbers by place - 1 */
 } tachy_index;
 
 typedef struct tachy_tables {
