@@ -102,17 +102,23 @@ def _served(trace: bytes, deadline: float) -> Iterator[None]:
 
 
 def judge(
-    trace: bytes, *, sql: tuple[str, ...] = (), png: Path | None = None, clicks: tuple[str, ...] = (), seconds: float = 120
+    trace: bytes,
+    *,
+    sql: tuple[str, ...] = (),
+    png: Path | None = None,
+    visible: tuple[int, int] | None = None,
+    seconds: float = 120,
 ) -> dict[str, Any]:
-    """What the UI says of the trace; `sql` answers come as a list of lists of rows. Before the screenshot the tracks
-    whose titles are in `clicks` are unfolded. Raises TimeoutError."""
+    """What the UI says of the trace; `sql` answers come as a list of lists of rows. The screenshot shows all tracks
+    unfolded, at the times `visible` (UTC ns) or all. Raises TimeoutError."""
     from playwright.sync_api import sync_playwright
 
     deadline = time.monotonic() + seconds
     with _served(trace, deadline), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM))
-        page = browser.new_page(viewport={"width": 1600, "height": 1000})
-        page.goto(f"http://127.0.0.1:{PORT}/#!/?url=http://127.0.0.1:{PORT}/the.pftrace")
+        page = browser.new_page(viewport={"width": 1600, "height": 1400})
+        where = f"&visStart={visible[0]}&visEnd={visible[1]}" if visible else ""
+        page.goto(f"http://127.0.0.1:{PORT}/#!/?url=http://127.0.0.1:{PORT}/the.pftrace{where}")
 
         def ask(text: str) -> Any:
             return page.evaluate(QUERY, text)
@@ -131,11 +137,9 @@ def judge(
         if sql:
             answer["sql"] = [ask(text) for text in sql]
         if png is not None:
+            page.get_by_text("Default Workspace").wait_for()
+            page.evaluate("() => (globalThis.app || self.app).commands.runCommand('dev.perfetto.ExpandAllGroups')")
             time.sleep(3)
-            for title in clicks:
-                page.get_by_text(title, exact=True).first.click()
-                time.sleep(0.5)
-            time.sleep(2)
             page.screenshot(path=str(png))
         browser.close()
     return answer
@@ -146,12 +150,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("trace", type=Path)
     parser.add_argument("--sql")
     parser.add_argument("--png", type=Path)
-    parser.add_argument("--click", action="append", default=[], help="unfold the track of this title first")
+    parser.add_argument("--visible", nargs=2, type=int, metavar="NS", help="times of the screenshot, UTC ns")
     parser.add_argument("--timeout", type=float, default=120.0)
     given = parser.parse_args(argv)
     sql = (given.sql,) if given.sql else ()
     data = given.trace.read_bytes()
-    answer = judge(data, sql=sql, png=given.png, clicks=tuple(given.click), seconds=given.timeout)
+    visible = (given.visible[0], given.visible[1]) if given.visible else None
+    answer = judge(data, sql=sql, png=given.png, visible=visible, seconds=given.timeout)
     if sql:
         answer["sql"] = answer["sql"][0]
     print(json.dumps(answer))

@@ -100,7 +100,8 @@ static int64_t scan(span trace) {
       if (f.number == 10 && f.type == 0) sequence = f.value;
       if (f.type != 2) continue;
       if (f.number == 59 && lookup(f.bytes, defaults_path, &default_uuid) < 0) return -1;
-      if (f.number == 11 && (lookup(f.bytes, type_path, &type) < 0 || lookup(f.bytes, track_path, &track) < 0)) return -1;
+      if (f.number == 11 && (lookup(f.bytes, type_path, &type) < 0 || lookup(f.bytes, track_path, &track) < 0))
+        return -1;
       if (f.number == 60) {
         if (lookup(f.bytes, uuid_path, &uuid) < 0) return -1;
         for (span d = f.bytes; d.at < d.end;) {

@@ -6,7 +6,7 @@
 
 /* Bytes that one block may become: far above what a well-formed block needs (23 bytes a packet, 4 bytes of block a
  * span), far below what a hostile one could ask for. */
-#define OUTPUT_BASE (UINT64_C(64) << 20)
+#define OUTPUT_BASE (UINT64_C(16) << 20)
 #define OUTPUT_FACTOR UINT64_C(256)
 
 static tachy_read_status fail(tachy_read_error *error, tachy_read_status status, const char *text) {
