@@ -272,7 +272,7 @@ static inline int64_t tachy_unzigzag(uint64_t v) { return (int64_t)((v >> 1) ^ (
 static inline double tachy_clock_rate(const tachy_block_header *h) {
   const int64_t ticks = (int64_t)(h->ticks1 - h->ticks0);
   if (ticks <= 0 || h->utc1 <= h->utc0) return h->frequency ? 1e9 / (double)h->frequency : 1.0;
-  return (double)(h->utc1 - h->utc0) / (double)ticks;
+  return (double)((uint64_t)h->utc1 - (uint64_t)h->utc0) / (double)ticks;
 }
 
 /* The conversion saturates instead of overflowing: blocks come from outside. */
