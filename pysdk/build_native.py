@@ -82,7 +82,7 @@ ffi.set_source(
     sources=sources(),
     include_dirs=[str(NATIVE / "include"), str(NATIVE / "src")],
     # our own types need more of CPython than its limited API has, so the extension is for one version
-    define_macros=[("TACHY_STATIC", "1"), ("_CFFI_NO_LIMITED_API", None)],
+    define_macros=[("TACHY_STATIC", "1"), ("_GNU_SOURCE", "1"), ("_CFFI_NO_LIMITED_API", None)],
     py_limited_api=False,
     extra_compile_args=flags(),
     extra_link_args=[] if sys.platform == "win32" else ["-pthread"],

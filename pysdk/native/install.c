@@ -57,6 +57,7 @@ static int install(PyObject *module) {
     Py_DECREF(function);
   }
   Py_DECREF(name);
+  if (PyModule_AddStringConstant(module, "version", TACHY_VERSION) < 0) return -1;
   if (tpy_span_ready() < 0 || add_type(module, "Span", &tpy_span_type) < 0) return -1;
   if (add_type(module, "SpanFunction", &tpy_function_type) < 0) return -1;
   if (add_type(module, "AsyncHandle", &tpy_async_type) < 0) return -1;

@@ -8,6 +8,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 ffi: Any
 lib: Any
+version: str
 
 @final
 class Span:

@@ -35,6 +35,7 @@ from tachy._native import (  # noqa: E402 - they exist since the line above
     properties,
     span,
     span_at,
+    version,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "properties",
     "span",
     "span_at",
+    "version",
 ]

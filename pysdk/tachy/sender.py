@@ -9,9 +9,11 @@ from __future__ import annotations
 import email.utils
 import logging
 import random
+import socket
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -72,6 +74,7 @@ class Sender:
             headers={"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"},
         )
         self._hurry = threading.Event()  # wakes the thread from its back-off
+        self._socket: socket.socket | None = None
         self._stopping = False
         self._delay = FIRST_DELAY
         self._away = False  # and has been said so
@@ -97,11 +100,11 @@ class Sender:
     def close(self, timeout: float = 1.0) -> bool:
         """Ends the thread. Call it after the recorder's stop. False when it hangs in the network still."""
         self._thread.join(timeout)
-        if self._thread.is_alive():
-            self._http.close()  # whatever it waits for fails now
+        if self._thread.is_alive() and self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)  # whatever it waits for fails now
             self._thread.join(timeout)
         self.abandon()
-        self._http.close()
         return not self._thread.is_alive()
 
     def abandon(self) -> None:
@@ -129,6 +132,7 @@ class Sender:
                 if outcome == RETRY:
                     self._pause(wait)
         finally:
+            self._http.close()
             own_threads.discard(threading.get_ident())
 
     def _pause(self, asked: float) -> None:
@@ -139,6 +143,11 @@ class Sender:
         self._delay = min(self._delay * 2.0, LONGEST_DELAY)
         self._hurry.wait(delay)
         self._hurry.clear()
+
+    def _notice(self, event: str, info: dict[str, Any]) -> None:
+        """Httpcore's trace: keeps the socket, so that close() can end a request that hangs."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
 
     def _compress(self, batch: Any) -> None:
         size = ffi.new("uint64_t *")
@@ -157,11 +166,12 @@ class Sender:
         if data == ffi.NULL:
             return RETRY, 0.0
         try:
-            answer = self._http.post(self._url, content=bytes(ffi.buffer(data, size[0])))
+            content = bytes(ffi.buffer(data, size[0]))
+            answer = self._http.post(self._url, content=content, extensions={"trace": self._notice})
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             self._refused(str(error))
             return REFUSED, 0.0
-        except (httpx.HTTPError, RuntimeError) as error:  # RuntimeError: closed by close()
+        except (httpx.HTTPError, OSError) as error:
             self._unavailable(f"{type(error).__name__}: {error}")
             return RETRY, 0.0
         if answer.is_success:

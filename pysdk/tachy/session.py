@@ -101,8 +101,8 @@ def start(
             _log.warning("tachy.start was called again: the running session goes on, unchanged")
             return _session.process_id
         parent = os.environ.get(PARENT)
-        _start_recorder(values, properties or {})
         sender = Sender(values["url"], values["send_timeout"])
+        _start_recorder(values, properties or {})
         sender.start()
         handler = LoggingHandler() if values["logging"] else None
         if handler is not None:

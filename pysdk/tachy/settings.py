@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from tachy.errors import SettingsError
 
@@ -64,9 +65,17 @@ def _seconds(value: object) -> float:
 
 def _http(value: object) -> str:
     text = str(value).rstrip("/")
-    if not text.startswith(("http://", "https://")):
+    if not text.startswith(("http://", "https://")) or not _has_host(text):
         raise ValueError("an address like http://127.0.0.1:9000")
     return text
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _flight(value: object) -> str:

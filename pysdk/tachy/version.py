@@ -1,10 +1,7 @@
-"""The version: of the installed distribution, which pyproject.toml names once."""
+"""The version, which is the recorder's: native/include/tachy/tachy.h. A test compares it with pyproject.toml's."""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from tachy.recorder import version
 
-try:
-    VERSION = version("tachy")
-except PackageNotFoundError:  # used from a folder, not installed
-    VERSION = "0.0.0+source"
+VERSION = version

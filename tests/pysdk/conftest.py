@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-
 import tachy
+
 from tests.pysdk.sink import Sink
 
 

@@ -33,7 +33,7 @@ class Answer(NamedTuple):
 class Sink:
     """A context manager; `url` is where it listens."""
 
-    def __init__(self, answers: Callable[[int], Answer] | None = None) -> None:
+    def __init__(self, answers: Callable[[int], Answer] | None = None, port: int = 0) -> None:
         self.answers = answers or (lambda number: Answer())
         self.batches: list[bytes] = []  # taken: answered with 200, the same batch once
         self.requests: list[tuple[float, str, int]] = []  # time, path, status
@@ -49,7 +49,7 @@ class Sink:
                 sink.connections += 1
                 super().setup()
 
-            def do_POST(self) -> None:  # noqa: N802 - http.server's name
+            def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 with sink._lock:
                     answer = sink.answers(len(sink.requests))
@@ -77,7 +77,7 @@ class Sink:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a client that was killed, or has closed
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 

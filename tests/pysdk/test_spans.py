@@ -12,8 +12,8 @@ import weakref
 from collections.abc import Iterator
 
 import pytest
-
 import tachy
+
 from tests.pysdk.sink import Sink
 
 
@@ -68,9 +68,13 @@ def test_with_spans_nest_as_the_program_does(session: Sink) -> None:
 
 
 def test_with_gives_the_span_and_lets_exceptions_through(session: Sink) -> None:
-    with pytest.raises(ZeroDivisionError), tachy.span("failing") as span:
-        assert span.name == "failing"
-        _ = 1 / 0
+    def fail() -> None:
+        with tachy.span("failing") as span:
+            assert span.name == "failing"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with contextlib.ExitStack() as stack:
         assert stack.enter_context(tachy.span("stacked")).name == "stacked"
     tachy.stop()

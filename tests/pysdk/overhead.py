@@ -1,0 +1,154 @@
+"""What recording costs a Python program, in nanoseconds above an empty loop of the same shape.
+
+    python -m tests.pysdk.overhead            # prints a table; exit 1 beyond a budget
+
+Interleaved: every round times each candidate once, the best of all rounds counts. A sink takes what is recorded.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import tachy
+
+ROUNDS = 60
+CALLS = 20_000
+BUDGETS = {"begin + end": 40.0, "with SPAN": 100.0, "with span(name)": 130.0, "decorator": 60.0, "metric": 60.0}
+
+SPAN = tachy.span("constant")
+SET = tachy.properties({"map": "e1m1"})
+log = logging.getLogger("overhead")
+null_log = logging.getLogger("overhead.null")
+
+
+def plain() -> None: ...
+
+
+@tachy.span("decorated")
+def decorated() -> None: ...
+
+
+def empty(n: int) -> None:
+    for _ in range(n):
+        pass
+
+
+def begin_end(n: int) -> None:
+    begin, end, span = tachy.begin, tachy.end, SPAN
+    for _ in range(n):
+        end(begin(span))
+
+
+def with_constant(n: int) -> None:
+    span = SPAN
+    for _ in range(n):
+        with span:
+            pass
+
+
+def with_name(n: int) -> None:
+    for _ in range(n):
+        with tachy.span("inline"):
+            pass
+
+
+def call_plain(n: int) -> None:
+    f = plain
+    for _ in range(n):
+        f()
+
+
+def call_decorated(n: int) -> None:
+    f = decorated
+    for _ in range(n):
+        f()
+
+
+def metric(n: int) -> None:
+    f = tachy.metric
+    for _ in range(n):
+        f("speed", 3)
+
+
+def metric_unit_set(n: int) -> None:
+    f, properties = tachy.metric, SET
+    for _ in range(n):
+        f("speed", 2.5, unit="m/s", properties=properties)
+
+
+def metric_dict(n: int) -> None:
+    f = tachy.metric
+    for _ in range(n):
+        f("speed", 2.5, properties={"map": "e1m1"})
+
+
+def message(n: int) -> None:
+    f = tachy.log
+    for _ in range(n):
+        f("info", "a message of some length")
+
+
+def logging_tachy(n: int) -> None:
+    for i in range(n // 20):
+        log.info("a message of some length %d", i)
+
+
+def logging_null(n: int) -> None:
+    for i in range(n // 20):
+        null_log.info("a message of some length %d", i)
+
+
+def measure() -> dict[str, float]:
+    """Nanoseconds per call of each candidate."""
+    # name: (function, what is subtracted, calls are n / this)
+    cases: dict[str, tuple[Callable[[int], None], Callable[[int], None], int]] = {
+        "begin + end": (begin_end, empty, 1),
+        "with SPAN": (with_constant, empty, 1),
+        "with span(name)": (with_name, empty, 1),
+        "decorator": (call_decorated, call_plain, 1),
+        "metric": (metric, empty, 1),
+        "metric, unit and Properties": (metric_unit_set, empty, 1),
+        "metric, properties in a dict": (metric_dict, empty, 1),
+        "log": (message, empty, 1),
+        "logging, LoggingHandler": (logging_tachy, empty, 20),
+        "logging, NullHandler": (logging_null, empty, 20),
+    }
+    functions = list(dict.fromkeys(f for case in cases.values() for f in case[:2]))
+    best = dict.fromkeys(functions, float("inf"))
+    gc.disable()
+    for _ in range(ROUNDS):
+        for function in functions:
+            begin = time.perf_counter_ns()
+            function(CALLS)
+            best[function] = min(best[function], time.perf_counter_ns() - begin)
+        tachy.flush(5)
+    gc.enable()
+    return {name: (best[f] - best[base] / per) / (CALLS / per) for name, (f, base, per) in cases.items()}
+
+
+def main() -> int:
+    """Prints the figures; 1 if one is beyond its budget."""
+    from tests.pysdk.sink import Sink
+
+    for logger, handler in ((log, tachy.LoggingHandler()), (null_log, logging.NullHandler())):
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    with Sink() as sink:
+        tachy.start(sink.url, span_ring_bytes=1 << 24, metric_ring_bytes=1 << 24, log_ring_bytes=1 << 24)
+        found = measure()
+        tachy.stop(30)
+    over = [name for name, budget in BUDGETS.items() if found[name] > budget]
+    for name, ns in found.items():
+        print(f"{name:32} {ns:8.1f} ns  {f'budget {BUDGETS[name]:.0f}' if name in BUDGETS else ''}")
+    print(json.dumps({"dropped": tachy.stats().dropped, "over budget": over}))
+    return 1 if over else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

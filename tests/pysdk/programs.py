@@ -1,0 +1,22 @@
+"""Programs in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+
+def run(program: str, url: str, *, seconds: float = 30, code: int = 0) -> str:
+    """Runs a program with TACHY_URL; returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-W", "error", "-c", textwrap.dedent(program)],
+        env={**os.environ, "TACHY_URL": url},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout

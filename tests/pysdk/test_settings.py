@@ -1,0 +1,81 @@
+"""Settings: argument over environment over default; a bad argument is an error, a bad variable a warning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import tachy
+from tachy import settings
+
+from tests.pysdk.sink import Sink
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_argument_over_environment_over_default() -> None:
+    assert settings.resolve("url", None, {}) == "http://127.0.0.1:9000"
+    assert settings.resolve("url", None, {"TACHY_URL": "http://there:1/"}) == "http://there:1"
+    assert settings.resolve("url", "https://here", {"TACHY_URL": "http://there:1"}) == "https://here"
+    assert settings.resolve("level", "WARNING", {}) == 3
+    assert settings.resolve("level", 6, {}) == 6
+    assert settings.resolve("logging", None, {"TACHY_LOGGING": "on"}) is True
+    assert settings.resolve("flush_ms", None, {"TACHY_FLUSH_MS": ""}) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("url", "127.0.0.1:9000"),
+        ("url", "http://[::1"),
+        ("url", "http://"),
+        ("url", "http://a:b"),
+        ("flight_url", "http://x"),
+        ("level", "loud"),
+        ("logging", "perhaps"),
+        ("flush_ms", 0),
+        ("span_ring_bytes", 1000),
+        ("exit_timeout", -1),
+    ],
+)
+def test_bad_arguments_are_errors_and_bad_variables_warnings(
+    name: str, value: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(tachy.SettingsError, match=re.escape(f"not {value!r}")):
+        settings.resolve(name, value, {})
+    default = settings.resolve(name, None, {})
+    assert settings.resolve(name, None, {f"TACHY_{name.upper()}": str(value)}) == default
+    assert next(record.getMessage() for record in caplog.records).startswith(f"ignored TACHY_{name.upper()}=")
+
+
+def test_start_takes_every_setting_of_the_recorder(sink: Sink) -> None:
+    with pytest.raises(tachy.SettingsError):
+        tachy.start(sink.url, level="loud")
+    with pytest.raises(TypeError):
+        tachy.start(sink.url, colour="red")  # type: ignore[call-arg]
+    tachy.start(
+        sink.url,
+        level="warn",
+        flush_ms=10,
+        block_events=1000,
+        span_ring_bytes=1 << 14,
+        metric_ring_bytes=1 << 14,
+        log_ring_bytes=1 << 14,
+        outbox_bytes=1 << 20,
+        exit_timeout=1,
+        send_timeout=5,
+    )
+    tachy.log("info", "off")
+    tachy.log("error", "on")
+    with tachy.span("s"):
+        pass
+    tachy.set_level("trace")
+    tachy.log("info", "on now")
+    tachy.stop()
+    assert [row["msg"] for row in sink.rows("log")] == ["on", "on now"]
+    assert sink.events() == {"log": 2, "span": 1}
+
+
+def test_docs_have_the_table() -> None:
+    assert settings.table() in (ROOT / "docs/python.md").read_text()
