@@ -68,6 +68,7 @@ static void free_thread(perfetto_thread *thread) {
 /* Everything but what identifies the process: it may go on after tachy_perfetto_finish. */
 static void forget(perfetto_process *p, uint64_t seed) {
   for (uint64_t i = 0; i < p->thread_count; i++) free_thread(p->threads + i);
+  for (uint64_t i = 0; i < p->frames_count; i++) perfetto_map_free(&p->frames[i].sequence.interned);
   for (uint64_t i = 0; i < p->async_site_count; i++) free(p->async_sites[i].text);
   free(p->threads);
   free(p->frames);
