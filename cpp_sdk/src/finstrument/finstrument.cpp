@@ -27,7 +27,7 @@
 
 namespace {
 
-// From function to site -----------------------------------------------------------------------------------------------
+// From function to site ---------------------------------------------------------------------------------------------
 
 struct Slot {
   std::uintptr_t function;  // 0: free; stored after the site
@@ -105,8 +105,7 @@ tachy_site *add_site(std::uintptr_t function) {
   return site ? site : &no_site;
 }
 
-// Who made the entries of the shadow stack
-// -----------------------------------------------------------------------------
+// Who made the entries of the shadow stack --------------------------------------------------------------------------
 
 struct Entry {
   std::uintptr_t function;
@@ -118,7 +117,6 @@ struct Entry {
 struct Local {
   Entry entries[TACHY_DEPTH_MAX + 1];  // [depth] is the top; [0] is nobody's, shallower than any frame
   std::uint32_t too_deep;              // functions entered beyond TACHY_DEPTH_MAX and not left
-  std::uintptr_t too_deep_frame;       // of the first of them
 };
 
 TACHY_THREAD_LOCAL Local *local;
@@ -190,6 +188,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   tachy_thread *const thread = tachy_this_thread_;
   if (thread != &tachy_no_thread_) end_dead(thread, mine, frame);
   if (thread->depth < TACHY_DEPTH_MAX) {
+    mine->too_deep = 0;
     note(mine, thread->depth + 1, function, frame, id);
     tachy_span_open_(thread, thread->depth, id, tachy_ticks());
     return;
@@ -198,8 +197,6 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   if (scope) {
     note(mine, scope, function, frame, id);
   } else if (tachy_this_thread_->depth == TACHY_DEPTH_MAX) {
-    if (frame > mine->too_deep_frame) mine->too_deep = 0;
-    if (mine->too_deep == 0) mine->too_deep_frame = frame;
     mine->too_deep++;
   }
 }
@@ -215,24 +212,27 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
   Local *const mine = local;
   tachy_thread *const thread = tachy_this_thread_;
   if (!mine || thread->depth > TACHY_DEPTH_MAX) return;
+  const std::uint32_t depth = thread->depth;
   if (mine->too_deep) {
-    if (frame <= mine->too_deep_frame) {
+    if (depth == TACHY_DEPTH_MAX && frame <= mine->entries[depth].frame) {
       mine->too_deep--;
       return;
     }
     mine->too_deep = 0;
   }
-  for (std::uint32_t top = thread->depth; top > 0; top--) {
+  std::uint32_t found = 0;
+  for (std::uint32_t top = depth; top > 0; top--) {
+    if (!is_ours(thread, mine, top)) continue;
     const Entry *const entry = &mine->entries[top];
-    if (entry->function == function && entry->frame >= frame && is_ours(thread, mine, top)) {
-      end_down_to(thread, top);
-      return;
-    }
+    const bool deeper = entry->frame < frame;  // dead, or the one that exits, by a jump
+    if (found && !deeper) break;
+    if (entry->function == function) found = top;
+    if (found && !deeper) break;
   }
+  if (found) end_down_to(thread, found);
 }
 
-// The session
-// ----------------------------------------------------------------------------------------------------------
+// The session -------------------------------------------------------------------------------------------------------
 
 tachy_http_sender *sender;
 pid_t owner;
@@ -304,8 +304,7 @@ __attribute__((constructor(101))) void begin() {
 
 }  // namespace
 
-// The hooks
-// ------------------------------------------------------------------------------------------------------------
+// The hooks ---------------------------------------------------------------------------------------------------------
 
 #define TACHY_HOOK extern "C" __attribute__((visibility("default"), no_instrument_function, hot))
 
@@ -341,7 +340,8 @@ TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
     return;
   }
   const Entry *const entry = &mine->entries[depth];
-  if (TACHY_UNLIKELY(entry->function != function || entry->frame < frame || !is_ours(thread, mine, depth))) {
+  if (TACHY_UNLIKELY(entry->function != function || !is_ours(thread, mine, depth) ||
+                     (entry->frame < frame && entry[-1].frame < frame))) {
     exit_slow(function, frame);
     return;
   }
