@@ -1,0 +1,105 @@
+"""`process_spans`: a process's thread spans, and its asynchronous ones with begin and end paired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from tachy_server.bounds import Bounds, Meaning, read
+from tachy_server.decode import Wanted, constant, decode_block
+from tachy_server.tables import Part, Scan, Session, Table, block_parts, lengthy, select_blocks
+from tachy_server.views import ASYNC_EVENTS, THREAD_SPANS, TIME
+
+ASYNC: Final = "async"
+_FIRST: Final = ("stream_id", "thread_name")
+SCHEMA: Final = pa.schema(
+    [THREAD_SPANS.schema.field(name) for name in _FIRST]
+    + [entry for entry in THREAD_SPANS.schema if entry.name not in _FIRST]
+)
+_MEANING: Final = Meaning("begin", "end")
+_EVENTS: Final = (
+    "event_type",
+    "time",
+    "span_id",
+    "parent_span_id",
+    "depth",
+    "hash",
+    "name",
+    "target",
+    "filename",
+    "line",
+)
+_SOURCES: Final = {"id": "span_id", "parent": "parent_span_id"}
+
+
+def table(session: Session, process_id: UUID, types: str) -> Table:
+    """Spans of a process; `types` is thread, async or both."""
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        bounds = read(scan.tree, _MEANING) & session.range & Bounds(process_ids=frozenset([process_id]))
+        if bounds.nothing:
+            return
+        if types in ("thread", "both"):
+            yield from block_parts(session, THREAD_SPANS, bounds, scan)
+        if types in ("async", "both"):
+            yield lambda: _paired(session, process_id, scan)
+
+    return Table(session, SCHEMA, rows)
+
+
+def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.RecordBatch]:
+    """The asynchronous spans that overlap the client's range, in the order of their begins.
+
+    A begin or an end may lie outside of any range that the span crosses, so all of the process's blocks are read. One
+    that has not ended is open and ends, for now, with the newest block.
+    """
+    blocks, _ = select_blocks(session, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
+    batches = []
+    for row, data in session.lake.read_blocks(blocks):
+        session.check()
+        session.blocks_read += 1
+        batches.append(decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.cache))
+    if not batches:
+        return
+    events = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+    is_begin = pc.equal(events.column("event_type"), "begin")
+    begins = events.filter(is_begin).sort_by("time")
+    ends, is_open = _ends(begins, events.filter(pc.invert(is_begin)), max(row.end_time for row in blocks))
+    keep = pc.scalar(True)
+    spans = begins.append_column("end", ends).append_column("is_open", is_open)
+    if session.begin is not None:
+        keep &= pc.field("end") >= pa.scalar(session.begin, TIME)
+    if session.end is not None:
+        keep &= pc.field("time") <= pa.scalar(session.end, TIME)
+    for batch in spans.filter(keep).combine_chunks().to_batches():
+        yield _as_spans(batch, process_id).select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
+
+
+def _ends(begins: pa.Table, ends: pa.Table, latest: int) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """When each begun span ended, or `latest`; and whether it had not."""
+    places = pa.array(range(begins.num_rows), pa.int64())
+    left = pa.table({"span_id": begins.column("span_id"), "place": places})
+    right = pa.table({"span_id": ends.column("span_id"), "end": ends.column("time")})
+    right = right.group_by("span_id").aggregate([("end", "max")])
+    joined = left.join(right, "span_id", join_type="left outer").sort_by("place")
+    found = joined.column("end_max")
+    return pc.coalesce(found, pa.scalar(latest, TIME)), pc.is_null(found)
+
+
+def _as_spans(batch: pa.RecordBatch, process_id: UUID) -> pa.RecordBatch:
+    """Paired events with the columns of SCHEMA."""
+    count = batch.num_rows
+    begin, end = batch.column("time"), batch.column("end")
+    made = {
+        "stream_id": constant("", count),
+        "thread_name": constant(ASYNC, count),
+        "process_id": constant(str(process_id), count),
+        "properties": constant("{}", count),
+        "begin": begin,
+        "duration": pc.subtract(end.cast(pa.int64()), begin.cast(pa.int64())),
+    }
+    arrays = [made[name] if name in made else batch.column(_SOURCES.get(name, name)) for name in SCHEMA.names]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)

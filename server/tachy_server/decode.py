@@ -1,0 +1,221 @@
+"""Blocks to record batches of a view: native code decodes, what is constant is added as dictionaries of one value.
+
+Nothing here loops over events. The cost of a block is its decompression and decoding, both without the GIL.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from tachy_server import reader
+from tachy_server.errors import FormatError
+from tachy_server.sources import NOBODY, ProcessInfo
+from tachy_server.views import ASYNC_EVENTS, LOG_ENTRIES, MEASURES, THREAD_SPANS, TIME, View
+
+if TYPE_CHECKING:
+    from tachy_server.lake import BlockRow
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a block is wanted: times (inclusive, None: all), streams (None: all), spans still open at its end."""
+
+    begin: int | None = None
+    end: int | None = None
+    stream_ids: frozenset[UUID] | None = None
+    open_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A block's threads and rows, as reader.h gives them."""
+
+    threads: tuple[reader.BlockThread, ...]
+    raw: pa.RecordBatch
+
+
+class BlockCache:
+    """The most recently used blocks, decoded, up to `capacity` bytes. Blocks never change, so nothing is stale."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._size = 0
+        self._entries: OrderedDict[tuple[str, UUID], Decoded] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[str, UUID]) -> Decoded | None:
+        """The block, if it is here."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is not None:
+                self._entries.move_to_end(key)
+            return found
+
+    def put(self, key: tuple[str, UUID], decoded: Decoded) -> None:
+        """Keep a whole block."""
+        size = decoded.raw.nbytes
+        if size > self._capacity:
+            return
+        with self._lock:
+            old = self._entries.pop(key, None)
+            self._size += size - (old.raw.nbytes if old is not None else 0)
+            self._entries[key] = decoded
+            while self._size > self._capacity:
+                _, dropped = self._entries.popitem(last=False)
+                self._size -= dropped.raw.nbytes
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return self._size
+
+
+def decode_block(
+    view: View,
+    row: BlockRow,
+    data: memoryview,
+    wanted: Wanted,
+    columns: Sequence[str],
+    process: ProcessInfo | None,
+    cache: BlockCache | None = None,
+) -> pa.RecordBatch:
+    """The wanted rows of a block, with these columns of the view (none at all: a batch that only has a length).
+
+    `data` is the block as stored. Raises FormatError, naming the block, when it cannot be read.
+    """
+    try:
+        decoded = _decode(view, row, data, wanted, cache)
+    except FormatError as error:
+        raise FormatError(f"block {row.block_id} of process {row.process_id} cannot be read: {error}") from None
+    if not columns:
+        return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), len(decoded.raw), [None]))
+    source = _Source(view, row, decoded, process or NOBODY)
+    arrays = [source.column(name) for name in columns]
+    schema = pa.schema([pa.field(name, view.column(name).type) for name in columns])
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def constant(text: str, count: int) -> pa.DictionaryArray:
+    """`count` times the same text, in 4 bytes each that all share."""
+    return pa.DictionaryArray.from_arrays(_zeros(count), pa.array([text], pa.utf8()))
+
+
+def _decode(view: View, row: BlockRow, data: memoryview, wanted: Wanted, cache: BlockCache | None) -> Decoded:
+    key = (view.name, row.block_id)
+    if cache is not None and not wanted.open_end:
+        cached = cache.get(key)
+        if cached is not None:
+            return Decoded(cached.threads, _cut(view, row, cached, wanted))
+    head = reader.check_block(data)
+    stored = data[head.header_size : head.header_size + head.stored_size]
+    body = reader.decompress(head.codec, stored, head.raw_size)
+    numbers = _numbers(row, head.threads, wanted)
+    # Threads are numbered from 1, so 0 is none of them. The native filter takes one; more are left to the predicate.
+    thread = None if numbers is None or len(numbers) > 1 else (numbers or [0])[0]
+    begin = wanted.begin if wanted.begin is not None and wanted.begin > row.begin_time else None
+    end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
+    if wanted.open_end:
+        begin, end = wanted.begin, wanted.end
+    read = _READERS[view.name]
+    options = {"open_end": True} if wanted.open_end else {}
+    raw = read(data[: head.header_size], body, begin=begin, end=end, thread=thread, **options)
+    decoded = Decoded(head.threads, raw)
+    if cache is not None and thread is None and begin is None and end is None and not wanted.open_end:
+        cache.put(key, decoded)
+    return decoded
+
+
+def _numbers(row: BlockRow, threads: Sequence[reader.BlockThread], wanted: Wanted) -> list[int] | None:
+    """Numbers of the threads whose streams are wanted; None for all."""
+    if wanted.stream_ids is None:
+        return None
+    numbers = [
+        thread.number
+        for thread in threads
+        if reader.stream_id(row.process_id, row.cls, thread.number) in wanted.stream_ids
+    ]
+    return None if len(numbers) == len(threads) else numbers
+
+
+def _cut(view: View, row: BlockRow, decoded: Decoded, wanted: Wanted) -> pa.RecordBatch:
+    """What of a whole block is wanted."""
+    raw, masks = decoded.raw, []
+    if wanted.begin is not None and wanted.begin > row.begin_time:
+        masks.append(pc.greater_equal(raw.column(view.time[-1]), pa.scalar(wanted.begin, TIME)))
+    if wanted.end is not None and wanted.end < row.end_time:
+        masks.append(pc.less_equal(raw.column(view.time[0]), pa.scalar(wanted.end, TIME)))
+    numbers = _numbers(row, decoded.threads, wanted)
+    if numbers is not None:
+        indices = [index for index, thread in enumerate(decoded.threads) if thread.number in numbers]
+        masks.append(pc.is_in(raw.column("thread"), pa.array(indices, pa.int32())))
+    for mask in masks[1:]:
+        masks[0] = pc.and_(masks[0], mask)
+    return raw.filter(masks[0]) if masks else raw
+
+
+class _Source:
+    """Columns of one view for the rows of one block."""
+
+    def __init__(self, view: View, row: BlockRow, decoded: Decoded, process: ProcessInfo) -> None:
+        self.row, self.process, self.threads = row, process, decoded.threads
+        self.raw, self.view = decoded.raw, view
+
+    def column(self, name: str) -> pa.Array:
+        make = _CONSTANTS.get(name)
+        if make is not None:
+            return constant(make(self), len(self.raw))
+        if name == "stream_id":
+            ids = [str(reader.stream_id(self.row.process_id, self.row.cls, thread.number)) for thread in self.threads]
+            return self._of_thread(ids)
+        if name == "thread_name":
+            return self._of_thread([thread.name for thread in self.threads])
+        if name == "insert_time":
+            return pa.repeat(pa.scalar(self.row.insert_time, TIME), len(self.raw))
+        if name == "properties" and self.view is THREAD_SPANS:
+            return constant("{}", len(self.raw))
+        array, wanted = self.raw.column(name), self.view.column(name).type
+        return array if array.type == wanted else array.cast(wanted)
+
+    def _of_thread(self, values: list[str]) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(self.raw.column("thread"), pa.array(values, pa.utf8()))
+
+
+_READERS: Final[dict[str, Callable[..., pa.RecordBatch]]] = {
+    LOG_ENTRIES.name: reader.read_logs,
+    MEASURES.name: reader.read_metrics,
+    THREAD_SPANS.name: reader.read_spans,
+    ASYNC_EVENTS.name: reader.read_async,
+}
+_CONSTANTS: Final[dict[str, Callable[[_Source], str]]] = {
+    "process_id": lambda source: str(source.row.process_id),
+    "block_id": lambda source: str(source.row.block_id),
+    "exe": lambda source: source.process.exe,
+    "username": lambda source: source.process.username,
+    "computer": lambda source: source.process.computer,
+    "process_properties": lambda source: source.process.properties,
+}
+PROCESS_COLUMNS: Final = frozenset({"exe", "username", "computer", "process_properties"})
+
+
+def _zeros(count: int) -> pa.Array:
+    return pa.Array.from_buffers(pa.int32(), count, [None, _zero_bytes(count * 4)])
+
+
+_zero_lock = threading.Lock()
+_zero_buffer: pa.Buffer | None = None
+
+
+def _zero_bytes(size: int) -> pa.Buffer:
+    """At least `size` zero bytes; one buffer that all columns share, as large as the largest so far."""
+    global _zero_buffer
+    with _zero_lock:
+        if _zero_buffer is None or _zero_buffer.size < size:
+            _zero_buffer = pa.py_buffer(bytes(max(size, 1 << 20)))
+        return _zero_buffer

@@ -1,0 +1,194 @@
+"""SQL over the views: a fresh DataFusion context per query, read-only, limited in memory and time, cancellable.
+
+The views become tables of the context (tables.py); what a query reads is chosen by the bounds of its own predicates
+and the client's range, whichever is tighter. Set TOKIO_WORKER_THREADS before this module is imported (the server does):
+a join that explodes holds a worker, and the default is as few as the processor has cores.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from tachy_server import functions, query_plan, stream, table_functions
+from tachy_server.decode import BlockCache
+from tachy_server.errors import QueryError, StoreError, TachyError
+from tachy_server.metadata_tables import PostgresMetadata
+from tachy_server.query_errors import one_line
+from tachy_server.sources import BlockSource, Metadata
+from tachy_server.tables import PARTITIONS, Session, event_table, metadata_table
+from tachy_server.views import VIEWS, Kind
+
+if TYPE_CHECKING:
+    from tachy_server.settings import Settings
+
+CATALOG: Final = "tachy"
+SCHEMA: Final = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class TableInfo:
+    """A table as catalogs list it; `kind` is eager, lazy or metadata."""
+
+    name: str
+    kind: str
+    schema: pa.Schema
+    doc: str
+
+
+class QueryEngine:
+    """Plans queries over a lake. Threads may share one."""
+
+    def __init__(self, lake: BlockSource, settings: Settings, metadata: Metadata | None = None) -> None:
+        self._lake, self._settings = lake, settings
+        self._metadata = metadata or PostgresMetadata(lake, settings.lost_after)
+        self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
+        self._loop = stream.Loop()
+
+    def tables(self) -> list[TableInfo]:
+        """What SQL can read."""
+        return [TableInfo(view.name, view.kind.value, view.schema, view.doc) for view in VIEWS.values()]
+
+    def plan(
+        self,
+        sql: str,
+        *,
+        begin: int | None = None,
+        end: int | None = None,
+        limit: int | None = None,
+        parameters: Sequence[pa.Scalar] | None = None,
+        preserve_dictionary: bool = False,
+    ) -> Query:
+        """A query that is ready to run: its schema is known, nothing has been read.
+
+        `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
+        `parameters` are $1, $2, …; dictionary columns leave as their values unless `preserve_dictionary`. Raises
+        QueryError with one line.
+        """
+        session = Session(self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end)
+        try:
+            context = self._context(session)
+            options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+            values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
+            frame = context.sql_with_options(sql, options, param_values=values)
+            plan = frame.logical_plan()
+            if limit is not None and query_plan.may_be_limited(plan):
+                frame = frame.limit(limit)
+            schema = frame.schema()
+            placeholders = query_plan.placeholders(plan) if parameters is None else pa.schema([])
+        except Exception as error:  # DataFusion raises plain exceptions
+            raise _told(session.failure or error) from None
+        deadline = self._settings.query_seconds or math.inf
+        return Query(context, frame, session, self._loop, schema, placeholders, limit, preserve_dictionary, deadline)
+
+    def close(self) -> None:
+        """Stop the queries that run."""
+        self._loop.close()
+
+    def _context(self, session: Session) -> SessionContext:
+        config = (
+            SessionConfig()
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            .with_information_schema(True)
+            .with_target_partitions(PARTITIONS)
+            .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
+            .set("datafusion.execution.time_zone", "+00:00")
+        )
+        runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
+        context = SessionContext(config, runtime)
+        for view in VIEWS.values():
+            make = metadata_table if view.kind is Kind.METADATA else event_table
+            context.register_table(view.name, make(session, view))
+        functions.register(context)
+        table_functions.register(context, session)
+        return context
+
+
+class Query:
+    """A planned query: run it once, by reading `batches`; `cancel` may be called at any time, from any thread."""
+
+    def __init__(
+        self,
+        context: SessionContext,
+        frame: Any,
+        session: Session,
+        loop: stream.Loop,
+        schema: pa.Schema,
+        parameter_schema: pa.Schema,
+        limit: int | None,
+        preserve_dictionary: bool,
+        seconds: float,
+    ) -> None:
+        self._context, self._frame, self._session, self._loop = context, frame, session, loop
+        self._limit, self._seconds = limit, seconds
+        self._decode = not preserve_dictionary
+        self.schema: pa.Schema = pa.schema([_leaving(entry, self._decode) for entry in schema])
+        """Of the batches."""
+        self.parameter_schema: pa.Schema = parameter_schema
+        """Placeholders, "$1", … with the types that the plan gives them (null: none)."""
+
+    @property
+    def blocks_read(self) -> int:
+        """Blocks that were read so far."""
+        return self._session.blocks_read
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Run it. Raises QueryError with one line, also when it is cancelled or takes too long, and StoreError."""
+        deadline = time.monotonic() + self._seconds
+        left = math.inf if self._limit is None else self._limit
+        try:
+            self._session.check()
+            self._session.hints.update(query_plan.hints(self._frame.optimized_logical_plan()))
+            running = self._frame.execute_stream()
+            for batch in stream.read(self._loop, running, self._session.cancelled, deadline):
+                if batch.num_rows > left:
+                    batch = batch.slice(0, int(left))
+                left -= batch.num_rows
+                if batch.num_rows:
+                    yield self._leave(batch)
+                if left <= 0:
+                    break
+        except Exception as error:
+            raise _told(self._session.failure or error) from None
+        finally:
+            self._session.cancelled.set()
+
+    def cancel(self) -> None:
+        """Stop it: `batches` raises soon."""
+        self._session.cancelled.set()
+
+    def _leave(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        arrays = [
+            array if array.type == entry.type else _leave(array, entry.type)
+            for array, entry in zip(batch.columns, self.schema, strict=True)
+        ]
+        if not arrays:
+            return batch
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _told(error: Exception) -> TachyError:
+    """The error as a client gets it: storage that is away stays a StoreError, anything else is a QueryError."""
+    if isinstance(error, StoreError):
+        return error
+    return QueryError(str(error)) if isinstance(error, TachyError) else one_line(error, VIEWS)
+
+
+def _leaving(entry: pa.Field, decode: bool) -> pa.Field:
+    """A column as clients get it: plain values for dictionaries if wanted, no string views (few clients read them)."""
+    kind = entry.type
+    if decode and pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    views = {pa.string_view(): pa.utf8(), pa.binary_view(): pa.binary()}
+    return entry.with_type(views.get(kind, kind))
+
+
+def _leave(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array.cast(kind)

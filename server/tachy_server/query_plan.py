@@ -1,0 +1,91 @@
+"""What a logical plan of DataFusion tells before it runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pyarrow as pa
+from tachy_server import predicates
+from tachy_server.bounds import Bounds, Meaning, read
+from tachy_server.views import VIEWS
+
+_NOT_LIMITED: Final = ("Explain", "Analyze", "DescribeTable")
+
+
+def may_be_limited(plan: Any) -> bool:
+    """Whether a LIMIT may be put on top of it: EXPLAIN and DESCRIBE must be roots."""
+    return str(plan.display_indent()).split(":")[0].split("\n")[0].strip() not in _NOT_LIMITED
+
+
+def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
+    """Bounds from filters that stayed above their scans (an IN of many ids does), per table and its columns.
+
+    Two scans of one table with the same columns cannot be told apart when they start, so they share what both allow.
+    """
+    found: dict[tuple[str, tuple[str, ...]], Bounds] = {}
+    for node, parent in _walk(plan, None):
+        scan = _variant(node)
+        if type(scan).__name__ != "TableScan" or scan.table_name() not in VIEWS:
+            continue
+        view = VIEWS[scan.table_name()]
+        columns = tuple(name for _, name in scan.projection())
+        above: Any = _variant(parent) if parent is not None else None
+        bounds = Bounds()
+        if type(above).__name__ == "Filter":
+            tree = predicates.from_plan(above.predicate())
+            bounds = read(tree, Meaning(view.time[0], view.time[-1]))
+        key = (view.name, columns)
+        found[key] = found[key] | bounds if key in found else bounds
+    return found
+
+
+def placeholders(plan: Any) -> pa.Schema:
+    """The parameters $1, $2, … that a plan has, in their order, with the types that it gives them."""
+    types: dict[int, pa.DataType] = {}
+    for node, _ in _walk(plan, None):
+        for expression in _expressions(_variant(node)):
+            for name, kind in _placeholders(expression):
+                at = int(name.removeprefix("$"))
+                if pa.types.is_null(types.get(at, pa.null())):
+                    types[at] = kind
+    for name in re.findall(r"\$(\d+)", plan.display_indent()):
+        types.setdefault(int(name), pa.null())
+    return pa.schema([pa.field(f"${at}", types[at]) for at in sorted(types)])
+
+
+def _expressions(variant: Any) -> Iterator[Any]:
+    for method in ("predicate", "projections", "group_by_exprs", "aggregate_exprs"):
+        if hasattr(variant, method):
+            found = getattr(variant, method)()
+            yield from found if isinstance(found, list) else [found]
+
+
+def _placeholders(expression: Any) -> Iterator[tuple[str, pa.DataType]]:
+    if expression.variant_name() == "Placeholder":
+        placeholder = expression.to_variant()
+        entry = placeholder.field()
+        kind = pa.null() if entry is None else entry.type
+        yield placeholder.id(), kind.value_type if pa.types.is_dictionary(kind) else kind
+        return
+    try:
+        operands = expression.rex_call_operands()
+    except Exception:  # a kind of expression that the bindings do not take apart
+        return
+    for operand in operands:
+        if str(operand) != str(expression):
+            yield from _placeholders(operand)
+
+
+def _walk(node: Any, parent: Any) -> Iterator[tuple[Any, Any]]:
+    yield node, parent
+    for child in node.inputs():
+        yield from _walk(child, node)
+
+
+def _variant(node: Any) -> Any:
+    try:
+        return node.to_variant()
+    except Exception:  # a kind of node that the bindings do not show
+        return None

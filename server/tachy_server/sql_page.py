@@ -1,0 +1,65 @@
+"""docs/sql.md, from the declarations of views and functions: `python -m tachy_server.sql_page` prints it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from tachy_server import histograms, views
+from tachy_server.functions import FUNCTIONS
+from tachy_server.table_functions import TABLE_FUNCTIONS
+
+_HEAD: Final = """\
+# SQL
+
+`tachy query`, FlightSQL on port 50051 and `POST /api/query` answer SQL over the views below. The dialect is
+DataFusion's; names and types are those of Micromegas, so its clients and queries work here. Columns marked + are ours.
+Queries only read.
+
+    SELECT name, count(*) AS calls, sum(duration) / 1e6 AS ms
+    FROM thread_spans
+    WHERE process_id = '…' AND "begin" >= now() - interval '1 minute'
+    GROUP BY name ORDER BY ms DESC LIMIT 20
+
+Types: T is Timestamp(ns, UTC); D is Dictionary(Int32, Utf8), which clients get as plain text unless they ask for
+dictionaries; P is D that holds a JSON object, to be read with `property_get` and the jsonb functions.
+
+## Ranges
+A client may send a range with its query (`begin`, `end`; both inclusive). It is a filter on each view's time: a log,
+measure or event is in range if its time lies in it, a span if it overlaps it (`begin <= e AND end >= b`).
+
+The query's own `WHERE` prunes just as well, and the tighter bound wins: `=`, `IN`, `<`, `<=`, `>`, `>=` and `BETWEEN` on a
+view's time columns, `process_id`, `stream_id` and `block_id`, joined with `AND`, decide which blocks are read at all
+(`OR` prunes only where both sides bound). A query on a lazy view that needs more blocks than the setting
+`lazy_block_limit` is refused.
+
+New events are visible as soon as the server has acknowledged them. A block that cannot be read fails the query and is
+named.
+
+## Views
+"""
+
+_TAIL: Final = """
+Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_schema` list the views.
+
+## Caveats
+- `parent` and `id` of a span are numbers in its stream: join on `stream_id` too.
+- A span without an end is a row only while the newest block of its process has it on its stack (`is_open`); its
+  `duration` is then the time until that block's end.
+- A comparison of a plain column with a constant does not find NaN; with an expression it does, as the greatest number.
+- `end` is a keyword: write `"end"`.
+"""
+
+
+def page() -> str:
+    """docs/sql.md."""
+    lines = [_HEAD, views.tables(), "## Functions", "", "| function | what it gives |", "|---|---|"]
+    lines += [f"| `{function.signature}` | {function.doc} |" for function in FUNCTIONS]
+    lines += [f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS]
+    lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]
+    lines += [f"| `{function.signature}` | {function.doc} |" for function in TABLE_FUNCTIONS]
+    return "\n".join(lines) + "\n" + _TAIL
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

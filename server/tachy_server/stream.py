@@ -1,0 +1,80 @@
+"""A running plan's batches, with a way to stop it.
+
+A stream that is read through the C interface cannot be interrupted; one that is polled on an event loop can be dropped
+between two polls. One loop, on one thread, serves all queries of a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+from tachy_server.errors import QueryError
+
+POLL_SECONDS = 0.1
+
+
+class Loop:
+    """An asyncio loop on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="tachy-query", daemon=True)
+        self._thread.start()
+
+    def submit(self, step: Callable[[], Any]) -> concurrent.futures.Future[Any]:
+        """Start what `step()` gives, an awaitable that must be made on the loop."""
+
+        async def run() -> Any:
+            return await step()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop)
+
+    def close(self) -> None:
+        """Stop the thread; what runs is cancelled."""
+        if self._loop.is_closed():
+            return
+
+        async def finish() -> None:
+            tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(finish(), self._loop).result(5)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def read(
+    loop: Loop,
+    stream: Any,
+    cancelled: threading.Event,
+    deadline: float,
+) -> Iterator[pa.RecordBatch]:
+    """Batches until the stream ends. Raises QueryError within about 100 ms of a cancel or the deadline (monotonic)."""
+    while True:
+        future = loop.submit(stream.__anext__)
+        try:
+            while True:
+                if cancelled.is_set():
+                    raise QueryError("the query was cancelled")
+                if time.monotonic() > deadline:
+                    raise QueryError("the query took longer than the server's setting query_seconds allows")
+                try:
+                    batch = future.result(POLL_SECONDS)
+                    break
+                except concurrent.futures.TimeoutError:
+                    if future.done():
+                        raise
+        except StopAsyncIteration:
+            return
+        finally:
+            future.cancel()
+        yield batch.to_pyarrow()

@@ -1,0 +1,286 @@
+"""SQL's table functions, as data: name, how it is called, what it gives.
+
+DataFusion calls one while it plans, with constant arguments (or a placeholder, or a subquery that is still to run);
+what it returns is a table whose rows are made when they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+from datafusion import SessionContext, udtf
+from datafusion import Table as DataFusionTable
+from tachy_server import async_spans, histograms, parsed_blocks
+from tachy_server.bounds import Bounds, parse_uuid
+from tachy_server.errors import NotFound, QueryError
+from tachy_server.functions import dump, load
+from tachy_server.tables import Scan, Session, Table, batch_table, event_table, metadata_table
+from tachy_server.views import JSON, THREAD_SPANS, VIEWS, Kind
+
+GLOBAL: Final = "global"
+CHUNKS: Final = pa.schema([pa.field("chunk_id", pa.int32()), pa.field("chunk_data", pa.binary())])
+VIEW_SETS: Final = pa.schema(
+    [
+        pa.field("view_set_name", pa.utf8()),
+        pa.field("current_schema_hash", pa.binary()),
+        pa.field("schema", pa.utf8()),
+        pa.field("has_view_maker", pa.bool_()),
+        pa.field("global_instance_available", pa.bool_()),
+    ]
+)
+_BINS: Final = pa.schema([pa.field("bin_center", pa.float64()), pa.field("count", pa.uint64())])
+_MEMBERS: Final = pa.schema([pa.field("key", pa.utf8()), pa.field("value", JSON)])
+_ELEMENTS: Final = pa.schema([pa.field("value", JSON)])
+
+
+@dataclass(frozen=True, slots=True)
+class TableFunction:
+    """A table function; `call` gets the session, the context and the arguments as DataFusion expressions."""
+
+    name: str
+    signature: str
+    doc: str
+    call: Callable[[Session, SessionContext, Sequence[Any]], Table]
+
+
+def register(context: SessionContext, session: Session) -> None:
+    """Make the functions known to a context."""
+    for function in TABLE_FUNCTIONS:
+        context.register_udtf(udtf(_callback(function, context, session), function.name))
+
+
+def _callback(function: TableFunction, context: SessionContext, session: Session) -> Callable[..., DataFusionTable]:
+    def call(*arguments: Any) -> DataFusionTable:
+        try:
+            return DataFusionTable(function.call(session, context, arguments))
+        except QueryError as error:
+            session.failure = QueryError(f"{error}; it is called as {function.signature}")
+            raise
+
+    return call
+
+
+def _view_instance(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    name, instance = _texts("view_instance", arguments, 2)
+    view = VIEWS.get(name)
+    if view is None:
+        raise QueryError(f"there is no view {name}; there are {', '.join(VIEWS)}")
+    if instance == GLOBAL:
+        return metadata_table(session, view) if view.kind is Kind.METADATA else event_table(session, view)
+    if view.kind is Kind.METADATA:
+        raise QueryError(f"the only instance of {name} is '{GLOBAL}'")
+    known = _uuid("view_instance", instance)
+    ids = frozenset([known])
+    return event_table(session, view, Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids))
+
+
+def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    process, types = _texts("process_spans", arguments, 2)
+    if types not in ("thread", "async", "both"):
+        raise QueryError(f"the types of process_spans are 'thread', 'async' or 'both', not '{types}'")
+    return async_spans.table(session, _uuid("process_spans", process), types)
+
+
+def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    (text,) = _texts("parse_block", arguments, 1)
+    return parsed_blocks.table(session, _uuid("parse_block", text))
+
+
+def _list_view_sets(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if arguments:
+        raise QueryError("list_view_sets has no arguments")
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        views = list(VIEWS.values())
+        schemas = [", ".join(f"{entry.name} {entry.type}" for entry in view.schema) for view in views]
+        arrays = [
+            pa.array([view.name for view in views]),
+            pa.array([hashlib.sha256(schema.encode()).digest()[:8] for schema in schemas], pa.binary()),
+            pa.array(schemas),
+            pa.array([view.kind is not Kind.METADATA for view in views]),
+            pa.array([True for _ in views]),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=VIEW_SETS)
+
+    return batch_table(session, VIEW_SETS, rows)
+
+
+def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if len(arguments) != 4:
+        raise QueryError("perfetto_trace_chunks has 4 arguments")
+    process, types = _texts("perfetto_trace_chunks", arguments[:2], 2)
+    if types not in ("thread", "async", "both", "all"):
+        raise QueryError(f"the types of perfetto_trace_chunks are 'thread', 'async', 'both' or 'all', not '{types}'")
+    begin, end = (_time("perfetto_trace_chunks", argument) for argument in arguments[2:])
+    known = _uuid("perfetto_trace_chunks", process)
+    classes = ("span", "metric", "log") if types == "all" else ("span",)
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        from tachy_server.traces import write_trace
+
+        try:
+            chunks = write_trace(session.lake, [known], begin=begin, end=end, classes=classes)
+            for number, chunk in enumerate(chunks):
+                session.check()
+                arrays = [pa.array([number], pa.int32()), pa.array([chunk], pa.binary())]
+                yield pa.RecordBatch.from_arrays(arrays, schema=CHUNKS)
+        except NotFound as error:
+            raise QueryError(str(error)) from None
+
+    return batch_table(session, CHUNKS, rows)
+
+
+def _expand_histogram(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(value: Any) -> pa.RecordBatch:
+        centers, counts = histograms.expand(value)
+        return pa.RecordBatch.from_arrays(
+            [pa.array(centers, pa.float64()), pa.array(counts, pa.uint64())], schema=_BINS
+        )
+
+    return _of_value("expand_histogram", session, context, arguments, _BINS, batch)
+
+
+def _jsonb_each(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(text: str) -> pa.RecordBatch:
+        value = load(text)
+        if not isinstance(value, dict):
+            raise QueryError("jsonb_each needs a JSON object")
+        values = pa.array([dump(item) for item in value.values()], pa.utf8()).dictionary_encode()
+        return pa.RecordBatch.from_arrays([pa.array(list(value), pa.utf8()), values], schema=_MEMBERS)
+
+    return _of_value("jsonb_each", session, context, arguments, _MEMBERS, batch)
+
+
+def _jsonb_array_elements(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(text: str) -> pa.RecordBatch:
+        value = load(text)
+        if not isinstance(value, list):
+            raise QueryError("jsonb_array_elements needs a JSON array")
+        values = pa.array([dump(item) for item in value], pa.utf8()).dictionary_encode()
+        return pa.RecordBatch.from_arrays([values], schema=_ELEMENTS)
+
+    return _of_value("jsonb_array_elements", session, context, arguments, _ELEMENTS, batch)
+
+
+def _of_value(
+    name: str,
+    session: Session,
+    context: SessionContext,
+    arguments: Sequence[Any],
+    schema: pa.Schema,
+    batch: Callable[[Any], pa.RecordBatch],
+) -> Table:
+    """A table made from one constant, or from every row of a subquery with one column."""
+    if len(arguments) != 1:
+        raise QueryError(f"{name} has 1 argument")
+    (argument,) = arguments
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        for value in _values(name, context, argument):
+            if value is not None:
+                yield batch(value)
+
+    return batch_table(session, schema, rows)
+
+
+def _values(name: str, context: SessionContext, argument: Any) -> list[Any]:
+    kind = argument.variant_name()
+    if kind == "Literal":
+        return [argument.python_value().as_py()]
+    if kind != "ScalarSubquery":
+        raise QueryError(f"the argument of {name} is a constant or a subquery in parentheses")
+    plan = argument.to_variant().subquery().input()[0]
+    results: list[Any] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.extend(context.create_dataframe_from_logical_plan(plan).to_arrow_table().column(0).to_pylist())
+        except Exception as error:  # handed to the thread that waits
+            failures.append(error)
+
+    # DataFusion calls us on a thread of its runtime, where it must not be called back.
+    thread = threading.Thread(target=run, name="tachy-subquery")
+    thread.start()
+    thread.join()
+    if failures:
+        raise QueryError(str(failures[0]))
+    return results
+
+
+def _constant(name: str, argument: Any) -> Any:
+    if argument.variant_name() != "Literal":
+        raise QueryError(f"the arguments of {name} must be constants")
+    return argument.python_value()
+
+
+def _texts(name: str, arguments: Sequence[Any], count: int) -> list[str]:
+    if len(arguments) != count:
+        raise QueryError(f"{name} has {count} argument{'s' if count > 1 else ''}, not {len(arguments)}")
+    texts = [_constant(name, argument).as_py() for argument in arguments]
+    if not all(isinstance(text, str) for text in texts):
+        raise QueryError(f"the arguments of {name} are text")
+    return texts
+
+
+def _time(name: str, argument: Any) -> int | None:
+    value = _constant(name, argument)
+    if not value.is_valid:
+        return None
+    try:
+        if pa.types.is_string(value.type):
+            value = value.cast(pa.timestamp("ns", "UTC"))
+        if not pa.types.is_timestamp(value.type):
+            raise QueryError(f"the times of {name} are timestamps")
+        return int(value.cast(pa.timestamp("ns")).value)
+    except pa.ArrowInvalid as error:
+        raise QueryError(f"a time of {name} is not understood: {error}") from None
+
+
+def _uuid(name: str, text: str) -> UUID:
+    known = parse_uuid(text.lower())
+    if known is None:
+        raise QueryError(f"'{text}', given to {name}, is not an id (UUID)")
+    return known
+
+
+TABLE_FUNCTIONS: Final = (
+    TableFunction(
+        "view_instance",
+        "view_instance(view, id)",
+        "Rows of a view for one stream (thread_spans), one process (the other events), or 'global'.",
+        _view_instance,
+    ),
+    TableFunction(
+        "process_spans",
+        "process_spans(process_id, types)",
+        "Spans of a process: 'thread', 'async' (begins and ends paired) or 'both'; columns of thread_spans.",
+        _process_spans,
+    ),
+    TableFunction(
+        "perfetto_trace_chunks",
+        "perfetto_trace_chunks(process_id, types, begin, end)",
+        "A Perfetto trace in chunks (chunk_id, chunk_data): 'thread', 'async' and 'both' give spans, 'all' everything.",
+        _perfetto,
+    ),
+    TableFunction(
+        "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block
+    ),
+    TableFunction("list_view_sets", "list_view_sets()", "The views and their schemas.", _list_view_sets),
+    TableFunction(
+        "expand_histogram",
+        "expand_histogram(h)",
+        "bin_center and count of every bin; h is a subquery.",
+        _expand_histogram,
+    ),
+    TableFunction("jsonb_each", "jsonb_each(json)", "key and value of an object's members.", _jsonb_each),
+    TableFunction(
+        "jsonb_array_elements", "jsonb_array_elements(json)", "value of an array's elements.", _jsonb_array_elements
+    ),
+)

@@ -1,0 +1,131 @@
+"""A lake in memory: what a query needs of storage and metadata, in a few plain lines, to test the engine by itself."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+from tachy_server import reader
+from tachy_server.bounds import Bounds
+from tachy_server.lake import BlockRow
+from tachy_server.sources import ProcessInfo
+from tachy_server.views import CLASS_SPAN, View
+
+
+@dataclass
+class FakeLake:
+    """Blocks and processes. `reads` holds the ids of the blocks that were read."""
+
+    rows: list[BlockRow] = field(default_factory=list)
+    data: dict[UUID, bytes] = field(default_factory=dict)
+    processes: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    reads: list[UUID] = field(default_factory=list)
+    delay: float = 0.0
+
+    def add(self, batch: bytes) -> None:
+        checked = reader.check_batch(batch)
+        self.processes[checked.process_id] = checked.description
+        for offset, size, head in checked.blocks:
+            block_id = reader.block_id(head.process_id, head.cls, head.sequence)
+            self.data[block_id] = bytes(batch[offset : offset + size])
+            self.rows.append(
+                BlockRow(
+                    block_id=block_id,
+                    process_id=head.process_id,
+                    cls=head.cls,
+                    sequence=head.sequence,
+                    segment_key="",
+                    offset=0,
+                    size=size,
+                    header_size=head.header_size,
+                    codec=head.codec,
+                    raw_size=head.raw_size,
+                    stored_size=head.stored_size,
+                    begin_time=head.begin_utc,
+                    end_time=head.end_utc,
+                    begin_ticks=head.begin_ticks,
+                    end_ticks=head.end_ticks,
+                    events=head.events,
+                    dropped=head.dropped,
+                    insert_time=head.end_utc + 1_000_000,
+                    threads=tuple(thread.number for thread in head.threads),
+                )
+            )
+
+    def select_blocks(
+        self,
+        cls: int,
+        *,
+        begin: int | None = None,
+        end: int | None = None,
+        process_ids: Collection[UUID] | None = None,
+        stream_ids: Collection[UUID] | None = None,
+        block_ids: Collection[UUID] | None = None,
+        limit: int | None = None,
+    ) -> list[BlockRow]:
+        chosen = [
+            row
+            for row in self.rows
+            if row.cls == cls
+            and (begin is None or row.end_time >= begin)
+            and (end is None or row.begin_time <= end)
+            and (process_ids is None or row.process_id in process_ids)
+            and (block_ids is None or row.block_id in block_ids)
+            and (
+                stream_ids is None
+                or any(reader.stream_id(row.process_id, cls, number) in stream_ids for number in row.threads)
+            )
+        ]
+        chosen.sort(key=lambda row: (row.process_id, row.sequence))
+        return chosen[:limit]
+
+    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
+        for row in rows:
+            self.reads.append(row.block_id)
+            time.sleep(self.delay)
+            yield row, memoryview(self.data[row.block_id])
+
+    def read_block(self, row: BlockRow) -> memoryview:
+        return memoryview(self.data[row.block_id])
+
+    def connection(self) -> AbstractContextManager[Any]:
+        raise NotImplementedError("the fake lake has no database")
+
+
+@dataclass
+class FakeMetadata:
+    """Metadata of a FakeLake."""
+
+    lake: FakeLake
+
+    def rows(self, view: View, bounds: Bounds, begin: int | None, end: int | None) -> pa.RecordBatch:
+        entries = []
+        if view.name == "processes":
+            entries = [
+                {**description, "properties": json.dumps(description["properties"]), "end_state": description["state"]}
+                for process_id, description in self.lake.processes.items()
+                if bounds.process_ids is None or process_id in bounds.process_ids
+            ]
+        columns = [pa.array([entry.get(column.name) for entry in entries]) for column in view.columns]
+        arrays = [array.cast(column.type) for array, column in zip(columns, view.columns, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=view.schema)
+
+    def newest_span_blocks(self, bounds: Bounds) -> dict[UUID, int]:
+        newest: dict[UUID, int] = {}
+        for row in self.lake.rows:
+            if row.cls == CLASS_SPAN and (bounds.process_ids is None or row.process_id in bounds.process_ids):
+                newest[row.process_id] = max(row.sequence, newest.get(row.process_id, 0))
+        return newest
+
+    def describe(self, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
+        return {
+            process_id: ProcessInfo(d["exe"], d["username"], d["computer"], json.dumps(d["properties"]))
+            for process_id, d in self.lake.processes.items()
+            if process_id in process_ids
+        }

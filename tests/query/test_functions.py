@@ -1,0 +1,179 @@
+"""The functions of SQL: properties, JSON, numbers, histograms, and those that are tables."""
+
+from __future__ import annotations
+
+import collections
+import json
+import statistics
+from typing import Any
+
+import pytest
+from tachy_server import reader
+from tachy_server.errors import QueryError
+from tachy_server.views import VIEWS
+
+from tests.query.conftest import World
+
+J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        (f"property_get({J}, 'a')", "1"),
+        (f"property_get({J}, 'b')", '[1,2.5,"x"]'),
+        (f"property_get({J}, 'C')", '{"d":"e"}'),
+        (f"property_get({J}, 'zzz')", None),
+        ("property_get('no json', 'a')", None),
+        ("property_get(NULL, 'a')", None),
+        (f"properties_length({J})", 4),
+        ("properties_length('{}')", 0),
+        ('properties_to_dict(\'{"a":"b"}\')', '{"a":"b"}'),
+        ('properties_to_jsonb(\'{"a":"b"}\')', '{"a":"b"}'),
+        ('properties_to_array(\'{"a":"b"}\')', [{"key": "a", "value": "b"}]),
+        (f"jsonb_format_json(jsonb_parse({J}))", '{"a":1,"b":[1,2.5,"x"],"c":{"d":"e"},"B":"t"}'),
+        ("jsonb_parse('{')", None),
+        (f"jsonb_get({J}, 'c')", '{"d":"e"}'),
+        (f"jsonb_as_string(jsonb_get(jsonb_get({J}, 'c'), 'd'))", "e"),
+        (f"jsonb_as_string(jsonb_get({J}, 'a'))", None),
+        (f"jsonb_as_f64(jsonb_get({J}, 'a'))", 1.0),
+        (f"jsonb_as_i64(jsonb_get({J}, 'a'))", 1),
+        ("jsonb_as_i64('1.5')", None),
+        ("jsonb_as_f64('\"1\"')", None),
+        (f"jsonb_object_keys({J})", ["a", "b", "c", "B"]),
+        (f"jsonb_array_length(jsonb_get({J}, 'b'))", 3),
+        (f"jsonb_array_length({J})", None),
+        (f"jsonb_path_query_first({J}, '$.b[2]')", '"x"'),
+        (f"jsonb_path_query_first({J}, '$.z')", None),
+        (f"jsonb_path_query({J}, '$.b[*]')", '[1,2.5,"x"]'),
+        (f"jsonb_path_query({J}, '$..d')", '["e"]'),
+        ("bin_center(12.4, 5)", 10.0),
+        ("bin_center(12.5, 5)", 15.0),
+        ("lerp(10, 20, 0.25)", 12.5),
+        ("unlerp(10, 20, 12.5)", 0.25),
+    ],
+)
+def test_functions_of_values(world: World, sql: str, expected: Any) -> None:
+    assert world.value(f"SELECT {sql}") == expected
+
+
+def test_a_function_of_two_columns_pairs_them_row_by_row(world: World) -> None:
+    rows = world.rows(
+        "SELECT properties, level, property_get(properties, CASE level WHEN 2 THEN 'n' ELSE 'x' END) AS n "
+        "FROM log_entries"
+    )
+    for row in rows:
+        assert row["n"] == (json.loads(row["properties"])["n"] if row["level"] == 2 else None)
+
+
+def test_histograms_count_add_up_and_estimate(world: World) -> None:
+    values = [metric.value for _, metric in world.of("metrics") if metric.name == "fps"]
+    row = world.rows(
+        "WITH h AS (SELECT process_id, make_histogram(60, 70, 10, value) AS h FROM measures WHERE name = 'fps' "
+        "GROUP BY process_id), s AS (SELECT sum_histograms(h) AS h FROM h) "
+        "SELECT count_from_histogram(h) AS n, sum_from_histogram(h) AS total, variance_from_histogram(h) AS var, "
+        "quantile_from_histogram(h, 0.5) AS median, h FROM s"
+    )[0]
+    assert row["n"] == len(values)
+    assert row["total"] == pytest.approx(sum(values))
+    assert row["var"] == pytest.approx(statistics.variance(values))
+    assert row["median"] == pytest.approx(statistics.median(values), abs=1)
+    assert row["h"]["bins"] == [6] * 10
+    assert (row["h"]["min"], row["h"]["max"]) == (60.0, 69.0)
+
+
+def test_histograms_that_are_cut_differently_do_not_add_up(world: World) -> None:
+    with pytest.raises(QueryError, match="cut alike"):
+        world.query(
+            "SELECT sum_histograms(h) FROM (SELECT make_histogram(0, 1, 10, value) AS h FROM measures UNION ALL "
+            "SELECT make_histogram(0, 2, 10, value) FROM measures)"
+        )
+
+
+def test_a_histogram_is_expanded_into_rows(world: World) -> None:
+    rows = world.rows(
+        "SELECT bin_center, count FROM expand_histogram("
+        "(SELECT make_histogram(60, 70, 5, value) FROM measures WHERE name = 'fps')) ORDER BY bin_center"
+    )
+    assert rows == [{"bin_center": 61.0 + 2 * place, "count": 12} for place in range(5)]
+
+
+def test_json_is_expanded_into_rows(world: World) -> None:
+    assert world.rows('SELECT * FROM jsonb_each(\'{"a": 1, "b": "x"}\')') == [
+        {"key": "a", "value": "1"},
+        {"key": "b", "value": '"x"'},
+    ]
+    assert world.rows("SELECT jsonb_as_i64(value) AS v FROM jsonb_array_elements('[3, 4]')") == [{"v": 3}, {"v": 4}]
+    process = world.processes[0]
+    rows = world.rows(
+        f"SELECT key, jsonb_as_string(value) AS v FROM jsonb_each((SELECT properties FROM processes "
+        f"WHERE process_id = '{process.process_id}')) ORDER BY key"
+    )
+    assert rows == [{"key": "Map", "v": "e1m1"}, {"key": "build", "v": "40"}]
+
+
+def test_view_instance_is_one_stream_or_one_process(world: World) -> None:
+    process = world.processes[1]
+    stream = reader.stream_id(process.process_id, 3, 1)
+    rows = world.rows(f"SELECT * FROM view_instance('thread_spans', '{stream}')")
+    expected = [span for owner, span in world.of("spans") if owner is process and span.thread == 1]
+    assert len(rows) == len(expected) + 1  # Session is open
+    assert {row["stream_id"] for row in rows} == {str(stream)}
+    for view, kind in (("log_entries", "logs"), ("measures", "metrics"), ("async_events", "async_events")):
+        count = world.value(f"SELECT count(*) FROM view_instance('{view}', '{process.process_id}')")
+        assert count == sum(owner is process for owner, _ in world.of(kind))
+        assert world.value(f"SELECT count(*) FROM view_instance('{view}', 'global')") == len(world.of(kind))
+    assert world.value("SELECT count(*) FROM view_instance('processes', 'global')") == len(world.processes)
+
+
+def test_process_spans_pairs_asynchronous_begins_and_ends(world: World) -> None:
+    process = world.processes[0]
+    events = [event for owner, event in world.of("async_events") if owner is process]
+    begins = {event.id: event for event in events if event.begin}
+    ends = {event.id: event for event in events if not event.begin}
+    rows = world.rows(f"SELECT * FROM process_spans('{process.process_id}', 'async') ORDER BY \"begin\"")
+    assert [row["id"] for row in rows] == list(begins)
+    for row in rows:
+        begin = begins[row["id"]]
+        assert (row["begin"], row["name"], row["thread_name"], row["stream_id"]) == (begin.time, "load", "async", "")
+        assert row["is_open"] == (row["id"] not in ends)
+        if not row["is_open"]:
+            assert row["end"] == ends[row["id"]].time
+            assert row["duration"] == row["end"] - row["begin"]
+    threads = world.value(f"SELECT count(*) FROM process_spans('{process.process_id}', 'thread')")
+    assert threads == world.value(f"SELECT count(*) FROM thread_spans WHERE process_id = '{process.process_id}'")
+    both = world.value(f"SELECT count(*) FROM process_spans('{process.process_id}', 'both')")
+    assert both == threads + len(begins)
+
+
+def test_an_asynchronous_span_that_crosses_the_range_is_not_lost(world: World) -> None:
+    process = world.processes[0]
+    events = [event for owner, event in world.of("async_events") if owner is process]
+    first_end = next(event for event in events if not event.begin)
+    begin = next(event for event in events if event.begin and event.id == first_end.id)
+    inside = (begin.time + first_end.time) // 2
+    rows = world.rows(f"SELECT id FROM process_spans('{process.process_id}', 'async')", begin=inside, end=inside)
+    assert first_end.id in [row["id"] for row in rows]
+
+
+def test_parse_block_shows_every_event_as_json(world: World) -> None:
+    for process, block in world.blocks:
+        block_id = reader.block_id(process.process_id, block.cls, block.sequence)
+        rows = world.rows(f"SELECT * FROM parse_block('{block_id}')")
+        assert [row["object_index"] for row in rows] == list(range(len(rows)))
+        counts = collections.Counter(row["type_name"] for row in rows)
+        expected = {
+            "log": len(block.logs),
+            "metric": len(block.metrics),
+            "span": len(block.spans),
+            "async": len(block.async_events),
+        }
+        assert counts == collections.Counter({name: count for name, count in expected.items() if count})
+        for row in rows:
+            assert isinstance(json.loads(row["value"]), dict)
+
+
+def test_list_view_sets_names_the_views(world: World) -> None:
+    rows = world.rows("SELECT view_set_name, schema FROM list_view_sets()")
+    assert [row["view_set_name"] for row in rows] == list(VIEWS)
+    assert "duration int64" in next(row["schema"] for row in rows if row["view_set_name"] == "thread_spans")

@@ -1,0 +1,214 @@
+"""A query only reads, can be stopped, keeps to its limits, and fails with one clear line."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+
+import pyarrow as pa
+import pytest
+from tachy_server.errors import QueryError
+from tachy_server.views import VIEWS
+
+from tests.query.conftest import MakeWorld, World, message, play
+
+WRITES = [
+    "CREATE TABLE x AS SELECT 1",
+    "CREATE VIEW x AS SELECT 1",
+    "CREATE EXTERNAL TABLE x (a int) STORED AS CSV LOCATION '/etc/passwd'",
+    "DROP TABLE log_entries",
+    "INSERT INTO log_entries SELECT * FROM log_entries",
+    "DELETE FROM log_entries",
+    "UPDATE log_entries SET msg = ''",
+    "COPY log_entries TO '/tmp/x.csv'",
+    "EXPLAIN ANALYZE COPY log_entries TO '/tmp/x.csv'",
+    "SET datafusion.execution.batch_size = 1",
+    "PREPARE p AS SELECT 1",
+    "TRUNCATE TABLE log_entries",
+]
+
+
+def _fails(world: World, sql: str, **options: object) -> str:
+    with pytest.raises(QueryError) as raised:
+        world.query(sql, **options)
+    message = str(raised.value)
+    assert "\n" not in message
+    for noise in ("Traceback", "DataFusion error", "Error during planning", "External error", "Python", ".py"):
+        assert noise not in message, message
+    return message
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_nothing_but_reading_is_allowed(world: World, sql: str) -> None:
+    assert "only read" in _fails(world, sql)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "file:///etc/passwd"])
+def test_files_are_no_tables(world: World, name: str) -> None:
+    assert "no table" in _fails(world, f"SELECT * FROM '{name}'")
+
+
+def test_errors_say_what_is_there(world: World) -> None:
+    assert "did you mean log_entries?" in _fails(world, "SELECT * FROM log_entry")
+    assert "log_entries.msg" in _fails(world, "SELECT mesg FROM log_entries")
+    assert _fails(world, "SELEC 1").startswith("Expected: an SQL statement")
+    assert "single SQL statement" in _fails(world, "SELECT 1; SELECT 2")
+    assert "Invalid function 'nope'" in _fails(world, "SELECT nope(1)")
+    assert "view_instance(view, id)" in _fails(world, "SELECT * FROM view_instance('thread_spans')")
+    assert "there is no view x" in _fails(world, "SELECT * FROM view_instance('x', 'global')")
+    assert "not an id" in _fails(world, "SELECT * FROM view_instance('thread_spans', 'x')")
+    assert "Divide by zero" in _fails(world, "SELECT level / 0 FROM log_entries")
+    assert "must begin with $" in _fails(world, "SELECT jsonb_path_query(properties, 'x') FROM log_entries")
+
+
+def test_a_block_that_cannot_be_read_fails_the_query_and_is_named(world: World) -> None:
+    row = world.lake.rows[0]
+    data = bytearray(world.lake.data[row.block_id])
+    data[row.header_size + 3] ^= 0xFF
+    world.lake.data[row.block_id] = bytes(data)
+    assert str(row.block_id) in _fails(world, "SELECT count(*) FROM log_entries")
+
+
+def test_the_schema_is_known_before_anything_is_read(world: World) -> None:
+    query = world.engine.plan("SELECT name, count(*) AS n, avg(duration) AS mean FROM thread_spans GROUP BY name")
+    assert query.schema.names == ["name", "n", "mean"]
+    assert query.schema.types == [pa.utf8(), pa.int64(), pa.float64()]
+    assert world.lake.reads == []
+    for view in VIEWS.values():
+        schema = world.engine.plan(f"SELECT * FROM {view.name}", preserve_dictionary=True).schema
+        assert schema.names == view.schema.names
+        assert schema.types == view.schema.types
+
+
+def test_dictionaries_leave_as_values_unless_they_are_asked_for(world: World) -> None:
+    sql = "SELECT name, process_id, properties FROM thread_spans LIMIT 5"
+    assert set(world.query(sql).schema.types) == {pa.utf8()}
+    kept = world.query(sql, preserve_dictionary=True)
+    assert set(kept.schema.types) == {pa.dictionary(pa.int32(), pa.utf8())}
+    assert kept.column("name").to_pylist() == world.query(sql).column("name").to_pylist()
+
+
+def test_a_limit_cuts_any_result(world: World) -> None:
+    assert world.query("SELECT * FROM thread_spans", limit=7).num_rows == 7
+    assert world.query("SELECT * FROM thread_spans LIMIT 3", limit=7).num_rows == 3
+    assert world.query("EXPLAIN SELECT * FROM thread_spans", limit=1).num_rows == 1
+    assert world.query("SHOW TABLES", limit=2).num_rows == 2
+    assert world.query("SELECT * FROM thread_spans", limit=0).num_rows == 0
+
+
+def test_parameters_are_bound_by_number(world: World) -> None:
+    sql = "SELECT count(*) FROM log_entries WHERE level = $1 AND msg LIKE $2"
+    expected = sum(log.level == 4 and message(log).startswith("frame 1") for _, log in world.of("logs"))
+    assert world.value(sql, parameters=[pa.scalar(4), pa.scalar("frame 1%")]) == expected
+    prepared = world.engine.plan("SELECT name FROM thread_spans WHERE name = $1 AND duration > $2 AND id <> $3")
+    assert prepared.schema.names == ["name"]
+    assert prepared.parameter_schema.names == ["$1", "$2", "$3"]
+    assert prepared.parameter_schema.types == [pa.utf8(), pa.int64(), pa.int64()]
+    assert world.engine.plan("SELECT 1").parameter_schema.names == []
+    assert "$1" in _fails(world, "SELECT name FROM thread_spans WHERE name = $1")
+
+
+def test_the_catalog_lists_the_views(world: World) -> None:
+    shown = {row["table_name"] for row in world.rows("SHOW TABLES") if row["table_schema"] == "public"}
+    assert shown == set(VIEWS) == {table.name for table in world.engine.tables()}
+    for view in VIEWS.values():
+        assert [row["column_name"] for row in world.rows(f"DESCRIBE {view.name}")] == view.schema.names
+    columns = world.rows(
+        "SELECT column_name FROM information_schema.columns WHERE table_catalog = 'tachy' AND table_schema = 'public' "
+        "AND table_name = 'thread_spans' ORDER BY ordinal_position"
+    )
+    assert [row["column_name"] for row in columns] == VIEWS["thread_spans"].schema.names
+    assert world.value("SELECT count(*) FROM tachy.public.log_entries") == len(world.of("logs"))
+
+
+def test_explain_shows_a_plan(world: World) -> None:
+    rows = world.rows("EXPLAIN SELECT name FROM thread_spans WHERE duration > 5")
+    assert any("thread_spans" in row["plan"] for row in rows)
+    assert world.lake.reads == []
+
+
+def test_a_cancelled_query_raises_soon(make_world: MakeWorld) -> None:
+    world = make_world(query_cache=0)
+    play(world, processes=4, blocks=30)
+    world.lake.delay = 0.05
+    query = world.engine.plan("SELECT count(*) FROM log_entries")
+    timer = threading.Timer(0.2, query.cancel)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(QueryError, match="cancelled"):
+        list(query.batches())
+    assert time.monotonic() - began < 1.5
+    timer.join()
+    reads = len(world.lake.reads)
+    time.sleep(0.3)
+    assert len(world.lake.reads) <= reads + 2
+    query.cancel()
+
+
+def test_a_query_that_was_cancelled_before_it_ran_reads_nothing(world: World) -> None:
+    query = world.engine.plan("SELECT count(*) FROM log_entries")
+    query.cancel()
+    with pytest.raises(QueryError, match="cancelled"):
+        list(query.batches())
+    assert world.lake.reads == []
+
+
+def test_a_join_that_explodes_can_be_cancelled(make_world: MakeWorld) -> None:
+    world = make_world()
+    play(world)
+    query = world.engine.plan("SELECT sum(a.v * b.v) FROM range(0, 3000000) a(v), range(0, 3000000) b(v)")
+    threading.Timer(0.3, query.cancel).start()
+    began = time.monotonic()
+    with pytest.raises(QueryError, match="cancelled"):
+        list(query.batches())
+    assert time.monotonic() - began < 3
+    assert world.value("SELECT count(*) FROM log_entries") == len(world.of("logs"))
+
+
+def test_a_query_that_takes_too_long_is_stopped(make_world: MakeWorld) -> None:
+    world = make_world(query_seconds=0.3, query_cache=0)
+    play(world, processes=2, blocks=20)
+    world.lake.delay = 0.1
+    began = time.monotonic()
+    with pytest.raises(QueryError, match="query_seconds"):
+        world.query("SELECT count(*) FROM log_entries")
+    assert time.monotonic() - began < 2
+
+
+def test_memory_is_limited_and_a_sort_spills(make_world: MakeWorld) -> None:
+    world = make_world(query_memory=48 << 20)
+    table = world.query("SELECT v FROM range(0, 3000000) t(v) ORDER BY v DESC")
+    assert table.num_rows == 3_000_000
+    tiny = make_world(query_memory=1 << 20)
+    message = _fails(tiny, "SELECT v % 1000000 AS k, array_agg(v) FROM range(0, 3000000) t(v) GROUP BY 1")
+    assert "query_memory" in message
+
+
+def test_many_queries_at_once_get_their_own_answers(world: World) -> None:
+    results: dict[int, int] = {}
+
+    def ask(number: int) -> None:
+        process = world.processes[number % 2]
+        results[number] = world.value(
+            "SELECT count(*) FROM log_entries WHERE process_id = $1", parameters=[pa.scalar(str(process.process_id))]
+        )
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 16
+    assert set(results.values()) == {30}
+
+
+def test_an_empty_lake_answers(make_world: MakeWorld) -> None:
+    world = make_world()
+    for view in VIEWS:
+        assert world.value(f"SELECT count(*) FROM {view}") == 0
+        assert world.query(f"SELECT * FROM {view}").num_rows == 0
+    nobody = uuid.uuid4()
+    assert world.query(f"SELECT * FROM view_instance('thread_spans', '{nobody}')").num_rows == 0
+    assert world.query(f"SELECT * FROM process_spans('{nobody}', 'both')").num_rows == 0
+    assert world.query(f"SELECT * FROM parse_block('{nobody}')").num_rows == 0
