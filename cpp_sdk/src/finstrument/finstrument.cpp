@@ -234,6 +234,9 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
 
 // The session -------------------------------------------------------------------------------------------------------
 
+// Every function is an event: this is 100 ms at 5 million a second.
+constexpr std::uint32_t kRingBytes = 8u << 20;
+
 tachy_http_sender *sender;
 pid_t owner;
 std::uint32_t stop_timeout_ms;
@@ -278,7 +281,7 @@ bool start_session() {
   if (url && !*url) return false;
   tachy_config config = {};
   config.sdk = "finstrument " TACHY_VERSION;
-  config.span_ring_bytes = number("TACHY_SPAN_RING_BYTES", 0);
+  config.span_ring_bytes = number("TACHY_SPAN_RING_BYTES", kRingBytes);
   stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
   if (tachy_start(&config) != TACHY_OK) return false;
   if (tachy_http_sender_start(nullptr, &sender) != TACHY_OK) {
