@@ -41,6 +41,10 @@ def closed(span: Span, end_ticks: int, end: int) -> Span:
     return replace(span, end_ticks=max(end_ticks, span.begin_ticks), end=max(end, span.begin))
 
 
+def with_parent(span: Span, parent: int) -> Span:
+    return replace(span, parent=parent)
+
+
 @dataclass(frozen=True, slots=True)
 class Async:
     thread: int
