@@ -49,7 +49,8 @@ class PerfettoTrace:
 
     def add(self, head: Buffer, body: Buffer) -> None:
         """A block: its head as it lies in the block, its body decompressed. Blocks of a process and class come in the
-        order of their sequence. Raises FormatError."""
+        order of their sequence. Raises FormatError.
+        """
         with ffi.from_buffer(head) as h, ffi.from_buffer(body) as b:
             self._check(lib.tachy_perfetto_add(self._trace, h, len(h), b, len(b), self._error))
 

@@ -1,21 +1,20 @@
 """Perfetto traces of one or several processes, streamed from their blocks.
 
 The head packets (clock, processes) come from the perfetto package's protos, everything else from the native encoder.
-One block is in memory at a time, beside the async spans of one process. All processes share one clock, UTC, which is
-both the trace's own clock and its wall clock. Times: UTC nanoseconds.
+One block is decoded at a time; what is in memory is that, the lake's reads ahead, and the async spans of one process.
+All processes share one clock, UTC, which is both the trace's own clock and its wall clock. Times: UTC nanoseconds.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
-
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.perfetto import PerfettoTrace, TraceCounts, process_uuid
 from tachy_server.reader import decompress
@@ -29,21 +28,6 @@ FROM processes WHERE process_id = ANY(%s)
 _HEAD_SEQUENCE = 1
 
 
-class BlockLike(Protocol):
-    """What a trace needs to know of a block."""
-
-    @property
-    def header_size(self) -> int: ...
-    @property
-    def stored_size(self) -> int: ...
-    @property
-    def raw_size(self) -> int: ...
-    @property
-    def codec(self) -> int: ...
-    @property
-    def end_time(self) -> int: ...
-
-
 class TraceLake(Protocol):
     """What a trace needs of a lake; `lake.Lake` is one."""
 
@@ -52,8 +36,8 @@ class TraceLake(Protocol):
     ) -> Sequence[Any]:
         """Blocks that overlap [begin, end], ordered by process and sequence."""
 
-    def read_block(self, row: Any) -> memoryview:
-        """A block as it is stored."""
+    def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, memoryview]]:
+        """Blocks as they are stored, a few reads ahead."""
 
     def connection(self) -> AbstractContextManager[Any]:
         """A connection to the metadata."""
@@ -91,7 +75,12 @@ class Trace:
     """Iterate for the bytes; `counts` says what has been written so far."""
 
     def __init__(
-        self, lake: TraceLake, processes: Sequence[TracedProcess], begin: int | None, end: int | None, classes: list[int]
+        self,
+        lake: TraceLake,
+        processes: Sequence[TracedProcess],
+        begin: int | None,
+        end: int | None,
+        classes: list[int],
     ) -> None:
         self._lake, self._begin, self._end, self._classes = lake, begin, end, classes
         self._encoder = PerfettoTrace(begin=begin, end=end)
@@ -112,7 +101,7 @@ class Trace:
         """Stops before the end."""
         self._chunks.close()
 
-    def _write(self, processes: Sequence[TracedProcess]) -> Any:
+    def _write(self, processes: Sequence[TracedProcess]) -> Generator[bytes, None, None]:
         now = self._begin if self._begin is not None else min(process.start_time for process in processes)
         pids = [self._encoder.process(process.process_id, process.pid) for process in processes]
         yield head_packets(processes, pids, now)
@@ -123,8 +112,7 @@ class Trace:
         latest = process.last_block_end_time or process.start_time
         for cls in self._classes:
             rows = self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process.process_id])
-            for row in rows:
-                data = self._lake.read_block(row)
+            for row, data in self._lake.read_blocks(rows):
                 head, stored = data[: row.header_size], data[row.header_size : row.header_size + row.stored_size]
                 self._encoder.add(head, decompress(row.codec, stored, row.raw_size))
                 latest = max(latest, row.end_time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tachy_server.perfetto import PerfettoTrace, TraceCounts
 from tachy_server.traces import TracedProcess, head_packets
+
 from tests.model.encoder import Process
 from tests.model.records import Block
 from tests.perfetto.readback import Readback, read
@@ -13,8 +14,14 @@ END_MARGIN = 1_000_000
 
 def traced(process: Process) -> TracedProcess:
     d = process.description
-    texts = [d[key] for key in ("exe", "username", "computer", "distro", "cpu_brand", "sdk", "state")]
-    return TracedProcess(process.process_id, *texts, d["start_time"], None, d["properties"])
+    texts = {key: d[key] for key in ("exe", "username", "computer", "distro", "cpu_brand", "sdk", "state")}
+    return TracedProcess(
+        process.process_id,
+        start_time=d["start_time"],
+        last_block_end_time=None,
+        properties=d["properties"],
+        **texts,
+    )
 
 
 def encode(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -53,8 +53,9 @@ class FakeLake:
         ]
         return sorted(chosen, key=lambda row: (row.process_id.bytes, row.sequence))
 
-    def read_block(self, row: Row) -> memoryview:
-        return memoryview(row.data)
+    def read_blocks(self, rows: Iterable[Row]) -> Iterator[tuple[Row, memoryview]]:
+        for row in rows:
+            yield row, memoryview(row.data)
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Any]:

@@ -23,15 +23,15 @@ def play(frames: int = 120, *, seed: int = 1) -> tuple[FakeLake, list[Process]]:
     main, render, net = client.thread("Main"), client.thread("Render"), client.thread("Network")
     workers = [client.thread(f"Worker {i}") for i in range(3)]
     tick = server.thread("Tick")
-    source = {"target": "engine", "file": "src/engine/loop.cpp"}
+    loop = "src/engine/loop.cpp"
     main.begin("Level e1m1", 1 * MS, target="game", file="src/game/level.cpp", line=31)
     loads: list[int] = []
     at = 2 * MS
     for i in range(frames):
         length = int((14 + 3 * math.sin(i / 9) + (20 if i % 37 == 36 else 0)) * MS)
-        main.begin("Frame", at, line=40, **source)
+        main.begin("Frame", at, target="engine", file=loop, line=40)
         for name, line, begin, end in (("Input", 44, 0, 3), ("Simulate", 51, 4, 55), ("Submit", 77, 60, 95)):
-            main.begin(name, at + length * begin // 100, line=line, **source)
+            main.begin(name, at + length * begin // 100, target="engine", file=loop, line=line)
             if name == "Simulate":
                 main.span("Physics", at + length * 6 // 100, at + length * 30 // 100, target="physics")
                 main.span("Animation", at + length * 32 // 100, at + length * 50 // 100, target="animation")

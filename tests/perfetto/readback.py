@@ -78,8 +78,9 @@ class _Sequence:
 
 
 def read(data: bytes) -> Readback:
-    """Asserts the rules of the format: parses, sequences start cleared, times never decrease in a sequence, interned ids
-    are defined once and before they are used, tracks are described before they are used, slices balance."""
+    """Asserts the rules of the format: it parses, sequences start cleared, times never decrease in a sequence, interned
+    ids are defined once and before they are used, tracks are described before they are used, slices balance.
+    """
     trace = protos.Trace()
     trace.ParseFromString(data)
     found = Readback(packets=len(trace.packet))

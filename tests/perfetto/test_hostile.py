@@ -10,10 +10,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tachy_server.errors import FormatError
 from tachy_server.perfetto import PerfettoTrace
 from tachy_server.traces import head_packets
+
 from tests.model.encoder import Process
 from tests.model.records import Block
 from tests.perfetto.encoding import traced
@@ -63,7 +63,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert compiler is not None
     program = tmp_path_factory.mktemp("hostile") / "hostile"
     sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/format/hash.c"]
-    flags = ["-std=c11", "-g", "-O1", *SANITIZERS, "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+    flags = ["-std=c11", "-g", "-O0", *SANITIZERS, "-Wall", "-Wextra", "-Wconversion", "-Werror"]
     command = [compiler, *flags, f"-I{ROOT / 'native/include'}", str(Path(__file__).parent / "hostile.c")]
     subprocess.run([*command, *map(str, sources), "-o", str(program)], check=True)
     return program
@@ -85,12 +85,14 @@ def run(program: Path, folder: Path, rounds: int, seed: int) -> None:
     read(head + (folder / "trace").read_bytes())
 
 
+@pytest.mark.xdist_group("hostile")
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_damaged_blocks_are_harmless_and_traces_balance(hostile: Path, tmp_path: Path, seed: int) -> None:
     run(hostile, tmp_path, 150, seed)
 
 
 @pytest.mark.long
+@pytest.mark.xdist_group("hostile")
 @pytest.mark.parametrize("seed", range(100, 110))
 def test_many_damaged_blocks_are_harmless(hostile: Path, tmp_path: Path, seed: int) -> None:
     run(hostile, tmp_path, 5_000, seed)

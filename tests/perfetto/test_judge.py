@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tachy_server.traces import write_trace
+
 from tests.perfetto.game import play
 from tests.perfetto.judge import chromium, judge
 
 QUERIES = {
     "threads": "select thread.name, process.name, count(*) from slice join thread_track on track_id = thread_track.id"
     " join thread using (utid) join process using (upid) where category != 'log' group by 1, 2",
-    "counters": "select counter_track.name, unit, count(*) from counter join counter_track on track_id = counter_track.id"
-    " group by 1, 2 order by 1",
+    "counters": "select counter_track.name, unit, count(*) from counter"
+    " join counter_track on track_id = counter_track.id group by 1, 2 order by 1",
     "tracks": "select track.name, count(*) from slice join track on track_id = track.id"
     " where track.name is not null group by 1 order by 1",
     "logs": "select slice.name, extract_arg(arg_set_id, 'debug.level'), extract_arg(arg_set_id, 'debug.target')"

@@ -8,15 +8,16 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tachy_server.errors import FormatError
 from tachy_server.perfetto import PerfettoTrace, process_uuid, thread_uuid
 from tachy_server.traces import head_packets
+
 from tests.model import rows
 from tests.model.encoder import Process, Thread
 from tests.model.records import SPAN, Block
 from tests.perfetto.encoding import encode, traced
 from tests.perfetto.readback import read
+
 
 def grow(process: Process, seed: int, *, steps: int, lossy: float, cuts: float) -> list[Block]:
     """Random spans on some threads, cut into blocks at random places; a few stay open at the end."""
@@ -37,7 +38,6 @@ def grow(process: Process, seed: int, *, steps: int, lossy: float, cuts: float) 
     return made + process.blocks()
 
 
-
 def closed_spans(blocks: list[Block], thread: Thread) -> list[rows.Span]:
     return [span for block in blocks for span in block.spans if span.thread == thread.number]
 
@@ -54,7 +54,9 @@ def test_every_span_is_one_slice_at_its_times_and_under_its_parent(seed: int, cu
         spans = sorted(closed_spans(blocks, thread), key=lambda span: span.id)
         ended = [slice_ for slice_ in slices if "is_open" not in slice_.annotations]
         assert not any("end_lost" in slice_.annotations for slice_ in slices)
-        assert [(s.begin, s.end, s.name, s.category) for s in ended] == [(s.begin, s.end, s.name, s.target) for s in spans]
+        assert [(s.begin, s.end, s.name, s.category) for s in ended] == [
+            (s.begin, s.end, s.name, s.target) for s in spans
+        ]
         assert [s.depth for s in ended] == [s.depth for s in spans]
         for slice_, span in zip(ended, spans, strict=True):
             assert slice_.source == ((span.file, span.name, span.line) if span.file else None)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.perfetto import process_uuid, thread_uuid
 from tachy_server.traces import write_trace
+
 from tests.perfetto.fake_lake import FakeLake, Row
 from tests.perfetto.game import MS, play
 from tests.perfetto.readback import read, thread_slices
@@ -38,9 +39,10 @@ def test_the_first_bytes_come_before_any_block_is_read() -> None:
     class Lazy(FakeLake):
         reads = 0
 
-        def read_block(self, row: Row) -> memoryview:
-            self.reads += 1
-            return super().read_block(row)
+        def read_blocks(self, rows: Iterable[Row]) -> Iterator[tuple[Row, memoryview]]:
+            for pair in super().read_blocks(rows):
+                self.reads += 1
+                yield pair
 
     lake, processes = play()
     lazy = Lazy(lake.rows, lake.processes)
@@ -50,8 +52,6 @@ def test_the_first_bytes_come_before_any_block_is_read() -> None:
     next(trace)
     assert lazy.reads == 1, "one block at a time"
     trace.close()
-
-
 
 
 def test_a_range_reads_only_its_blocks_and_writes_only_what_overlaps() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 
 from tachy_server.perfetto import process_uuid, thread_uuid
+
 from tests.model.encoder import Process
+from tests.model.records import Block
 from tests.perfetto.encoding import encode
 
 
@@ -35,15 +37,15 @@ def test_frames_are_slices_that_end_at_their_marks_and_never_overlap() -> None:
     process = Process(frequency=3_000_000_000)
     main = process.thread("main")
     at = 0
+    blocks: list[Block] = []
     for i in range(200):
         ticks = 50_000_001 + 7 * i
         at += ticks
         main.frame(at, "Game", ticks, target="loop")
         if i % 20 == 0:
             process.drift_ns += 3
-            blocks_so_far = process.blocks()
-            process_blocks = blocks_so_far if i == 0 else process_blocks + blocks_so_far
-    found, counts = encode(process, process_blocks + process.blocks())
+            blocks += process.blocks()
+    found, counts = encode(process, blocks + process.blocks())
     [uuid] = found.named("Frames")
     frames = found.slices[uuid]
     assert counts.frames == len(frames) == 200
