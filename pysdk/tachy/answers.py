@@ -22,4 +22,7 @@ def sentence_of(answer: httpx.Response) -> str:
     try:
         return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"{answer.status_code} {answer.reason_phrase}: {answer.text[:200]}".rstrip(": ")
+        # a page is for a browser: somebody else listens there, or stands in between
+        page = "html" in answer.headers.get("content-type", "")
+        text = "" if page else " ".join(answer.text[:200].split())
+        return f"{answer.status_code} {answer.reason_phrase}: {text}".rstrip(": ")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int], None]  # bytes so far
 
+# What Arrow puts behind a message. A traceback comes from servers other than ours.
+_DETAIL = re.compile(r"\. Detail: (?:[A-Za-z]+|Python exception: .*)\Z", re.DOTALL)
+_UNREACHED = "Flight returned "  # Arrow's words when it was not a server that answered
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -47,9 +50,8 @@ def time_argument(name: str, value: TimeLike | None) -> int | None:
 
 def sentence(error: BaseException) -> str:
     """The server's own sentence, out of what gRPC and pyarrow put around it."""
-    text = str(error).strip()
-    text = re.split(r"\.? ?(?:gRPC client debug context|Client context|Detail:)", text)[0]
-    text = re.sub(r"^(?:Flight|gRPC|IOError|Could not|Failed)[^:]*returned [^:]*error, with message: ", "", text)
+    text = re.split(r"\. (?:gRPC client debug context|Client context): ", str(error).strip())[0]
+    text = _DETAIL.sub("", text)
     return " ".join(text.split()) or type(error).__name__
 
 
@@ -62,8 +64,12 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except (flight.FlightUnavailableError, flight.FlightTimedOutError) as error:
+        said = sentence(error)
+        if not said.startswith(_UNREACHED):  # the server's own words: it is stopping, or its store is away
+            raise ServerUnavailable(said) from None
+        why = said.rsplit(": ", 1)[-1].rstrip("]")
         raise ServerUnavailable(
-            f"no tachy server answers at {uri} ({sentence(error)}): start one with `tachy serve`, or name another"
+            f"no tachy server answers at {uri} ({why}): start one with `tachy serve`, or name another"
         ) from None
     except (pa.ArrowException, flight.FlightError, OSError, KeyError, ValueError) as error:
         raise QueryError(sentence(error)) from None

@@ -142,7 +142,7 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
         setattr(config, name, values[name])
     config.exe = text(_program())
     config.sdk = text(f"python {VERSION}")
-    pairs = {"python": ".".join(map(str, sys.version_info[:3])), **properties}
+    pairs = {"python": ".".join(map(str, sys.version_info[:3])), "pid": os.getpid(), **properties}
     array = ffi.new("tachy_property[]", len(pairs))
     for slot, (key, value) in zip(array, pairs.items(), strict=True):
         slot.key, slot.value = text(key), text(value)

@@ -1,0 +1,275 @@
+"""The command: every format exact, every failure one sentence, quiet pipes, prompt Ctrl-C, and docs that match."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+import pytest
+import tachy
+from tachy import cli
+from tachy.times import parse_time
+
+from tests.pysdk.fake_flight import FakeFlight, slow
+from tests.pysdk.sink import Sink
+from tests.serving import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLE = pa.table({"name": ["a", "bb", None], "n": [1, 20, 300]})
+
+
+def start(*arguments: str, **keywords: object) -> subprocess.Popen[str]:
+    settings: dict[str, object] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-m", "tachy.cli", *arguments], **(settings | keywords))  # type: ignore[call-overload,no-any-return]
+
+
+def run(*arguments: str, given: str | None = None) -> tuple[int, str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tachy.cli", *arguments], input=given, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeFlight]:
+    with FakeFlight(lambda sql: TABLE) as server:
+        yield server
+
+
+def test_formats_are_what_the_docs_say(fake: FakeFlight, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def ask(*more: str) -> str:
+        assert cli.main(["query", "SELECT 1", "--uri", fake.uri, *more]) == 0
+        return capsys.readouterr().out
+
+    assert ask() == "name    n\n────  ───\na       1\nbb     20\nNULL  300\n(3 rows)\n"
+    assert list(csv.reader(io.StringIO(ask("--format", "csv")))) == [
+        ["name", "n"],
+        ["a", "1"],
+        ["bb", "20"],
+        ["", "300"],
+    ]
+    lines = [json.loads(line) for line in ask("--format", "json").splitlines()]
+    assert lines == [{"name": "a", "n": 1}, {"name": "bb", "n": 20}, {"name": None, "n": 300}]
+    out = tmp_path / "out.arrow"
+    assert ask("--format", "arrow", "-o", str(out)) == ""
+    assert pa.ipc.open_stream(out.read_bytes()).read_all() == TABLE
+    assert ask("--format", "csv", "-o", str(tmp_path / "x.csv")) == ""
+    assert (tmp_path / "x.csv").read_text() == "name,n\na,1\nbb,20\n,300\n"
+    assert "first 2 rows, there are more" in ask("--rows", "2")
+
+
+def test_arrow_goes_to_a_pipe_but_not_to_a_terminal(fake: FakeFlight) -> None:
+    command = [sys.executable, "-m", "tachy.cli", "query", "SELECT 1", "--format", "arrow", "--uri", fake.uri]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert pa.ipc.open_stream(done.stdout).read_all() == TABLE
+    master, slave = pty.openpty()
+    refused = subprocess.run(command, stdout=slave, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(master)
+    os.close(slave)
+    assert refused.returncode == 1
+    assert refused.stderr == "tachy: an Arrow stream is not for a terminal: redirect it, or give -o FILE\n"
+
+
+def test_range_limit_and_stdin_arrive(fake: FakeFlight) -> None:
+    before = time.time_ns()
+    code, _, err = run(
+        "query", "-", "--begin", "-10m", "--end=now", "--limit", "5", "--uri", fake.uri, given="SELECT 'ж'\n"
+    )
+    assert (code, err) == (0, "")
+    sql, headers = fake.asked[-1]
+    assert sql == "SELECT 'ж'\n"
+    assert headers["limit"] == "5"
+    begin = parse_time(headers["query_range_begin"])
+    assert abs(begin - (before - 600 * 10**9)) < 60 * 10**9
+    assert run("query", "SELECT 1", "--rows", "7", "--uri", fake.uri)[0] == 0
+    assert fake.asked[-1][1]["limit"] == "8"
+    assert run("query", "SELECT 1", "--format", "csv", "--uri", fake.uri)[0] == 0
+    assert "limit" not in fake.asked[-1][1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "tachy: the following arguments are required: COMMAND; see tachy --help"),
+        (["quary"], "invalid choice: 'quary'"),
+        (["query"], "tachy query: the following arguments are required: SQL; see tachy query --help"),
+        (["query", "q", "--limit", "many"], "argument --limit: 'many' is not a whole number"),
+        (["query", "q", "--format", "xml"], "invalid choice: 'xml'"),
+        (["query", "q", "--colour"], "unrecognized arguments: --colour"),
+        (["trace", "latest"], "the following arguments are required: -o/--output"),
+        (["processes", "--limit", "-5"], "argument --limit"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    err = capsys.readouterr().err
+    assert left.value.code == 2
+    assert said in err
+    assert err.count("\n") == 1
+    assert "see tachy" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["query", "SELECT 1", "--uri", "grpc://127.0.0.1:9"], "start one with `tachy serve`"),
+        (["processes", "--uri", "grpc://127.0.0.1:9"], "start one with `tachy serve`"),
+        (["trace", str(uuid4()), "-o", "/dev/null", "--url", "http://127.0.0.1:9"], "start one with `tachy serve`"),
+        (["query", "SELECT 1", "--uri", "127.0.0.1"], "flight_url must be an address like grpc://"),
+        (["query", "SELECT 1", "--begin", "soon"], "begin: 'soon' is not a time"),
+        (["query", "  "], "the question is empty"),
+        (["query", "SELECT 1", "-o", "/no/such/folder/x", "--uri", "FAKE"], "No such file or directory"),
+        (["trace", "xyz!", "-o", "/dev/null"], "is no process id"),
+    ],
+)
+def test_failures_are_one_sentence(
+    arguments: list[str], said: str, fake: FakeFlight, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([fake.uri if argument == "FAKE" else argument for argument in arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tachy: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_without_its_extras_the_command_names_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.flight", None)
+    monkeypatch.setitem(sys.modules, "tachy_server.serve", None)
+    assert cli.main(["query", "SELECT 1"]) == 1
+    assert "pip install 'tachy[notebook]'" in capsys.readouterr().err
+    assert cli.main(["serve"]) == 1
+    assert "pip install 'tachy[server]'" in capsys.readouterr().err
+
+
+def test_serve_hands_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tachy_server.serve
+
+    got: list[list[str]] = []
+    monkeypatch.setattr(tachy_server.serve, "main", lambda argv: got.append(argv) or 3)
+    assert cli.main(["serve", "--data", "x", "--help"]) == 3
+    assert got == [["--data", "x", "--help"]]
+
+
+def test_head_makes_no_noise() -> None:
+    stopped = threading.Event()
+    with FakeFlight(lambda sql: slow(10**6, 0.0, stopped)) as fake:
+        for form in ("csv", "json", "arrow"):
+            process = start("query", "SELECT 1", "--format", form, "--uri", fake.uri)
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.buffer.read(64)
+            process.stdout.close()
+            assert process.wait(20) == 0
+            assert process.stderr.read() == ""
+            process.stderr.close()
+        stopped.set()
+
+
+def test_ctrl_c_is_prompt_and_clean() -> None:
+    stopped = threading.Event()
+    with FakeFlight(lambda sql: slow(10**6, 0.05, stopped)) as fake:
+        process = start("query", "SELECT 1", "--format", "csv", "--uri", fake.uri)
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while not fake.asked:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert time.monotonic() - begin < 2
+        assert process.stderr.read() == "\n"
+        process.stdout.close()
+        process.stderr.close()
+        stopped.set()
+
+
+def test_what_takes_long_says_how_far_it_is() -> None:
+    stopped = threading.Event()
+    with FakeFlight(lambda sql: slow(26, 0.1, stopped)) as fake:
+        code, out, err = run("query", "SELECT 1", "--format", "csv", "--uri", fake.uri)
+        assert code == 0
+        assert len(out.splitlines()) == 27
+        assert re.fullmatch(r"query: \d+ rows, \d+ bytes, 2 s\n", err)
+        stopped.set()
+
+
+def test_version_and_help_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--version"], ["--help"], ["query", "--help"], ["trace", "--help"], ["processes", "--help"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(arguments)
+        assert left.value.code == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"tachy {tachy.__version__}\n")
+    assert f'version = "{tachy.__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_docs_describe_every_command_and_option() -> None:
+    text = (ROOT / "docs/cli.md").read_text()
+    sections = dict(re.findall(r"^## tachy (\w+)[^\n]*\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    commands = next(a for a in cli.parser()._actions if isinstance(a, argparse._SubParsersAction)).choices
+    assert sections.keys() == commands.keys()
+    for name, command in commands.items():
+        real = {option for action in command._actions for option in action.option_strings} - {"-h", "--help"}
+        told = set(re.findall(r"`(--?[a-z-]+)(?: [A-Z]+)?`", sections[name]))
+        assert real == told, name
+
+
+@pytest.mark.xdist_group("server")
+def test_the_real_server_answers_every_command(server: Server, tmp_path: Path) -> None:
+    me = tachy.start(server.http)
+    with tachy.span("answer"):
+        tachy.metric("value", 42, unit="u")
+    tachy.log("info", "日本 hello")
+    tachy.stop()
+    uri = ["--uri", server.flight]
+    code, out, err = run("query", f"SELECT msg FROM log_entries WHERE process_id = '{me}'", *uri, "--begin", "-10m")
+    assert (code, out.splitlines()[2], err) == (0, "日本 hello", "")
+    code, out, _ = run(
+        "query", f"SELECT name, value, time FROM measures WHERE process_id = '{me}'", "--format", "json", *uri
+    )
+    row = json.loads(out)
+    assert (row["name"], row["value"]) == ("value", 42.0)
+    assert abs(parse_time(row["time"]) - time.time_ns()) < 600 * 10**9
+    code, out, _ = run("processes", "--limit", "1000", *uri)
+    assert code == 0
+    assert str(me) in out
+    trace = tmp_path / "t.perfetto-trace"
+    code, out, err = run("trace", str(me)[:18], "-o", str(trace), "--url", server.http, *uri)
+    assert (code, out) == (0, "")
+    assert trace.stat().st_size > 100
+    assert f"{trace}: " in err
+    assert b"answer" in trace.read_bytes()
+    command = [sys.executable, "-m", "tachy.cli", "trace", str(me), "-o", "-", "--url", server.http]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == trace.read_bytes()
+    code, _, err = run("trace", str(uuid4()), "-o", str(tmp_path / "none"), "--url", server.http)
+    assert code == 1
+    assert err.count("\n") == 1
+    code, _, err = run("query", "SELEC 1", *uri)
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_somebody_elses_server_is_one_sentence() -> None:
+    with Sink() as sink:  # answers POST alone
+        code, out, err = run("trace", str(uuid4()), "-o", "-", "--url", sink.url)
+    assert (code, out, err) == (1, "", "tachy: 501 Unsupported method ('GET')\n")
