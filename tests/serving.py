@@ -64,9 +64,8 @@ class Server:
 
     @property
     def client(self) -> httpx.Client:
-        """Connections that stay open between requests."""
-        if self._client is None:
-            self._client = httpx.Client(base_url=self.http, timeout=60, trust_env=False)
+        """Connections that stay open between requests; any thread may use it."""
+        assert self._client is not None, "the server is not running"
         return self._client
 
     def launch(self) -> None:
@@ -100,6 +99,7 @@ class Server:
                 time.sleep(0.02)
                 continue
             self.http, self.flight = content["http"], content["flight"]
+            self._client = httpx.Client(base_url=self.http, timeout=60, trust_env=False)
             return
         self.kill()
         raise ServerError(f"not ready after {seconds} s\n{self.output()}")

@@ -356,11 +356,10 @@ class Ingest:
                 for _, _, head in batch.head.blocks:
                     for thread in head.threads:
                         key = stream_id(head.process_id, head.cls, thread.number)
-                        name = metadata.clean(thread.name)
+                        name = thread.name
                         told = self._streams.get(key)
                         if told is None or told[0] != name or now - told[1] > _STREAM_REFRESH_NS:
-                            os_id = metadata.signed(thread.os_id)
-                            stale[key] = StreamRow(key, head.process_id, head.cls, thread.number, name, os_id)
+                            stale[key] = StreamRow(key, head.process_id, head.cls, thread.number, name, thread.os_id)
         return list(stale.values())
 
     def _remember_streams(self, rows: list[StreamRow], now: int) -> None:

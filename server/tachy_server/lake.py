@@ -119,7 +119,7 @@ class Lake:
             )
             with connection.cursor(binary=True) as cursor:
                 fetched = cursor.execute(query.encode(), arguments).fetchall()
-        rows = [BlockRow(*row[:18], threads=tuple(row[18])) for row in fetched]
+        rows = [_block_row(*row) for row in fetched]
         if threads is not None:
             rows = [row for row in rows if not threads[row.process_id].isdisjoint(row.threads)][:limit]
         return rows
@@ -176,6 +176,11 @@ class Lake:
 
 
 _Reads = list[tuple[int, memoryview]]
+
+
+def _block_row(*values: Any) -> BlockRow:
+    fields = [*values[:-1], tuple(values[-1])]
+    return BlockRow(*fields)
 
 
 def _windows(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tachy_server.database import Connection, day_of
-from tachy_server.errors import FormatError
 from tachy_server.reader import BatchHead, BlockHead, block_id
 
 _CLAIM_BATCHES = """
@@ -75,16 +74,6 @@ COPY blocks (insert_day, block_id, process_id, class, sequence, batch_id, segmen
 """
 
 
-def signed(value: int) -> int:
-    """An unsigned 64-bit number as the bigint with the same bits."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def clean(text: str) -> str:
-    """Text that PostgreSQL can hold: no NUL, no half of a surrogate pair."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
-
-
 @dataclass(slots=True)
 class ProcessRow:
     """A row of `processes`, from a batch's description; the fields are in the statement's order."""
@@ -109,34 +98,27 @@ class ProcessRow:
 
     @staticmethod
     def from_batch(batch: BatchHead) -> ProcessRow:
-        """Raises FormatError when the description lacks a key or has a wrong type."""
-        get = batch.description.get
-        texts = {key: _text(get(key), key) for key in _TEXT_KEYS}
-        numbers = {key: _integer(get(key), key) for key in ("tsc_frequency", "start_time", "start_ticks")}
-        if texts["state"] not in ("running", "exited", "crashed"):
-            raise FormatError(f"the batch's description has the state {texts['state']!r}")
-        properties = get("properties", {})
-        if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):
-            raise FormatError("the batch's description must have properties as an object of text")
-        cleaned = {clean(key): clean(value) for key, value in properties.items()}
+        """check_batch has looked at the keys and types of the description."""
+        said = batch.description
+        parent = said["parent_process_id"]
         return ProcessRow(
             process_id=batch.process_id,
-            parent_process_id=_parent(get("parent_process_id")),
-            properties=json.dumps(cleaned, ensure_ascii=False),
-            end_ticks=max((signed(head.end_ticks) for _, _, head in batch.blocks), default=None),
+            parent_process_id=None if parent is None else uuid.UUID(parent),
+            exe=said["exe"],
+            username=said["username"],
+            realname=said["realname"],
+            computer=said["computer"],
+            distro=said["distro"],
+            cpu_brand=said["cpu_brand"],
+            tsc_frequency=said["tsc_frequency"],
+            start_time=said["start_time"],
+            start_ticks=said["start_ticks"],
+            clock=said["clock"],
+            sdk=said["sdk"],
+            state=said["state"],
+            properties=json.dumps(said["properties"], ensure_ascii=False),
+            end_ticks=max((head.end_ticks for _, _, head in batch.blocks), default=None),
             end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
-            exe=texts["exe"],
-            username=texts["username"],
-            realname=texts["realname"],
-            computer=texts["computer"],
-            distro=texts["distro"],
-            cpu_brand=texts["cpu_brand"],
-            tsc_frequency=numbers["tsc_frequency"],
-            start_time=numbers["start_time"],
-            start_ticks=numbers["start_ticks"],
-            clock=texts["clock"],
-            sdk=texts["sdk"],
-            state=texts["state"],
         )
 
     def merge(self, other: ProcessRow) -> ProcessRow:
@@ -154,32 +136,6 @@ class ProcessRow:
 def _key(row: ProcessRow) -> int:
     # A batch without blocks only describes; in a group it counts as the latest.
     return row.end_time if row.end_time is not None else 1 << 63
-
-
-_TEXT_KEYS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
-
-
-def _text(value: object, key: str) -> str:
-    if not isinstance(value, str):
-        raise FormatError(f"the batch's description must have {key} as text")
-    return clean(value)
-
-
-def _integer(value: object, key: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not -(1 << 63) <= value < 1 << 64:
-        raise FormatError(f"the batch's description must have {key} as a 64-bit integer")
-    return signed(value)
-
-
-def _parent(value: object) -> uuid.UUID | None:
-    if value is None:
-        return None
-    if isinstance(value, str):
-        try:
-            return uuid.UUID(value)
-        except ValueError:
-            pass
-    raise FormatError("the batch's description must have parent_process_id as a UUID or null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,18 +218,18 @@ def _copy_line(place: BlockPlace, segment_id: int, day: datetime.date, now: int)
     threads = head.threads
     arrays = (
         _array([thread.number for thread in threads]),
-        _array([signed(thread.events) for thread in threads]),
-        _array([signed(thread.first) for thread in threads]),
-        _array([signed(thread.begin_ticks) for thread in threads]),
-        _array([signed(thread.end_ticks) for thread in threads]),
+        _array([thread.events for thread in threads]),
+        _array([thread.first for thread in threads]),
+        _array([thread.begin_ticks for thread in threads]),
+        _array([thread.end_ticks for thread in threads]),
         _array([thread.begin_utc for thread in threads]),
         _array([thread.end_utc for thread in threads]),
     )
     return (
-        f"{day}\t{place.block_id}\t{head.process_id}\t{head.cls}\t{signed(head.sequence)}\t{place.batch_id}\t{segment_id}\t"
-        f"{place.segment_key}\t{place.offset}\t{place.size}\t{head.header_size}\t{head.codec}\t{signed(head.raw_size)}\t"
-        f"{signed(head.stored_size)}\t{signed(head.begin_ticks)}\t{signed(head.end_ticks)}\t{head.begin_utc}\t"
-        f"{head.end_utc}\t{signed(head.events)}\t{signed(head.dropped)}\t{now}\t" + "\t".join(arrays) + "\n"
+        f"{day}\t{place.block_id}\t{head.process_id}\t{head.cls}\t{head.sequence}\t{place.batch_id}\t{segment_id}\t"
+        f"{place.segment_key}\t{place.offset}\t{place.size}\t{head.header_size}\t{head.codec}\t{head.raw_size}\t"
+        f"{head.stored_size}\t{head.begin_ticks}\t{head.end_ticks}\t{head.begin_utc}\t"
+        f"{head.end_utc}\t{head.events}\t{head.dropped}\t{now}\t" + "\t".join(arrays) + "\n"
     )
 
 

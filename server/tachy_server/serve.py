@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from tachy_server.query import QueryEngine
 
 _GRACE_SECONDS = 10
+# The event loop and the ingest workers hand the interpreter to each other all the time; with the default of 5 ms they
+# wait for it. 0.5 ms gives 20 % more batches per second, 0.1 ms fewer again.
+_SWITCH_SECONDS = 0.0005
 _PARTITION_SECONDS = 3600.0
 
 
@@ -64,10 +67,11 @@ def run(settings: Settings) -> None:
         raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with ExitStack() as stack:
         folder = DataFolder(settings.data)
         stack.callback(folder.close)
-        listener = _listen(settings.http)
+        listener = _listen(settings.http, "http")
         stack.callback(listener.close)
         services = _start(settings, folder, stack)
         host, port = listener.getsockname()[:2]
@@ -107,21 +111,23 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
 def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
     # An exploding join never yields its worker thread: with the default count, one per core, it stops everybody.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
+    from pyarrow import ArrowException
     from tachy_server.flight import FlightServer
     from tachy_server.query import QueryEngine
 
     services.engine = QueryEngine(services.lake, services.settings)
     address = services.settings.flight
+    _listen(address, "flight").close()  # gRPC shares a port with another process that shares it, and says nothing
     try:
         server = FlightServer(services, address.host, address.port)
-    except OSError as error:
-        raise StoreError(f"cannot listen on {address} for FlightSQL: {error}; give another --flight") from None
+    except ArrowException as error:
+        raise StoreError(f"cannot listen on {address}: {error}; give another --flight") from None
     stack.callback(server.stop)
     services.flight_uri = f"grpc://{Address(address.host, server.port)}"
     return services.engine
 
 
-def _listen(address: Address) -> socket.socket:
+def _listen(address: Address, name: str) -> socket.socket:
     try:
         family, kind, protocol, _, target = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
@@ -129,7 +135,7 @@ def _listen(address: Address) -> socket.socket:
         listener.bind(target)
         listener.listen(2048)
     except OSError as error:
-        raise StoreError(f"cannot listen on {address} for HTTP: {error.strerror}; give another --http") from None
+        raise StoreError(f"cannot listen on {address}: {error.strerror}; give another --{name}") from None
     return listener
 
 

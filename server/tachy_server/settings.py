@@ -110,7 +110,7 @@ def default_data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME", "") or Path.home() / ".local" / "share") / "tachy"
 
 
-def _row(kind: Kind, default: Any, text: str, *, default_text: str = "") -> Any:  # noqa: ANN401 - any field's type
+def _row(kind: Kind, default: Any, text: str, *, default_text: str = "") -> Any:
     metadata = {"kind": kind, "help": text, "default_text": default_text}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
@@ -282,7 +282,7 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} is not TOML: {error}") from None
 
 
-def _toml_text(value: Any) -> str:  # noqa: ANN401 - whatever TOML holds
+def _toml_text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     return str(value)

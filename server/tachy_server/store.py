@@ -255,7 +255,7 @@ class S3Store:
             return False
         return True
 
-    def _call(self, operation: str, key: str, take: Any, **arguments: Any) -> Any:  # noqa: ANN401 - boto3 is untyped
+    def _call(self, operation: str, key: str, take: Any, **arguments: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,16 +22,20 @@ from tachy_server.services import Services
 
 BATCH_PATH = "/ingest/v1/batch"
 _DISCARD_SECONDS = 5.0
+_NO_HEADERS: Mapping[str, str] = {}
 _READY_SECONDS = 10.0
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer
     """The request is answered with this status and sentence."""
 
-    def __init__(self, status: int, sentence: str, **headers: str) -> None:
+    def __init__(self, status: int, sentence: str, *, close: bool = False, allow: str = "") -> None:
         super().__init__(sentence)
         self.status = status
-        self.headers = headers
+        self.close = close  # what is left of the body is of no use
+        self.headers = {"allow": allow} if allow else {}
+        if close:
+            self.headers["connection"] = "close"
 
 
 class _Disconnected(Exception):  # noqa: N818 - nobody is there to be told of an error
@@ -59,15 +64,16 @@ class _Front:
         except _Disconnected:
             return
         except _Refusal as refusal:
-            if refusal.headers.get("connection") == "close":
+            await _send(send, refusal.status, {"error": str(refusal)}, refusal.headers, more=refusal.close)
+            if refusal.close:
                 await self._discard(receive)
-            await _send(send, refusal.status, {"error": str(refusal)}, **refusal.headers)
+                await send({"type": "http.response.body", "body": b""})
         except FormatError as error:
             await _send(send, 400, {"error": str(error)})
         except BusyError as error:
-            await _send(send, 503, {"error": str(error)}, **{"retry-after": "1"})
+            await _send(send, 503, {"error": str(error)}, {"retry-after": "1"})
         except StoreError as error:
-            await _send(send, 503, {"error": str(error)}, **{"retry-after": "2"})
+            await _send(send, 503, {"error": str(error)}, {"retry-after": "2"})
         else:
             await _send(send, 200, answer)
 
@@ -93,13 +99,11 @@ class _Front:
             raise _Refusal(415, f"send the batch without content-encoding {name}: its blocks are compressed already")
         declared = headers.get(b"content-length", b"")
         if not declared.isdigit():
-            raise _Refusal(411, "send the batch with a content-length", connection="close")
+            raise _Refusal(411, "send the batch with a content-length", close=True)
         size = int(declared)
         limit = self._settings.max_batch_bytes
         if size > limit:
-            raise _Refusal(
-                413, f"the batch has {size} bytes, the limit is {limit}: send less at once", connection="close"
-            )
+            raise _Refusal(413, f"the batch has {size} bytes, the limit is {limit}: send less at once", close=True)
         return size
 
     async def _read(self, receive: Receive, size: int) -> bytes:
@@ -117,14 +121,14 @@ class _Front:
                         break
                     timeout.reschedule(loop.time() + pause)
         except TimeoutError:
-            raise _Refusal(408, f"the batch has not come on for {pause:g} s", connection="close") from None
+            raise _Refusal(408, f"the batch has not come on for {pause:g} s", close=True) from None
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         if len(body) != size:
             raise _Refusal(400, f"the batch has {len(body)} bytes, its content-length says {size}")
         return body
 
     async def _discard(self, receive: Receive) -> None:
-        """Lets a client finish a body that is not wanted, within reason: otherwise it sees a reset, not the answer."""
+        """Takes a body that is not wanted, within reason: a client that is reset while it sends misses the answer."""
         left = self._settings.max_batch_bytes
         try:
             async with asyncio.timeout(_DISCARD_SECONDS):
@@ -142,7 +146,9 @@ async def _submit(ingest: Ingest, body: bytes) -> dict[str, str]:
     return {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
 
 
-async def _send(send: Send, status: int, content: dict[str, Any], **headers: str) -> None:
+async def _send(
+    send: Send, status: int, content: dict[str, Any], headers: Mapping[str, str] = _NO_HEADERS, *, more: bool = False
+) -> None:
     body = json.dumps(content).encode()
     start: Message = {
         "type": "http.response.start",
@@ -154,7 +160,7 @@ async def _send(send: Send, status: int, content: dict[str, Any], **headers: str
         ],
     }
     await send(start)
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
 def _rest(services: Services, routes: list[BaseRoute]) -> Starlette:

@@ -1,0 +1,83 @@
+"""The schema moves forward only, and the days' partitions are there when they are needed."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from tachy_server.database import Database, connect, create_database, migrations
+from tachy_server.errors import SettingsError, StoreError
+
+from tests.lake.conftest import dsn_of
+from tests.serving import Server
+
+
+@pytest.fixture
+def dsn(ingest_server: Server) -> Iterator[str]:
+    """An empty database beside the server's."""
+    name = f"test_{uuid.uuid4().hex}"
+    text = make_conninfo(dsn_of(ingest_server.data), dbname=name)
+    create_database(text)
+    create_database(text)
+    yield text
+    with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_many_servers_migrate_one_database_once(dsn: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        bases = list(pool.map(lambda _: Database(dsn, 1), range(6)))
+    for base in bases:
+        base.ensure_days()
+        base.close()
+    with connect(dsn) as connection:
+        found = connection.execute("SELECT version, name FROM tachy_migrations ORDER BY version").fetchall()
+    assert found == [(version, name) for version, name, _ in migrations()]
+
+
+def test_migrations_are_numbered_without_holes() -> None:
+    assert [version for version, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_newer_schema_is_refused(dsn: str) -> None:
+    Database(dsn, 1).close()
+    with connect(dsn) as connection:
+        connection.execute("INSERT INTO tachy_migrations (version, name) VALUES (1000, 'future')")
+    with pytest.raises(SettingsError, match="1000"):
+        Database(dsn, 1)
+
+
+def test_partitions_are_made_once_by_whoever_comes_first(dsn: str) -> None:
+    days = [datetime.date(2026, 12, 30) + datetime.timedelta(days=number) for number in range(4)]
+    bases = [Database(dsn, 2) for _ in range(4)]
+
+    def ensure(base: Database) -> None:
+        with base.connection() as connection:
+            for day in days:
+                base.ensure_day(connection, day)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ensure, bases))
+    for base in bases:
+        base.close()
+    with connect(dsn) as connection:
+        names = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'blocks'::regclass ORDER BY 1"
+        ).fetchall()
+        indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'blocks_20261231'").fetchone()
+    assert names == [("blocks_20261230",), ("blocks_20261231",), ("blocks_20270101",), ("blocks_20270102",)]
+    assert indexes == (3,)
+
+
+def test_a_server_that_is_not_there_is_said_so_in_one_line() -> None:
+    with pytest.raises(StoreError, match="cannot connect to PostgreSQL") as caught:
+        connect("host=/nonexistent dbname=x")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(StoreError):
+        connect("this is no connection string")

@@ -1,0 +1,320 @@
+"""What POST /ingest/v1/batch promises: stored once, whole, or refused with one sentence."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from tachy_server.segments import read_segment
+
+from tests.lake.conftest import batch_id_of, game, lake_of, play, process_id_of, rows_of
+from tests.model.encoder import Process
+from tests.model.records import BATCH_HEADER, xxh64
+from tests.serving import Server
+
+Count = dict[str, int]
+
+
+def stored_rows(server: Server, batch: bytes) -> Count:
+    """How many rows of each table speak of the batch or its process."""
+    with rows_of(server.data) as rows:
+        counts: Count = {}
+        for table, column, value in (
+            ("batches", "batch_id", batch_id_of(batch)),
+            ("blocks", "batch_id", batch_id_of(batch)),
+            ("processes", "process_id", process_id_of(batch)),
+            ("streams", "process_id", process_id_of(batch)),
+        ):
+            found = rows.execute(f"SELECT count(*) FROM {table} WHERE {column} = %s".encode(), (value,)).fetchone()
+            assert found is not None
+            counts[table] = found[0]
+    return counts
+
+
+NOTHING = {"batches": 0, "blocks": 0, "processes": 0, "streams": 0}
+
+
+def test_stored_blocks_are_the_bytes_that_were_sent(ingest_server: Server) -> None:
+    process = game()
+    blocks = process.blocks()
+    answer = ingest_server.post(process.batch(blocks))
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "stored"
+    with lake_of(ingest_server.data) as lake:
+        for cls in (1, 2, 3):
+            rows = lake.select_blocks(cls, process_ids=[process.process_id])
+            sent = [block.data for block in blocks if block.data[6] == cls]
+            assert [bytes(data) for _, data in lake.read_blocks(rows)] == sent
+            assert [bytes(lake.read_block(row)) for row in rows] == sent
+            assert [row.threads for row in rows] == [(1, 2)] * len(sent)
+
+
+def test_metadata_says_what_the_description_says(ingest_server: Server) -> None:
+    process = game()
+    ingest_server.post(process.batch())
+    play(process, 50_000)
+    ingest_server.post(process.batch(state="exited"))
+    with rows_of(ingest_server.data) as rows:
+        row = rows.execute(
+            "SELECT exe, username, computer, tsc_frequency, start_time, state, properties, last_block_end_time"
+            " FROM processes WHERE process_id = %s",
+            (process.process_id,),
+        ).fetchone()
+        latest = rows.execute(
+            "SELECT max(end_time) FROM blocks WHERE process_id = %s", (process.process_id,)
+        ).fetchone()
+        streams = rows.execute(
+            "SELECT class, thread, thread_name, os_id FROM streams WHERE process_id = %s ORDER BY 1, 2",
+            (process.process_id,),
+        ).fetchall()
+    assert row is not None
+    assert latest is not None
+    assert row[:7] == ("game", "player", "pc", 1_000_000_000, process.start_time, "exited", {"build": "42"})
+    assert row[7] == latest[0]
+    expected = [
+        (cls, number, name, 1000 + number) for cls in (1, 2, 3) for number, name in ((1, "main"), (2, "worker"))
+    ]
+    assert streams == expected
+
+
+def test_exited_stays_exited_when_an_older_batch_comes_late(ingest_server: Server) -> None:
+    process = game()
+    early = process.batch()
+    play(process, 50_000)
+    process.description["properties"] = {"build": "42", "map": "e1m1"}
+    late = process.batch(state="exited")
+    ingest_server.post(late)
+    ingest_server.post(early)
+    with rows_of(ingest_server.data) as rows:
+        row = rows.execute(
+            "SELECT state, properties FROM processes WHERE process_id = %s", (process.process_id,)
+        ).fetchone()
+    assert row == ("exited", {"build": "42", "map": "e1m1"})
+
+
+def test_a_replay_changes_nothing(ingest_server: Server) -> None:
+    batch = game().batch()
+    assert ingest_server.post(batch).json()["status"] == "stored"
+    before = stored_rows(ingest_server, batch)
+    again = ingest_server.post(batch)
+    assert (again.status_code, again.json()["status"]) == (200, "known")
+    assert stored_rows(ingest_server, batch) == before
+
+
+def test_concurrent_replays_store_once(ingest_server: Server) -> None:
+    batches = [game().batch() for _ in range(8)]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda batch: (batch, ingest_server.post(batch)), batches * 8))
+    for batch in batches:
+        statuses = sorted(answer.json()["status"] for sent, answer in answers if sent is batch)
+        assert statuses == ["known"] * 7 + ["stored"]
+        assert stored_rows(ingest_server, batch) == {"batches": 1, "blocks": 3, "processes": 1, "streams": 6}
+
+
+def test_a_block_that_comes_in_two_batches_is_there_once(ingest_server: Server) -> None:
+    process = game()
+    blocks = process.blocks()
+    ingest_server.post(process.batch(blocks))
+    second = ingest_server.post(process.batch(blocks))
+    assert second.json()["status"] == "stored"
+    with lake_of(ingest_server.data) as lake:
+        assert sum(len(lake.select_blocks(cls, process_ids=[process.process_id])) for cls in (1, 2, 3)) == len(blocks)
+
+
+def test_a_batch_without_blocks_describes_its_process(ingest_server: Server) -> None:
+    process = Process(exe="idle")
+    batch = process.batch([], state="exited")
+    assert ingest_server.post(batch).json()["status"] == "stored"
+    assert stored_rows(ingest_server, batch) == {"batches": 1, "blocks": 0, "processes": 1, "streams": 0}
+
+
+def test_neighbours_share_segments(tmp_path: Path) -> None:
+    batches = [game().batch() for _ in range(48)]
+    with Server(tmp_path / "data", "--role", "ingest", "--commit-wait", "300") as server:
+        with ThreadPoolExecutor(48) as pool:
+            answers = list(pool.map(server.post, batches))
+        assert {answer.json()["status"] for answer in answers} == {"stored"}
+        stats = server.client.get("/api/stats").json()["ingest"]
+        assert stats["stored"] == 48
+        assert stats["segments"] <= 12
+        segments = list((server.data / "store" / "segments").rglob("*.tseg"))
+        assert len(segments) == stats["segments"]
+        fragments = [fragment for path in segments for fragment in read_segment(path.read_bytes())]
+    ids = {batch_id_of(batch) for batch in batches}
+    assert {fragment.batch_id for fragment in fragments} == ids
+    for fragment in fragments:
+        assert json.loads(fragment.description)["process_id"] == str(fragment.process_id)
+
+
+def wrong_version(batch: bytes) -> bytes:
+    """The same batch as another version would send it, its hash right."""
+    changed = bytearray(batch)
+    struct.pack_into("<H", changed, 4, 9)
+    (length,) = struct.unpack_from("<I", changed, 40)
+    struct.pack_into("<Q", changed, 56, 0)
+    struct.pack_into("<Q", changed, 56, xxh64(bytes(changed[: BATCH_HEADER.size + length])))
+    return bytes(changed)
+
+
+def flip(batch: bytes, at: int) -> bytes:
+    """The batch with one bit changed."""
+    changed = bytearray(batch)
+    changed[at] ^= 0x10
+    return bytes(changed)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda batch: batch[:-1],
+        lambda batch: batch[: len(batch) // 2],
+        lambda batch: batch[:63],
+        lambda batch: b"",
+        lambda batch: batch + bytes(8),
+        lambda batch: bytes(len(batch)),
+        lambda batch: flip(batch, 0),
+        lambda batch: flip(batch, 30),
+        lambda batch: flip(batch, 80),
+        lambda batch: flip(batch, len(batch) // 2),
+        lambda batch: flip(batch, len(batch) - 20),
+        wrong_version,
+    ],
+    ids=[
+        "last byte missing", "half", "no header", "empty", "too long", "zeros", "magic", "process", "description",
+        "middle", "end", "version",
+    ],
+)  # fmt: skip
+def test_a_damaged_batch_is_refused_and_nothing_of_it_stored(ingest_server: Server, damage: object) -> None:
+    batch = game().batch()
+    assert callable(damage)
+    answer = ingest_server.post(damage(batch))
+    assert answer.status_code == 400
+    sentence = answer.json()["error"]
+    assert sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    assert stored_rows(ingest_server, batch) == NOTHING
+    assert ingest_server.post(batch).json()["status"] == "stored"
+
+
+def test_a_wrong_version_is_told_which_is_read(ingest_server: Server) -> None:
+    answer = ingest_server.post(wrong_version(game().batch()))
+    assert "9" in answer.json()["error"]
+    assert "1" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"start_time": "yesterday"},
+        {"start_ticks": 1 << 70},
+        {"tsc_frequency": True},
+        {"exe": 7},
+        {"properties": {"build": 42}},
+        {"properties": []},
+        {"parent_process_id": "nobody"},
+        {"state": "lost in space"},
+    ],
+)
+def test_a_description_of_wrong_types_is_refused(ingest_server: Server, change: dict[str, object]) -> None:
+    process = game()
+    batch = process.batch(description=json.dumps(process.description | change).encode())
+    answer = ingest_server.post(batch)
+    assert answer.status_code == 400
+    assert "description" in answer.json()["error"]
+    assert stored_rows(ingest_server, batch) == NOTHING
+
+
+def test_one_wrong_batch_does_not_hurt_its_neighbours(ingest_server: Server) -> None:
+    batches = [game().batch() for _ in range(12)]
+    sent = [batch if number % 3 else flip(batch, len(batch) // 2) for number, batch in enumerate(batches)]
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ingest_server.post, sent))
+    assert [answer.status_code for answer in answers] == [200 if number % 3 else 400 for number in range(12)]
+
+
+def test_text_that_postgresql_cannot_hold_is_stored_nevertheless(ingest_server: Server) -> None:
+    process = Process(exe="nul\0exe", properties={"a\0": "b\0", "half": "\ud800"})
+    process.thread("main").span("x", 1, 2)
+    assert ingest_server.post(process.batch()).json()["status"] == "stored"
+
+
+def test_an_oversized_batch_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest", "--max-batch-bytes", "1MiB") as server:
+        answer = server.client.post("/ingest/v1/batch", content=bytes(3 << 20))
+        assert answer.status_code == 413
+        assert "1048576" in answer.json()["error"]
+        with socket.create_connection(address_of(server), timeout=10) as connection:
+            connection.sendall(b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
+            assert b" 413 " in connection.recv(4096)
+        assert server.post(game().batch()).json()["status"] == "stored"
+
+
+def address_of(server: Server) -> tuple[str, int]:
+    url = httpx.URL(server.http)
+    assert url.port is not None
+    return url.host, url.port
+
+
+def test_a_client_that_goes_in_mid_body_leaves_nothing(ingest_server: Server) -> None:
+    batch = game(200).batch()
+    for cut in (0, 10, len(batch) // 2, len(batch) - 1):
+        with socket.create_connection(address_of(ingest_server), timeout=10) as connection:
+            head = f"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {len(batch)}\r\n\r\n".encode()
+            connection.sendall(head + batch[:cut])
+    assert stored_rows(ingest_server, batch) == NOTHING
+    assert ingest_server.post(batch).json()["status"] == "stored"
+    assert ingest_server.client.get("/api/stats").json()["ingest"]["queued_bytes"] == 0
+
+
+def test_a_content_length_that_is_too_small_stores_nothing(ingest_server: Server) -> None:
+    batch = game().batch()
+    with socket.create_connection(address_of(ingest_server), timeout=10) as connection:
+        head = f"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {len(batch) - 8}\r\n\r\n".encode()
+        connection.sendall(head + batch)
+        assert b" 400 " in connection.recv(4096)
+    assert stored_rows(ingest_server, batch) == NOTHING
+
+
+def test_a_client_that_pauses_too_long_is_sent_away(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest", "--body-timeout", "0.3") as server:
+        with socket.create_connection(address_of(server), timeout=10) as connection:
+            connection.sendall(b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
+            connection.settimeout(20)
+            assert b" 408 " in connection.recv(4096)
+        assert server.client.get("/api/stats").json()["ingest"]["queued_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {}, 405),
+        ("PUT", {}, 405),
+        ("POST", {"content-encoding": "gzip"}, 415),
+        ("POST", {"transfer-encoding": "chunked"}, 411),
+    ],
+)
+def test_other_requests_get_a_sentence(
+    ingest_server: Server, method: str, headers: dict[str, str], status: int
+) -> None:
+    content = iter([b"abc"]) if "transfer-encoding" in headers else None
+    answer = ingest_server.client.request(method, "/ingest/v1/batch", headers=headers, content=content)
+    assert answer.status_code == status
+    assert answer.json()["error"]
+
+
+def test_a_full_queue_holds_clients_back_and_then_says_503(tmp_path: Path) -> None:
+    options = ("--max-batch-bytes", "1MiB", "--ingest-queue-bytes", "1MiB", "--ingest-queue-wait", "0.3")
+    with Server(tmp_path / "data", "--role", "ingest", *options) as server:
+        with socket.create_connection(address_of(server), timeout=10) as connection:
+            head = b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n"
+            connection.sendall(head)  # room is taken for what it announces
+            answer = server.post(game().batch())
+            assert answer.status_code == 503
+            assert answer.headers["retry-after"] == "1"
+        assert server.post(game().batch()).json()["status"] == "stored"

@@ -1,0 +1,131 @@
+"""Selecting blocks by what queries know, and reading them in few pieces."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from tachy_server.errors import NotFound
+from tachy_server.lake import BlockRow, Lake
+from tachy_server.reader import block_id, stream_id
+
+from tests.lake.conftest import game, lake_of, play
+from tests.model.encoder import Process
+from tests.serving import Server
+
+SPAN = 3
+
+
+@pytest.fixture
+def lake(ingest_server: Server) -> Iterator[Lake]:
+    with lake_of(ingest_server.data) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def process(ingest_server: Server) -> Process:
+    """Ten batches, 10 µs apart; the last two have only the second thread."""
+    made = Process(exe="long")
+    for number in range(10):
+        play(made, 1_000 + number * 10_000, 5)
+        if number >= 8:
+            for thread in made.threads[:1]:
+                thread.spans.clear()
+        assert ingest_server.post(made.batch()).status_code == 200
+    return made
+
+
+def test_blocks_of_a_process_come_in_their_order(lake: Lake, process: Process) -> None:
+    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    assert [row.sequence for row in rows] == list(range(10))
+    for row in rows:
+        assert row.block_id == block_id(process.process_id, SPAN, row.sequence)
+        assert row.begin_time <= row.end_time <= row.insert_time
+    assert lake.select_blocks(SPAN, process_ids=[process.process_id], limit=3) == rows[:3]
+
+
+def test_a_range_selects_what_overlaps_it(lake: Lake, process: Process) -> None:
+    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    fourth = rows[4]
+    chosen = lake.select_blocks(SPAN, process_ids=[process.process_id], begin=fourth.begin_time, end=fourth.end_time)
+    assert chosen == [fourth]
+    touching = lake.select_blocks(
+        SPAN, process_ids=[process.process_id], begin=rows[3].end_time, end=rows[5].begin_time
+    )
+    assert touching == rows[3:6]
+    assert lake.select_blocks(SPAN, process_ids=[process.process_id], begin=rows[-1].end_time + 1) == []
+    assert lake.select_blocks(SPAN, process_ids=[process.process_id], end=rows[0].begin_time - 1) == []
+    everywhere = lake.select_blocks(SPAN, begin=fourth.begin_time, end=fourth.end_time)
+    assert fourth in everywhere
+
+
+def test_a_stream_selects_the_blocks_with_its_thread(lake: Lake, process: Process) -> None:
+    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    first = stream_id(process.process_id, SPAN, 1)
+    second = stream_id(process.process_id, SPAN, 2)
+    assert lake.select_blocks(SPAN, stream_ids=[first]) == rows[:8]
+    assert lake.select_blocks(SPAN, stream_ids=[second]) == rows
+    assert lake.select_blocks(SPAN, stream_ids=[second], limit=2) == rows[:2]
+    assert lake.select_blocks(SPAN, stream_ids=[first], process_ids=[uuid.uuid4()]) == []
+    assert lake.select_blocks(SPAN, stream_ids=[stream_id(process.process_id, 1, 1)]) == []
+
+
+def test_blocks_are_selected_by_id(lake: Lake, process: Process) -> None:
+    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    ids = [rows[7].block_id, rows[2].block_id, uuid.uuid4()]
+    assert lake.select_blocks(SPAN, block_ids=ids) == [rows[2], rows[7]]
+    assert lake.select_blocks(1, block_ids=ids) == []
+
+
+def test_nothing_selects_nothing(lake: Lake, process: Process) -> None:
+    assert lake.select_blocks(SPAN, process_ids=[]) == []
+    assert lake.select_blocks(SPAN, stream_ids=[]) == []
+    assert lake.select_blocks(SPAN, block_ids=[]) == []
+    assert lake.select_blocks(SPAN, process_ids=[uuid.uuid4()]) == []
+    assert lake.select_blocks(SPAN, stream_ids=[uuid.uuid4()]) == []
+
+
+def test_blocks_are_read_in_the_order_asked_for(lake: Lake, process: Process, ingest_server: Server) -> None:
+    for _ in range(20):
+        ingest_server.post(game().batch())
+    rows = [row for cls in (1, 2, SPAN) for row in lake.select_blocks(cls)]
+    random.Random(1).shuffle(rows)
+    rows += rows[:5]
+    read = list(lake.read_blocks(iter(rows)))
+    assert [row for row, _ in read] == rows
+    for row, data in read:
+        assert len(data) == row.size
+        assert data == lake.read_block(row)
+
+
+def test_neighbours_are_read_together(lake: Lake, process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[tuple[str, int, int]] = []
+    whole = lake.store.read
+
+    def counted(key: str, offset: int, size: int) -> memoryview:
+        reads.append((key, offset, size))
+        return whole(key, offset, size)
+
+    monkeypatch.setattr(lake.store, "read", counted)
+    rows = [row for cls in (1, 2, SPAN) for row in lake.select_blocks(cls)]
+    list(lake.read_blocks(rows))
+    assert sorted({key for key, _, _ in reads}) == sorted(key for key, _, _ in reads)
+
+
+def test_a_reader_that_stops_early_leaves_nothing_running(lake: Lake, process: Process) -> None:
+    reading = lake.read_blocks(lake.select_blocks(SPAN, process_ids=[process.process_id]))
+    assert isinstance(next(reading)[0], BlockRow)
+    reading.close()  # type: ignore[attr-defined]
+
+
+def test_a_missing_segment_is_said_so(lake: Lake, process: Process, ingest_server: Server) -> None:
+    lost = game()
+    ingest_server.post(lost.batch())
+    (row,) = lake.select_blocks(SPAN, process_ids=[lost.process_id])
+    lake.store.remove(row.segment_key)
+    with pytest.raises(NotFound, match=row.segment_key):
+        list(lake.read_blocks([row]))
+    with lake.connection() as connection:
+        connection.execute("DELETE FROM blocks WHERE process_id = %s", (lost.process_id,))

@@ -1,0 +1,187 @@
+"""The server's life: starts with a few lines, stops in order, and says in a sentence why it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from tests.lake.conftest import dsn_of, game
+from tests.serving import Server
+
+root_only = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become others")
+
+
+def refusal(server: Server) -> tuple[int, str]:
+    """Exit code and last line of a server that does not start."""
+    server.launch()
+    code = server.wait()
+    text = server.output()
+    assert "Traceback" not in text
+    return code, text.strip().splitlines()[-1]
+
+
+def test_it_says_where_it_is_and_stops_without_leaving_anything(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        assert json.loads((server.data / "server.json").read_text()) == {
+            "pid": server.pid,
+            "http": server.http,
+            "flight": "",
+        }
+        children = psutil.Process(server.pid).children(recursive=True)
+        assert children
+        assert server.stop() == 0
+        assert not [child for child in children if child.is_running()]
+        assert not (server.data / "server.json").exists()
+        assert str(server.data) in server.output()
+        assert "ready in" in server.output()
+        assert server.output().strip().endswith("stopped")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_both_signals_stop_it(tmp_path: Path, number: signal.Signals) -> None:
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        os.kill(server.pid, number)
+        assert server.wait() == 0
+
+
+def test_nothing_survives_its_kill(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        children = psutil.Process(server.pid).children(recursive=True)
+        server.kill()
+        _, alive = psutil.wait_procs(children, timeout=20)
+        assert alive == []
+
+
+def test_the_second_start_is_fast(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        server.stop()
+        begin = time.monotonic()
+        server.start()
+        assert time.monotonic() - begin < 5
+        assert float(server.output().split("ready in ")[-1].split(" s")[0]) < 2
+
+
+def test_two_servers_do_not_share_a_data_folder(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        second = Server(server.data, "--role", "ingest")
+        # It appends to the same output file; and must not take away the first one's server.json.
+        kept = (server.data / "server.json").read_bytes()
+        code, line = refusal(second)
+        assert code == 2
+        assert str(server.pid) in line
+        assert str(server.data) in line
+        assert server.client.get("/healthz").status_code == 200
+        (server.data / "server.json").write_bytes(kept)
+
+
+def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, line = refusal(Server(tmp_path / "data", "--role", "ingest", "--http", f"127.0.0.1:{port}"))
+    assert code == 1
+    assert f"127.0.0.1:{port}" in line
+    assert "--http" in line
+
+
+def test_a_flight_port_in_use_is_said_so(tmp_path: Path) -> None:
+    pytest.importorskip("tachy_server.flight")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, line = refusal(Server(tmp_path / "data", "--flight", f"127.0.0.1:{port}"))
+    assert code == 1
+    assert f"127.0.0.1:{port}" in line
+    assert "--flight" in line
+
+
+def test_a_wrong_dsn_is_said_so(tmp_path: Path) -> None:
+    dsn = f"postgresql://nobody:secret@127.0.0.1:1/{tmp_path.name}"
+    code, line = refusal(Server(tmp_path / "data", "--role", "ingest", "--dsn", dsn))
+    assert code == 1
+    assert "cannot connect to PostgreSQL" in line
+    assert "secret" not in line
+
+
+def test_an_unknown_setting_is_said_so(tmp_path: Path) -> None:
+    code, line = refusal(Server(tmp_path / "data", "--max-batch-byte", "5"))
+    assert code == 2
+    assert "--max-batch-bytes" in line
+
+
+def test_a_data_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    server = Server(tmp_path / "other", "--role", "ingest", "--data", str(tmp_path / "file" / "data"))
+    code, line = refusal(server)
+    assert code == 2
+    assert str(tmp_path / "file" / "data") in line
+
+
+@root_only
+def test_a_data_folder_of_somebody_else_is_said_so(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    code, line = refusal(Server(data, "--role", "ingest", user=4711))
+    assert code == 2
+    assert "Permission denied" in line
+
+
+@root_only
+def test_an_ordinary_user_can_run_it(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    user = pwd.getpwnam("daemon").pw_uid
+    os.chown(home, user, user)
+    with Server(home / "data", "--role", "ingest", user=user) as server:
+        assert server.post(game().batch()).json()["status"] == "stored"
+        for child in psutil.Process(server.pid).children():
+            assert child.uids().effective == user
+        server.kill()
+        server.start()
+        assert server.post(game().batch()).json()["status"] == "stored"
+
+
+@root_only
+def test_root_runs_postgresql_as_nobody_and_changes_no_other_folder(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    before = [(path, path.stat().st_mode, path.stat().st_uid) for path in (private, *private.parents)]
+    with Server(private / "data", "--role", "ingest") as server:
+        (postgres,) = psutil.Process(server.pid).children()
+        assert postgres.uids().effective != 0
+        assert server.post(game().batch()).json()["status"] == "stored"
+    assert before == [(path, path.stat().st_mode, path.stat().st_uid) for path in (private, *private.parents)]
+
+
+def test_a_path_too_long_for_a_socket_does_not_matter(tmp_path: Path) -> None:
+    data = tmp_path / ("deep" * 20) / "data"
+    with Server(data, "--role", "ingest") as server:
+        assert server.post(game().batch()).json()["status"] == "stored"
+
+
+def test_a_server_on_another_ones_database_and_store(tmp_path: Path) -> None:
+    with Server(tmp_path / "one", "--role", "ingest") as one:
+        options = ("--dsn", dsn_of(one.data), "--store", str(one.data / "store"), "--role", "ingest")
+        with Server(tmp_path / "two", *options) as two:
+            batch = game().batch()
+            assert one.post(batch).json()["status"] == "stored"
+            assert two.post(batch).json()["status"] == "known"
+            assert two.client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_schema_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    with Server(tmp_path / "one", "--role", "ingest") as one:
+        with psycopg.connect(dsn_of(one.data), autocommit=True) as connection:
+            connection.execute("INSERT INTO tachy_migrations (version, name) VALUES (9999, 'future')")
+        code, line = refusal(Server(tmp_path / "two", "--role", "ingest", "--dsn", dsn_of(one.data)))
+    assert code == 2
+    assert "9999" in line

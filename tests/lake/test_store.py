@@ -1,0 +1,161 @@
+"""Both object stores: durable, write-once, exact ranges, sentences for failures."""
+
+from __future__ import annotations
+
+import socket
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+from tachy_server.errors import NotFound, SettingsError, StoreError
+from tachy_server.store import LocalStore, S3Store, Store, open_store
+
+from tests.lake.conftest import game, rows_of
+from tests.serving import Server
+
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The endpoint of an S3 server in memory."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh bucket; the environment points to it."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3)
+    name = f"b-{uuid.uuid4()}"
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return name
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "local":
+        return LocalStore(tmp_path / "store")
+    return S3Store(request.getfixturevalue("bucket"), "some/prefix")
+
+
+KEY = "segments/span/2026-11-23/a.tseg"
+
+
+def test_what_was_put_is_read_in_any_range(store: Store) -> None:
+    content = bytes(range(256)) * 100
+    store.put_new(KEY, [content[:10], memoryview(content)[10:9000], b"", content[9000:]])
+    assert store.size(KEY) == len(content)
+    for offset, size in ((0, len(content)), (1000, 7), (len(content) - 1, 1), (5, 0)):
+        assert bytes(store.read(KEY, offset, size)) == content[offset : offset + size]
+
+
+def test_an_object_is_never_replaced(store: Store) -> None:
+    store.put_new(KEY, [b"first"])
+    with pytest.raises(StoreError):
+        store.put_new(KEY, [b"other"])
+    assert bytes(store.read(KEY, 0, 5)) == b"first"
+
+
+def test_of_many_writers_one_wins(store: Store) -> None:
+    def put(number: int) -> bool:
+        try:
+            store.put_new(KEY, [b"writer %d" % number])
+        except StoreError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(put, range(8))) == 1
+
+
+def test_more_than_there_is_is_an_error(store: Store) -> None:
+    store.put_new(KEY, [b"12345"])
+    for offset, size in ((0, 6), (5, 1), (100, 1)):
+        with pytest.raises(StoreError, match="too short"):
+            store.read(KEY, offset, size)
+
+
+def test_absent_objects_are_not_found(store: Store) -> None:
+    with pytest.raises(NotFound, match="nothing"):
+        store.read("nothing", 0, 1)
+    with pytest.raises(NotFound, match="nothing"):
+        store.size("nothing")
+    store.remove("nothing")
+
+
+def test_removed_is_gone(store: Store) -> None:
+    store.put_new(KEY, [b"x"])
+    store.remove(KEY)
+    with pytest.raises(NotFound):
+        store.size(KEY)
+    store.check()
+
+
+def test_a_folder_keeps_no_scratch_files(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.put_new(KEY, [b"x"])
+    with pytest.raises(StoreError):
+        store.put_new(KEY, [b"y"])
+    store.check()
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == [tmp_path / "store" / KEY]
+
+
+def test_more_parts_than_one_system_call_takes(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    parts = [bytes([number % 251]) * (number % 7) for number in range(5000)]
+    store.put_new(KEY, parts)
+    assert bytes(store.read(KEY, 0, sum(map(len, parts)))) == b"".join(parts)
+
+
+def test_a_server_that_ignores_the_condition_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = S3Store._call
+
+    def forgetful(self: S3Store, operation: str, key: str, take: object, **arguments: object) -> object:
+        arguments.pop("IfNoneMatch", None)
+        return whole(self, operation, key, take, **arguments)
+
+    monkeypatch.setattr(S3Store, "_call", forgetful)
+    with pytest.raises(SettingsError, match="If-None-Match"):
+        S3Store(bucket, "")
+
+
+def test_a_bucket_that_is_not_there_is_said_so(bucket: str) -> None:
+    with pytest.raises(SettingsError, match="s3://no-such-bucket"):
+        S3Store("no-such-bucket", "")
+
+
+def test_an_endpoint_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
+    with pytest.raises(SettingsError, match="cannot use the store"):
+        S3Store("bucket", "")
+
+
+def test_other_schemes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="gs://bucket"):
+        open_store("gs://bucket", tmp_path)
+
+
+def test_a_server_on_s3_stores_there(bucket: str, s3: str, tmp_path: Path) -> None:
+    env = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": s3}
+    with Server(tmp_path / "data", "--role", "ingest", "--store", f"s3://{bucket}/lake", env=env) as server:
+        assert server.post(game().batch()).json()["status"] == "stored"
+        with rows_of(server.data) as rows:
+            keys = {f"lake/{key}" for (key,) in rows.execute("SELECT key FROM segments")}
+        listed = boto3.client("s3").list_objects_v2(Bucket=bucket, Prefix="lake/segments/")["Contents"]
+        assert {entry["Key"] for entry in listed} == keys
+        assert len(keys) == 3
+    assert not (server.data / "store").exists()
