@@ -175,9 +175,9 @@ def head_packets(processes: Sequence[TracedProcess], pids: Sequence[int], now: i
 
 
 def _labels(process: TracedProcess) -> Iterator[str]:
-    yield f"process_id: {process.process_id}"
-    for name in ("computer", "username", "distro", "cpu_brand", "sdk", "state"):
+    """What the UI shows beside the process's name, the program's own properties first."""
+    for key, value in sorted(process.properties.items()):
+        yield f"{key}: {value}"
+    for name in ("computer", "username", "distro", "cpu_brand", "sdk", "state", "process_id"):
         if getattr(process, name):
             yield f"{name}: {getattr(process, name)}"
-    for key, value in process.properties.items():
-        yield f"{key}: {value}"
