@@ -14,9 +14,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import anyio
 import pyarrow as pa
 from anyio import to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tachy_server.errors import NotFound, QueryError
@@ -76,7 +77,7 @@ class _Api:
         """POST /api/query."""
         engine = self._engine()
         _only(request.query_params, ())
-        body = await _json_body(request)
+        body = await _json_body(request, self._services.settings.body_timeout)
         _only(body, ("sql", "begin", "end", "limit", "format", "preserve_dictionary"))
         sql = body.get("sql")
         if not isinstance(sql, str) or not sql.strip():
@@ -229,12 +230,16 @@ def _with_properties(row: dict[str, Any]) -> dict[str, Any]:
 # --- parameters
 
 
-async def _json_body(request: Request) -> dict[str, Any]:
+async def _json_body(request: Request, seconds: float) -> dict[str, Any]:
     data = bytearray()
-    async for part in request.stream():
-        data += part
-        if len(data) > MAX_QUERY_BODY:
-            raise TooLarge(f"The body is larger than the {MAX_QUERY_BODY} bytes that a query may have.")
+    try:
+        with anyio.fail_after(seconds):
+            async for part in request.stream():
+                data += part
+                if len(data) > MAX_QUERY_BODY:
+                    raise TooLarge(f"The body is larger than the {MAX_QUERY_BODY} bytes that a query may have.")
+    except (TimeoutError, ClientDisconnect):
+        raise QueryError(f"The body has not come within {seconds:g} s.") from None
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

@@ -10,20 +10,22 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import flight
 from tachy_server import flight_metadata as metadata
 from tachy_server import flightsql as messages
+from tachy_server.connections import drop_connections
 from tachy_server.errors import QueryError, StoreError, TachyError
 from tachy_server.placeholders import number_placeholders
 from tachy_server.protobuf import Message, encode
 from tachy_server.running import STOPPING, Running
 from tachy_server.slices import has_dictionary, pieces
-from tachy_server.statements import PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
+from tachy_server.statements import MAX_QUERIES, PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
 from tachy_server.times import parse_time
 
 if TYPE_CHECKING:
@@ -82,6 +84,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             raise QueryError("FlightSQL needs the role query; add it to --role.")
         self._engine = services.engine
         self._planned: Handles[Planned] = Handles()
+        self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
         self._prepared: Handles[Prepared] = Handles()
         self._running = Running()
         super().__init__(
@@ -90,12 +93,15 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             middleware={"headers": _HeadersFactory()},
         )
 
-    def stop(self, timeout: float = 5.0) -> None:
-        """Stop running queries and listening; a client that does not read is left behind after `timeout` seconds."""
+    def stop(self, timeout: float = 2.0) -> None:
+        """Stop running queries and listening; who still does not read after `timeout` seconds loses the connection."""
         self._running.close()
         stopping = threading.Thread(target=self.shutdown, name="tachy-flight-stop", daemon=True)
         stopping.start()
         stopping.join(timeout)
+        if stopping.is_alive():
+            drop_connections(self.port)
+            stopping.join(timeout)
 
     # --- queries ---------------------------------------------------------------------------------------------------
 
@@ -112,8 +118,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 planned = self._plan(command, _range(context))
                 assert planned.query is not None
                 schema = planned.query.schema
-                handle = TICKET_PREFIX + self._planned.add(planned)
-                ticket = messages.pack(messages.TicketStatementQuery(handle))
+                ticket = messages.pack(messages.TicketStatementQuery(self._keep(planned)))
             endpoint = flight.FlightEndpoint(flight.Ticket(ticket), [])
             return flight.FlightInfo(schema, descriptor, [endpoint], -1, -1)
 
@@ -190,11 +195,18 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
             preserve_dictionary=bounds.preserve_dictionary,
         )
 
+    def _keep(self, planned: Planned) -> bytes:
+        """A handle for a statement, whose query is kept for a while too."""
+        if len(self._waiting) == self._waiting.maxlen:
+            with suppress(IndexError):  # another call was faster
+                self._waiting.popleft().take()
+        self._waiting.append(planned)
+        return TICKET_PREFIX + self._planned.add(planned)
+
     def _take(self, handle: bytes) -> Query:
-        """The query of a ticket: the one planned with it, the first time; planned anew for whoever comes again."""
+        """The query of a handle: the one planned with it, the first time; planned anew for whoever comes again."""
         planned = self._planned.get(handle.removeprefix(TICKET_PREFIX))
-        query, planned.query = planned.query, None
-        return query or self._query(planned.sql, planned.range, planned.parameters)
+        return planned.take() or self._query(planned.sql, planned.range, planned.parameters)
 
     def _stream(self, context: flight.ServerCallContext, query: Query, handle: bytes | None) -> flight.GeneratorStream:
         # A RecordBatchReader would leak the traceback of an error on the way; a GeneratorStream passes Flight's own

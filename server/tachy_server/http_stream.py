@@ -6,6 +6,8 @@ writes them into its own format.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Generator, Mapping
 
@@ -78,6 +80,7 @@ class ThreadStream(Response):
             finally:
                 self._stop()
 
+        head_only = scope["method"] == "HEAD"
         started = False
         try:
             async with anyio.create_task_group() as tasks:
@@ -86,7 +89,7 @@ class ThreadStream(Response):
                     chunk = await self._next()
                     await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
                     started = True
-                    while chunk is not None and not gone:
+                    while chunk is not None and not gone and not head_only:
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
                         chunk = await self._next()
                     if not gone:
@@ -102,9 +105,12 @@ class ThreadStream(Response):
                         log.warning("a streamed answer broke off: %s", error)
                 finally:
                     tasks.cancel_scope.cancel()
+        except asyncio.CancelledError:
+            pass  # the server stops: it has waited long enough, and asks only that this ends
         finally:
-            with anyio.CancelScope(shield=True):
-                await to_thread.run_sync(self._chunks.close)
+            self._stop()
+            with contextlib.suppress(ValueError):  # a thread that was left behind is in it, and ends it
+                self._chunks.close()
 
     async def _next(self) -> bytes | None:
         threads = _threads.get(None)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_HANDLES = 1_000
 HANDLE_SECONDS = 600.0
+MAX_QUERIES = 128  # planned ones that wait for their DoGet: 130 KB each; older statements are planned again
 
 # No SQL starts so; the Micromegas client puts SQL itself where a statement handle belongs.
 TICKET_PREFIX = b"\x00tachy:"
@@ -46,6 +47,13 @@ class Planned:
     range: Range
     parameters: tuple[pa.Scalar, ...] | None
     query: Query | None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> Query | None:
+        """The query, once."""
+        with self.lock:
+            query, self.query = self.query, None
+        return query
 
 
 @dataclass

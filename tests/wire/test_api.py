@@ -250,6 +250,12 @@ def test_a_trace_is_a_download(http: httpx.Client, traces: list[dict[str, Any]])
     assert (traces[0]["begin"], traces[0]["end"]) == (None, None)
 
 
+def test_a_head_request_makes_no_trace(http: httpx.Client, traces: list[dict[str, Any]]) -> None:
+    answer = http.head(f"/api/processes/{UUID(int=3)}/trace")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert traces[0]["ended"].wait(5)
+
+
 def test_a_trace_of_several_processes_in_a_range(http: httpx.Client, traces: list[dict[str, Any]]) -> None:
     parameters = {"begin": "1970-01-01T00:00:01Z", "end": "5", "types": "log,span"}
     answer = http.get(f"/api/processes/{PROCESS},{OTHER}/trace", params=parameters)

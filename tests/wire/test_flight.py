@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import resource
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,6 +19,7 @@ from pyarrow import flight
 from tachy_server import flightsql as messages
 from tachy_server.flight import FlightServer
 from tachy_server.protobuf import decode, encode
+from tachy_server.statements import MAX_QUERIES
 
 from tests.wire.fake_engine import FakeEngine
 
@@ -426,4 +429,18 @@ def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: obje
         started = time.monotonic()
         server.stop(timeout=1)
         assert time.monotonic() - started < 3
-        reader.cancel()
+        _wait(lambda: len(server._running) == 0)
+        with pytest.raises(flight.FlightUnavailableError):
+            reader.read_all()
+
+
+def test_planned_queries_that_nobody_fetches_are_bounded(client: flight.FlightClient, engine: FakeEngine) -> None:
+    command = _descriptor(messages.CommandStatementQuery("select * from endless"))
+    infos = [client.get_flight_info(command) for _ in range(300)]
+    alive = [weakref.ref(query) for query in engine.queries]
+    engine.queries.clear()
+    gc.collect()
+    assert sum(query() is not None for query in alive) == MAX_QUERIES
+    first = client.do_get(infos[0].endpoints[0].ticket)
+    assert first.read_chunk().data.num_rows > 0, "its statement is still known, and is planned again"
+    first.cancel()

@@ -281,3 +281,16 @@ def test_a_reader_that_stalls_is_held_back_with_bounded_memory(server: Server, g
         assert process.memory_info().rss - before < 64 << 20
         assert reader.read_chunk().data.num_rows > 0
         reader.cancel()
+
+
+def test_queries_leave_nothing_behind(server: Server, game: Process) -> None:
+    process = psutil.Process(server.pid)
+    with flight.connect(server.flight) as client:
+
+        def ask(times: int) -> int:
+            for _ in range(times):
+                client.do_get(flight.Ticket(b"select 1")).read_all()
+            return int(process.memory_info().rss)
+
+        before = ask(300)
+        assert ask(1_000) - before < 40 << 20
