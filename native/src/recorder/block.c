@@ -204,6 +204,7 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
   const double rate = tachy_clock_rate(head);
   tachy_block_thread *thread = (tachy_block_thread *)(void *)(head + 1);
   uint64_t name_offset = fixed;
+  int64_t begin_utc = INT64_MAX;
   for (tachy_stream *s = channel->streams; s; s = s->next) {
     if (!listed(channel, s)) continue;
     thread->number = s->number;
@@ -224,7 +225,9 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
     thread->begin_ticks = thread->events ? s->begin_ticks : to.ticks;
     thread->end_ticks = thread->events ? s->end_ticks : to.ticks;
     thread->begin_utc = tachy_ticks_to_utc(head, rate, thread->begin_ticks);
+    if (s->begin_utc < thread->begin_utc) thread->begin_utc = s->begin_utc;
     thread->end_utc = tachy_ticks_to_utc(head, rate, thread->end_ticks);
+    if (thread->events && thread->begin_utc < begin_utc) begin_utc = thread->begin_utc;
     head->events += thread->events;
     head->dropped += thread->dropped;
     if (thread->events && thread->begin_ticks < head->begin_ticks) head->begin_ticks = thread->begin_ticks;
@@ -232,7 +235,7 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
     thread++;
   }
   if (head->events == 0) head->begin_ticks = head->end_ticks = to.ticks;
-  head->begin_utc = tachy_ticks_to_utc(head, rate, head->begin_ticks);
+  head->begin_utc = head->events ? begin_utc : tachy_ticks_to_utc(head, rate, head->begin_ticks);
   head->end_utc = tachy_ticks_to_utc(head, rate, head->end_ticks);
   return head;
 }

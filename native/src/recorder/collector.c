@@ -242,7 +242,7 @@ static void run(void *argument) {
   uint64_t poll = POLL_MIN_MS;
   uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
   int stop = 0;
-  uint64_t made = wanted();
+  uint64_t made = 0;
   while (!stop) {
     const uint64_t now = tachy_os_monotonic();
     const uint64_t wake_at = now + poll * 1000000u;

@@ -3,14 +3,18 @@
 
 #include "../os/os.h"
 
+void tachy_ring_map(tachy_slot *slot, tachy_class cls) {
+  tachy_ring_back *const back = &slot->back[cls];
+  if (back->mapped) return;
+  tachy_os_prefault(tachy_slot_memory(slot, cls), back->size);
+  back->mapped = 1;
+}
+
 uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head) {
   tachy_ring *const ring = tachy_slot_ring(slot, cls);
   tachy_ring_back *const back = &slot->back[cls];
   uint8_t *const memory = tachy_slot_memory(slot, cls);
-  if (!back->mapped) {
-    tachy_os_prefault(memory, back->size);
-    back->mapped = 1;
-  }
+  tachy_ring_map(slot, cls);
   const uint64_t mask = back->size - 1;
   const uint64_t tail = TACHY_LOAD_ACQUIRE(&slot->tail[cls]);
   const uint64_t gap = back->pending ? sizeof(tachy_gap_record) : 0;

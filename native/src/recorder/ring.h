@@ -4,6 +4,8 @@
 
 #include "threads.h"
 
+/* Backs the ring with memory, before its first record. */
+void tachy_ring_map(tachy_slot *slot, tachy_class cls);
 /* Room for `size` bytes in one piece, behind the gap record that is due: where to write the record, or NULL when the
  * ring is full. *head: what to publish then. */
 uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head);

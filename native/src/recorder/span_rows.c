@@ -33,6 +33,7 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
   if (TACHY_UNLIKELY(s->last == TACHY_NO_TICKS)) s->base = s->last = begin;
   if (TACHY_UNLIKELY(depth < s->open)) {
     begin = s->opens[depth].ticks;
+    if (s->opens[depth].utc < s->begin_utc) s->begin_utc = s->opens[depth].utc;
     s->open = depth;
   } else if (level[1].child != TACHY_NO_TICKS) {
     if (TACHY_UNLIKELY(begin > level[1].child)) {

@@ -35,6 +35,7 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
     tachy_count(&slot->too_deep, 1);
     return 0;
   }
+  tachy_ring_map(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
   tachy_span_open_(&slot->thread, depth, id, tachy_ticks());
   return depth + 1u;
 }

@@ -48,6 +48,7 @@ tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
   s->last = TACHY_NO_TICKS;
   s->base = TACHY_NO_TICKS;
   s->begin_ticks = UINT64_MAX;
+  s->begin_utc = INT64_MAX;
   tachy_stream **link = &channel->streams;
   while (*link && (*link)->number < s->number) link = &(*link)->next;
   s->next = *link;
@@ -62,6 +63,7 @@ void tachy_stream_next_block(tachy_stream *s) {
   s->first = s->total;
   s->base = s->last;
   s->begin_ticks = UINT64_MAX;
+  s->begin_utc = INT64_MAX;
   s->end_ticks = 0;
   s->broken = 0;
   if (!s->levels) return;

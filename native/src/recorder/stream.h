@@ -78,6 +78,7 @@ typedef struct tachy_stream {
   uint64_t dropped;
   uint64_t begin_ticks;
   uint64_t end_ticks;
+  int64_t begin_utc; /* earliest begin that another block's clock has dated */
   tachy_plane planes[TACHY_PLANES];
   tachy_bytes floats; /* log arguments */
   tachy_bytes text;

@@ -1,0 +1,174 @@
+"""Batches that a test program wrote to a file, decoded and checked: what must hold for every recording, whatever it holds."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tachy_server import reader
+from tachy_server.reader import BlockHead
+
+LOG, METRIC, SPAN = 1, 2, 3
+NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
+
+
+@dataclass
+class Rows:
+    """What one block decodes to, as lists of dicts."""
+
+    head: BlockHead
+    rows: list[dict[str, Any]]
+    asyncs: list[dict[str, Any]]
+    still_open: list[dict[str, Any]]
+
+
+@dataclass
+class Session:
+    """The batches of one process id, in the order in which they were written."""
+
+    process_id: uuid.UUID
+    descriptions: list[dict[str, Any]] = field(default_factory=list)
+    batch_ids: list[uuid.UUID] = field(default_factory=list)
+    blocks: list[Rows] = field(default_factory=list)
+
+    def of(self, cls: int) -> list[Rows]:
+        return [block for block in self.blocks if block.head.cls == cls]
+
+    def events(self, cls: int) -> int:
+        return sum(block.head.events for block in self.of(cls))
+
+    def dropped(self, cls: int) -> int:
+        return sum(block.head.dropped for block in self.of(cls))
+
+    def rows(self, cls: int) -> list[dict[str, Any]]:
+        return [row for block in self.of(cls) for row in block.rows]
+
+    def asyncs(self) -> list[dict[str, Any]]:
+        return [row for block in self.of(SPAN) for row in block.asyncs]
+
+
+def _decode(head: BlockHead, data: memoryview) -> Rows:
+    stored = data[head.header_size : head.header_size + head.stored_size]
+    body = reader.decompress(head.codec, stored, head.raw_size)
+    front = data[: head.header_size]
+    if head.cls == LOG:
+        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [])
+    if head.cls == METRIC:
+        return Rows(head, reader.read_metrics(front, body, begin=None, end=None).to_pylist(), [], [])
+    spans = reader.read_spans(front, body, begin=None, end=None, open_end=True).to_pylist()
+    asyncs = reader.read_async(front, body, begin=None, end=None).to_pylist()
+    return Rows(head, [row for row in spans if not row["is_open"]], asyncs, [row for row in spans if row["is_open"]])
+
+
+def read(path: Path) -> list[Session]:
+    """Every session in the file, each checked."""
+    data = memoryview(path.read_bytes())
+    sessions: dict[uuid.UUID, Session] = {}
+    at = 0
+    while at < len(data):
+        size = int.from_bytes(data[at + 48 : at + 56], "little")
+        batch = reader.check_batch(data[at : at + size])
+        session = sessions.setdefault(batch.process_id, Session(batch.process_id))
+        session.batch_ids.append(batch.batch_id)
+        session.descriptions.append(batch.description)
+        for offset, length, head in batch.blocks:
+            session.blocks.append(_decode(head, data[at + offset : at + offset + length]))
+        at += size
+    for session in sessions.values():
+        check(session)
+    return list(sessions.values())
+
+
+def check(session: Session, *, holes: bool = False) -> None:
+    """The promises of docs/format.md about a process's blocks. `holes`: the outbox has dropped some."""
+    assert len(set(session.batch_ids)) == len(session.batch_ids)
+    for cls in (LOG, METRIC, SPAN):
+        blocks = session.of(cls)
+        sequences = [block.head.sequence for block in blocks]
+        if not holes:
+            assert sequences == list(range(len(sequences)))
+        assert sequences == sorted(set(sequences))
+        for before, after in zip(blocks, blocks[1:], strict=False):
+            if after.head.sequence == before.head.sequence + 1:
+                assert (after.head.ticks0, after.head.utc0) == (before.head.ticks1, before.head.utc1)
+        _check_streams(blocks)
+        for block in blocks:
+            _check_counts(block)
+    _check_spans(session.of(SPAN))
+
+
+def _check_streams(blocks: list[Rows]) -> None:
+    """Each stream goes on in the next block where it stood."""
+    last: dict[int, tuple[int, int]] = {}
+    sequence = -1
+    for block in blocks:
+        if block.head.sequence != sequence + 1:
+            last = {}
+        sequence = block.head.sequence
+        numbers = [thread.number for thread in block.head.threads]
+        assert numbers == sorted(set(numbers))
+        for thread in block.head.threads:
+            if thread.number in last:
+                total, still_open = last[thread.number]
+                assert thread.open_at_start == still_open
+                assert thread.first == total
+            elif sequence == 0:
+                assert thread.first == 0
+                assert thread.open_at_start == 0
+            gaps = thread.rows + thread.async_rows - thread.events
+            assert gaps >= 0
+            recorded = thread.events - thread.async_rows
+            lost = thread.dropped if gaps else 0
+            last[thread.number] = (thread.first + recorded + lost, thread.open_at_end)
+
+
+def _check_counts(block: Rows) -> None:
+    head = block.head
+    assert head.events == sum(thread.events for thread in head.threads) == len(block.rows) + len(block.asyncs)
+    assert head.dropped == sum(thread.dropped for thread in head.threads)
+    assert head.ticks0 <= head.ticks1
+    assert head.end_ticks <= head.ticks1
+    if head.events:
+        assert head.begin_utc <= head.end_utc
+    times = [_ns(row["begin"] if head.cls == SPAN else row["time"]) for row in block.rows]
+    if times:
+        assert min(times) >= head.begin_utc
+
+
+def _ns(value: Any) -> int:
+    return int(value.value)
+
+
+def _check_spans(blocks: list[Rows]) -> None:
+    """Ids are unique and agree across blocks, children lie within their parents, begins ascend with ids."""
+    known: dict[tuple[int, int], tuple[int, str]] = {}  # (thread, id) -> begin, name
+    ended: set[tuple[int, int]] = set()
+    parents: list[tuple[tuple[int, int], tuple[int, int], int]] = []
+    ends: dict[tuple[int, int], int] = {}
+    for block in blocks:
+        for row in [*block.rows, *block.still_open]:
+            thread = block.head.threads[row["thread"]].number
+            key = (thread, row["id"])
+            begin = (_ns(row["begin"]), row["name"])
+            assert known.setdefault(key, begin) == begin, (key, known[key], begin)
+            if row["is_open"]:
+                continue
+            assert key not in ended, key
+            ended.add(key)
+            ends[key] = _ns(row["end"])
+            assert _ns(row["end"]) >= begin[0]
+            if row["depth"] == 0:
+                assert row["parent"] == 0
+            if row["parent"] > 0:
+                parents.append((key, (thread, row["parent"]), row["depth"]))
+    for key, parent, _depth in parents:
+        assert parent in known, (key, parent)
+        assert known[parent][0] <= known[key][0]
+        assert parent[1] < key[1]
+        if parent in ends:
+            assert ends[key] <= ends[parent] + 2  # two blocks' clocks may differ by their rounding
+    for thread in {key[0] for key in known}:
+        begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
+        assert all(b - a >= -2 for a, b in zip(begins, begins[1:], strict=False))

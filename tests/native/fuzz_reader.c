@@ -1,0 +1,130 @@
+/* A libFuzzer target: one input through everything that the reader does with bytes from outside.
+ *
+ * An input is tried as a batch, as a block, and as a block whose sizes and hashes are put right first, so that what
+ * lies behind the hashes is reached. What comes out is looked at: offsets, indices, UTF-8. fuzz_replay.c runs it
+ * without libFuzzer. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tachy/reader.h>
+
+#include "../../native/src/reader/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REQUIRE(condition)                                             \
+  do {                                                                 \
+    if (!(condition)) {                                                \
+      fprintf(stderr, "fuzz_reader.c:%d: %s\n", __LINE__, #condition); \
+      abort();                                                         \
+    }                                                                  \
+  } while (0)
+
+typedef tachy_read_status (*read_function)(const void *, uint64_t, const void *, uint64_t, const tachy_read_options *,
+                                           struct ArrowSchema *, struct ArrowArray *, tachy_read_error *);
+
+static void look_at_text(const struct ArrowArray *array) {
+  const int32_t *offsets = array->buffers[1];
+  const char *bytes = array->buffers[2];
+  REQUIRE(offsets[0] == 0);
+  for (int64_t i = 0; i < array->length; i++) {
+    REQUIRE(offsets[i] <= offsets[i + 1]);
+    REQUIRE(tachy_text_is_utf8(bytes + offsets[i], (uint64_t)(offsets[i + 1] - offsets[i])));
+  }
+}
+
+static uint64_t look_at_fixed(const char *format, const struct ArrowArray *array) {
+  const int64_t width = strchr("lgt", format[0]) ? 8 : format[0] == 'C' ? 1 : 4;
+  const uint64_t bytes = (uint64_t)(format[0] == 'b' ? (array->length + 7) / 8 : array->length * width);
+  return bytes ? tachy_hash(array->buffers[1], bytes) : 0; /* reads every byte */
+}
+
+static uint64_t look_at(const struct ArrowSchema *schema, const struct ArrowArray *array) {
+  uint64_t seen = 0;
+  REQUIRE(schema->n_children == array->n_children);
+  for (int64_t i = 0; i < array->n_children; i++) {
+    const struct ArrowArray *column = array->children[i];
+    REQUIRE(column->length == array->length);
+    if (schema->children[i]->format[0] == 'u') {
+      look_at_text(column);
+      continue;
+    }
+    seen ^= look_at_fixed(schema->children[i]->format, column);
+    if (!schema->children[i]->dictionary) continue;
+    look_at_text(column->dictionary);
+    const int32_t *indices = column->buffers[1];
+    for (int64_t row = 0; row < column->length; row++) {
+      REQUIRE(indices[row] >= 0 && indices[row] < column->dictionary->length);
+    }
+  }
+  return seen;
+}
+
+static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
+  static const read_function functions[] = {tachy_read_spans, tachy_read_async, tachy_read_logs, tachy_read_metrics};
+  static const tachy_read_options chosen[] = {
+      {INT64_MIN, INT64_MAX, -1, 1}, {INT64_MIN, INT64_MAX, 2, 1}, {1750000000000001000, 1750000000000003000, -1, 0}};
+  uint64_t seen = 0;
+  for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+    for (size_t o = 0; o < sizeof chosen / sizeof *chosen; o++) {
+      struct ArrowSchema schema;
+      struct ArrowArray array;
+      tachy_read_error error = {""};
+      if (functions[f](head, head_size, body, body_size, &chosen[o], &schema, &array, &error)) {
+        REQUIRE(error.message[0] && memchr(error.message, 0, sizeof error.message));
+        continue;
+      }
+      seen ^= look_at(&schema, &array);
+      schema.release(&schema);
+      array.release(&array);
+    }
+  }
+  tachy_perfetto *trace = tachy_perfetto_new();
+  tachy_read_error error;
+  if (trace && tachy_perfetto_add(trace, head, head_size, body, body_size, &error) == TACHY_READ_OK) {
+    (void)tachy_perfetto_finish(trace, 1750000000000009000, &error);
+    uint64_t size = 0;
+    const void *bytes = tachy_perfetto_take(trace, &size);
+    if (size) seen ^= tachy_hash(bytes, size);
+  }
+  tachy_perfetto_free(trace);
+  return seen;
+}
+
+/* The sizes of an uncompressed block, and both hashes, as they should be. */
+static void put_right(uint8_t *bytes, size_t size) {
+  tachy_block_header h;
+  memcpy(&h, bytes, sizeof h);
+  h.magic = TACHY_BLOCK_MAGIC;
+  h.version = TACHY_FORMAT_VERSION;
+  h.codec = TACHY_CODEC_NONE;
+  if (h.header_size > size) h.header_size = (uint32_t)(size & ~(size_t)7);
+  h.raw_size = h.stored_size = (size - h.header_size) & ~(uint64_t)7;
+  h.body_hash = tachy_hash(bytes + h.header_size, h.stored_size);
+  h.header_hash = 0;
+  memcpy(bytes, &h, sizeof h);
+  h.header_hash = tachy_hash(bytes, h.header_size);
+  memcpy(bytes, &h, sizeof h);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  tachy_read_error error = {""};
+  uint64_t offsets[4];
+  uint64_t total = 0;
+  (void)tachy_batch_check(data, size, offsets, 4, &error);
+  (void)tachy_block_check(data, size, 1, &total, &error);
+  if (size < sizeof(tachy_block_header)) return 0;
+  uint8_t *copy = malloc(size); /* exactly as long as it is, so that one byte beyond it is noticed */
+  if (!copy) return 0;
+  memcpy(copy, data, size);
+  put_right(copy, size);
+  tachy_block_header h;
+  memcpy(&h, copy, sizeof h);
+  if (h.header_size >= sizeof h && tachy_block_check(copy, size, 1, &total, &error) == TACHY_READ_OK) {
+    volatile uint64_t seen = read_all(copy, h.header_size, copy + h.header_size, h.raw_size);
+    (void)seen;
+  }
+  free(copy);
+  return 0;
+}

@@ -1,0 +1,180 @@
+/* Scenarios: starting, stopping, flushing, forking. */
+#include <sys/wait.h>
+
+#include "harness.h"
+
+static void record_some(int count) {
+  TACHY_DEFINE_SPAN(site, "life", "span");
+  TACHY_DEFINE_INT_METRIC(metric, "life", "metric", "");
+  for (int i = 0; i < count; i++) {
+    tachy_span_end(tachy_span_begin(&site));
+    tachy_metric_int(&metric, 0, i);
+  }
+}
+
+static void nothing_runs(void) {
+  record_some(10);
+  CHECK(tachy_flush(10) == 0);
+  tachy_stop(10);
+  int ended = 1;
+  CHECK(tachy_batch_take(1, &ended) == NULL && ended == 0);
+  const tachy_config odd = {.span_ring_bytes = 5000};
+  CHECK(tachy_start(&odd) == TACHY_ERROR_ARGUMENT);
+  const tachy_config no_parent = {.parent_process_id = "not a uuid"};
+  CHECK(tachy_start(&no_parent) == TACHY_ERROR_ARGUMENT);
+  begin_session(NULL);
+  CHECK(tachy_start(NULL) == TACHY_ERROR_STATE);
+  tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 0 && s.batches == 1);
+  record_some(10);
+  s = get_stats();
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 0);
+}
+
+static void many_sessions(void) {
+  TACHY_DEFINE_SPAN(over, "life", "over the stop");
+  TACHY_DEFINE_SPAN(inside, "life", "inside");
+  for (int i = 0; i < 10; i++) {
+    begin_session(NULL);
+    record_some(100 + i);
+    const tachy_scope scope = tachy_span_begin(&over);
+    tachy_span_end(tachy_span_begin(&inside));
+    const tachy_stats s = end_session();
+    CHECK(s.recorded[TACHY_CLASS_SPAN] == 101 + (uint64_t)i);
+    if (i % 2) continue; /* stays open into the next session: ended there by its thread's end */
+    tachy_span_end(scope);
+  }
+}
+
+static void open_over_sessions(void) {
+  TACHY_DEFINE_SPAN(outer, "life", "outer");
+  TACHY_DEFINE_SPAN(inner, "life", "inner");
+  begin_session(NULL);
+  const tachy_scope scope = tachy_span_begin(&outer);
+  end_session();
+  begin_session(NULL);
+  tachy_span_end(tachy_span_begin(&inner));
+  CHECK(tachy_flush(20000) == 1);
+  tachy_span_end(tachy_span_begin(&inner));
+  tachy_span_end(scope);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 3);
+}
+
+typedef struct stoppable {
+  int stop;
+} stoppable;
+
+static void *record_always(void *argument) {
+  const stoppable *const s = argument;
+  while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
+    record_some(20);
+    sleep_ms(0);
+  }
+  return NULL;
+}
+
+static void restart_under_load(void) {
+  static stoppable s;
+  team t = {.count = 0};
+  for (int i = 0; i < 3; i++) team_add(&t, record_always, &s);
+  for (int i = 0; i < 12; i++) {
+    begin_session(NULL);
+    sleep_ms(20);
+    end_session();
+  }
+  __atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
+  team_join(&t);
+}
+
+static void *flush_often(void *argument) {
+  (void)argument;
+  for (int i = 0; i < 30; i++) {
+    record_some(10);
+    CHECK(tachy_flush(20000) == 1);
+  }
+  return NULL;
+}
+
+static void flushes(void) {
+  const tachy_config config = {.flush_ms = 60000};
+  team t = {.count = 0};
+  begin_session(&config);
+  record_some(5);
+  CHECK(tachy_flush(20000) == 1);
+  const tachy_stats s = get_stats();
+  CHECK(s.sent[TACHY_CLASS_SPAN] == 5 && s.sent[TACHY_CLASS_METRIC] == 5);
+  for (int i = 0; i < 3; i++) team_add(&t, flush_often, NULL);
+  team_join(&t);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 5 + 3 * 300);
+}
+
+static void *fork_bystander(void *argument) { return record_always(argument); }
+
+/* The child does not record until it starts a session of its own; the parent goes on. */
+static void forks(void) {
+  static stoppable s;
+  team t = {.count = 0};
+  TACHY_DEFINE_SPAN(around, "life", "around the fork");
+  begin_session(NULL);
+  team_add(&t, fork_bystander, &s);
+  const tachy_scope scope = tachy_span_begin(&around);
+  for (int i = 0; i < 3; i++) {
+    fflush(capture);
+    const pid_t child = fork();
+    if (child == 0) {
+      record_some(1000);
+      tachy_span_end(scope);
+      if (tachy_flush(10) != 0) _exit(1);
+      if (tachy_start(NULL) != TACHY_OK) _exit(2);
+      record_some(7);
+      uint64_t events = 0;
+      tachy_batch *batch;
+      int ended;
+      if (tachy_flush(0) != 0) _exit(3); /* nobody has taken it */
+      if ((batch = tachy_batch_take(1000, &ended)) == NULL) _exit(4);
+      events = tachy_batch_block_count(batch);
+      tachy_batch_done(batch, TACHY_SENT);
+      tachy_stop(100);
+      const tachy_stats stats = get_stats();
+      if (events != 2) _exit(5);
+      if (stats.recorded[TACHY_CLASS_SPAN] != 7 || stats.sent[TACHY_CLASS_SPAN] != 7) _exit(6);
+      _exit(0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) != 0) fprintf(stderr, "the child says %d\n", WEXITSTATUS(status));
+    CHECK(WEXITSTATUS(status) == 0);
+  }
+  tachy_span_end(scope);
+  __atomic_store_n(&s.stop, 1, __ATOMIC_RELAXED);
+  team_join(&t);
+  end_session();
+}
+
+static void names_and_properties(void) {
+  const tachy_property properties[] = {{"build", "42"}, {"quote", "a \"b\" \\ \n \x01"}};
+  const tachy_config config = {.exe = "/games/quake",
+                               .sdk = "test 1",
+                               .parent_process_id = "00112233-4455-6677-8899-aabbccddeeff",
+                               .properties = properties,
+                               .property_count = 2};
+  tachy_set_thread_name("captain");
+  begin_session(&config);
+  tachy_set_process_property("map", "e1m1");
+  tachy_set_process_property("build", "43");
+  record_some(1);
+  CHECK(tachy_flush(20000) == 1);
+  tachy_set_thread_name("first mate");
+  record_some(1);
+  end_session();
+}
+
+const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
+                                   {"many_sessions", many_sessions},
+                                   {"open_over_sessions", open_over_sessions},
+                                   {"restart_under_load", restart_under_load},
+                                   {"flushes", flushes},
+                                   {"forks", forks},
+                                   {"names_and_properties", names_and_properties},
+                                   {NULL, NULL}};

@@ -1,0 +1,357 @@
+/* Scenarios: what threads record comes out, and what they lose is counted. */
+#include <math.h>
+
+#include "harness.h"
+
+enum { DEPTHS = 40 };
+static tachy_site *depth_sites[DEPTHS]; /* "d0", "d1", … */
+
+static void intern_depths(void) {
+  for (int d = 0; d < DEPTHS; d++) {
+    char name[16];
+    snprintf(name, sizeof name, "d%d", d);
+    depth_sites[d] = tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, "tree", name, __FILE__, (uint32_t)d, "");
+    CHECK(depth_sites[d] != NULL);
+  }
+}
+
+typedef struct job {
+  uint64_t seed;
+  long steps;
+} job;
+
+/* Opens and closes spans at random; every span's name says its depth. Logs and metrics in between. */
+static void *random_tree(void *argument) {
+  const job *const j = argument;
+  TACHY_DEFINE_INT_METRIC(number, "tree", "number", "steps");
+  TACHY_DEFINE_FLOAT_METRIC(half, "tree", "half", "steps");
+  TACHY_DEFINE_LOG(note, "tree", TACHY_LEVEL_INFO, "");
+  TACHY_DEFINE_FRAME(frame, "tree", "frame");
+  uint64_t random = j->seed;
+  tachy_scope scopes[DEPTHS];
+  int depth = 0;
+  for (long i = 0; i < j->steps; i++) {
+    const uint64_t r = next_random(&random);
+    if (depth < DEPTHS && (depth == 0 || r % 16 < 7)) {
+      scopes[depth] = tachy_span_begin(depth_sites[depth]);
+      depth++;
+    } else if (r % 16 < 13) {
+      depth--;
+      tachy_span_end(scopes[depth]);
+    } else if (r % 16 == 13) {
+      scopes[depth - 1] = tachy_phase_next(scopes[depth - 1], depth_sites[depth - 1]);
+    } else if (r % 16 == 14) {
+      tachy_metric_int(&number, 0, i);
+      tachy_metric_float(&half, 0, (double)i / 2);
+      if (i % 64 == 0) tachy_frame_mark(&frame);
+    } else {
+      char text[32];
+      const int size = snprintf(text, sizeof text, "step %ld", i);
+      tachy_log_text(&note, 0, text, (size_t)size);
+    }
+  }
+  while (depth > 0) tachy_span_end(scopes[--depth]);
+  return NULL;
+}
+
+static void run_trees(int threads, long steps, const tachy_config *config) {
+  job jobs[16];
+  team t = {.count = 0};
+  intern_depths();
+  begin_session(config);
+  for (int i = 0; i < threads; i++) {
+    jobs[i] = (job){(uint64_t)i + 1, steps};
+    team_add(&t, random_tree, &jobs[i]);
+  }
+  team_join(&t);
+  end_session();
+}
+
+static const tachy_config roomy = {
+    .span_ring_bytes = 1 << 24, .metric_ring_bytes = 1 << 22, .log_ring_bytes = 1 << 22, .flush_ms = 20};
+/* Cuts as often as it can while rings overflow. */
+static const tachy_config cramped = {
+    .span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096, .flush_ms = 1, .block_events = 500};
+
+static void one_thread(void) { run_trees(1, 60000, &roomy); }
+static void two_threads(void) { run_trees(2, 40000, &roomy); }
+static void eight_threads(void) { run_trees(8, 10000, &roomy); }
+static void full_rings(void) { run_trees(4, 150000, &cramped); }
+static void full_ring_alone(void) { run_trees(1, 400000, &cramped); }
+
+static void *storm(void *argument) {
+  TACHY_DEFINE_SPAN(span, "storm", "span");
+  TACHY_DEFINE_ASYNC_SPAN(async, "storm", "async");
+  TACHY_DEFINE_INT_METRIC(metric, "storm", "metric", "");
+  TACHY_DEFINE_LOG(text, "storm", TACHY_LEVEL_INFO, "");
+  const long count = *(const long *)argument;
+  for (long i = 0; i < count; i++) {
+    tachy_span_end(tachy_span_begin(&span));
+    tachy_metric_int(&metric, 0, i);
+    if (i % 8 == 0) tachy_log_text(&text, 0, "storm", 5);
+    if (i % 16 == 0) {
+      const tachy_async a = tachy_async_begin(&async, NULL);
+      tachy_async_end(&a);
+    }
+  }
+  return NULL;
+}
+
+/* Prints how many events were tried, besides the stats. */
+static void exact_counts(void) {
+  long count = 200000;
+  team t = {.count = 0};
+  const tachy_config config = {.span_ring_bytes = 65536, .metric_ring_bytes = 65536, .log_ring_bytes = 65536};
+  begin_session(&config);
+  for (int i = 0; i < 2; i++) team_add(&t, storm, &count);
+  team_join(&t);
+  const tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_METRIC] == 2u * (uint64_t)count);
+  CHECK(s.recorded[TACHY_CLASS_LOG] == 2u * (uint64_t)count / 8);
+  /* an async span whose begin is lost has no end: so the losses of begins bound the difference */
+  const uint64_t most = 2u * (uint64_t)count + 4u * (uint64_t)count / 16;
+  CHECK(s.recorded[TACHY_CLASS_SPAN] <= most);
+  CHECK(s.recorded[TACHY_CLASS_SPAN] >= 2u * (uint64_t)count + 2u * (uint64_t)count / 16);
+}
+
+static void long_spans(void) {
+  TACHY_DEFINE_SPAN(slow, "long", "slept");
+  TACHY_DEFINE_SPAN(given, "long", "given");
+  TACHY_DEFINE_SPAN(inner, "long", "inner");
+  begin_session(NULL);
+  const uint64_t now = tachy_ticks();
+  tachy_span_complete(&given, now - UINT64_C(20000000000), now);
+  const tachy_scope scope = tachy_span_begin(&slow);
+  for (int i = 0; i < 18; i++) {
+    tachy_span_end(tachy_span_begin(&inner));
+    sleep_ms(100);
+  }
+  tachy_span_end(scope);
+  end_session();
+}
+
+static void too_deep(void) {
+  static tachy_scope scopes[1100];
+  TACHY_DEFINE_SPAN(site, "deep", "level");
+  const tachy_config config = {.flush_ms = 5};
+  begin_session(&config);
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 1100; i++) scopes[i] = tachy_span_begin(&site);
+    for (int i = 1099; i >= 600; i--) tachy_span_end(scopes[i]);
+    CHECK(tachy_flush(20000) == 1); /* 600 spans are open */
+    for (int i = 599; i >= 0; i--) tachy_span_end(scopes[i]);
+  }
+  const tachy_stats s = end_session();
+  CHECK(s.too_deep == 3 * 76);
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 3 * 1100);
+  CHECK(s.dropped[TACHY_CLASS_SPAN] == 3 * 76);
+}
+
+static void *end_foreign(void *argument) {
+  tachy_span_end(*(tachy_scope *)argument);
+  return NULL;
+}
+
+static void mismatched(void) {
+  TACHY_DEFINE_SPAN(a, "order", "a");
+  TACHY_DEFINE_SPAN(b, "order", "b");
+  TACHY_DEFINE_SPAN(c, "order", "c");
+  begin_session(NULL);
+  tachy_scope outer = tachy_span_begin(&a);
+  const tachy_scope middle = tachy_span_begin(&b);
+  const tachy_scope inner = tachy_span_begin(&c);
+  tachy_span_end(outer); /* ends c and b first: 2 mismatched */
+  tachy_span_end(inner); /* 1 each: they have ended */
+  tachy_span_end(middle);
+  outer = tachy_span_begin(&a);
+  team t = {.count = 0};
+  team_add(&t, end_foreign, &outer); /* 1: another thread's */
+  team_join(&t);
+  tachy_span_end(outer);
+  tachy_span_end(0); /* not recorded: nothing to end */
+  const tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 4);
+  CHECK(s.mismatched == 5);
+}
+
+static void phases(void) {
+  TACHY_DEFINE_SPAN(frame, "phase", "frame");
+  TACHY_DEFINE_SPAN(input, "phase", "input");
+  TACHY_DEFINE_SPAN(think, "phase", "think");
+  TACHY_DEFINE_SPAN(draw, "phase", "draw");
+  begin_session(NULL);
+  for (int i = 0; i < 1000; i++) {
+    const tachy_scope whole = tachy_span_begin(&frame);
+    tachy_scope phase = tachy_span_begin(&input);
+    phase = tachy_phase_next(phase, &think);
+    phase = tachy_phase_next(phase, &draw);
+    tachy_span_end(phase);
+    tachy_span_end(whole);
+  }
+  end_session();
+}
+
+typedef struct baton {
+  tachy_async spans[100];
+} baton;
+
+static tachy_site load_site = {0, 1, TACHY_SITE_ASYNC, 0, 0, "load", "async", "recording.c", ""};
+static tachy_site read_site = {0, 2, TACHY_SITE_ASYNC, 0, 0, "read", "async", "recording.c", ""};
+
+static void *begin_loads(void *argument) {
+  baton *const b = argument;
+  for (int i = 0; i < 100; i++) b->spans[i] = tachy_async_begin(&load_site, NULL);
+  return NULL;
+}
+
+static void *end_loads(void *argument) {
+  const baton *const b = argument;
+  for (int i = 0; i < 100; i++) {
+    const tachy_async child = tachy_async_begin(&read_site, &b->spans[i]);
+    CHECK(child.depth == 1 && child.parent == b->spans[i].id);
+    tachy_async_end(&child);
+    tachy_async_end(&b->spans[i]);
+  }
+  return NULL;
+}
+
+static void async_across_threads(void) {
+  static baton b;
+  begin_session(NULL);
+  for (int round = 0; round < 2; round++) {
+    team t = {.count = 0};
+    team_add(&t, begin_loads, &b);
+    team_join(&t);
+    team_add(&t, end_loads, &b);
+    team_join(&t);
+  }
+  const tachy_async none = {0, 0, &load_site, 0};
+  tachy_async_end(&none);
+  tachy_async_end(NULL);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 800);
+}
+
+static uint64_t bits_of(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+static void logs(void) {
+  TACHY_DEFINE_LOG(mixed, "logs", TACHY_LEVEL_WARN, "%s has %lld of %llu, %.2f at %p");
+  TACHY_DEFINE_LOG(plain, "logs", TACHY_LEVEL_INFO, "");
+  TACHY_DEFINE_LOG(bare, "logs", TACHY_LEVEL_ERROR, "nothing to add");
+  const tachy_property pairs[] = {{"map", "e1m1"}, {"build", "42"}};
+  const tachy_property same[] = {{"build", "41"}, {"map", "e1m1"}, {"build", "42"}};
+  begin_session(NULL);
+  const uint32_t set = tachy_property_set(pairs, 2);
+  CHECK(set != 0 && tachy_property_set(same, 3) == set);
+  CHECK(tachy_property_set(pairs, 1) != set && tachy_property_set(NULL, 0) == 0);
+  const char *const who = "the orc";
+  const uint64_t values[] = {(uint64_t)(uintptr_t)who, (uint64_t)-5, 7, bits_of(2.5), 0x1234};
+  const uint32_t sizes[] = {7, 0, 0, 0, 0};
+  tachy_log_args(&mixed, set, 0x53214, values, sizes);
+  tachy_log_args(&bare, 0, 0, NULL, NULL);
+  tachy_log_text(&plain, 0, "", 0);
+  tachy_log_text(&plain, set, "caf\xC3\xA9 \xFF\xC3", 8);
+  static char big[100000];
+  memset(big, 'x', sizeof big);
+  tachy_log_text(&plain, 0, big, sizeof big);
+  const uint64_t texts[8] = {(uintptr_t)big, (uintptr_t)big, (uintptr_t)big, (uintptr_t)big,
+                             (uintptr_t)big, (uintptr_t)big, (uintptr_t)big, (uintptr_t)big};
+  const uint32_t lengths[8] = {90000, 90000, 90000, 90000, 90000, 90000, 90000, 90000};
+  tachy_log_args(&mixed, 0, 0x44444444, texts, lengths);
+  end_session();
+}
+
+static void metrics(void) {
+  TACHY_DEFINE_INT_METRIC(whole, "metrics", "whole", "apples");
+  TACHY_DEFINE_FLOAT_METRIC(real, "metrics", "real", "m");
+  TACHY_DEFINE_SITE_(wait, TACHY_SITE_METRIC_TICKS, 0, "metrics", "wait", "ticks");
+  begin_session(NULL);
+  tachy_metric_int(&whole, 0, INT64_MIN);
+  tachy_metric_int(&whole, 0, INT64_MAX);
+  tachy_metric_int(&whole, 0, -1);
+  tachy_metric_float(&real, 0, -0.5);
+  tachy_metric_float(&real, 0, INFINITY);
+  const uint64_t now = tachy_ticks();
+  tachy_metric_at(&wait, 0, now, now - (now - 1000));
+  tachy_metric_at(&wait, 0, now - 5000, 2000); /* raised to the one before, and counted */
+  CHECK(end_session().clock_backwards == 1);
+}
+
+static void *live_shortly(void *argument) {
+  TACHY_DEFINE_SPAN(site, "churn", "life");
+  TACHY_DEFINE_LOG(note, "churn", TACHY_LEVEL_INFO, "");
+  const tachy_scope scope = tachy_span_begin(&site);
+  tachy_set_thread_name("mayfly");
+  tachy_log_text(&note, 0, "born", 4);
+  if (*(const int *)argument) return NULL; /* leaves its span open: it ends with the thread */
+  tachy_span_end(scope);
+  return NULL;
+}
+
+static void thread_churn(void) {
+  static int leave_open[1000];
+  const tachy_config config = {
+      .span_ring_bytes = 4096, .log_ring_bytes = 4096, .metric_ring_bytes = 4096, .flush_ms = 7};
+  begin_session(&config);
+  team t = {.count = 0};
+  for (int i = 0; i < 1000; i++) {
+    leave_open[i] = i % 10 == 0;
+    team_add(&t, live_shortly, &leave_open[i]);
+    if (t.count == 8) team_join(&t);
+  }
+  team_join(&t);
+  const tachy_stats s = end_session();
+  CHECK(s.threads == 1000);
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 1000 && s.recorded[TACHY_CLASS_LOG] == 1000);
+  CHECK(s.mismatched == 100);
+}
+
+/* Spans stay open over many cuts, under load: each block must know the stack at its last row. */
+static void *keep_open(void *argument) {
+  const int *const stop = argument;
+  tachy_scope scopes[20];
+  uint64_t random = (uint64_t)(uintptr_t)&random;
+  int depth = 0;
+  while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+    const int target = (int)(next_random(&random) % 20);
+    while (depth < target) scopes[depth] = tachy_span_begin(depth_sites[depth]), depth++;
+    while (depth > target) tachy_span_end(scopes[--depth]);
+    for (int i = 0; i < 20; i++) tachy_span_end(tachy_span_begin(depth_sites[depth]));
+    if (next_random(&random) % 64 == 0) sleep_ms(1);
+  }
+  while (depth > 0) tachy_span_end(scopes[--depth]);
+  return NULL;
+}
+
+static void cuts_under_load(void) {
+  int stop = 0;
+  const tachy_config config = {.span_ring_bytes = 1 << 18, .flush_ms = 1};
+  intern_depths();
+  begin_session(&config);
+  team t = {.count = 0};
+  for (int i = 0; i < 3; i++) team_add(&t, keep_open, &stop);
+  sleep_ms(400);
+  __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+  team_join(&t);
+  end_session();
+}
+
+const scenario recording_scenarios[] = {{"one_thread", one_thread},
+                                        {"two_threads", two_threads},
+                                        {"eight_threads", eight_threads},
+                                        {"full_rings", full_rings},
+                                        {"full_ring_alone", full_ring_alone},
+                                        {"exact_counts", exact_counts},
+                                        {"long_spans", long_spans},
+                                        {"too_deep", too_deep},
+                                        {"mismatched", mismatched},
+                                        {"phases", phases},
+                                        {"async_across_threads", async_across_threads},
+                                        {"logs", logs},
+                                        {"metrics", metrics},
+                                        {"thread_churn", thread_churn},
+                                        {"cuts_under_load", cuts_under_load},
+                                        {NULL, NULL}};

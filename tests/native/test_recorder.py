@@ -1,0 +1,282 @@
+"""The recorder, through C programs that use libtachy as a game does; their batches are decoded by the server's reader.
+
+The programs are built with CMake into build/native-tests/, once without and once with each sanitizer.
+"""
+
+from __future__ import annotations
+
+import collections
+import fcntl
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.native import capture
+from tests.native.capture import LOG, METRIC, SPAN, Session
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
+
+RECORDING = [
+    "one_thread", "two_threads", "eight_threads", "full_rings", "full_ring_alone", "exact_counts", "long_spans",
+    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "metrics", "thread_churn", "cuts_under_load",
+]  # fmt: skip
+LIFE = [
+    "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "forks",
+    "names_and_properties",
+]  # fmt: skip
+OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
+SITES = ["levels", "interned", "unloaded", "concurrent_levels"]
+# Starting threads after a multi-threaded fork is what the thread sanitizer does not support.
+UNKNOWN_TO_THREAD_SANITIZER = {"forks"}
+
+
+@dataclass
+class Outcome:
+    """What one run left: the sessions in its capture, and the stats that it printed, by process id."""
+
+    sessions: list[Session]
+    stats: dict[str, dict[str, Any]]
+
+    @property
+    def session(self) -> Session:
+        assert len(self.sessions) == 1
+        return self.sessions[0]
+
+
+def build(sanitizer: str) -> Path:
+    """The folder with the programs of this sanitizer, up to date. One builder at a time."""
+    folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
+        subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
+        targets = ["--target", "recorder_tests", "recorder_plugin"]
+        built = subprocess.run(["cmake", "--build", str(folder), *targets], capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+    return folder / "tests"
+
+
+def run(scenario: str, folder: Path, sanitizer: str = PLAIN) -> Outcome:
+    """Runs a scenario; every batch that it wrote is checked and decoded."""
+    programs = build(sanitizer)
+    batches = folder / "batches"
+    command = [str(programs / "recorder_tests"), scenario, str(batches), str(programs / "librecorder_plugin.so")]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
+    environment["TSAN_OPTIONS"] = "halt_on_error=1"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    stats = [json.loads(line) for line in done.stdout.splitlines()]
+    outcome = Outcome(capture.read(batches), {each["process_id"]: each for each in stats})
+    for session in outcome.sessions:
+        told = outcome.stats.get(session.process_id.hex)
+        if told is None:
+            continue
+        for cls in (LOG, METRIC, SPAN):  # to the event
+            assert session.events(cls) == told["sent"][cls] == told["recorded"][cls] - told["dropped"][cls]
+    return outcome
+
+
+@pytest.mark.parametrize("scenario", [*RECORDING, *LIFE, *OUTBOX, *SITES])
+def test_clean_under_address_and_undefined_sanitizers(scenario: str, tmp_path: Path) -> None:
+    run(scenario, tmp_path, ADDRESS)
+
+
+@pytest.mark.parametrize(
+    "scenario", [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name not in UNKNOWN_TO_THREAD_SANITIZER]
+)
+def test_clean_under_thread_sanitizer(scenario: str, tmp_path: Path) -> None:
+    run(scenario, tmp_path, THREAD)
+
+
+@pytest.mark.parametrize("scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "forks"])
+def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Path) -> None:
+    outcome = run(scenario, tmp_path)
+    for session in outcome.sessions:
+        states = [description["state"] for description in session.descriptions]
+        assert states == ["running"] * (len(states) - 1) + ["exited"]
+
+
+@pytest.mark.parametrize(("scenario", "threads"), [("one_thread", 1), ("two_threads", 2), ("eight_threads", 8)])
+def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_path: Path) -> None:
+    outcome = run(scenario, tmp_path)
+    session = outcome.session
+    told = outcome.stats[session.process_id.hex]
+    assert told["dropped"] == [0, 0, 0, 0]
+    assert told["threads"] == threads
+    seen = {thread.number for block in session.of(SPAN) for thread in block.head.threads}
+    assert seen == set(range(1, threads + 1))
+    _check_tree(session, lost=False)
+    texts = [row["msg"] for row in session.rows(LOG)]
+    assert all(text.startswith("step ") for text in texts)
+    for row in session.rows(METRIC):
+        assert row["name"] in {"number", "half", "frame"}
+    halves = [row["value"] * 2 for row in session.rows(METRIC) if row["name"] == "half"]
+    assert halves == [row["value"] for row in session.rows(METRIC) if row["name"] == "number"]
+
+
+@pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "cuts_under_load"])
+def test_what_full_rings_lose_is_counted_and_the_rest_still_nests(scenario: str, tmp_path: Path) -> None:
+    outcome = run(scenario, tmp_path)
+    session = outcome.session
+    told = outcome.stats[session.process_id.hex]
+    assert len(session.of(SPAN)) > 3
+    for cls in (LOG, METRIC, SPAN):
+        assert session.dropped(cls) == told["dropped"][cls]
+    if scenario != "cuts_under_load":
+        assert told["dropped"][SPAN] > 0
+    _check_tree(session, lost=True)
+
+
+def _check_tree(session: Session, *, lost: bool) -> None:
+    """Names tell the depth, so a wrong shadow stack or a wrong parent shows."""
+    names: dict[tuple[int, int], str] = {}
+    for block in session.of(SPAN):
+        for row in [*block.rows, *block.still_open]:
+            assert row["name"] == f"d{row['depth']}", row
+            names[block.head.threads[row["thread"]].number, row["id"]] = row["name"]
+    for block in session.of(SPAN):
+        for row in block.rows:
+            if row["parent"] > 0:
+                assert names[block.head.threads[row["thread"]].number, row["parent"]] == f"d{row['depth'] - 1}"
+            else:
+                assert (row["parent"] == 0) == (row["depth"] == 0)
+                assert lost or row["parent"] == 0
+    if not lost:
+        for thread in {number for number, _ in names}:
+            ids = sorted(span for number, span in names if number == thread)
+            assert ids == list(range(1, len(ids) + 1))
+
+
+def test_recorded_less_dropped_is_what_arrives_to_the_event(tmp_path: Path) -> None:
+    outcome = run("exact_counts", tmp_path)
+    session = outcome.session
+    told = outcome.stats[session.process_id.hex]
+    for cls in (LOG, METRIC, SPAN):
+        assert session.dropped(cls) == told["dropped"][cls]
+
+
+def test_spans_longer_than_32_bits_of_ticks_keep_their_duration(tmp_path: Path) -> None:
+    rows = {row["name"]: row for row in run("long_spans", tmp_path).session.rows(SPAN)}
+    assert rows["slept"]["duration"] >= 1_800_000_000
+    assert rows["given"]["duration"] > 5_000_000_000
+    assert rows["slept"]["depth"] == rows["given"]["depth"] == 0
+
+
+def test_spans_beyond_the_greatest_depth_are_counted(tmp_path: Path) -> None:
+    session = run("too_deep", tmp_path).session
+    assert session.dropped(SPAN) == 3 * 76
+    assert max(row["depth"] for row in session.rows(SPAN)) == 1023
+    assert {block.head.threads[0].open_at_end for block in session.of(SPAN)} >= {600, 0}
+
+
+def test_scopes_out_of_order_are_repaired(tmp_path: Path) -> None:
+    rows = run("mismatched", tmp_path).session.rows(SPAN)
+    assert [(row["name"], row["depth"], row["id"], row["parent"]) for row in rows] == [
+        ("c", 2, 3, 2), ("b", 1, 2, 1), ("a", 0, 1, 0), ("a", 0, 4, 0),
+    ]  # fmt: skip
+
+
+def test_phases_touch_and_share_their_frame(tmp_path: Path) -> None:
+    rows = run("phases", tmp_path).session.rows(SPAN)
+    assert len(rows) == 4000
+    for i in range(0, 4000, 4):
+        steps, frame = rows[i : i + 3], rows[i + 3]
+        assert [row["name"] for row in steps] == ["input", "think", "draw"]
+        assert {row["parent"] for row in steps} == {frame["id"]}
+        assert steps[0]["end"] == steps[1]["begin"]
+        assert steps[1]["end"] == steps[2]["begin"]
+
+
+def test_async_spans_cross_threads(tmp_path: Path) -> None:
+    rows = run("async_across_threads", tmp_path).session.asyncs()
+    assert len(rows) == 800
+    begins = {row["span_id"]: row for row in rows if row["event_type"] == "begin"}
+    ends = {row["span_id"]: row for row in rows if row["event_type"] == "end"}
+    assert len(begins) == len(ends) == 400
+    for span, begin in begins.items():
+        assert begin["time"] <= ends[span]["time"]
+        if begin["name"] == "read":
+            assert begins[begin["parent_span_id"]]["name"] == "load"
+            assert begin["depth"] == 1
+    assert any(begins[span]["thread"] != ends[span]["thread"] for span in begins)
+
+
+def test_logs_keep_arguments_and_properties(tmp_path: Path) -> None:
+    rows = run("logs", tmp_path).session.rows(LOG)
+    assert [row["msg"] for row in rows[:4]] == [
+        "the orc has -5 of 7, 2.50 at 0x1234",
+        "nothing to add",
+        "",
+        "café ??",
+    ]
+    assert json.loads(rows[0]["properties"]) == {"map": "e1m1", "build": "42"}
+    assert rows[0]["properties"] == rows[3]["properties"]
+    assert rows[1]["properties"] == "{}"
+    assert rows[4]["msg"] == "x" * 32768
+    assert len(rows[5]["msg"]) > 60000
+    assert [row["level"] for row in rows[:3]] == [3, 2, 4]
+
+
+def test_metrics_keep_every_bit(tmp_path: Path) -> None:
+    rows = run("metrics", tmp_path).session.rows(METRIC)
+    assert [row["value"] for row in rows[:5]] == [-(2.0**63), 2.0**63, -1.0, -0.5, float("inf")]
+    assert rows[5]["unit"] == "seconds"
+    assert rows[5]["time"] == rows[6]["time"]
+
+
+def test_short_lived_threads_each_have_a_stream(tmp_path: Path) -> None:
+    session = run("thread_churn", tmp_path).session
+    for cls in (LOG, SPAN):
+        threads = [thread for block in session.of(cls) for thread in block.head.threads]
+        assert sum(thread.events for thread in threads) == 1000
+        assert {thread.number for thread in threads} == set(range(1, 1001))
+        assert {thread.name for thread in threads} == {"mayfly"}
+
+
+def test_spans_open_over_a_restart_are_known_to_both_sessions(tmp_path: Path) -> None:
+    first, second = run("open_over_sessions", tmp_path).sessions
+    assert first.rows(SPAN) == []
+    assert [row["name"] for row in second.rows(SPAN)] == ["inner", "inner", "outer"]
+    assert [row["name"] for row in second.of(SPAN)[0].still_open] == ["outer"]
+
+
+def test_the_description_says_who_runs(tmp_path: Path) -> None:
+    session = run("names_and_properties", tmp_path).session
+    first, last = session.descriptions[0], session.descriptions[-1]
+    assert first["exe"] == "/games/quake"
+    assert first["sdk"] == "test 1"
+    assert first["parent_process_id"] == "00112233-4455-6677-8899-aabbccddeeff"
+    assert first["properties"] == {"build": "43", "quote": 'a "b" \\ \n \x01', "map": "e1m1"}
+    assert first["clock"] in {"tsc", "cntvct", "os"}
+    assert abs(first["tsc_frequency"] - session.blocks[0].head.frequency) <= first["tsc_frequency"] // 1000
+    assert (first["state"], last["state"]) == ("running", "exited")
+    names = [block.head.threads[0].name for block in session.of(SPAN)]
+    assert names == ["captain", "first mate"]
+
+
+def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> None:
+    outcome = run("overflow", tmp_path)
+    told = outcome.stats[outcome.session.process_id.hex]
+    assert told["dropped"][SPAN] > told["dropped"][METRIC]
+    assert told["dropped"][LOG] == 0
+
+
+@pytest.mark.parametrize("scenario", ["nobody_takes", "retry", "replaced", "stop_waits"])
+def test_batches_belong_to_who_took_them(scenario: str, tmp_path: Path) -> None:
+    run(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", ["levels", "interned", "unloaded", "concurrent_levels"])
+def test_sites_follow_the_level_and_outlive_their_module(scenario: str, tmp_path: Path) -> None:
+    session = run(scenario, tmp_path).session
+    if scenario == "unloaded":
+        names = collections.Counter(row["name"] for row in session.rows(SPAN))
+        assert names == {"plugin span": 100}
+        assert all(row["msg"] == "from the plugin" for row in session.rows(LOG))
