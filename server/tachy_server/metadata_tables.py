@@ -15,6 +15,8 @@ from tachy_server.sources import BlockSource, ProcessInfo
 from tachy_server.views import BLOCKS, CLASS_SPAN, PROCESSES, STREAMS, TIME, View
 
 FORMAT: Final = "tachy-1"
+_BLOCK_TAIL: Final = 60 * 10**9
+"""Open spans end with their block's interval, which goes on after its last event; no block is a minute long."""
 TAGS: Final = {1: ["log"], 2: ["metrics"], 3: ["cpu"]}
 
 _PROCESSES_SQL: Final = """
@@ -86,7 +88,8 @@ class PostgresMetadata:
             where.add(
                 "b.process_id IN (SELECT process_id FROM streams WHERE stream_id = ANY(%s))", [*bounds.stream_ids]
             )
-        where.at_least("p.last_block_end_time", bounds.begin)
+        if bounds.begin is not None:
+            where.at_least("p.last_block_end_time", bounds.begin - _BLOCK_TAIL)
         return dict(self._fetch(_NEWEST_SQL, where))
 
     def describe(self, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:

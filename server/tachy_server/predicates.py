@@ -9,7 +9,8 @@ become `Node`s. A form that is not known becomes UNKNOWN, which bounds nothing.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ class Call:
 
 
 UNKNOWN: Final = Call("unknown", ())
+_COMPARISONS: Final = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
 
 
 def from_expression(expression: pc.Expression | None) -> Column | Literal | Call | None:
@@ -70,6 +72,58 @@ def columns_of(node: Column | Literal | Call) -> set[str] | None:
             return None
         names |= inner
     return names
+
+
+def mask(node: Column | Literal | Call, batch: pa.RecordBatch) -> pa.Array | None:
+    """Which rows satisfy a tree; None where it cannot be told here, and the expression itself must be applied.
+
+    Arrow would turn a dictionary column into text to compare it; here its few distinct values are compared. NaN is
+    the greatest number, as it is to DataFusion.
+    """
+    try:
+        return _mask(node, batch)
+    except (_UnknownError, pa.ArrowException, NotImplementedError):
+        return None
+
+
+class _UnknownError(Exception):
+    """A form that `mask` leaves to Arrow."""
+
+
+def _mask(node: Column | Literal | Call, batch: pa.RecordBatch) -> pa.Array:
+    match node:
+        case Column(name):
+            return batch.column(name)
+        case Call("and_kleene", (left, right)):
+            return pc.and_kleene(_mask(left, batch), _mask(right, batch))
+        case Call("or_kleene", (left, right)):
+            return pc.or_kleene(_mask(left, batch), _mask(right, batch))
+        case Call("invert", (inner,)):
+            return pc.invert(_mask(inner, batch))
+        case Call(function, (Column(name), Literal(value))) if function in _COMPARISONS:
+            return _of_values(batch.column(name), lambda array: _compare(function, array, value))
+        case Call("in", (Column(name), *values)):
+            known = [value.value.as_py() for value in values if isinstance(value, Literal)]
+            return _of_values(batch.column(name), lambda array: pc.is_in(array, pa.array(known, array.type)))
+    raise _UnknownError
+
+
+def _of_values(array: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+    if not pa.types.is_dictionary(array.type):
+        return function(array)
+    return function(array.dictionary).take(array.indices)
+
+
+def _compare(function: str, array: pa.Array, value: pa.Scalar) -> pa.Array:
+    if pa.types.is_dictionary(value.type):
+        value = pa.scalar(value.as_py(), value.type.value_type)
+    result = pc.call_function(function, [array, value])
+    if pa.types.is_floating(array.type) and value.is_valid:
+        if math.isnan(value.as_py()):
+            raise _UnknownError
+        if function in ("greater", "greater_equal"):
+            result = pc.or_(result, pc.is_nan(array))
+    return result
 
 
 def from_plan(expression: Any) -> Column | Literal | Call:

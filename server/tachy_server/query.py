@@ -70,7 +70,9 @@ class QueryEngine:
         `parameters` are $1, $2, …; dictionary columns leave as their values unless `preserve_dictionary`. Raises
         QueryError with one line.
         """
-        session = Session(self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end)
+        session = Session(
+            self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end, parameters
+        )
         try:
             context = self._context(session)
             options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
@@ -80,11 +82,11 @@ class QueryEngine:
             if limit is not None and query_plan.may_be_limited(plan):
                 frame = frame.limit(limit)
             schema = frame.schema()
-            placeholders = query_plan.placeholders(plan) if parameters is None else pa.schema([])
+            unbound = query_plan.placeholders(plan, session.unbound) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error) from None
         deadline = self._settings.query_seconds or math.inf
-        return Query(context, frame, session, self._loop, schema, placeholders, limit, preserve_dictionary, deadline)
+        return Query(context, frame, session, self._loop, schema, unbound, limit, preserve_dictionary, deadline)
 
     def close(self) -> None:
         """Stop the queries that run."""
@@ -143,6 +145,8 @@ class Query:
         left = math.inf if self._limit is None else self._limit
         try:
             self._session.check()
+            if self._session.unbound:
+                raise QueryError(f"parameter ${min(self._session.unbound)} has no value")
             self._session.hints.update(query_plan.hints(self._frame.optimized_logical_plan()))
             running = self._frame.execute_stream()
             for batch in stream.read(self._loop, running, self._session.cancelled, deadline):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ _PREFIXES: Final = re.compile(
 )
 _PARSER: Final = re.compile(r'^(?:ParserError|TokenizerError)\("(.*?)"\)', re.DOTALL)
 _TABLE: Final = re.compile(r"table '(?:tachy\.)?(?:public\.)?([^']+)' not found")
+_RAISED: Final = re.compile(r"value: \w+\(('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 _MEMORY: Final = re.compile(r"Resources exhausted|Failed to allocate|memory pool", re.IGNORECASE)
 _WRITES: Final = re.compile(r"^(DDL|DML|Statement) not supported:? ?(\w+)?")
 _READ_ONLY: Final = "queries only read here"
@@ -27,6 +29,9 @@ def one_line(error: BaseException, tables: Iterable[str] = ()) -> QueryError:
     if isinstance(error, QueryError):
         return error
     text = str(error).strip() or type(error).__name__
+    raised = _RAISED.search(text) if "PyErr {" in text else None
+    if raised is not None:
+        text = str(ast.literal_eval(raised.group(1)))
     text = text.split("\nTraceback (most recent call last)")[0]
     text = text.split("\n\nbacktrace:")[0].split("This issue was likely caused by a bug")[0]
     previous = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pyarrow as pa
@@ -41,9 +41,12 @@ def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
     return found
 
 
-def placeholders(plan: Any) -> pa.Schema:
-    """The parameters $1, $2, … that a plan has, in their order, with the types that it gives them."""
-    types: dict[int, pa.DataType] = {}
+def placeholders(plan: Any, texts: Iterable[int] = ()) -> pa.Schema:
+    """The parameters $1, $2, … that a plan has, in their order, with the types that it gives them.
+
+    `texts` are the numbers of those that table functions take.
+    """
+    types: dict[int, pa.DataType] = dict.fromkeys(texts, pa.utf8())
     for node, _ in _walk(plan, None):
         for expression in _expressions(_variant(node)):
             for name, kind in _placeholders(expression):

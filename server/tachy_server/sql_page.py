@@ -28,9 +28,9 @@ dictionaries; P is D that holds a JSON object, to be read with `property_get` an
 A client may send a range with its query (`begin`, `end`; both inclusive). It is a filter on each view's time: a log,
 measure or event is in range if its time lies in it, a span if it overlaps it (`begin <= e AND end >= b`).
 
-The query's own `WHERE` prunes just as well, and the tighter bound wins: `=`, `IN`, `<`, `<=`, `>`, `>=` and `BETWEEN` on a
-view's time columns, `process_id`, `stream_id` and `block_id`, joined with `AND`, decide which blocks are read at all
-(`OR` prunes only where both sides bound). A query on a lazy view that needs more blocks than the setting
+The query's own `WHERE` prunes just as well, and the tighter bound wins: `=`, `IN`, `<`, `<=`, `>`, `>=` and `BETWEEN`
+on a view's time columns, `process_id`, `stream_id` and `block_id`, joined with `AND`, decide which blocks are read at
+all (`OR` prunes only where both sides bound). A query on a lazy view that needs more blocks than the setting
 `lazy_block_limit` is refused.
 
 New events are visible as soon as the server has acknowledged them. A block that cannot be read fails the query and is
@@ -46,7 +46,7 @@ Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_
 - `parent` and `id` of a span are numbers in its stream: join on `stream_id` too.
 - A span without an end is a row only while the newest block of its process has it on its stack (`is_open`); its
   `duration` is then the time until that block's end.
-- A comparison of a plain column with a constant does not find NaN; with an expression it does, as the greatest number.
+- NaN is greater than every number.
 - `end` is a keyword: write `"end"`.
 """
 

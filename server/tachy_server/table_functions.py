@@ -11,19 +11,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
-from datafusion import SessionContext, udtf
+from datafusion import Expr, SessionContext, udtf
 from datafusion import Table as DataFusionTable
 from tachy_server import async_spans, histograms, parsed_blocks
 from tachy_server.bounds import Bounds, parse_uuid
 from tachy_server.errors import NotFound, QueryError
 from tachy_server.functions import dump, load
+from tachy_server.query_errors import one_line
 from tachy_server.tables import Scan, Session, Table, batch_table, event_table, metadata_table
 from tachy_server.views import JSON, THREAD_SPANS, VIEWS, Kind
 
 GLOBAL: Final = "global"
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 CHUNKS: Final = pa.schema([pa.field("chunk_id", pa.int32()), pa.field("chunk_data", pa.binary())])
 VIEW_SETS: Final = pa.schema(
     [
@@ -67,7 +69,7 @@ def _callback(function: TableFunction, context: SessionContext, session: Session
 
 
 def _view_instance(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    name, instance = _texts("view_instance", arguments, 2)
+    name, instance = _texts("view_instance", session, arguments, "", NOBODY)
     view = VIEWS.get(name)
     if view is None:
         raise QueryError(f"there is no view {name}; there are {', '.join(VIEWS)}")
@@ -81,14 +83,14 @@ def _view_instance(session: Session, context: SessionContext, arguments: Sequenc
 
 
 def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    process, types = _texts("process_spans", arguments, 2)
+    process, types = _texts("process_spans", session, arguments, NOBODY, "both")
     if types not in ("thread", "async", "both"):
         raise QueryError(f"the types of process_spans are 'thread', 'async' or 'both', not '{types}'")
     return async_spans.table(session, _uuid("process_spans", process), types)
 
 
 def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    (text,) = _texts("parse_block", arguments, 1)
+    (text,) = _texts("parse_block", session, arguments, NOBODY)
     return parsed_blocks.table(session, _uuid("parse_block", text))
 
 
@@ -114,10 +116,10 @@ def _list_view_sets(session: Session, context: SessionContext, arguments: Sequen
 def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     if len(arguments) != 4:
         raise QueryError("perfetto_trace_chunks has 4 arguments")
-    process, types = _texts("perfetto_trace_chunks", arguments[:2], 2)
+    process, types = _texts("perfetto_trace_chunks", session, arguments[:2], NOBODY, "both")
     if types not in ("thread", "async", "both", "all"):
         raise QueryError(f"the types of perfetto_trace_chunks are 'thread', 'async', 'both' or 'all', not '{types}'")
-    begin, end = (_time("perfetto_trace_chunks", argument) for argument in arguments[2:])
+    begin, end = (_time("perfetto_trace_chunks", session, argument) for argument in arguments[2:])
     known = _uuid("perfetto_trace_chunks", process)
     classes = ("span", "metric", "log") if types == "all" else ("span",)
 
@@ -176,32 +178,33 @@ def _of_value(
     schema: pa.Schema,
     batch: Callable[[Any], pa.RecordBatch],
 ) -> Table:
-    """A table made from one constant, or from every row of a subquery with one column."""
+    """A table made from one value: a constant, or a subquery of one row and column."""
     if len(arguments) != 1:
         raise QueryError(f"{name} has 1 argument")
     (argument,) = arguments
 
     def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
-        for value in _values(name, context, argument):
-            if value is not None:
-                yield batch(value)
+        value = _value(name, context, argument)
+        if value is not None:
+            yield batch(value)
 
     return batch_table(session, schema, rows)
 
 
-def _values(name: str, context: SessionContext, argument: Any) -> list[Any]:
+def _value(name: str, context: SessionContext, argument: Any) -> Any:
     kind = argument.variant_name()
     if kind == "Literal":
-        return [argument.python_value().as_py()]
+        return argument.python_value().as_py()
     if kind != "ScalarSubquery":
         raise QueryError(f"the argument of {name} is a constant or a subquery in parentheses")
-    plan = argument.to_variant().subquery().input()[0]
     results: list[Any] = []
     failures: list[BaseException] = []
 
     def run() -> None:
         try:
-            results.extend(context.create_dataframe_from_logical_plan(plan).to_arrow_table().column(0).to_pylist())
+            # The bindings do not show a subquery's plan, but take the whole expression back.
+            frame = context.from_pydict({"one": [1]}, f"one_{uuid4().hex}").select(Expr(argument))
+            results.extend(frame.to_arrow_table().column(0).to_pylist())
         except Exception as error:  # handed to the thread that waits
             failures.append(error)
 
@@ -210,27 +213,38 @@ def _values(name: str, context: SessionContext, argument: Any) -> list[Any]:
     thread.start()
     thread.join()
     if failures:
-        raise QueryError(str(failures[0]))
-    return results
+        raise one_line(failures[0])
+    return results[0]
 
 
-def _constant(name: str, argument: Any) -> Any:
-    if argument.variant_name() != "Literal":
+def _constant(name: str, session: Session, argument: Any, unknown: pa.Scalar) -> pa.Scalar:
+    """The value of an argument, or of the parameter that it names; `unknown` while that has none."""
+    kind = argument.variant_name()
+    if kind == "Literal":
+        return argument.python_value()
+    number = argument.to_variant().id().removeprefix("$") if kind == "Placeholder" else ""
+    if not number.isdecimal():
         raise QueryError(f"the arguments of {name} must be constants")
-    return argument.python_value()
+    if session.parameters is None or int(number) > len(session.parameters):
+        session.unbound.add(int(number))
+        return unknown
+    return session.parameters[int(number) - 1]
 
 
-def _texts(name: str, arguments: Sequence[Any], count: int) -> list[str]:
+def _texts(name: str, session: Session, arguments: Sequence[Any], *unknown: str) -> list[str]:
+    """Arguments that are text; `unknown` stands for those whose parameters have no value yet."""
+    count = len(unknown)
     if len(arguments) != count:
         raise QueryError(f"{name} has {count} argument{'s' if count > 1 else ''}, not {len(arguments)}")
-    texts = [_constant(name, argument).as_py() for argument in arguments]
+    pairs = zip(arguments, unknown, strict=True)
+    texts = [_constant(name, session, argument, pa.scalar(text)).as_py() for argument, text in pairs]
     if not all(isinstance(text, str) for text in texts):
         raise QueryError(f"the arguments of {name} are text")
     return texts
 
 
-def _time(name: str, argument: Any) -> int | None:
-    value = _constant(name, argument)
+def _time(name: str, session: Session, argument: Any) -> int | None:
+    value = _constant(name, session, argument, pa.scalar(None, pa.timestamp("ns")))
     if not value.is_valid:
         return None
     try:

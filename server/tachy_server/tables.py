@@ -46,6 +46,10 @@ class Session:
     block_limit: int
     begin: int | None = None
     end: int | None = None
+    parameters: Sequence[pa.Scalar] | None = None
+    """Values of $1, $2, …; None while a statement is only prepared."""
+    unbound: set[int] = field(default_factory=set)
+    """Parameters that table functions have asked for in vain."""
     hints: dict[tuple[str, tuple[str, ...]], Bounds] = field(default_factory=dict)
     """What the plan says of a scan (table, columns) that is not pushed into it."""
     failure: TachyError | None = None
@@ -128,7 +132,8 @@ class _Scan:
 
 def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
     if scan.filter is not None:
-        batch = batch.filter(scan.filter)
+        rows = predicates.mask(scan.tree, batch) if scan.tree is not None else None
+        batch = batch.filter(scan.filter if rows is None else rows)
     if len(scan.columns) != batch.num_columns:
         batch = batch.select(list(scan.columns)) if scan.columns else lengthy(batch.num_rows)
     for offset in range(0, batch.num_rows, ROWS):
