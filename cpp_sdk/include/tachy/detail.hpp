@@ -135,6 +135,13 @@ constexpr auto as_printf(const T &value) {
   }
 }
 
+template <class T>
+constexpr tachy_site_kind metric_kind() {
+  using Value = std::remove_cv_t<std::remove_reference_t<T>>;
+  static_assert(is_number<Value>, "a metric's value is a number");
+  return std::is_floating_point_v<Value> ? TACHY_SITE_METRIC_F64 : TACHY_SITE_METRIC_INT;
+}
+
 template <class... T>
 void ignore(const T &...) {}
 
@@ -191,13 +198,6 @@ TACHY_QUIET_ inline void log(tachy_site *site, std::uint32_t set, const T &...ar
   std::uint32_t n = 0;
   ((types |= arg_type<T>() << (4 * n), encode(arguments, words[n], sizes[n]), ++n), ...);
   tachy_log_args(site, set, types, words, sizes);
-}
-
-template <class T>
-constexpr tachy_site_kind metric_kind() {
-  using Value = std::remove_cv_t<std::remove_reference_t<T>>;
-  static_assert(is_number<Value>, "a metric's value is a number");
-  return std::is_floating_point_v<Value> ? TACHY_SITE_METRIC_F64 : TACHY_SITE_METRIC_INT;
 }
 
 template <class T>

@@ -242,6 +242,15 @@ class AsyncSpan {
 // The family
 // ------------------------------------------------------------------------------------------------------------
 
+// TACHY_METRIC("name", value), (…, "unit"), (…, "unit", properties), (…, "unit", properties, "target"): an integer
+// (bool and enumerations too) or a floating-point metric, as the value's type says.
+#define TACHY_METRIC(...)                                                                             \
+  TACHY_PICK_5_(__VA_ARGS__, TACHY_METRIC_5_, TACHY_METRIC_4_, TACHY_METRIC_3_, TACHY_METRIC_2_, _, ) \
+  (__VA_ARGS__)
+#define TACHY_METRIC_2_(name, value) TACHY_METRIC_3_(name, value, "")
+#define TACHY_METRIC_3_(name, value, unit) TACHY_METRIC_4_(name, value, unit, ::tachy::Properties{})
+#define TACHY_METRIC_4_(name, value, unit, properties) TACHY_METRIC_5_(name, value, unit, properties, TACHY_TARGET)
+
 #if !defined(TACHY_DISABLED)
 
 // TACHY_SPAN("Tick"), TACHY_SPAN("Tick", "game"): the rest of the scope.
@@ -284,14 +293,6 @@ class AsyncSpan {
 #define TACHY_LOG_N_(properties, format, ...) \
   ::tachy::detail::log(&tachy_site_here_, (properties).number(), __VA_ARGS__)
 
-// TACHY_METRIC("name", value), (…, "unit"), (…, "unit", properties), (…, "unit", properties, "target"): an integer
-// (bool and enumerations too) or a floating-point metric, as the value's type says.
-#define TACHY_METRIC(...)                                                                             \
-  TACHY_PICK_5_(__VA_ARGS__, TACHY_METRIC_5_, TACHY_METRIC_4_, TACHY_METRIC_3_, TACHY_METRIC_2_, _, ) \
-  (__VA_ARGS__)
-#define TACHY_METRIC_2_(name, value) TACHY_METRIC_3_(name, value, "")
-#define TACHY_METRIC_3_(name, value, unit) TACHY_METRIC_4_(name, value, unit, ::tachy::Properties{})
-#define TACHY_METRIC_4_(name, value, unit, properties) TACHY_METRIC_5_(name, value, unit, properties, TACHY_TARGET)
 #define TACHY_METRIC_5_(name, value, unit, properties, target)                                                    \
   do {                                                                                                            \
     TACHY_DEFINE_SITE_(tachy_site_here_, ::tachy::detail::metric_kind<decltype(value)>(), 0, target, name, unit); \
@@ -325,9 +326,11 @@ class AsyncSpan {
     TACHY_CHECK_LOG_(__VA_ARGS__)                        \
     if (false) static_cast<void>((properties).number()); \
   } while (0)
-#define TACHY_METRIC(name, ...)                               \
-  do {                                                        \
-    if (false) ::tachy::detail::ignore("" name, __VA_ARGS__); \
+#define TACHY_METRIC_5_(name, value, unit, properties, target)                                          \
+  do {                                                                                                  \
+    if (false)                                                                                          \
+      ::tachy::detail::ignore("" name, ::tachy::detail::metric_kind<decltype(value)>(), value, "" unit, \
+                              (properties).number(), "" target);                                        \
   } while (0)
 #define TACHY_FRAME(...) static_cast<void>(0)
 

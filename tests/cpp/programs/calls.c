@@ -36,10 +36,10 @@ static inline int inlined(int n) {
   return leaf(n) * 2;
 }
 
-COUNTED static void deep(int depth) {
+COUNTED static int deep(int depth) {
   count();
   if (depth == 0) longjmp(there, 1);
-  deep(depth - 1);
+  return depth > 1000 ? 0 : 1 + deep(depth - 1);
 }
 
 /* Many jumps over many frames: what they leave behind must neither pile up nor swallow what comes after. */
@@ -48,7 +48,7 @@ COUNTED static int jumps(int rounds) {
   volatile int sum = 0;
   count();
   while (done < rounds) {
-    if (setjmp(there) == 0) deep(20);
+    if (setjmp(there) == 0) sum = sum + deep(20);
     done = done + 1;
     sum = sum + inlined(done);
   }

@@ -1,0 +1,163 @@
+"""Every call of an instrumented program is one span, whatever way the program takes out of its functions."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cpp.builds import programs, run
+from tests.pysdk.sink import Sink
+
+
+def trace(program: Path, tmp_path: Path, *arguments: str, status: int = 0, **env: str) -> tuple[str, Sink, Any]:
+    """Runs an instrumented program; what it printed, the sink with its spans, its report."""
+    report = tmp_path / "report.json"
+    with Sink() as sink:
+        given = {"TACHY_URL": sink.url, "TACHY_REPORT": str(report), **env}
+        printed = run([program, *arguments], env=given, status=status)
+    return printed, sink, json.loads(report.read_text()) if report.exists() else None
+
+
+def calls_of(printed: str, what: str = "calls") -> int:
+    found = re.search(rf"{what} (\d+)", printed)
+    assert found, printed
+    return int(found[1])
+
+
+@pytest.mark.parametrize("program", ["calls_c", "calls_c_shared", "calls_c_clang"])
+@pytest.mark.parametrize("how", ["return", "exit", "fork"])
+def test_every_call_of_a_c_program_is_a_span(program: str, how: str, tmp_path: Path) -> None:
+    printed, sink, report = trace(programs() / program, tmp_path, how)
+    assert len(sink.rows("span")) == calls_of(printed)
+    assert report["recorded"]["span"] == calls_of(printed)
+    assert report["dropped"]["span"] == report["too_deep"] == 0
+    assert sink.heads()[0].description["sdk"] == "finstrument 0.1.0"
+
+
+def test_exit_on_another_thread_leaves_the_others_open(tmp_path: Path) -> None:
+    printed, sink, _ = trace(programs() / "calls_c", tmp_path, "thread")
+    # main waits for the thread that exits: its span is not over
+    assert len(sink.rows("span")) == calls_of(printed) - 1
+    spans = Counter(row["name"] for row in sink.rows("span"))
+    assert spans["exiting_thread"] == spans["end_here"] == 1
+    assert spans["main"] == 0
+
+
+def test_an_abort_does_not_lose_what_was_before_it(tmp_path: Path) -> None:
+    printed, sink, _ = trace(programs() / "calls_c", tmp_path, "abort", status=-signal.SIGABRT)
+    # main and end_here were running
+    assert len(sink.rows("span")) == calls_of(printed) - 2
+
+
+def test_static_functions_have_names_and_files(tmp_path: Path) -> None:
+    _, sink, _ = trace(programs() / "calls_c", tmp_path)
+    spans = sink.rows("span")
+    assert {row["name"] for row in spans} == {
+        "main", "leaf", "recursion", "inlined", "deep", "jumps", "with_alloca", "thread", "end_here"
+    }  # fmt: skip
+    assert {row["target"] for row in spans} == {"calls_c"}
+    assert {row["filename"] for row in spans if row["name"] == "leaf"} == {"calls.c"}
+
+
+def test_spans_nest_as_the_calls_did(tmp_path: Path) -> None:
+    _, sink, _ = trace(programs() / "calls_c", tmp_path)
+    spans = {(row["thread"], row["id"]): row for row in sink.rows("span")}
+    callers: dict[str, set[str]] = {}
+    for row in spans.values():
+        parent = spans.get((row["thread"], row["parent"]))
+        callers.setdefault(row["name"], set()).add(parent["name"] if parent else "")
+        if parent:
+            assert parent["begin"] <= row["begin"] <= row["end"] <= parent["end"]
+            assert row["depth"] == parent["depth"] + 1
+    assert callers["deep"] == {"jumps", "deep"}
+    # what is called after a longjmp is called by who jumped, not by what he left behind
+    assert callers["inlined"] == {"jumps"}
+    assert callers["recursion"] == {"main", "thread", "recursion"}
+    assert callers["leaf"] == {"main", "recursion", "inlined", "with_alloca"}
+    assert callers["main"] == callers["thread"] == {""}
+
+
+def of_the_game(sink: Sink) -> Counter[str]:
+    """Spans of functions in the namespace `game`: the rest is the standard library's, instrumented as well."""
+    return Counter(row["name"] for row in sink.rows("span") if "game::" in row["name"].split("(")[0])
+
+
+@pytest.mark.parametrize("program", ["calls_cpp", "calls_cpp_clang"])
+def test_every_call_of_a_cpp_program_is_a_span(program: str, tmp_path: Path) -> None:
+    printed, sink, report = trace(programs() / program, tmp_path)
+    names = of_the_game(sink)
+    constructed = names.pop("game::Actor::Actor()", 0)  # the compiler's own, which does not count itself
+    assert constructed <= 1
+    assert names.total() == calls_of(printed)
+    assert names["game::Actor::tick(float)"] == 10
+    assert names["game::Actor::tick(int)"] == 1
+    assert names["int game::twice<int>(int)"] == 402
+    assert names["double game::twice<double>(double)"] == 1
+    assert names["game::fail(int)"] == 11 * 50
+    assert names["game::Guard::~Guard()"] == 11 * 50
+    assert report["dropped"]["span"] == 0
+
+
+def test_calls_beyond_the_depth_are_counted_as_dropped(tmp_path: Path) -> None:
+    printed, sink, report = trace(programs() / "calls_cpp", tmp_path, "deep")
+    names = of_the_game(sink)
+    names.pop("game::Actor::Actor()", 0)
+    assert calls_of(printed, "deep") == 3000
+    assert 3000 - 1024 <= report["too_deep"] <= 3000 - 1000
+    assert names.total() == calls_of(printed) - report["too_deep"]
+    assert report["recorded"]["span"] - report["dropped"]["span"] == len(sink.rows("span"))
+    assert report["dropped"]["span"] == report["too_deep"]
+    assert names["int game::twice<int>(int)"] == 402 + 1 - 1  # and afterwards all is well again
+
+
+def test_guards_in_an_instrumented_program_nest_with_its_functions(tmp_path: Path) -> None:
+    _, sink, report = trace(programs() / "mixed", tmp_path)
+    spans = {(row["thread"], row["id"]): row for row in sink.rows("span")}
+    mine = {key: row for key, row in spans.items() if "tachy::" not in row["name"] and "std::" not in row["name"]}
+    parents = Counter()
+    for row in mine.values():
+        parent = spans.get((row["thread"], row["parent"]))
+        parents[row["name"].split("::")[-1], parent["name"].split("::")[-1] if parent else ""] += 1
+    assert parents["inner(int)", "OuterGuard"] == parents["InnerGuard", "inner(int)"] == 100
+    assert parents["outer(int)", "main"] == parents["OuterGuard", "outer(int)"] == 10
+    assert not [name for name in (row["name"] for row in spans.values()) if "tachy_" in name or "Span::" in name]
+    assert report["mismatched"] == 0
+    assert len(sink.rows("log")) == 100
+
+
+def test_a_stripped_program_has_addresses_for_names(tmp_path: Path) -> None:
+    stripped = tmp_path / "stripped"
+    run(["strip", "-o", stripped, programs() / "calls_c"])
+    printed, sink, _ = trace(stripped, tmp_path)
+    spans = sink.rows("span")
+    assert len(spans) == calls_of(printed)
+    assert all(re.fullmatch(r"stripped\+0x[0-9a-f]+|main", row["name"]) for row in spans)
+    assert len({row["name"] for row in spans}) == 9
+
+
+def test_an_empty_url_records_nothing(tmp_path: Path) -> None:
+    run([programs() / "calls_c"], env={"TACHY_URL": "", "TACHY_REPORT": str(tmp_path / "report.json")}, timeout=20)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_preloaded_library_traces_an_instrumented_program(tmp_path: Path) -> None:
+    """Compiled with -finstrument-functions and linked to nothing of ours: libc's empty hooks are replaced."""
+    program = tmp_path / "program"
+    source = Path(__file__).parent / "programs" / "calls.c"
+    run(["gcc", "-O2", "-finstrument-functions", "-pthread", source, "-o", program])
+    library = next(programs().rglob("libtachy_finstrument.so"))
+    printed, sink, _ = trace(program, tmp_path, LD_PRELOAD=str(library))
+    assert len(sink.rows("span")) == calls_of(printed)
+
+
+def test_a_killed_server_does_not_hold_the_program(tmp_path: Path) -> None:
+    env = {"TACHY_URL": "http://127.0.0.1:1", "TACHY_STOP_TIMEOUT_MS": "200"}
+    done = subprocess.run([programs() / "calls_c"], env=env, timeout=20, capture_output=True, check=False)
+    assert done.returncode == 0

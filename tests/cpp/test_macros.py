@@ -1,0 +1,95 @@
+"""The macros compile everywhere, refuse what must be refused, and vanish when told to."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cpp.builds import HERE, INCLUDES, WARNINGS, programs, run
+
+MISTAKES = [
+    "TACHY_SPAN(name);",
+    'TACHY_SPAN("a", name);',
+    "auto a = TACHY_ASYNC(name);",
+    "TACHY_METRIC(name, 1);",
+    'TACHY_METRIC("a", name);',
+    "TACHY_LOG(TACHY_LEVEL_INFO, name);",
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d", "text");',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%s", 1);',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d");',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d", 1, 2);',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%*d", 1, 2);',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "");',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d", Struct{});',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d%d%d%d%d%d%d%d%d", 1, 2, 3, 4, 5, 6, 7, 8, 9);',
+]
+STRICT = [*INCLUDES, *WARNINGS, "-fno-exceptions", "-fno-rtti"]
+SOURCE = HERE / "programs" / "macros.cpp"
+
+
+@pytest.mark.parametrize("disabled", [[], ["-DTACHY_DISABLED"]], ids=["enabled", "disabled"])
+@pytest.mark.parametrize("standard", ["c++17", "c++20"])
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_every_macro_compiles_without_warnings(
+    compiler: str, standard: str, disabled: list[str], tmp_path: Path
+) -> None:
+    for level in ("-O0", "-O2"):
+        run([compiler, f"-std={standard}", level, *STRICT, *disabled, "-c", SOURCE, "-o", tmp_path / "macros.o"])
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_headers_compile_as_c(compiler: str, tmp_path: Path) -> None:
+    source = tmp_path / "program.c"
+    source.write_text("#include <tachy/http_sender.h>\n#include <tachy/report.h>\nint main(void) { return 0; }\n")
+    run([compiler, "-std=c11", *INCLUDES, *WARNINGS, "-c", source, "-o", tmp_path / "program.o"])
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
+    source = tmp_path / "game.cpp"
+    source.write_text("""
+        #include <tachy/tachy.hpp>
+        int expensive();
+        int main(int count, char **) {
+          tachy::Session session;
+          const tachy::Properties properties{{"a", "b"}};
+          TACHY_SPAN("Tick");
+          TACHY_SPAN_FUNCTION();
+          TACHY_PHASES(phase, "A");
+          TACHY_PHASE(phase, "B");
+          auto load = TACHY_ASYNC("Load");
+          TACHY_LOG_WITH(properties, TACHY_LEVEL_INFO, "%d %d", expensive(), count);
+          TACHY_METRIC("m", expensive(), "n", properties);
+          TACHY_FRAME();
+          return 0;
+        }""")
+    command = [compiler, "-std=c++17", *STRICT, "-DTACHY_DISABLED", source]
+    run([*command, "-O2", "-c", "-o", tmp_path / "game.o"])
+    symbols = run(["nm", tmp_path / "game.o"])
+    assert "tachy" not in symbols
+    assert "expensive" not in symbols
+    run([*command, "-O0", "-o", tmp_path / "game"])  # links without any library
+
+
+def test_arguments_are_evaluated_once_or_not_at_all() -> None:
+    folder = programs()
+    assert run([folder / "macros"]) == "evaluations 3\n"
+    assert run([folder / "macros_disabled"]) == "evaluations 0\n"
+
+
+@pytest.mark.parametrize("disabled", [[], ["-DTACHY_DISABLED"]], ids=["enabled", "disabled"])
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_mistakes_do_not_compile(compiler: str, disabled: list[str], tmp_path: Path) -> None:
+    def compiles(statement: str) -> bool:
+        source = tmp_path / "mistake.cpp"
+        source.write_text(f"""
+            #include <tachy/tachy.hpp>
+            struct Struct {{ int a = 0; }};
+            void function(const char *name) {{ {statement} (void)name; }}""")
+        command = [compiler, "-std=c++17", "-Wall", "-Werror", *INCLUDES, *disabled, "-fsyntax-only", str(source)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    assert compiles('TACHY_LOG(TACHY_LEVEL_INFO, "%s", name);')
+    assert [statement for statement in MISTAKES if compiles(statement)] == []

@@ -1,0 +1,182 @@
+"""Whatever the network and the server do: what was recorded arrives, once, or is counted as dropped."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cpp.builds import programs, run
+from tests.cpp.proxy import Fault, Proxy
+from tests.pysdk.sink import Answer, Sink
+
+THREADS, ROUNDS = 3, 2000
+
+
+def exercise(url: str, tmp_path: Path, *options: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Runs the program; its report and what its sender counted."""
+    report = tmp_path / "report.json"
+    printed = run([programs() / "exercise", url, report, str(THREADS), str(ROUNDS), *map(str, options)], timeout=60)
+    return json.loads(report.read_text()), json.loads(printed)
+
+
+def check_complete(sink: Sink, report: dict[str, Any]) -> None:
+    """Everything was recorded, nothing was dropped, and the server has each event once."""
+    rounds = THREADS * ROUNDS
+    # a frame mark's first call only starts the count
+    assert report["recorded"] == {"log": 2 * rounds, "metric": 4 * rounds - THREADS, "span": 8 * rounds}
+    assert report["dropped"] == {"log": 0, "metric": 0, "span": 0}
+    assert report["sent"] == report["recorded"]
+    assert sink.events() == report["recorded"]
+
+
+def numbered(*answers: Answer) -> Any:
+    """The given answers to the first requests, then 200."""
+    return lambda number: answers[number] if number < len(answers) else Answer()
+
+
+def test_everything_arrives_over_one_connection(tmp_path: Path) -> None:
+    with Sink() as sink:
+        report, sender = exercise(sink.url, tmp_path, 5000, 5)
+        check_complete(sink, report)
+        assert sink.connections == 1
+        assert sender["retries"] == sender["refused"] == 0
+        assert sender["error"] == ""
+        assert {path for _, path, _ in sink.requests} == {"/ingest/v1/batch"}
+        assert {block.codec for head in sink.heads() for _, _, block in head.blocks} >= {1}
+        assert report["wire_bytes"] == sum(map(len, sink.batches))
+        assert sink.heads()[-1].description["state"] == "exited"
+        assert sink.heads()[-1].description["sdk"] == "cpp 0.1.0"
+
+
+def test_events_say_what_the_program_said(tmp_path: Path) -> None:
+    with Sink() as sink:
+        exercise(sink.url, tmp_path)
+        logs = sink.rows("log")
+        assert {row["msg"] for row in logs if row["level"] == 4} == {
+            f"round {i} of exercise: {100.0 * i / ROUNDS:.2f}%" for i in range(ROUNDS)
+        }
+        assert [row["properties"] for row in logs if row["msg"] == "plain"] == [{"thread": "some"}] * THREADS * ROUNDS
+        assert {row["thread"] for row in logs} == {f"exercise {i}" for i in range(THREADS)}
+        names = {row["name"] for row in sink.rows("span")}
+        assert names == {"Round", "work", "First", "Second"}
+        starts = [row for row in sink.rows("async") if row["event_type"] == "begin"]
+        loads = {row["span_id"] for row in starts if row["name"] == "Load"}
+        assert {row["parent_span_id"] for row in starts if row["name"] == "Decode"} == loads
+        assert len(loads) == THREADS * ROUNDS
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [Answer(500), Answer(503), Answer(502)],
+        [Answer(429), Answer(408)],
+        [Answer(302, {"location": "http://127.0.0.1:1/"})],
+    ],
+    ids=["5xx", "429", "redirect"],
+)
+def test_a_server_in_trouble_gets_it_later(answers: list[Answer], tmp_path: Path) -> None:
+    with Sink(numbered(*answers)) as sink:
+        report, sender = exercise(sink.url, tmp_path)
+        check_complete(sink, report)
+        assert sender["retries"] == len(answers)
+
+
+def test_retry_after_is_obeyed(tmp_path: Path) -> None:
+    with Sink(numbered(Answer(429, {"retry-after": "1"}))) as sink:
+        report, _ = exercise(sink.url, tmp_path)
+        check_complete(sink, report)
+        assert sink.requests[1][0] - sink.requests[0][0] > 0.95
+
+
+def test_a_refused_batch_is_dropped_and_counted(tmp_path: Path) -> None:
+    with Sink(numbered(Answer(400, body='{"error": "not a batch"}'))) as sink:
+        report, sender = exercise(sink.url, tmp_path, 5000, 5)
+        assert sender["refused"] == 1
+        recorded, dropped = (sum(report[key].values()) for key in ("recorded", "dropped"))
+        assert dropped > 0
+        assert sum(sink.events().values()) == recorded - dropped == sum(report["sent"].values())
+
+
+def test_pauses_grow_and_have_jitter(tmp_path: Path) -> None:
+    with Sink(numbered(*[Answer(503)] * 6)) as sink:
+        report, _ = exercise(sink.url, tmp_path)
+        check_complete(sink, report)
+        times = [moment for moment, _, _ in sink.requests[:7]]
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+        assert pauses[0] >= 0.009  # half of 20 ms
+        assert pauses[5] >= 0.09  # half of the limit
+        assert len({round(pause, 4) for pause in pauses}) > 2
+
+
+def test_an_outage_loses_nothing(tmp_path: Path) -> None:
+    with Sink() as sink:
+        # connections are cut before anything passes, for the first second
+        begin = time.monotonic()
+
+        def faults(number: int) -> Fault:
+            return Fault(after=1) if time.monotonic() - begin < 1 else Fault()
+
+        with Proxy(int(sink.url.rsplit(":", 1)[1]), faults) as proxy:
+            report, sender = exercise(proxy.url, tmp_path, 10000)
+            check_complete(sink, report)
+            assert sender["retries"] > 3
+
+
+def test_a_connection_cut_in_the_middle_of_a_body_is_tried_again(tmp_path: Path) -> None:
+    with Sink() as sink:
+        port = int(sink.url.rsplit(":", 1)[1])
+        with Proxy(port, lambda n: Fault(after=3000) if n < 3 else Fault()) as proxy:
+            report, sender = exercise(proxy.url, tmp_path)
+            check_complete(sink, report)
+            assert sender["retries"] >= 3
+
+
+def test_a_lost_answer_does_not_make_events_twice(tmp_path: Path) -> None:
+    with Sink() as sink:
+        port = int(sink.url.rsplit(":", 1)[1])
+        with Proxy(port, lambda n: Fault(answer=False) if n < 3 else Fault()) as proxy:
+            report, _ = exercise(proxy.url, tmp_path)
+            check_complete(sink, report)
+        assert len(sink.requests) >= len(sink.batches) + 3  # the same ids came again
+
+
+def test_a_slow_server_gets_everything(tmp_path: Path) -> None:
+    with Sink(lambda number: Answer(delay=0.3)) as sink:
+        report, _ = exercise(sink.url, tmp_path, 10000)
+        check_complete(sink, report)
+
+
+@pytest.mark.parametrize("hang", [True, False], ids=["hangs", "away"])
+def test_stopping_takes_no_longer_than_it_may(hang: bool, tmp_path: Path) -> None:
+    with Sink(lambda number: Answer(delay=20 if hang else 0)) as sink:
+        url = sink.url if hang else "http://127.0.0.1:1"
+        report, sender = exercise(url, tmp_path, 300)
+        assert 0.25 < sender["stop"] < 1.0
+        # what did not arrive is counted
+        assert sum(report["dropped"].values()) > 0
+        assert sum(report["sent"].values()) + sum(report["dropped"].values()) == sum(report["recorded"].values())
+
+
+def test_a_url_that_is_none_is_an_argument_error(tmp_path: Path) -> None:
+    run([programs() / "exercise", "ftp://127.0.0.1", tmp_path / "report.json", "1", "1"], status=3)
+
+
+def test_a_session_waits_for_a_server_that_comes_later(tmp_path: Path) -> None:
+    with Sink() as sink:
+        port = int(sink.url.rsplit(":", 1)[1])
+        proxy = Proxy(port, lambda number: Fault())  # listens, and takes connections once it is entered
+        command = [programs() / "exercise", proxy.url, tmp_path / "report.json", str(THREADS), str(ROUNDS), "10000"]
+        running = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+        late = threading.Timer(0.5, proxy.__enter__)
+        late.start()
+        assert running.wait(30) == 0
+        late.join()
+        proxy.__exit__(None, None, None)
+        check_complete(sink, json.loads((tmp_path / "report.json").read_text()))
