@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -294,3 +295,17 @@ def test_queries_leave_nothing_behind(server: Server, game: Process) -> None:
 
         before = ask(300)
         assert ask(1_000) - before < 40 << 20
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "flightsql.md").read_text()
+
+
+@pytest.mark.parametrize("code", re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
+def test_the_examples_of_the_documentation_run(server: Server, game: Process, code: str) -> None:
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code.replace("grpc://127.0.0.1:50051", server.flight)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 0, result.stderr
