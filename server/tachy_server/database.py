@@ -94,13 +94,15 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A pooled autocommit connection. Raises StoreError when there is none within 10 s."""
+        """A pooled autocommit connection. Raises StoreError when there is none within 10 s, or when it breaks."""
         try:
             connection = self._pool.getconn()
         except PoolTimeout as error:
             raise StoreError(f"no connection to PostgreSQL: {one_line(error)}") from None
         try:
             yield connection
+        except psycopg.OperationalError as error:
+            raise StoreError(f"PostgreSQL did not do its part: {one_line(error)}") from None
         finally:
             self._pool.putconn(connection)
 

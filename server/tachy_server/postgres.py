@@ -138,7 +138,6 @@ class Postgres:
             self._log.replace(self._log.with_suffix(".log.1"))
         if not (self._cluster / "PG_VERSION").exists():
             self._make_cluster()
-        self._wait_for_predecessor()
         self._thread = threading.Thread(target=self._supervise, name="postgres", daemon=True)
         self._thread.start()
         self._started.wait()
@@ -166,6 +165,7 @@ class Postgres:
         while not self._stopping.is_set():
             begin = time.monotonic()
             try:
+                self._wait_for_predecessor()
                 self._process = self._spawn()
                 self._wait_ready(self._process)
             except (StoreError, OSError) as error:
@@ -183,7 +183,6 @@ class Postgres:
             self.restarts += 1
             pause = 0.1 if time.monotonic() - begin > 10 else min(pause * 2, 10.0)
             self._stopping.wait(pause)
-            self._wait_for_predecessor()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         options = dict(_OPTIONS, unix_socket_directories=str(self._sockets), port=str(_PORT))

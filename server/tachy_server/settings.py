@@ -22,7 +22,26 @@ from tachy_server.errors import SettingsError
 ROLES = ("ingest", "query", "maintain")
 
 # TACHY_* variables that clients read; a machine may have them set when it runs a server too.
-CLIENT_VARIABLES = frozenset({"TACHY_URL", "TACHY_FLIGHT_URL"})
+CLIENT_VARIABLES = frozenset(
+    {
+        "TACHY_BLOCK_EVENTS",
+        "TACHY_EXIT_TIMEOUT",
+        "TACHY_FINSTRUMENT_SESSION",
+        "TACHY_FLIGHT_URL",
+        "TACHY_FLUSH_MS",
+        "TACHY_LEVEL",
+        "TACHY_LOGGING",
+        "TACHY_LOG_RING_BYTES",
+        "TACHY_METRIC_RING_BYTES",
+        "TACHY_OUTBOX_BYTES",
+        "TACHY_PARENT_PROCESS_ID",
+        "TACHY_REPORT",
+        "TACHY_SEND_TIMEOUT",
+        "TACHY_SPAN_RING_BYTES",
+        "TACHY_STOP_TIMEOUT_MS",
+        "TACHY_URL",
+    }
+)
 
 
 class Address(NamedTuple):

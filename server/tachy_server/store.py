@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from tachy_server.errors import NotFound, SettingsError, StoreError
+
+_SCRATCH_SECONDS = 3600.0
 
 
 class Store(Protocol):
@@ -61,6 +64,7 @@ class LocalStore:
             self._scratch.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SettingsError(f"cannot use the store {self.root}: {error.strerror}") from None
+        self._sweep()
         self.check()
 
     def put_new(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
@@ -132,6 +136,13 @@ class LocalStore:
             scratch.unlink()
         except OSError as error:
             raise StoreError(f"cannot write to the store {self.root}: {error.strerror}") from None
+
+    def _sweep(self) -> None:
+        """Removes what a killed server was writing; another one may be writing there now."""
+        for left in self._scratch.iterdir():
+            with contextlib.suppress(OSError):
+                if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
+                    left.unlink()
 
     def _path(self, key: str) -> Path:
         return self.root / key

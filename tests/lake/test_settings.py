@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tachy import settings as sdk
 from tachy_server import settings
 from tachy_server.errors import SettingsError
 from tachy_server.settings import Address, Settings, load
@@ -61,6 +62,7 @@ def test_an_unknown_line_of_the_file_is_an_error(tmp_path: Path) -> None:
 
 def test_what_clients_have_in_their_environment_is_no_error() -> None:
     load([], dict.fromkeys(settings.CLIENT_VARIABLES, "x"))
+    assert {setting.variable for setting in sdk.SETTINGS} <= settings.CLIENT_VARIABLES
 
 
 def test_rows_do_not_show_passwords() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import uuid
 from collections.abc import Iterator
@@ -108,6 +109,16 @@ def test_a_folder_keeps_no_scratch_files(tmp_path: Path) -> None:
         store.put_new(KEY, [b"y"])
     store.check()
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == [tmp_path / "store" / KEY]
+
+
+def test_what_a_killed_server_left_is_swept_up_but_not_what_another_one_writes(tmp_path: Path) -> None:
+    scratch = tmp_path / "store" / ".new"
+    scratch.mkdir(parents=True)
+    (scratch / "old").write_bytes(b"half")
+    os.utime(scratch / "old", (0, 0))
+    (scratch / "fresh").write_bytes(b"half")
+    LocalStore(tmp_path / "store")
+    assert [path.name for path in scratch.iterdir()] == ["fresh"]
 
 
 def test_more_parts_than_one_system_call_takes(tmp_path: Path) -> None:
