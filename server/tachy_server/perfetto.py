@@ -18,13 +18,14 @@ INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class TraceCounts:
-    """What a trace holds: slices of thread tracks, async slices, counter samples, logs, frames."""
+    """What a trace holds: slices of thread tracks, async slices, counter samples, logs, frames, marks of losses."""
 
     slices: int = 0
     async_slices: int = 0
     counters: int = 0
     instants: int = 0
     frames: int = 0
+    losses: int = 0
 
 
 class PerfettoTrace:
@@ -68,7 +69,14 @@ class PerfettoTrace:
         """What has been written so far."""
         counts = ffi.new("tachy_perfetto_counts *")
         lib.tachy_perfetto_get_counts(self._trace, counts)
-        return TraceCounts(counts.slices, getattr(counts, "async"), counts.counters, counts.instants, counts.frames)
+        return TraceCounts(
+            counts.slices,
+            getattr(counts, "async"),
+            counts.counters,
+            counts.instants,
+            counts.frames,
+            counts.losses,
+        )
 
     def _check(self, status: int) -> None:
         if status == lib.TACHY_READ_OK:

@@ -72,11 +72,15 @@ def test_every_span_is_one_slice_at_its_times_and_under_its_parent(seed: int, cu
 def test_losses_never_unbalance_and_no_recorded_span_is_missing(seed: int, lossy: float) -> None:
     process = Process()
     blocks = grow(process, seed, steps=200, lossy=lossy, cuts=0.05)
-    found, _ = encode(process, blocks)
+    found, counts = encode(process, blocks)
     for thread in process.threads:
         slices = found.slices[thread_uuid(process.process_id, thread.number)]
         ended = Counter((s.begin, s.end, s.name) for s in slices if not s.annotations)
         assert ended == Counter((s.begin, s.end, s.name) for s in closed_spans(blocks, thread))
+    marks = [mark for marks in found.instants.values() for mark in marks]
+    assert {mark.category for mark in marks} <= {"lost"}
+    assert sum(int(mark.name.split()[0]) for mark in marks) == sum(block.dropped for block in blocks)
+    assert counts.losses == len(marks)
 
 
 @settings(max_examples=100, deadline=None)

@@ -102,3 +102,17 @@ def test_a_range_holds_the_logs_values_and_frames_in_it() -> None:
     [frames] = found.named("Frames")
     assert [frame.end - base for frame in found.slices[frames]] == [2_000, 3_000, 4_000, 5_000]
     assert (counts.instants, counts.counters, counts.frames) == (3, 3, 4)
+
+
+def test_lost_logs_and_metrics_are_marked_on_their_thread() -> None:
+    process = Process()
+    main = process.thread("main")
+    main.message(1_000, "before")
+    main.lose_logs(7)
+    main.message(2_000, "after")
+    main.metric(3_000, "n", 1)
+    main.lose_metrics(1)
+    found, counts = encode(process, process.blocks())
+    said = {(mark.name, mark.category) for mark in found.instants[thread_uuid(process.process_id, 1)]}
+    assert said == {("before", "log"), ("after", "log"), ("7 logs lost", "lost"), ("1 metric lost", "lost")}
+    assert (counts.instants, counts.losses) == (2, 2)

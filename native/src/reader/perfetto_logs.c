@@ -75,13 +75,28 @@ static int write_log(const perfetto_scope *scope, const tachy_log_rows *rows, ui
   return 1;
 }
 
+static perfetto_thread *logging_thread(const perfetto_scope *scope, uint32_t t) {
+  const uint64_t index = perfetto_thread_of(scope, t);
+  if (index == UINT64_MAX) return NULL;
+  perfetto_thread *const thread = scope->process->threads + index;
+  perfetto_sequence_begin(scope->trace, &thread->logs, thread->uuid);
+  return thread;
+}
+
 static int write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, const tachy_buffer *messages,
                       const uint64_t *ends) {
-  for (uint64_t i = 0; i < rows->count; i++) {
-    const uint64_t index = perfetto_thread_of(scope, rows->thread[i]);
-    if (index == UINT64_MAX) return 0;
-    perfetto_thread *const thread = scope->process->threads + index;
-    perfetto_sequence_begin(scope->trace, &thread->logs, thread->uuid);
+  uint64_t g = 0;
+  for (uint64_t i = 0; i <= rows->count; i++) {
+    for (; g < rows->gap_count && rows->gaps[g].row <= i; g++) {
+      const tachy_gap *const gap = rows->gaps + g;
+      if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
+      perfetto_thread *const thread = logging_thread(scope, gap->thread);
+      if (!thread) return 0;
+      perfetto_lost(scope->trace, &thread->logs, gap->utc, gap->count, "log");
+    }
+    if (i == rows->count) break;
+    perfetto_thread *const thread = logging_thread(scope, rows->thread[i]);
+    if (!thread) return 0;
     const uint64_t begin = i ? ends[i - 1] : 0;
     const tachy_text message = {messages->size ? messages->bytes + begin : "", ends[i] - begin};
     if (!write_log(scope, rows, i, &thread->logs, message)) return 0;

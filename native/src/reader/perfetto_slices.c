@@ -157,6 +157,22 @@ static void pop_lost_from(const writer *w, uint32_t depth) {
   while (w->thread->open_count && w->thread->open[w->thread->open_count - 1].depth >= depth) pop_lost(w);
 }
 
+/* Lost spans are marked after what came before them, never later than what comes next: that may have begun earlier. */
+static void mark_lost(const writer *w, int64_t utc) {
+  perfetto_thread *const thread = w->thread;
+  if (!thread->lost || !utc) return;
+  perfetto_lost(w->scope->trace, &thread->slices, utc, thread->lost, "span");
+  thread->lost = 0;
+}
+
+static void apply_gap(const writer *w, const tachy_gap *gap) {
+  pop_lost_from(w, gap->depth);
+  if (perfetto_overlaps(w->scope->trace, gap->utc, gap->utc)) {
+    w->thread->lost += gap->count;
+    mark_lost(w, w->thread->slices.last);
+  }
+}
+
 /* Makes the stack what the block says it was at its start: usually it is. After a hole, the spans that have ended in it
  * end, and those that began in it begin. */
 static int reconcile(const writer *w, const tachy_open_row *start, uint64_t count) {
@@ -261,7 +277,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
   uint64_t g = 0;
   for (int64_t i = 0; i < w->count; i++) {
     const uint64_t row = w->first + (uint64_t)i;
-    for (; g < w->gap_count && w->gaps[g].row <= row; g++) pop_lost_from(w, w->gaps[g].depth);
+    for (; g < w->gap_count && w->gaps[g].row <= row; g++) apply_gap(w, w->gaps + g);
     if (parent[i] == NODE_CARRIED) {
       end_carried(w, row);
       continue;
@@ -285,10 +301,11 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     if (row_overlaps(w, row)) end_slice(w, w->rows->end_utc[row], NULL);
     begun_count--;
   }
-  for (; g < w->gap_count; g++) pop_lost_from(w, w->gaps[g].depth);
+  for (; g < w->gap_count; g++) apply_gap(w, w->gaps + g);
   for (; next_open < w->count + w->open_end_count; next_open++) {
     if (!begin_node(w, next_open)) return 0;
   }
+  mark_lost(w, w->thread->slices.last);
   return 1;
 }
 
@@ -328,5 +345,6 @@ int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc) {
   const perfetto_scope scope = {.trace = trace};
   writer w = {.scope = &scope, .thread = thread};
+  mark_lost(&w, end_utc);
   while (thread->open_count) pop_open(&w, end_utc, "is_open");
 }

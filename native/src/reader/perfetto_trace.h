@@ -114,6 +114,7 @@ typedef struct perfetto_thread {
   perfetto_open *open; /* spans whose end has not been seen, outermost first */
   uint32_t open_count;
   uint32_t open_capacity;
+  uint64_t lost;    /* spans, not marked yet */
   uint32_t pending; /* how many of them are OPEN_PENDING */
 } perfetto_thread;
 
@@ -220,6 +221,8 @@ perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *seq
 void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened);
 void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids);
 void perfetto_mark(tachy_perfetto *trace, const char *name); /* a true annotation in the open event */
+/* An instant on the sequence's own track: `count` events were lost here. */
+void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, uint64_t count, const char *what);
 void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
                     tachy_text name);
 /* Room for one more element, by doubling; 0: out of memory. */

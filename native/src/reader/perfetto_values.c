@@ -34,10 +34,17 @@ static uint64_t counter_track(const perfetto_scope *scope, const perfetto_sequen
   return uuid;
 }
 
+static perfetto_thread *measuring_thread(const perfetto_scope *scope, uint32_t t) {
+  const uint64_t index = perfetto_thread_of(scope, t);
+  if (index == UINT64_MAX) return NULL;
+  perfetto_thread *const thread = scope->process->threads + index;
+  perfetto_sequence_begin(scope->trace, &thread->values, thread->uuid);
+  return thread;
+}
+
 static int write_counter(const perfetto_scope *scope, const tachy_metric_rows *rows, uint64_t i,
                          perfetto_thread *thread) {
   tachy_perfetto *const trace = scope->trace;
-  perfetto_sequence_begin(trace, &thread->values, thread->uuid);
   const uint64_t track = counter_track(scope, &thread->values, rows->site[i]);
   if (!track) return 0;
   const uint8_t kind = scope->block->sites[rows->site[i]].kind;
@@ -93,13 +100,21 @@ tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_er
   const tachy_read_status status = tachy_decode_metrics(scope->block, NULL, &rows, error);
   if (status != TACHY_READ_OK) return status;
   int ok = 1;
-  for (uint64_t i = 0; ok && i < rows.count; i++) {
+  uint64_t g = 0;
+  for (uint64_t i = 0; ok && i <= rows.count; i++) {
+    for (; ok && g < rows.gap_count && rows.gaps[g].row <= i; g++) {
+      if (!perfetto_overlaps(scope->trace, rows.gaps[g].utc, rows.gaps[g].utc)) continue;
+      perfetto_thread *const thread = measuring_thread(scope, rows.gaps[g].thread);
+      ok = thread != NULL;
+      if (ok) perfetto_lost(scope->trace, &thread->values, rows.gaps[g].utc, rows.gaps[g].count, "metric");
+    }
+    if (!ok || i == rows.count) break;
     if (scope->block->sites[rows.site[i]].kind == TACHY_SITE_FRAME) {
       const uint32_t number = scope->block->threads[rows.thread[i]].number;
       ok = write_frame(scope, rows.site[i], number, rows.utc[i], rows.bits[i]);
     } else if (perfetto_overlaps(scope->trace, rows.utc[i], rows.utc[i])) {
-      const uint64_t index = perfetto_thread_of(scope, rows.thread[i]);
-      ok = index != UINT64_MAX && write_counter(scope, &rows, i, scope->process->threads + index);
+      perfetto_thread *const thread = measuring_thread(scope, rows.thread[i]);
+      ok = thread && write_counter(scope, &rows, i, thread);
     }
   }
   tachy_metric_rows_free(&rows);
