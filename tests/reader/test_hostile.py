@@ -1,0 +1,282 @@
+"""Bytes from outside: whatever they are, the reader refuses them in a sentence or decodes something well-formed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import struct
+import subprocess
+import uuid
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tachy_server import reader
+from tachy_server.errors import FormatError
+
+from tests.model import columns as c
+from tests.model.encoder import Process
+from tests.model.records import BLOCK_HEADER, Block, compress, xxh64
+
+ROOT = Path(__file__).resolve().parents[2]
+NATIVE = ROOT / "tests/native"
+CORPUS = sorted((NATIVE / "corpus").iterdir())
+SOURCES = [*(ROOT / "native/src/reader").glob("*.c"), ROOT / "native/src/format/hash.c", NATIVE / "fuzz_reader.c"]
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+LIMITS = {"ASAN_OPTIONS": "max_allocation_size_mb=32", "UBSAN_OPTIONS": "print_stacktrace=1"}
+
+
+def build(folder: Path, name: str, *more: str) -> Path:
+    if shutil.which("clang") is None:
+        pytest.skip("clang is not installed (apt-get install clang)")
+    command = ["clang", "-std=c11", "-g", "-O1", "-I", str(ROOT / "native/include"), *map(str, SOURCES), *more]
+    done = subprocess.run([*command, "-lm", "-o", str(folder / name)], capture_output=True, text=True, check=False)
+    if done.returncode and "libclang_rt" in done.stderr:
+        pytest.skip("clang's run-time libraries are not installed (apt-get install libclang-rt-dev)")
+    assert done.returncode == 0, done.stderr
+    return folder / name
+
+
+def run(command: list[str], timeout: float) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=timeout, env=os.environ | LIMITS
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("replay"), "replay", *SANITIZERS, str(NATIVE / "fuzz_replay.c"))
+
+
+@pytest.mark.parametrize("name", ["span-lossy.block", "small.batch"])
+def test_no_cut_or_flipped_bit_harms(replay: Path, name: str) -> None:
+    assert int(run([str(replay), str(NATIVE / "corpus" / name)], 120)) > 10_000
+
+
+@pytest.mark.long
+def test_no_cut_or_flipped_bit_of_the_whole_corpus_harms(replay: Path) -> None:
+    assert int(run([str(replay), *map(str, CORPUS)], 600)) > 100_000
+
+
+def fuzz(tmp_path: Path, seconds: int) -> None:
+    fuzzer = build(tmp_path, "fuzz", "-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all")
+    corpus = tmp_path / "corpus"
+    shutil.copytree(NATIVE / "corpus", corpus)
+    limits = ["-timeout=10", "-malloc_limit_mb=64", "-rss_limit_mb=1024", "-max_len=8192"]
+    run(
+        [str(fuzzer), f"-max_total_time={seconds}", *limits, f"-artifact_prefix={tmp_path}/", str(corpus)], seconds + 90
+    )
+
+
+def test_a_few_seconds_of_fuzzing_find_nothing(tmp_path: Path) -> None:
+    fuzz(tmp_path, 3)
+
+
+@pytest.mark.long
+def test_five_minutes_of_fuzzing_find_nothing(tmp_path: Path) -> None:
+    fuzz(tmp_path, 300)
+
+
+def a_block(cls: int = 3, codec: str = "none") -> Block:
+    process = Process()
+    thread = process.thread("main")
+    thread.begin("outer", 1)
+    thread.span("inner", 2, 3)
+    thread.log(4, "%d", 5, properties={"a": "b"})
+    thread.metric(6, "m", 7)
+    return next(block for block in process.blocks(codec=codec) if block.cls == cls)
+
+
+def rebuild(block: Block, change: Callable[[list[tuple[int, int, int, bytes]]], None]) -> bytes:
+    """The block with its columns changed, and sizes and hashes right again."""
+    raw = block.raw
+    count = struct.unpack_from("<I", raw)[0]
+    columns, at = list[tuple[int, int, int, bytes]](), 8 + 24 * count
+    for i in range(count):
+        column, encoding, _, values, size = struct.unpack_from("<HHIQQ", raw, 8 + 24 * i)
+        columns.append((column, encoding, values, raw[at : at + size]))
+        at += size + -size % 8
+    change(columns)
+    return seal(block.head, c.encode_columns(columns))
+
+
+def seal(head: bytes, raw: bytes) -> bytes:
+    fields = list(BLOCK_HEADER.unpack_from(head))
+    fields[20:24] = [len(raw), len(raw), xxh64(raw), 0]
+    bare = BLOCK_HEADER.pack(*fields) + head[BLOCK_HEADER.size :]
+    fields[23] = xxh64(bare)
+    return BLOCK_HEADER.pack(*fields) + head[BLOCK_HEADER.size :] + c.pad8(raw)
+
+
+def refuse(data: bytes, cls: int = 3) -> str:
+    """The sentence."""
+    read = {1: reader.read_logs, 2: reader.read_metrics, 3: reader.read_spans}[cls]
+    head = reader.check_block(data)
+    with pytest.raises(FormatError) as caught:
+        read(data[: head.header_size], data[head.header_size :][: head.raw_size])
+    return str(caught.value)
+
+
+def replaced(column: int, values: list[int]) -> Callable[[list[tuple[int, int, int, bytes]]], None]:
+    def change(columns: list[tuple[int, int, int, bytes]]) -> None:
+        columns[:] = [entry for entry in columns if entry[0] != column]
+        columns.append((column, 1, len(values), c.encode_uint(values)))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("cls", "column", "values", "sentence"),
+    [
+        (3, c.SITE_NAME, [1 << 40, 1 << 40], "out of range"),
+        (3, c.SITE_KIND, [7, 7], "out of range"),
+        (3, c.SITE_ID, [1], "differ in length"),
+        (3, c.STRING_SIZE, [1 << 63, 1 << 63], "string"),
+        (3, c.ROW_SITE, [3], "site that is not there"),
+        (3, c.ROW_SITE, [1 << 33], "site that is not there"),
+        (3, c.ROW_SITE, [1, 1], "rows"),
+        (3, c.ROW_SITE, [0], "gap"),
+        (3, c.SPAN_DEPTH, [c.zigzag(5000)], "deeper"),
+        (3, c.SPAN_DEPTH, [c.zigzag(-1)], "deeper"),
+        (3, c.SPAN_DEPTH, [c.zigzag(-(1 << 63))], "deeper"),
+        (3, c.SPAN_LEAD, [], "each row"),
+        (3, c.OPEN_END_SITE, [9], "site that is not there"),
+        (3, c.OPEN_END_UTC, [], "each open span"),
+        (1, c.LOG_TYPES, [0x6], "arguments"),
+        (1, c.LOG_TYPES, [0x11], "arguments"),
+        (1, c.LOG_TYPES, [0], "use up"),
+        (1, c.LOG_TYPES, [1 << 32], "arguments"),
+        (1, c.ROW_SET, [2], "property set"),
+        (1, c.SET_SIZE, [1 << 62], "property set"),
+        (1, c.SET_KEY, [99], "property"),
+        (2, c.VALUE_INT, [], "use up"),
+        (2, c.VALUE_INT, [1, 2], "use up"),
+    ],
+)
+def test_a_column_that_lies_is_refused(cls: int, column: int, values: list[int], sentence: str) -> None:
+    assert sentence in refuse(rebuild(a_block(cls), replaced(column, values)), cls)
+
+
+def test_counts_that_the_bytes_cannot_hold_are_refused_before_memory_is_asked_for() -> None:
+    def huge(columns: list[tuple[int, int, int, bytes]]) -> None:
+        columns[0] = (columns[0][0], 1, 1 << 60, columns[0][3])
+
+    assert "wrong encoding or size" in refuse(rebuild(a_block(), huge))
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    assert "twice" in refuse(rebuild(a_block(), lambda columns: columns.append(columns[0])))
+
+
+def test_unknown_columns_are_skipped() -> None:
+    data = rebuild(a_block(), lambda columns: columns.append((999, 77, 3, b"what")))
+    head = reader.check_block(data)
+    assert reader.read_spans(data[: head.header_size], data[head.header_size :][: head.raw_size]).num_rows == 1
+
+
+def test_a_short_log_cannot_become_endless_text() -> None:
+    process = Process()
+    thread = process.thread("main")
+    for at in range(200_000):
+        thread.log(at, "x" * 100_000)
+    block = next(iter(process.blocks(codec="none")))
+    assert "far larger" in refuse(block.data, 1)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "gzip"])
+def test_a_body_that_would_decompress_to_more_is_refused(codec: str) -> None:
+    bomb = compress(codec, bytes(1 << 24))
+    number = {"zstd": 1, "lz4": 2, "gzip": 3}[codec]
+    for size in (0, 1, 1000, (1 << 24) - 1, (1 << 24) + 1):
+        with pytest.raises(FormatError):
+            reader.decompress(number, bomb, size)
+    assert bytes(reader.decompress(number, bomb, 1 << 24)) == bytes(1 << 24)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "gzip"])
+def test_a_damaged_body_is_refused(codec: str) -> None:
+    number, raw = {"zstd": 1, "lz4": 2, "gzip": 3}[codec], bytes(range(256)) * 20
+    whole = compress(codec, raw)
+    for cut in (0, 1, 5, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(FormatError):
+            reader.decompress(number, whole[:cut], len(raw))
+    with pytest.raises(FormatError):
+        reader.decompress(number, b"nonsense" * 9, len(raw))
+    assert zlib.crc32(bytes(reader.decompress(number, whole, len(raw)))) == zlib.crc32(raw)
+
+
+def sealed_batch(data: bytes, **fields: int) -> bytes:
+    return data[:56] + struct.pack("<Q", fields["hash"]) + data[64:]
+
+
+def test_batches_are_refused_in_a_sentence() -> None:
+    process, other = Process(), Process()
+    process.thread("main").span("a", 1, 2)
+    other.thread("main").span("a", 1, 2)
+    blocks = process.blocks()
+    batch = process.batch(blocks)
+    assert reader.check_batch(batch).blocks[0][2].events == 1
+    cases = {
+        b"": "no header",
+        b"TBAT" * 3: "no header",
+        b"X" + batch[1:]: "not a batch",
+        batch[:4] + b"\x02" + batch[5:]: "of version 2",
+        batch[:-8]: "says that it has",
+        batch + b"12345678": "says that it has",
+        batch[:70] + b"!" + batch[71:]: "does not match its hash",
+        batch[:-9] + b"\xff" + batch[-8:]: "does not match its hash",
+        process.batch([*blocks, b"12345678"])[:0] or process.batch([blocks[0].data, other.blocks()[0].data]): "another",
+        process.batch([blocks[0].data[:-8]]): "cut short",
+        process.batch(blocks, description=b"[]"): "JSON object",
+        process.batch(blocks, description=b"\xff"): "not JSON",
+        process.batch(blocks, description=b"[" * 100_000): "not JSON",
+        process.batch(blocks, description=b'{"exe": 1}'): "exe",
+        process.batch(blocks, description=b"{}"): "state",
+    }
+    for data, sentence in cases.items():
+        with pytest.raises(FormatError, match=sentence):
+            reader.check_batch(data)
+
+
+def test_text_that_databases_refuse_is_cleaned() -> None:
+    process = Process(exe="nul\0 and half \ud800 a pair", properties={"k\0": "\udfff"})
+    process.thread("na\0me").span("a", 1, 2)
+    head = reader.check_batch(process.batch())
+    assert head.description["exe"] == "nul and half \ufffd\ufffd\ufffd a pair"
+    assert head.description["properties"] == {"k": "\ufffd\ufffd\ufffd"}
+    assert head.blocks[0][2].threads[0].name == "name"
+
+
+def test_identities_are_unique_and_of_version_8() -> None:
+    process = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
+    ids = {reader.block_id(process, cls, n) for cls in (1, 2, 3) for n in range(100)}
+    ids |= {reader.stream_id(process, cls, n) for cls in (1, 2, 3) for n in range(100)}
+    assert len(ids) == 600
+    assert {identity.version for identity in ids} == {8}
+    assert {identity.variant for identity in ids} == {uuid.RFC_4122}
+
+
+def mix(x: int) -> int:
+    x ^= x >> 30
+    x = x * 0xBF58476D1CE4E5B9 & c.MASK
+    x ^= x >> 27
+    x = x * 0x94D049BB133111EB & c.MASK
+    return x ^ x >> 31
+
+
+def test_identities_are_those_of_the_specification() -> None:
+    process = uuid.UUID("00112233-4455-6677-8899-aabbccddeeff")
+    n = 3 << 56 | 77
+    a, b = struct.unpack("<QQ", process.bytes)
+    words = bytearray(struct.pack("<QQ", a ^ mix(n), b ^ mix(n + 0x9E3779B97F4A7C15 & c.MASK)))
+    words[6], words[8] = words[6] & 15 | 0x80, words[8] & 63 | 0x80
+    assert reader.block_id(process, 3, 77).bytes == bytes(words)
+
+
+@pytest.mark.parametrize("size", [*range(70), 255, 256, 1000, 65_537])
+def test_the_hash_is_xxh64(size: int) -> None:
+    data = bytes(i * 7 & 255 for i in range(size))
+    assert reader.hash64(data) == xxh64(data)
