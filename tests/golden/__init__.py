@@ -1,0 +1,1 @@
+"""Batches of every released version of the format, and what they decode to."""
