@@ -30,6 +30,7 @@
   TACHY_PICK_2_(__VA_ARGS__, TACHY_SITE_OF_2_, TACHY_SITE_OF_1_, )(define, __VA_ARGS__)
 #define TACHY_SITE_OF_1_(define, name) TACHY_SITE_OF_2_(define, name, TACHY_TARGET)
 #if defined(__GNUC__)
+// in a program traced by -finstrument-functions, tachy itself is not
 #define TACHY_QUIET_ __attribute__((always_inline, no_instrument_function))
 #define TACHY_SITE_OF_2_(define, name, target) \
   __extension__({                              \
@@ -162,7 +163,7 @@ constexpr std::uint32_t arg_type() {
   }
 }
 
-inline std::uint64_t bits_of(double value) {
+TACHY_QUIET_ inline std::uint64_t bits_of(double value) {
   std::uint64_t bits = 0;
   std::memcpy(&bits, &value, sizeof bits);
   return bits;

@@ -112,9 +112,10 @@ inline void set_level(tachy_level level) { tachy_set_level(level); }
 // A set of properties for logs and metrics. Making one takes a lock: keep it.
 class Properties {
  public:
-  constexpr Properties() = default;
-  Properties(std::initializer_list<tachy_property> pairs) : number_(tachy_property_set(pairs.begin(), pairs.size())) {}
-  std::uint32_t number() const { return number_; }
+  TACHY_QUIET_ constexpr Properties() {}
+  TACHY_QUIET_ Properties(std::initializer_list<tachy_property> pairs)
+      : number_(tachy_property_set(pairs.begin(), pairs.size())) {}
+  TACHY_QUIET_ std::uint32_t number() const { return number_; }
 
  private:
   std::uint32_t number_ = 0;
@@ -123,8 +124,8 @@ class Properties {
 // A span, from here to the end of the scope, on this thread.
 class [[nodiscard]] Span {
  public:
-  explicit Span(tachy_site *site) : scope_(tachy_span_begin(site)) {}
-  ~Span() { tachy_span_end(scope_); }
+  TACHY_QUIET_ explicit Span(tachy_site *site) : scope_(tachy_span_begin(site)) {}
+  TACHY_QUIET_ ~Span() { tachy_span_end(scope_); }
   Span(const Span &) = delete;
   Span &operator=(const Span &) = delete;
 
@@ -135,11 +136,11 @@ class [[nodiscard]] Span {
 // Spans that follow each other without a gap, one reading of the clock between two: the phases of a frame.
 class [[nodiscard]] Phases {
  public:
-  explicit Phases(tachy_site *first) : scope_(tachy_span_begin(first)) {}
-  ~Phases() { tachy_span_end(scope_); }
+  TACHY_QUIET_ explicit Phases(tachy_site *first) : scope_(tachy_span_begin(first)) {}
+  TACHY_QUIET_ ~Phases() { tachy_span_end(scope_); }
   Phases(const Phases &) = delete;
   Phases &operator=(const Phases &) = delete;
-  void next(tachy_site *site) { scope_ = tachy_phase_next(scope_, site); }
+  TACHY_QUIET_ void next(tachy_site *site) { scope_ = tachy_phase_next(scope_, site); }
 
  private:
   tachy_scope scope_;
@@ -148,14 +149,14 @@ class [[nodiscard]] Phases {
 // A span that may end on another thread than it began on. Movable; ends once: by end(), or with its last owner.
 class [[nodiscard]] AsyncSpan {
  public:
-  AsyncSpan() = default;
-  explicit AsyncSpan(tachy_site *site) : span_(tachy_async_begin(site, nullptr)), open_(true) {}
+  TACHY_QUIET_ AsyncSpan() {}
+  TACHY_QUIET_ explicit AsyncSpan(tachy_site *site) : span_(tachy_async_begin(site, nullptr)), open_(true) {}
   // The parent may have ended.
-  AsyncSpan(tachy_site *site, const AsyncSpan &parent)
+  TACHY_QUIET_ AsyncSpan(tachy_site *site, const AsyncSpan &parent)
       : span_(tachy_async_begin(site, parent.span_.id ? &parent.span_ : nullptr)), open_(true) {}
-  ~AsyncSpan() { end(); }
-  AsyncSpan(AsyncSpan &&other) noexcept : span_(other.span_), open_(other.open_) { other.forget(); }
-  AsyncSpan &operator=(AsyncSpan &&other) noexcept {
+  TACHY_QUIET_ ~AsyncSpan() { end(); }
+  TACHY_QUIET_ AsyncSpan(AsyncSpan &&other) noexcept : span_(other.span_), open_(other.open_) { other.forget(); }
+  TACHY_QUIET_ AsyncSpan &operator=(AsyncSpan &&other) noexcept {
     if (this != &other) {
       end();
       span_ = other.span_;
@@ -167,17 +168,17 @@ class [[nodiscard]] AsyncSpan {
   AsyncSpan(const AsyncSpan &) = delete;
   AsyncSpan &operator=(const AsyncSpan &) = delete;
 
-  AsyncSpan child(tachy_site *site) const { return AsyncSpan(site, *this); }
+  TACHY_QUIET_ AsyncSpan child(tachy_site *site) const { return AsyncSpan(site, *this); }
 
-  void end() {
+  TACHY_QUIET_ void end() {
     if (open_ && span_.id) tachy_async_end(&span_);
     open_ = false;
   }
 
-  std::uint64_t id() const { return span_.id; }  // 0: not recorded
+  TACHY_QUIET_ std::uint64_t id() const { return span_.id; }  // 0: not recorded
 
  private:
-  void forget() {
+  TACHY_QUIET_ void forget() {
     span_ = {};
     open_ = false;
   }

@@ -1,6 +1,7 @@
 /* An instrumented C program: recursion, function pointers, longjmp, threads, exit in the middle. It counts its calls
  * itself, prints "calls N", and ends as its argument says: return, exit, abort, thread (exit called by another thread),
  * fork. */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -19,6 +20,13 @@ QUIET static void count(void) { __atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
 QUIET static void say(void) {
   printf("calls %ld\n", __atomic_load_n(&calls, __ATOMIC_RELAXED));
   fflush(stdout);
+}
+
+QUIET static void name_thread(void) {
+  static int number;
+  char name[16];
+  snprintf(name, sizeof name, "thread %d", __atomic_fetch_add(&number, 1, __ATOMIC_RELAXED));
+  pthread_setname_np(pthread_self(), name);
 }
 
 COUNTED static int leaf(int n) {
@@ -64,6 +72,7 @@ COUNTED static int with_alloca(int n) {
 
 COUNTED static void *thread(void *rounds) {
   count();
+  name_thread();
   long sum = 0;
   for (long i = 0; i < (long)rounds; i++) sum += recursion(5);
   return (void *)sum;
