@@ -1,7 +1,8 @@
-"""Batches that a test program wrote to a file, decoded and checked: what must hold for every recording, whatever it holds."""
+"""Batches that a test program wrote to a file, decoded and checked: what must hold whatever was recorded."""
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +91,7 @@ def check(session: Session, *, holes: bool = False) -> None:
         if not holes:
             assert sequences == list(range(len(sequences)))
         assert sequences == sorted(set(sequences))
-        for before, after in zip(blocks, blocks[1:], strict=False):
+        for before, after in itertools.pairwise(blocks):
             if after.head.sequence == before.head.sequence + 1:
                 assert (after.head.ticks0, after.head.utc0) == (before.head.ticks1, before.head.utc1)
         _check_streams(blocks)
@@ -171,4 +172,4 @@ def _check_spans(blocks: list[Rows]) -> None:
             assert ends[key] <= ends[parent] + 2  # two blocks' clocks may differ by their rounding
     for thread in {key[0] for key in known}:
         begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
-        assert all(b - a >= -2 for a, b in zip(begins, begins[1:], strict=False))
+        assert all(b - a >= -2 for a, b in itertools.pairwise(begins))

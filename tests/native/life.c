@@ -68,7 +68,7 @@ static void *record_always(void *argument) {
   const stoppable *const s = argument;
   while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
     record_some(20);
-    sleep_ms(0);
+    sleep_ms(1);
   }
   return NULL;
 }

@@ -73,11 +73,11 @@ static const tachy_config roomy = {
 static const tachy_config cramped = {
     .span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096, .flush_ms = 1, .block_events = 500};
 
-static void one_thread(void) { run_trees(1, 60000, &roomy); }
-static void two_threads(void) { run_trees(2, 40000, &roomy); }
-static void eight_threads(void) { run_trees(8, 10000, &roomy); }
-static void full_rings(void) { run_trees(4, 150000, &cramped); }
-static void full_ring_alone(void) { run_trees(1, 400000, &cramped); }
+static void one_thread(void) { run_trees(1, 20000, &roomy); }
+static void two_threads(void) { run_trees(2, 10000, &roomy); }
+static void eight_threads(void) { run_trees(8, 3000, &roomy); }
+static void full_rings(void) { run_trees(4, 40000, &cramped); }
+static void full_ring_alone(void) { run_trees(1, 100000, &cramped); }
 
 static void *storm(void *argument) {
   TACHY_DEFINE_SPAN(span, "storm", "span");
@@ -99,7 +99,7 @@ static void *storm(void *argument) {
 
 /* Prints how many events were tried, besides the stats. */
 static void exact_counts(void) {
-  long count = 200000;
+  long count = 100000;
   team t = {.count = 0};
   const tachy_config config = {.span_ring_bytes = 65536, .metric_ring_bytes = 65536, .log_ring_bytes = 65536};
   begin_session(&config);
@@ -320,7 +320,7 @@ static void *keep_open(void *argument) {
     while (depth < target) scopes[depth] = tachy_span_begin(depth_sites[depth]), depth++;
     while (depth > target) tachy_span_end(scopes[--depth]);
     for (int i = 0; i < 20; i++) tachy_span_end(tachy_span_begin(depth_sites[depth]));
-    if (next_random(&random) % 64 == 0) sleep_ms(1);
+    if (next_random(&random) % 16 == 0) sleep_ms(1);
   }
   while (depth > 0) tachy_span_end(scopes[--depth]);
   return NULL;
@@ -333,7 +333,7 @@ static void cuts_under_load(void) {
   begin_session(&config);
   team t = {.count = 0};
   for (int i = 0; i < 3; i++) team_add(&t, keep_open, &stop);
-  sleep_ms(400);
+  sleep_ms(100);
   __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
   team_join(&t);
   end_session();

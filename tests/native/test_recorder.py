@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import collections
 import fcntl
+import functools
 import json
 import os
 import subprocess
@@ -49,6 +50,7 @@ class Outcome:
         return self.sessions[0]
 
 
+@functools.cache
 def build(sanitizer: str) -> Path:
     """The folder with the programs of this sanitizer, up to date. One builder at a time."""
     folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
@@ -63,17 +65,22 @@ def build(sanitizer: str) -> Path:
     return folder / "tests"
 
 
-def run(scenario: str, folder: Path, sanitizer: str = PLAIN) -> Outcome:
-    """Runs a scenario; every batch that it wrote is checked and decoded."""
+def execute(scenario: str, folder: Path, sanitizer: str) -> str:
+    """Runs a scenario, which writes its batches to `folder`/batches; its output."""
     programs = build(sanitizer)
-    batches = folder / "batches"
-    command = [str(programs / "recorder_tests"), scenario, str(batches), str(programs / "librecorder_plugin.so")]
+    plugin = str(programs / "librecorder_plugin.so")
+    command = [str(programs / "recorder_tests"), scenario, str(folder / "batches"), plugin]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
     environment["TSAN_OPTIONS"] = "halt_on_error=1"
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
-    stats = [json.loads(line) for line in done.stdout.splitlines()]
-    outcome = Outcome(capture.read(batches), {each["process_id"]: each for each in stats})
+    return done.stdout
+
+
+def run(scenario: str, folder: Path) -> Outcome:
+    """Runs a scenario; every batch that it wrote is checked and decoded."""
+    stats = [json.loads(line) for line in execute(scenario, folder, PLAIN).splitlines()]
+    outcome = Outcome(capture.read(folder / "batches"), {each["process_id"]: each for each in stats})
     for session in outcome.sessions:
         told = outcome.stats.get(session.process_id.hex)
         if told is None:
@@ -85,14 +92,14 @@ def run(scenario: str, folder: Path, sanitizer: str = PLAIN) -> Outcome:
 
 @pytest.mark.parametrize("scenario", [*RECORDING, *LIFE, *OUTBOX, *SITES])
 def test_clean_under_address_and_undefined_sanitizers(scenario: str, tmp_path: Path) -> None:
-    run(scenario, tmp_path, ADDRESS)
+    execute(scenario, tmp_path, ADDRESS)
 
 
 @pytest.mark.parametrize(
     "scenario", [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name not in UNKNOWN_TO_THREAD_SANITIZER]
 )
 def test_clean_under_thread_sanitizer(scenario: str, tmp_path: Path) -> None:
-    run(scenario, tmp_path, THREAD)
+    execute(scenario, tmp_path, THREAD)
 
 
 @pytest.mark.parametrize("scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "forks"])
