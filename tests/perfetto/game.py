@@ -50,9 +50,9 @@ def play(frames: int = 120, *, seed: int = 1) -> tuple[FakeLake, list[Process]]:
         main.metric(at + length, "memory", 512 + 3 * i + rng.randint(0, 40), unit="MB", target="engine")
         main.metric(at + length, "draw calls", 1200 + int(300 * math.sin(i / 7)), unit="count", target="render")
         if i % 10 == 3:
-            load = main.async_begin(at, f"stream chunk {i}", target="assets")
-            read = net.async_begin(at + 2 * MS, "read", parent=load, target="assets")
-            decode = workers[0].async_begin(at + 5 * MS, "decode", parent=load, target="assets")
+            load = main.async_begin(at, f"stream chunk {i}", target="streaming")
+            read = net.async_begin(at + 2 * MS, "read", parent=load, target="streaming")
+            decode = workers[0].async_begin(at + 5 * MS, "decode", parent=load, target="streaming")
             net.async_end(at + 30 * MS, read)
             workers[1].async_end(at + 44 * MS, decode)
             loads.append(load)

@@ -50,7 +50,7 @@ def test_the_ui_imports_a_trace_without_errors_and_shows_what_was_recorded(tmp_p
         ("Tick", "ArenaServer.exe"): 120,
     }
     assert said["counters"] == [["draw calls", "count", 120], ["memory", "MB", 120]]
-    assert said["tracks"] == [["Frames", 120], ["assets", 36]]
+    assert said["tracks"] == [["Frames", 120], ["streaming", 36]]
     assert said["logs"] == [["player ada scored 10", "info", "game"]]
     assert said["level"] == [[0, "src/game/level.cpp", 1]]
     assert said["nested"] == [["Simulate"]]

@@ -26,7 +26,7 @@ def test_a_trace_of_two_processes_holds_what_their_blocks_hold(tmp_path: Path) -
     assert counts.frames == len(found.slices[found.named("Frames")[0]]) == 120
     assert counts.counters == sum(map(len, found.counters.values())) == 240
     assert counts.instants == sum(map(len, found.instants.values()))
-    assert counts.async_slices == sum(len(found.slices[uuid]) for uuid in found.named("assets")) == 36
+    assert counts.async_slices == sum(len(found.slices[uuid]) for uuid in found.named("streaming")) == 36
     (tmp_path / "game.pftrace").write_bytes(data)
     assert thread_slices(tmp_path / "game.pftrace") == counts.slices
     client = found.tracks[process_uuid(processes[0].process_id)].process
