@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -58,9 +59,14 @@ def register(context: SessionContext, session: Session) -> None:
 
 
 def _callback(function: TableFunction, context: SessionContext, session: Session) -> Callable[..., DataFusionTable]:
-    def call(*arguments: Any) -> DataFusionTable:
+    # The context owns what is registered in it; a reference back would be a circle that no collector sees.
+    reference = weakref.ref(context)
+
+    def call(*arguments: Any) -> DataFusionTable:  # noqa: ANN401 - datafusion.Expr
+        alive = reference()
+        assert alive is not None, "a query keeps its context"
         try:
-            return DataFusionTable(function.call(session, context, arguments))
+            return DataFusionTable(function.call(session, alive, arguments))
         except QueryError as error:
             session.failure = QueryError(f"{error}; it is called as {function.signature}")
             raise
