@@ -20,10 +20,7 @@ own_threads: set[int] = set()
 
 def level_of(number: int) -> int:
     """The recorder's level, 1 (fatal) to 6 (trace), of one of logging's numbers."""
-    for lowest, level in ((50, 1), (40, 2), (30, 3), (20, 4), (10, 5)):
-        if number >= lowest:
-            return level
-    return 6
+    return 6 - min(max(number // 10, 0), 5)
 
 
 class LoggingHandler(logging.Handler):

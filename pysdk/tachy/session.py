@@ -8,16 +8,18 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tachy import settings
 from tachy.errors import TachyError
 from tachy.handler import LoggingHandler
 from tachy.recorder import ffi, lib
-from tachy.sender import Sender
 from tachy.stats import stats
 from tachy.version import VERSION
+
+if TYPE_CHECKING:
+    from tachy.sender import Sender
 
 PARENT = "TACHY_PARENT_PROCESS_ID"
 STATUS = ("", "a setting was refused", "memory ran out", "a session runs already", "the operating system refused")
@@ -94,6 +96,8 @@ def start(
     given = dict(locals())
     given.pop("properties")
     values = {name: settings.resolve(name, given.get(name)) for name in settings.BY_NAME if name != "flight_url"}
+    from tachy.sender import Sender  # httpx: 0.1 s that a program without telemetry need not spend
+
     global _session
     with _lock:
         _hook()
@@ -103,7 +107,11 @@ def start(
         parent = os.environ.get(PARENT)
         sender = Sender(values["url"], values["send_timeout"])
         _start_recorder(values, properties or {})
-        sender.start()
+        try:
+            sender.start()
+        except RuntimeError as error:  # no more threads
+            lib.tachy_stop(0)
+            raise TachyError(f"the sender did not start: {error}") from None
         handler = LoggingHandler() if values["logging"] else None
         if handler is not None:
             _root().addHandler(handler)

@@ -214,7 +214,7 @@ def test_importing_has_no_side_effects() -> None:
         import tachy
         assert threading.active_count() == 1
         assert dict(os.environ) == before
-        print([name for name in ("pyarrow", "pandas", "asyncio", "tachy_server") if name in sys.modules])
+        print([name for name in ("httpx", "pyarrow", "pandas", "asyncio", "tachy_server") if name in sys.modules])
         """,
         "http://127.0.0.1:9",
     )

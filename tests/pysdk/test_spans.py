@@ -7,6 +7,7 @@ import functools
 import gc
 import inspect
 import pickle
+import random
 import threading
 import weakref
 from collections.abc import Iterator
@@ -239,6 +240,68 @@ def test_eight_threads_account_for_every_event(session: Sink) -> None:
     assert session.events() == stats.recorded
     names = {row["thread"] for row in session.rows("span")}
     assert names == {f"worker-{n}" for n in range(8)}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_any_nesting_arrives_as_it_was(session: Sink, seed: int) -> None:
+    rng = random.Random(seed)
+    ended: list[tuple[str, int, str | None]] = []  # name, depth, parent's name, in the order of the ends
+    names = [f"span {index}" for index in range(5)]
+    kept = {name: tachy.span(name) for name in names}
+
+    def run(depth: int, parent: str | None, budget: int) -> None:
+        for _ in range(rng.randint(0, 4)):
+            name = rng.choice(names)
+            way = rng.randint(0, 3)
+            if way == 0:
+                with kept[name]:
+                    inside(depth, name, budget)
+            elif way == 1:
+                scope = tachy.begin(kept[name])
+                inside(depth, name, budget)
+                tachy.end(scope)
+            elif way == 2:
+                kept[name](inside)(depth, name, budget)
+            else:
+                with contextlib.suppress(KeyError), tachy.span(name):
+                    inside(depth, name, budget)
+                    raise KeyError
+            ended.append((name, depth, parent))
+
+    def inside(depth: int, name: str, budget: int) -> None:
+        if budget > 0:
+            run(depth + 1, name, budget - 1)
+
+    for _ in range(40):
+        run(0, None, 5)
+        if rng.random() < 0.2:
+            tachy.flush(10)
+    tachy.stop()
+    rows = session.rows("span")
+    by_id = {row["id"]: row["name"] for row in rows}
+    assert [(row["name"], row["depth"], by_id.get(row["parent"])) for row in rows] == ended
+    assert len(by_id) == len(rows)
+    assert tachy.stats().mismatched == 0
+
+
+def test_full_rings_drop_and_count_and_never_wait(sink: Sink) -> None:
+    def work() -> None:
+        for index in range(20000):
+            with tachy.span("s"):
+                tachy.metric("m", index)
+                tachy.log("info", "text that takes some room in the ring")
+
+    tachy.start(sink.url, span_ring_bytes=4096, metric_ring_bytes=4096, log_ring_bytes=4096)
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tachy.stop()
+    stats = tachy.stats()
+    assert stats.recorded == {"log": 80000, "metric": 80000, "span": 80000}
+    assert all(count > 0 for count in stats.dropped.values())
+    assert sink.events() == {cls: stats.recorded[cls] - stats.dropped[cls] for cls in stats.recorded} == stats.sent
 
 
 def test_off_records_nothing_and_breaks_nothing(sink: Sink) -> None:
