@@ -234,15 +234,28 @@ class Postgres:
     def _wait_for_predecessor(self) -> None:
         """We hold the folder's lock, so a PostgreSQL that still runs in it has lost its owner and is ending."""
         file = self._cluster / "postmaster.pid"
-        patience = time.monotonic() + _STOP_SECONDS
+        begin = time.monotonic()
         asked = False
         while (pid := _read_pid(file)) is not None and self._is_postgres(pid):
-            if time.monotonic() > patience - 20 and not asked:
+            waited = time.monotonic() - begin
+            if waited > 10 and not asked:
                 os.kill(pid, signal.SIGQUIT)
                 asked = True
-            if time.monotonic() > patience:
+            if waited > _STOP_SECONDS:
                 raise StoreError(f"a PostgreSQL without an owner (process {pid}) does not end: end it and try again")
             time.sleep(0.05)
+        if pid is not None and sys.platform == "linux":
+            # PostgreSQL would take any process that has this number now for its predecessor, and refuse to start.
+            # Its own children, who may outlive it for a moment, have the cluster as their working folder.
+            if Path(f"/proc/{pid}").exists() and not self._has_workers():
+                file.unlink(missing_ok=True)
+
+    def _has_workers(self) -> bool:
+        for link in Path("/proc").glob("[0-9]*/cwd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(link) == str(self._cluster):
+                    return True
+        return False
 
     def _is_postgres(self, pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline")

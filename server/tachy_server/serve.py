@@ -162,7 +162,10 @@ def _run_http(services: Services, listener: socket.socket, begin: float, folder:
     config = uvicorn.Config(
         make_app(services, routes(services)),
         http="httptools",
+        ws="none",
         lifespan="off",
+        proxy_headers=False,
+        timeout_keep_alive=75,  # longer than clients' pools keep a connection: they close it, not we under a request
         log_level="warning",
         access_log=False,
         server_header=False,

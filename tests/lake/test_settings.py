@@ -79,6 +79,11 @@ def test_every_setting_has_help_and_a_line_in_the_page() -> None:
         assert f"`{row.name}`" in page
 
 
+def test_the_page_in_docs_is_that_of_the_table() -> None:
+    file = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+    assert file.read_text(encoding="utf-8") == settings.page(), "python -m tachy_server.settings > docs/settings.md"
+
+
 def test_help_lists_every_option() -> None:
     text = settings.parser().format_help()
     for row in settings.rows():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import uuid
@@ -119,6 +120,20 @@ def test_what_a_killed_server_left_is_swept_up_but_not_what_another_one_writes(t
     (scratch / "fresh").write_bytes(b"half")
     LocalStore(tmp_path / "store")
     assert [path.name for path in scratch.iterdir()] == ["fresh"]
+
+
+def test_a_full_disk_is_said_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalStore(tmp_path / "store")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match="No space left"):
+        store.put_new(KEY, [b"x"])
+    monkeypatch.undo()
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+    store.put_new(KEY, [b"x"])
 
 
 def test_more_parts_than_one_system_call_takes(tmp_path: Path) -> None:
