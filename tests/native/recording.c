@@ -120,7 +120,7 @@ static void long_spans(void) {
   TACHY_DEFINE_SPAN(inner, "long", "inner");
   begin_session(NULL);
   const uint64_t now = tachy_ticks();
-  tachy_span_complete(&given, now - UINT64_C(20000000000), now);
+  tachy_span_complete(&given, now - UINT64_C(20000000001), now);
   const tachy_scope scope = tachy_span_begin(&slow);
   for (int i = 0; i < 18; i++) {
     tachy_span_end(tachy_span_begin(&inner));

@@ -27,6 +27,10 @@ void tachy_os_condition_init(tachy_os_condition *condition);
 void tachy_os_wake_all(tachy_os_condition *condition);
 /* Waits until woken (or for no reason), or until the monotonic clock shows `deadline`. 0: the deadline has passed. */
 int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t deadline);
+/* A bell: ringing takes no lock and is remembered until somebody waits. */
+void tachy_os_bell_init(tachy_os_bell *bell);
+void tachy_os_ring(tachy_os_bell *bell);
+void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline);
 void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void));
 
 /* 0: the system refused. The thread has all signals blocked and bears `name` (at most 15 bytes). */

@@ -26,8 +26,19 @@ static inline tachy_uint_cursor tachy_uint_start(const tachy_raw_column *column)
   return (tachy_uint_cursor){column->bytes, extra, extra, column->bytes + column->size, 0};
 }
 
-/* The value behind a 255. */
-static inline uint64_t tachy_uint_extra(tachy_uint_cursor *c) {
+/* The index of the lowest set bit; `word` is not 0. */
+static inline unsigned tachy_lowest_bit(uint64_t word) {
+#if defined(__GNUC__)
+  return (unsigned)__builtin_ctzll(word);
+#else
+  unsigned bit = 0;
+  for (; !(word & 1u); word >>= 1) bit++;
+  return bit;
+#endif
+}
+
+/* tachy_uint_extra near the end of the bytes, or for what is longer than 8 of them. */
+static inline uint64_t tachy_uint_extra_slowly(tachy_uint_cursor *c) {
   uint64_t value = 0;
   for (unsigned shift = 0; shift < 64 && c->extra < c->extra_end; shift += 7) {
     const uint8_t byte = *c->extra++;
@@ -36,6 +47,21 @@ static inline uint64_t tachy_uint_extra(tachy_uint_cursor *c) {
   }
   c->bad = 1;
   return 0;
+}
+
+/* The value behind a 255: 7 bits of up to 8 bytes are pushed together without a branch on their number. */
+static inline uint64_t tachy_uint_extra(tachy_uint_cursor *c) {
+  if (TACHY_UNLIKELY(c->extra_end - c->extra < 8)) return tachy_uint_extra_slowly(c);
+  uint64_t word;
+  memcpy(&word, c->extra, sizeof word);
+  const uint64_t last = ~word & UINT64_C(0x8080808080808080);
+  if (TACHY_UNLIKELY(last == 0)) return tachy_uint_extra_slowly(c);
+  c->extra += tachy_lowest_bit(last) / 8 + 1;
+  word &= last ^ (last - 1);
+  word = (word & UINT64_C(0x007F007F007F007F)) | (word & UINT64_C(0x7F007F007F007F00)) >> 1;
+  word = (word & UINT64_C(0x00003FFF00003FFF)) | (word & UINT64_C(0x3FFF00003FFF0000)) >> 2;
+  word = (word & UINT64_C(0x000000000FFFFFFF)) | (word & UINT64_C(0x0FFFFFFF00000000)) >> 4;
+  return word + 255u;
 }
 
 /* The next value; the caller knows that the plane has one. */
@@ -51,6 +77,29 @@ static inline uint64_t tachy_uint_next(tachy_uint_cursor *c) {
     return 0;
   }
   return tachy_uint_take(c);
+}
+
+/* The next `count` values, which the plane has. Without large ones this is a widening copy. */
+static inline void tachy_uint_take_many(tachy_uint_cursor *c, uint64_t *out, uint64_t count) {
+  const uint8_t *plane = c->plane;
+  uint8_t largest = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    out[i] = plane[i];
+    largest = plane[i] > largest ? plane[i] : largest;
+  }
+  c->plane += count;
+  if (largest < 255u) return;
+  uint64_t i = 0;
+  for (; i + 8 <= count; i += 8) { /* the high bit of every byte that is 255; which of the 8 it is, is no branch */
+    uint64_t word;
+    memcpy(&word, plane + i, sizeof word);
+    const uint64_t low = word & UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t full = (low + UINT64_C(0x0101010101010101)) & word & UINT64_C(0x8080808080808080);
+    for (; full; full &= full - 1) out[i + tachy_lowest_bit(full) / 8] = tachy_uint_extra(c);
+  }
+  for (; i < count; i++) {
+    if (plane[i] == 255u) out[i] = tachy_uint_extra(c);
+  }
 }
 
 /* Leaves out `count` values, which the plane has. */

@@ -1,8 +1,9 @@
 /* Async spans on lanes: tracks in which slices nest.
  *
  * Spans are taken in the order of their begins. One whose parent is the innermost of its lane, and outlasts it, is
- * nested there; any other takes the lowest lane of its group that is free. A group is what has the same target (of the
- * outermost span): its lanes carry that name, and the UI draws tracks of one name together.
+ * nested there; any other takes the lowest lane of its group that is free, and a flow points to it from its parent. A
+ * group is what has the same target (of the outermost span): its lanes carry that name, and the UI draws tracks of one
+ * name together.
  */
 #include <stdlib.h>
 
@@ -146,6 +147,9 @@ static int place(layout *l, uint32_t s) {
     const int is_innermost = home->depth && home->stack[home->depth - 1] == parent;
     if (is_innermost && span->end <= l->spans[parent].end) return enter(l, l->spans[parent].lane, s);
     own_group = home->group + 1;
+    l->spans[s].is_apart = 1;
+    l->spans[s].next_apart = l->spans[parent].first_apart;
+    l->spans[parent].first_apart = s + 1;
   } else {
     own_group = group_of(l, span);
     if (!own_group) return 0;
@@ -228,6 +232,15 @@ static step *make_steps(layout *l) {
   return steps;
 }
 
+/* An arrow from a span to each of its children on other lanes. */
+static void write_flows(const layout *l, uint32_t s) {
+  proto_buffer *const out = &l->trace->out;
+  for (uint32_t child = l->spans[s].first_apart; child; child = l->spans[child - 1].next_apart) {
+    proto_fixed64(out, EVENT_FLOW, perfetto_uuid(l->process->uuid, UUID_FLOW, child - 1));
+  }
+  if (l->spans[s].is_apart) proto_fixed64(out, EVENT_FLOW_END, perfetto_uuid(l->process->uuid, UUID_FLOW, s));
+}
+
 static void write_steps(const layout *l, perfetto_sequence *sequence, const step *steps, const perfetto_iids *iids) {
   proto_buffer *const out = &l->trace->out;
   for (uint64_t i = 0; i < (uint64_t)l->count * 2; i++) {
@@ -237,6 +250,7 @@ static void write_steps(const layout *l, perfetto_sequence *sequence, const step
     proto_varint(out, EVENT_TRACK_UUID, perfetto_uuid(l->process->uuid, UUID_LANE, span->lane));
     if (!steps[i].is_end) {
       perfetto_write_iids(l->trace, iids + span->site);
+      write_flows(l, steps[i].span);
       if (!span->has_begin) perfetto_mark(l->trace, "begin_lost");
       l->trace->counts.async++;
     } else if (!span->has_end) {

@@ -52,12 +52,18 @@ static inline void proto_varint(proto_buffer *b, uint32_t field, uint64_t v) {
   b->size += (uint64_t)(at - start);
 }
 
-static inline void proto_double(proto_buffer *b, uint32_t field, double v) {
+static inline void proto_fixed64(proto_buffer *b, uint32_t field, uint64_t v) {
   uint8_t *const start = proto_room(b, 10);
   if (!start) return;
   uint8_t *at = proto_put_varint(start, ((uint64_t)field << 3) | 1);
   memcpy(at, &v, 8);
   b->size += (uint64_t)(at + 8 - start);
+}
+
+static inline void proto_double(proto_buffer *b, uint32_t field, double v) {
+  uint64_t bits;
+  memcpy(&bits, &v, 8);
+  proto_fixed64(b, field, bits);
 }
 
 /* A string field: at most `max` bytes of `text`, which is UTF-8, cut at a character. */

@@ -43,6 +43,8 @@ enum {
   EVENT_COUNTER_VALUE = 30,
   EVENT_PLACE_IID = 34,
   EVENT_COUNTER_DOUBLE = 44,
+  EVENT_FLOW = 47,
+  EVENT_FLOW_END = 48,
   ANNOTATION_NAME_IID = 1,
   ANNOTATION_BOOL = 2,
   ANNOTATION_TEXT = 6,
@@ -72,7 +74,7 @@ enum {
 #define PERFETTO_TAIL_MAX 39u
 
 /* What track and process uuids are derived from, beside the process id. */
-enum { UUID_PROCESS = 1, UUID_THREAD = 2, UUID_COUNTER = 3, UUID_FRAMES = 4, UUID_LANE = 5 };
+enum { UUID_PROCESS = 1, UUID_THREAD = 2, UUID_COUNTER = 3, UUID_FRAMES = 4, UUID_LANE = 5, UUID_FLOW = 6 };
 
 /* A packet sequence: the unit of interning, and of timestamps that never decrease. */
 typedef struct perfetto_sequence {
@@ -134,7 +136,10 @@ typedef struct perfetto_async {
   uint32_t site; /* index into the process's async_sites */
   uint32_t depth;
   uint32_t lane;
-  uint32_t level; /* how deep it nests on its lane */
+  uint32_t level;       /* how deep it nests on its lane */
+  uint32_t first_apart; /* 1 + index of the newest child that is not nested under this one */
+  uint32_t next_apart;  /* 1 + index of the parent's one before */
+  uint8_t is_apart;
   uint8_t has_begin;
   uint8_t has_end;
 } perfetto_async;

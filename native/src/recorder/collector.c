@@ -5,7 +5,7 @@
 #include "outbox.h"
 #include "ring.h"
 
-enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, RESCALES = 4 };
+enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4 };
 
 typedef struct collector {
   tachy_channel channels[TACHY_CLASSES];
@@ -18,7 +18,8 @@ typedef struct collector {
 } collector;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
-static tachy_os_condition wake;  /* the collector */
+static tachy_os_bell bell;       /* wakes the collector */
+static uint32_t asleep;          /* atomic: whether ringing is worth it */
 static tachy_os_condition reply; /* who asked it for a cut */
 static uint64_t cuts_wanted;
 static uint64_t cuts_made;
@@ -31,7 +32,7 @@ void tachy_collector_lock(void) { tachy_os_lock(&mutex); }
 void tachy_collector_unlock(void) { tachy_os_unlock(&mutex); }
 
 void tachy_collector_init(void) {
-  tachy_os_condition_init(&wake);
+  tachy_os_bell_init(&bell);
   tachy_os_condition_init(&reply);
 }
 
@@ -202,11 +203,18 @@ static void free_channels(collector *c) {
   }
 }
 
+void tachy_collector_hurry(void) {
+  if (!TACHY_LOAD(&asleep)) return;
+  TACHY_STORE(&asleep, 0);
+  tachy_os_ring(&bell);
+}
+
 /* Sleeps until it is time, or somebody asks. Returns 1 when the session stops. */
 static int wait_for_work(uint64_t deadline) {
+  TACHY_STORE(&asleep, 1);
+  tachy_os_wait_bell(&bell, deadline);
+  TACHY_STORE(&asleep, 0);
   tachy_os_lock(&mutex);
-  while (!stopping && cuts_wanted == cuts_made && tachy_os_wait(&wake, &mutex, deadline)) {
-  }
   const int stop = stopping;
   tachy_os_unlock(&mutex);
   return stop;
@@ -236,6 +244,14 @@ static unsigned full_classes(const collector *c) {
   return classes;
 }
 
+/* How long to sleep, in ms, after a pass that found a ring so full. */
+static uint64_t next_poll(uint64_t poll, uint64_t fullest) {
+  if (fullest >= HALF_FULL) return 0; /* look again at once */
+  if (fullest >= HALF_FULL / 2 || poll == 0) return POLL_MIN_MS;
+  if (fullest >= HALF_FULL / 8) return poll;
+  return poll * 2 < POLL_MAX_MS ? poll * 2 : POLL_MAX_MS;
+}
+
 static void run(void *argument) {
   collector *const c = argument;
   const unsigned all = (1u << TACHY_CLASSES) - 2u;
@@ -249,13 +265,7 @@ static void run(void *argument) {
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
     const uint64_t fullest = drain(c);
-    if (fullest >= 128) {
-      poll = 0; /* a ring is half full: look again at once */
-    } else if (fullest >= 64) {
-      poll = POLL_MIN_MS;
-    } else if (fullest < 16) {
-      poll = poll * 2 < POLL_MIN_MS ? POLL_MIN_MS : (poll * 2 > POLL_MAX_MS ? POLL_MAX_MS : poll * 2);
-    }
+    poll = next_poll(poll, fullest);
     if (stop) break;
     const unsigned full = full_classes(c);
     if (ticket != made || tachy_os_monotonic() >= next_cut) {
@@ -304,7 +314,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
 void tachy_collector_stop(void) {
   tachy_os_lock(&mutex);
   stopping = 1;
-  tachy_os_wake_all(&wake);
+  tachy_os_ring(&bell);
   tachy_os_unlock(&mutex);
   tachy_os_thread_join(thread);
   tachy_os_lock(&mutex);
@@ -321,7 +331,7 @@ int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal) {
   int made = 0;
   if (running && !stopping) {
     const uint64_t ticket = ++cuts_wanted;
-    tachy_os_wake_all(&wake);
+    tachy_os_ring(&bell);
     while (cuts_made < ticket && running && tachy_os_wait(&reply, &mutex, deadline)) {
     }
     made = running && cuts_made >= ticket;

@@ -12,6 +12,10 @@ void tachy_collector_stop(void);
 /* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */
 int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal);
 
+/* From a thread whose ring is half full: wakes the collector if it sleeps. Takes no lock; a system call at most once
+ * per half a ring. */
+void tachy_collector_hurry(void);
+
 /* Around fork(). */
 void tachy_collector_lock(void);
 void tachy_collector_unlock(void);

@@ -2,6 +2,7 @@
 #include "ring.h"
 
 #include "../os/os.h"
+#include "collector.h"
 
 void tachy_ring_map(tachy_slot *slot, tachy_class cls) {
   tachy_ring_back *const back = &slot->back[cls];
@@ -20,11 +21,14 @@ uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, ui
   const uint64_t gap = back->pending ? sizeof(tachy_gap_record) : 0;
   uint64_t at = ring->head;
   if (back->size - (at & mask) < gap + size) at = (at & ~mask) + back->size;
+  if (at - tail >= back->size / 2) tachy_collector_hurry();
   if (at + gap + size - tail > back->size) return NULL;
   if (at != ring->head) *(uint64_t *)(memory + (ring->head & mask)) = TACHY_CONTROL_PAD;
   const uint64_t lap = at & ~mask;
   ring->origin = (uintptr_t)memory - (uintptr_t)lap;
   ring->limit = lap < tail ? lap + back->size : tail + back->size;
+  /* come back after half a ring at the latest: it may be time to wake the collector */
+  if (ring->limit - at > gap + size + back->size / 2) ring->limit = at + gap + size + back->size / 2;
   if (gap) {
     tachy_gap_record *const record = (tachy_gap_record *)(memory + (at & mask));
     *record = (tachy_gap_record){TACHY_CONTROL_GAP, back->pending,

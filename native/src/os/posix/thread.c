@@ -32,6 +32,15 @@ int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t
   return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT;
 }
 
+void tachy_os_bell_init(tachy_os_bell *bell) { sem_init(bell, 0, 0); }
+void tachy_os_ring(tachy_os_bell *bell) { sem_post(bell); }
+
+void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline) {
+  const struct timespec time = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+  while (sem_clockwait(bell, CLOCK_MONOTONIC, &time) != 0 && errno == EINTR) {
+  }
+}
+
 typedef struct entry_point {
   void (*function)(void *);
   void *argument;
