@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <new>
@@ -294,6 +295,10 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(sender->timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, sender);
+
+  char pid[24];
+  snprintf(pid, sizeof pid, "%lld", static_cast<long long>(getpid()));
+  tachy_set_process_property("pid", pid);
 
   // The program's signals are the program's: none is delivered to this thread.
   sigset_t all;

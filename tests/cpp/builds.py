@@ -67,6 +67,11 @@ def programs(variant: str = "plain", *flags: str) -> Path:
     )
 
 
+def simulation(variant: str = "plain", *flags: str) -> Path:
+    """The example, built with the programs."""
+    return programs(variant, *flags) / "tachy" / "examples" / "simulation" / "simulation"
+
+
 def installed() -> Path:
     """A prefix into which the SDK was installed."""
     build = cmake("sdk", SDK, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DTACHY_EXAMPLES=OFF")

@@ -41,7 +41,8 @@ typedef struct tachy_http_stats {
 
 typedef struct tachy_http_sender tachy_http_sender;
 
-/* Starts the thread; one sender per process at a time. TACHY_ERROR_ARGUMENT: not an http or https URL. */
+/* Starts the thread; one sender per process at a time, after tachy_start. The process gets the property "pid".
+ * TACHY_ERROR_ARGUMENT: not an http or https URL. */
 tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
 
 void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);

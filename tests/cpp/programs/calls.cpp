@@ -31,7 +31,6 @@ class Actor {
     count();
     return 1;
   }
-  virtual ~Actor() {}
 };
 
 struct Guard {
@@ -73,7 +72,8 @@ COUNTED static long too_deep(int depth) {
 }  // namespace game
 
 QUIET int main(int argc, char **) {
-  game::Actor *const actor = new game::Actor;
+  game::Actor object;
+  game::Actor *volatile actor = &object;
   std::vector<std::thread> threads;
   for (int t = 0; t < 2; t++) {
     threads.emplace_back([] {
