@@ -138,11 +138,25 @@ def judge(
             answer["sql"] = [ask(text) for text in sql]
         if png is not None:
             page.get_by_text("Default Workspace").wait_for()
-            page.evaluate("() => (globalThis.app || self.app).commands.runCommand('dev.perfetto.ExpandAllGroups')")
-            time.sleep(3)
-            page.screenshot(path=str(png))
+            for command in ("ToggleLeftSidebar", "ExpandAllGroups"):
+                page.evaluate(f"() => (globalThis.app || self.app).commands.runCommand('dev.perfetto.{command}')")
+            png.write_bytes(_settled(page, deadline))
         browser.close()
     return answer
+
+
+def _settled(page: Any, deadline: float) -> bytes:
+    """A screenshot that three seconds have not changed: tracks are drawn as they load, and only pixels tell."""
+    before, since = b"", time.monotonic()
+    while True:
+        now: bytes = page.screenshot()
+        if now != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > 3:
+            return now
+        if time.monotonic() > deadline:
+            raise TimeoutError("the UI did not come to rest in time")
+        time.sleep(0.5)
 
 
 def main(argv: list[str] | None = None) -> int:

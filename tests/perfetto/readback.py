@@ -35,6 +35,7 @@ class Slice:
     end: int = -1
     annotations: dict[str, Any] = field(default_factory=dict)
     children: list[Slice] = field(default_factory=list)
+    flows: list[Slice] = field(default_factory=list)  # where its flows lead to
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Readback:
     counters: dict[int, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     order: list[tuple[int, int]] = field(default_factory=list)  # (track, timestamp) of every event
     packets: int = 0
+    flows: dict[int, Slice] = field(default_factory=dict)  # those that have begun and not ended
 
     def of_kind(self, kind: str) -> list[int]:
         """Uuids of tracks: `process`, `thread`, `counter`, or `` for what is none of them."""
@@ -107,6 +109,7 @@ def read(data: bytes) -> Readback:
             _event(found, stacks, sequence, packet)
     for uuid, stack in stacks.items():
         assert not stack, f"track {uuid} ends with open slices"
+    assert not found.flows, "every flow leads somewhere"
     return found
 
 
@@ -180,6 +183,11 @@ def _event(found: Readback, stacks: dict[int, list[Slice]], sequence: _Sequence,
         found.instants[track].append(begun)
         return
     assert event.type == BEGIN
+    for flow in event.terminating_flow_ids:
+        found.flows.pop(flow).flows.append(begun)
+    for flow in event.flow_ids:
+        assert flow not in found.flows
+        found.flows[flow] = begun
     if stack:
         stack[-1].children.append(begun)
     stack.append(begun)

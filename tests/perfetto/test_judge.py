@@ -23,6 +23,7 @@ QUERIES = {
     " from slice where name = 'Level e1m1'",
     "nested": "select distinct parent.name from slice join slice parent on slice.parent_id = parent.id"
     " where slice.name = 'Physics'",
+    "flows": "select target.name, count(*) from flow join slice target on slice_in = target.id group by 1",
     "unfinished": "select count(*) from slice where dur < 0",
 }
 
@@ -54,5 +55,6 @@ def test_the_ui_imports_a_trace_without_errors_and_shows_what_was_recorded(tmp_p
     assert said["logs"] == [["player ada scored 10", "info", "game"]]
     assert said["level"] == [[0, "src/game/level.cpp", 1]]
     assert said["nested"] == [["Simulate"]]
+    assert said["flows"] == [["decode", 12]]
     assert said["unfinished"] == [[0]]
     assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")

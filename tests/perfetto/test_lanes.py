@@ -70,6 +70,9 @@ def test_lanes_never_mis_nest_and_hold_every_span(seed: int) -> None:
         (event.time, ends[event.id], event.name, event.target) for event in begins
     )
     assert not any(s.annotations for s in lanes(found))
+    by_id = {event.id: (event.time, ends[event.id]) for event in begins}
+    linked = Counter((s.begin, s.end, c.begin, c.end) for s in lanes(found) for c in s.children + s.flows)
+    assert linked == Counter((*by_id[event.parent], *by_id[event.id]) for event in begins if event.parent)
     assert counts.async_slices == len(begins)
 
 
@@ -105,6 +108,7 @@ def test_a_child_nests_under_its_parent_and_its_overlapping_sibling_gets_a_lane_
     by_name = {slice_.name: slice_ for slice_ in lanes(found)}
     assert [child.name for child in by_name["load"].children] == ["read", "upload"]
     assert by_name["unpack"].depth == 0
+    assert [to.name for to in by_name["load"].flows] == ["unpack"]
     assert {found.tracks[slice_.track].name for slice_ in by_name.values()} == {"assets"}
 
 

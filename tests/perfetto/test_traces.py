@@ -66,6 +66,17 @@ def test_a_range_reads_only_its_blocks_and_writes_only_what_overlaps() -> None:
     assert (level.begin, level.annotations) == (base + MS, {"is_open": True})
 
 
+def test_a_long_trace_comes_in_pieces_of_a_block() -> None:
+    def largest(frames: int) -> tuple[int, int]:
+        lake, processes = play(frames)
+        chunks = [len(chunk) for chunk in write_trace(lake, [processes[0].process_id], begin=None, end=None)]
+        return max(chunks), sum(chunks)
+
+    few, many = largest(64), largest(640)
+    assert many[1] > 8 * few[1]
+    assert many[0] < 2 * few[0]
+
+
 def test_classes_choose_what_is_written() -> None:
     lake, processes = play()
     for chosen, filled in (("span", "slices"), ("metric", "counters"), ("log", "instants")):

@@ -125,9 +125,10 @@ tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const
  * sequence. Slices that were open before the first block begin where they began; those that are open after the last one
  * end at `end_utc` of tachy_perfetto_finish, annotated is_open; those whose end was lost (a gap, a missing block) end
  * at the last moment they are known to have been open, annotated end_lost. Async spans are put on lanes (tracks named
- * after their target) in which they nest, at finish, annotated is_open or begin_lost where a half is missing; counters
- * on one track per process, target and metric name; logs are instants on their thread's track (category "log"); frame
- * marks slices on tracks "Frames"; lost events instants on their thread's track (category "lost", "12 spans lost").
+ * after their target) in which they nest, at finish, annotated is_open or begin_lost where a half is missing, a flow
+ * leading from a span to its children on other lanes; counters on one track per process, target and metric name; logs
+ * are instants on their thread's track (category "log"); frame marks slices on tracks "Frames"; lost events instants on
+ * their thread's track (category "lost", "12 spans lost").
  *
  * The encoder writes the descriptors of threads (when their first block comes), lanes, counters and frames. The
  * caller's are the head packets, clocks and processes, on packet sequences 1 … 15, before the first block; the uuid and
