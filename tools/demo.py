@@ -1,8 +1,8 @@
-"""The whole way once: `make demo` starts a server, runs a simulation and a Python program against it, asks five questions in
-SQL and writes a Perfetto trace. `make demo-doom` does the same with a real game.
+"""The whole way once: `make demo` starts a server, runs a simulation and a Python program against it, asks five
+questions in SQL and writes a Perfetto trace. `make demo-doom` does the same with a real game.
 
-Writes build/demo/trace.perfetto-trace, report.json and trace.png (when Chromium is there). DEMO_SECONDS sets how long the programs
-run (10), DEMO_SERVE=1 leaves the server up on the default ports, DEMO_OUT another folder.
+Writes build/demo/trace.perfetto-trace, report.json and trace.png (when Chromium is there). DEMO_SECONDS sets how long
+the programs run (10), DEMO_SERVE=1 leaves the server up on the default ports, DEMO_OUT another folder.
 """
 
 from __future__ import annotations
@@ -21,45 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 import tachy
+
+from tools import questions
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("log", "metric", "span")
-
-COUNTS = """
-SELECT (SELECT count(*) FROM log_entries WHERE process_id IN ({ids}))
-     + (SELECT count(*) FROM measures WHERE process_id IN ({ids}))
-     + (SELECT count(*) FROM async_events WHERE process_id IN ({ids}))
-     + (SELECT count(*) FROM thread_spans WHERE process_id IN ({ids}) AND NOT is_open) AS events,
-       (SELECT count(*) FROM thread_spans WHERE process_id IN ({ids})) AS spans
-"""
-
-QUESTIONS = {
-    "How long do frames take?": """
-        SELECT exe, count(*) AS frames, round(avg(value) * 1e3, 2) AS avg_ms,
-               round(approx_percentile_cont(value, 0.99) * 1e3, 2) AS p99_ms, round(max(value) * 1e3, 2) AS worst_ms
-        FROM measures WHERE process_id IN ({ids}) AND unit = 'seconds' GROUP BY exe""",
-    "Where does the time go?": """
-        SELECT name, count(*) AS calls, round(sum(duration) / 1e6, 1) AS total_ms,
-               round(avg(duration) / 1e3, 2) AS avg_us, round(max(duration) / 1e3, 1) AS max_us
-        FROM thread_spans WHERE process_id IN ({ids}) GROUP BY name ORDER BY total_ms DESC LIMIT 8""",
-    "What ran in the worst frame?": """
-        WITH worst AS (SELECT process_id, time, value FROM measures
-                       WHERE process_id = '{main}' AND unit = 'seconds' ORDER BY value DESC LIMIT 1)
-        SELECT s.thread_name, s.name, count(*) AS calls, round(sum(s.duration) / 1e3, 1) AS us
-        FROM thread_spans s JOIN worst w ON s.process_id = w.process_id
-        WHERE s.process_id = '{main}' AND s.end <= w.time
-          AND s.begin >= w.time - arrow_cast(CAST(w.value * 1e9 AS BIGINT), 'Duration(Nanosecond)')
-        GROUP BY s.thread_name, s.name ORDER BY us DESC LIMIT 8""",
-    "What was logged, and how often?": """
-        SELECT level, target, count(*) AS lines, max(msg) AS example
-        FROM log_entries WHERE process_id IN ({ids}) GROUP BY level, target ORDER BY level, lines DESC LIMIT 8""",
-    "What did the metrics say?": """
-        SELECT name, unit, count(*) AS n, round(min(value), 3) AS min, round(avg(value), 3) AS avg,
-               round(max(value), 3) AS max
-        FROM measures WHERE process_id IN ({ids}) GROUP BY name, unit ORDER BY n DESC LIMIT 8""",
-}
+THREAD_SLICES = "SELECT count(*) FROM slice JOIN thread_track t ON track_id = t.id WHERE category != 'log'"
 
 
 def say(text: str) -> None:
@@ -89,16 +57,24 @@ def serving(data: Path, fixed_ports: bool) -> Iterator[dict[str, Any]]:
 
 def build_simulation() -> Path:
     """Builds the C++ SDK with its examples; the path of the simulation."""
-    build = ROOT / "build" / "cpp"
+    build = ROOT / "build" / "simulation"
     build.mkdir(parents=True, exist_ok=True)
-    with open(ROOT / "build" / "cpp.log", "w") as log:
+    with open(ROOT / "build" / "simulation.log", "w") as log:
         for command in (
-            ["cmake", "-S", str(ROOT / "cpp_sdk"), "-B", str(build), "-DCMAKE_BUILD_TYPE=RelWithDebInfo"],
+            [
+                "cmake",
+                "-S",
+                str(ROOT / "cpp_sdk"),
+                "-B",
+                str(build),
+                "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+                f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={build / 'bin'}",
+            ],
             ["cmake", "--build", str(build), "--target", "simulation", "-j2"],
         ):
             if subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
                 sys.exit(f"{' '.join(command)} failed: see {log.name}")
-    return next(build.rglob("simulation"))
+    return build / "bin" / "simulation"
 
 
 def run_programs(commands: dict[str, list[str]], out: Path) -> dict[str, dict[str, Any]]:
@@ -114,10 +90,10 @@ def run_programs(commands: dict[str, list[str]], out: Path) -> dict[str, dict[st
     return {name: json.loads((out / f"{name}.json").read_text()) for name in commands}
 
 
-def save_trace(http: str, ids: list[str], path: Path) -> None:
-    """One trace of all the processes, streamed to `path`."""
+def save_trace(http: str, ids: list[str], path: Path, window: dict[str, int] | None = None) -> None:
+    """One trace of all the processes, of all time or of a window {begin, end} in UTC ns, streamed to `path`."""
     url = f"{http}/api/processes/{','.join(ids)}/trace"
-    with httpx.stream("GET", url, timeout=300.0) as response, open(path, "wb") as file:
+    with httpx.stream("GET", url, params=window, timeout=300.0) as response, open(path, "wb") as file:
         if response.status_code != 200:
             sys.exit(f"{url}: {response.status_code} {response.read().decode()}")
         for chunk in response.iter_bytes():
@@ -129,11 +105,12 @@ def look_at_trace(path: Path, picture: Path) -> dict[str, Any] | None:
     if shutil.which("chromium") is None:
         say("no Chromium here, so no screenshot: open the trace at https://ui.perfetto.dev")
         return None
-    command = [sys.executable, "-m", "tests.perfetto.judge", str(path), "--png", str(picture)]
+    command = [sys.executable, "-m", "tests.perfetto.judge", str(path), "--png", str(picture), "--sql", THREAD_SLICES]
     judged = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if judged.returncode:
         sys.exit(f"the Perfetto UI found errors in the trace: {judged.stdout}")
     verdict: dict[str, Any] = json.loads(judged.stdout)
+    verdict["spans"] = verdict.pop("sql")[0][0]
     return verdict
 
 
@@ -186,16 +163,26 @@ def main() -> None:
         ids = [r["process_id"] for r in reports.values()]
         words = {"ids": ", ".join(f"'{i}'" for i in ids), "main": ids[0]}
         with tachy.connect(server["flight"]) as lake:
-            for question, sql in QUESTIONS.items():
+
+            def ask(sql: str, **more: object) -> list[dict[str, Any]]:
+                rows: list[dict[str, Any]] = lake.query(sql.format(**words, **more)).to_pylist()
+                return rows
+
+            for question, sql in (questions.OF_DOOM if doom else questions.OF_THE_DEMO).items():
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
-            counts = lake.query(COUNTS.format(**words)).to_pylist()[0]
+            counts = ask(questions.COUNTS)[0]
+            window = ask(questions.MIDDLE)[0] if doom else None
+            counts["pictured"] = ask(questions.IN_RANGE, **window)[0]["spans"] if window else counts["spans"]
 
-        trace = out / "trace.perfetto-trace"
+        trace = pictured = out / "trace.perfetto-trace"
         save_trace(server["http"], ids, trace)
         slices = count_slices(trace)
+        if window:
+            pictured = out / "window.perfetto-trace"
+            save_trace(server["http"], ids, pictured, window)
         report = report_on(reports, counts["events"], slices)
-        verdict = look_at_trace(trace, out / "trace.png")
+        verdict = look_at_trace(pictured, out / "trace.png")
         if verdict:
             report["perfetto_ui"] = verdict
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
@@ -203,9 +190,12 @@ def main() -> None:
         say(f"\n{trace} ({trace.stat().st_size / 1e6:.1f} MB, {slices} spans): open it at https://ui.perfetto.dev")
         print(json.dumps({key: value for key, value in report.items() if not isinstance(value, dict)}, indent=2))
         kept = report["events_recorded"] - report["events_dropped"]
-        if not (kept == counts["events"] and counts["spans"] == slices):
-            sys.exit(f"the figures do not add up: {kept} events kept, {counts['events']} queryable; "
-                     f"{counts['spans']} spans queryable, {slices} in the trace")
+        seen = verdict["spans"] if verdict else counts["pictured"]
+        if not (kept == counts["events"] and counts["spans"] == slices and counts["pictured"] == seen):
+            sys.exit(
+                f"the figures do not add up: {kept} events kept, {counts['events']} queryable; {counts['spans']} spans"
+                f" queryable, {slices} in the trace; {counts['pictured']} of them to be seen in the UI, {seen} seen"
+            )
         if stay:
             say(f"\nthe server stays up at {server['http']} and {server['flight']}; Ctrl-C stops it")
             with contextlib.suppress(KeyboardInterrupt):

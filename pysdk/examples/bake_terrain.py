@@ -119,8 +119,8 @@ def main() -> None:
     parser.add_argument("--report", type=Path, help="write the recorder's counts to this JSON file")
     args = parser.parse_args()
 
-    tachy.start(url=args.url, properties={"build": "demo", "tool": "terrain"})
-    logging.basicConfig(level=logging.INFO, handlers=[tachy.LoggingHandler()])
+    tachy.start(url=args.url, properties={"build": "demo", "tool": "terrain"}, logging=True)
+    logging.getLogger().setLevel(logging.INFO)
     log.info("baking on %d threads", args.threads)
     deadline = time.monotonic() + args.seconds
     workers = [
