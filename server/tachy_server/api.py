@@ -20,9 +20,10 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from tachy_server.errors import NotFound, QueryError
+from tachy_server.errors import NotFound, QueryError, TachyError
 from tachy_server.http_stream import ThreadStream, TooLarge, error_answer, error_text
 from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
+from tachy_server.running import forget_frames
 from tachy_server.slices import pieces
 from tachy_server.times import parse_time
 
@@ -213,7 +214,11 @@ def _arrow(query: Query) -> Generator[bytes, None, None]:
 
 
 def _flat(batches: Any) -> Generator[pa.RecordBatch, None, None]:
-    yield from batches
+    try:
+        yield from batches
+    except TachyError as error:
+        forget_frames(error)
+        raise
 
 
 def _rows(engine: QueryEngine, sql: str, parameters: list[pa.Scalar]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from tachy_server.connections import drop_connections
 from tachy_server.errors import QueryError, StoreError, TachyError
 from tachy_server.placeholders import number_placeholders
 from tachy_server.protobuf import Message, encode
-from tachy_server.running import STOPPING, Running
+from tachy_server.running import STOPPING, Running, forget_frames
 from tachy_server.slices import has_dictionary, pieces
 from tachy_server.statements import MAX_QUERIES, PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
 from tachy_server.times import parse_time
@@ -225,9 +225,10 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                                 yield flight.RecordBatchStream(table) if nested else piece
                             if run.reason is not None:
                                 break
-                except TachyError:
+                except TachyError as error:
                     if run.reason is None:
                         raise
+                    forget_frames(error)
                 if run.reason is not None:
                     # Not FlightCancelledError: pyarrow's clients turn that into a KeyboardInterrupt of their program.
                     kind = flight.FlightUnavailableError if run.reason == STOPPING else flight.FlightServerError
@@ -345,8 +346,10 @@ def _one_sentence() -> Iterator[None]:
     except flight.FlightError:
         raise
     except StoreError as error:
+        forget_frames(error)
         raise flight.FlightUnavailableError(_line(error)) from None
     except TachyError as error:
+        forget_frames(error)
         raise flight.FlightServerError(_line(error)) from None
     except Exception:
         log.exception("a FlightSQL call failed")

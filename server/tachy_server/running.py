@@ -18,6 +18,11 @@ POLL_SECONDS = 0.1
 STOPPING = "The server is stopping"
 
 
+def forget_frames(error: BaseException) -> None:
+    """Drop the frames that an error holds on to: while they live, so does the plan that they were running."""
+    error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
 @dataclass(eq=False)
 class Run:
     """One query on its way out; `reason` is the sentence that says why it was stopped, None while it goes on."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
+from typing import cast
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from tachy_server.api import routes
 from tachy_server.flight import FlightServer
+from tachy_server.services import Services
 from tachy_server.settings import Address, Settings
 
 from tests.wire.fake_engine import FakeEngine
@@ -31,7 +33,7 @@ def services(engine: FakeEngine) -> SimpleNamespace:
 
 @pytest.fixture
 def flight_server(services: SimpleNamespace) -> Iterator[FlightServer]:
-    server = FlightServer(services, "127.0.0.1", 0)
+    server = FlightServer(cast(Services, services), "127.0.0.1", 0)
     yield server
     server.stop()
 
@@ -44,7 +46,7 @@ def uri(flight_server: FlightServer) -> str:
 @pytest.fixture
 def http_server(services: SimpleNamespace) -> Iterator[str]:
     """The URL of an HTTP server with nothing but the routes of `api`."""
-    app = Starlette(routes=routes(services))
+    app = Starlette(routes=routes(cast(Services, services)))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

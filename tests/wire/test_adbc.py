@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import adbc_driver_flightsql
 import adbc_driver_manager
+import polars
 import pyarrow as pa
 import pytest
 from adbc_driver_flightsql import dbapi
@@ -39,7 +41,7 @@ def test_rows_come_with_their_types(connection: dbapi.Connection) -> None:
 def test_rows_can_be_fetched_one_by_one(connection: dbapi.Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute("select n, n + 1 as m from numbers where n < 3 order by n")
-        assert [column[0] for column in cursor.description] == ["n", "m"]
+        assert [column[0] for column in cursor.description or []] == ["n", "m"]
         assert cursor.fetchone() == (0, 1)
         assert cursor.fetchall() == [(1, 2), (2, 3)]
 
@@ -94,6 +96,15 @@ def test_headers_bound_time_and_rows(uri: str) -> None:
         assert _fetch(bounded, "select * from log_entries").num_rows == 3
 
 
+def test_polars_and_pandas_read_through_it(connection: dbapi.Connection) -> None:
+    sql = "select time, target, msg from log_entries where level = 1 order by time"
+    table = _fetch(connection, sql)
+    assert polars.read_database(sql, connection).to_arrow()["msg"].to_pylist() == table["msg"].to_pylist()
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        assert cursor.fetch_df()["msg"].tolist() == table["msg"].to_pylist()
+
+
 def test_objects_are_listed_to_the_last_column(connection: dbapi.Connection) -> None:
     [catalog] = connection.adbc_get_objects(depth="all").read_all().to_pylist()
     assert catalog["catalog_name"] == "tachy"
@@ -106,7 +117,9 @@ def test_objects_are_listed_to_the_last_column(connection: dbapi.Connection) -> 
 
 
 @pytest.mark.parametrize("depth", ["catalogs", "db_schemas", "tables", "columns"])
-def test_objects_are_listed_to_any_depth_and_filtered(connection: dbapi.Connection, depth: str) -> None:
+def test_objects_are_listed_to_any_depth_and_filtered(
+    connection: dbapi.Connection, depth: Literal["catalogs", "db_schemas", "tables", "columns"]
+) -> None:
     found = connection.adbc_get_objects(depth=depth, table_name_filter="log%", db_schema_filter="public").read_all()
     assert "tachy" in found["catalog_name"].to_pylist()
 

@@ -18,7 +18,7 @@ import pytest
 from pyarrow import flight
 from tachy_server import flightsql as messages
 from tachy_server.flight import FlightServer
-from tachy_server.protobuf import decode, encode
+from tachy_server.protobuf import Message, decode, encode
 from tachy_server.statements import MAX_QUERIES
 
 from tests.wire.fake_engine import FakeEngine
@@ -34,11 +34,11 @@ def _options(**headers: str) -> flight.FlightCallOptions:
     return flight.FlightCallOptions(headers=[(name.encode(), value.encode()) for name, value in headers.items()])
 
 
-def _descriptor(command: messages.Message) -> flight.FlightDescriptor:
+def _descriptor(command: Message) -> flight.FlightDescriptor:
     return flight.FlightDescriptor.for_command(messages.pack(command))
 
 
-def _ask(client: flight.FlightClient, command: messages.Message, **headers: str) -> pa.Table:
+def _ask(client: flight.FlightClient, command: Message, **headers: str) -> pa.Table:
     info = client.get_flight_info(_descriptor(command), _options(**headers))
     table = client.do_get(info.endpoints[0].ticket, _options(**headers)).read_all()
     assert table.schema == info.schema
@@ -139,7 +139,7 @@ _FAILURES: dict[str, Callable[[flight.FlightClient], object]] = {
 }
 
 
-def _put(client: flight.FlightClient, command: messages.Message) -> None:
+def _put(client: flight.FlightClient, command: Message) -> None:
     writer, _reader = client.do_put(_descriptor(command), pa.schema([("a", pa.int64())]))
     with writer:
         writer.write_batch(pa.record_batch({"a": [1]}))

@@ -124,7 +124,8 @@ def test_its_command_prints_rows(
     server: Server, recorded: Recorded, bin_folder: Path, tmp_path: Path, form: str
 ) -> None:
     sql = f"SELECT msg, level FROM log_entries WHERE process_id = '{recorded.process_id}' ORDER BY time"
-    command = [bin_folder / "micromegas-query", sql, "--begin", recorded.begin, "--end", recorded.end, "--format", form]
+    bounds = ["--begin", recorded.begin, "--end", recorded.end]
+    command: list[str | Path] = [bin_folder / "micromegas-query", sql, *bounds, "--format", form]
     output = _run(command, MICROMEGAS_ANALYTICS_URI=server.flight, HOME=str(tmp_path))
     assert "hit orc with 12 points" in output
     if form == "json":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -150,9 +151,13 @@ def test_handles_expire_when_nobody_uses_them() -> None:
     assert len(handles) == 0
 
 
+def _endless() -> Any:
+    return FakeEngine().plan("select * from endless")
+
+
 def test_a_query_stops_when_its_client_is_gone_and_is_not_asked_after_its_end() -> None:
     running = Running(poll_seconds=0.01)
-    query = FakeEngine().plan("select * from endless")
+    query = _endless()
     gone, ended, asked_late = threading.Event(), threading.Event(), threading.Event()
 
     def is_gone() -> bool:
@@ -173,7 +178,7 @@ def test_a_query_stops_when_its_client_is_gone_and_is_not_asked_after_its_end() 
 
 def test_a_query_that_is_abandoned_is_cancelled() -> None:
     running = Running()
-    query = FakeEngine().plan("select * from endless")
+    query = _endless()
     with pytest.raises(KeyError), running.watch(query, lambda: False):
         raise KeyError
     assert query.cancelled.is_set()
@@ -183,7 +188,7 @@ def test_a_query_that_is_abandoned_is_cancelled() -> None:
 def test_a_stopping_server_stops_the_queries_that_still_come() -> None:
     running = Running()
     running.close()
-    query = FakeEngine().plan("select * from endless")
+    query = _endless()
     with running.watch(query, lambda: False) as run:
         assert run.reason == "The server is stopping"
     assert query.cancelled.is_set()
