@@ -58,7 +58,9 @@ ffi = make_ffi(Path())
 
 def main() -> None:
     """Builds in place. Processes that have loaded the old extension keep it: the new one is another file."""
-    with tempfile.TemporaryDirectory(dir=ROOT / "server") as folder:
+    scratch = ROOT / "build"
+    scratch.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
         built = Path(make_ffi(ROOT).compile(tmpdir=folder))
         os.replace(built, ROOT / "server/tachy_server" / built.name)
 

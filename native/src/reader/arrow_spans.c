@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "arrow.h"
-#include "decode_spans.h"
 #include "error.h"
 
 static int overlaps(const tachy_read_options *options, int64_t begin, int64_t end) {
@@ -76,7 +75,7 @@ tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const v
   if (!options) options = &everything;
   tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
   if (status) return status;
-  status = tachy_decode_spans_utc(&block, options, &rows, error);
+  status = tachy_decode_spans(&block, options, &rows, error);
   if (!status) {
     const uint64_t closed = rows.count;
     if ((options->open_end && !append_open(&block, options, &rows)) || !tachy_arrow_start(&arrow, rows.count)) {

@@ -119,8 +119,6 @@ typedef struct tachy_span_rows { /* in the order of their ends */
   uint32_t *depth;
   int64_t *id;     /* 1-based number of the begin in the stream */
   int64_t *parent; /* 0: root, -1: lost */
-  uint64_t *begin_ticks;
-  uint64_t *end_ticks;
   int64_t *begin_utc;
   int64_t *end_utc;
   uint64_t *thread_first; /* thread_count + 1: rows of thread t are thread_first[t] … thread_first[t + 1] - 1 */
@@ -142,7 +140,6 @@ typedef struct tachy_async_rows {
   uint32_t *site;
   uint32_t *depth;
   uint8_t *kind; /* 0 begin, 1 end */
-  uint64_t *ticks;
   int64_t *utc;
   uint64_t *id;
   uint64_t *parent; /* 0: none */
@@ -163,7 +160,6 @@ typedef struct tachy_log_rows {
   uint32_t *thread;
   uint32_t *site;
   uint32_t *set; /* index of a property set, or TACHY_NO_SET */
-  uint64_t *ticks;
   int64_t *utc;
   uint64_t *arg_first; /* count + 1: arguments of row i are args[arg_first[i]] … args[arg_first[i + 1] - 1] */
   tachy_log_arg *args; /* text is as it was sent: not yet known to be UTF-8 */
@@ -186,7 +182,6 @@ typedef struct tachy_metric_rows {
   uint32_t *thread;
   uint32_t *site; /* its kind says what bits are */
   uint32_t *set;
-  uint64_t *ticks;
   int64_t *utc;
   uint64_t *bits; /* int64, or IEEE 754 double for TACHY_SITE_METRIC_F64; ticks for _TICKS and _FRAME */
   tachy_gap *gaps;

@@ -13,12 +13,10 @@ static tachy_read_status allocate(const tachy_block *block, tachy_async_rows *ro
   rows->site = malloc(n * sizeof *rows->site);
   rows->depth = malloc(n * sizeof *rows->depth);
   rows->kind = malloc(n * sizeof *rows->kind);
-  rows->ticks = malloc(n * sizeof *rows->ticks);
   rows->utc = malloc(n * sizeof *rows->utc);
   rows->id = malloc(n * sizeof *rows->id);
   rows->parent = malloc(n * sizeof *rows->parent);
-  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->ticks || !rows->utc || !rows->id ||
-      !rows->parent) {
+  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->utc || !rows->id || !rows->parent) {
     return tachy_read_no_memory(error);
   }
   return TACHY_READ_OK;
@@ -57,7 +55,6 @@ static tachy_read_status decode(const tachy_block *block, const tachy_read_optio
       rows->site[i] = (uint32_t)site;
       rows->depth[i] = (uint32_t)depth;
       rows->kind[i] = (uint8_t)kind;
-      rows->ticks[i] = ticks;
       rows->utc[i] = utc;
       rows->id[i] = id;
       rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
@@ -85,7 +82,6 @@ void tachy_async_rows_free(tachy_async_rows *rows) {
   free(rows->site);
   free(rows->depth);
   free(rows->kind);
-  free(rows->ticks);
   free(rows->utc);
   free(rows->id);
   free(rows->parent);

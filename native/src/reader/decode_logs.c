@@ -80,13 +80,11 @@ static tachy_read_status allocate(const tachy_block *block, tachy_log_rows *rows
   rows->thread = malloc(n * sizeof *rows->thread);
   rows->site = malloc(n * sizeof *rows->site);
   rows->set = malloc(n * sizeof *rows->set);
-  rows->ticks = malloc(n * sizeof *rows->ticks);
   rows->utc = malloc(n * sizeof *rows->utc);
   rows->arg_first = malloc(n * sizeof *rows->arg_first);
   rows->args = malloc((args + 1) * sizeof *rows->args);
   rows->gaps = tachy_row_gaps(block);
-  if (!rows->thread || !rows->site || !rows->set || !rows->ticks || !rows->utc || !rows->arg_first || !rows->args ||
-      !rows->gaps) {
+  if (!rows->thread || !rows->site || !rows->set || !rows->utc || !rows->arg_first || !rows->args || !rows->gaps) {
     return tachy_read_no_memory(error);
   }
   return TACHY_READ_OK;
@@ -110,7 +108,6 @@ static tachy_read_status decode(const tachy_block *block, tachy_row_walk *walk, 
     rows->thread[i] = walk->thread;
     rows->site[i] = walk->row_site;
     rows->set[i] = walk->row_set;
-    rows->ticks[i] = walk->ticks;
     rows->utc[i] = walk->utc;
     rows->arg_first[i] = arg_count;
     for (int a = 0; a < count; a++) rows->args[arg_count++] = taken[a];
@@ -135,7 +132,6 @@ void tachy_log_rows_free(tachy_log_rows *rows) {
   free(rows->thread);
   free(rows->site);
   free(rows->set);
-  free(rows->ticks);
   free(rows->utc);
   free(rows->arg_first);
   free(rows->args);

@@ -20,11 +20,10 @@ static tachy_read_status allocate(const tachy_block *block, tachy_metric_rows *r
   rows->thread = malloc(n * sizeof *rows->thread);
   rows->site = malloc(n * sizeof *rows->site);
   rows->set = malloc(n * sizeof *rows->set);
-  rows->ticks = malloc(n * sizeof *rows->ticks);
   rows->utc = malloc(n * sizeof *rows->utc);
   rows->bits = malloc(n * sizeof *rows->bits);
   rows->gaps = tachy_row_gaps(block);
-  if (!rows->thread || !rows->site || !rows->set || !rows->ticks || !rows->utc || !rows->bits || !rows->gaps) {
+  if (!rows->thread || !rows->site || !rows->set || !rows->utc || !rows->bits || !rows->gaps) {
     return tachy_read_no_memory(error);
   }
   return TACHY_READ_OK;
@@ -56,7 +55,6 @@ static tachy_read_status decode(const tachy_block *block, tachy_row_walk *walk, 
     rows->thread[i] = walk->thread;
     rows->site[i] = walk->row_site;
     rows->set[i] = walk->row_set;
-    rows->ticks[i] = walk->ticks;
     rows->utc[i] = walk->utc;
     rows->bits[i] = bits;
   }
@@ -84,7 +82,6 @@ void tachy_metric_rows_free(tachy_metric_rows *rows) {
   free(rows->thread);
   free(rows->site);
   free(rows->set);
-  free(rows->ticks);
   free(rows->utc);
   free(rows->bits);
   free(rows->gaps);

@@ -12,7 +12,7 @@ tachy_gap *tachy_row_gaps(const tachy_block *block) {
 static void enter_thread(tachy_row_walk *w, uint32_t thread) {
   w->thread = thread;
   w->left = w->block->threads[thread].rows;
-  w->next_ticks = w->block->threads[thread].base_ticks;
+  w->ticks = w->block->threads[thread].base_ticks;
 }
 
 tachy_read_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
@@ -61,7 +61,7 @@ tachy_read_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t
       const uint64_t lost = tachy_uint_next(&w->gap_count);
       if (w->gap_count.bad) return tachy_read_fail(error, "a gap row has no count");
       if (thread_wanted) {
-        const int64_t utc = tachy_ticks_to_utc(&block->header, block->rate, w->next_ticks);
+        const int64_t utc = tachy_ticks_to_utc(&block->header, block->rate, w->ticks);
         gaps[(*gap_count)++] = (tachy_gap){at, lost, w->thread, 0, utc};
       }
       continue;
@@ -69,8 +69,7 @@ tachy_read_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t
     if (site > block->site_count || set > block->set_count) {
       return tachy_read_fail(error, "a row names a site or a property set that is not there");
     }
-    w->next_ticks += delta * block->header.tick_unit;
-    w->ticks = w->next_ticks;
+    w->ticks += delta * block->header.tick_unit;
     w->utc = tachy_ticks_to_utc(&block->header, block->rate, w->ticks);
     w->row_site = (uint32_t)site - 1u;
     w->row_set = set ? (uint32_t)set - 1u : TACHY_NO_SET;

@@ -11,11 +11,10 @@ typedef struct tachy_row_walk {
   tachy_uint_cursor time;
   tachy_uint_cursor set;
   tachy_uint_cursor gap_count;
-  uint32_t thread;     /* index */
-  uint64_t left;       /* rows of this thread */
-  uint64_t next_ticks; /* of the row before */
-  uint64_t ticks;      /* of the row that tachy_row_next found, and so on: */
-  int64_t utc;
+  uint32_t thread;   /* index */
+  uint64_t left;     /* rows of this thread */
+  uint64_t ticks;    /* of the row before, or base_ticks */
+  int64_t utc;       /* of the row that tachy_row_next found, and so on: */
   uint32_t row_site; /* index into the sites */
   uint32_t row_set;  /* or TACHY_NO_SET */
   int wanted;        /* whether the options ask for it */

@@ -4,8 +4,6 @@
  * one loop without a branch on the data's shape (trees are irregular; mispredicted branches were half of the time)
  * turns them into begins, ends and ids, then ticks become UTC. Parents come from a second walk, backward, in which the
  * last row seen at depth d - 1 is the parent. */
-#include "decode_spans.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,10 +132,6 @@ static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
   w->ended = ended;
   to_utc(w->block, leads, w->rows->begin_utc + at, count);
   to_utc(w->block, tails, w->rows->end_utc + at, count);
-  if (w->rows->begin_ticks) {
-    memcpy(w->rows->begin_ticks + at, leads, count * sizeof *leads);
-    memcpy(w->rows->end_ticks + at, tails, count * sizeof *tails);
-  }
   return 1;
 }
 
@@ -209,10 +203,6 @@ static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, 
     rows->parent[kept] = rows->parent[i];
     rows->begin_utc[kept] = rows->begin_utc[i];
     rows->end_utc[kept] = rows->end_utc[i];
-    if (rows->begin_ticks) {
-      rows->begin_ticks[kept] = rows->begin_ticks[i];
-      rows->end_ticks[kept] = rows->end_ticks[i];
-    }
     kept++;
   }
   for (; gap < rows->gap_count; gap++) rows->gaps[gap].row = kept;
@@ -315,7 +305,7 @@ static tachy_read_status check_columns(const tachy_block *block, tachy_read_erro
 }
 
 /* Memory for every row of the chosen thread, and the lists of open spans. */
-static tachy_read_status allocate(const tachy_block *block, int64_t thread, int ticks, tachy_span_rows *rows,
+static tachy_read_status allocate(const tachy_block *block, int64_t thread, tachy_span_rows *rows,
                                   tachy_read_error *error) {
   uint64_t count = 0;
   uint64_t open_start = 0;
@@ -338,8 +328,6 @@ static tachy_read_status allocate(const tachy_block *block, int64_t thread, int 
   rows->parent = malloc(n * sizeof *rows->parent);
   rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
   rows->end_utc = malloc(n * sizeof *rows->end_utc);
-  rows->begin_ticks = ticks ? malloc(n * sizeof *rows->begin_ticks) : NULL;
-  rows->end_ticks = ticks ? malloc(n * sizeof *rows->end_ticks) : NULL;
   rows->thread_first = malloc(threads * sizeof *rows->thread_first);
   rows->gaps = malloc((block->columns[TACHY_COLUMN_GAP_COUNT].count + 1) * sizeof *rows->gaps);
   rows->open_start = malloc((open_start + 1) * sizeof *rows->open_start);
@@ -347,8 +335,8 @@ static tachy_read_status allocate(const tachy_block *block, int64_t thread, int 
   rows->open_start_first = malloc(threads * sizeof *rows->open_start_first);
   rows->open_end_first = malloc(threads * sizeof *rows->open_end_first);
   if (!rows->thread || !rows->site || !rows->depth || !rows->id || !rows->parent || !rows->begin_utc ||
-      !rows->end_utc || (ticks && (!rows->begin_ticks || !rows->end_ticks)) || !rows->thread_first || !rows->gaps ||
-      !rows->open_start || !rows->open_end || !rows->open_start_first || !rows->open_end_first) {
+      !rows->end_utc || !rows->thread_first || !rows->gaps || !rows->open_start || !rows->open_end ||
+      !rows->open_start_first || !rows->open_end_first) {
     return tachy_read_no_memory(error);
   }
   const tachy_read_status status =
@@ -381,13 +369,13 @@ static tachy_read_status walk_block(walk *w, const tachy_read_options *options, 
   return TACHY_READ_OK;
 }
 
-static tachy_read_status decode(const tachy_block *block, const tachy_read_options *options, int ticks,
-                                tachy_span_rows *rows, tachy_read_error *error) {
+tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
+                                     tachy_read_error *error) {
   static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
   if (!options) options = &everything;
   memset(rows, 0, sizeof *rows);
   tachy_read_status status = check_columns(block, error);
-  if (!status) status = allocate(block, options->thread, ticks, rows, error);
+  if (!status) status = allocate(block, options->thread, rows, error);
   walk *w = status ? NULL : calloc(1, sizeof *w);
   if (!status && !w) status = tachy_read_no_memory(error);
   if (!status) {
@@ -400,24 +388,12 @@ static tachy_read_status decode(const tachy_block *block, const tachy_read_optio
   return status;
 }
 
-tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
-                                     tachy_read_error *error) {
-  return decode(block, options, 1, rows, error);
-}
-
-tachy_read_status tachy_decode_spans_utc(const tachy_block *block, const tachy_read_options *options,
-                                         tachy_span_rows *rows, tachy_read_error *error) {
-  return decode(block, options, 0, rows, error);
-}
-
 void tachy_span_rows_free(tachy_span_rows *rows) {
   free(rows->thread);
   free(rows->site);
   free(rows->depth);
   free(rows->id);
   free(rows->parent);
-  free(rows->begin_ticks);
-  free(rows->end_ticks);
   free(rows->begin_utc);
   free(rows->end_utc);
   free(rows->thread_first);
