@@ -180,7 +180,7 @@ def test_unknown_columns_are_skipped() -> None:
 def test_a_short_log_cannot_become_endless_text() -> None:
     process = Process()
     thread = process.thread("main")
-    for at in range(200_000):
+    for at in range(2_000):
         thread.log(at, "x" * 100_000)
     block = next(iter(process.blocks(codec="none")))
     assert "far larger" in refuse(block.data, 1)
@@ -228,7 +228,7 @@ def test_batches_are_refused_in_a_sentence() -> None:
         batch + b"12345678": "says that it has",
         batch[:70] + b"!" + batch[71:]: "does not match its hash",
         batch[:-9] + b"\xff" + batch[-8:]: "does not match its hash",
-        process.batch([*blocks, b"12345678"])[:0] or process.batch([blocks[0].data, other.blocks()[0].data]): "another",
+        process.batch([blocks[0], other.blocks()[0]]): "another process",
         process.batch([blocks[0].data[:-8]]): "cut short",
         process.batch(blocks, description=b"[]"): "JSON object",
         process.batch(blocks, description=b"\xff"): "not JSON",
