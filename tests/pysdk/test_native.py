@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -206,3 +208,30 @@ tachy.metric("m", 1, colour=2)
 @pytest.mark.long
 def test_recording_stays_within_its_budget() -> None:
     assert overhead.main() == 0
+
+
+@pytest.mark.long
+def test_recording_is_clean_under_address_and_undefined_sanitizers(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "pysdk", tmp_path / "pysdk", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    shutil.copytree(ROOT / "native", tmp_path / "native")
+    env = {
+        **os.environ,
+        "TACHY_CFLAGS": "-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1",
+        "LDFLAGS": "-fsanitize=address,undefined",
+    }
+    subprocess.run([sys.executable, str(tmp_path / "pysdk/build_native.py")], env=env, check=True, capture_output=True)
+    libraries = [
+        subprocess.run(["cc", f"-print-file-name={name}"], capture_output=True, text=True, check=True).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    env |= {
+        "LD_PRELOAD": " ".join(libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # CPython keeps what it has at its end
+        "PYTHONMALLOC": "malloc",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path / "pysdk"), str(ROOT / "server"), str(ROOT)]),
+    }
+    tests = [f"tests/pysdk/test_{name}.py" for name in ("spans", "metrics", "async_spans", "logging", "sender", "life")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "runtime error" not in done.stdout + done.stderr
