@@ -16,7 +16,7 @@ import pyarrow
 def main(uri: str, process_id: str, begin_text: str, end_text: str, folder: str) -> None:
     begin, end = (datetime.datetime.fromisoformat(text) for text in (begin_text, end_text))
     client = micromegas.connect(uri)
-    seen: dict = {}
+    seen: dict[str, object] = {}
 
     frame = client.query(
         f"SELECT time, level, target, msg FROM log_entries WHERE process_id = '{process_id}' ORDER BY time", begin, end
@@ -64,7 +64,8 @@ def main(uri: str, process_id: str, begin_text: str, end_text: str, folder: str)
         f"SELECT property_get(properties, 'build') AS build FROM processes WHERE process_id = '{process_id}'"
     )["build"].iloc[0]
 
-    seen["errors"] = {}
+    errors: dict[str, str | None] = {}
+    seen["errors"] = errors
     for name, call in {
         "sql": lambda: client.query("SELECT nothing FROM log_entries"),
         "stream": lambda: list(client.query_stream("SELECT * FROM nowhere")),
@@ -73,9 +74,9 @@ def main(uri: str, process_id: str, begin_text: str, end_text: str, folder: str)
     }.items():
         try:
             call()
-            seen["errors"][name] = None
+            errors[name] = None
         except Exception as error:
-            seen["errors"][name] = f"{type(error).__name__}: {error}"
+            errors[name] = f"{type(error).__name__}: {error}"
     print(json.dumps(seen))
 
 
