@@ -203,4 +203,9 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (tachy.TachyError, httpx.HTTPError) as error:
+        sys.exit(f"the demo stopped: {error}")

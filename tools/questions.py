@@ -15,13 +15,6 @@ SELECT name, count(*) AS calls, round(sum(duration) / 1e6, 1) AS total_ms,
        round(avg(duration) / 1e3, 2) AS avg_us, round(max(duration) / 1e3, 1) AS max_us
 FROM thread_spans WHERE process_id IN ({ids}) GROUP BY name ORDER BY total_ms DESC LIMIT 8"""
 
-OWN_TIME = """
-SELECT s.name, count(*) AS calls, round((sum(s.duration) - sum(coalesce(c.inner_ns, 0))) / 1e6, 1) AS own_ms
-FROM thread_spans s LEFT JOIN
-     (SELECT parent, stream_id, sum(duration) AS inner_ns FROM thread_spans
-      WHERE process_id = '{main}' GROUP BY parent, stream_id) c ON c.parent = s.id AND c.stream_id = s.stream_id
-WHERE s.process_id = '{main}' GROUP BY s.name ORDER BY own_ms DESC LIMIT 8"""
-
 OF_THE_DEMO = {
     "How long do frames take?": """
         SELECT exe, count(*) AS frames, round(avg(value) * 1e3, 2) AS avg_ms,
@@ -52,7 +45,11 @@ OF_DOOM = {
                round(max(duration) / 1e6, 2) AS worst_ms
         FROM thread_spans WHERE process_id = '{main}' AND name = 'D_RunFrame'""",
     "Where does the time go?": WHERE_THE_TIME_GOES,
-    "Which functions keep it for themselves?": OWN_TIME,
+    "Which functions hitch?": """
+        SELECT name, count(*) AS calls, round(avg(duration) / 1e3, 2) AS avg_us,
+               round(max(duration) / 1e3, 1) AS max_us, round(max(duration) / avg(duration)) AS times_slower
+        FROM thread_spans WHERE process_id = '{main}' GROUP BY name HAVING count(*) > 1000
+        ORDER BY times_slower DESC LIMIT 8""",
     "What ran in the worst frame?": """
         WITH worst AS (SELECT stream_id, begin, "end" FROM thread_spans
                        WHERE process_id = '{main}' AND name = 'D_RunFrame' ORDER BY duration DESC LIMIT 1)
