@@ -24,6 +24,8 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._closing = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tachy-query", daemon=True)
         self._thread.start()
 
@@ -33,20 +35,26 @@ class Loop:
         async def run() -> Any:
             return await step()
 
-        return asyncio.run_coroutine_threadsafe(run(), self._loop)
+        with self._lock:
+            if self._closing:
+                raise QueryError("the server is stopping")
+            return asyncio.run_coroutine_threadsafe(run(), self._loop)
 
     def close(self) -> None:
         """Stop the thread; what runs is cancelled."""
-        if self._loop.is_closed():
-            return
+        with self._lock:
+            if self._closing:
+                return
+            self._closing = True
 
         async def finish() -> None:
             tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if tasks:
+                await asyncio.wait(tasks, timeout=5)
 
-        asyncio.run_coroutine_threadsafe(finish(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(finish(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -75,6 +83,8 @@ def read(
                         raise
         except StopAsyncIteration:
             return
+        except concurrent.futures.CancelledError:
+            raise QueryError("the server is stopping") from None
         finally:
             future.cancel()
         yield batch.to_pyarrow()

@@ -62,7 +62,7 @@ def _callback(function: TableFunction, context: SessionContext, session: Session
     # The context owns what is registered in it; a reference back would be a circle that no collector sees.
     reference = weakref.ref(context)
 
-    def call(*arguments: Any) -> DataFusionTable:  # noqa: ANN401 - datafusion.Expr
+    def call(*arguments: Any) -> DataFusionTable:
         alive = reference()
         assert alive is not None, "a query keeps its context"
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 import uuid
+import weakref
 
 import pyarrow as pa
 import pytest
@@ -208,6 +210,30 @@ def test_memory_is_limited_and_a_sort_spills(make_world: MakeWorld) -> None:
     tiny = make_world(query_memory=1 << 20)
     message = _fails(tiny, "SELECT v FROM range(0, 3000000) t(v) ORDER BY v DESC")
     assert "query_memory" in message
+
+
+def test_a_query_of_an_engine_that_closes_ends_with_an_error(make_world: MakeWorld) -> None:
+    world = make_world(query_cache=0)
+    play(world, processes=2, blocks=20)
+    world.lake.delay = 0.05
+    query = world.engine.plan("SELECT count(*) FROM log_entries")
+    threading.Timer(0.2, world.engine.close).start()
+    with pytest.raises(QueryError, match="stopping"):
+        list(query.batches())
+    with pytest.raises(QueryError, match="stopping"):
+        world.query("SELECT 1")
+
+
+def test_a_query_leaves_nothing_behind(world: World) -> None:
+    context = world.engine.plan("SELECT 1")._context
+    gone = weakref.ref(context)
+    query = world.engine.plan("SELECT count(*) FROM view_instance('log_entries', 'global')")
+    list(query.batches())
+    other = weakref.ref(query._context)
+    del context, query
+    gc.collect()
+    assert gone() is None
+    assert other() is None
 
 
 def test_many_queries_at_once_get_their_own_answers(world: World) -> None:
