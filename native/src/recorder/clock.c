@@ -5,11 +5,13 @@
 
 #include "../os/os.h"
 
-enum { READINGS = 16, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256 };
+enum { READINGS = 16, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256, SETTLE_NS = 250000000 };
 
 static tachy_clock_pair begin;
 static uint64_t begin_monotonic;
-static uint64_t frequency; /* atomic */
+static int64_t measured;        /* UTC at the last reading, as the system's clock has it */
+static tachy_clock_pair newest; /* what tachy_clock_now said last */
+static uint64_t frequency;      /* atomic */
 static uint64_t step = 1;
 static int stated;
 static unsigned refined;
@@ -66,13 +68,21 @@ void tachy_clock_start(void) {
     hz = rate(ticks - begin.ticks, monotonic - begin_monotonic);
   }
   TACHY_STORE(&frequency, hz);
+  newest = begin;
 }
 
 tachy_clock_pair tachy_clock_now(void) {
-  tachy_clock_pair now;
   uint64_t monotonic = 0;
+  tachy_clock_pair now;
   now.ticks = read_pair(&monotonic);
-  now.utc = utc_at(monotonic);
+  measured = utc_at(monotonic);
+  /* A reading is some 20 ns off. Over a short interval that would bend the clock, and spans that began before it would
+   * be dated by the bent one: so the nominal rate leads, and the readings correct it within SETTLE_NS. */
+  const double elapsed = (double)(now.ticks - newest.ticks) * 1e9 / (double)TACHY_LOAD(&frequency);
+  const double error = (double)(measured - newest.utc) - elapsed;
+  const double weight = elapsed < SETTLE_NS ? elapsed / SETTLE_NS : 1.0;
+  now.utc = newest.utc + (int64_t)(elapsed + error * weight);
+  newest = now;
   return now;
 }
 
@@ -82,7 +92,7 @@ uint64_t tachy_clock_frequency(void) { return TACHY_LOAD(&frequency); }
 
 void tachy_clock_refine(tachy_clock_pair now) {
   static const int64_t after[] = {1000000000, 10000000000};
-  const int64_t elapsed = now.utc - begin.utc;
+  const int64_t elapsed = measured - begin.utc;
   if (stated || refined == 2 || elapsed < after[refined]) return;
   refined++;
   TACHY_STORE(&frequency, rate(now.ticks - begin.ticks, (uint64_t)elapsed));
