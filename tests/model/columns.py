@@ -23,9 +23,14 @@ ASYNC_KIND, ASYNC_TIME, ASYNC_SITE, ASYNC_ID, ASYNC_PARENT, ASYNC_DEPTH = range(
 ENCODINGS = {STRING_BYTES: BYTES, LOG_TEXT_BYTES: BYTES, VALUE_F64: F64, LOG_F64: F64}  # the others: UINT
 
 
+def wrap(value: int) -> int:
+    """The signed number of 64 bits that the value is modulo 2^64."""
+    return ((value & MASK) ^ (1 << 63)) - (1 << 63)
+
+
 def zigzag(value: int) -> int:
     """zz of a value that is taken modulo 2^64."""
-    signed = ((value & MASK) ^ (1 << 63)) - (1 << 63)
+    signed = wrap(value)
     return ((signed << 1) ^ (signed >> 63)) & MASK
 
 

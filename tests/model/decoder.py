@@ -253,7 +253,7 @@ class BlockDecoder:
             if site.kind == 3:
                 value = body.double(c.VALUE_F64)
             else:
-                last_values[number] = last_values.get(number, 0) + body.signed(c.VALUE_INT)
+                last_values[number] = c.wrap(last_values.get(number, 0) + body.signed(c.VALUE_INT))
                 value = float(last_values[number])
             if site.kind in (4, 5):
                 value, unit = value * self.rate / 1e9, "seconds"
