@@ -2,8 +2,8 @@
 
     python bake_terrain.py --seconds 10 --url http://127.0.0.1:9000
 
-Every tile is value noise in five octaves, a few thousand drops of hydraulic erosion and a normal map; tiles are spans with
-their stages inside, their roughness and height are metrics, what looks wrong is logged.
+Every tile is value noise in five octaves, a few thousand drops of hydraulic erosion and a normal map; tiles are spans
+with their stages inside, their roughness and height are metrics, what looks wrong is logged.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ little more. What is passed as `extra` becomes properties.
 from __future__ import annotations
 
 import logging
-import threading
 
 from tachy.recorder import log_at
 
@@ -38,8 +37,14 @@ class LoggingHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Filters and emits; never raises."""
-        if threading.get_ident() in own_threads or not self.filter(record):
+        if record.thread in own_threads:
             return False
+        if self.filters:
+            kept: object = self.filter(record)
+            if not kept:
+                return False
+            if isinstance(kept, logging.LogRecord):  # since 3.12 a filter may replace it
+                record = kept
         self.emit(record)
         return True
 
@@ -56,9 +61,11 @@ class LoggingHandler(logging.Handler):
             properties = None
             if len(fields) > _usual:
                 properties = {k: v for k, v in fields.items() if k not in _OWN} or None
-            log_at(record.name, level_of(record.levelno), record.pathname, record.lineno, text, properties)
+            level = _LEVELS.get(record.levelno) or level_of(record.levelno)
+            log_at(record.name, level, record.pathname, record.lineno, text, properties)
         except Exception:
             self.handleError(record)
 
 
+_LEVELS = {number: level_of(number) for number in (10, 20, 30, 40, 50)}
 _usual = len(logging.makeLogRecord({}).__dict__)
