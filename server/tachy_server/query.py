@@ -143,6 +143,8 @@ class Query:
         """Run it. Raises QueryError with one line, also when it is cancelled or takes too long, and StoreError."""
         deadline = time.monotonic() + self._seconds
         left = math.inf if self._limit is None else self._limit
+        running: Any = None
+        failure: TachyError | None = None
         try:
             self._session.check()
             if self._session.unbound:
@@ -158,9 +160,13 @@ class Query:
                 if left <= 0:
                     break
         except Exception as error:
-            raise _told(self._session.failure or error) from None
+            failure = _told(self._session.failure or error)
         finally:
             self._session.cancelled.set()
+            running = None
+        if failure is not None:
+            # Raised here, it holds neither the first error nor the frames of the stream, which would go on computing.
+            raise failure.with_traceback(None)
 
     def cancel(self) -> None:
         """Stop it: `batches` raises soon."""
