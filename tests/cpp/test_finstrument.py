@@ -142,6 +142,45 @@ def test_a_stripped_program_has_addresses_for_names(tmp_path: Path) -> None:
     assert len({row["name"] for row in spans}) == 9
 
 
+def test_many_functions_on_many_threads(tmp_path: Path) -> None:
+    """More functions than the table of sites begins with, found for the first time by several threads at once."""
+    count, threads = 6000, 4
+    functions = "\n".join(f"static int f{i}(int n) {{ return n + {i}; }}" for i in range(count))
+    calls = "\n".join(f"  sum += f{i}(sum);" for i in range(count))
+    source = tmp_path / "many.c"
+    source.write_text(f"""#include <pthread.h>
+        {functions}
+        static void *all(void *unused) {{ int sum = 0;\n{calls}\n return unused ? unused : (void *)(long)(sum | 1); }}
+        int main(void) {{
+          pthread_t threads[{threads}];
+          for (int i = 0; i < {threads}; i++) pthread_create(&threads[i], 0, all, 0);
+          for (int i = 0; i < {threads}; i++) pthread_join(threads[i], 0);
+          return 0;
+        }}""")
+    library = next(programs().rglob("libtachy_finstrument.so"))
+    program = tmp_path / "many"
+    run(["gcc", "-O0", "-finstrument-functions", "-pthread", source, library, f"-Wl,-rpath,{library.parent}",
+         f"-Wl,-rpath-link,{library.parent / 'native'}", "-o", program])  # fmt: skip
+    _, sink, report = trace(program, tmp_path)
+    names = Counter(row["name"] for row in sink.rows("span"))
+    assert names == {**{f"f{i}": threads for i in range(count)}, "all": threads, "main": 1}
+    assert report["sites"] == count + 2
+
+
+def test_functions_of_a_plugin_have_names(tmp_path: Path) -> None:
+    source = tmp_path / "plugin.c"
+    source.write_text("static int hidden(int n) { return n * 2; }\nint plugin(int n) { return hidden(n) + 1; }\n")
+    plugin = tmp_path / "plugin.so"
+    run(["gcc", "-O0", "-fPIC", "-shared", "-finstrument-functions", source, "-o", plugin])
+    printed, sink, _ = trace(programs() / "loads_plugin", tmp_path, str(plugin))
+    assert printed == "7\n"
+    assert {(row["name"], row["target"], row["filename"]) for row in sink.rows("span")} == {
+        ("main", "loads_plugin", ""),
+        ("plugin", "plugin.so", ""),
+        ("hidden", "plugin.so", "plugin.c"),
+    }
+
+
 def test_an_empty_url_records_nothing(tmp_path: Path) -> None:
     run([programs() / "calls_c"], env={"TACHY_URL": "", "TACHY_REPORT": str(tmp_path / "report.json")}, timeout=20)
     assert not (tmp_path / "report.json").exists()
