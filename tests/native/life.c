@@ -131,7 +131,7 @@ static void forks(void) {
       tachy_batch *batch;
       int ended;
       if (tachy_flush(0) != 0) _exit(3); /* nobody has taken it */
-      if ((batch = tachy_batch_take(1000, &ended)) == NULL) _exit(4);
+      if ((batch = tachy_batch_take(20000, &ended)) == NULL) _exit(4);
       events = tachy_batch_block_count(batch);
       tachy_batch_done(batch, TACHY_SENT);
       tachy_stop(100);

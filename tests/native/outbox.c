@@ -13,6 +13,12 @@ static void record(int count) {
   }
 }
 
+/* Asks for a cut and waits until so many batches have been made; nobody sends them. */
+static void wait_for_batches(uint64_t count) {
+  CHECK(tachy_flush(1) == 0);
+  while (get_stats().batches < count) sleep_ms(1);
+}
+
 static void nobody_takes(void) {
   CHECK(tachy_start(NULL) == TACHY_OK);
   record(1000);
@@ -30,8 +36,7 @@ static void overflow(void) {
   CHECK(tachy_start(&config) == TACHY_OK);
   for (int i = 0; i < 10; i++) {
     record(4000);
-    tachy_flush(0);
-    sleep_ms(20);
+    wait_for_batches((uint64_t)i + 1);
     CHECK(get_stats().outbox_bytes <= 60000);
   }
   const tachy_stats before = get_stats();
@@ -44,9 +49,9 @@ static void overflow(void) {
 static void retry(void) {
   CHECK(tachy_start(NULL) == TACHY_OK);
   record(100);
-  CHECK(tachy_flush(1) == 0);
+  wait_for_batches(1);
   record(50);
-  CHECK(tachy_flush(1) == 0);
+  wait_for_batches(2);
   uint8_t id[16];
   uint64_t size;
   tachy_batch *batch = tachy_batch_take(1000, NULL);
@@ -79,7 +84,7 @@ static void retry(void) {
 static void replaced(void) {
   CHECK(tachy_start(NULL) == TACHY_OK);
   record(100);
-  CHECK(tachy_flush(1) == 0);
+  wait_for_batches(1);
   tachy_batch *const batch = tachy_batch_take(1000, NULL);
   CHECK(batch != NULL && tachy_batch_block_count(batch) == 3);
   uint64_t size;
@@ -117,7 +122,7 @@ static void stop_waits(void) {
   team t = {.count = 0};
   CHECK(tachy_start(NULL) == TACHY_OK);
   record(100);
-  CHECK(tachy_flush(1) == 0);
+  wait_for_batches(1);
   tachy_batch *batch = tachy_batch_take(1000, NULL);
   team_add(&t, stop_slowly, NULL);
   sleep_ms(50);

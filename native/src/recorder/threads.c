@@ -163,9 +163,21 @@ void tachy_threads_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
   tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
-  /* The other threads are not here; the next session may have their slots. */
+  /* No thread has a slot any more. Their rings were copied while others wrote: nothing in them is to be read. */
   for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
-    if (TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE) continue;
-    TACHY_STORE(&slot->state, TACHY_SLOT_EXITED);
+    for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+      tachy_ring_back *const back = &slot->back[i];
+      slot->tail[i] = tachy_slot_ring(slot, (tachy_class)i)->head;
+      tachy_slot_ring(slot, (tachy_class)i)->limit = slot->tail[i];
+      back->pending = 0;
+      back->lost_depth = TACHY_NO_DEPTH;
+      slot->front[i].told = slot->front[i].emitted = back->lost;
+      slot->streams[i] = NULL;
+    }
+    slot->seen_async_lost = slot->async_lost;
+    slot->seen_too_deep = slot->too_deep;
+    slot->seen_mismatched = slot->mismatched;
+    slot->seen_backwards = slot->backwards;
+    TACHY_STORE(&slot->state, TACHY_SLOT_FREE);
   }
 }
