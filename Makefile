@@ -14,10 +14,10 @@ NATIVE := $(shell find native pysdk/native -name '*.[ch]' 2>/dev/null)
 PYTEST := $(VENV)/pytest -n 2 --dist loadgroup
 
 demo: setup-demo build/extensions
-	$(VENV)/python tools/demo.py
+	$(VENV)/python -m tools.demo
 
 demo-doom: setup-doom build/extensions
-	$(VENV)/python tools/demo.py --doom
+	$(VENV)/python -m tools.demo --doom
 
 test: setup-test build/extensions
 	$(PYTEST) -m 'not long'

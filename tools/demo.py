@@ -100,12 +100,14 @@ def save_trace(http: str, ids: list[str], path: Path, window: dict[str, int] | N
             file.write(chunk)
 
 
-def look_at_trace(path: Path, picture: Path) -> dict[str, Any] | None:
-    """What the real Perfetto UI says of the trace, and a picture of it; None without Chromium."""
+def look_at_trace(path: Path, picture: Path, window: dict[str, int] | None) -> dict[str, Any] | None:
+    """What the real Perfetto UI says of the trace, and a picture of it or of a window; None without Chromium."""
     if shutil.which("chromium") is None:
         say("no Chromium here, so no screenshot: open the trace at https://ui.perfetto.dev")
         return None
     command = [sys.executable, "-m", "tests.perfetto.judge", str(path), "--png", str(picture), "--sql", THREAD_SLICES]
+    if window:
+        command += ["--visible", str(window["begin"]), str(window["end"])]
     judged = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     if judged.returncode:
         sys.exit(f"the Perfetto UI found errors in the trace: {judged.stdout}")
@@ -182,7 +184,7 @@ def main() -> None:
             pictured = out / "window.perfetto-trace"
             save_trace(server["http"], ids, pictured, window)
         report = report_on(reports, counts["events"], slices)
-        verdict = look_at_trace(pictured, out / "trace.png")
+        verdict = look_at_trace(pictured, out / "trace.png", window)
         if verdict:
             report["perfetto_ui"] = verdict
         (out / "report.json").write_text(json.dumps(report, indent=2) + "\n")
