@@ -121,7 +121,7 @@ def test_guards_in_an_instrumented_program_nest_with_its_functions(tmp_path: Pat
     _, sink, report = trace(programs() / "mixed", tmp_path)
     spans = {(row["thread"], row["id"]): row for row in sink.rows("span")}
     mine = {key: row for key, row in spans.items() if "tachy::" not in row["name"] and "std::" not in row["name"]}
-    parents = Counter()
+    parents: Counter[tuple[str, str]] = Counter()
     for row in mine.values():
         parent = spans.get((row["thread"], row["parent"]))
         parents[row["name"].split("::")[-1], parent["name"].split("::")[-1] if parent else ""] += 1

@@ -65,7 +65,7 @@ def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
           TACHY_FRAME();
           return 0;
         }""")
-    command = [compiler, "-std=c++17", *STRICT, "-DTACHY_DISABLED", source]
+    command: list[str | Path] = [compiler, "-std=c++17", *STRICT, "-DTACHY_DISABLED", source]
     run([*command, "-O2", "-c", "-o", tmp_path / "game.o"])
     symbols = run(["nm", tmp_path / "game.o"])
     assert "tachy" not in symbols

@@ -46,6 +46,6 @@ def test_the_simulation_is_clean(sanitizer: str, tmp_path: Path) -> None:
     program = simulation(sanitizer, *FLAGS[sanitizer])
     report = tmp_path / "report.json"
     with Sink() as sink:
-        command = [program, "--seconds", "2", "--threads", "4", "--bodies", "800", "--url", sink.url]
+        command: list[str | Path] = [program, "--seconds", "2", "--threads", "4", "--bodies", "800", "--url", sink.url]
         run([*command, "--report", report], env=OPTIONS, timeout=120)
         assert sink.events() == json.loads(report.read_text())["recorded"]

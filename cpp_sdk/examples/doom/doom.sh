@@ -85,12 +85,12 @@ while [ ! -s "$out/display.$$" ]; do
   sleep 0.05
 done
 
-# A ring of 64 MiB: half a second of the game, should the machine be busy elsewhere.
+# A ring of 32 MiB: a third of a second of the game, should the machine be busy elsewhere.
 # The demo ends with a "fatal error" that tells its time, and with status 255: that is how the game reports it.
 rm -f "$out/report.json"
 begin=$(date +%s%N)
 env HOME="$out/home" XDG_DATA_HOME="$out/home" DISPLAY=":$(cat "$out/display.$$")" SDL_VIDEODRIVER=x11 SDL_RENDER_DRIVER=software \
-  TACHY_URL="$url" TACHY_REPORT="$out/report.json" TACHY_SPAN_RING_BYTES="${TACHY_SPAN_RING_BYTES:-67108864}" \
+  TACHY_URL="$url" TACHY_REPORT="$out/report.json" TACHY_SPAN_RING_BYTES="${TACHY_SPAN_RING_BYTES:-33554432}" \
   TACHY_STOP_TIMEOUT_MS="${TACHY_STOP_TIMEOUT_MS:-60000}" \
   "$out/$variant/src/chocolate-doom" -timedemo demo1 -nogui -nosound -window -iwad "$wad" >"$out/play.log" 2>&1 || true
 end=$(date +%s%N)
