@@ -33,8 +33,9 @@ LIFE = [
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
 SITES = ["levels", "interned", "unloaded", "concurrent_levels"]
-# Starting threads after a multi-threaded fork is what the thread sanitizer does not support.
-UNKNOWN_TO_THREAD_SANITIZER = {"forks"}
+# The child of fork() starts a thread, which the thread sanitizer does not support, and under which the address sanitizer
+# of gcc 12 may wait for ever: its allocator's locks are copied as another thread held them.
+UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name != "forks"]
 
 
 @dataclass
@@ -90,14 +91,12 @@ def run(scenario: str, folder: Path) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("scenario", [*RECORDING, *LIFE, *OUTBOX, *SITES])
+@pytest.mark.parametrize("scenario", UNDER_SANITIZERS)
 def test_clean_under_address_and_undefined_sanitizers(scenario: str, tmp_path: Path) -> None:
     execute(scenario, tmp_path, ADDRESS)
 
 
-@pytest.mark.parametrize(
-    "scenario", [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name not in UNKNOWN_TO_THREAD_SANITIZER]
-)
+@pytest.mark.parametrize("scenario", UNDER_SANITIZERS)
 def test_clean_under_thread_sanitizer(scenario: str, tmp_path: Path) -> None:
     execute(scenario, tmp_path, THREAD)
 
