@@ -33,8 +33,8 @@ LIFE = [
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
 SITES = ["levels", "interned", "unloaded", "concurrent_levels"]
-# The child of fork() starts a thread, which the thread sanitizer does not support, and under which the address sanitizer
-# of gcc 12 may wait for ever: its allocator's locks are copied as another thread held them.
+# The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
+# sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
 UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name != "forks"]
 
 
