@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.perfetto import readback
 from tests.serving import Server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,8 @@ def test_make_demo_adds_up(tmp_path: Path) -> None:
     assert report["events_recorded"] == report["events_queryable"] > 10_000
     assert report["spans_in_trace"] > 1_000
     assert report["perfetto_ui"]["errors"] == []
+    found = readback.read((tmp_path / "demo/trace.perfetto-trace").read_bytes())
+    assert len(found.thread_slices) == report["spans_in_trace"]
     assert (tmp_path / "demo/trace.png").stat().st_size > 10_000
     for question in ("How long do frames take?", "Where does the time go?"):
         assert question in printed
