@@ -304,6 +304,7 @@ class Ingest:
         outcome_known = True
         try:
             with connection.transaction():
+                metadata.be_durable(connection)
                 claimed = metadata.claim_batches(connection, [batch.head for batch in batches], now)
                 fresh = [batch for batch in batches if batch.head.batch_id in claimed]
                 if fresh:

@@ -22,6 +22,11 @@ ON CONFLICT (batch_id) DO NOTHING
 RETURNING batch_id
 """
 
+# Somebody else's PostgreSQL may have it off, for all or for our user; other values are as durable as `on`, or more.
+_BE_DURABLE = """
+SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
 _INSERT_SEGMENTS = """
 INSERT INTO segments (class, key, size, insert_time)
 SELECT u.class, u.key, u.size, %s FROM unnest(%s::smallint[], %s::text[], %s::bigint[]) AS u(class, key, size)
@@ -29,7 +34,8 @@ RETURNING key, segment_id
 """
 
 # What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
-# after a new one. A state other than `running` is final.
+# after a new one. A state other than `running` is final. insert_time and last_update_time enclose those of the blocks,
+# whatever the order in which groups with a `now` on either side of midnight commit.
 _UPSERT_PROCESSES = """
 INSERT INTO processes AS p (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
     tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, insert_time, last_update_time,
@@ -45,6 +51,7 @@ ON CONFLICT (process_id) DO UPDATE SET
     state = CASE WHEN p.state = 'running' THEN excluded.state ELSE p.state END,
     properties = CASE WHEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true)
         THEN excluded.properties ELSE p.properties END,
+    insert_time = least(p.insert_time, excluded.insert_time),
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
     last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
     last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
@@ -160,6 +167,11 @@ class BlockPlace:
     offset: int
     size: int
     head: BlockHead
+
+
+def be_durable(connection: Connection) -> None:
+    """The transaction's commit returns when it is on disk, whatever the default is."""
+    connection.execute(_BE_DURABLE)
 
 
 def claim_batches(connection: Connection, batches: Iterable[BatchHead], now: int) -> set[uuid.UUID]:

@@ -44,6 +44,8 @@ _OPTIONS = {
     "max_wal_senders": "0",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
+    "fsync": "on",
+    "full_page_writes": "on",
     "synchronous_commit": "on",
     "jit": "off",
     "io_method": "sync",
