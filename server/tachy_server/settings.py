@@ -96,10 +96,19 @@ def _count(text: str) -> int:
 
 
 def _number(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value < float("inf"):
         raise ValueError("write a number, 0 or more")
     return value
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise ValueError("write the name of a folder; `.` is the current one")
+    return Path(text).expanduser()
 
 
 def _roles(text: str) -> tuple[str, ...]:
@@ -111,7 +120,7 @@ def _roles(text: str) -> tuple[str, ...]:
 
 
 TEXT = Kind("text", str)
-PATH = Kind("folder", lambda text: Path(text).expanduser())
+PATH = Kind("folder", _path)
 ADDRESS = Kind("host:port", _address)
 SIZE = Kind("bytes", _size, _show_size)
 COUNT = Kind("count", _count)
