@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool
 from tachy_server.errors import SettingsError, StoreError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -97,7 +97,7 @@ class Database:
         """A pooled autocommit connection. Raises StoreError when there is none within 10 s, or when it breaks."""
         try:
             connection = self._pool.getconn()
-        except PoolTimeout as error:
+        except psycopg.OperationalError as error:  # the pool's own errors are of this kind: timeout, closed
             raise StoreError(f"no connection to PostgreSQL: {one_line(error)}") from None
         try:
             yield connection
