@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from tachy_server.database import Connection, Database, day_of
+from tachy_server.errors import NotFound, StoreError
 from tachy_server.store import Store
 
 _READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
@@ -124,13 +125,27 @@ class Lake:
             rows = [row for row in rows if not threads[row.process_id].isdisjoint(row.threads)][:limit]
         return rows
 
+    def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
+        """The newest block of a process and class that ends before `time`; it knows what was open then."""
+        with self.connection() as connection:
+            days = _days(connection, [process_id])
+            if days is None:
+                return None
+            query = (
+                f"SELECT {_COLUMNS} FROM blocks WHERE class = %s AND process_id = %s AND insert_day BETWEEN %s AND %s "
+                "AND end_time < %s ORDER BY sequence DESC LIMIT 1"
+            )
+            with connection.cursor(binary=True) as cursor:
+                row = cursor.execute(query.encode(), [cls, process_id, *days, time]).fetchone()
+        return None if row is None else _block_row(*row)
+
     def read_block(self, row: BlockRow) -> memoryview:
-        """The whole block as stored; its hash is for whoever decodes it. Raises StoreError or NotFound."""
-        return self.store.read(row.segment_key, row.offset, row.size)
+        """The whole block as stored; its hash is for whoever decodes it. Raises StoreError."""
+        return self._bytes(row.segment_key, row.offset, row.size)
 
     def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
         """Every row with its bytes, in the order given. Neighbours in a segment come with one read; a few reads are in
-        flight, and at most two windows of 32 MiB in memory. Raises StoreError or NotFound.
+        flight, and at most two windows of 32 MiB in memory. Raises StoreError.
         """
         ahead: collections.deque[tuple[Sequence[BlockRow], list[Future[_Reads]]]] = collections.deque()
         try:
@@ -165,7 +180,7 @@ class Lake:
     def _read(self, window: Sequence[BlockRow], group: list[int]) -> _Reads:
         first = window[group[0]]
         end = max(window[index].offset + window[index].size for index in group)
-        data = self.store.read(first.segment_key, first.offset, end - first.offset)
+        data = self._bytes(first.segment_key, first.offset, end - first.offset)
         return [
             (
                 index,
@@ -173,6 +188,12 @@ class Lake:
             )
             for index in group
         ]
+
+    def _bytes(self, key: str, offset: int, size: int) -> memoryview:
+        try:
+            return self.store.read(key, offset, size)
+        except NotFound:  # nobody asked for a segment: it is the store that has lost what the metadata speak of
+            raise StoreError(f"the store has lost the segment {key}") from None
 
 
 _Reads = list[tuple[int, memoryview]]

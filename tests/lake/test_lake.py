@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tachy_server.errors import NotFound
+from tachy_server.errors import StoreError
 from tachy_server.lake import BlockRow, Lake
 from tachy_server.reader import block_id, stream_id
 
@@ -125,7 +125,7 @@ def test_a_missing_segment_is_said_so(lake: Lake, process: Process, ingest_serve
     ingest_server.post(lost.batch())
     (row,) = lake.select_blocks(SPAN, process_ids=[lost.process_id])
     lake.store.remove(row.segment_key)
-    with pytest.raises(NotFound, match=row.segment_key):
+    with pytest.raises(StoreError, match=row.segment_key):
         list(lake.read_blocks([row]))
     with lake.connection() as connection:
         connection.execute("DELETE FROM blocks WHERE process_id = %s", (lost.process_id,))
