@@ -187,8 +187,13 @@ async def _serve(
     server = _HttpServer(config, ready)
 
     def stop() -> None:
-        server.force_exit = server.should_exit  # the second signal does not wait for open requests
+        if server.should_exit:
+            server.force_exit = True
+            return
         server.should_exit = True
+        print("tachy: stopping, what has been received is made durable first", flush=True)
+        if server.server_state.tasks:
+            print(f"tachy: open requests have {_GRACE_SECONDS} s to end; a second signal ends them now", flush=True)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -203,7 +208,6 @@ async def _serve(
     finally:
         file.unlink(missing_ok=True)
         partitions.cancel()
-    print("tachy: stopping, what has been received is made durable first", flush=True)
 
 
 async def _keep_partitions(services: Services) -> None:
