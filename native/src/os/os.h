@@ -1,12 +1,25 @@
 /* The seam to the operating system: the only functions through which the recorder reaches it. One folder per system
- * implements them (posix/). Nothing here is called on the hot path; a slow path may map, prefault and name a thread. */
+ * implements them: posix/, and null/ for anything else, where no session can start. Nothing here is called on the hot
+ * path; a slow path may map, prefault and name a thread. */
 #ifndef TACHY_SRC_OS_OS_H
 #define TACHY_SRC_OS_OS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+/* The build may say which one (-DTACHY_OS_NULL). */
+#if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_NULL)
+#if defined(__unix__) || defined(__APPLE__)
+#define TACHY_OS_POSIX
+#else
+#define TACHY_OS_NULL
+#endif
+#endif
+#if defined(TACHY_OS_POSIX)
 #include "posix/types.h"
+#else
+#include "null/types.h"
+#endif
 
 /* Memory: NULL when there is none. allocate and resize do not clear. */
 void *tachy_os_allocate(size_t size);
