@@ -25,6 +25,7 @@ from tachy_server.http_stream import ThreadStream, TooLarge, error_answer, error
 from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.running import forget_frames
 from tachy_server.slices import pieces
+from tachy_server.statement_size import check_statement_size
 from tachy_server.times import parse_time
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class _Api:
         sql = body.get("sql")
         if not isinstance(sql, str) or not sql.strip():
             raise QueryError('The body needs "sql", the text of one SELECT statement.')
+        check_statement_size(sql)
         preserve = body.get("preserve_dictionary", False)
         if not isinstance(preserve, bool):
             raise QueryError("preserve_dictionary must be true or false.")

@@ -25,6 +25,7 @@ from tachy_server.placeholders import number_placeholders
 from tachy_server.protobuf import Message, encode
 from tachy_server.running import STOPPING, Running, forget_frames
 from tachy_server.slices import has_dictionary, pieces
+from tachy_server.statement_size import check_statement_size
 from tachy_server.statements import MAX_QUERIES, PREPARED_PREFIX, TICKET_PREFIX, Handles, Planned, Prepared, Range
 from tachy_server.times import parse_time
 
@@ -186,6 +187,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
         return Planned(sql, bounds, parameters, self._query(sql, bounds, parameters))
 
     def _query(self, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Query:
+        check_statement_size(sql)
         return self._engine.plan(
             sql,
             begin=bounds.begin,

@@ -1,0 +1,41 @@
+"""How large a statement from outside may be.
+
+Every operator, join and UNION of a chain is one level of DataFusion's tree. It walks that tree by recursion, in time
+that grows with the square of the depth, and 5,000 levels (of UNION; 20,000 of `1+1+…`) overflow the stack of the thread
+and end the whole server (DataFusion 55). Parentheses are no danger: the parser itself refuses more than 50.
+To check: pytest tests/wire/test_statement_size.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tachy_server.errors import QueryError
+
+MAX_WORDS = 4_000
+
+_COUNTED = re.compile(
+    r"""
+    [eE]'(?:[^'\\]|''|\\.)*'?       # text with backslash escapes
+    | '(?:[^']|'')*'?               # text
+    | --[^\n]* | /\*.*?\*/          # comments
+    | [0-9][0-9_.]*(?:[eE][+-]?[0-9]+)?  # numbers; letters after them are words
+    | ( "(?:[^"]|"")*"? | `[^`]*`?  # names
+      | [A-Za-z_][A-Za-z_0-9]*      # words
+      | [^\s(),;.]                  # operators, character by character
+      )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def check_statement_size(sql: str) -> None:
+    """Raises QueryError for more than MAX_WORDS words and operators; values, and lists of them, do not count."""
+    count = 0
+    for match in _COUNTED.finditer(sql):
+        count += match[1] is not None
+        if count > MAX_WORDS:
+            raise QueryError(
+                f"The statement has more than {MAX_WORDS} words and operators; "
+                "write long chains of OR as IN (…), and long UNIONs as VALUES or several statements."
+            )
