@@ -16,8 +16,8 @@ class Stats:
     """Of the running session, or of the last one. Events are counted by class: "log", "metric", "span".
 
     recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox, or
-    refused by the server. sent, of these: acknowledged by the server. Sizes are bytes, collector_ns is CPU time,
-    frequency is ticks per second.
+    refused by the server. sent, of these: acknowledged by the server. refused: times that a span's name or a set of
+    properties found no room. Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
@@ -35,6 +35,7 @@ class Stats:
     clock_backwards: int
     too_deep: int
     mismatched: int
+    refused: int
     frequency: int
     clock: str
 
@@ -53,7 +54,7 @@ def stats() -> Stats:
 
     numbers = (
         "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes threads sites "
-        "clock_backwards too_deep mismatched frequency"
+        "clock_backwards too_deep mismatched refused frequency"
     )
     return Stats(
         process_id=UUID(bytes=bytes(raw.process_id)),

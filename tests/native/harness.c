@@ -81,8 +81,9 @@ void team_join(team *t) {
 }
 
 static void run(const char *name) {
-  const scenario *const all[] = {recording_scenarios, life_scenarios, outbox_scenarios, site_scenarios};
-  for (int i = 0; i < 4; i++) {
+  const scenario *const all[] = {recording_scenarios, life_scenarios, outbox_scenarios, site_scenarios,
+                                 random_scenarios};
+  for (int i = 0; i < 5; i++) {
     for (const scenario *s = all[i]; s->name; s++) {
       if (strcmp(s->name, name) != 0) continue;
       s->run();

@@ -282,6 +282,33 @@ static void metrics(void) {
   CHECK(end_session().clock_backwards == 1);
 }
 
+/* Ticks from elsewhere may be anything: what lies in the future is now, what lies in the past is where the thread is.
+ */
+static void strange_times(void) {
+  TACHY_DEFINE_SPAN(span, "strange", "span");
+  TACHY_DEFINE_INT_METRIC(metric, "strange", "metric", "");
+  static const uint64_t strange[] = {0,
+                                     1,
+                                     INT64_MAX,
+                                     (uint64_t)INT64_MAX + 1,
+                                     TACHY_CONTROL_FIRST,
+                                     UINT64_MAX - 5,
+                                     TACHY_CONTROL_GAP,
+                                     TACHY_CONTROL_PAD,
+                                     UINT64_MAX};
+  enum { COUNT = sizeof strange / sizeof *strange };
+  begin_session(NULL);
+  tachy_span_end(tachy_span_begin(&span));
+  for (int i = 0; i < COUNT; i++) {
+    tachy_metric_at(&metric, 0, strange[i], (uint64_t)i);
+    for (int k = 0; k < COUNT; k++) tachy_span_complete(&span, strange[i], strange[k]);
+  }
+  tachy_span_end(tachy_span_begin(&span));
+  const tachy_stats stats = end_session();
+  CHECK(stats.sent[TACHY_CLASS_METRIC] == COUNT);
+  CHECK(stats.sent[TACHY_CLASS_SPAN] == COUNT * COUNT + 2);
+}
+
 static void *live_shortly(void *argument) {
   TACHY_DEFINE_SPAN(site, "churn", "life");
   TACHY_DEFINE_LOG(note, "churn", TACHY_LEVEL_INFO, "");
@@ -354,6 +381,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_across_threads", async_across_threads},
                                         {"logs", logs},
                                         {"metrics", metrics},
+                                        {"strange_times", strange_times},
                                         {"thread_churn", thread_churn},
                                         {"cuts_under_load", cuts_under_load},
                                         {NULL, NULL}};

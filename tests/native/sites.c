@@ -88,6 +88,32 @@ static void *record_levels(void *argument) {
   return NULL;
 }
 
+/* What has no number is counted, and costs no memory however often it is asked for. */
+static void refused(void) {
+  TACHY_DEFINE_INT_METRIC(metric, "refused", "metric", "");
+  begin_session(NULL);
+  const uint64_t before = get_stats().refused;
+  uint32_t first = 0;
+  for (int i = 0; i < 65535 + 3; i++) {
+    char value[32];
+    snprintf(value, sizeof value, "%d", i);
+    const tachy_property pair = {"number", value};
+    const uint32_t set = tachy_property_set(&pair, 1);
+    if (i == 0) first = set;
+    CHECK((set == 0) == (i >= 65535));
+  }
+  CHECK(get_stats().refused == before + 3);
+  const tachy_property known = {"number", "0"};
+  CHECK(tachy_property_set(&known, 1) == first);
+  tachy_property many[33];
+  for (int i = 0; i < 33; i++) many[i] = known;
+  CHECK(tachy_property_set(many, 33) == 0);
+  CHECK(get_stats().refused == before + 4);
+  tachy_metric_int(&metric, 65535, 1);
+  tachy_metric_int(&metric, 4000000, 2); /* nobody gave this number */
+  end_session();
+}
+
 static void *switch_levels(void *argument) {
   (void)argument;
   for (int i = 0; i < 2000; i++) tachy_set_level(i % 2 ? TACHY_LEVEL_TRACE : TACHY_LEVEL_ERROR);
@@ -110,5 +136,6 @@ static void concurrent_levels(void) {
 const scenario site_scenarios[] = {{"levels", levels},
                                    {"interned", interned},
                                    {"unloaded", unloaded},
+                                   {"refused", refused},
                                    {"concurrent_levels", concurrent_levels},
                                    {NULL, NULL}};

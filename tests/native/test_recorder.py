@@ -25,14 +25,15 @@ PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
     "one_thread", "two_threads", "eight_threads", "full_rings", "full_ring_alone", "exact_counts", "long_spans",
-    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "metrics", "thread_churn", "cuts_under_load",
+    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "metrics", "strange_times", "thread_churn",
+    "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "forks",
     "names_and_properties",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
-SITES = ["levels", "interned", "unloaded", "concurrent_levels"]
+SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
 # The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
 # sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
 UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name != "forks"]
@@ -66,13 +67,13 @@ def build(sanitizer: str) -> Path:
     return folder / "tests"
 
 
-def execute(scenario: str, folder: Path, sanitizer: str) -> str:
-    """Runs a scenario, which writes its batches to `folder`/batches; its output."""
+def execute(scenario: str, folder: Path, sanitizer: str, variables: dict[str, str] | None = None) -> str:
+    """Runs a scenario, which writes its batches to `folder`/batches; its output. variables: of its environment."""
     programs = build(sanitizer)
     plugin = str(programs / "librecorder_plugin.so")
     command = [str(programs / "recorder_tests"), scenario, str(folder / "batches"), plugin]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
-    environment["TSAN_OPTIONS"] = "halt_on_error=1"
+    environment |= {"TSAN_OPTIONS": "halt_on_error=1", **(variables or {})}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -242,6 +243,18 @@ def test_metrics_keep_every_bit(tmp_path: Path) -> None:
     assert [row["value"] for row in rows[:5]] == [-(2.0**63), 2.0**63, -1.0, -0.5, float("inf")]
     assert rows[5]["unit"] == "seconds"
     assert rows[5]["time"] == rows[6]["time"]
+
+
+def test_times_from_elsewhere_never_lie_ahead(tmp_path: Path) -> None:
+    session = run("strange_times", tmp_path).session
+    for block in session.blocks:
+        assert block.head.end_ticks <= block.head.ticks1
+    assert [row["value"] for row in session.rows(METRIC)] == list(range(9))
+
+
+def test_property_sets_without_a_number_are_counted(tmp_path: Path) -> None:
+    rows = run("refused", tmp_path).session.rows(METRIC)
+    assert [json.loads(row["properties"]) for row in rows] == [{"number": "65534"}, {}]
 
 
 def test_short_lived_threads_each_have_a_stream(tmp_path: Path) -> None:

@@ -68,20 +68,22 @@ typedef struct tachy_config {
   const tachy_property *properties; /* of the process */
   size_t property_count;
   tachy_level level;          /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
-  uint32_t span_ring_bytes;   /* per thread that records spans; a power of two; default 1 MiB */
+  uint32_t span_ring_bytes;   /* per thread that records spans; a power of two, 4 KiB to 1 GiB; default 1 MiB */
   uint32_t metric_ring_bytes; /* default 256 KiB */
   uint32_t log_ring_bytes;    /* default 256 KiB */
   uint32_t flush_ms;          /* the longest that an event waits for its block; default 1000 */
-  uint32_t block_events;      /* a block with so many events is cut at once; default 1048576 */
+  uint32_t block_events;      /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
   uint64_t outbox_bytes;      /* blocks that wait for the sender; beyond it the oldest spans are dropped and counted;
                                  default 64 MiB */
 } tachy_config;
 
-/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. */
+/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a
+ * ring's size, a level, a property without a key or a parent_process_id that cannot be, and beyond 256 properties. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
 /* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
- * done with it. What is left then is dropped and counted. */
+ * done with it. What is left then is dropped and counted; a batch that is taken still counts once it is done. Returns
+ * at once when nothing runs or another thread is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -91,7 +93,7 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
 /* Of the running session, or of the last one. */
 typedef struct tachy_stats {
   uint8_t process_id[16];
-  uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record */
+  uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */
   uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox, or refused by the server */
   uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
   uint64_t batches;
@@ -105,13 +107,14 @@ typedef struct tachy_stats {
   uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
   uint64_t mismatched;      /* scopes ended out of order, repaired */
-  uint64_t frequency;       /* ticks per second */
-  const char *clock;        /* "tsc", "cntvct", "os" */
+  uint64_t refused;   /* times that a site or a property set got no number: tachy_site_intern, tachy_property_set */
+  uint64_t frequency; /* ticks per second */
+  const char *clock;  /* "tsc", "cntvct", "os" */
 } tachy_stats;
 
 TACHY_API void tachy_get_stats(tachy_stats *stats);
 
-/* Adds or replaces a property of the process; travels with the next batch. */
+/* Adds or replaces a property of the process; travels with the next batch. Ignored beyond 256. */
 TACHY_API void tachy_set_process_property(const char *key, const char *value);
 
 /* Names the calling thread, in traces and in SQL. Default: the operating system's name for it. */
@@ -156,7 +159,7 @@ TACHY_API tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level,
                                         const char *file, uint32_t line, const char *unit);
 
 /* A set of properties for logs and metrics, by value: equal sets give the same number. Takes a lock: keep the number.
- * At most 65535 sets, of 32 pairs; 0 (no properties) when that is exceeded. */
+ * At most 65535 sets, of 32 pairs; 0 (no properties) when that is exceeded, and counted (tachy_stats.refused). */
 TACHY_API uint32_t tachy_property_set(const tachy_property *pairs, size_t count);
 
 /* Recording: see hot.h for the inline functions ------------------------------------------------------------------ */
@@ -186,7 +189,8 @@ TACHY_API void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, co
                               const uint32_t *sizes);
 
 /* The time of an event that was taken elsewhere, in ticks: for adapters of other loggers and profilers. Must not lie
- * before an event that the thread has already recorded in the class (it is raised to that). */
+ * before an event that the thread has already recorded in the class (it is raised to that), nor after now (it is
+ * lowered to that). */
 TACHY_API void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks);
 TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits);
 

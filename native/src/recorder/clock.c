@@ -75,6 +75,8 @@ tachy_clock_pair tachy_clock_now(void) {
   uint64_t monotonic = 0;
   tachy_clock_pair now;
   now.ticks = read_pair(&monotonic);
+  /* a counter that a suspended machine set back: time stands still until it has caught up */
+  if (now.ticks < newest.ticks) now.ticks = newest.ticks;
   measured = utc_at(monotonic);
   /* A reading is some 20 ns off. Over a short interval that would bend the clock, and spans that began before it would
    * be dated by the bent one: so the nominal rate leads, and the readings correct it within SETTLE_NS. */

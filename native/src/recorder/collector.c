@@ -5,7 +5,7 @@
 #include "outbox.h"
 #include "ring.h"
 
-enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4 };
+enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4, BLOCK_BYTES = 16 << 20 };
 
 typedef struct collector {
   tachy_channel channels[TACHY_CLASSES];
@@ -19,7 +19,7 @@ typedef struct collector {
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_bell bell;       /* wakes the collector */
-static uint32_t asleep;          /* atomic: whether ringing is worth it */
+static uint32_t rung;            /* atomic: and will look at the rings once more; one ring is enough */
 static tachy_os_condition reply; /* who asked it for a cut */
 static uint64_t cuts_wanted;
 static uint64_t cuts_made;
@@ -33,6 +33,7 @@ void tachy_collector_unlock(void) { tachy_os_unlock(&mutex); }
 
 void tachy_collector_init(void) {
   tachy_os_bell_init(&bell);
+  TACHY_STORE(&rung, 0);
   tachy_os_condition_init(&reply);
 }
 
@@ -203,17 +204,16 @@ static void free_channels(collector *c) {
   }
 }
 
+/* Also while it is awake: it may have read this ring already. Sequentially consistent, so that either the collector
+ * sees what was published before, or we see that it must be rung again. */
 void tachy_collector_hurry(void) {
-  if (!TACHY_LOAD(&asleep)) return;
-  TACHY_STORE(&asleep, 0);
-  tachy_os_ring(&bell);
+  if (__atomic_exchange_n(&rung, 1, __ATOMIC_SEQ_CST) == 0) tachy_os_ring(&bell);
 }
 
 /* Sleeps until it is time, or somebody asks. Returns 1 when the session stops. */
 static int wait_for_work(uint64_t deadline) {
-  TACHY_STORE(&asleep, 1);
   tachy_os_wait_bell(&bell, deadline);
-  TACHY_STORE(&asleep, 0);
+  __atomic_exchange_n(&rung, 0, __ATOMIC_SEQ_CST);
   tachy_os_lock(&mutex);
   const int stop = stopping;
   tachy_os_unlock(&mutex);
@@ -236,10 +236,18 @@ static void confirm(uint64_t ticket) {
   tachy_os_unlock(&mutex);
 }
 
+/* Bytes of logs' texts, the part of a block that its number of events does not bound. */
+static uint64_t text_bytes(const tachy_channel *channel) {
+  uint64_t size = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) size += s->text.size;
+  return size;
+}
+
 static unsigned full_classes(const collector *c) {
   unsigned classes = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    if (c->channels[cls].events >= c->block_events) classes |= 1u << cls;
+    const tachy_channel *const channel = &c->channels[cls];
+    if (channel->events >= c->block_events || text_bytes(channel) >= BLOCK_BYTES) classes |= 1u << cls;
   }
   return classes;
 }

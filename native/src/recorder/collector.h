@@ -12,8 +12,8 @@ void tachy_collector_stop(void);
 /* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */
 int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal);
 
-/* From a thread whose ring is half full: wakes the collector if it sleeps. Takes no lock; a system call at most once
- * per half a ring. */
+/* From a thread whose ring is half full: wakes the collector, or makes it look once more. Takes no lock; a system call
+ * at most once per half a ring. */
 void tachy_collector_hurry(void);
 
 /* Around fork(). */

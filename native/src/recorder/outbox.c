@@ -10,7 +10,7 @@ static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
 static tachy_batch *first; /* by ordinal: those that wait, and those that are taken */
 static uint64_t limit;
-static uint64_t waiting; /* bytes of the blocks of batches that are not taken */
+static uint64_t waiting; /* bytes of batches that are not taken */
 static uint64_t session;
 static uint64_t ordinal;
 static int closed; /* nothing is put any more; 2: nothing is taken back either */
@@ -23,8 +23,9 @@ void tachy_outbox_lock(void) { tachy_os_lock(&mutex); }
 void tachy_outbox_unlock(void) { tachy_os_unlock(&mutex); }
 void tachy_outbox_init(void) { tachy_os_condition_init(&changed); }
 
+/* The memory that a batch holds, nearly. */
 static uint64_t size_of(const tachy_batch *batch) {
-  uint64_t size = 0;
+  uint64_t size = sizeof *batch + batch->description.size + batch->bytes.size;
   for (const tachy_block *block = batch->blocks; block; block = block->next) size += tachy_block_size(block);
   return size;
 }
@@ -51,12 +52,13 @@ static int drop_block(tachy_batch *batch, tachy_class cls) {
   while (*link && (*link)->head->cls != cls) link = &(*link)->next;
   tachy_block *const block = *link;
   if (!block) return 0;
+  waiting -= size_of(batch);
   *link = block->next;
   batch->block_count--;
-  waiting -= tachy_block_size(block);
   lost_blocks[cls] += block->head->events;
   tachy_block_free(block);
   tachy_batch_changed(batch);
+  waiting += size_of(batch);
   return 1;
 }
 
@@ -250,6 +252,7 @@ void tachy_get_stats(tachy_stats *out) {
   tachy_os_unlock(&mutex);
   out->threads = tachy_slots_attached();
   out->sites = tachy_registry_site_count();
+  out->refused = tachy_registry_refused();
   out->frequency = tachy_clock_frequency();
   out->clock = tachy_clock_name();
 }

@@ -32,9 +32,14 @@ const tachy_site_entry *tachy_registry_site(uint32_t number);
 const tachy_set_entry *tachy_registry_set(uint32_t number);
 tachy_string tachy_registry_string(uint32_t number);
 uint32_t tachy_registry_site_count(void);
+/* Sites and sets that got no number, since the process began. */
+uint64_t tachy_registry_refused(void);
 
 /* Switches every site according to the level, or all of them off. */
 void tachy_registry_switch(int on, tachy_level level);
+
+/* Under the lock: one more got none. */
+void tachy_registry_refuse(void);
 
 /* Around fork(). */
 void tachy_registry_lock(void);

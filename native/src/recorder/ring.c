@@ -21,7 +21,8 @@ uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, ui
   const uint64_t gap = back->pending ? sizeof(tachy_gap_record) : 0;
   uint64_t at = ring->head;
   if (back->size - (at & mask) < gap + size) at = (at & ~mask) + back->size;
-  if (at - tail >= back->size / 2) tachy_collector_hurry();
+  /* once it is full: not for every event that is lost, the bell is one cache line for all threads */
+  if (at - tail >= back->size / 2 && back->pending % 64 == 0) tachy_collector_hurry();
   if (at + gap + size - tail > back->size) return NULL;
   if (at != ring->head) *(uint64_t *)(memory + (ring->head & mask)) = TACHY_CONTROL_PAD;
   const uint64_t lap = at & ~mask;

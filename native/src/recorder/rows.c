@@ -25,7 +25,7 @@ void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value
 
 void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_metric_slow_(id, set, ticks, value_bits);
+  if (id > 0) tachy_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
 }
 
 void tachy_frame_first_(uint64_t now) {

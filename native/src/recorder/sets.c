@@ -21,19 +21,20 @@ const tachy_set_entry *tachy_registry_set(uint32_t number) {
   return set;
 }
 
-/* Sorted by the keys' numbers, each key once, the last value given wins. Returns the number of pairs, or -1. */
+/* Sorted by the keys' numbers, each key once, the last value given wins. Returns the number of pairs, or -1. When no
+ * set can be added its strings are not either: who makes sets without end must not fill the memory. */
 static int collect(const tachy_property *pairs, size_t count, uint32_t *strings) {
   unsigned used = 0;
+  const int add = sets.count < SETS_MAX;
   for (size_t i = 0; i < count; i++) {
     const char *const key = pairs[i].key ? pairs[i].key : "";
     const char *const value = pairs[i].value ? pairs[i].value : "";
-    const uint32_t key_number = tachy_strings_number(key, strlen(key));
-    const uint32_t value_number = tachy_strings_number(value, strlen(value));
+    const uint32_t key_number = tachy_strings_number(key, strlen(key), add);
+    const uint32_t value_number = tachy_strings_number(value, strlen(value), add);
     if (key_number == TACHY_NO_STRING || value_number == TACHY_NO_STRING) return -1;
     unsigned at = 0;
     while (at < used && strings[2 * at] < key_number) at++;
     if (at == used || strings[2 * at] != key_number) {
-      if (used == PAIRS_MAX) return -1;
       memmove(&strings[2 * at + 2], &strings[2 * at], 2 * (used - at) * sizeof *strings);
       used++;
     }
@@ -68,10 +69,11 @@ static uint32_t number_of(const uint32_t *strings, uint32_t count) {
 
 uint32_t tachy_property_set(const tachy_property *pairs, size_t count) {
   if (!pairs || count == 0) return 0;
-  uint32_t strings[2 * (PAIRS_MAX + 1)];
+  uint32_t strings[2 * PAIRS_MAX];
   tachy_registry_lock();
-  const int used = collect(pairs, count, strings);
+  const int used = count <= PAIRS_MAX ? collect(pairs, count, strings) : -1;
   const uint32_t number = used > 0 ? number_of(strings, (uint32_t)used) : 0;
+  if (number == 0) tachy_registry_refuse();
   tachy_registry_unlock();
   return number;
 }

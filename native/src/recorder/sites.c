@@ -22,6 +22,7 @@ static tachy_chains entry_chains;
 static tachy_list instances;
 static tachy_chains instance_chains;
 static uint32_t free_instances; /* chain of those whose module has gone */
+static uint64_t refused;
 static int switched_on;
 static tachy_level switched_level = TACHY_LEVEL_TRACE;
 
@@ -60,6 +61,15 @@ uint32_t tachy_registry_site_count(void) {
   return count;
 }
 
+uint64_t tachy_registry_refused(void) {
+  tachy_os_lock(&mutex);
+  const uint64_t count = refused;
+  tachy_os_unlock(&mutex);
+  return count;
+}
+
+void tachy_registry_refuse(void) { refused++; }
+
 /* The site's first word as it should be now. */
 static int32_t switched(uint32_t number) {
   const uint8_t level = entry_at(number)->level;
@@ -77,7 +87,7 @@ static uint32_t number_of(const tachy_site *site) {
   wanted.level = site->level;
   for (unsigned i = 0; i < TACHY_SITE_TEXTS; i++) {
     const char *const text = texts[i] ? texts[i] : "";
-    wanted.strings[i] = tachy_strings_number(text, strlen(text));
+    wanted.strings[i] = tachy_strings_number(text, strlen(text), entries.count < TACHY_SITE_MAX);
     if (wanted.strings[i] == TACHY_NO_STRING) return 0;
   }
   const uint64_t hash = tachy_hash(&wanted, offsetof(tachy_site_entry, next));
@@ -135,6 +145,8 @@ int32_t tachy_site_register_(tachy_site *site) {
     if (number && remember(site, number)) {
       id = switched(number);
       TACHY_STORE(&site->id, id);
+    } else {
+      tachy_registry_refuse();
     }
   }
   tachy_os_unlock(&mutex);
@@ -160,6 +172,7 @@ tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const cha
       entry_at(number)->interned = site;
     }
   }
+  if (!site) tachy_registry_refuse();
   tachy_os_unlock(&mutex);
   return site;
 }

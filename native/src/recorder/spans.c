@@ -77,6 +77,9 @@ void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ti
   if (id <= 0) return;
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || !TACHY_LOAD(&tachy_running)) return;
+  const uint64_t now = tachy_ticks();
+  begin_ticks = tachy_not_after(begin_ticks, now);
+  end_ticks = tachy_not_after(end_ticks, now);
   const uint32_t depth = slot->thread.depth;
   if (depth >= TACHY_DEPTH_MAX) {
     tachy_count(&slot->too_deep, 1);

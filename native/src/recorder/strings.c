@@ -57,7 +57,7 @@ uint32_t *tachy_chains_head(tachy_chains *table, uint64_t hash) {
   return &table->heads[hash & table->mask];
 }
 
-uint32_t tachy_strings_number(const char *text, uint64_t size) {
+uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
   size = tachy_text_cut(text, size, TEXT_MAX);
   char *const copy = tachy_os_allocate(size + 1);
   if (!copy) return TACHY_NO_STRING;
@@ -73,7 +73,7 @@ uint32_t tachy_strings_number(const char *text, uint64_t size) {
     }
     at = entry->next;
   }
-  string_entry *const entry = head ? tachy_list_add(&strings, sizeof *entry) : NULL;
+  string_entry *const entry = head && add ? tachy_list_add(&strings, sizeof *entry) : NULL;
   if (!entry) {
     tachy_os_release(copy);
     return TACHY_NO_STRING;

@@ -7,8 +7,8 @@
 
 #define TACHY_NO_STRING UINT32_MAX
 
-/* TACHY_NO_STRING: no memory. */
-uint32_t tachy_strings_number(const char *text, uint64_t size);
+/* TACHY_NO_STRING: no memory, or it is not there and is not to be added. */
+uint32_t tachy_strings_number(const char *text, uint64_t size, int add);
 tachy_string tachy_strings_text(uint32_t number);
 
 /* A list that grows and never moves: chunks of doubling size. */
