@@ -56,6 +56,7 @@ struct tachy_http_sender {
   curl_slist *headers = nullptr;
   ZSTD_CCtx *zstd = nullptr;
   pthread_t thread{};
+  pid_t process = 0;  // whose thread it is: a forked child has only the memory
 
   bool hurry = false;     // atomic: the program is stopping, pauses are short now
   bool stopping = false;  // atomic: give up what is under way
@@ -296,8 +297,9 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, sender);
 
+  sender->process = getpid();
   char pid[24];
-  snprintf(pid, sizeof pid, "%lld", static_cast<long long>(getpid()));
+  snprintf(pid, sizeof pid, "%lld", static_cast<long long>(sender->process));
   tachy_set_process_property("pid", pid);
 
   // The program's signals are the program's: none is delivered to this thread.
@@ -321,7 +323,7 @@ void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *st
 }
 
 void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
-  if (!sender) return;
+  if (!sender || sender->process != getpid()) return;
   sender->set(sender->hurry);
   tachy_stop(timeout_ms);
   sender->set(sender->stopping);

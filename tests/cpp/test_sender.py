@@ -180,3 +180,12 @@ def test_a_session_waits_for_a_server_that_comes_later(tmp_path: Path) -> None:
         late.join()
         proxy.__exit__(None, None, None)
         check_complete(sink, json.loads((tmp_path / "report.json").read_text()))
+
+
+def test_a_forked_child_leaves_its_parents_session_alone(tmp_path: Path) -> None:
+    with Sink() as sink:
+        run([programs() / "forks", sink.url], timeout=60)
+        sessions = {head.process_id for head in sink.heads()}
+        assert len(sessions) == 2
+        assert sum(head.description["state"] == "exited" for head in sink.heads()) == 2
+        assert sink.events()["span"] == 2

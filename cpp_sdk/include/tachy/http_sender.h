@@ -48,7 +48,8 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
 void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);
 
 /* Stops the session (tachy_stop) and gives the sender timeout_ms to deliver what waits, then stops and frees it: it
- * returns after at most timeout_ms and a fraction of a second, whatever the network does. NULL is ignored. */
+ * returns after at most timeout_ms and a fraction of a second, whatever the network does. Ignores NULL, and in a child
+ * of fork() the parent's sender, whose memory stays. */
 void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms);
 
 #ifdef __cplusplus

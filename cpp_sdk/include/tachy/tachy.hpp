@@ -1,7 +1,7 @@
 // tachy for C++17: guards and macros over the C API of tachy.h. Neither exceptions nor RTTI are needed or used.
 //
-//   tachy::Session session;                                   // records, and sends to TACHY_URL or
-//   http://127.0.0.1:9000 TACHY_SPAN("Tick");                                       // until the end of the scope
+//   tachy::Session session;                                   // records, and sends to TACHY_URL
+//   TACHY_SPAN("Tick");                                       // until the end of the scope
 //   TACHY_LOG(TACHY_LEVEL_WARN, "%s took %.1f ms", name, ms); // formatted when somebody reads it
 //   TACHY_METRIC("bodies", bodies.size());                    // integer or float, as the value is
 //   TACHY_FRAME();
