@@ -27,8 +27,8 @@ from tachy_server import database, metadata
 from tachy_server.database import Connection, Database
 from tachy_server.errors import FormatError, StoreError, TachyError
 from tachy_server.metadata import BlockPlace, ProcessRow, StreamRow
-from tachy_server.reader import BatchHead, check_batch, stream_id
-from tachy_server.segments import CLASS_LOG, CLASS_NAMES, SegmentWriter
+from tachy_server.reader import LOG, BatchHead, check_batch, stream_id
+from tachy_server.segments import CLASS_NAMES, SegmentWriter
 from tachy_server.settings import Settings
 from tachy_server.store import Store
 
@@ -330,7 +330,7 @@ class Ingest:
         keys: dict[int, str] = {}
         for batch in batches:
             # A batch without blocks only describes its process; it is kept among the logs.
-            for cls in sorted({head.cls for _, _, head in batch.head.blocks} or {CLASS_LOG}):
+            for cls in sorted({head.cls for _, _, head in batch.head.blocks} or {LOG}):
                 writer = writers.setdefault(cls, SegmentWriter(cls))
                 key = keys.setdefault(cls, f"segments/{CLASS_NAMES[cls]}/{database.day_of(now)}/{uuid.uuid4()}.tseg")
                 placed = writer.add(batch.items[0].body, batch.head)

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tachy_server.errors import FormatError
-from tachy_server.reader import BatchHead, BlockHead, hash64, read_head
+from tachy_server.reader import LOG, METRIC, SPAN, BatchHead, BlockHead, hash64, read_head
 
 VERSION = 1
-CLASS_NAMES = {1: "log", 2: "metric", 3: "span"}
-CLASS_LOG = 1
+CLASS_NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
 
 _SEGMENT = struct.Struct("<IHBBQQQ")  # magic, version, class, 0, fragments, total size, 0
 _FRAGMENT = struct.Struct("<II16s16sIIQQ")  # magic, description size, batch, process, blocks, 0, size, header hash

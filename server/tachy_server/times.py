@@ -1,9 +1,9 @@
-"""Times as clients write them (RFC 3339, or UTC nanoseconds) and as the server counts them (int, UTC nanoseconds)."""
+"""Times as clients write them (RFC 3339, or UTC nanoseconds), into those of the server (int, UTC nanoseconds)."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from tachy_server.errors import QueryError
 
@@ -52,9 +52,3 @@ def _parse_rfc3339(text: str) -> int:
         offset = int(off_hours) * 3_600 + int(off_minutes) * 60
         seconds -= offset if sign == "+" else -offset
     return seconds * 1_000_000_000 + int((fraction or "").ljust(9, "0"))
-
-
-def format_time(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with nine decimals, as in 2026-11-23T19:05:00.000000000Z."""
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

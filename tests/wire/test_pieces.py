@@ -10,12 +10,13 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tachy.times import format_time
 from tachy_server.errors import QueryError
 from tachy_server.placeholders import number_placeholders
 from tachy_server.running import Running
 from tachy_server.slices import has_dictionary, pieces, plain_schema
 from tachy_server.statements import Handles
-from tachy_server.times import format_time, parse_time
+from tachy_server.times import parse_time
 
 from tests.wire.fake_engine import FakeEngine
 
@@ -31,7 +32,7 @@ def test_times_agree_with_datetime(moment: datetime) -> None:
 
 
 @given(st.integers(-(2**63), 2**63 - 1))
-def test_a_written_time_is_read_back_to_the_nanosecond(nanoseconds: int) -> None:
+def test_a_time_that_the_client_writes_is_read_to_the_nanosecond(nanoseconds: int) -> None:
     assert parse_time(format_time(nanoseconds)) == nanoseconds
 
 
