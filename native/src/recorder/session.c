@@ -95,7 +95,7 @@ static tachy_status start(const tachy_config *config) {
 }
 
 tachy_status tachy_start(const tachy_config *config) {
-  static const tachy_config standard;
+  static const tachy_config standard = {0};
   tachy_library_init();
   if (!move(IDLE, STARTING)) return TACHY_ERROR_STATE;
   const tachy_status status = start(config ? config : &standard);
