@@ -48,6 +48,7 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "clock_backwards", stats.clock_backwards);
   write_number(file, "too_deep", stats.too_deep);
   write_number(file, "mismatched", stats.mismatched);
+  write_number(file, "async_untracked", stats.async_untracked);
   write_number(file, "refused", stats.refused);
   write_number(file, "frequency", stats.frequency);
   fprintf(file, "  \"clock\": \"%s\",\n", stats.clock ? stats.clock : "");

@@ -35,6 +35,7 @@ class Stats:
     clock_backwards: int
     too_deep: int
     mismatched: int
+    async_untracked: int
     refused: int
     frequency: int
     clock: str
@@ -54,7 +55,7 @@ def stats() -> Stats:
 
     numbers = (
         "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes threads sites "
-        "clock_backwards too_deep mismatched refused frequency"
+        "clock_backwards too_deep mismatched async_untracked refused frequency"
     )
     return Stats(
         process_id=UUID(bytes=bytes(raw.process_id)),

@@ -8,8 +8,11 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from tachy_server import reader
 from tachy_server.bounds import Bounds, Meaning, read
 from tachy_server.decode import Wanted, constant, decode_block
+from tachy_server.errors import FormatError
+from tachy_server.lake import BlockRow
 from tachy_server.tables import Part, Scan, Session, Table, block_parts, lengthy, select_blocks
 from tachy_server.views import ASYNC_EVENTS, THREAD_SPANS, TIME
 
@@ -53,21 +56,36 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
 def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.RecordBatch]:
     """The asynchronous spans that overlap the client's range, in the order of their begins.
 
-    A begin or an end may lie outside of any range that the span crosses, so all of the process's blocks are read. One
-    that has not ended is open and ends, for now, with the newest block.
+    An end may lie after any range that the span crosses, so all blocks from the range's begin on are read, and the one
+    before, which knows what was open. A span that has not ended is open and ends, for now, with the newest block.
     """
     blocks, _ = select_blocks(session, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
+    latest = max((row.end_time for row in blocks), default=0)
+    if session.begin is not None:
+        before = session.lake.block_before(ASYNC_EVENTS.cls, process_id, session.begin)
+        if before is not None:
+            blocks = [row for row in blocks if row.sequence >= before.sequence or row.end_time >= session.begin]
     batches = []
+    opened = []
+    expected = -1  # a block that follows no other has to say what is open
     for row, data in session.lake.read_blocks(blocks):
         session.check()
         session.blocks_read += 1
         batches.append(decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.cache))
+        if row.sequence != expected:
+            opened.append(_open_at_start(row, data))
+        expected = row.sequence + 1
     if not batches:
         return
+    known = [batch.filter(pc.equal(batch.column("event_type"), "begin")).column("span_id") for batch in batches]
+    for batch in opened:
+        missing = batch.filter(pc.invert(pc.is_in(batch.column("span_id"), pa.concat_arrays(known))))
+        known.append(missing.column("span_id"))
+        batches.append(missing)
     events = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
     is_begin = pc.equal(events.column("event_type"), "begin")
     begins = events.filter(is_begin).sort_by("time")
-    ends, is_open = _ends(begins, events.filter(pc.invert(is_begin)), max(row.end_time for row in blocks))
+    ends, is_open = _ends(begins, events.filter(pc.invert(is_begin)), latest)
     keep = pc.scalar(True)
     spans = begins.append_column("end", ends).append_column("is_open", is_open)
     if session.begin is not None:
@@ -76,6 +94,22 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
         keep &= pc.field("time") <= pa.scalar(session.end, TIME)
     for batch in spans.filter(keep).combine_chunks().to_batches():
         yield _as_spans(batch, process_id).select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
+
+
+def _open_at_start(row: BlockRow, data: memoryview) -> pa.RecordBatch:
+    """The async spans that are open at the block's start, as begin events."""
+    try:
+        head = reader.check_block(data)
+        stored = data[head.header_size : head.header_size + head.stored_size]
+        raw = reader.read_open_async(data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size))
+    except FormatError as error:
+        raise FormatError(f"block {row.block_id} of process {row.process_id} cannot be read: {error}") from None
+    made = {"event_type": constant("begin", len(raw)), "time": raw.column("begin")}
+    types = [ASYNC_EVENTS.column(name).type for name in _EVENTS]
+    arrays = [
+        (made[name] if name in made else raw.column(name)).cast(kind) for name, kind in zip(_EVENTS, types, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(_EVENTS))
 
 
 def _ends(begins: pa.Table, ends: pa.Table, latest: int) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:

@@ -310,6 +310,15 @@ def read_async(
     return _read(lib.tachy_read_async, head, body, begin, end, thread, False)
 
 
+def read_open_async(head: Readable, body: Readable) -> pa.RecordBatch:
+    """The async spans that are open at the block's start, ascending by id; the columns are those of reader.h."""
+
+    def read(h: Any, h_size: int, b: Any, b_size: int, _: Any, schema: Any, array: Any, error: Any) -> Any:
+        return lib.tachy_read_open_async(h, h_size, b, b_size, schema, array, error)
+
+    return _read(read, head, body, None, None, None, False)
+
+
 def read_logs(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip

@@ -33,6 +33,10 @@ class BlockSource(Protocol):
         """Blocks of a class that overlap [begin, end], in the order of process and sequence."""
         ...
 
+    def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
+        """The newest block of a process and class that ends before `time`."""
+        ...
+
     def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
         """Their bytes, as stored."""
         ...

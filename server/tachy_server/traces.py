@@ -36,6 +36,9 @@ class TraceLake(Protocol):
     ) -> Sequence[Any]:
         """Blocks that overlap [begin, end], ordered by process and sequence."""
 
+    def block_before(self, cls: int, process_id: UUID, time: int) -> Any | None:
+        """The newest block of a process and class that ends before `time`."""
+
     def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, memoryview]]:
         """Blocks as they are stored, a few reads ahead."""
 
@@ -111,14 +114,22 @@ class Trace:
     def _write_process(self, process: TracedProcess) -> Iterator[bytes]:
         latest = process.last_block_end_time or process.start_time
         for cls in self._classes:
-            rows = self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process.process_id])
-            for row, data in self._lake.read_blocks(rows):
+            for row, data in self._lake.read_blocks(self._blocks(cls, process.process_id)):
                 head, stored = data[: row.header_size], data[row.header_size : row.header_size + row.stored_size]
                 self._encoder.add(head, decompress(row.codec, stored, row.raw_size))
                 latest = max(latest, row.end_time)
                 yield from self._taken()
         self._encoder.finish(latest if self._end is None else min(latest, self._end))
         yield from self._taken()
+
+    def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
+        """Those that overlap the range; of spans also the one before, which knows what was open without an event in it."""
+        rows = list(self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id]))
+        if cls == CLASSES["span"] and self._begin is not None:
+            before = self._lake.block_before(cls, process_id, self._begin)
+            if before is not None:
+                rows = sorted([before, *rows], key=lambda row: row.sequence)
+        return rows
 
     def _taken(self) -> Iterator[bytes]:
         chunk = self._encoder.take()

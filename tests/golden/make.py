@@ -20,8 +20,9 @@ from tests.reader.decoding import dicts, split
 READERS = {
     1: {"logs": reader.read_logs},
     2: {"metrics": reader.read_metrics},
-    3: {"spans": lambda head, body: reader.read_spans(head, body, open_end=True), "async": reader.read_async},
-}
+    3: {"spans": lambda head, body: reader.read_spans(head, body, open_end=True), "async": reader.read_async,
+        "open_async": reader.read_open_async},
+}  # fmt: skip
 
 
 def decoded(batch: bytes) -> dict[str, Any]:

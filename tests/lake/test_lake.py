@@ -57,6 +57,10 @@ def test_a_range_selects_what_overlaps_it(lake: Lake, process: Process) -> None:
     assert touching == rows[3:6]
     assert lake.select_blocks(SPAN, process_ids=[process.process_id], begin=rows[-1].end_time + 1) == []
     assert lake.select_blocks(SPAN, process_ids=[process.process_id], end=rows[0].begin_time - 1) == []
+    assert lake.block_before(SPAN, process.process_id, fourth.begin_time) == rows[3]
+    assert lake.block_before(SPAN, process.process_id, rows[-1].end_time + 1) == rows[-1]
+    assert lake.block_before(SPAN, process.process_id, rows[0].end_time) is None
+    assert lake.block_before(SPAN, uuid.uuid4(), fourth.begin_time) is None
     everywhere = lake.select_blocks(SPAN, begin=fourth.begin_time, end=fourth.end_time)
     assert fourth in everywhere
 

@@ -263,6 +263,35 @@ def add_asyncs(part: ThreadPart, last_id: int) -> int:
     return last_id
 
 
+def add_open_asyncs(process: Process, body: c.Body, clock: Clock, block: Block) -> None:
+    last_id, last_utc = 0, clock.utc0
+    for number in sorted(process.open_async):
+        site, entry = process.open_async[number]
+        body.put(c.OPEN_ASYNC_ID, c.zigzag(number - last_id))
+        body.put(c.OPEN_ASYNC_PARENT, 1 + c.zigzag(number - entry.parent) if entry.parent else 0)
+        body.put(c.OPEN_ASYNC_SITE, body.site(site))
+        body.put(c.OPEN_ASYNC_UTC, c.zigzag(entry.begin - last_utc))
+        body.put(c.OPEN_ASYNC_DEPTH, entry.depth)
+        body.put(c.OPEN_ASYNC_THREAD, entry.thread)
+        block.open_async.append(entry)
+        last_id, last_utc = number, entry.begin
+
+
+def follow_asyncs(process: Process, clock: Clock) -> None:
+    """What is open at the block's end."""
+    records = [(thread.number, record) for thread in process.threads for record in thread.asyncs]
+    for number, r in records:
+        if r.begin:
+            entry = rows.OpenAsync(
+                number, clock.utc(r.ticks), r.id, r.parent, r.depth, r.site.name, r.site.target, r.site.file,
+                r.site.line,
+            )  # fmt: skip
+            process.open_async[r.id] = r.site, entry
+    for _, r in records:
+        if not r.begin:
+            process.open_async.pop(r.id, None)
+
+
 def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block | None:
     """The block of everything recorded since the last one, or None when there is nothing."""
     ticks0, utc0 = process.pairs[cls]
@@ -284,6 +313,9 @@ def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block 
             parts.append(part)
     if not any(part.rows or part.async_rows for part in parts):
         return None
+    if cls == SPAN:
+        add_open_asyncs(process, body, clock, block)
+        follow_asyncs(process, clock)
     finish(process, cls, codec, clock, body, block, parts)
     return block
 

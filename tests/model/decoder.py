@@ -84,6 +84,7 @@ class Decoded:
     spans: list[rows.Span] = field(default_factory=list)
     open_spans: list[rows.Span] = field(default_factory=list)
     async_events: list[rows.Async] = field(default_factory=list)
+    open_async: list[rows.OpenAsync] = field(default_factory=list)
     logs: list[rows.Log] = field(default_factory=list)
     metrics: list[rows.Metric] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -228,6 +229,7 @@ class BlockDecoder:
         last_id = 0
         for entry in self.out.threads:
             last_id = self.asyncs(entry, last_id)
+        self.open_asyncs()
         assert self.body.used_up()
         return self.out
 
@@ -375,6 +377,19 @@ class BlockDecoder:
                 )
             )  # fmt: skip
         return last_id
+
+    def open_asyncs(self) -> None:
+        body, identity, utc = self.body, 0, self.header.utc0
+        for _ in body.uints.get(c.OPEN_ASYNC_ID, []):
+            identity = (identity + body.signed(c.OPEN_ASYNC_ID)) & c.MASK
+            relation = body.next(c.OPEN_ASYNC_PARENT)
+            parent = (identity - c.unzigzag(relation - 1)) & c.MASK if relation else 0
+            site = self.sites[body.next(c.OPEN_ASYNC_SITE)]
+            utc = c.wrap(utc + body.signed(c.OPEN_ASYNC_UTC))
+            depth, thread = body.next(c.OPEN_ASYNC_DEPTH), body.next(c.OPEN_ASYNC_THREAD)
+            self.out.open_async.append(
+                rows.OpenAsync(thread, utc, identity, parent, depth, site.name, site.target, site.file, site.line)
+            )
 
 
 def decode_block(data: bytes) -> Decoded:

@@ -21,8 +21,9 @@ Times are ticks since the process's start; a tick is a nanosecond unless `freque
     second = process.batch(codec="lz4", state="exited")
 
 `process.blocks()` is the step before: a list of Block with `.data` (the bytes) and the rows they must decode to
-(`.spans`, `.open_spans`, `.async_events`, `.logs`, `.metrics`). `process.batch(blocks)` wraps them. Events that the
-ring lost: `end(at, lost=True)`, `lose_logs(n)`, `lose_metrics(n)`. The clock's drift: `process.drift_ns += 50`.
+(`.spans`, `.open_spans`, `.async_events`, `.open_async`, `.logs`, `.metrics`). `process.batch(blocks)` wraps them.
+Events that the ring lost: `end(at, lost=True)`, `lose_logs(n)`, `lose_metrics(n)`. The clock's drift:
+`process.drift_ns += 50`.
 """
 
 from __future__ import annotations
@@ -155,6 +156,7 @@ class Process:
         self.threads: list[Thread] = []
         self.sites: dict[tuple[Any, ...], c.Site] = {}
         self.asyncs: dict[int, AsyncRecord] = {}
+        self.open_async: dict[int, tuple[c.Site, rows.OpenAsync]] = {}  # as the last block's end had them
         self.sequence = {LOG: 0, METRIC: 0, SPAN: 0}
         self.pairs = dict.fromkeys((LOG, METRIC, SPAN), (self.start_ticks, start_time))
         self.latest = self.start_ticks

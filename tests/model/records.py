@@ -47,6 +47,7 @@ class Block:
     spans: list[rows.Span] = field(default_factory=list)
     open_spans: list[rows.Span] = field(default_factory=list)
     async_events: list[rows.Async] = field(default_factory=list)
+    open_async: list[rows.OpenAsync] = field(default_factory=list)  # at its start
     logs: list[rows.Log] = field(default_factory=list)
     metrics: list[rows.Metric] = field(default_factory=list)
     dropped: int = 0

@@ -61,6 +61,21 @@ class Async:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenAsync:
+    """An async span that is open at a block's start."""
+
+    thread: int  # number of the one that began it
+    begin: int
+    id: int
+    parent: int
+    depth: int
+    name: str
+    target: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     thread: int
     ticks: int

@@ -23,6 +23,7 @@ class Rows:
     rows: list[dict[str, Any]]
     asyncs: list[dict[str, Any]]
     still_open: list[dict[str, Any]]
+    open_async: list[dict[str, Any]]
 
 
 @dataclass
@@ -55,12 +56,14 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     body = reader.decompress(head.codec, stored, head.raw_size)
     front = data[: head.header_size]
     if head.cls == LOG:
-        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [])
+        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [], [])
     if head.cls == METRIC:
-        return Rows(head, reader.read_metrics(front, body, begin=None, end=None).to_pylist(), [], [])
+        return Rows(head, reader.read_metrics(front, body, begin=None, end=None).to_pylist(), [], [], [])
     spans = reader.read_spans(front, body, begin=None, end=None, open_end=True).to_pylist()
     asyncs = reader.read_async(front, body, begin=None, end=None).to_pylist()
-    return Rows(head, [row for row in spans if not row["is_open"]], asyncs, [row for row in spans if row["is_open"]])
+    open_async = reader.read_open_async(front, body).to_pylist()
+    ended, still_open = ([row for row in spans if row["is_open"] is wanted] for wanted in (False, True))
+    return Rows(head, ended, asyncs, still_open, open_async)
 
 
 def read(path: Path) -> list[Session]:

@@ -61,8 +61,16 @@ static uint64_t look_at(const struct ArrowSchema *schema, const struct ArrowArra
   return seen;
 }
 
+static tachy_read_status read_open(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   const tachy_read_options *options, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, tachy_read_error *error) {
+  (void)options;
+  return tachy_read_open_async(head, head_size, body, body_size, schema, array, error);
+}
+
 static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
-  static const read_function functions[] = {tachy_read_spans, tachy_read_async, tachy_read_logs, tachy_read_metrics};
+  static const read_function functions[] = {tachy_read_spans, tachy_read_async, read_open, tachy_read_logs,
+                                            tachy_read_metrics};
   static const tachy_read_options chosen[] = {
       {INT64_MIN, INT64_MAX, -1, 1}, {INT64_MIN, INT64_MAX, 2, 1}, {1750000000000001000, 1750000000000003000, -1, 0}};
   uint64_t seen = 0;

@@ -1,5 +1,6 @@
 /* Scenarios: what threads record comes out, and what they lose is counted. */
 #include <math.h>
+#include <sched.h>
 
 #include "harness.h"
 
@@ -233,6 +234,93 @@ static void async_across_threads(void) {
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 800);
 }
 
+/* "outer" stays open over all blocks, "load" over two of them, begun and ended on different threads. */
+static void async_over_blocks(void) {
+  static baton b;
+  static tachy_site outer_site = {0, 3, TACHY_SITE_ASYNC, 0, 0, "outer", "async", "recording.c", ""};
+  TACHY_DEFINE_SPAN(quiet, "async", "quiet");
+  const tachy_config config = {.flush_ms = 60000};
+  begin_session(&config);
+  const tachy_async outer = tachy_async_begin(&outer_site, NULL);
+  CHECK(tachy_flush(20000) == 1);
+  team t = {.count = 0};
+  team_add(&t, begin_loads, &b);
+  team_join(&t);
+  for (int i = 0; i < 3; i++) {
+    CHECK(tachy_flush(20000) == 1);
+    tachy_span_end(tachy_span_begin(&quiet));
+  }
+  CHECK(tachy_flush(20000) == 1);
+  CHECK(tachy_flush(20000) == 1); /* nothing happened: no block */
+  team_add(&t, end_loads, &b);
+  team_join(&t);
+  CHECK(tachy_flush(20000) == 1);
+  tachy_span_end(tachy_span_begin(&quiet));
+  CHECK(tachy_flush(20000) == 1);
+  tachy_async_end(&outer);
+  end_session();
+}
+
+enum { HANDED = 20000, PLACES = 64 };
+typedef struct handover {
+  tachy_async spans[PLACES];
+  uint64_t begun; /* atomic */
+  uint64_t ended; /* atomic */
+} handover;
+
+static void *hand_over(void *argument) {
+  handover *const h = argument;
+  for (uint64_t i = 0; i < HANDED; i++) {
+    while (i - __atomic_load_n(&h->ended, __ATOMIC_ACQUIRE) >= PLACES) sched_yield();
+    h->spans[i % PLACES] = tachy_async_begin(&load_site, NULL);
+    __atomic_store_n(&h->begun, i + 1, __ATOMIC_RELEASE);
+    if (i % 64 == 0) sched_yield();
+  }
+  return NULL;
+}
+
+static void *take_over(void *argument) {
+  handover *const h = argument;
+  for (uint64_t i = 0; i < HANDED; i++) {
+    while (__atomic_load_n(&h->begun, __ATOMIC_ACQUIRE) <= i) sched_yield();
+    tachy_async_end(&h->spans[i % PLACES]);
+    __atomic_store_n(&h->ended, i + 1, __ATOMIC_RELEASE);
+  }
+  return NULL;
+}
+
+/* Spans go from thread to thread, in both directions, while blocks are cut: ends are read before their begins. */
+static void async_races(void) {
+  static handover h[2];
+  const tachy_config config = {.span_ring_bytes = 1 << 22, .flush_ms = 1, .block_events = 300};
+  begin_session(&config);
+  team t = {.count = 0};
+  team_add(&t, hand_over, &h[0]);
+  team_add(&t, take_over, &h[0]);
+  team_add(&t, take_over, &h[1]);
+  team_add(&t, hand_over, &h[1]);
+  team_join(&t);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 4 * HANDED);
+}
+
+/* More than the collector keeps, and ends that come twice or for what it does not know. */
+static void async_untracked(void) {
+  enum { MANY = 70000 };
+  static tachy_async spans[MANY];
+  const tachy_config config = {.span_ring_bytes = 1 << 24, .flush_ms = 60000};
+  begin_session(&config);
+  for (int i = 0; i < MANY; i++) spans[i] = tachy_async_begin(&load_site, NULL);
+  CHECK(tachy_flush(20000) == 1);
+  CHECK(get_stats().async_untracked == MANY - 65536);
+  for (int i = 0; i < MANY; i++) tachy_async_end(&spans[i]);
+  tachy_async_end(&spans[0]);
+  CHECK(tachy_flush(20000) == 1);
+  const tachy_async last = tachy_async_begin(&read_site, NULL);
+  tachy_async_end(&last);
+  const tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_SPAN] == 2 * MANY + 3 && s.dropped[TACHY_CLASS_SPAN] == 0);
+}
+
 static uint64_t bits_of(double value) {
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
@@ -379,6 +467,9 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"mismatched", mismatched},
                                         {"phases", phases},
                                         {"async_across_threads", async_across_threads},
+                                        {"async_over_blocks", async_over_blocks},
+                                        {"async_races", async_races},
+                                        {"async_untracked", async_untracked},
                                         {"logs", logs},
                                         {"metrics", metrics},
                                         {"strange_times", strange_times},

@@ -93,7 +93,8 @@ def check(folder: Path, seed: int, steps: int, ring: int) -> dict[str, Any]:
             asyncs[block.head.threads[row["thread"]].number].append(row)
     for number, journal in journals.items():
         _check_spans(rows[SPAN, number], still_open[number], journal)
-        _check_in_order([_async(row) for row in asyncs[number]], journal.asyncs)
+        by_time = sorted(asyncs[number], key=lambda row: int(row["time"].value))  # an end may have waited for its begin
+        _check_in_order([_async(row) for row in by_time], journal.asyncs)
         _check_metrics(rows[METRIC, number], journal)
         _check_logs(rows[LOG, number], journal)
         if stats["dropped"][SPAN] == 0:

@@ -53,6 +53,10 @@ class FakeLake:
         ]
         return sorted(chosen, key=lambda row: (row.process_id.bytes, row.sequence))
 
+    def block_before(self, cls: int, process_id: UUID, time: int) -> Row | None:
+        rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
+        return max(rows, key=lambda row: row.sequence, default=None)
+
     def read_blocks(self, rows: Iterable[Row]) -> Iterator[tuple[Row, memoryview]]:
         for row in rows:
             yield row, memoryview(row.data)

@@ -7,11 +7,13 @@ from collections import Counter
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tachy_server.traces import write_trace
 
 from tests.model.encoder import Process
 from tests.model.records import Block
 from tests.perfetto.encoding import encode
-from tests.perfetto.readback import Readback, Slice
+from tests.perfetto.fake_lake import FakeLake
+from tests.perfetto.readback import Readback, Slice, read
 
 
 def wander(process: Process, seed: int, *, ended: float) -> list[Block]:
@@ -83,14 +85,14 @@ def test_missing_halves_are_marked_and_never_mis_nest(seed: int, data: st.DataOb
     blocks = [block for block in wander(process, seed, ended=0.6) if data.draw(st.booleans())]
     found, _ = encode(process, blocks)
     events = [event for block in blocks for event in block.async_events]
-    begun = {event.id: event for event in events if event.begin}
+    begun = {event.id for event in events if event.begin} | {span.id for block in blocks for span in block.open_async}
     ended = {event.id: event for event in events if not event.begin}
     check_nesting(found)
     slices = lanes(found)
-    assert len(slices) == len(begun.keys() | ended.keys())
-    assert sum("is_open" in s.annotations for s in slices) == len(begun.keys() - ended.keys())
+    assert len(slices) == len(begun | ended.keys())
+    assert sum("is_open" in s.annotations for s in slices) == len(begun - ended.keys())
     lost = [s for s in slices if "begin_lost" in s.annotations]
-    assert Counter(s.end for s in lost) == Counter(ended[i].time for i in ended.keys() - begun.keys())
+    assert Counter(s.end for s in lost) == Counter(ended[i].time for i in ended.keys() - begun)
 
 
 def test_a_child_nests_under_its_parent_and_its_overlapping_sibling_gets_a_lane_of_the_same_name() -> None:
@@ -143,3 +145,58 @@ def test_a_range_holds_the_async_spans_that_overlap_it() -> None:
     base = process.start_time
     found, _ = encode(process, process.blocks(), begin=base + 2_900, end=base + 5_000)
     assert [slice_.name for slice_ in lanes(found)] == ["job 2", "job 3", "job 4", "job 5"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 1 << 30), st.data())
+def test_every_range_has_the_async_spans_that_overlap_it_and_they_begin_where_they_began(
+    seed: int, data: st.DataObject
+) -> None:
+    process = Process()
+    blocks = wander(process, seed, ended=data.draw(st.sampled_from([0.3, 0.8, 1])))
+    lake = FakeLake()
+    lake.store(process, blocks)
+    events = [event for block in blocks for event in block.async_events]
+    ends = {event.id: event.time for event in events if not event.begin}
+    latest = max(row.end_time for row in lake.rows)
+    pick = st.integers(process.start_time, latest + 100)
+    begin, end = sorted((data.draw(pick), data.draw(pick)))
+    found = read(b"".join(write_trace(lake, [process.process_id], begin=begin, end=end)))
+    check_nesting(found)
+    selected = [row for row in lake.rows if row.begin_time <= end]  # an end in a later block is not known
+    known = {event.id for block in blocks[: len(selected)] for event in block.async_events if not event.begin}
+    expected = Counter(
+        (event.time, ends[event.id] if event.id in known else min(latest, end), event.name)
+        for event in events
+        if event.begin and event.time <= min(end, latest) and ends.get(event.id, latest) >= begin
+    )
+    assert Counter((s.begin, s.end, s.name) for s in lanes(found)) == expected
+    assert not any("begin_lost" in s.annotations for s in lanes(found))
+    assert all(("is_open" in s.annotations) == (s.end == min(latest, end)) or s.end < end for s in lanes(found))
+
+
+def test_a_span_over_a_quiet_range_is_there_with_its_parent() -> None:
+    process = Process()
+    main, worker = process.thread("main"), process.thread("worker")
+    load = main.async_begin(1_000, "load", target="assets")
+    lake = FakeLake()
+    lake.store(process, process.blocks())
+    read_ = worker.async_begin(2_000, "read", parent=load, target="assets")
+    lake.store(process, process.blocks())
+    main.span("later", 900_000, 900_100)
+    lake.store(process, process.blocks())
+    worker.async_end(950_000, read_)
+    main.async_end(960_000, load)
+    lake.store(process, process.blocks())
+    base = process.start_time
+    for begin, end in ((400_000, 500_000), (900_050, 900_060)):
+        found = read(b"".join(write_trace(lake, [process.process_id], begin=base + begin, end=base + end)))
+        [outer] = [s for s in lanes(found) if s.name == "load"]
+        [inner] = outer.children
+        assert (outer.begin - base, inner.begin - base, inner.name) == (1_000, 2_000, "read")
+        assert outer.end == inner.end == base + end
+        assert outer.annotations == inner.annotations == {"is_open": True}
+    found = read(b"".join(write_trace(lake, [process.process_id], begin=base + 955_000, end=base + 970_000)))
+    assert [(s.name, s.begin - base, s.end - base, s.annotations) for s in lanes(found)] == [
+        ("load", 1_000, 960_000, {})
+    ]

@@ -85,6 +85,10 @@ class FakeLake:
         chosen.sort(key=lambda row: (row.process_id, row.sequence))
         return chosen[:limit]
 
+    def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
+        rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
+        return max(rows, key=lambda row: row.sequence, default=None)
+
     def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
         for row in rows:
             self.reads.append(row.block_id)

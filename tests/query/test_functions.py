@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import random
 import statistics
 from typing import Any
 
@@ -12,6 +13,7 @@ from tachy_server import reader
 from tachy_server.errors import QueryError
 from tachy_server.views import VIEWS
 
+from tests.model.encoder import Process
 from tests.query.conftest import World
 
 J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
@@ -177,3 +179,42 @@ def test_list_view_sets_names_the_views(world: World) -> None:
     rows = world.rows("SELECT view_set_name, schema FROM list_view_sets()")
     assert [row["view_set_name"] for row in rows] == list(VIEWS)
     assert "duration int64" in next(row["schema"] for row in rows if row["view_set_name"] == "thread_spans")
+
+
+def test_process_spans_of_a_range_begin_where_they_began_and_end_where_they_ended(world: World) -> None:
+    """Only blocks from the one before the range on are read."""
+    rng = random.Random(5)
+    process = Process()
+    threads = [process.thread(name) for name in ("main", "worker")]
+    opened: list[int] = []
+    spans: dict[int, tuple[int, int | None, int]] = {}
+    at, blocks = 0, 0
+    for _ in range(400):
+        at += rng.choice((1, 40, 3_000))
+        thread = rng.choice(threads)
+        if opened and rng.random() < 0.45:
+            number = opened.pop(rng.randrange(len(opened)))
+            thread.async_end(at, number)
+            spans[number] = (*spans[number][:1], process.start_time + at, *spans[number][2:])
+        else:
+            parent = rng.choice([0, *opened])
+            opened.append(thread.async_begin(at, "load", parent=parent))
+            spans[opened[-1]] = (process.start_time + at, None, parent)
+        if rng.random() < 0.1:
+            world.lake.add(process.batch())
+            blocks += 1
+    world.lake.add(process.batch())
+    latest = process.start_time + at
+    sql = f"SELECT * FROM process_spans('{process.process_id}', 'async')"
+    for _ in range(60):
+        begin, end = sorted(process.start_time + rng.randint(-50, at + 50) for _ in range(2))
+        world.lake.reads.clear()
+        rows = world.rows(sql, begin=begin, end=end)
+        assert sorted((r["id"], r["begin"], r["end"], r["is_open"], r["parent"]) for r in rows) == sorted(
+            (number, first, latest if last is None else last, last is None, parent)
+            for number, (first, last, parent) in spans.items()
+            if first <= end and (latest if last is None else last) >= begin
+        )
+    world.lake.reads.clear()
+    assert world.rows(sql, begin=latest, end=latest)
+    assert len(world.lake.reads) <= 2 < blocks

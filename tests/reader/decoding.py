@@ -59,6 +59,16 @@ def read_async(block: bytes, **options: Any) -> list[rows.Async]:
     ]  # fmt: skip
 
 
+def read_open_async(block: bytes) -> list[rows.OpenAsync]:
+    return [
+        rows.OpenAsync(
+            row["thread_number"], row["begin"], row["span_id"], row["parent_span_id"], row["depth"], row["name"],
+            row["target"], row["filename"], row["line"],
+        )
+        for row in dicts(reader.read_open_async(*split(block)))
+    ]  # fmt: skip
+
+
 def read_metrics(block: bytes, **options: Any) -> list[rows.Metric]:
     thread = numbers(block)
     return [

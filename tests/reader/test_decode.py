@@ -12,7 +12,7 @@ from tests.model import rows
 from tests.model.decoder import decode_block
 from tests.model.encoder import Block, Process
 from tests.model.records import LOG, METRIC, SPAN
-from tests.reader.decoding import read_async, read_logs, read_metrics, read_spans
+from tests.reader.decoding import read_async, read_logs, read_metrics, read_open_async, read_spans
 from tests.reader.scenarios import Program, programs
 
 thorough = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -41,6 +41,7 @@ def compare(block: Block) -> None:
         assert decoded.spans == block.spans
         assert decoded.open_spans == block.open_spans
         assert decoded.async_events == block.async_events
+        assert decoded.open_async == read_open_async(block.data) == block.open_async
         assert read_spans(block.data) == timeless(block.spans)
         assert read_spans(block.data, open_end=True) == timeless(block.spans + block.open_spans)
         assert read_async(block.data) == [replace(event, ticks=0) for event in block.async_events]
@@ -94,6 +95,19 @@ def test_a_span_that_crosses_blocks_keeps_the_begin_that_the_first_one_gave_it(p
         for span in [*block.spans, *block.open_spans]:
             known = begins.setdefault((span.thread, span.id), (span.begin_ticks, span.begin))
             assert known == (span.begin_ticks, span.begin)
+
+
+@thorough
+@given(programs())
+def test_every_block_lists_the_async_spans_that_began_before_it_and_have_not_ended(program: Program) -> None:
+    begun: dict[int, tuple[int, int, str]] = {}
+    for block in program.blocks:
+        if block.cls == SPAN:
+            assert {s.id: (s.thread, s.begin, s.name) for s in read_open_async(block.data)} == begun
+            begun |= {e.id: (e.thread, e.time, e.name) for e in block.async_events if e.begin}
+            for event in block.async_events:
+                if not event.begin:
+                    del begun[event.id]
 
 
 @thorough

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tachy_server import reader
 from tachy_server.errors import FormatError
+from tachy_server.perfetto import PerfettoTrace
 
 from tests.model import columns as c
 from tests.model.encoder import Process
@@ -90,6 +91,18 @@ def a_block(cls: int = 3, codec: str = "none") -> Block:
     return next(block for block in process.blocks(codec=codec) if block.cls == cls)
 
 
+def a_block_with_open_async_spans() -> Block:
+    process = Process()
+    thread = process.thread("main")
+    load = thread.async_begin(1, "load")
+    thread.async_begin(2, "read", parent=load)
+    process.blocks()
+    thread.async_end(3, load)
+    (block,) = process.blocks(codec="none")
+    assert len(block.open_async) == 2
+    return block
+
+
 def rebuild(block: Block, change: Callable[[list[tuple[int, int, int, bytes]]], None]) -> bytes:
     """The block with its columns changed, and sizes and hashes right again."""
     raw = block.raw
@@ -158,6 +171,42 @@ def replaced(column: int, values: list[int]) -> Callable[[list[tuple[int, int, i
 )
 def test_a_column_that_lies_is_refused(cls: int, column: int, values: list[int], sentence: str) -> None:
     assert sentence in refuse(rebuild(a_block(cls), replaced(column, values)), cls)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "sentence"),
+    [
+        (c.OPEN_ASYNC_ID, [2], "differ in length"),
+        (c.OPEN_ASYNC_ID, [], "differ in length"),
+        (c.OPEN_ASYNC_ID, [2] * 100_000, "differ in length"),
+        (c.OPEN_ASYNC_ID, [2, 0], "order of their ids"),
+        (c.OPEN_ASYNC_ID, [4, 1], "order of their ids"),
+        (c.OPEN_ASYNC_ID, [c.zigzag(-1), 4], "order of their ids"),
+        (c.OPEN_ASYNC_PARENT, [0], "differ in length"),
+        (c.OPEN_ASYNC_SITE, [0, 9], "malformed"),
+        (c.OPEN_ASYNC_SITE, [0, 1 << 40], "malformed"),
+        (c.OPEN_ASYNC_UTC, [1, 2, 3], "differ in length"),
+        (c.OPEN_ASYNC_DEPTH, [0, 1 << 32], "malformed"),
+        (c.OPEN_ASYNC_THREAD, [1 << 32, 1], "malformed"),
+    ],
+)
+def test_open_async_spans_that_lie_are_refused(column: int, values: list[int], sentence: str) -> None:
+    data = rebuild(a_block_with_open_async_spans(), replaced(column, values))
+    head = reader.check_block(data)
+    front, body = data[: head.header_size], data[head.header_size :][: head.raw_size]
+    with pytest.raises(FormatError, match=sentence):
+        reader.read_open_async(front, body)
+    with pytest.raises(FormatError, match=sentence):
+        PerfettoTrace().add(front, body)
+
+
+def test_times_of_open_async_spans_may_be_anything() -> None:
+    data = rebuild(a_block_with_open_async_spans(), replaced(c.OPEN_ASYNC_UTC, [(1 << 64) - 1, (1 << 64) - 2]))
+    head = reader.check_block(data)
+    trace = PerfettoTrace()
+    trace.add(data[: head.header_size], data[head.header_size :][: head.raw_size])
+    trace.finish(1)
+    assert trace.counts.async_slices == 2
 
 
 def test_counts_that_the_bytes_cannot_hold_are_refused_before_memory_is_asked_for() -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.model.decoder import Decoded, decode_block, split_batch
 from tests.model.records import LOG, METRIC, SPAN
 from tests.native.test_recorder import PLAIN, execute
-from tests.reader.decoding import read_async, read_logs, read_metrics, read_spans
+from tests.reader.decoding import read_async, read_logs, read_metrics, read_open_async, read_spans
 from tests.reader.test_decode import bare, timeless
 
 ENOUGH = 30_000  # events of a scenario: the plain decoder takes its time
@@ -41,6 +41,7 @@ def test_both_decoders_agree_on_what_was_recorded(scenario: str, tmp_path: Path)
         seen += 1
         if decoded.header.cls == SPAN:
             assert read_spans(block, open_end=True) == timeless(decoded.spans + decoded.open_spans)
+            assert read_open_async(block) == decoded.open_async
             assert read_async(block) == [replace(event, ticks=0) for event in decoded.async_events]
         elif decoded.header.cls == LOG:
             assert [log for log, _ in read_logs(block)] == [bare(log) for log in decoded.logs]

@@ -241,7 +241,13 @@ typedef enum tachy_column_id {
   TACHY_COLUMN_ASYNC_SITE = 62,
   TACHY_COLUMN_ASYNC_ID = 63,
   TACHY_COLUMN_ASYNC_PARENT = 64,
-  TACHY_COLUMN_ASYNC_DEPTH = 65
+  TACHY_COLUMN_ASYNC_DEPTH = 65,
+  TACHY_COLUMN_OPEN_ASYNC_ID = 66,
+  TACHY_COLUMN_OPEN_ASYNC_PARENT = 67,
+  TACHY_COLUMN_OPEN_ASYNC_SITE = 68,
+  TACHY_COLUMN_OPEN_ASYNC_UTC = 69,
+  TACHY_COLUMN_OPEN_ASYNC_DEPTH = 70,
+  TACHY_COLUMN_OPEN_ASYNC_THREAD = 71
 } tachy_column_id;
 
 /* Batches and segments ------------------------------------------------------------------------------------------- */

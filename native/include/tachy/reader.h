@@ -108,6 +108,11 @@ tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const v
 tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
                                    const tachy_read_options *options, struct ArrowSchema *schema,
                                    struct ArrowArray *array, tachy_read_error *error);
+/* The async spans of the process that are open at the block's start, ascending by id (unsigned): thread_number uint32
+ * (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth uint32, hash uint32, name D,
+ * filename D, target D, line uint32. */
+tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                        struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
 tachy_read_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
                                   const tachy_read_options *options, struct ArrowSchema *schema,
                                   struct ArrowArray *array, tachy_read_error *error);
@@ -126,7 +131,8 @@ tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const
  * end at `end_utc` of tachy_perfetto_finish, annotated is_open; those whose end was lost (a gap, a missing block) end
  * at the last moment they are known to have been open, annotated end_lost. Async spans are put on lanes (tracks named
  * after their target) in which they nest, at finish, annotated is_open or begin_lost where a half is missing, a flow
- * leading from a span to its children on other lanes; counters on one track per process, target and metric name; logs
+ * leading from a span to its children on other lanes; those that were open before the first block begin where they
+ * began; counters on one track per process, target and metric name; logs
  * are instants on their thread's track (category "log"); frame marks slices on tracks "Frames"; lost events instants on
  * their thread's track (category "lost", "12 spans lost").
  *

@@ -107,6 +107,7 @@ typedef struct tachy_stats {
   uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
   uint64_t mismatched;      /* scopes ended out of order, repaired */
+  uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not tell of them */
   uint64_t refused;   /* times that a site or a property set got no number: tachy_site_intern, tachy_property_set */
   uint64_t frequency; /* ticks per second */
   const char *clock;  /* "tsc", "cntvct", "os" */

@@ -135,3 +135,33 @@ tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const v
   tachy_block_close(&block);
   return status;
 }
+
+tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                        struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error) {
+  tachy_block block;
+  tachy_open_async_rows rows;
+  tachy_arrow arrow;
+  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
+  if (status) return status;
+  status = tachy_decode_open_async(&block, &rows, error);
+  if (!status) {
+    if (!tachy_arrow_start(&arrow, rows.count)) {
+      status = tachy_read_no_memory(error);
+    } else {
+      TACHY_ARROW_GIVE(&arrow, "thread_number", "I", rows.thread);
+      TACHY_ARROW_GIVE(&arrow, "begin", "tsn:UTC", rows.begin_utc);
+      TACHY_ARROW_GIVE(&arrow, "span_id", "l", rows.id);
+      TACHY_ARROW_GIVE(&arrow, "parent_span_id", "l", rows.parent);
+      TACHY_ARROW_GIVE(&arrow, "depth", "I", rows.depth);
+      tachy_arrow_site_hash(&arrow, &block, rows.site);
+      tachy_arrow_site_text(&arrow, "name", &block, rows.site, TACHY_SITE_TEXT_NAME);
+      tachy_arrow_site_text(&arrow, "filename", &block, rows.site, TACHY_SITE_TEXT_FILE);
+      tachy_arrow_site_text(&arrow, "target", &block, rows.site, TACHY_SITE_TEXT_TARGET);
+      tachy_arrow_site_line(&arrow, &block, rows.site);
+      status = tachy_arrow_export(&arrow, schema, array, error);
+    }
+    tachy_open_async_rows_free(&rows);
+  }
+  tachy_block_close(&block);
+  return status;
+}

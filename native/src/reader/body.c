@@ -18,7 +18,7 @@ static uint32_t expected_encoding(uint32_t id) {
   const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_GAP_COUNT) ||
                     (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
                     (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
-                    (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_ASYNC_DEPTH);
+                    (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD);
   return known ? TACHY_ENCODING_UINT : 0;
 }
 

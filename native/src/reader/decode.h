@@ -58,7 +58,7 @@ typedef struct tachy_raw_column { /* a column's bytes in the body, sizes checked
   uint64_t size;
 } tachy_raw_column;
 
-#define TACHY_COLUMN_COUNT 66u
+#define TACHY_COLUMN_COUNT 72u
 
 typedef struct tachy_block {
   tachy_block_header header;
@@ -134,7 +134,7 @@ tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_
                                      tachy_read_error *error);
 void tachy_span_rows_free(tachy_span_rows *rows);
 
-typedef struct tachy_async_rows {
+typedef struct tachy_async_rows { /* begins and ends */
   uint64_t count;
   uint32_t *thread;
   uint32_t *site;
@@ -148,6 +148,20 @@ typedef struct tachy_async_rows {
 tachy_read_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options,
                                      tachy_async_rows *rows, tachy_read_error *error);
 void tachy_async_rows_free(tachy_async_rows *rows);
+
+typedef struct tachy_open_async_rows { /* async spans that are open at the block's start, ascending by id */
+  uint64_t count;
+  uint32_t *thread; /* number of the thread on which it began: perhaps none of block->threads */
+  uint32_t *site;
+  uint32_t *depth;
+  int64_t *begin_utc;
+  uint64_t *id;
+  uint64_t *parent; /* 0: none */
+} tachy_open_async_rows;
+
+tachy_read_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows,
+                                          tachy_read_error *error);
+void tachy_open_async_rows_free(tachy_open_async_rows *rows);
 
 typedef struct tachy_log_arg {
   uint64_t bits; /* i64, u64, f64, pointer */

@@ -1,4 +1,4 @@
-/* Async rows: begins and ends of spans that may cross threads. */
+/* Async rows: begins and ends of spans that may cross threads; and those that are open at the block's start. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +83,74 @@ void tachy_async_rows_free(tachy_async_rows *rows) {
   free(rows->depth);
   free(rows->kind);
   free(rows->utc);
+  free(rows->id);
+  free(rows->parent);
+  memset(rows, 0, sizeof *rows);
+}
+
+/* Open at the start ------------------------------------------------------------------------------------------------ */
+
+#define OPEN_COLUMNS (TACHY_COLUMN_OPEN_ASYNC_THREAD - TACHY_COLUMN_OPEN_ASYNC_ID + 1)
+
+static tachy_read_status decode_open(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
+  tachy_uint_cursor columns[OPEN_COLUMNS];
+  for (uint32_t i = 0; i < OPEN_COLUMNS; i++)
+    columns[i] = tachy_uint_start(block->columns + TACHY_COLUMN_OPEN_ASYNC_ID + i);
+  uint64_t id = 0;
+  uint64_t utc = (uint64_t)block->header.utc0;
+  for (uint64_t i = 0; i < rows->count; i++) {
+    const uint64_t step = (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[0]));
+    const uint64_t parent = tachy_uint_take(&columns[1]);
+    const uint64_t site = tachy_uint_take(&columns[2]);
+    utc += (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[3]));
+    const uint64_t depth = tachy_uint_take(&columns[4]);
+    const uint64_t thread = tachy_uint_take(&columns[5]);
+    if (id + step <= id && i) return tachy_read_fail(error, "the open async spans are not in the order of their ids");
+    id += step;
+    if (site >= block->site_count || depth > UINT32_MAX || thread > UINT32_MAX) {
+      return tachy_read_fail(error, "an open async span is malformed");
+    }
+    rows->thread[i] = (uint32_t)thread;
+    rows->site[i] = (uint32_t)site;
+    rows->depth[i] = (uint32_t)depth;
+    rows->begin_utc[i] = (int64_t)utc;
+    rows->id[i] = id;
+    rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
+  }
+  for (uint32_t i = 0; i < OPEN_COLUMNS; i++) {
+    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the open async spans is malformed");
+  }
+  return TACHY_READ_OK;
+}
+
+tachy_read_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows,
+                                          tachy_read_error *error) {
+  memset(rows, 0, sizeof *rows);
+  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
+  rows->count = block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
+  for (uint32_t i = 0; i < OPEN_COLUMNS; i++) {
+    if (block->columns[TACHY_COLUMN_OPEN_ASYNC_ID + i].count != rows->count) {
+      return tachy_read_fail(error, "the columns of the open async spans differ in length");
+    }
+  }
+  const size_t n = (size_t)rows->count + 1;
+  rows->thread = malloc(n * sizeof *rows->thread);
+  rows->site = malloc(n * sizeof *rows->site);
+  rows->depth = malloc(n * sizeof *rows->depth);
+  rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
+  rows->id = malloc(n * sizeof *rows->id);
+  rows->parent = malloc(n * sizeof *rows->parent);
+  const int complete = rows->thread && rows->site && rows->depth && rows->begin_utc && rows->id && rows->parent;
+  const tachy_read_status status = complete ? decode_open(block, rows, error) : tachy_read_no_memory(error);
+  if (status) tachy_open_async_rows_free(rows);
+  return status;
+}
+
+void tachy_open_async_rows_free(tachy_open_async_rows *rows) {
+  free(rows->thread);
+  free(rows->site);
+  free(rows->depth);
+  free(rows->begin_utc);
   free(rows->id);
   free(rows->parent);
   memset(rows, 0, sizeof *rows);

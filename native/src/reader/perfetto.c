@@ -307,17 +307,20 @@ static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status 
   return status;
 }
 
-/* Both kinds of span rows are decoded before the first packet is written. */
+/* All kinds of span rows are decoded before the first packet is written. */
 static tachy_read_status add_spans(const perfetto_scope *scope, tachy_read_error *error) {
-  tachy_span_rows spans;
+  tachy_span_rows spans = {0};
+  tachy_open_async_rows open = {0};
+  tachy_async_rows async = {0};
   tachy_read_status status = tachy_decode_spans(scope->block, NULL, &spans, error);
-  if (status != TACHY_READ_OK) return status;
-  tachy_async_rows async;
-  status = tachy_decode_async(scope->block, NULL, &async, error);
-  if (status == TACHY_READ_OK) {
-    if (!perfetto_add_slices(scope, &spans) || !perfetto_add_async(scope, &async)) status = TACHY_READ_MEMORY;
-    tachy_async_rows_free(&async);
+  if (status == TACHY_READ_OK) status = tachy_decode_open_async(scope->block, &open, error);
+  if (status == TACHY_READ_OK) status = tachy_decode_async(scope->block, NULL, &async, error);
+  if (status == TACHY_READ_OK && (!perfetto_add_slices(scope, &spans) || !perfetto_add_open_async(scope, &open) ||
+                                  !perfetto_add_async(scope, &async))) {
+    status = TACHY_READ_MEMORY;
   }
+  tachy_async_rows_free(&async);
+  tachy_open_async_rows_free(&open);
   tachy_span_rows_free(&spans);
   return status;
 }

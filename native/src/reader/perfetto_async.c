@@ -84,3 +84,23 @@ int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows
   }
   return 1;
 }
+
+int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows) {
+  perfetto_process *const p = scope->process;
+  for (uint64_t i = 0; i < rows->count; i++) {
+    int added;
+    const uint32_t *const index = perfetto_map_at(&p->async_by_id, rows->id[i], &added);
+    if (!index) return 0;
+    if (*index && p->async[*index - 1].has_begin) continue;
+    const uint32_t site = copy_site(scope, rows->site[i]);
+    perfetto_async *const span = site ? span_of(p, rows->id[i], 0) : NULL;
+    if (!span) return 0;
+    span->id = rows->id[i];
+    span->parent = rows->parent[i];
+    span->site = site - 1;
+    span->depth = rows->depth[i];
+    span->begin = rows->begin_utc[i];
+    span->has_begin = 1;
+  }
+  return 1;
+}

@@ -246,6 +246,8 @@ uint32_t perfetto_intern_text(tachy_perfetto *trace, perfetto_sequence *sequence
 /* The classes. Everything is decoded before anything is written, so that a malformed block leaves the trace as it was.
  * Functions that return int: 0 is out of memory. */
 int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows);
+/* The spans of OPEN_ASYNC that no block before has told of. Before the block's async rows. */
+int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
 tachy_read_status perfetto_add_logs(const perfetto_scope *scope, tachy_read_error *error);
 tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_error *error);

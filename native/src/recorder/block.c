@@ -2,6 +2,7 @@
 #include "block.h"
 
 #include "columns.h"
+#include "open_async.h"
 #include "registry.h"
 
 static int listed(const tachy_channel *channel, const tachy_stream *s) {
@@ -31,15 +32,9 @@ static void number_open(tachy_stream *s, const tachy_block_header *head, double 
   s->at_end = s->depth;
 }
 
-static void number_all_open(const tachy_channel *channel, tachy_clock_pair to) {
-  tachy_block_header clock = {0};
-  clock.ticks0 = channel->from.ticks;
-  clock.utc0 = channel->from.utc;
-  clock.ticks1 = to.ticks;
-  clock.utc1 = to.utc;
-  clock.frequency = tachy_clock_frequency();
-  const double rate = tachy_clock_rate(&clock);
-  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, &clock, rate);
+static void number_all_open(const tachy_channel *channel, const tachy_block_header *clock) {
+  const double rate = tachy_clock_rate(clock);
+  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, clock, rate);
 }
 
 static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
@@ -159,6 +154,7 @@ static void add_rows(tachy_columns *c, tachy_channel *channel) {
     add_open(c, channel, 0);
     add_open(c, channel, 1);
     add_async(c, channel);
+    tachy_open_async_columns(c, channel);
     return;
   }
   tachy_columns_planes(c, TACHY_COLUMN_ROW_TIME, streams, TACHY_PLANE_LEAD);
@@ -240,17 +236,33 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
   return head;
 }
 
-tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int *failed) {
+static int has_rows(const tachy_channel *channel) {
   int rows = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) rows |= s->rows || s->async_rows;
+  return rows;
+}
+
+tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
+                              int *failed) {
   int broken = 0;
-  for (const tachy_stream *s = channel->streams; s; s = s->next) {
-    rows |= s->rows || s->async_rows;
-    broken |= s->broken;
-  }
+  for (const tachy_stream *s = channel->streams; s; s = s->next) broken |= s->broken;
   *failed = 0;
-  if (!rows) return NULL;
-  divide_async(channel);
-  if (channel->cls == TACHY_CLASS_SPAN) number_all_open(channel, to);
+  if (!has_rows(channel)) return NULL;
+  if (channel->cls == TACHY_CLASS_SPAN) {
+    tachy_block_header clock = {0};
+    clock.ticks0 = channel->from.ticks;
+    clock.utc0 = channel->from.utc;
+    clock.ticks1 = to.ticks;
+    clock.utc1 = to.utc;
+    clock.frequency = tachy_clock_frequency();
+    tachy_open_async_follow(channel, &clock, last);
+    if (!has_rows(channel)) {
+      tachy_open_async_resume(channel);
+      return NULL;
+    }
+    divide_async(channel);
+    number_all_open(channel, &clock);
+  }
   tachy_block *const block = tachy_os_allocate(sizeof *block);
   tachy_block_header *const head = make_head(channel, process_id, to);
   tachy_columns columns = {0};

@@ -15,8 +15,9 @@ typedef struct tachy_block {
 } tachy_block;
 
 /* The block of everything that the channel's settled streams hold, or NULL: nothing to say, or (*failed = 1) no memory.
- * Numbers the open spans of `ends`, which become the next block's. */
-tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int *failed);
+ * Numbers the open spans of `ends`, which become the next block's. `last`: the session's. */
+tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
+                              int *failed);
 void tachy_block_free(tachy_block *block);
 
 static inline uint64_t tachy_block_size(const tachy_block *block) {

@@ -2,6 +2,7 @@
 #include "collector.h"
 
 #include "description.h"
+#include "open_async.h"
 #include "outbox.h"
 #include "ring.h"
 
@@ -132,7 +133,7 @@ static void settle(collector *c, unsigned classes) {
 static void begin_block(tachy_channel *channel, tachy_clock_pair from) {
   for (tachy_stream **link = &channel->streams; *link;) {
     tachy_stream *const stream = *link;
-    if (stream->slot) {
+    if (stream->slot || stream->held.size) {
       tachy_stream_next_block(stream);
       link = &stream->next;
     } else {
@@ -146,6 +147,7 @@ static void begin_block(tachy_channel *channel, tachy_clock_pair from) {
   channel->divider = tachy_divider_make(channel->unit);
   tachy_tables_clear(&channel->tables);
   channel->events = 0;
+  tachy_open_async_resume(channel);
   channel->sequence++;
   channel->from = from;
 }
@@ -160,6 +162,7 @@ static void tell(const collector *c) {
   progress.clock_backwards += c->backwards;
   progress.too_deep = c->too_deep;
   progress.mismatched = c->mismatched;
+  progress.async_untracked = c->channels[TACHY_CLASS_SPAN].asyncs.untracked;
   progress.collector_ns = tachy_os_thread_cpu();
   tachy_outbox_tell(&progress);
 }
@@ -175,7 +178,7 @@ static void cut(collector *c, unsigned classes, int last) {
     if (!(classes >> i & 1u)) continue;
     tachy_channel *const channel = &c->channels[i];
     int failed;
-    tachy_block *const block = tachy_block_make(channel, c->process_id, now, &failed);
+    tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, &failed);
     if (!block && !failed) continue;
     if (failed) {
       tachy_outbox_drop((tachy_class)i, channel->events);
@@ -201,6 +204,7 @@ static void free_channels(collector *c) {
       tachy_stream_free(stream);
     }
     tachy_tables_free(&channel->tables);
+    tachy_open_async_free(&channel->asyncs);
   }
 }
 

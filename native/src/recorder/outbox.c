@@ -248,6 +248,7 @@ void tachy_get_stats(tachy_stats *out) {
   out->clock_backwards = progress.clock_backwards;
   out->too_deep = progress.too_deep;
   out->mismatched = progress.mismatched;
+  out->async_untracked = progress.async_untracked;
   out->outbox_bytes = waiting;
   tachy_os_unlock(&mutex);
   out->threads = tachy_slots_attached();

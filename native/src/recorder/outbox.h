@@ -26,6 +26,7 @@ typedef struct tachy_progress {
   uint64_t clock_backwards;
   uint64_t too_deep;
   uint64_t mismatched;
+  uint64_t async_untracked;
 } tachy_progress;
 
 void tachy_outbox_init(void);

@@ -18,7 +18,6 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
   s->async_rows++;
   channel->events++;
   channel->recorded++;
-  tachy_stream_extend(s, record->ticks, record->ticks);
 }
 
 static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {

@@ -81,6 +81,7 @@ void tachy_stream_free(tachy_stream *s) {
   tachy_bytes_free(&s->floats);
   tachy_bytes_free(&s->text);
   tachy_bytes_free(&s->raw);
+  tachy_bytes_free(&s->held);
   tachy_os_release(s->levels);
   tachy_os_release(s);
 }

@@ -52,6 +52,25 @@ typedef struct tachy_open_row {
   uint32_t site; /* registry number */
 } tachy_open_row;
 
+typedef struct tachy_open_async {
+  uint64_t id;
+  uint64_t parent;
+  int64_t utc;   /* of its begin */
+  uint32_t site; /* registry number */
+  uint32_t depth;
+  uint32_t thread; /* number */
+  uint32_t state;
+} tachy_open_async;
+
+typedef struct tachy_open_asyncs {
+  tachy_open_async *entries; /* capacity, a power of two, at most half of them in use */
+  uint64_t capacity;
+  uint64_t count;
+  uint64_t untracked; /* spans that found no room */
+  tachy_bytes before; /* tachy_open_async: at the block's start, by id */
+  int failed;         /* memory ran out: `before` is not whole */
+} tachy_open_asyncs;
+
 typedef struct tachy_raw_metric {
   uint64_t value;
   uint32_t place; /* of the site in the block */
@@ -83,6 +102,9 @@ typedef struct tachy_stream {
   tachy_bytes floats; /* log arguments */
   tachy_bytes text;
   tachy_bytes raw; /* tachy_raw_metric, or tachy_async_record */
+  /* async spans */
+  tachy_bytes held; /* tachy_async_record: ends that wait for their begins */
+  uint64_t resumed; /* so many of the async rows have waited */
   /* spans */
   uint64_t long_duration;
   uint32_t depth;    /* of the last row: so many spans are open there */
@@ -100,6 +122,7 @@ typedef struct tachy_channel {
   tachy_class cls;
   tachy_stream *streams;
   tachy_tables tables;
+  tachy_open_asyncs asyncs;
   tachy_divider divider;
   uint64_t unit;         /* that a block starts with */
   uint64_t rescaled;     /* blocks in a row that needed a smaller one */
