@@ -123,7 +123,7 @@ class Trace:
         yield from self._taken()
 
     def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
-        """Those that overlap the range; of spans also the one before, which knows what was open without an event in it."""
+        """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
         rows = list(self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id]))
         if cls == CLASSES["span"] and self._begin is not None:
             before = self._lake.block_before(cls, process_id, self._begin)
