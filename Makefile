@@ -5,7 +5,7 @@
 #   make test        every test of the short tier        make test-long   all of them
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long lint format clean setup-demo setup-test setup-doom
+.PHONY: demo demo-doom test test-long lint format clean setup-demo setup-test setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -22,7 +22,7 @@ demo-doom: setup-doom build/extensions
 test: setup-test build/extensions
 	$(PYTEST) -m 'not long'
 
-test-long: setup-test setup-doom build/extensions
+test-long: setup-test setup-long setup-doom build/extensions
 	$(PYTEST)
 
 lint: setup-test build/extensions
@@ -36,7 +36,7 @@ format: setup-test build/extensions
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format -i
 
-setup-demo setup-test setup-doom: setup-%:
+setup-demo setup-test setup-long setup-doom: setup-%:
 	@tools/setup.sh $*
 
 # The extensions of an editable install, rebuilt when the C sources change.
