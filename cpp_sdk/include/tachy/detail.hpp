@@ -198,7 +198,11 @@ TACHY_QUIET_ inline void log(tachy_site *site, std::uint32_t set, const T &...ar
   std::uint32_t types = 0;
   std::uint32_t n = 0;
   ((types |= arg_type<T>() << (4 * n), encode(arguments, words[n], sizes[n]), ++n), ...);
-  tachy_log_args(site, set, types, words, sizes);
+  if constexpr ((is_text<T> || ...)) {
+    tachy_log_args(site, set, types, words, sizes);
+  } else {
+    tachy_log_words(site, set, types, words, n);
+  }
 }
 
 template <class T>

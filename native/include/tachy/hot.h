@@ -34,6 +34,9 @@
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #if defined(__APPLE__) || defined(_WIN32)
 #define TACHY_THREAD_LOCAL __thread
+#elif defined(TACHY_STATIC) && (defined(__PIE__) || !defined(__PIC__))
+/* in the program itself: one instruction */
+#define TACHY_THREAD_LOCAL __attribute__((tls_model("local-exec"))) __thread
 #else
 /* initial-exec: two instructions instead of a call; 8 bytes of the static TLS reserve, so dlopen still works */
 #define TACHY_THREAD_LOCAL __attribute__((tls_model("initial-exec"))) __thread
@@ -67,6 +70,9 @@ typedef struct tachy_thread {
 } tachy_thread;
 
 TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
+TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
+                        sizeof(tachy_gap_record) % 16 == 0 && sizeof(tachy_async_record) % 16 == 0,
+                    "what is left of a span ring is nothing or room for a span");
 
 TACHY_API const tachy_thread tachy_no_thread_;
 TACHY_API TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
@@ -99,7 +105,7 @@ TACHY_INLINE uint64_t tachy_ticks(void) {
 /* The site's number if it is on, else <= 0. Off: one load, one test. */
 TACHY_INLINE int32_t tachy_site_on_(tachy_site *site) {
   const int32_t id = TACHY_LOAD(&site->id);
-  if (TACHY_UNLIKELY(id == 0)) return tachy_site_register_(site);
+  if (TACHY_UNLIKELY(id <= 0)) return id == 0 ? tachy_site_register_(site) : -1; /* the caller's own test falls away */
   return id;
 }
 
@@ -132,7 +138,7 @@ TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t depth, uint64
   const uint64_t begin = entry->begin;
   const uint64_t duration = now - begin;
   const uint64_t head = thread->span.head;
-  if (TACHY_UNLIKELY(thread->span.limit - head < sizeof(tachy_span_record) || duration >= UINT32_MAX)) {
+  if (TACHY_UNLIKELY(thread->span.limit == head || duration >= UINT32_MAX)) {
     tachy_span_close_slow_(thread, depth, now);
     return;
   }
@@ -218,6 +224,31 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
   }
   tachy_metric_bits_(id, 0, now, now - thread->frame_ticks);
   thread->frame_ticks = now;
+}
+
+/* Logs ----------------------------------------------------------------------------------------------------------- */
+
+/* A log whose arguments are all numbers or pointers, `count` of them: tachy_log_args without the texts, inline. */
+TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
+                                  uint32_t count) {
+  const int32_t id = tachy_site_on_(site);
+  if (id <= 0) return;
+  tachy_thread *const thread = tachy_this_thread_;
+  const uint64_t head = thread->log.head;
+  const uint64_t size = sizeof(tachy_log_record) + sizeof(uint64_t) * count;
+  if (TACHY_UNLIKELY(thread->log.limit - head < size)) {
+    tachy_log_args(site, set, types, values, NULL);
+    return;
+  }
+  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+  record->ticks = tachy_ticks();
+  record->site = (uint32_t)id;
+  record->set = set;
+  record->size = (uint32_t)size;
+  record->types = types;
+  uint64_t *const words = (uint64_t *)(record + 1);
+  for (uint32_t i = 0; i < count; i++) words[i] = values[i];
+  TACHY_STORE_RELEASE(&thread->log.head, head + size);
 }
 
 #ifdef __cplusplus
