@@ -3,9 +3,10 @@
 #   make demo        the whole way: server, a simulation and a Python program, SQL, a Perfetto trace   (DEMO_SERVE=1 stays up)
 #   make demo-doom   the same with a real game, built from Debian's source package
 #   make test        every test of the short tier        make test-long   all of them
+#   make bench       what it costs, against bench/budgets.toml: bench-native (C and Python), bench-server
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long lint format clean setup-demo setup-test setup-long setup-doom
+.PHONY: demo demo-doom test test-long bench bench-native bench-server lint format clean setup-demo setup-test setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -25,10 +26,20 @@ test: setup-test build/extensions
 test-long: setup-test setup-long setup-doom build/extensions
 	$(PYTEST)
 
+bench: bench-native bench-server
+	$(VENV)/python -m bench.report
+
+bench-native: setup-test build/extensions .venv/peers
+	$(VENV)/python -m bench.native
+	$(VENV)/python -m bench.python
+
+bench-server: setup-test build/extensions
+	$(VENV)/python -m bench.server
+
 lint: setup-test build/extensions
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
-	$(VENV)/mypy pysdk/tachy server/tachy_server tools tests/model
+	$(VENV)/mypy pysdk/tachy server/tachy_server tools tests/model bench
 	git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format --dry-run -Werror
 
 format: setup-test build/extensions
@@ -49,6 +60,10 @@ build/extensions: .venv/installed $(NATIVE) pysdk/build_native.py server/build_r
 .venv/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv .venv
 	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.venv/peers: .venv/installed
+	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
 	@touch $@
 
 clean:

@@ -3,7 +3,7 @@
  *
  * Everything here runs with the GIL held, so the tables need no lock. Recording functions never raise for what happens
  * to an event; they raise TypeError for calls that could never work, as any Python function does. What to run after a
- * change: tests/pysdk, and tests/pysdk/overhead.py for the nanoseconds.
+ * change: tests/pysdk, and make bench-native for the nanoseconds.
  */
 #ifndef TACHY_PYTHON_H
 #define TACHY_PYTHON_H

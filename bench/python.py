@@ -1,6 +1,6 @@
 """What recording costs a Python program, in nanoseconds above an empty loop of the same shape.
 
-    python -m tests.pysdk.overhead            # prints a table; exit 1 beyond a budget
+    python -m bench.python            # build/bench/python.json; exit 1 when a budget is broken
 
 Interleaved: every round times each candidate once, the best of all rounds counts. A sink takes what is recorded.
 """
@@ -8,7 +8,6 @@ Interleaved: every round times each candidate once, the best of all rounds count
 from __future__ import annotations
 
 import gc
-import json
 import logging
 import sys
 import time
@@ -16,9 +15,11 @@ from collections.abc import Callable
 
 import tachy
 
+from bench import peers
+from bench.budgets import Cases, finish, machine
+
 ROUNDS = 60
 CALLS = 20_000
-BUDGETS = {"begin + end": 40.0, "with SPAN": 100.0, "with span(name)": 130.0, "decorator": 60.0, "metric": 60.0}
 
 SPAN = tachy.span("constant")
 SET = tachy.properties({"map": "e1m1"})
@@ -107,16 +108,16 @@ def measure() -> dict[str, float]:
     """Nanoseconds per call of each candidate."""
     # name: (function, what is subtracted, calls are n / this)
     cases: dict[str, tuple[Callable[[int], None], Callable[[int], None], int]] = {
-        "begin + end": (begin_end, empty, 1),
-        "with SPAN": (with_constant, empty, 1),
-        "with span(name)": (with_name, empty, 1),
+        "begin_end": (begin_end, empty, 1),
+        "with_object": (with_constant, empty, 1),
+        "with_name": (with_name, empty, 1),
         "decorator": (call_decorated, call_plain, 1),
         "metric": (metric, empty, 1),
-        "metric, unit and Properties": (metric_unit_set, empty, 1),
-        "metric, properties in a dict": (metric_dict, empty, 1),
+        "metric_properties": (metric_unit_set, empty, 1),
+        "metric_dict": (metric_dict, empty, 1),
         "log": (message, empty, 1),
-        "logging, LoggingHandler": (logging_tachy, empty, 20),
-        "logging, NullHandler": (logging_null, empty, 20),
+        "logging_handler": (logging_tachy, empty, 20),
+        "logging_null": (logging_null, empty, 20),
     }
     functions = list(dict.fromkeys(f for case in cases.values() for f in case[:2]))
     best = dict.fromkeys(functions, float("inf"))
@@ -132,9 +133,10 @@ def measure() -> dict[str, float]:
 
 
 def main() -> int:
-    """Prints the figures; 1 if one is beyond its budget."""
+    """Measures, writes, judges."""
     from tests.pysdk.sink import Sink
 
+    about = machine()
     for logger, handler in ((log, tachy.LoggingHandler()), (null_log, logging.NullHandler())):
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -143,14 +145,18 @@ def main() -> int:
         tachy.start(sink.url, span_ring_bytes=1 << 24, metric_ring_bytes=1 << 24, log_ring_bytes=1 << 24)
         found = measure()
         tachy.stop(30)
-    over = [name for name, budget in BUDGETS.items() if found[name] > budget]
-    for name, ns in found.items():
-        print(f"{name:32} {ns:8.1f} ns  {f'budget {BUDGETS[name]:.0f}' if name in BUDGETS else ''}")
+    runs = ROUNDS * CALLS
     stats = tachy.stats()
-    print(json.dumps({"recorded": stats.recorded, "dropped": stats.dropped, "over budget": over}))
-    runs = ROUNDS * CALLS  # each candidate recorded every call, or the figures mean nothing
     complete = stats.recorded == {"log": runs + runs // 20, "metric": 3 * runs, "span": 4 * runs}
-    return 0 if complete and not over else 1
+    if not complete or any(stats.dropped.values()):
+        print(f"not every call was recorded, so the figures mean nothing: {stats}", file=sys.stderr)
+        return 1
+    cases: Cases = {name: {"ns_per_event": ns} for name, ns in found.items()}
+    cases["logging_handler"]["ns_above_null_handler"] = found["logging_handler"] - found["logging_null"]
+    for name, (ns, ours) in peers.measure().items():
+        cases[name] = {"ns_per_event": ns, "of_tachy": ns / found[ours]}
+    cases["logging_null"]["of_tachy"] = found["logging_null"] / found["log"]
+    return finish("python", cases, about)
 
 
 if __name__ == "__main__":

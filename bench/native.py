@@ -1,0 +1,177 @@
+"""The native suite: times bench/native, counts its instructions with callgrind, weighs what goes on the wire.
+
+    python -m bench.native            # build/bench/native.json; exit 1 when a budget is broken
+
+Static and shared programs take turns, and the best of all turns counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from bench.budgets import RESULTS, ROOT, Cases, finish, machine
+
+BUILD = RESULTS / "native"
+TURNS, ROUNDS = 6, 150
+CALLS = 100, 1100
+EVENTS = (
+    "span", "log_two_ints", "log_short_text", "metric_int", "metric_float", "metric_two_properties", "frame_mark",
+    "phase",
+)  # fmt: skip
+DISABLED = "disabled_span", "disabled_log", "disabled_metric"
+
+
+class BenchError(Exception):
+    """A program of the benchmark did not do its work; the text is what it said."""
+
+
+def run(*command: str | Path) -> str:
+    """Runs a command to its end; what it printed. Raises BenchError."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=900)
+    if done.returncode != 0:
+        raise BenchError(f"{command} gave {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return done.stdout
+
+
+def build() -> None:
+    """Brings bench_static and bench_shared up to date."""
+    generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+    run("cmake", "-S", ROOT / "bench" / "native", "-B", BUILD, *generator)
+    run("cmake", "--build", BUILD)
+
+
+def program(kind: str, mode: str, amount: int) -> dict[str, Any]:
+    """What a program printed: kind "static" or "shared", modes of bench/native/main.c."""
+    found: dict[str, Any] = json.loads(run(BUILD / f"bench_{kind}", mode, str(amount)))
+    if found.get("dropped", 0):
+        raise BenchError(f"bench_{kind} {mode} dropped {found['dropped']} events: its times mean nothing")
+    return found
+
+
+def times() -> dict[str, dict[str, dict[str, float]]]:
+    """{kind: {case: {"ns", "clocks", "ns_2_threads"?}}}, the best of all turns."""
+    best: dict[str, dict[str, dict[str, float]]] = {"static": {}, "shared": {}}
+    for _ in range(TURNS):
+        for kind, cases in best.items():
+            for name, figures in program(kind, "time", ROUNDS)["cases"].items():
+                kept = cases.setdefault(name, figures)
+                for figure, value in figures.items():
+                    kept[figure] = min(kept.get(figure, value), value)
+    return best
+
+
+def instructions(kind: str) -> dict[str, float]:
+    """{case: instructions per call of its function, less those of an empty one}."""
+    totals = []
+    for calls in CALLS:
+        file = BUILD / f"callgrind.{kind}"
+        run(
+            "valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={file}",
+            BUILD / f"bench_{kind}", "count", str(calls),
+        )  # fmt: skip
+        listing = run("callgrind_annotate", "--inclusive=yes", "--threshold=100", "--show-percs=no", file)
+        found = re.findall(r"^\s*([\d,]+)\s+\S*:once_(\w+?)(?:'\d+)? ", listing, re.MULTILINE)
+        totals.append({name: int(count.replace(",", "")) for count, name in found})
+    few, many = totals
+    per_call = {name: (many[name] - few[name]) / (CALLS[1] - CALLS[0]) for name in many}
+    return {name: count - per_call["empty"] for name, count in per_call.items()}
+
+
+def wire(command: list[str | Path]) -> float:
+    """Bytes per span event of what a program sends: its span blocks, headers included."""
+    from tests.pysdk.sink import SPAN, Sink
+
+    with Sink() as sink:
+        run(*[sink.url if part == "URL" else part for part in command])
+        blocks = [(size, head) for batch in sink.heads() for _, size, head in batch.blocks if head.cls == SPAN]
+    size, events = sum(size for size, _ in blocks), sum(head.events for _, head in blocks)
+    return float(size / events)
+
+
+def measure() -> Cases:
+    """Every case of the native suite."""
+    ns = times()
+    counts = {kind: instructions(kind) for kind in ns}
+    static, shared = ns["static"], ns["shared"]
+    clock, loop = static["clock"]["ns"], static["empty"]["ns"]
+    two_clocks = static["clock"]["ns_2_threads"]
+    cases: Cases = {"clock": {"ns_per_event": clock, "ns_2_threads": two_clocks}}
+    for name in EVENTS:
+        clocks = static[name]["clocks"]
+        cases[name] = case = {
+            "ns_per_event": static[name]["ns"],
+            "clock_ns": clock,
+            "clocks": clocks,
+            "ratio": static[name]["ns"] / (clocks * clock),
+            "of_inline": (shared[name]["ns"] / shared["clock"]["ns"]) / (static[name]["ns"] / clock),
+        }
+        if name in counts["static"]:
+            case["instructions_per_event"] = counts["static"][name]
+            case["instructions_shared"] = counts["shared"][name]
+        if "ns_2_threads" in static[name]:
+            case["ns_2_threads"] = static[name]["ns_2_threads"]
+            # each against the clock read of as many threads, where that costs more with two of them
+            case["of_one_thread"] = (static[name]["ns_2_threads"] / static[name]["ns"]) / max(two_clocks / clock, 1.0)
+    cases["phase"]["of_span"] = static["phase"]["ns"] / static["span"]["ns"]
+    for name in DISABLED:
+        cases[name] = {
+            "ns_per_event": static[name]["ns"] - loop,
+            "clock_ns": clock,
+            "instructions_per_event": counts["static"][name],
+        }
+    cases["compiled_out"] = {"instructions_per_event": counts["static"]["compiled_out"]}
+    cases["work_span"] = {
+        "ns_above_clock": static["work_span"]["ns"] - static["work_clocks"]["ns"],
+        "ns_per_event": static["work_span"]["ns"],
+        "ns_of_the_work": static["work_clocks"]["ns"] - static["two_clocks"]["ns"],
+    }
+    cases["span_begin"] = {}
+    cases["span_end"] = {}
+    for kind, name in (("static", "instructions_inline"), ("shared", "instructions_shared")):
+        cases["span_begin"][name] = counts[kind]["span_begin"]
+        cases["span_end"][name] = counts[kind]["span_end"]
+    behind = program("static", "collector", 12)
+    cases["collector"] = {
+        "ns_per_event": behind["columns_ns"] + behind["zstd_ns"],
+        "ns_columns": behind["columns_ns"],
+        "ns_zstd": behind["zstd_ns"],
+        "bytes_raw": behind["raw_bytes"],
+        "bytes_per_event": behind["wire_bytes"],
+    }
+    memory = program("static", "memory", 256)
+    cases["idle_thread_never_recorded"] = {"bytes": memory["never"]}
+    cases["idle_thread_recorded_spans"] = {
+        "bytes_beyond_ring": memory["recorded"],
+        "bytes_of_the_collector": memory["collector"],
+    }
+    return cases | games()
+
+
+def games() -> Cases:
+    """What real programs send."""
+    cpp = RESULTS / "cpp"
+    run("cmake", "-S", ROOT / "cpp_sdk", "-B", cpp, *(["-G", "Ninja"] if shutil.which("ninja") else []))
+    run("cmake", "--build", cpp, "--target", "simulation")
+    simulation = cpp / "examples" / "simulation" / "simulation"
+    cases = {"simulation": {"bytes_per_event": wire([simulation, "--seconds", "5", "--url", "URL"])}}
+    if (ROOT / "build" / "doom" / "instrumented").exists():
+        doom = ROOT / "cpp_sdk" / "examples" / "doom" / "doom.sh"
+        cases["doom"] = {"bytes_per_event": wire(["sh", doom, "--url", "URL"])}
+    return cases
+
+
+def main() -> int:
+    """Builds, measures, writes, judges."""
+    about = machine()
+    build()
+    return finish("native", measure(), about)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+/* What the parts of the native benchmark share: the cases, and a thread that takes what the recorder sends. */
+#ifndef TACHY_BENCH_NATIVE_BENCH_H
+#define TACHY_BENCH_NATIVE_BENCH_H
+
+#include <stdint.h>
+
+/* A case's site and code exist twice: in a loop, for the time, and in a function of its own, for the instructions;
+ * either may be NULL. */
+typedef struct bench_case {
+  const char *name;
+  void (*loop)(uint32_t n);
+  void (*once)(void);
+  double clocks; /* readings of the clock per event */
+  int threads;   /* 2: also measured with two threads at once */
+  void (*undo)(void);
+} bench_case;
+
+extern const bench_case bench_cases[]; /* ends with a NULL name */
+void bench_prepare_cases(void);        /* property sets, levels: once the session runs */
+
+void once_compiled_out(void); /* disabled.cpp */
+
+/* A taker that throws away, or compresses with zstd-1 first as the senders do. */
+typedef struct bench_taken {
+  uint64_t compress_ns; /* CPU */
+  uint64_t wire_bytes;
+} bench_taken;
+void bench_start(uint32_t span_ring_bytes, int compress);
+bench_taken bench_stop(void);
+/* Until everything recorded is taken: the rings are empty and the collector sleeps. */
+void bench_drain(void);
+
+int bench_time(unsigned rounds);
+int bench_count(unsigned calls);
+int bench_memory(unsigned threads);
+int bench_collector(unsigned rounds);
+
+#endif

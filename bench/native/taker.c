@@ -1,0 +1,78 @@
+/* The sender's place in the benchmark: takes batches and throws them away. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <tachy/tachy.h>
+#include <time.h>
+#include <zstd.h>
+
+#include "bench.h"
+
+static pthread_t thread;
+static bench_taken taken;
+static int compressing;
+
+static uint64_t cpu_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void compress(tachy_batch *batch, ZSTD_CCtx *context) {
+  for (uint32_t i = 0; i < tachy_batch_block_count(batch); i++) {
+    uint64_t size;
+    const void *const body = tachy_batch_body(batch, i, &size);
+    const size_t bound = ZSTD_compressBound(size);
+    void *const buffer = malloc(bound);
+    if (!buffer) abort();
+    const uint64_t begin = cpu_ns();
+    const size_t small = ZSTD_compressCCtx(context, buffer, bound, body, size, 1);
+    taken.compress_ns += cpu_ns() - begin;
+    if (ZSTD_isError(small)) abort();
+    tachy_batch_replace(batch, i, TACHY_CODEC_ZSTD, buffer, small);
+    free(buffer);
+  }
+  uint64_t size;
+  if (!tachy_batch_bytes(batch, &size)) abort();
+  taken.wire_bytes += size;
+}
+
+static void *take(void *unused) {
+  (void)unused;
+  ZSTD_CCtx *const context = ZSTD_createCCtx();
+  for (int ended = 0; !ended;) {
+    tachy_batch *const batch = tachy_batch_take(1000, &ended);
+    if (!batch) continue;
+    if (compressing) compress(batch, context);
+    tachy_batch_done(batch, TACHY_SENT);
+  }
+  ZSTD_freeCCtx(context);
+  return NULL;
+}
+
+void bench_start(uint32_t span_ring_bytes, int compress_bodies) {
+  const tachy_config config = {.span_ring_bytes = span_ring_bytes,
+                               .metric_ring_bytes = span_ring_bytes,
+                               .log_ring_bytes = span_ring_bytes,
+                               .flush_ms = 1u << 30,
+                               .outbox_bytes = UINT64_C(1) << 32};
+  compressing = compress_bodies;
+  taken = (bench_taken){0};
+  if (tachy_start(&config) != TACHY_OK || pthread_create(&thread, NULL, take, NULL) != 0) {
+    fprintf(stderr, "the session did not start\n");
+    exit(1);
+  }
+}
+
+bench_taken bench_stop(void) {
+  tachy_stop(60000);
+  pthread_join(thread, NULL);
+  return taken;
+}
+
+void bench_drain(void) {
+  if (!tachy_flush(60000)) {
+    fprintf(stderr, "nothing drains\n");
+    exit(1);
+  }
+}

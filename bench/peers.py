@@ -1,0 +1,104 @@
+"""What others cost a Python program, in the same process and run: those that are installed (the extra `bench`)."""
+
+from __future__ import annotations
+
+import gc
+import importlib.util
+import io
+import time
+from collections.abc import Callable
+
+CALLS = 2_000
+ROUNDS = 15
+
+
+def work() -> None: ...
+
+
+def _best(call: Callable[[], object]) -> float:
+    """Nanoseconds per call above an empty function's, best of all rounds."""
+    best = {call: float("inf"), work: float("inf")}
+    gc.disable()
+    for _ in range(ROUNDS):
+        for function in best:
+            begin = time.perf_counter_ns()
+            for _ in range(CALLS):
+                function()
+            best[function] = min(best[function], time.perf_counter_ns() - begin)
+    gc.enable()
+    return (best[call] - best[work]) / CALLS
+
+
+def _viztracer() -> float:
+    from viztracer import VizTracer
+
+    bare = _plain()
+    tracer = VizTracer(verbose=0, tracer_entries=CALLS * ROUNDS * 4)
+    tracer.start()
+    traced = _plain()
+    tracer.stop()
+    tracer.clear()
+    return traced - bare
+
+
+def _plain() -> float:
+    """Nanoseconds per call of a function, the loop included."""
+    best = float("inf")
+    for _ in range(ROUNDS):
+        begin = time.perf_counter_ns()
+        for _ in range(CALLS):
+            work()
+        best = min(best, time.perf_counter_ns() - begin)
+    return best / CALLS
+
+
+def _structlog() -> float:
+    import structlog
+
+    structlog.configure(
+        processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()],
+        logger_factory=structlog.WriteLoggerFactory(io.StringIO()),
+        cache_logger_on_first_use=True,
+    )
+    log = structlog.get_logger()
+    return _best(lambda: log.info("a message of some length", number=1))
+
+
+def _opentelemetry() -> float:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
+
+    class Nowhere:
+        def export(self, spans: object) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+        def shutdown(self) -> None: ...
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+    tracer = provider.get_tracer("bench")
+
+    def span() -> None:
+        with tracer.start_as_current_span("span"):
+            pass
+
+    found = _best(span)
+    provider.shutdown()
+    return found
+
+
+PEERS = {
+    # name: (module, measurement, our case that does the same)
+    "viztracer_function": ("viztracer", _viztracer, "decorator"),
+    "structlog_json": ("structlog", _structlog, "log"),
+    "opentelemetry_span": ("opentelemetry", _opentelemetry, "with_object"),
+}
+
+
+def measure() -> dict[str, tuple[float, str]]:
+    """{peer: (nanoseconds per call, our case to compare it with)}."""
+    found = {}
+    for name, (module, run, ours) in PEERS.items():
+        if importlib.util.find_spec(module) is not None:
+            found[name] = run(), ours
+    return found

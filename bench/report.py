@@ -1,0 +1,98 @@
+"""docs/benchmarks.md from the last results in build/bench.
+
+python -m bench.report
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from bench.budgets import RESULTS, ROOT
+
+SUITES = ("native", "python", "server")
+FIGURES = {
+    "native": (
+        "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "instructions_per_event", "bytes_per_event",
+    ),
+    "python": ("ns_per_event", "of_tachy"),
+}  # fmt: skip
+INTRO = """# Benchmarks
+
+Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the budgets are those of bench/budgets.toml.
+
+## How to read it
+- **The clock is the floor.** An event reads it once, a span twice (begin and end), and that is nearly all of the time.
+  `ratio` is the event's time divided by that of its readings, both measured in the same loop; compare that across
+  machines, not nanoseconds.
+- A figure is the best of many short samples, each case taking its turn in every round: other work on the machine makes
+  the run longer, not the figure worse. Samples are shorter than a ring and rings are emptied in between, so what
+  happens behind an event is not in it but in `collector`: CPU time per span, for columns and for zstd-1.
+- `of_one_thread`: two threads at once against one. `of_inline`: linked to libtachy.so, whose thread pointer and slow
+  paths are in the library, against the static recorder; each over its own clock read.
+- Instructions are counted by callgrind, for the event alone, and are the same in every run. A span is a begin and an
+  end: `span_begin` and `span_end` count one each, `span` both.
+- `disabled_*` is what is left of an event that its level has switched off, less the loop around it. `work_span` is a
+  span around work that keeps the core's issue slots busy, above the same work between two bare clock reads.
+- Absolute nanoseconds are judged only where the clock leaves room for them; `clock too slow` says where it does not.
+- In the server suite everything shares one machine's cores and disk, client included. `of_raw_writes` divides by
+  fsynced writes of one batch each, `of_ready` by Flight that sends batches which lie ready in memory. To be
+  `behind target` breaks nothing.
+- Bytes are whole blocks, headers included, as they travel.
+"""
+
+
+def number(value: float | None) -> str:
+    """Four digits are more than the noise allows; empty for what was not measured."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [heads, ["---", *["---:" for _ in heads[1:]]], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def section(suite: str, found: dict[str, Any]) -> str:
+    """One suite: its machine, its budgets, all its figures."""
+    m = found["machine"]
+    guest = ", virtual" if m["hypervisor"] else ""
+    about = (
+        f"{m['cpu']}, {m['cores']} cores{guest}, {m['system']}, {m['compiler']}, Python {m['python']}; load "
+        f"{m['load_before']} when the run began.\n"
+    )
+    judged = [
+        [f"{case} {name}", number(budget), number(figure), verdict]
+        for case, name, budget, figure, verdict in found["verdicts"]
+    ]
+    out = f"\n## {suite.capitalize()}\n{about}\n" + table(["budget", "limit", "figure", "verdict"], judged)
+    cases: dict[str, dict[str, float]] = found["cases"]
+    heads = FIGURES.get(suite)
+    if heads:
+        shown = [
+            [case, *[number(figures.get(head)) for head in heads]]
+            for case, figures in cases.items()
+            if heads[0] in figures
+        ]
+        return out + "\n" + table(["case", *heads], shown)
+    rows = [[f"{case} {name}", number(value)] for case, figures in cases.items() for name, value in figures.items()]
+    return out + "\n" + table(["figure", "value"], rows)
+
+
+def main() -> int:
+    """Writes the page from whatever suites have run; 1 when none has."""
+    found = {suite: RESULTS / f"{suite}.json" for suite in SUITES}
+    there = {suite: json.loads(path.read_text()) for suite, path in found.items() if path.exists()}
+    if not there:
+        print("nothing has been measured yet: make bench", file=sys.stderr)
+        return 1
+    page = INTRO + "".join(section(suite, content) for suite, content in there.items())
+    (ROOT / "docs" / "benchmarks.md").write_text(page)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

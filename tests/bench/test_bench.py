@@ -1,0 +1,55 @@
+"""The benchmark itself: every case runs, and none of the budgets is without its figure. Nothing here is timed."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+
+import pytest
+
+from bench import budgets, native
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.Cases:
+    # a build of its own: the other workers' tests and `make bench` must not meet it half linked
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(native, "BUILD", tmp_path_factory.mktemp("bench"))
+        patch.setattr(native, "TURNS", 1)
+        patch.setattr(native, "ROUNDS", 2)
+        patch.setattr(native, "CALLS", (1, 3))
+        patch.setattr(native, "games", dict)
+        native.build()
+        return native.measure()
+
+
+@pytest.mark.xdist_group("bench")
+def test_every_native_budget_has_its_figure(cases: budgets.Cases) -> None:
+    verdicts = budgets.judge(budgets.budgets("native"), cases)
+    assert {v.case for v in verdicts if v.verdict == "not run"} == {"simulation", "doom"}
+
+
+@pytest.mark.xdist_group("bench")
+def test_what_does_not_depend_on_the_machine_holds(cases: budgets.Cases) -> None:
+    assert cases["compiled_out"]["instructions_per_event"] == 0
+    assert cases["span_begin"]["instructions_inline"] <= 20
+    assert cases["span_begin"]["instructions_shared"] <= 25
+
+
+def test_a_budget_is_broken_from_either_side() -> None:
+    wanted = {"a": {"ns_per_event": 20.0, "ratio": 1.25}, "b": {"least_rate": 5.0}, "c": {"bytes": 0.0}}
+    found = {"a": {"ns_per_event": 21.0, "ratio": 1.0, "clock_ns": 9.0, "clocks": 2.0}, "b": {"least_rate": 4.0}}
+    assert [v.verdict for v in budgets.judge(wanted, found)] == ["BROKEN", "ok", "BROKEN", "not run"]
+    found["a"]["clock_ns"] = 10.0  # two readings leave no room for anything
+    assert budgets.judge(wanted, found)[0].verdict == "clock too slow"
+
+
+def test_what_is_written_holds_machine_cases_and_verdicts(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "RESULTS", tmp_path_factory.mktemp("results"))
+    assert budgets.finish("native", {"span": {"ns_per_event": 1.0}}, budgets.machine()) == 0
+    written = json.loads((budgets.RESULTS / "native.json").read_text())
+    assert {"cpu", "cores", "compiler"} <= set(written["machine"])
+    with (budgets.ROOT / "bench" / "budgets.toml").open("rb") as file:
+        assert {case for case, *_ in written["verdicts"]} == set(tomllib.load(file)["native"])
