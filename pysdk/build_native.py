@@ -60,8 +60,9 @@ int tachy_python_install(const char *module_name);
 
 def sources() -> list[str]:
     """The C files, relative to the current folder for setuptools and absolute when run as a program."""
-    system = "win32" if sys.platform == "win32" else "posix"
-    folders = [NATIVE / "src/recorder", NATIVE / "src/format", NATIVE / "src/os" / system, ROOT / "pysdk/native"]
+    if sys.platform == "win32":
+        raise SystemExit("tachy's recorder does not run on Windows yet: it needs Linux or another POSIX system")
+    folders = [NATIVE / "src/recorder", NATIVE / "src/format", NATIVE / "src/os/posix", ROOT / "pysdk/native"]
     found = [str(file) for folder in folders for file in sorted(folder.glob("*.c"))]
     if not found:
         raise SystemExit(f"no C sources below {NATIVE}: run this from a complete copy of the repository")
@@ -70,8 +71,6 @@ def sources() -> list[str]:
 
 def flags() -> list[str]:
     """Compiler options; the warnings are those of the native build, which lints the same files."""
-    if sys.platform == "win32":
-        return ["/std:c11"]
     return ["-std=c11", "-O2", "-fvisibility=hidden", "-pthread", *os.environ.get("TACHY_CFLAGS", "").split()]
 
 
@@ -86,7 +85,7 @@ ffi.set_source(
     define_macros=[("TACHY_STATIC", "1"), ("_GNU_SOURCE", "1"), ("_CFFI_NO_LIMITED_API", None)],
     py_limited_api=False,
     extra_compile_args=flags(),
-    extra_link_args=[] if sys.platform == "win32" else ["-pthread"],
+    extra_link_args=["-pthread"],
 )
 
 
