@@ -26,15 +26,14 @@ test: setup-test build/extensions
 test-long: setup-test setup-long setup-doom build/extensions
 	$(PYTEST)
 
-bench: bench-native bench-server
-	$(VENV)/python -m bench.report
+bench: setup-test build/extensions .venv/peers
+	$(VENV)/python -m bench native python server
 
 bench-native: setup-test build/extensions .venv/peers
-	$(VENV)/python -m bench.native
-	$(VENV)/python -m bench.python
+	$(VENV)/python -m bench native python
 
 bench-server: setup-test build/extensions
-	$(VENV)/python -m bench.server
+	$(VENV)/python -m bench server
 
 lint: setup-test build/extensions
 	$(VENV)/ruff check .
