@@ -303,6 +303,20 @@ static void async_races(void) {
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 4 * HANDED);
 }
 
+/* The end of a span whose site has been switched off since its begin still names the site. */
+static void async_switched_off(void) {
+  begin_session(NULL);
+  tachy_site *const first = tachy_site_intern(TACHY_SITE_ASYNC, TACHY_LEVEL_NONE, "async", "first", __FILE__, 1, "");
+  tachy_site *const detail = tachy_site_intern(TACHY_SITE_ASYNC, TACHY_LEVEL_DEBUG, "async", "detail", __FILE__, 2, "");
+  const tachy_async outer = tachy_async_begin(first, NULL);
+  const tachy_async inner = tachy_async_begin(detail, &outer);
+  tachy_set_level(TACHY_LEVEL_WARN);
+  CHECK(tachy_async_begin(detail, &outer).id == 0);
+  tachy_async_end(&inner);
+  tachy_async_end(&outer);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 4);
+}
+
 /* More than the collector keeps, and ends that come twice or for what it does not know. */
 static void async_untracked(void) {
   enum { MANY = 70000 };
@@ -469,6 +483,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_across_threads", async_across_threads},
                                         {"async_over_blocks", async_over_blocks},
                                         {"async_races", async_races},
+                                        {"async_switched_off", async_switched_off},
                                         {"async_untracked", async_untracked},
                                         {"logs", logs},
                                         {"metrics", metrics},

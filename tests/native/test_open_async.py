@@ -47,6 +47,16 @@ def test_an_end_that_is_read_before_its_begin_does_not_confuse(tmp_path: Path) -
     assert len(names) > 1, "how many cuts fall into the race is the machine's affair, but one must"
 
 
+def test_an_end_names_its_site_also_when_that_was_switched_off(tmp_path: Path) -> None:
+    rows = run("async_switched_off", tmp_path).session.asyncs()
+    assert [(row["event_type"], row["name"]) for row in rows] == [
+        ("begin", "first"),
+        ("begin", "detail"),
+        ("end", "detail"),
+        ("end", "first"),
+    ]
+
+
 def test_what_finds_no_room_is_counted_and_nothing_is_lost(tmp_path: Path) -> None:
     session = run("async_untracked", tmp_path).session
     second = session.of(SPAN)[1]

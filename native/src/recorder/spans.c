@@ -121,7 +121,7 @@ tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
 void tachy_async_end(const tachy_async *span) {
   if (!span || span->id == 0 || !span->site) return;
   /* also when the site has been switched off since: a begin without an end would mislead */
-  const int32_t id = tachy_site_on_(span->site);
+  const int32_t id = TACHY_LOAD(&span->site->id);
   tachy_slot *const slot = tachy_slot_attach();
   if (id == 0 || !slot || !TACHY_LOAD(&tachy_running)) return;
   write_async(slot, TACHY_CONTROL_ASYNC_END, (uint32_t)(id < 0 ? -id : id), span);
