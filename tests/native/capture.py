@@ -66,8 +66,8 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     return Rows(head, ended, asyncs, still_open, open_async)
 
 
-def read(path: Path) -> list[Session]:
-    """Every session in the file, each checked."""
+def read(path: Path, *, holes: bool = False) -> list[Session]:
+    """Every session in the file, each checked. `holes`: the outbox has dropped blocks."""
     data = memoryview(path.read_bytes())
     sessions: dict[uuid.UUID, Session] = {}
     at = 0
@@ -81,11 +81,11 @@ def read(path: Path) -> list[Session]:
             session.blocks.append(_decode(head, data[at + offset : at + offset + length]))
         at += size
     for session in sessions.values():
-        check(session)
+        check(session, holes=holes)
     return list(sessions.values())
 
 
-def check(session: Session, *, holes: bool = False) -> None:
+def check(session: Session, *, holes: bool) -> None:
     """The promises of docs/format.md about a process's blocks. `holes`: the outbox has dropped some."""
     assert len(set(session.batch_ids)) == len(session.batch_ids)
     for cls in (LOG, METRIC, SPAN):
