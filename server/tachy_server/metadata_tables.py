@@ -12,7 +12,7 @@ import pyarrow as pa
 from tachy_server import reader
 from tachy_server.bounds import Bounds
 from tachy_server.sources import BlockSource, ProcessInfo
-from tachy_server.views import BLOCKS, CLASS_SPAN, PROCESSES, STREAMS, TIME, View
+from tachy_server.views import BLOCKS, PROCESSES, STREAMS, TIME, View
 
 FORMAT: Final = "tachy-1"
 _BLOCK_TAIL: Final = 60 * 10**9
@@ -82,7 +82,7 @@ class PostgresMetadata:
     def newest_span_blocks(self, bounds: Bounds) -> dict[UUID, int]:
         """Sequence of the newest span block of each process that is not over before bounds.begin."""
         where = _Where()
-        where.add("b.class = %s", CLASS_SPAN)
+        where.add("b.class = %s", reader.SPAN)
         where.among("b.process_id", bounds.process_ids)
         if bounds.stream_ids is not None:
             where.add(

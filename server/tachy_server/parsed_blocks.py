@@ -9,8 +9,9 @@ from uuid import UUID
 import pyarrow as pa
 from tachy_server.decode import Wanted, decode_block
 from tachy_server.functions import dump, load
+from tachy_server.reader import LOG, METRIC, SPAN
 from tachy_server.tables import Scan, Session, Table, batch_table
-from tachy_server.views import ASYNC_EVENTS, CLASS_LOG, CLASS_METRIC, CLASS_SPAN, JSON, LOG_ENTRIES, MEASURES, View
+from tachy_server.views import ASYNC_EVENTS, JSON, LOG_ENTRIES, MEASURES, View
 from tachy_server.views import THREAD_SPANS as SPANS
 
 SCHEMA: Final = pa.schema(
@@ -18,9 +19,9 @@ SCHEMA: Final = pa.schema(
 )
 _ROWS: Final = 4096
 _VIEWS: Final[dict[int, tuple[tuple[str, View, tuple[str, ...]], ...]]] = {
-    CLASS_LOG: (("log", LOG_ENTRIES, ("stream_id", "time", "target", "level", "msg", "properties")),),
-    CLASS_METRIC: (("metric", MEASURES, ("stream_id", "time", "target", "name", "unit", "value", "properties")),),
-    CLASS_SPAN: (
+    LOG: (("log", LOG_ENTRIES, ("stream_id", "time", "target", "level", "msg", "properties")),),
+    METRIC: (("metric", MEASURES, ("stream_id", "time", "target", "name", "unit", "value", "properties")),),
+    SPAN: (
         ("span", SPANS, ("stream_id", "id", "parent", "depth", "begin", "end", "name", "target", "filename", "line")),
         (
             "async",

@@ -17,9 +17,9 @@ from uuid import UUID
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.perfetto import PerfettoTrace, TraceCounts, process_uuid
-from tachy_server.reader import decompress
+from tachy_server.reader import LOG, METRIC, SPAN, decompress
 
-CLASSES = {"span": 3, "metric": 2, "log": 1}  # in the order in which they are written
+CLASSES = {"span": SPAN, "metric": METRIC, "log": LOG}  # in the order in which they are written
 
 _SELECT_PROCESSES = """
 SELECT process_id, exe, username, computer, distro, cpu_brand, sdk, state, start_time, last_block_end_time, properties

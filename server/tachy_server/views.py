@@ -12,10 +12,7 @@ from enum import Enum
 from typing import Final
 
 import pyarrow as pa
-
-CLASS_LOG: Final = 1
-CLASS_METRIC: Final = 2
-CLASS_SPAN: Final = 3
+from tachy_server.reader import LOG, METRIC, SPAN
 
 TIME: Final = pa.timestamp("ns", "UTC")
 TEXT: Final = pa.dictionary(pa.int32(), pa.utf8())
@@ -84,7 +81,7 @@ _EVENT_COLUMNS = (_PROCESS_ID, _STREAM_ID, _BLOCK_ID, _INSERT_TIME, _EXE, _USERN
 LOG_ENTRIES: Final = View(
     name="log_entries",
     kind=Kind.EAGER,
-    cls=CLASS_LOG,
+    cls=LOG,
     doc="Log messages.",
     time=("time",),
     sort=("time",),
@@ -102,7 +99,7 @@ LOG_ENTRIES: Final = View(
 MEASURES: Final = View(
     name="measures",
     kind=Kind.EAGER,
-    cls=CLASS_METRIC,
+    cls=METRIC,
     doc="Values of metrics. Those recorded in ticks, and the durations of frames, are in seconds.",
     time=("time",),
     sort=("time",),
@@ -121,7 +118,7 @@ MEASURES: Final = View(
 THREAD_SPANS: Final = View(
     name="thread_spans",
     kind=Kind.LAZY,
-    cls=CLASS_SPAN,
+    cls=SPAN,
     doc=(
         "Spans of threads: what ran, when, for how long, inside what. A span that is still open in the newest block of "
         "its process has is_open set and ends, for now, where that block ends."
@@ -151,7 +148,7 @@ THREAD_SPANS: Final = View(
 ASYNC_EVENTS: Final = View(
     name="async_events",
     kind=Kind.LAZY,
-    cls=CLASS_SPAN,
+    cls=SPAN,
     doc="Begins and ends of asynchronous spans, which may begin on one thread and end on another.",
     time=("time",),
     sort=("time",),

@@ -14,8 +14,9 @@ import pyarrow as pa
 from tachy_server import reader
 from tachy_server.bounds import Bounds
 from tachy_server.lake import BlockRow
+from tachy_server.reader import SPAN
 from tachy_server.sources import ProcessInfo
-from tachy_server.views import CLASS_SPAN, View
+from tachy_server.views import View
 
 
 @dataclass
@@ -123,7 +124,7 @@ class FakeMetadata:
     def newest_span_blocks(self, bounds: Bounds) -> dict[UUID, int]:
         newest: dict[UUID, int] = {}
         for row in self.lake.rows:
-            if row.cls == CLASS_SPAN and (bounds.process_ids is None or row.process_id in bounds.process_ids):
+            if row.cls == SPAN and (bounds.process_ids is None or row.process_id in bounds.process_ids):
                 newest[row.process_id] = max(row.sequence, newest.get(row.process_id, 0))
         return newest
 
