@@ -292,6 +292,8 @@ def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> N
     told = outcome.stats[outcome.session.process_id.hex]
     assert told["dropped"][SPAN] > told["dropped"][METRIC]
     assert told["dropped"][LOG] == 0
+    logs = [block.head.sequence for block in outcome.session.of(LOG)]
+    assert logs == list(range(len(logs)))
 
 
 @pytest.mark.parametrize("scenario", ["nobody_takes", "retry", "replaced", "stop_waits"])
