@@ -26,11 +26,57 @@ void *tachy_os_allocate(size_t size);
 void *tachy_os_resize(void *memory, size_t size);
 void tachy_os_release(void *memory);
 
-/* Zeroed, page aligned, not yet backed by memory. */
+/* Zeroed, page aligned, not yet backed by memory; a forked child has a copy of its own. */
 void *tachy_os_map(size_t size);
 /* Backs a part of a mapping now, so that nobody meets a page fault later. Best effort. */
 void tachy_os_prefault(void *memory, size_t size);
 size_t tachy_os_page_size(void);
+
+/* Files: of a session and its spool. Paths are UTF-8, names in a folder have no separator. int results: 0 is no. */
+
+/* Makes the folder (its parent exists) for this user alone. 1 also when it is there already and is the user's. */
+int tachy_os_folder(const char *path);
+/* Calls `function` for the name of every file in the folder, in no order. 0: could not be read. Files that come or go
+ * meanwhile may be missed. */
+int tachy_os_folder_list(const char *path, void (*function)(void *context, const char *name), void *context);
+/* Where sessions lie when nobody says: memory-backed and the user's own where the system has such storage, else the
+ * folder for temporary files. "": nowhere. */
+void tachy_os_session_folder(char *path, size_t size);
+
+/* For reading and writing, private to the user, not inherited by programs that this one starts. TACHY_OS_NEW: fails
+ * where a file is there already. */
+typedef enum tachy_os_open_mode { TACHY_OS_EXISTING, TACHY_OS_NEW } tachy_os_open_mode;
+int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode);
+/* Ends the lock too. Mappings stay. */
+void tachy_os_file_close(tachy_os_file *file);
+/* Takes the file for this process until it closes it or is gone, however it goes; a fork does not inherit it. 0:
+ * another process has it. What this process itself has locked it may lock again: who must not, keeps a list. */
+int tachy_os_file_lock(tachy_os_file *file);
+/* Whether the path still leads to this very file. */
+int tachy_os_file_is_at(const tachy_os_file *file, const char *path);
+/* UINT64_MAX: unknown. */
+uint64_t tachy_os_file_size(const tachy_os_file *file);
+/* What is new reads as zeros and takes no storage until it is backed or written. */
+int tachy_os_file_resize(tachy_os_file *file, uint64_t size);
+/* Storage for a part, now, so that no store into a mapping of it can fail. 0: there is none (nothing has changed). */
+int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size);
+/* All of it or 0. */
+int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
+int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);
+int tachy_os_file_remove(const char *path);
+/* Replaces what is there. */
+int tachy_os_file_rename(const char *from, const char *to);
+/* The storage of the file system that holds the folder and is free for this user; UINT64_MAX: unknown. */
+uint64_t tachy_os_folder_free(const char *path);
+
+/* A part of the file as memory that is written through, also when the process is killed; a forked child does not have
+ * it. offset: a multiple of TACHY_OS_MAP_STEP. NULL: could not. */
+#define TACHY_OS_MAP_STEP 65536u
+void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size);
+void tachy_os_unmap(void *memory, size_t size);
+
+/* Once per process: what runs when the program ends by exit() or by returning from main. */
+void tachy_os_on_exit(void (*function)(void));
 
 /* Mutexes and conditions are static and need no destruction. init_* is for conditions, and for both after fork(). */
 void tachy_os_mutex_init(tachy_os_mutex *mutex);

@@ -1,0 +1,102 @@
+/* No files: no session survives its process. */
+#include "../os.h"
+
+int tachy_os_folder(const char *path) {
+  (void)path;
+  return 0;
+}
+
+int tachy_os_folder_list(const char *path, void (*function)(void *, const char *), void *context) {
+  (void)path;
+  (void)function;
+  (void)context;
+  return 0;
+}
+
+void tachy_os_session_folder(char *path, size_t size) {
+  if (size) path[0] = 0;
+}
+
+uint64_t tachy_os_folder_free(const char *path) {
+  (void)path;
+  return UINT64_MAX;
+}
+
+int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode) {
+  (void)file;
+  (void)path;
+  (void)mode;
+  return 0;
+}
+
+void tachy_os_file_close(tachy_os_file *file) { (void)file; }
+
+int tachy_os_file_lock(tachy_os_file *file) {
+  (void)file;
+  return 0;
+}
+
+int tachy_os_file_is_at(const tachy_os_file *file, const char *path) {
+  (void)file;
+  (void)path;
+  return 0;
+}
+
+uint64_t tachy_os_file_size(const tachy_os_file *file) {
+  (void)file;
+  return UINT64_MAX;
+}
+
+int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
+  (void)file;
+  (void)size;
+  return 0;
+}
+
+int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
+  (void)file;
+  (void)offset;
+  (void)size;
+  return 0;
+}
+
+int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
+  (void)file;
+  (void)offset;
+  (void)bytes;
+  (void)size;
+  return 0;
+}
+
+int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size) {
+  (void)file;
+  (void)offset;
+  (void)bytes;
+  (void)size;
+  return 0;
+}
+
+int tachy_os_file_remove(const char *path) {
+  (void)path;
+  return 0;
+}
+
+int tachy_os_file_rename(const char *from, const char *to) {
+  (void)from;
+  (void)to;
+  return 0;
+}
+
+void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size) {
+  (void)file;
+  (void)offset;
+  (void)size;
+  return NULL;
+}
+
+void tachy_os_unmap(void *memory, size_t size) {
+  (void)memory;
+  (void)size;
+}
+
+void tachy_os_on_exit(void (*function)(void)) { (void)function; }

@@ -1,0 +1,144 @@
+/* Files on POSIX, and mappings of them. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "../os.h"
+
+int tachy_os_folder(const char *path) {
+  if (mkdir(path, 0700) != 0 && errno != EEXIST) return 0;
+  struct stat about;
+  /* not a link, and nobody else's: names in /tmp and /dev/shm can be foreseen */
+  return lstat(path, &about) == 0 && S_ISDIR(about.st_mode) && about.st_uid == geteuid();
+}
+
+int tachy_os_folder_list(const char *path, void (*function)(void *, const char *), void *context) {
+  DIR *const folder = opendir(path);
+  if (!folder) return 0;
+  for (const struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+    if (entry->d_name[0] != '.') function(context, entry->d_name);
+  }
+  closedir(folder);
+  return 1;
+}
+
+void tachy_os_session_folder(char *path, size_t size) {
+  const char *parent = getenv("TMPDIR");
+#if defined(__linux__)
+  if (access("/dev/shm", W_OK | X_OK) == 0) parent = "/dev/shm";
+#endif
+  if (!parent || !*parent) parent = "/tmp";
+  const int length = snprintf(path, size, "%s/tachy-%lu", parent, (unsigned long)geteuid());
+  if (length < 0 || (size_t)length >= size) path[0] = 0;
+}
+
+uint64_t tachy_os_folder_free(const char *path) {
+  struct statvfs about;
+  if (statvfs(path, &about) != 0) return UINT64_MAX;
+  return (uint64_t)about.f_bavail * about.f_frsize;
+}
+
+int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode) {
+  const int create = mode == TACHY_OS_NEW ? O_CREAT | O_EXCL : 0;
+  do *file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600);
+  while (*file < 0 && errno == EINTR);
+  return *file >= 0;
+}
+
+void tachy_os_file_close(tachy_os_file *file) {
+  if (*file >= 0) close(*file);
+  *file = -1;
+}
+
+/* A record lock, not flock(): it is the process's, so neither a forked child nor a mapping that outlives the descriptor
+ * keeps it. Nobody else in the process opens and closes this file, which would end it. */
+int tachy_os_file_lock(tachy_os_file *file) {
+  struct flock lock;
+  memset(&lock, 0, sizeof lock);
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return fcntl(*file, F_SETLK, &lock) == 0;
+}
+
+int tachy_os_file_is_at(const tachy_os_file *file, const char *path) {
+  struct stat here, there;
+  return fstat(*file, &here) == 0 && lstat(path, &there) == 0 && here.st_ino == there.st_ino &&
+         here.st_dev == there.st_dev;
+}
+
+uint64_t tachy_os_file_size(const tachy_os_file *file) {
+  struct stat about;
+  return fstat(*file, &about) == 0 && about.st_size >= 0 ? (uint64_t)about.st_size : UINT64_MAX;
+}
+
+int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
+  int status;
+  do status = ftruncate(*file, (off_t)size);
+  while (status != 0 && errno == EINTR);
+  return status == 0;
+}
+
+int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
+  int error;
+  do error = posix_fallocate(*file, (off_t)offset, (off_t)size);
+  while (error == EINTR);
+  return error == 0;
+}
+
+int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
+  unsigned char *at = bytes;
+  while (size > 0) {
+    const ssize_t got = pread(*file, at, size, (off_t)offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return 0;
+    at += got;
+    offset += (uint64_t)got;
+    size -= (size_t)got;
+  }
+  return 1;
+}
+
+int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size) {
+  const unsigned char *at = bytes;
+  while (size > 0) {
+    const ssize_t put = pwrite(*file, at, size, (off_t)offset);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return 0;
+    at += put;
+    offset += (uint64_t)put;
+    size -= (size_t)put;
+  }
+  return 1;
+}
+
+int tachy_os_file_remove(const char *path) { return unlink(path) == 0; }
+
+int tachy_os_file_rename(const char *from, const char *to) { return rename(from, to) == 0; }
+
+void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size) {
+  void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *file, (off_t)offset);
+  if (memory == MAP_FAILED) return NULL;
+#if defined(__APPLE__)
+  const int kept = minherit(memory, size, VM_INHERIT_NONE);
+#else
+  const int kept = madvise(memory, size, MADV_DONTFORK);
+#endif
+  if (kept != 0) {
+    munmap(memory, size);
+    return NULL;
+  }
+  return memory;
+}
+
+void tachy_os_unmap(void *memory, size_t size) {
+  if (memory) munmap(memory, size);
+}
+
+void tachy_os_on_exit(void (*function)(void)) { atexit(function); }
