@@ -75,6 +75,12 @@ typedef struct tachy_config {
   uint32_t block_events;      /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
   uint64_t outbox_bytes;      /* blocks that wait for the sender; beyond it the oldest spans are dropped and counted;
                                  default 64 MiB */
+  const char *session_folder; /* where the session file and unsent batches lie; default: TACHY_SESSION_FOLDER of the
+                                 environment, then the user's own memory-backed storage (/dev/shm/tachy-UID) where the
+                                 system has one, else the folder for temporary files; "-": nowhere, what is not sent
+                                 dies with the process */
+  const char *destination;    /* where the sender sends, as it likes to say it: programs of one destination send what
+                                 the others left behind; default "" */
 } tachy_config;
 
 /* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a

@@ -3,7 +3,6 @@
 
 #include "columns.h"
 #include "open_async.h"
-#include "registry.h"
 
 static int listed(const tachy_channel *channel, const tachy_stream *s) {
   return s->rows || s->async_rows || (channel->cls == TACHY_CLASS_SPAN && s->depth > 0);
@@ -123,7 +122,8 @@ static void add_values(tachy_columns *c, tachy_channel *channel) {
   }
   site_value *const sites = (site_value *)(void *)by_site.bytes;
   for (uint32_t i = 0; i < count; i++) {
-    const tachy_site_entry *const entry = tachy_registry_site(tachy_index_number(&channel->tables.sites, i));
+    const tachy_site_entry *const entry =
+        tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, i));
     sites[i] = (site_value){0, entry->kind == TACHY_SITE_METRIC_F64};
   }
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
@@ -195,7 +195,7 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
   head->utc0 = channel->from.utc;
   head->ticks1 = to.ticks;
   head->utc1 = to.utc;
-  head->frequency = tachy_clock_frequency();
+  head->frequency = channel->frequency;
   head->begin_ticks = UINT64_MAX;
   const double rate = tachy_clock_rate(head);
   tachy_block_thread *thread = (tachy_block_thread *)(void *)(head + 1);
@@ -238,7 +238,7 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
 
 static int has_rows(const tachy_channel *channel) {
   int rows = 0;
-  for (const tachy_stream *s = channel->streams; s; s = s->next) rows |= s->rows || s->async_rows;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) rows |= s->rows || s->async_rows || s->depth > s->open;
   return rows;
 }
 
@@ -254,7 +254,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
     clock.utc0 = channel->from.utc;
     clock.ticks1 = to.ticks;
     clock.utc1 = to.utc;
-    clock.frequency = tachy_clock_frequency();
+    clock.frequency = channel->frequency;
     tachy_open_async_follow(channel, &clock, last);
     if (!has_rows(channel)) {
       tachy_open_async_resume(channel);
@@ -268,7 +268,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   tachy_columns columns = {0};
   columns.failed = broken || !block || !head;
   add_rows(&columns, channel);
-  tachy_columns_tables(&columns, &channel->tables);
+  tachy_columns_tables(&columns, &channel->tables, channel->names);
   uint64_t size;
   uint8_t *const body = tachy_columns_finish(&columns, &size);
   if (!body) {

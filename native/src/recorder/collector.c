@@ -2,9 +2,12 @@
 #include "collector.h"
 
 #include "description.h"
+#include "journal.h"
 #include "open_async.h"
 #include "outbox.h"
 #include "ring.h"
+#include "session_file.h"
+#include "state.h"
 
 enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4, BLOCK_BYTES = 16 << 20 };
 
@@ -16,6 +19,7 @@ typedef struct collector {
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t backwards;
+  unsigned full; /* classes, a bit each, whose journal has no room for what is in the rings */
 } collector;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
@@ -45,7 +49,13 @@ static tachy_stream *stream_of(collector *c, tachy_slot *slot, tachy_class cls) 
   if (TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head) == slot->tail[cls] && lost == slot->front[cls].emitted) {
     return NULL;
   }
-  return slot->streams[cls] = tachy_stream_make(&c->channels[cls], slot);
+  tachy_stream *const made = tachy_stream_make(&c->channels[cls], slot);
+  if (made && !tachy_journal_begin(cls, made)) {
+    tachy_stream_remove(&c->channels[cls], made);
+    c->full |= 1u << cls;
+    return NULL;
+  }
+  return slot->streams[cls] = made;
 }
 
 /* What the slot's own counters say since they were last read. */
@@ -73,19 +83,36 @@ static void read_counters(collector *c, tachy_slot *slot) {
   }
 }
 
+/* Gives the thread back what has been read and is in the journal or in a batch. */
 static void release_tail(tachy_slot *slot, tachy_class cls) {
   TACHY_STORE_RELEASE(&slot->tail[cls], slot->streams[cls]->position);
 }
 
-/* The thread has gone: reads the rest and lets the slot go. */
+/* Reads a ring up to `head`. 0: the journal is full, a block must be cut first. */
+static int read_ring(collector *c, tachy_stream *stream, tachy_class cls, uint64_t head) {
+  if (!tachy_journal_ring(cls, stream, head)) {
+    c->full |= 1u << cls;
+    return 0;
+  }
+  tachy_stream_read(&c->channels[cls], stream, head);
+  release_tail(stream->slot, cls);
+  return 1;
+}
+
+/* The thread has gone: reads the rest and lets the slot go, unless a block must be cut first. */
 static void detach(collector *c, tachy_slot *slot) {
   read_counters(c, slot);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_stream *const stream = stream_of(c, slot, (tachy_class)cls);
+  for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+    const tachy_class cls = (tachy_class)i;
+    tachy_stream *const stream = stream_of(c, slot, cls);
     if (!stream) continue;
-    tachy_stream_settle(&c->channels[cls], stream);
-    release_tail(slot, (tachy_class)cls);
+    if (!read_ring(c, stream, cls, TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head))) return;
+    const tachy_untold untold = tachy_stream_settle(&c->channels[cls], stream);
     stream->name_size = tachy_slot_name(slot, stream->name);
+    if (!tachy_journal_end(cls, stream, untold)) {
+      c->full |= 1u << cls;
+      return;
+    }
     stream->slot = NULL;
     slot->streams[cls] = NULL;
   }
@@ -95,6 +122,7 @@ static void detach(collector *c, tachy_slot *slot) {
 /* One pass over all rings. Returns how full the fullest one was, in 1/256. */
 static uint64_t drain(collector *c) {
   uint64_t fullest = 0;
+  c->full = 0;
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state == TACHY_SLOT_FREE) continue;
@@ -105,8 +133,7 @@ static uint64_t drain(collector *c) {
       const uint64_t head = TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head);
       const uint64_t part = (head - stream->position) * 256 / slot->back[cls].size;
       if (part > fullest) fullest = part;
-      tachy_stream_read(&c->channels[cls], stream, head);
-      release_tail(slot, cls);
+      read_ring(c, stream, cls, head);
     }
     if (state == TACHY_SLOT_EXITED) detach(c, slot);
   }
@@ -122,7 +149,6 @@ static void settle(collector *c, unsigned classes) {
       tachy_stream *const stream = stream_of(c, slot, cls);
       if (!stream) continue;
       tachy_stream_settle(&c->channels[cls], stream);
-      release_tail(slot, cls);
       stream->name_size = tachy_slot_name(slot, stream->name);
     }
     read_counters(c, slot);
@@ -167,7 +193,24 @@ static void tell(const collector *c) {
   tachy_outbox_tell(&progress);
 }
 
-/* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. */
+static void save(const tachy_channel *channel) {
+  if (!tachy_session_file_protects()) return;
+  tachy_bytes state = {0};
+  if (!tachy_state_write(&state, channel)) state.size = 0;
+  tachy_session_file_save(channel->cls, &state);
+  tachy_bytes_free(&state);
+}
+
+static void release_tails(unsigned classes) {
+  for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+      if ((classes >> cls & 1u) && slot->streams[cls]) release_tail(slot, (tachy_class)cls);
+    }
+  }
+}
+
+/* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. The batch's file is
+ * written, then the commit makes it valid and the rings' content old, then it may be sent. */
 static void cut(collector *c, unsigned classes, int last) {
   settle(c, classes);
   const tachy_clock_pair now = tachy_clock_now(); /* after the rings were read: no event is later */
@@ -177,9 +220,13 @@ static void cut(collector *c, unsigned classes, int last) {
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
     if (!(classes >> i & 1u)) continue;
     tachy_channel *const channel = &c->channels[i];
+    channel->frequency = tachy_clock_frequency();
     int failed;
     tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, &failed);
-    if (!block && !failed) continue;
+    if (!block && !failed) {
+      classes &= ~(1u << i);
+      continue;
+    }
     if (failed) {
       tachy_outbox_drop((tachy_class)i, channel->events);
     } else {
@@ -187,25 +234,19 @@ static void cut(collector *c, unsigned classes, int last) {
       link = &block->next;
     }
     begin_block(channel, now);
+    save(channel);
   }
   tell(c);
-  if (!blocks && !last) return;
+  if (!classes && !last) return;
   tachy_bytes description = {0};
-  if (!tachy_description_write(&description, last)) tachy_bytes_free(&description);
-  tachy_outbox_put(blocks, description, last);
-}
-
-static void free_channels(collector *c) {
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_channel *const channel = &c->channels[cls];
-    while (channel->streams) {
-      tachy_stream *const stream = channel->streams;
-      channel->streams = stream->next;
-      tachy_stream_free(stream);
-    }
-    tachy_tables_free(&channel->tables);
-    tachy_open_async_free(&channel->asyncs);
-  }
+  const int described = tachy_description_write(&description);
+  const uint64_t size = description.size;
+  if (!described || !tachy_description_end(&description, last ? "exited" : "running")) tachy_bytes_free(&description);
+  tachy_batch *const batch = tachy_outbox_make(blocks, description, last);
+  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), batch ? batch->description.bytes : NULL, size);
+  if (last) tachy_session_file_done();
+  release_tails(classes);
+  tachy_outbox_put(batch, last);
 }
 
 /* Also while it is awake: it may have read this ring already. Sequentially consistent, so that either the collector
@@ -253,7 +294,7 @@ static unsigned full_classes(const collector *c) {
     const tachy_channel *const channel = &c->channels[cls];
     if (channel->events >= c->block_events || text_bytes(channel) >= BLOCK_BYTES) classes |= 1u << cls;
   }
-  return classes;
+  return classes | c->full;
 }
 
 /* How long to sleep, in ms, after a pass that found a ring so full. */
@@ -298,6 +339,16 @@ static void run(void *argument) {
   confirm(wanted());
 }
 
+/* From now on what is recorded can be recovered. */
+static void commit_first(collector *c) {
+  tachy_bytes description = {0};
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) save(&c->channels[cls]);
+  const int described = tachy_description_write(&description);
+  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), described ? description.bytes : NULL,
+                            description.size);
+  tachy_bytes_free(&description);
+}
+
 int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]) {
   collector *const c = tachy_os_allocate(sizeof *c);
   if (!c) return 0;
@@ -311,7 +362,9 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
     channel->unit = tachy_clock_step();
     channel->divider = tachy_divider_make(channel->unit);
     channel->from = tachy_clock_begin();
+    channel->names = &tachy_registry_names;
   }
+  commit_first(c);
   tachy_os_lock(&mutex);
   stopping = 0;
   cuts_wanted = cuts_made = 0;
@@ -334,7 +387,7 @@ void tachy_collector_stop(void) {
   running = NULL;
   tachy_os_wake_all(&reply);
   tachy_os_unlock(&mutex);
-  free_channels(c);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) tachy_channel_free(&c->channels[cls]);
   tachy_os_release(c);
 }
 

@@ -1,8 +1,6 @@
 /* The body of a block. */
 #include "columns.h"
 
-#include "registry.h"
-
 /* Opens a column of so many bytes: where they go, or NULL. */
 static uint8_t *add(tachy_columns *c, tachy_column_id id, uint16_t encoding, uint64_t count, uint64_t size) {
   if (count == 0 || c->failed) return NULL;
@@ -67,14 +65,14 @@ static void put_string(tachy_columns *c, tachy_tables *tables, tachy_plane *plan
   if (place == 0 || !tachy_plane_append(plane, place - 1)) c->failed = 1;
 }
 
-static void add_sites(tachy_columns *c, tachy_tables *tables) {
+static void add_sites(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
   static const tachy_column_id texts[TACHY_SITE_TEXTS] = {TACHY_COLUMN_SITE_NAME, TACHY_COLUMN_SITE_TARGET,
                                                           TACHY_COLUMN_SITE_FILE, TACHY_COLUMN_SITE_UNIT};
   tachy_plane ids = {0}, lines = {0}, levels = {0}, kinds = {0};
   tachy_plane planes[TACHY_SITE_TEXTS] = {0};
   for (uint32_t i = 0; i < tachy_index_count(&tables->sites); i++) {
     const uint32_t number = tachy_index_number(&tables->sites, i);
-    const tachy_site_entry *const site = tachy_registry_site(number);
+    const tachy_site_entry *const site = tachy_names_site(names, number);
     for (unsigned t = 0; t < TACHY_SITE_TEXTS; t++) put_string(c, tables, &planes[t], site->strings[t]);
     if (!tachy_plane_append(&ids, number) || !tachy_plane_append(&lines, site->line) ||
         !tachy_plane_append(&levels, site->level) || !tachy_plane_append(&kinds, site->kind)) {
@@ -95,10 +93,10 @@ static void add_sites(tachy_columns *c, tachy_tables *tables) {
   tachy_plane_free(&kinds);
 }
 
-static void add_sets(tachy_columns *c, tachy_tables *tables) {
+static void add_sets(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
   tachy_plane sizes = {0}, keys = {0}, values = {0};
   for (uint32_t i = 0; i < tachy_index_count(&tables->sets); i++) {
-    const tachy_set_entry *const set = tachy_registry_set(tachy_index_number(&tables->sets, i));
+    const tachy_set_entry *const set = tachy_names_set(names, tachy_index_number(&tables->sets, i));
     if (!tachy_plane_append(&sizes, set->count)) c->failed = 1;
     for (uint32_t pair = 0; pair < set->count; pair++) {
       put_string(c, tables, &keys, set->strings[2 * pair]);
@@ -113,11 +111,11 @@ static void add_sets(tachy_columns *c, tachy_tables *tables) {
   tachy_plane_free(&values);
 }
 
-static void add_strings(tachy_columns *c, tachy_tables *tables) {
+static void add_strings(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
   tachy_plane sizes = {0};
   tachy_bytes bytes = {0};
   for (uint32_t i = 0; i < tachy_index_count(&tables->strings); i++) {
-    const tachy_string string = tachy_registry_string(tachy_index_number(&tables->strings, i));
+    const tachy_string string = tachy_names_string(names, tachy_index_number(&tables->strings, i));
     if (!tachy_plane_append(&sizes, string.size) || !tachy_bytes_append(&bytes, string.text, string.size)) {
       c->failed = 1;
     }
@@ -128,10 +126,10 @@ static void add_strings(tachy_columns *c, tachy_tables *tables) {
   tachy_bytes_free(&bytes);
 }
 
-void tachy_columns_tables(tachy_columns *c, tachy_tables *tables) {
-  add_sites(c, tables);
-  add_sets(c, tables);
-  add_strings(c, tables);
+void tachy_columns_tables(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
+  add_sites(c, tables, names);
+  add_sets(c, tables, names);
+  add_strings(c, tables, names);
 }
 
 uint8_t *tachy_columns_finish(tachy_columns *c, uint64_t *size) {

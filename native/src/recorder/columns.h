@@ -17,7 +17,7 @@ void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tach
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 void tachy_columns_text(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 /* Sites, sets and strings: adds the strings to the tables. */
-void tachy_columns_tables(tachy_columns *columns, tachy_tables *tables);
+void tachy_columns_tables(tachy_columns *columns, tachy_tables *tables, const tachy_names *names);
 /* The body, or NULL without memory; frees the columns. */
 uint8_t *tachy_columns_finish(tachy_columns *columns, uint64_t *size);
 

@@ -155,7 +155,7 @@ static int put_number(tachy_bytes *json, const char *key, uint64_t value) {
   return put_string(json, key) && put(json, ":") && put(json, at) && put(json, ",");
 }
 
-static int write_json(tachy_bytes *json, int exited) {
+static int write_json(tachy_bytes *json) {
   char id[37];
   tachy_uuid_print(process_id, id);
   int ok = put(json, "{") && put_member(json, "process_id", id);
@@ -164,18 +164,21 @@ static int write_json(tachy_bytes *json, int exited) {
   const tachy_clock_pair begin = tachy_clock_begin();
   ok = ok && put_number(json, "tsc_frequency", tachy_clock_frequency()) &&
        put_number(json, "start_time", (uint64_t)begin.utc) && put_number(json, "start_ticks", begin.ticks) &&
-       put_member(json, "clock", tachy_clock_name()) && put_member(json, "sdk", sdk) &&
-       put_member(json, "state", exited ? "exited" : "running") && put(json, "\"properties\":{");
+       put_member(json, "clock", tachy_clock_name()) && put_member(json, "sdk", sdk) && put(json, "\"properties\":{");
   for (size_t i = 0; i < pair_count; i++) {
     ok = ok && (i == 0 || put(json, ",")) && put_string(json, pairs[i].key) && put(json, ":") &&
          put_string(json, pairs[i].value);
   }
-  return ok && put(json, "}}");
+  return ok && put(json, "}");
 }
 
-int tachy_description_write(tachy_bytes *json, int exited) {
+int tachy_description_end(tachy_bytes *json, const char *state) {
+  return put(json, ",\"state\":") && put_string(json, state) && put(json, "}");
+}
+
+int tachy_description_write(tachy_bytes *json) {
   tachy_os_lock(&mutex);
-  const int ok = write_json(json, exited);
+  const int ok = write_json(json);
   tachy_os_unlock(&mutex);
   return ok;
 }

@@ -9,8 +9,10 @@
 /* Takes over the configuration and makes a new process id. TACHY_OK, _ARGUMENT, _MEMORY or _SYSTEM. */
 tachy_status tachy_description_start(const tachy_config *config);
 void tachy_description_process_id(uint8_t id[16]);
-/* JSON text. 0: no memory. */
-int tachy_description_write(tachy_bytes *json, int exited);
+/* JSON text, all but the state, which comes last: a process that is killed cannot say it. 0: no memory. */
+int tachy_description_write(tachy_bytes *json);
+/* "running", "exited" or "crashed". 0: no memory. */
+int tachy_description_end(tachy_bytes *json, const char *state);
 /* A random UUID. 0: the system has no randomness. */
 int tachy_uuid_random(uint8_t id[16]);
 

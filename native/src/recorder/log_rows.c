@@ -1,5 +1,4 @@
 /* Log and metric rings -> columns: docs/format.md, "Main rows". */
-#include "registry.h"
 #include "stream.h"
 #include "text.h"
 
@@ -17,7 +16,8 @@ static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
 
 static int put_head(tachy_channel *channel, tachy_stream *s, uint64_t ticks, uint32_t site, uint32_t set) {
   const uint32_t site_place = tachy_index_place(&channel->tables.sites, site);
-  const uint32_t set_place = set && tachy_registry_set(set) ? tachy_index_place(&channel->tables.sets, set) : 0;
+  const uint32_t set_place =
+      set && tachy_names_set(channel->names, set) ? tachy_index_place(&channel->tables.sets, set) : 0;
   return site_place && put_time(channel, s, ticks) && tachy_plane_append(&s->planes[TACHY_PLANE_SITE], site_place) &&
          tachy_plane_append(&s->planes[TACHY_PLANE_SET], set_place);
 }

@@ -189,6 +189,15 @@ void tachy_open_async_columns(tachy_columns *c, tachy_channel *channel) {
   }
 }
 
+int tachy_open_async_add(tachy_open_asyncs *a, const tachy_open_async *open) {
+  if (!reserve(a)) return 0;
+  const uint64_t at = find(a, open->id);
+  if (a->entries[at].state == SPAN_FREE) a->count++;
+  a->entries[at] = *open;
+  a->entries[at].state = SPAN_OPEN;
+  return 1;
+}
+
 void tachy_open_async_free(tachy_open_asyncs *a) {
   tachy_os_release(a->entries);
   tachy_bytes_free(&a->before);

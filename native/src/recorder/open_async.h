@@ -12,6 +12,8 @@ void tachy_open_async_follow(tachy_channel *channel, const tachy_block_header *h
 /* Ends that wait come back into their streams, as the first async rows of the next block. */
 void tachy_open_async_resume(tachy_channel *channel);
 void tachy_open_async_columns(tachy_columns *columns, tachy_channel *channel);
+/* Puts in one that is open already. 0: no memory. */
+int tachy_open_async_add(tachy_open_asyncs *asyncs, const tachy_open_async *open);
 void tachy_open_async_free(tachy_open_asyncs *asyncs);
 
 #endif

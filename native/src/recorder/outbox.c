@@ -136,9 +136,21 @@ static void free_blocks(tachy_block *blocks) {
   }
 }
 
-void tachy_outbox_put(tachy_block *blocks, tachy_bytes description, int last) {
+tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
   tachy_os_lock(&mutex);
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
+  if (!batch) {
+    free_blocks(blocks);
+    tachy_bytes_free(&description);
+  }
+  tachy_os_unlock(&mutex);
+  return batch;
+}
+
+int tachy_outbox_has_files(void) { return 0; }
+
+void tachy_outbox_put(tachy_batch *batch, int last) {
+  tachy_os_lock(&mutex);
   if (batch) {
     batch->ordinal = ++ordinal;
     tachy_batch **link = &first;
@@ -147,11 +159,8 @@ void tachy_outbox_put(tachy_block *blocks, tachy_bytes description, int last) {
     waiting += size_of(batch);
     stats.batches++;
     stats.blocks += batch->block_count;
-    for (const tachy_block *block = blocks; block; block = block->next) stats.raw_bytes += block->raw_size;
+    for (const tachy_block *block = batch->blocks; block; block = block->next) stats.raw_bytes += block->raw_size;
     enforce_limit();
-  } else {
-    free_blocks(blocks);
-    tachy_bytes_free(&description);
   }
   if (last) closed = 1;
   tachy_os_wake_all(&changed);

@@ -36,8 +36,13 @@ void tachy_outbox_start(uint64_t limit, const uint8_t process_id[16]);
 void tachy_outbox_tell(const tachy_progress *totals);
 /* Events whose block could not be made. */
 void tachy_outbox_drop(tachy_class cls, uint64_t events);
-/* Takes the blocks over, with the description. Without blocks only as the last. */
-void tachy_outbox_put(tachy_block *blocks, tachy_bytes description, int last);
+/* A batch of the blocks, which it takes over with the description. Without blocks only as the last. NULL: no memory,
+ * the blocks' events are counted as lost. */
+tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last);
+/* From now on the sender may take it. NULL: there is none, but `last` counts. */
+void tachy_outbox_put(tachy_batch *batch, int last);
+/* Whether files are left that hold batches of this process. */
+int tachy_outbox_has_files(void);
 uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);

@@ -41,6 +41,9 @@ void tachy_registry_switch(int on, tachy_level level);
 /* Under the lock: one more got none. */
 void tachy_registry_refuse(void);
 
+/* Under the lock: tells a new session file of everything. */
+void tachy_registry_tell(void);
+
 /* Around fork(). */
 void tachy_registry_lock(void);
 void tachy_registry_unlock(void);

@@ -3,19 +3,28 @@
 
 #include "../os/os.h"
 #include "collector.h"
+#include "session_file.h"
 
-void tachy_ring_map(tachy_slot *slot, tachy_class cls) {
+int tachy_ring_map(tachy_slot *slot, tachy_class cls) {
   tachy_ring_back *const back = &slot->back[cls];
-  if (back->mapped) return;
+  if (back->mapped) return 1;
+  uint32_t where = TACHY_RING_HERE;
+  if (!tachy_session_file_back(slot, tachy_slot_memory(slot, cls), back->size)) {
+    const uint8_t *const memory = tachy_os_map(back->size);
+    if (!memory) return 0;
+    back->offset = (uint64_t)((uintptr_t)memory - (uintptr_t)slot);
+    where = TACHY_RING_ELSEWHERE;
+  }
   tachy_os_prefault(tachy_slot_memory(slot, cls), back->size);
-  back->mapped = 1;
+  TACHY_STORE_RELEASE(&back->mapped, where);
+  return 1;
 }
 
 uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head) {
   tachy_ring *const ring = tachy_slot_ring(slot, cls);
   tachy_ring_back *const back = &slot->back[cls];
+  if (!tachy_ring_map(slot, cls)) return NULL;
   uint8_t *const memory = tachy_slot_memory(slot, cls);
-  tachy_ring_map(slot, cls);
   const uint64_t mask = back->size - 1;
   const uint64_t tail = TACHY_LOAD_ACQUIRE(&slot->tail[cls]);
   const uint64_t gap = back->pending ? sizeof(tachy_gap_record) : 0;

@@ -7,8 +7,8 @@
 /* Somebody else's ticks: a time to come would hold back the thread's next events, and look like a control code. */
 static inline uint64_t tachy_not_after(uint64_t ticks, uint64_t now) { return ticks < now ? ticks : now; }
 
-/* Backs the ring with memory, before its first record. */
-void tachy_ring_map(tachy_slot *slot, tachy_class cls);
+/* Backs the ring with memory, before its first record. 0: there is none. */
+int tachy_ring_map(tachy_slot *slot, tachy_class cls);
 /* Room for `size` bytes in one piece, behind the gap record that is due: where to write the record, or NULL when the
  * ring is full. *head: what to publish then. */
 uint8_t *tachy_ring_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head);

@@ -4,8 +4,10 @@
 #include "clock.h"
 #include "collector.h"
 #include "description.h"
+#include "folder.h"
 #include "outbox.h"
 #include "registry.h"
+#include "session_file.h"
 #include "threads.h"
 
 enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
@@ -37,6 +39,7 @@ static void after_fork_parent(void) {
 }
 
 static void after_fork_child(void) {
+  tachy_session_file_after_fork();
   tachy_threads_after_fork();
   tachy_registry_after_fork();
   tachy_description_after_fork();
@@ -83,6 +86,9 @@ static tachy_status start(const tachy_config *config) {
   tachy_description_process_id(process_id);
   tachy_clock_start();
   tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20, process_id);
+  char folder[TACHY_FOLDER_MAX];
+  tachy_folder_resolve(config->session_folder, folder, sizeof folder);
+  tachy_session_file_open(folder, config->destination ? config->destination : "");
   tachy_slots_begin_session(rings);
   if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
                              config->block_events ? config->block_events : 1u << 20, process_id)) {

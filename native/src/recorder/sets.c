@@ -3,6 +3,7 @@
 
 #include "../format/hash.h"
 #include "../os/os.h"
+#include "session_file.h"
 #include "strings.h"
 
 enum { SETS_MAX = 65535, PAIRS_MAX = 32 };
@@ -64,7 +65,12 @@ static uint32_t number_of(const uint32_t *strings, uint32_t count) {
   set->next = *head;
   *head = sets.count;
   *item = set;
+  tachy_session_file_set(set);
   return sets.count;
+}
+
+void tachy_sets_tell(void) {
+  for (uint32_t number = 1; number <= sets.count; number++) tachy_session_file_set(set_at(number));
 }
 
 uint32_t tachy_property_set(const tachy_property *pairs, size_t count) {

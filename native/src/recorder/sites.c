@@ -6,6 +6,7 @@
 
 #include "../format/hash.h"
 #include "../os/os.h"
+#include "session_file.h"
 #include "strings.h"
 
 /* Where a static site lies, and where its text did when it registered. */
@@ -102,7 +103,14 @@ static uint32_t number_of(const tachy_site *site) {
   *entry = wanted;
   entry->next = *head;
   *head = entries.count;
+  tachy_session_file_site(entry);
   return entries.count;
+}
+
+void tachy_registry_tell(void) {
+  tachy_strings_tell();
+  tachy_sets_tell();
+  for (uint32_t number = 1; number <= entries.count; number++) tachy_session_file_site(entry_at(number));
 }
 
 static uint32_t *instance_chain(const tachy_site *site) {

@@ -41,7 +41,7 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
 }
 
 void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
-  tachy_slot *const slot = (tachy_slot *)thread;
+  tachy_slot *const slot = tachy_slot_of(thread);
   const tachy_open_span *const entry = &thread->stack[depth];
   write_span(slot, depth, entry->site, entry->begin, raise(slot, entry->begin, now));
 }

@@ -1,6 +1,7 @@
 /* Streams: their life, gaps, the tick unit, and the one moment at which the shadow stack is known. */
 #include "stream.h"
 
+#include "open_async.h"
 #include "ring.h"
 
 tachy_divider tachy_divider_make(uint64_t unit) {
@@ -24,7 +25,16 @@ uint64_t tachy_channel_divide_slow(tachy_channel *channel, uint64_t v) {
   return v / unit;
 }
 
-tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
+tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number) {
+  tachy_stream *s = channel->streams;
+  while (s && s->number != number) s = s->next;
+  return s;
+}
+
+tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number) {
+  tachy_stream **link = &channel->streams;
+  while (*link && (*link)->number < number) link = &(*link)->next;
+  if (*link && (*link)->number == number) return NULL;
   tachy_stream *const s = tachy_os_allocate(sizeof *s);
   if (!s) return NULL;
   memset(s, 0, sizeof *s);
@@ -36,23 +46,30 @@ tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
       tachy_os_release(s);
       return NULL;
     }
+    memset(memory + levels, 0, 2 * opens);
     s->levels = (tachy_span_level *)(void *)memory;
     s->opens = (tachy_open_row *)(void *)(memory + levels);
     s->ends = s->opens + TACHY_DEPTH_MAX;
     for (unsigned i = 0; i < TACHY_DEPTH_MAX + 2; i++) s->levels[i] = (tachy_span_level){TACHY_NO_TICKS, 0};
   }
-  s->slot = slot;
-  s->number = slot->thread.number;
-  s->os_id = slot->os_id;
-  s->position = slot->tail[channel->cls];
+  s->number = number;
+  s->front = &s->own_front;
   s->last = TACHY_NO_TICKS;
   s->base = TACHY_NO_TICKS;
   s->begin_ticks = UINT64_MAX;
   s->begin_utc = INT64_MAX;
-  tachy_stream **link = &channel->streams;
-  while (*link && (*link)->number < s->number) link = &(*link)->next;
   s->next = *link;
   *link = s;
+  return s;
+}
+
+tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
+  tachy_stream *const s = tachy_stream_new(channel, slot->thread.number);
+  if (!s) return NULL;
+  s->slot = slot;
+  s->front = &slot->front[channel->cls];
+  s->os_id = slot->os_id;
+  s->position = slot->tail[channel->cls];
   return s;
 }
 
@@ -84,6 +101,19 @@ void tachy_stream_free(tachy_stream *s) {
   tachy_bytes_free(&s->held);
   tachy_os_release(s->levels);
   tachy_os_release(s);
+}
+
+void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream) {
+  tachy_stream **link = &channel->streams;
+  while (*link != stream) link = &(*link)->next;
+  *link = stream->next;
+  tachy_stream_free(stream);
+}
+
+void tachy_channel_free(tachy_channel *channel) {
+  while (channel->streams) tachy_stream_remove(channel, channel->streams);
+  tachy_tables_free(&channel->tables);
+  tachy_open_async_free(&channel->asyncs);
 }
 
 void tachy_stream_drop(tachy_channel *channel, tachy_stream *s, uint64_t count) {
@@ -121,12 +151,29 @@ void tachy_stream_gap(tachy_channel *channel, tachy_stream *s, uint64_t count, u
 
 /* Called for a gap record: what is new in it becomes a row. */
 static void read_gap(tachy_channel *channel, tachy_stream *s, const tachy_gap_record *record) {
-  tachy_ring_front *const front = &s->slot->front[channel->cls];
+  tachy_ring_front *const front = s->front;
   front->told += record->count;
   if (front->told <= front->emitted) return;
   const uint64_t count = front->told - front->emitted;
   front->emitted = front->told;
   tachy_stream_gap(channel, s, count, (uint32_t)record->depth);
+}
+
+void tachy_stream_feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
+  s->position += size;
+  while (size > 0) {
+    uint64_t run = size; /* of padding: it ends with the lap */
+    const uint64_t first = *(const uint64_t *)(const void *)bytes;
+    if (first == TACHY_CONTROL_GAP) {
+      read_gap(channel, s, (const tachy_gap_record *)(const void *)bytes);
+      run = sizeof(tachy_gap_record);
+    } else if (first != TACHY_CONTROL_PAD) {
+      run = channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, s, bytes, size)
+                                             : tachy_row_records(channel, s, bytes, size);
+    }
+    bytes += run;
+    size -= run;
+  }
 }
 
 void tachy_stream_read(tachy_channel *channel, tachy_stream *s, uint64_t head) {
@@ -135,19 +182,8 @@ void tachy_stream_read(tachy_channel *channel, tachy_stream *s, uint64_t head) {
   const uint8_t *const memory = tachy_slot_memory(s->slot, channel->cls);
   while (s->position < head) {
     const uint64_t lap_left = size - (s->position & mask);
-    uint64_t run = head - s->position < lap_left ? head - s->position : lap_left;
-    const uint8_t *const at = memory + (s->position & mask);
-    const uint64_t first = *(const uint64_t *)(const void *)at;
-    if (first == TACHY_CONTROL_GAP) {
-      read_gap(channel, s, (const tachy_gap_record *)(const void *)at);
-      run = sizeof(tachy_gap_record);
-    } else if (first == TACHY_CONTROL_PAD) {
-      run = lap_left;
-    } else {
-      run = channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, s, at, run)
-                                             : tachy_row_records(channel, s, at, run);
-    }
-    s->position += run;
+    const uint64_t piece = head - s->position < lap_left ? head - s->position : lap_left;
+    tachy_stream_feed(channel, s, memory + (s->position & mask), piece);
   }
 }
 
@@ -185,11 +221,11 @@ static int repair_stack(tachy_stream *s, uint64_t head) {
   return 1;
 }
 
-void tachy_stream_settle(tachy_channel *channel, tachy_stream *s) {
+tachy_untold tachy_stream_settle(tachy_channel *channel, tachy_stream *s) {
   const tachy_class cls = channel->cls;
   const tachy_ring *const ring = tachy_slot_ring(s->slot, cls);
   const tachy_ring_back *const back = &s->slot->back[cls];
-  tachy_ring_front *const front = &s->slot->front[cls];
+  tachy_ring_front *const front = s->front;
   const int spans = cls == TACHY_CLASS_SPAN;
   /* Ends: the tail stays where it is, so the thread cannot publish more than a ring. */
   for (;;) {
@@ -199,7 +235,7 @@ void tachy_stream_settle(tachy_channel *channel, tachy_stream *s) {
     uint64_t lost = TACHY_LOAD_ACQUIRE(&back->lost);
     if (lost == front->told) {
       const uint64_t now = TACHY_LOAD_ACQUIRE(&ring->head);
-      if (now == head || !spans || repair_stack(s, now)) break;
+      if (now == head || !spans || repair_stack(s, now)) return (tachy_untold){0, 0};
       continue;
     }
     /* Events were lost and their gap record is not out. What the thread opened since then has nothing that ended it in
@@ -214,10 +250,9 @@ void tachy_stream_settle(tachy_channel *channel, tachy_stream *s) {
       if (again < depth) depth = again;
     }
     if (TACHY_LOAD_ACQUIRE(&ring->head) != head) continue;
-    if (lost > front->emitted) {
-      tachy_stream_gap(channel, s, lost - front->emitted, depth);
-      front->emitted = lost;
-    }
-    break;
+    const tachy_untold untold = {lost > front->emitted ? lost - front->emitted : 0, depth};
+    if (untold.count) tachy_stream_gap(channel, s, untold.count, untold.depth);
+    front->emitted += untold.count;
+    return untold;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "buffer.h"
 #include "clock.h"
+#include "names.h"
 #include "tables.h"
 #include "threads.h"
 
@@ -78,9 +79,13 @@ typedef struct tachy_raw_metric {
 } tachy_raw_metric;
 
 typedef struct tachy_stream {
-  struct tachy_stream *next; /* of the class, ascending numbers */
-  tachy_slot *slot;          /* NULL once the thread has gone and everything was read */
-  uint64_t position;         /* read up to here */
+  struct tachy_stream *next;  /* of the class, ascending numbers */
+  tachy_slot *slot;           /* NULL once the thread has gone and everything was read */
+  tachy_ring_front *front;    /* the slot's; valid as long */
+  tachy_ring_front own_front; /* of a dead process's stream, which has no slot yet */
+  uint64_t seen_async_lost;   /* the same */
+  uint64_t seen_too_deep;
+  uint64_t position; /* read up to here */
   uint64_t os_id;
   uint32_t number;
   uint32_t name_size;
@@ -129,25 +134,42 @@ typedef struct tachy_channel {
   uint64_t events;       /* in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
-  uint64_t recorded;     /* all events read, and lost, since the session began */
+  uint64_t frequency;    /* ticks per second, as the block will have it */
+  const tachy_names *names;
+  uint64_t recorded; /* all events read, and lost, since the session began */
   uint64_t lost;
   uint64_t backwards;
 } tachy_channel;
 
+/* NULL: no memory, or there is one of this number. */
+tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number);
 tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot);
+/* The stream of the thread, or NULL. */
+tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number);
+/* Takes it out of the channel and frees it. */
+void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
 /* Forgets the rows of the block that was cut. */
 void tachy_stream_next_block(tachy_stream *stream);
 void tachy_stream_free(tachy_stream *stream);
 
 /* Reads the ring up to `head`, without giving its memory back to the thread. */
 void tachy_stream_read(tachy_channel *channel, tachy_stream *stream, uint64_t head);
-/* Reads everything that is there, with the losses that no gap record tells of yet; spans: ends[0 .. depth) is the stack
- * at the last row. */
-void tachy_stream_settle(tachy_channel *channel, tachy_stream *stream);
+/* The same for `size` bytes of one lap that lie somewhere else. */
+void tachy_stream_feed(tachy_channel *channel, tachy_stream *stream, const uint8_t *bytes, uint64_t size);
+/* Events that were lost and that no gap record in the ring has told of yet. */
+typedef struct tachy_untold {
+  uint64_t count;
+  uint32_t depth;
+} tachy_untold;
+/* Reads everything that is there, and makes a gap row of the losses that no gap record tells of yet, which it returns;
+ * spans: ends[0 .. depth) is the stack at the last row. */
+tachy_untold tachy_stream_settle(tachy_channel *channel, tachy_stream *stream);
 
 /* The two decoders of ring records: `size` bytes within one lap, up to a gap or padding. Return the bytes read. */
 uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records, uint64_t size);
 uint64_t tachy_row_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records, uint64_t size);
+void tachy_channel_free(tachy_channel *channel);
+
 /* A gap row of `count` lost events. */
 void tachy_stream_gap(tachy_channel *channel, tachy_stream *stream, uint64_t count, uint32_t depth);
 /* Events that were lost and have no row. */

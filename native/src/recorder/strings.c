@@ -5,6 +5,7 @@
 
 #include "../format/hash.h"
 #include "../os/os.h"
+#include "session_file.h"
 #include "text.h"
 
 enum { FIRST_CHUNK = 256, CHAINS = 1 << 14, TEXT_MAX = 1 << 16 };
@@ -82,7 +83,15 @@ uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
   entry->string.size = (uint32_t)size;
   entry->next = *head;
   *head = strings.count;
+  tachy_session_file_string(copy, entry->string.size);
   return strings.count - 1;
+}
+
+void tachy_strings_tell(void) {
+  for (uint32_t i = 0; i < strings.count; i++) {
+    const tachy_string string = tachy_strings_text(i);
+    tachy_session_file_string(string.text, string.size);
+  }
 }
 
 tachy_string tachy_strings_text(uint32_t number) {

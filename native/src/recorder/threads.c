@@ -5,6 +5,7 @@
 
 #include "../os/os.h"
 #include "ring.h"
+#include "session_file.h"
 #include "text.h"
 
 /* A depth that no scope can equal, rings without room: every event of a thread without a slot takes a slow path. */
@@ -35,7 +36,8 @@ static tachy_slot *make_slot(void) {
     offsets[cls] = size;
     size += to_pages(ring_sizes[cls]);
   }
-  tachy_slot *const slot = tachy_os_map(size);
+  tachy_slot *slot = tachy_session_file_slot(size);
+  if (!slot) slot = tachy_os_map(size);
   if (!slot) return NULL;
   slot->size = size;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
@@ -163,21 +165,5 @@ void tachy_threads_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
   tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
-  /* No thread has a slot any more. Their rings were copied while others wrote: nothing in them is to be read. */
-  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
-    for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-      tachy_ring_back *const back = &slot->back[i];
-      slot->tail[i] = tachy_slot_ring(slot, (tachy_class)i)->head;
-      tachy_slot_ring(slot, (tachy_class)i)->limit = slot->tail[i];
-      back->pending = 0;
-      back->lost_depth = TACHY_NO_DEPTH;
-      slot->front[i].told = slot->front[i].emitted = back->lost;
-      slot->streams[i] = NULL;
-    }
-    slot->seen_async_lost = slot->async_lost;
-    slot->seen_too_deep = slot->too_deep;
-    slot->seen_mismatched = slot->mismatched;
-    slot->seen_backwards = slot->backwards;
-    TACHY_STORE(&slot->state, TACHY_SLOT_FREE);
-  }
+  first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */
 }

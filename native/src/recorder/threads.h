@@ -1,5 +1,5 @@
 /* Thread slots: what a recording thread and the collector share, one mapping each, valid for the life of the process.
- */
+ * They lie in the session file where there is one (session_file.h), so what they hold outlives the process. */
 #ifndef TACHY_SRC_RECORDER_THREADS_H
 #define TACHY_SRC_RECORDER_THREADS_H
 
@@ -9,16 +9,19 @@
 #define TACHY_NO_DEPTH UINT32_MAX
 #define TACHY_THREAD_NAME_MAX 48
 
+/* Where a ring's memory is: not there yet, behind the slot, or elsewhere because the file had no room for it. */
+typedef enum tachy_ring_memory { TACHY_RING_NONE = 0, TACHY_RING_HERE = 1, TACHY_RING_ELSEWHERE = 2 } tachy_ring_memory;
+
 enum { TACHY_SLOT_FREE = 0, TACHY_SLOT_LIVE = 1, TACHY_SLOT_EXITED = 2 };
 
 /* The thread's other half of a ring: what only slow paths need. */
 typedef struct tachy_ring_back {
-  uint64_t offset;     /* of the ring's memory, from the slot */
+  uint64_t offset;     /* of the ring's memory, from the slot (modulo 2^64) */
   uint64_t size;       /* a power of two */
   uint64_t pending;    /* thread: events lost since the last gap record */
   uint64_t lost;       /* thread -> collector: all events lost, gap records or not */
   uint32_t lost_depth; /* thread -> collector: shallowest of the pending ones */
-  uint32_t mapped;     /* thread: the memory is there */
+  uint32_t mapped;     /* thread: tachy_ring_memory */
 } tachy_ring_back;
 
 /* What the collector keeps about a ring. */
@@ -27,8 +30,8 @@ typedef struct tachy_ring_front {
   uint64_t emitted; /* events lost that blocks have been told of */
 } tachy_ring_front;
 
+/* The stack comes last: a thread that is not deep touches one page. */
 typedef struct tachy_slot {
-  tachy_thread thread;
   tachy_ring_back back[TACHY_CLASSES];
   uint64_t async_count; /* thread */
   uint64_t async_lost;  /* thread -> collector, like the next three */
@@ -40,6 +43,7 @@ typedef struct tachy_slot {
   uint64_t size;                    /* of the mapping */
   struct tachy_slot *next;
   uint32_t state;
+  uint32_t in_file;
   _Alignas(128) uint64_t tail[TACHY_CLASSES]; /* collector -> thread */
   tachy_ring_front front[TACHY_CLASSES];
   struct tachy_stream *streams[TACHY_CLASSES]; /* of the running session */
@@ -47,9 +51,14 @@ typedef struct tachy_slot {
   uint64_t seen_too_deep;
   uint64_t seen_mismatched;
   uint64_t seen_backwards;
+  _Alignas(128) tachy_thread thread;
 } tachy_slot;
 
-_Static_assert(sizeof(tachy_slot) <= 5 * 4096, "slot");
+_Static_assert(offsetof(tachy_slot, thread.stack) <= 1024, "a page holds the slot and a stack of some 190 spans");
+
+static inline tachy_slot *tachy_slot_of(tachy_thread *thread) {
+  return (tachy_slot *)(void *)((uint8_t *)thread - offsetof(tachy_slot, thread));
+}
 
 static inline tachy_ring *tachy_slot_ring(tachy_slot *slot, tachy_class cls) {
   return cls == TACHY_CLASS_SPAN ? &slot->thread.span
@@ -57,13 +66,13 @@ static inline tachy_ring *tachy_slot_ring(tachy_slot *slot, tachy_class cls) {
 }
 
 static inline uint8_t *tachy_slot_memory(tachy_slot *slot, tachy_class cls) {
-  return (uint8_t *)slot + slot->back[cls].offset;
+  return (uint8_t *)((uintptr_t)slot + (uintptr_t)slot->back[cls].offset);
 }
 
 /* The calling thread's slot, or NULL when it has none. */
 static inline tachy_slot *tachy_slot_here(void) {
   tachy_thread *const thread = tachy_this_thread_;
-  return thread == &tachy_no_thread_ ? NULL : (tachy_slot *)thread;
+  return thread == &tachy_no_thread_ ? NULL : tachy_slot_of(thread);
 }
 
 /* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */

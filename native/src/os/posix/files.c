@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -47,9 +48,11 @@ uint64_t tachy_os_folder_free(const char *path) {
 
 int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode) {
   const int create = mode == TACHY_OS_NEW ? O_CREAT | O_EXCL : 0;
-  do *file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600);
-  while (*file < 0 && errno == EINTR);
-  return *file >= 0;
+  int descriptor;
+  do descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600);
+  while (descriptor < 0 && errno == EINTR);
+  *file = descriptor;
+  return descriptor >= 0;
 }
 
 void tachy_os_file_close(tachy_os_file *file) {
@@ -78,8 +81,15 @@ uint64_t tachy_os_file_size(const tachy_os_file *file) {
   return fstat(*file, &about) == 0 && about.st_size >= 0 ? (uint64_t)about.st_size : UINT64_MAX;
 }
 
+/* Beyond the process's limit the system would send SIGXFSZ, which kills. */
+static int allowed(uint64_t size) {
+  struct rlimit limit;
+  return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || size <= (uint64_t)limit.rlim_cur;
+}
+
 int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
   int status;
+  if (!allowed(size)) return 0;
   do status = ftruncate(*file, (off_t)size);
   while (status != 0 && errno == EINTR);
   return status == 0;
@@ -87,6 +97,7 @@ int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
 
 int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
   int error;
+  if (!allowed(offset + size)) return 0;
   do error = posix_fallocate(*file, (off_t)offset, (off_t)size);
   while (error == EINTR);
   return error == 0;
@@ -107,6 +118,7 @@ int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, 
 
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size) {
   const unsigned char *at = bytes;
+  if (!allowed(offset + size)) return 0;
   while (size > 0) {
     const ssize_t put = pwrite(*file, at, size, (off_t)offset);
     if (put < 0 && errno == EINTR) continue;
