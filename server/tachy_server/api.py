@@ -1,4 +1,4 @@
-"""The HTTP routes of the query side: SQL as JSON or Arrow, processes, traces, settings, counters; see docs/http.md.
+"""The HTTP routes but ingest's: SQL as JSON or Arrow, processes, controls, traces, settings, counters (docs/http.md).
 
 Every answer that is not 2xx is {"error": "one sentence"}. Parameters that a route does not know are errors.
 To check: pytest tests/wire/test_api.py.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,9 @@ from anyio import to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from tachy_server import control_table
+from tachy_server.control import Control, Issued, parse_control, parse_mark
+from tachy_server.database import Connection
 from tachy_server.errors import NotFound, QueryError, TachyError
 from tachy_server.http_stream import ThreadStream, TooLarge, error_answer, error_text
 from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
@@ -49,6 +53,10 @@ def routes(services: Services) -> list[BaseRoute]:
         ("GET", "/api/processes", api.processes),
         ("GET", "/api/processes/{process_id}", api.process),
         ("GET", "/api/processes/{process_ids}/trace", api.trace),
+        ("GET", "/api/processes/{process_id}/control", api.control),
+        ("PUT", "/api/processes/{process_id}/control", api.put_control),
+        ("DELETE", "/api/processes/{process_id}/control", api.delete_control),
+        ("POST", "/api/processes/{process_id}/mark", api.mark),
         ("GET", "/api/settings", api.settings),
         ("GET", "/api/stats", api.stats),
     ]
@@ -164,6 +172,45 @@ class _Api:
         headers = {"content-disposition": f'attachment; filename="{name}.perfetto-trace"'}
         return ThreadStream(chunks(), stopped.set, "application/octet-stream", headers)
 
+    async def control(self, request: Request) -> Response:
+        """GET /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        return await self._issued(lambda connection: control_table.get(connection, process_id))
+
+    async def put_control(self, request: Request) -> Response:
+        """PUT /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        body = await _json_body(request, self._services.settings.body_timeout)
+        _only(body, ("level", "categories", "mode", "seconds"))
+        control, seconds = parse_control(body)
+        return await self._issued(lambda connection: control_table.put(connection, process_id, control, seconds))
+
+    async def delete_control(self, request: Request) -> Response:
+        """DELETE /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        return await self._issued(lambda connection: control_table.put(connection, process_id, Control(), None))
+
+    async def mark(self, request: Request) -> Response:
+        """POST /api/processes/{process_id}/mark."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        body = await _json_body(request, self._services.settings.body_timeout)
+        _only(body, ("reason",))
+        reason = parse_mark(body)
+        return await self._issued(lambda connection: control_table.mark(connection, process_id, reason))
+
+    async def _issued(self, work: Callable[[Connection], Issued]) -> Response:
+        """What a process has been told, after the work. Needs PostgreSQL and no role."""
+
+        def run() -> Issued:
+            with self._services.lake.connection() as connection:
+                return work(connection)
+
+        return JSONResponse((await to_thread.run_sync(run)).as_json(time.time_ns()))
+
     async def settings(self, request: Request) -> Response:
         """GET /api/settings."""
         _only(request.query_params, ())
@@ -244,7 +291,7 @@ async def _json_body(request: Request, seconds: float) -> dict[str, Any]:
             async for part in request.stream():
                 data += part
                 if len(data) > MAX_QUERY_BODY:
-                    raise TooLarge(f"The body is larger than the {MAX_QUERY_BODY} bytes that a query may have.")
+                    raise TooLarge(f"The body is larger than the {MAX_QUERY_BODY} bytes that a request may have.")
     except (TimeoutError, ClientDisconnect):
         raise QueryError(f"The body has not come within {seconds:g} s.") from None
     try:

@@ -23,7 +23,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import psycopg
-from tachy_server import database, metadata
+from tachy_server import control_table, database, metadata
+from tachy_server.control import Issued
 from tachy_server.database import Connection, Database
 from tachy_server.errors import FormatError, StoreError, TachyError
 from tachy_server.metadata import BlockPlace, ProcessRow, StreamRow
@@ -55,6 +56,8 @@ class Receipt:
 
     batch_id: uuid.UUID
     status: Status
+    control: str = ""
+    """What the process's recorder is told, as the header has it."""
 
 
 @dataclass(slots=True)
@@ -300,6 +303,7 @@ class Ingest:
         self._database.ensure_day(connection, database.day_of(now))
         written = _Written()
         streams: list[StreamRow] = []
+        controls: dict[uuid.UUID, Issued] = {}
         inserted = 0
         outcome_known = True
         try:
@@ -310,17 +314,21 @@ class Ingest:
                 if fresh:
                     self._write_segments(fresh, now, written)
                     ids = metadata.insert_segments(connection, written.segments, now)
-                    since = metadata.upsert_processes(connection, _merge_processes(fresh), now)
+                    since, controls = metadata.upsert_processes(connection, _merge_processes(fresh), now)
                     streams = self._stale_streams(fresh, now)
                     metadata.upsert_streams(connection, streams, now)
                     inserted = metadata.insert_blocks(connection, written.places, ids, since, now)
+                if len(fresh) < len(batches):
+                    resent = {batch.head.process_id for batch in batches} - {batch.head.process_id for batch in fresh}
+                    controls |= control_table.of_processes(connection, resent)
                 outcome_known = False
         except BaseException:
             if outcome_known:
                 self._remove(written)
             raise
         self._remember_streams(streams, now)
-        self._answer(batches, claimed, inserted, len(written.segments))
+        headers = {process_id: issued.header(time.time_ns()) for process_id, issued in controls.items()}
+        self._answer(batches, claimed, headers, inserted, len(written.segments))
 
     # Segments -----------------------------------------------------------------------------------------------------
 
@@ -372,12 +380,19 @@ class Ingest:
 
     # Answers ------------------------------------------------------------------------------------------------------
 
-    def _answer(self, batches: list[_Batch], claimed: set[uuid.UUID], inserted: int, segments: int) -> None:
+    def _answer(
+        self,
+        batches: list[_Batch],
+        claimed: set[uuid.UUID],
+        controls: dict[uuid.UUID, str],
+        inserted: int,
+        segments: int,
+    ) -> None:
         stored = known = size = 0
         for batch in batches:
             status = Status.STORED if batch.head.batch_id in claimed else Status.KNOWN
             for item in batch.items:
-                item.answer(Receipt(batch.head.batch_id, status))
+                item.answer(Receipt(batch.head.batch_id, status, controls.get(batch.head.process_id, "")))
                 if status is Status.STORED:
                     stored += 1
                     size += len(item.body)

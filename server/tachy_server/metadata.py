@@ -12,6 +12,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tachy_server.control import Issued
+from tachy_server.control_table import OF_PROCESS
 from tachy_server.database import Connection, day_of
 from tachy_server.reader import BatchHead, BlockHead, block_id
 
@@ -35,8 +37,10 @@ RETURNING key, segment_id
 
 # What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
 # after a new one. A state other than `running` is final. insert_time and last_update_time enclose those of the blocks,
-# whatever the order in which groups with a `now` on either side of midnight commit.
-_UPSERT_PROCESSES = """
+# whatever the order in which groups with a `now` on either side of midnight commit. The controls come along: this
+# statement sees every one that was set before the batch came.
+_UPSERT_PROCESSES = (
+    """
 INSERT INTO processes AS p (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
     tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, insert_time, last_update_time,
     last_block_end_ticks, last_block_end_time)
@@ -55,8 +59,9 @@ ON CONFLICT (process_id) DO UPDATE SET
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
     last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
     last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
-RETURNING process_id, insert_time
-"""
+RETURNING process_id, insert_time, """
+    + OF_PROCESS
+)
 
 _UPSERT_STREAMS = """
 INSERT INTO streams AS s (stream_id, process_id, class, thread, thread_name, os_id, insert_time, last_update_time)
@@ -69,6 +74,7 @@ ON CONFLICT (stream_id) DO UPDATE SET
     last_update_time = greatest(s.last_update_time, excluded.last_update_time)
 """
 
+# Asked with the processes' rows locked, which upsert_processes has done: nobody else inserts blocks of them meanwhile.
 _KNOWN_BLOCKS = """
 SELECT block_id FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
 """
@@ -129,10 +135,10 @@ class ProcessRow:
         )
 
     def merge(self, other: ProcessRow) -> ProcessRow:
-        """One row for two batches of the same process."""
+        """One row for two batches of the same process, of which `other` came later."""
+        state = self.state if self.state != "running" else other.state
         first, last = (self, other) if _key(self) <= _key(other) else (other, self)
-        if first.state != "running":
-            last.state = first.state
+        last.state = state
         if last.end_time is None:
             last.end_ticks, last.end_time = first.end_ticks, first.end_time
         elif first.end_ticks is not None and last.end_ticks is not None:
@@ -193,12 +199,17 @@ def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, i
     return dict(connection.execute(_INSERT_SEGMENTS, (now, classes, keys, sizes)).fetchall())
 
 
-def upsert_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> datetime.date:
-    """One row per process. Returns the first day on which blocks of any of them can have been inserted."""
+def upsert_processes(
+    connection: Connection, rows: Iterable[ProcessRow], now: int
+) -> tuple[datetime.date, dict[uuid.UUID, Issued]]:
+    """One row per process. Returns the first day on which blocks of any of them can have been inserted, and the
+    controls of those that have one.
+    """
     ordered = sorted(rows, key=lambda row: row.process_id)
     columns = [[getattr(row, name) for row in ordered] for name in ProcessRow.__slots__]
-    values = connection.execute(_UPSERT_PROCESSES, [now, now, *columns]).fetchall()
-    return day_of(min((row[1] for row in values), default=now))
+    values = connection.execute(_UPSERT_PROCESSES.encode(), [now, now, *columns]).fetchall()
+    controls = {row[0]: Issued.from_row(row[2]) for row in values if row[2] is not None}
+    return day_of(min((row[1] for row in values), default=now)), controls
 
 
 def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> None:

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from tachy_server.control import HEADER
 from tachy_server.errors import FormatError, StoreError
-from tachy_server.ingest import BusyError, Ingest
+from tachy_server.ingest import BusyError, Receipt
 from tachy_server.services import Services
 
 BATCH_PATH = "/ingest/v1/batch"
@@ -60,7 +61,7 @@ class _Front:
             await self._rest(scope, receive, send)
             return
         try:
-            answer = await self._batch(scope, receive)
+            receipt = await self._batch(scope, receive)
         except _Disconnected:
             return
         except _Refusal as refusal:
@@ -75,9 +76,10 @@ class _Front:
         except StoreError as error:
             await _send(send, 503, {"error": str(error)}, {"retry-after": "2"})
         else:
-            await _send(send, 200, answer)
+            answer = {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
+            await _send(send, 200, answer, {HEADER: receipt.control} if receipt.control else _NO_HEADERS)
 
-    async def _batch(self, scope: Scope, receive: Receive) -> dict[str, str]:
+    async def _batch(self, scope: Scope, receive: Receive) -> Receipt:
         if self._ingest is None:
             raise _Refusal(404, "this server does not take batches: it runs without the role ingest")
         if scope["method"] != "POST":
@@ -86,7 +88,7 @@ class _Front:
         await self._ingest.room.take(size, self._settings.ingest_queue_wait)
         try:
             body = await self._read(receive, size)
-            return await _submit(self._ingest, body)
+            return await self._ingest.submit(body)
         finally:
             self._ingest.room.give(size)
 
@@ -139,11 +141,6 @@ class _Front:
                         return
         except TimeoutError:
             return
-
-
-async def _submit(ingest: Ingest, body: bytes) -> dict[str, str]:
-    receipt = await ingest.submit(body)
-    return {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
 
 
 async def _send(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from tachy_server.database import Database, day_of
 from tachy_server.metadata import ProcessRow, be_durable, block_places, insert_blocks, upsert_processes
 from tachy_server.reader import check_batch
@@ -25,7 +26,7 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
                 base.ensure_day(rows, day_of(now))
                 head = check_batch(process.batch())
                 with rows.transaction():
-                    since = upsert_processes(rows, [ProcessRow.from_batch(head)], now)
+                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head)], now)
                     places = block_places(head, head.blocks, "nowhere")
                     assert insert_blocks(rows, places, {"nowhere": 0}, since, now) == len(head.blocks)
                 process.thread("late").log(9_000_000, "the other group", level=4)
@@ -35,6 +36,27 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
     with lake_of(ingest_server.data) as lake:
         days = {day_of(row.insert_time) for row in lake.select_blocks(1, process_ids=[process.process_id])}
     assert days == {day_of(_BEFORE_MIDNIGHT), day_of(_AFTER_MIDNIGHT)}
+
+
+@pytest.mark.parametrize("days", [(_BEFORE_MIDNIGHT, _AFTER_MIDNIGHT), (_AFTER_MIDNIGHT, _BEFORE_MIDNIGHT)])
+def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
+    ingest_server: Server, days: tuple[int, int]
+) -> None:
+    process = game()
+    head = check_batch(process.batch())
+    places = block_places(head, head.blocks, "nowhere")
+    inserted: list[int] = []
+    base = Database(dsn_of(ingest_server.data), 1)
+    try:
+        with rows_of(ingest_server.data) as rows:
+            for now in days:
+                base.ensure_day(rows, day_of(now))
+                with rows.transaction():
+                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head)], now)
+                    inserted.append(insert_blocks(rows, places, {"nowhere": 0}, since, now))
+    finally:
+        base.close()
+    assert inserted == [len(head.blocks), 0]
 
 
 def test_a_commit_is_on_disk_even_where_the_default_says_otherwise(ingest_server: Server) -> None:

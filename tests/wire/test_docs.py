@@ -11,7 +11,7 @@ from starlette.routing import Route
 from tachy_server import api
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text()
-HEADINGS = set(re.findall(r"^## (GET|POST) (\S+)$", PAGE, re.MULTILINE))
+HEADINGS = set(re.findall(r"^## (GET|POST|PUT|DELETE) (\S+)$", PAGE, re.MULTILINE))
 ELSEWHERE = {("POST", "/ingest/v1/batch"), ("GET", "/healthz"), ("GET", "/readyz")}  # in web.py
 
 
@@ -32,7 +32,7 @@ def test_routes_elsewhere_are_where_they_are_said_to_be() -> None:
 
 
 def test_the_table_links_every_section() -> None:
-    linked = re.findall(r"^\| \[`(GET|POST) (\S+)`\]\(#(\S+)\)", PAGE, re.MULTILINE)
+    linked = re.findall(r"^\| \[`(GET|POST|PUT|DELETE) (\S+)`\]\(#(\S+)\)", PAGE, re.MULTILINE)
     assert {(method, path) for method, path, _anchor in linked} == HEADINGS
     for method, path, anchor in linked:
         assert anchor == re.sub(r"[^a-z0-9_-]", "", f"{method}-{path}".lower())

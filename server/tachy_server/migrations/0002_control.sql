@@ -1,0 +1,11 @@
+-- What the server wants a process's recorder to do; told with the answers to its batches. One row per process that was
+-- ever told something. Times are UTC nanoseconds. Unlike the lake's metadata, this cannot be made again from segments.
+
+CREATE TABLE controls (
+    process_id uuid PRIMARY KEY,
+    version bigint NOT NULL,
+    settings jsonb NOT NULL,
+    expires bigint,
+    mark text,
+    mark_time bigint
+);
