@@ -1,4 +1,4 @@
-"""The command `tachy`: serve, query, trace, processes. docs/cli.md describes every option; a test compares.
+"""The command `tachy`, which asks and steers a server. docs/cli.md describes every command and option; a test compares.
 
 Exit codes: 0 done, 1 it failed (one sentence on stderr says why), 2 wrong arguments, 130 interrupted.
 """
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from tachy import progress, rows
 from tachy.errors import MissingExtra, QueryError, TachyError
+from tachy.settings import LEVELS, resolve
 from tachy.version import VERSION
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import pyarrow as pa
 
     from tachy.client import Connection, Stream
@@ -63,8 +66,16 @@ def parser() -> argparse.ArgumentParser:
     )
     trace.add_argument("-o", "--output", metavar="FILE", required=True, help="the trace; - is stdout")
     _range(trace)
-    trace.add_argument("--url", help="HTTP port of the server (TACHY_URL, or http://127.0.0.1:9000)")
+    _url(trace)
     _uri(trace)
+
+    _control_options(commands.add_parser("control", help="tell a process what to record"))
+
+    mark = commands.add_parser("mark", help="make a process's flight recorder send its spans around now")
+    _process(mark)
+    mark.add_argument("reason", metavar="REASON", help="why, in a few words")
+    _url(mark)
+    _uri(mark)
 
     processes = commands.add_parser("processes", help="list the latest processes")
     processes.add_argument("--limit", type=_whole, default=20, metavar="N", help="at most N (20)")
@@ -75,6 +86,41 @@ def parser() -> argparse.ArgumentParser:
 def _range(command: argparse.ArgumentParser) -> None:
     command.add_argument("--begin", metavar="TIME", help=f"nothing before: {TIMES}")
     command.add_argument("--end", metavar="TIME", help="nothing after; the same")
+
+
+def _control_options(command: argparse.ArgumentParser) -> None:
+    _process(command)
+    command.add_argument("--level", choices=LEVELS, help="the least important level of logs and spans with a level")
+    command.add_argument(
+        "--category",
+        dest="categories",
+        action="append",
+        type=_category,
+        default=[],
+        metavar="NAME=LEVEL",
+        help="the same for a category and what is under it; none switches all of it off; may be repeated",
+    )
+    command.add_argument("--mode", choices=("all", "flight"), help="flight: spans stay in memory until a trigger")
+    command.add_argument("--seconds", type=_whole, metavar="N", help="for so long (until the process ends)")
+    command.add_argument("--clear", action="store_true", help="back to the process's own configuration")
+    _url(command)
+    _uri(command)
+    command.set_defaults(refuse=command.error)
+
+
+def _process(command: argparse.ArgumentParser) -> None:
+    command.add_argument("process", metavar="PROCESS_ID", help="id, the beginning of one, or latest")
+
+
+def _category(text: str) -> tuple[str, str]:
+    name, _, level = text.rpartition("=")
+    if not name or level not in (*LEVELS, "none"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=LEVEL with one of {', '.join(LEVELS)}, none")
+    return name, level
+
+
+def _url(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--url", help="HTTP port of the server (TACHY_URL, or http://127.0.0.1:9000)")
 
 
 def _uri(command: argparse.ArgumentParser) -> None:
@@ -94,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] == "serve":
             return _serve(arguments[1:])
         args = parser().parse_args(_joined(arguments))
-        code = {"query": _query, "trace": _trace, "processes": _processes}[args.command](args)
+        code = _COMMANDS[args.command](args)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -203,8 +249,6 @@ def _write_arrow(stream: Stream, batches: Iterator[pa.RecordBatch], output: str 
 
 
 def _trace(args: argparse.Namespace) -> int:
-    from tachy.client import process_id
-    from tachy.settings import resolve
     from tachy.traces import download
 
     state = progress.Progress("trace")
@@ -213,16 +257,57 @@ def _trace(args: argparse.Namespace) -> int:
         state.bytes = size
 
     def work() -> int:
-        ids = [process_id(text) for text in args.process]
-        if None in ids:  # a whole id needs no question, and so no pyarrow
-            with _connect(args) as lake:
-                ids = [lake.find_process(text) for text in args.process]
-        known = [one for one in ids if one is not None]
-        return download(resolve("url", args.url), known, args.output, args.begin, args.end, progress=count)
+        ids = _process_ids(args, args.process)
+        return download(resolve("url", args.url), ids, args.output, args.begin, args.end, progress=count)
 
     size = progress.run(work, state)
     if args.output != "-":
         sys.stderr.write(f"{args.output}: {progress.size_text(size)}; open it at https://ui.perfetto.dev\n")
+    return 0
+
+
+def _process_ids(args: argparse.Namespace, texts: Sequence[str]) -> list[UUID]:
+    """The processes meant. A whole id needs no question, and so no pyarrow."""
+    from tachy.client import process_id
+
+    ids = [process_id(text) for text in texts]
+    if None in ids:
+        with _connect(args) as lake:
+            ids = [lake.find_process(text) for text in texts]
+    return [one for one in ids if one is not None]
+
+
+def _control(args: argparse.Namespace) -> int:
+    from tachy import steering
+
+    wanted = {"level": args.level, "categories": dict(args.categories), "mode": args.mode}
+    wanted = {name: value for name, value in wanted.items() if value}
+    if args.clear and (wanted or args.seconds is not None):
+        args.refuse("--clear stands alone")
+    if args.seconds is not None:
+        if not wanted:
+            args.refuse("--seconds needs --level, --category or --mode")
+        wanted["seconds"] = args.seconds
+
+    def work() -> dict[str, Any]:
+        (process,) = _process_ids(args, [args.process])
+        url = resolve("url", args.url)
+        if args.clear:
+            return steering.delete_control(url, process)
+        return steering.put_control(url, process, wanted) if wanted else steering.get_control(url, process)
+
+    print(steering.sentence(progress.run(work, progress.Progress("control"))))
+    return 0
+
+
+def _mark(args: argparse.Namespace) -> int:
+    from tachy import steering
+
+    def work() -> None:
+        (process,) = _process_ids(args, [args.process])
+        steering.mark(resolve("url", args.url), process, args.reason)
+
+    progress.run(work, progress.Progress("mark"))
     return 0
 
 
@@ -234,6 +319,9 @@ def _processes(args: argparse.Namespace) -> int:
     table = progress.run(work, progress.Progress("processes"))
     rows.write_table(table.schema.names, table.to_batches(), sys.stdout, 0)
     return 0
+
+
+_COMMANDS = {"query": _query, "trace": _trace, "control": _control, "mark": _mark, "processes": _processes}
 
 
 if __name__ == "__main__":

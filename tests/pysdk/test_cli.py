@@ -24,6 +24,7 @@ import tachy
 from tachy import cli
 from tachy.times import parse_time
 
+from tests.model.encoder import Process
 from tests.pysdk.fake_flight import FakeFlight, slow
 from tests.pysdk.sink import Sink
 from tests.serving import Server
@@ -112,6 +113,18 @@ def test_range_limit_and_stdin_arrive(fake: FakeFlight) -> None:
         (["query", "q", "--colour"], "unrecognized arguments: --colour"),
         (["trace", "latest"], "the following arguments are required: -o/--output"),
         (["processes", "--limit", "-5"], "argument --limit"),
+        (["control"], "the following arguments are required: PROCESS_ID"),
+        (["control", "latest", "--level", "loud"], "argument --level: invalid choice: 'loud'"),
+        (["control", "latest", "--level", "none"], "argument --level: invalid choice: 'none'"),
+        (["control", "latest", "--category", "net"], "argument --category: 'net' is not NAME=LEVEL"),
+        (["control", "latest", "--category", "=info"], "argument --category: '=info' is not NAME=LEVEL"),
+        (["control", "latest", "--category", "net=loud"], "argument --category: 'net=loud' is not NAME=LEVEL"),
+        (["control", "latest", "--mode", "some"], "argument --mode: invalid choice: 'some'"),
+        (["control", "latest", "--seconds", "1.5"], "argument --seconds: '1.5' is not a whole number"),
+        (["control", "latest", "--seconds", "60"], "--seconds needs --level, --category or --mode"),
+        (["control", "latest", "--clear", "--mode", "all"], "--clear stands alone"),
+        (["control", "latest", "--clear", "--seconds", "0"], "--clear stands alone"),
+        (["mark", "latest"], "the following arguments are required: REASON"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +148,10 @@ def test_wrong_arguments_are_one_sentence(arguments: list[str], said: str, capsy
         (["query", "  "], "the question is empty"),
         (["query", "SELECT 1", "-o", "/no/such/folder/x", "--uri", "FAKE"], "No such file or directory"),
         (["trace", "xyz!", "-o", "/dev/null"], "is no process id"),
+        (["control", str(uuid4()), "--url", "http://127.0.0.1:9"], "start one with `tachy serve`"),
+        (["control", "xyz!"], "is no process id"),
+        (["mark", str(uuid4()), "why", "--url", "http://127.0.0.1:9"], "start one with `tachy serve`"),
+        (["mark", str(uuid4()), "why", "--url", "127.0.0.1"], "url must be an address like http://"),
     ],
 )
 def test_failures_are_one_sentence(
@@ -213,7 +230,8 @@ def test_what_takes_long_says_how_far_it_is() -> None:
 
 
 def test_version_and_help_answer(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (["--version"], ["--help"], ["query", "--help"], ["trace", "--help"], ["processes", "--help"]):
+    commands = ("query", "trace", "control", "mark", "processes")
+    for arguments in (["--version"], ["--help"], *([command, "--help"] for command in commands)):
         with pytest.raises(SystemExit) as left:
             cli.main(arguments)
         assert left.value.code == 0
@@ -267,6 +285,41 @@ def test_the_real_server_answers_every_command(server: Server, tmp_path: Path) -
     assert code == 1
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.xdist_group("server")
+def test_a_running_process_is_told_what_to_record(server: Server) -> None:
+    process = Process(exe="steered")
+    server.post(process.batch([]))
+    me = str(process.process_id)
+    url = ["--url", server.http]
+
+    def told() -> str:
+        header = str(server.post(process.batch([])).headers["Tachy-Control"])
+        return re.sub(r"^version=\d+", "version=N", header)
+
+    own = "nothing is in force: the recorder follows its own configuration\n"
+    assert run("control", me, *url) == (0, own, "")
+    wanted = ["--level", "info", "--category", "net=debug", "--category", "Game AI=none", "--mode", "flight"]
+    said = "in force until the process ends: level info, net debug, Game AI none, mode flight\n"
+    assert run("control", me[:13], *wanted, *url, "--uri", server.flight) == (0, said, "")
+    assert told() == "version=N; level=info; level.net=debug; level.Game%20AI=none; mode=flight"
+    assert run("control", me, *url) == (0, said, "")
+    code, out, err = run("control", me, "--level", "warn", "--seconds", "1000", *url)
+    assert (code, re.sub(r"\d+", "N", out), err) == (0, "in force for N s: level warn\n", "")
+    assert re.fullmatch(r"version=N; seconds=\d+; level=warn", told())
+    assert run("mark", me, "frame 7: 80 ms", *url) == (0, "", "")
+    assert told().endswith("; level=warn; mark=frame%207%3A%2080%20ms")
+    assert run("control", me, "--clear", *url) == (0, own, "")
+    assert told().startswith("version=N")
+    assert "level" not in told()
+    unknown = str(uuid4())
+    for arguments in (["control", unknown], ["control", unknown, "--clear"], ["mark", unknown, "why"]):
+        assert run(*arguments, *url) == (1, "", f"tachy: There is no process {unknown}.\n")
+    assert run("mark", me, "\udcff", *url)[0] == 1
+    server.post(process.batch([], state="exited"))
+    code, out, err = run("control", me, "--mode", "all", *url)
+    assert (code, out, err) == (1, "", f"tachy: Process {me} has exited: nothing reaches it any more.\n")
 
 
 def test_somebody_elses_server_is_one_sentence() -> None:
