@@ -39,6 +39,34 @@ named.
 ## Views
 """
 
+_MEANINGS: Final = """
+## How processes end
+`processes.end_state` is one of
+
+| end_state | |
+|---|---|
+| `running` | It said so in its batches, and has been heard of within the setting `lost_after`. |
+| `lost` | The same, but it has been silent for longer. The next batch makes it `running` again, or what that says. |
+| `exited` | It stopped its recorder. |
+| `crashed` | It ended without that, and its last events were recovered from what it had left on disk. |
+
+`exited` and `crashed` are final, the first that arrives: batches come late and in any order, and a recovered process's
+older ones say `running`. Events of all of them stay as they are.
+
+## What recorders measure of themselves
+Rows of `measures` that the recorder writes among the program's:
+
+| name | unit | value |
+|---|---|---|
+| `tachy.dropped_events` | events | Those of its property `class` (`log`, `metric`, `span`) lost since the row before. |
+
+    SELECT p.exe, m.process_id, property_get(m.properties, 'class') AS class, sum(m.value) AS lost
+    FROM measures AS m JOIN processes AS p ON p.process_id = m.process_id
+    WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
+    GROUP BY 1, 2, 3 ORDER BY lost DESC
+
+"""
+
 _TAIL: Final = """
 Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_schema` list the views.
 
@@ -53,7 +81,7 @@ Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_
 
 def page() -> str:
     """docs/sql.md."""
-    lines = [_HEAD, views.tables(), "## Functions", "", "| function | what it gives |", "|---|---|"]
+    lines = [_HEAD, views.tables() + _MEANINGS + "## Functions", "", "| function | what it gives |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in FUNCTIONS]
     lines += [f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS]
     lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]

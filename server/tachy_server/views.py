@@ -100,7 +100,8 @@ MEASURES: Final = View(
     name="measures",
     kind=Kind.EAGER,
     cls=METRIC,
-    doc="Values of metrics. Those recorded in ticks, and the durations of frames, are in seconds.",
+    doc="Values of metrics, the recorder's own (see below) among them. Those recorded in ticks, and the durations of "
+    "frames, are in seconds.",
     time=("time",),
     sort=("time",),
     columns=(
@@ -195,7 +196,7 @@ PROCESSES: Final = View(
         Column(
             "end_state",
             TEXT,
-            "`running`, `exited`, `crashed`; `lost`: it runs, but was silent for lost_after.",
+            "How it ended: `running`, `exited`, `crashed` or `lost`; see below.",
             ours=True,
         ),
     ),

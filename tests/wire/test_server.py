@@ -311,3 +311,15 @@ def test_the_examples_of_the_documentation_run(server: Server, game: Process, co
         timeout=30,
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_the_docs_question_about_dropped_events_is_answered(server: Server) -> None:
+    process = Process(exe="lossy", start_time=time.time_ns())
+    thread = process.thread("tachy")
+    for at, (name, lost) in enumerate([("span", 100), ("log", 1), ("span", 11)]):
+        thread.metric(at, "tachy.dropped_events", lost, unit="events", properties={"class": name})
+    assert server.post(process.batch()).status_code == 200
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sql.md").read_text()
+    sql = re.sub("^    ", "", re.search(r"^    SELECT p\.exe.*?\n\n", page, re.M | re.S)[0], flags=re.M)  # type: ignore[index]
+    mine = [row for row in _query(server, sql)["rows"] if row[1] == str(process.process_id)]
+    assert mine == [["lossy", str(process.process_id), "span", 111.0], ["lossy", str(process.process_id), "log", 1.0]]
