@@ -67,7 +67,7 @@ def test_an_end_is_final(server: Server, final: str, later: str) -> None:
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
-def test_a_recovered_processs_batches_may_come_in_any_order(server: Server, order: tuple[int, ...]) -> None:
+def test_batches_of_a_recovered_process_may_come_in_any_order(server: Server, order: tuple[int, ...]) -> None:
     process = Process(exe="game", properties={"build": "1"})
     batches = [batch(process, "running"), batch(process, "running")]
     process.description["properties"] = {"build": "1", "map": "e1m1"}
