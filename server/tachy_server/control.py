@@ -16,6 +16,8 @@ from tachy_server.errors import QueryError
 HEADER: Final = "tachy-control"
 LEVELS: Final = ("fatal", "error", "warn", "info", "debug", "trace")
 MODES: Final = ("all", "flight")
+MAX_CATEGORIES: Final = 64  # recorders refuse a control with more, or with longer names (docs/format.md)
+MAX_CATEGORY_BYTES: Final = 128
 MAX_SECONDS: Final = 365 * 86_400
 MAX_CONTROL_BYTES: Final = 4096
 MAX_MARK_BYTES: Final = 1024
@@ -92,6 +94,8 @@ def parse_control(body: Mapping[str, Any]) -> tuple[Control, int | None]:
         categories = {}
     if not isinstance(categories, dict):
         raise QueryError('categories must be an object of levels, as in {"net": "debug"}.')
+    if len(categories) > MAX_CATEGORIES:
+        raise QueryError(f"There may be {MAX_CATEGORIES} categories, not {len(categories)}.")
     for name, value in categories.items():
         _check_category(name)
         if _one_of(f"the level of category {name}", value, (*LEVELS, "none")) is None:
@@ -101,7 +105,7 @@ def parse_control(body: Mapping[str, Any]) -> tuple[Control, int | None]:
         raise QueryError(f"seconds must be a whole number from 1 to {MAX_SECONDS}.")
     control = Control(level, categories, mode)
     if len("; ".join(control.pairs())) > MAX_CONTROL_BYTES:
-        raise QueryError(f"The categories are too many: their header would be over {MAX_CONTROL_BYTES} bytes.")
+        raise QueryError(f"The categories are too long: their header would be over {MAX_CONTROL_BYTES} bytes.")
     return control, seconds
 
 
@@ -132,6 +136,8 @@ def _check_category(name: str) -> None:
     _check_text("the name of a category", name)
     if not all(part.strip() for part in name.split(".")):
         raise QueryError(f"{name!r} is not the name of a category: it has an empty part.")
+    if len(name.encode()) > MAX_CATEGORY_BYTES:
+        raise QueryError(f"The name of a category may have {MAX_CATEGORY_BYTES} bytes, not {len(name.encode())}.")
 
 
 def _check_text(what: str, text: str) -> None:
