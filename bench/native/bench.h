@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A case's site and code exist twice: in a loop, for the time, and in a function of its own, for the instructions;
  * either may be NULL. */
 typedef struct bench_case {
@@ -30,9 +34,18 @@ bench_taken bench_stop(void);
 /* Until everything recorded is taken: the rings are empty and the collector sleeps. */
 void bench_drain(void);
 
+/* timing.c: nothing of it knows whose cases they are */
+void bench_measure(const bench_case *cases, unsigned rounds, void (*drain)(void));
+/* "cases": {…}, of the cases that were measured; ticks per second. */
+void bench_print(const bench_case *cases, double frequency);
+
 int bench_time(unsigned rounds);
 int bench_count(unsigned calls);
 int bench_memory(unsigned threads);
 int bench_collector(unsigned rounds);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
