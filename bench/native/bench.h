@@ -26,7 +26,8 @@ void once_compiled_out(void); /* disabled.cpp */
 
 /* A taker that throws away, or compresses with zstd-1 first as the senders do. */
 typedef struct bench_taken {
-  uint64_t compress_ns; /* CPU */
+  uint64_t compress_ns; /* CPU, both */
+  uint64_t batch_ns;    /* exchanging bodies, the batch's bytes and checksum */
   uint64_t wire_bytes;
 } bench_taken;
 void bench_start(uint32_t span_ring_bytes, int compress);

@@ -27,13 +27,17 @@ static void compress(tachy_batch *batch, ZSTD_CCtx *context) {
     if (!buffer) abort();
     const uint64_t begin = cpu_ns();
     const size_t small = ZSTD_compressCCtx(context, buffer, bound, body, size, 1);
-    taken.compress_ns += cpu_ns() - begin;
+    const uint64_t middle = cpu_ns();
     if (ZSTD_isError(small)) abort();
     tachy_batch_replace(batch, i, TACHY_CODEC_ZSTD, buffer, small);
+    taken.compress_ns += middle - begin;
+    taken.batch_ns += cpu_ns() - middle;
     free(buffer);
   }
   uint64_t size;
+  const uint64_t begin = cpu_ns();
   if (!tachy_batch_bytes(batch, &size)) abort();
+  taken.batch_ns += cpu_ns() - begin;
   taken.wire_bytes += size;
 }
 
