@@ -19,6 +19,14 @@ FIGURES = {
     ),
     "python": ("ns_per_event",),
 }  # fmt: skip
+STAGES = {
+    "ns_columns": "reading the rings, columns, delta",
+    "ns_blocks": "blocks: tables, assembly, checksum, outbox",
+    "ns_file": "the session file: journal and commits",
+    "ns_zstd": "zstd-1, in the sender",
+    "ns_batch": "the batch's bytes, in the sender",
+    "ns_per_event": "all",
+}
 FULL = "When full, tachy drops the event, counts it, and says in the data where."
 INTRO = """# Benchmarks
 
@@ -30,7 +38,7 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   machines, not nanoseconds.
 - A figure is the best of many short samples, each case taking its turn in every round: other work on the machine makes
   the run longer, not the figure worse. Samples are shorter than a ring and rings are emptied in between, so what
-  happens behind an event is not in it but in `collector`: CPU time per span, for columns and for zstd-1.
+  happens behind an event is not in it but in `collector`: CPU time per span, also stage by stage.
 - `of_one_thread`: two threads at once against one. `of_inline`: linked to libtachy.so, whose thread pointer and slow
   paths are in the library, against the static recorder; each over its own clock read.
 - Instructions are counted by callgrind, for the event alone, and are the same in every run. A span is a begin and an
@@ -79,9 +87,18 @@ def section(suite: str, found: dict[str, Any]) -> str:
             for case, figures in cases.items()
             if heads[0] in figures and "of_tachy" not in figures
         ]
-        return out + "\n" + table(["case", *heads], shown) + peer_table(suite, cases)
+        return out + "\n" + table(["case", *heads], shown) + stage_table(cases) + peer_table(suite, cases)
     rows = [[f"{case} {name}", number(value)] for case, figures in cases.items() for name, value in figures.items()]
     return out + "\n" + table(["figure", "value"], rows)
+
+
+def stage_table(cases: dict[str, dict[str, float]]) -> str:
+    """What the collector and the sender spend on a span."""
+    behind = cases.get("collector")
+    if behind is None:
+        return ""
+    rows = [[what, number(behind.get(name))] for name, what in STAGES.items()]
+    return "\nBehind a span, in CPU time of other threads:\n\n" + table(["stage", "ns per span"], rows)
 
 
 def peer_table(suite: str, cases: dict[str, dict[str, float]]) -> str:

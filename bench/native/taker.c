@@ -55,11 +55,16 @@ static void *take(void *unused) {
 }
 
 void bench_start(uint32_t span_ring_bytes, int compress_bodies) {
+  bench_start_in(NULL, span_ring_bytes, compress_bodies);
+}
+
+void bench_start_in(const char *folder, uint32_t span_ring_bytes, int compress_bodies) {
   const tachy_config config = {.span_ring_bytes = span_ring_bytes,
                                .metric_ring_bytes = span_ring_bytes,
                                .log_ring_bytes = span_ring_bytes,
                                .flush_ms = 1u << 30,
-                               .outbox_bytes = UINT64_C(1) << 32};
+                               .outbox_bytes = UINT64_C(1) << 32,
+                               .session_folder = folder};
   compressing = compress_bodies;
   taken = (bench_taken){0};
   if (tachy_start(&config) != TACHY_OK || pthread_create(&thread, NULL, take, NULL) != 0) {
