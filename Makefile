@@ -6,7 +6,7 @@
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C and Python), bench-server
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long bench bench-native bench-server lint format clean setup-demo setup-test setup-long setup-doom
+.PHONY: demo demo-doom test test-long bench bench-native bench-server lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -26,10 +26,10 @@ test: setup-test build/extensions
 test-long: setup-test setup-long setup-doom build/extensions
 	$(PYTEST)
 
-bench: setup-test build/extensions .venv/peers
+bench: setup-test setup-bench build/extensions .venv/peers
 	$(VENV)/python -m bench native python server
 
-bench-native: setup-test build/extensions .venv/peers
+bench-native: setup-test setup-bench build/extensions .venv/peers
 	$(VENV)/python -m bench native python
 
 bench-server: setup-test build/extensions
@@ -46,7 +46,7 @@ format: setup-test build/extensions
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' '*.cpp' '*.hpp' | xargs clang-format -i
 
-setup-demo setup-test setup-long setup-doom: setup-%:
+setup-demo setup-test setup-bench setup-long setup-doom: setup-%:
 	@tools/setup.sh $*
 
 # The extensions of an editable install, rebuilt when the C sources change.

@@ -18,6 +18,10 @@ ROOM = 1.025  # above the clock's own readings, which an absolute budget must le
 Cases = dict[str, dict[str, float]]  # case: figure: value
 
 
+class BenchError(Exception):
+    """A program of the benchmark did not do its work; the text is what it said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One budget and what was measured. `figure` None: the case could not run here."""

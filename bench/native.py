@@ -2,7 +2,7 @@
 
     python -m bench.native            # build/bench/native.json; exit 1 when a budget is broken
 
-Static and shared programs take turns, and the best of all turns counts.
+Static and shared programs and the peers take turns, and the best of all turns counts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.budgets import RESULTS, ROOT, Cases, finish, machine
+from bench import native_peers
+from bench.budgets import RESULTS, ROOT, BenchError, Cases, finish, machine
 
 BUILD = RESULTS / "native"
 TURNS, ROUNDS = 6, 150
@@ -24,45 +25,46 @@ EVENTS = (
     "span", "log_two_ints", "log_short_text", "metric_int", "metric_float", "metric_two_properties", "frame_mark",
     "phase",
 )  # fmt: skip
+STAGES = "columns", "blocks", "file", "zstd", "batch"  # of what bench/native/collector.c prints
 DISABLED = "disabled_span", "disabled_log", "disabled_metric"
 
 
-class BenchError(Exception):
-    """A program of the benchmark did not do its work; the text is what it said."""
-
-
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, environment: dict[str, str] | None = None) -> str:
     """Runs a command to its end; what it printed. Raises BenchError."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(
+        [str(part) for part in command], env=environment, capture_output=True, text=True, check=False, timeout=900
+    )
     if done.returncode != 0:
         raise BenchError(f"{command} gave {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
     return done.stdout
 
 
 def build() -> None:
-    """Brings bench_static and bench_shared up to date."""
+    """Brings bench_static, bench_shared and the peers' programs up to date."""
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
     run("cmake", "-S", ROOT / "bench" / "native", "-B", BUILD, *generator)
     run("cmake", "--build", BUILD)
 
 
-def program(kind: str, mode: str, amount: int) -> dict[str, Any]:
-    """What a program printed: kind "static" or "shared", modes of bench/native/main.c."""
-    found: dict[str, Any] = json.loads(run(BUILD / f"bench_{kind}", mode, str(amount)))
+def program(kind: str, mode: str, amount: int, environment: dict[str, str] | None = None) -> dict[str, Any]:
+    """What a program printed: kind "static", "shared" or a peer's, modes of bench/native/main.c."""
+    found: dict[str, Any] = json.loads(run(BUILD / f"bench_{kind}", mode, str(amount), environment=environment))
     if found.get("dropped", 0):
         raise BenchError(f"bench_{kind} {mode} dropped {found['dropped']} events: its times mean nothing")
     return found
 
 
 def times() -> dict[str, dict[str, dict[str, float]]]:
-    """{kind: {case: {"ns", "clocks", "ns_2_threads"?}}}, the best of all turns."""
+    """{kind: {case: {"ns", "clocks", "ns_2_threads"?}}}, the best of all turns: static, shared, peers."""
     best: dict[str, dict[str, dict[str, float]]] = {"static": {}, "shared": {}}
-    for _ in range(TURNS):
-        for kind, cases in best.items():
-            for name, figures in program(kind, "time", ROUNDS)["cases"].items():
-                kept = cases.setdefault(name, figures)
-                for figure, value in figures.items():
-                    kept[figure] = min(kept.get(figure, value), value)
+    with native_peers.ready(BUILD) as environments:
+        best |= {kind: {} for kind in environments}
+        for _ in range(TURNS):
+            for kind, cases in best.items():
+                for name, figures in program(kind, "time", ROUNDS, environments.get(kind))["cases"].items():
+                    kept = cases.setdefault(name, figures)
+                    for figure, value in figures.items():
+                        kept[figure] = min(kept.get(figure, value), value)
     return best
 
 
@@ -97,7 +99,7 @@ def wire(command: list[str | Path]) -> float:
 def measure() -> Cases:
     """Every case of the native suite."""
     ns = times()
-    counts = {kind: instructions(kind) for kind in ns}
+    counts = {kind: instructions(kind) for kind in ("static", "shared")}
     static, shared = ns["static"], ns["shared"]
     clock, loop = static["clock"]["ns"], static["empty"]["ns"]
     two_clocks = static["clock"]["ns_2_threads"]
@@ -136,14 +138,21 @@ def measure() -> Cases:
     for kind, name in (("static", "instructions_inline"), ("shared", "instructions_shared")):
         cases["span_begin"][name] = counts[kind]["span_begin"]
         cases["span_end"][name] = counts[kind]["span_end"]
-    behind = program("static", "collector", 12)
+    behind = program("static", "collector", 6)
+    stages = {f"ns_{stage}": behind[f"{stage}_ns"] for stage in STAGES}
     cases["collector"] = {
-        "ns_per_event": behind["columns_ns"] + behind["zstd_ns"],
-        "ns_columns": behind["columns_ns"],
-        "ns_zstd": behind["zstd_ns"],
+        "ns_per_event": sum(stages.values()),
+        **stages,
         "bytes_raw": behind["raw_bytes"],
         "bytes_per_event": behind["wire_bytes"],
     }
+    for peer in native_peers.PEERS:
+        for name, figures in ns.get(peer.program, {}).items():
+            cases[name] = {
+                "ns_per_event": figures["ns"],
+                "ns_2_threads": figures["ns_2_threads"],
+                "of_tachy": figures["ns"] / static[peer.ours]["ns"],
+            }
     memory = program("static", "memory", 256)
     cases["idle_thread_never_recorded"] = {"bytes": memory["never"]}
     cases["idle_thread_recorded_spans"] = {

@@ -11,7 +11,9 @@ import gc
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import tachy
 
@@ -104,22 +106,50 @@ def logging_null(n: int) -> None:
         null_log.info("a message of some length %d", i)
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A loop, what is subtracted of it, and by what both divide the number of calls that they are asked for."""
+
+    loop: Callable[[int], None]
+    base: Callable[[int], None] = empty
+    part: int = 1
+
+
+CASES = {
+    "begin_end": Case(begin_end),
+    "with_object": Case(with_constant),
+    "with_name": Case(with_name),
+    "decorator": Case(call_decorated, call_plain),
+    "metric": Case(metric),
+    "metric_properties": Case(metric_unit_set),
+    "metric_dict": Case(metric_dict),
+    "log": Case(message),
+    "logging_handler": Case(logging_tachy, part=20),
+    "logging_null": Case(logging_null, part=20),
+}
+
+
+@contextmanager
+def recording() -> Iterator[None]:
+    """A session that a sink takes from, with rings that hold everything between two flushes."""
+    from tests.pysdk.sink import Sink
+
+    handlers = ((log, tachy.LoggingHandler()), (null_log, logging.NullHandler()))
+    for logger, handler in handlers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+    with Sink() as sink:
+        tachy.start(sink.url, span_ring_bytes=1 << 24, metric_ring_bytes=1 << 24, log_ring_bytes=1 << 24)
+        yield
+        tachy.stop(30)
+    for logger, handler in handlers:
+        logger.removeHandler(handler)
+
+
 def measure() -> dict[str, float]:
     """Nanoseconds per call of each candidate."""
-    # name: (function, what is subtracted, calls are n / this)
-    cases: dict[str, tuple[Callable[[int], None], Callable[[int], None], int]] = {
-        "begin_end": (begin_end, empty, 1),
-        "with_object": (with_constant, empty, 1),
-        "with_name": (with_name, empty, 1),
-        "decorator": (call_decorated, call_plain, 1),
-        "metric": (metric, empty, 1),
-        "metric_properties": (metric_unit_set, empty, 1),
-        "metric_dict": (metric_dict, empty, 1),
-        "log": (message, empty, 1),
-        "logging_handler": (logging_tachy, empty, 20),
-        "logging_null": (logging_null, empty, 20),
-    }
-    functions = list(dict.fromkeys(f for case in cases.values() for f in case[:2]))
+    functions = list(dict.fromkeys(f for case in CASES.values() for f in (case.loop, case.base)))
     best = dict.fromkeys(functions, float("inf"))
     gc.disable()
     for _ in range(ROUNDS):
@@ -129,22 +159,14 @@ def measure() -> dict[str, float]:
             best[function] = min(best[function], time.perf_counter_ns() - begin)
         tachy.flush(5)
     gc.enable()
-    return {name: (best[f] - best[base] / per) / (CALLS / per) for name, (f, base, per) in cases.items()}
+    return {name: (best[case.loop] - best[case.base] / case.part) / (CALLS / case.part) for name, case in CASES.items()}
 
 
 def main() -> int:
     """Measures, writes, judges."""
-    from tests.pysdk.sink import Sink
-
     about = machine()
-    for logger, handler in ((log, tachy.LoggingHandler()), (null_log, logging.NullHandler())):
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
-    with Sink() as sink:
-        tachy.start(sink.url, span_ring_bytes=1 << 24, metric_ring_bytes=1 << 24, log_ring_bytes=1 << 24)
+    with recording():
         found = measure()
-        tachy.stop(30)
     runs = ROUNDS * CALLS
     stats = tachy.stats()
     complete = stats.recorded == {"log": runs + runs // 20, "metric": 3 * runs, "span": 4 * runs}

@@ -9,6 +9,7 @@ import json
 import sys
 from typing import Any
 
+from bench import native_peers, peers
 from bench.budgets import RESULTS, ROOT
 
 SUITES = ("native", "python", "server")
@@ -16,8 +17,17 @@ FIGURES = {
     "native": (
         "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "instructions_per_event", "bytes_per_event",
     ),
-    "python": ("ns_per_event", "of_tachy"),
+    "python": ("ns_per_event",),
 }  # fmt: skip
+STAGES = {
+    "ns_columns": "reading the rings, columns, delta",
+    "ns_blocks": "blocks: tables, assembly, checksum, outbox",
+    "ns_file": "the session file: journal and commits",
+    "ns_zstd": "zstd-1, in the sender",
+    "ns_batch": "the batch's bytes, in the sender",
+    "ns_per_event": "all",
+}
+FULL = "When full, tachy drops the event, counts it, and says in the data where."
 INTRO = """# Benchmarks
 
 Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the budgets are those of bench/budgets.toml.
@@ -28,7 +38,7 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   machines, not nanoseconds.
 - A figure is the best of many short samples, each case taking its turn in every round: other work on the machine makes
   the run longer, not the figure worse. Samples are shorter than a ring and rings are emptied in between, so what
-  happens behind an event is not in it but in `collector`: CPU time per span, for columns and for zstd-1.
+  happens behind an event is not in it but in `collector`: CPU time per span, also stage by stage.
 - `of_one_thread`: two threads at once against one. `of_inline`: linked to libtachy.so, whose thread pointer and slow
   paths are in the library, against the static recorder; each over its own clock read.
 - Instructions are counted by callgrind, for the event alone, and are the same in every run. A span is a begin and an
@@ -75,11 +85,41 @@ def section(suite: str, found: dict[str, Any]) -> str:
         shown = [
             [case, *[number(figures.get(head)) for head in heads]]
             for case, figures in cases.items()
-            if heads[0] in figures
+            if heads[0] in figures and "of_tachy" not in figures
         ]
-        return out + "\n" + table(["case", *heads], shown)
+        return out + "\n" + table(["case", *heads], shown) + stage_table(cases) + peer_table(suite, cases)
     rows = [[f"{case} {name}", number(value)] for case, figures in cases.items() for name, value in figures.items()]
     return out + "\n" + table(["figure", "value"], rows)
+
+
+def stage_table(cases: dict[str, dict[str, float]]) -> str:
+    """What the collector and the sender spend on a span."""
+    behind = cases.get("collector")
+    if behind is None:
+        return ""
+    rows = [[what, number(behind.get(name))] for name, what in STAGES.items()]
+    return "\nBehind a span, in CPU time of other threads:\n\n" + table(["stage", "ns per span"], rows)
+
+
+def peer_table(suite: str, cases: dict[str, dict[str, float]]) -> str:
+    """Those that ran beside ours, each with our case that does the same; empty when none did."""
+    known = {peer.case: (peer.ours, peer.when_full) for peer in native_peers.PEERS} | {
+        name: (ours, when_full) for name, (_, _, ours, when_full) in peers.PEERS.items()
+    }
+    rows = []
+    for name, (ours, when_full) in known.items():
+        theirs = cases.get(name)
+        if theirs is None or ours not in cases:
+            continue
+        one = [number(theirs.get("ns_per_event")), number(cases[ours].get("ns_per_event"))]
+        two = [number(theirs.get("ns_2_threads")), number(cases[ours].get("ns_2_threads"))]
+        rows.append([name, ours, *one, *(two if suite == "native" else []), number(theirs["of_tachy"]), when_full])
+    if not rows:
+        return ""
+    heads = ["peer", "our case", "ns", "ours"]
+    heads += ["ns, 2 threads", "ours, 2 threads"] if suite == "native" else []
+    heads += ["times ours", "when it is full"]
+    return f"\nPeers, in the same run. {FULL}\n\n" + table(heads, rows)
 
 
 def main() -> int:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the system packages that `make` needs: tools/setup.sh demo|test|long|doom. Installs what is missing with apt-get when root or sudo
+# Brings the system packages that `make` needs: tools/setup.sh demo|test|bench|long|doom. Installs what is missing with apt-get when root or sudo
 # may; otherwise prints the one line that does it and stops. Python packages are the Makefile's business.
 set -eu
 
@@ -29,6 +29,12 @@ case ${1:-demo} in
     want libclang-rt-dev sh -c 'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a'
     want valgrind command -v valgrind
     ;;
+  bench) # what `make bench` compares with, and counts instructions with
+    want valgrind command -v valgrind
+    want lttng-tools command -v lttng-sessiond
+    want liblttng-ust-dev header lttng/tracepoint.h
+    want libspdlog-dev pkg-config --exists spdlog
+    ;;
   long) # what test-long builds for other systems
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h
@@ -44,7 +50,7 @@ case ${1:-demo} in
     want freedoom test -e /usr/share/games/doom/freedoom1.wad
     ;;
   *)
-    echo "tools/setup.sh: demo, test, long or doom, not '$1'" >&2
+    echo "tools/setup.sh: demo, test, bench, long or doom, not '$1'" >&2
     exit 2
     ;;
 esac

@@ -4,6 +4,10 @@
 
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* A case's site and code exist twice: in a loop, for the time, and in a function of its own, for the instructions;
  * either may be NULL. */
 typedef struct bench_case {
@@ -22,17 +26,28 @@ void once_compiled_out(void); /* disabled.cpp */
 
 /* A taker that throws away, or compresses with zstd-1 first as the senders do. */
 typedef struct bench_taken {
-  uint64_t compress_ns; /* CPU */
+  uint64_t compress_ns; /* CPU, both */
+  uint64_t batch_ns;    /* exchanging bodies, the batch's bytes and checksum */
   uint64_t wire_bytes;
 } bench_taken;
 void bench_start(uint32_t span_ring_bytes, int compress);
+void bench_start_in(const char *session_folder, uint32_t span_ring_bytes, int compress);
 bench_taken bench_stop(void);
 /* Until everything recorded is taken: the rings are empty and the collector sleeps. */
 void bench_drain(void);
+
+/* timing.c: nothing of it knows whose cases they are */
+void bench_measure(const bench_case *cases, unsigned rounds, void (*drain)(void));
+/* "cases": {…}, of the cases that were measured; ticks per second. */
+void bench_print(const bench_case *cases, double frequency);
 
 int bench_time(unsigned rounds);
 int bench_count(unsigned calls);
 int bench_memory(unsigned threads);
 int bench_collector(unsigned rounds);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

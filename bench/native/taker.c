@@ -27,13 +27,17 @@ static void compress(tachy_batch *batch, ZSTD_CCtx *context) {
     if (!buffer) abort();
     const uint64_t begin = cpu_ns();
     const size_t small = ZSTD_compressCCtx(context, buffer, bound, body, size, 1);
-    taken.compress_ns += cpu_ns() - begin;
+    const uint64_t middle = cpu_ns();
     if (ZSTD_isError(small)) abort();
     tachy_batch_replace(batch, i, TACHY_CODEC_ZSTD, buffer, small);
+    taken.compress_ns += middle - begin;
+    taken.batch_ns += cpu_ns() - middle;
     free(buffer);
   }
   uint64_t size;
+  const uint64_t begin = cpu_ns();
   if (!tachy_batch_bytes(batch, &size)) abort();
+  taken.batch_ns += cpu_ns() - begin;
   taken.wire_bytes += size;
 }
 
@@ -51,11 +55,16 @@ static void *take(void *unused) {
 }
 
 void bench_start(uint32_t span_ring_bytes, int compress_bodies) {
+  bench_start_in(NULL, span_ring_bytes, compress_bodies);
+}
+
+void bench_start_in(const char *folder, uint32_t span_ring_bytes, int compress_bodies) {
   const tachy_config config = {.span_ring_bytes = span_ring_bytes,
                                .metric_ring_bytes = span_ring_bytes,
                                .log_ring_bytes = span_ring_bytes,
                                .flush_ms = 1u << 30,
-                               .outbox_bytes = UINT64_C(1) << 32};
+                               .outbox_bytes = UINT64_C(1) << 32,
+                               .session_folder = folder};
   compressing = compress_bodies;
   taken = (bench_taken){0};
   if (tachy_start(&config) != TACHY_OK || pthread_create(&thread, NULL, take, NULL) != 0) {

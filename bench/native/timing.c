@@ -1,6 +1,6 @@
-/* Times the cases: every round times each of them once, in a window of some 50 us, and the best round counts.
+/* Times cases, ours or a peer's: every round times each of them once, in a window of some 50 us, and the best counts.
  *
- * What the collector does with the events is kept out: a window is far shorter than a ring, the rings are emptied
+ * What a collector does with the events is kept out: a window is far shorter than a ring, the rings are emptied
  * between rounds, and a round that the other core's work (or another guest) has disturbed is never the best. */
 #include <pthread.h>
 #include <semaphore.h>
@@ -69,47 +69,38 @@ static int time_two(const bench_case *c, uint64_t *best) {
   return 1;
 }
 
-static void print(const tachy_stats *stats) {
-  const double ns = 1e9 / (double)stats->frequency / EVENTS;
-  printf("{\"clock\": \"%s\", \"frequency\": %llu, \"dropped\": %llu, \"cases\": {", stats->clock,
-         (unsigned long long)stats->frequency,
-         (unsigned long long)(stats->dropped[1] + stats->dropped[2] + stats->dropped[3]));
+void bench_print(const bench_case *cases, double frequency) {
+  const double ns = 1e9 / frequency / EVENTS;
   const char *comma = "";
-  for (unsigned i = 0; bench_cases[i].name; i++) {
-    if (!bench_cases[i].loop) continue;
-    printf("%s\n \"%s\": {\"ns\": %.3f, \"clocks\": %g", comma, bench_cases[i].name, (double)best_one[i] * ns,
-           bench_cases[i].clocks);
+  printf("\"cases\": {");
+  for (unsigned i = 0; cases[i].name; i++) {
+    if (!cases[i].loop) continue;
+    printf("%s\n \"%s\": {\"ns\": %.3f, \"clocks\": %g", comma, cases[i].name, (double)best_one[i] * ns,
+           cases[i].clocks);
     if (best_two[i]) printf(", \"ns_2_threads\": %.3f", (double)best_two[i] * ns);
     printf("}");
     comma = ",";
   }
-  printf("}}\n");
+  printf("}");
 }
 
-int bench_time(unsigned rounds) {
-  bench_start(1u << 21, 0);
-  bench_prepare_cases();
+void bench_measure(const bench_case *cases, unsigned rounds, void (*drain)(void)) {
   sem_init(&wake, 0, 0);
-  if (pthread_create(&partner, NULL, accompany, NULL) != 0) return 1;
+  if (pthread_create(&partner, NULL, accompany, NULL) != 0) abort();
   for (unsigned round = 0; round < rounds; round++) {
-    for (unsigned i = 0; bench_cases[i].name; i++) {
-      const bench_case *const c = &bench_cases[i];
+    for (unsigned i = 0; cases[i].name; i++) {
+      const bench_case *const c = &cases[i];
       if (!c->loop) continue;
       uint64_t begin, end;
       window(c, &begin, &end);
       keep_least(&best_one[i], end - begin);
       if (c->threads == 2) {
-        for (int tries = 0; tries < TRIES && !time_two(c, &best_two[i]); tries++) bench_drain();
+        for (int tries = 0; tries < TRIES && !time_two(c, &best_two[i]); tries++) drain();
       }
     }
-    bench_drain();
+    drain();
   }
   work = NULL;
   sem_post(&wake);
   pthread_join(partner, NULL);
-  bench_stop();
-  tachy_stats stats;
-  tachy_get_stats(&stats);
-  print(&stats);
-  return 0;
 }

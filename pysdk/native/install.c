@@ -35,6 +35,7 @@ static PyMethodDef functions[] = {
      "info, "
      "debug or trace."},
     {"log_at", FAST(tpy_log_at), METH_FASTCALL, NULL},
+    {"configure_logging", FAST(tpy_configure_logging), METH_FASTCALL, NULL},
     {"properties", tpy_make_properties, METH_O,
      "properties(mapping, /)\n--\n\nA set of properties that is looked up once, for metrics in hot loops."},
     {NULL, NULL, 0, NULL}};
@@ -58,6 +59,7 @@ static int install(PyObject *module) {
   }
   Py_DECREF(name);
   if (PyModule_AddStringConstant(module, "version", TACHY_VERSION) < 0) return -1;
+  if (tpy_add_handler(module) < 0) return -1;
   if (tpy_span_ready() < 0 || add_type(module, "Span", &tpy_span_type) < 0) return -1;
   if (add_type(module, "SpanFunction", &tpy_function_type) < 0) return -1;
   if (add_type(module, "AsyncHandle", &tpy_async_type) < 0) return -1;

@@ -1,10 +1,7 @@
-/* Logs with a ready message: log() at a place of its own, log_at() for the logging handler. */
+/* Logs with a ready message: log() at a place of its own. */
 #include "tachy_python.h"
 
-static PyObject *sites; /* dict: (logger, level, file, line) -> capsule of the site */
-
-/* Writes the message; the pairs follow it where the recorder has no room for another property set. */
-static int put(tachy_site *site, PyObject *message, PyObject *properties) {
+int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties) {
   const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
   if (set == 0 && PyErr_Occurred()) return -1;
   PyObject *whole = NULL;
@@ -77,48 +74,6 @@ PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyO
     if (instruction != NULL) entry = tpy_keep_call_site(instruction, code, args[0], found[0], NULL);
     if (entry != NULL) entry->sites[0] = site;
   }
-  if (tpy_ready(site) && put(site, args[1], found[1]) < 0) return NULL;
-  Py_RETURN_NONE;
-}
-
-/* The site of a logging call, from a dict: its number of entries is the program's number of logging calls. */
-static tachy_site *site_at(PyObject *logger, PyObject *level, PyObject *file, PyObject *line) {
-  if (sites == NULL && (sites = PyDict_New()) == NULL) return NULL;
-  PyObject *const key = PyTuple_Pack(4, logger, level, file, line);
-  if (key == NULL) return NULL;
-  tachy_site *site = NULL;
-  PyObject *const known = PyDict_GetItemWithError(sites, key);
-  if (known != NULL) {
-    site = PyCapsule_GetPointer(known, NULL);
-  } else if (!PyErr_Occurred()) {
-    Py_ssize_t size;
-    PyObject *keep[2] = {NULL, NULL};
-    const tachy_level number = level_of(level);
-    const unsigned long line_number = PyLong_AsUnsignedLong(line);
-    const char *const target =
-        number == TACHY_LEVEL_NONE || PyErr_Occurred() ? NULL : tpy_text(logger, "logger", &size, &keep[0]);
-    const char *const path = target == NULL ? NULL : tpy_text(file, "file", &size, &keep[1]);
-    if (path != NULL) {
-      site = tachy_site_intern(TACHY_SITE_LOG, number, target, NULL, path, (uint32_t)line_number, NULL);
-      PyObject *const capsule = site == NULL ? PyErr_NoMemory() : PyCapsule_New(site, NULL, NULL);
-      if (capsule == NULL || PyDict_SetItem(sites, key, capsule) < 0) site = NULL;
-      Py_XDECREF(capsule);
-    }
-    Py_XDECREF(keep[0]);
-    Py_XDECREF(keep[1]);
-  }
-  Py_DECREF(key);
-  return site;
-}
-
-/* log_at(logger, level, file, line, message, properties | None) */
-PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) {
-  (void)module;
-  if (count != 6 || !PyUnicode_Check(args[4])) {
-    return PyErr_Format(PyExc_TypeError, "log_at() takes logger, level, file, line, message, properties");
-  }
-  tachy_site *const site = site_at(args[0], args[1], args[2], args[3]);
-  if (site == NULL) return NULL;
-  if (tpy_ready(site) && put(site, args[4], args[5] == Py_None ? NULL : args[5]) < 0) return NULL;
+  if (tpy_ready(site) && tpy_put_message(site, args[1], found[1]) < 0) return NULL;
   Py_RETURN_NONE;
 }

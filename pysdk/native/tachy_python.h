@@ -126,7 +126,44 @@ PyObject *tpy_frame(PyObject *module, PyObject *const *args, Py_ssize_t count, P
 
 /* log.c */
 PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
+/* Writes the message; the pairs follow it where the recorder has no room for another property set. -1: exception. */
+int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties);
+
+/* log_format.c: formats whose formatting can wait for the reader */
+
+#define TPY_FORMAT_ARGS TACHY_LOG_ARGS_MAX
+
+/* What a format wants of its arguments. count 0: it cannot wait. */
+typedef struct tpy_format {
+  uint8_t count;
+  uint8_t kinds[TPY_FORMAT_ARGS];
+} tpy_format;
+
+/* Whether C's printf makes the same text of it as Python's %, for arguments that tpy_put_format takes. */
+tpy_format tpy_read_format(PyObject *text);
+/* Writes the arguments, a tuple. 0: they are not what the format can wait with; nothing was written or raised. */
+int tpy_put_format(tachy_site *site, const tpy_format *format, uint32_t set, PyObject *args);
+
+/* log_place.c: one call of logging in somebody's code */
+
+typedef struct tpy_log_place {
+  tachy_site *text;      /* for ready messages */
+  tachy_site *formatted; /* for `format`, or NULL */
+  PyObject *format;      /* str: the first format that was used here; NULL: none yet */
+  tpy_format shape;
+} tpy_log_place;
+
+/* The place with this logger, level (of the recorder), file and line; it lives as long as the process. NULL with an
+ * exception. */
+tpy_log_place *tpy_find_log_place(PyObject *logger, long level, PyObject *file, PyObject *line);
+/* Whether messages of this format, a str, go to `formatted` there. */
+int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObject *file, PyObject *line,
+                      PyObject *format);
 PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* log_handler.c: logging.Handler's methods */
+int tpy_add_handler(PyObject *module);
+PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* Reads keyword arguments: found[i] is the (borrowed) value of keys[i] or NULL. -1 and TypeError for an unknown one. */
 int tpy_keywords(const char *function, PyObject *const *values, PyObject *names, PyObject *const *keys,

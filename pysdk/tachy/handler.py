@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 
-from tachy.recorder import log_at
+from tachy.recorder import configure_logging, handler_emit, handler_handle, log_at
 
-# What a LogRecord has without `extra`.
-_OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+# What a LogRecord has without `extra`: always, and perhaps.
+_ALWAYS = frozenset(logging.makeLogRecord({}).__dict__)
+_OWN = _ALWAYS | {"message", "asctime", "taskName"}
+_USUAL = len(_ALWAYS)
 
 # Threads of ours: what they, or httpx in them, log must not become something to send.
 own_threads: set[int] = set()
@@ -35,21 +37,12 @@ class LoggingHandler(logging.Handler):
         """None: emit() may run on all threads at once, and a fork cannot leave a lock behind."""
         self.lock = None
 
-    def handle(self, record: logging.LogRecord) -> bool:
-        """Filters and emits; never raises."""
-        if record.thread in own_threads:
-            return False
-        if self.filters:
-            kept: object = self.filter(record)
-            if not kept:
-                return False
-            if isinstance(kept, logging.LogRecord):  # since 3.12 a filter may replace it
-                record = kept
-        self.emit(record)
-        return True
+    # In C (pysdk/native/log_handler.c), for the usual record. emit() calls the two below for the others.
+    handle = handler_handle
+    emit = handler_emit
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Records one message. A record that cannot be formatted goes to `handleError`, as in every handler."""
+    def _record(self, record: logging.LogRecord) -> None:
+        """Records one message that a formatter makes, that has a traceback, or whose record is of another type."""
         try:
             if self.formatter is not None:
                 text = self.formatter.format(record)
@@ -59,13 +52,18 @@ class LoggingHandler(logging.Handler):
                 text = record.getMessage()
             fields = record.__dict__
             properties = None
-            if len(fields) > _usual:
+            if len(fields) > _USUAL:
                 properties = {k: v for k, v in fields.items() if k not in _OWN} or None
-            level = _LEVELS.get(record.levelno) or level_of(record.levelno)
-            log_at(record.name, level, record.pathname, record.lineno, text, properties)
+            log_at(record.name, level_of(record.levelno), record.pathname, record.lineno, text, properties)
+        except Exception:
+            self.handleError(record)
+
+    def _failed(self, record: logging.LogRecord, error: Exception) -> None:
+        """Reports what emit() met, raised again because `handleError` looks for it in the interpreter."""
+        try:
+            raise error
         except Exception:
             self.handleError(record)
 
 
-_LEVELS = {number: level_of(number) for number in (10, 20, 30, 40, 50)}
-_usual = len(logging.makeLogRecord({}).__dict__)
+configure_logging(own_threads, logging.LogRecord, _OWN, _USUAL)

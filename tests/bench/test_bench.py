@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from bench import budgets, native
+from bench import budgets, native, native_peers
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +19,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.C
         patch.setattr(native, "ROUNDS", 2)
         patch.setattr(native, "CALLS", (1, 3))
         patch.setattr(native, "games", dict)
+        patch.setattr(native_peers, "PEERS", ())
         native.build()
         return native.measure()
 

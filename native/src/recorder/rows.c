@@ -57,7 +57,8 @@ static uint8_t *put_text(uint8_t *at, const char *text, uint32_t size) {
   return at + padded;
 }
 
-void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+/* Any text, wherever it goes. */
+static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (!slot) return;
@@ -74,6 +75,41 @@ void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t siz
   *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, TACHY_ARG_TEXT};
   put_text(at + sizeof(tachy_log_record), text, length);
   tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
+enum { SHORT = 64 };
+
+/* put_text for at most SHORT bytes, without a call. */
+static void put_short(uint8_t *at, const char *text, uint32_t size) {
+  const uint64_t last = tachy_pad8(sizeof size + (uint64_t)size) - 8;
+  const uint64_t zero = 0;
+  memcpy(at + last, &zero, 8);
+  memcpy(at, &size, sizeof size);
+  at += sizeof size;
+  if (size >= 8) {
+    for (uint32_t done = 0; done < size - 8; done += 8) memcpy(at + done, text + done, 8);
+    memcpy(at + size - 8, text + size - 8, 8);
+  } else if (size >= 4) {
+    memcpy(at, text, 4);
+    memcpy(at + size - 4, text + size - 4, 4);
+  } else {
+    for (uint32_t done = 0; done < size; done++) at[done] = (uint8_t)text[done];
+  }
+}
+
+void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  const int32_t id = TACHY_LOAD(&site->id);
+  tachy_thread *const thread = tachy_this_thread_;
+  const uint64_t head = thread->log.head;
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)size);
+  if (TACHY_UNLIKELY(id <= 0 || size > SHORT || !text || thread->log.limit - head < record_size)) {
+    log_text(site, set, text, size);
+    return;
+  }
+  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+  *record = (tachy_log_record){tachy_ticks(), (uint32_t)id, set, (uint32_t)record_size, TACHY_ARG_TEXT};
+  put_short((uint8_t *)(record + 1), text, (uint32_t)size);
+  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
 }
 
 void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {

@@ -22,7 +22,11 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
 
 static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {
   uint64_t begin = record->begin;
-  const uint64_t duration = record->duration == UINT32_MAX ? s->long_duration : record->duration;
+  uint64_t duration = record->duration;
+  if (TACHY_UNLIKELY(duration == UINT32_MAX && s->long_duration)) {
+    duration = s->long_duration;
+    s->long_duration = 0;
+  }
   const uint32_t depth = record->word >> TACHY_DEPTH_SHIFT;
   uint64_t end = begin + duration;
   tachy_span_level *const level = &s->levels[depth];

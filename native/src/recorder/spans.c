@@ -40,10 +40,20 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
   return depth + 1u;
 }
 
+tachy_scope tachy_span_begin_first_(tachy_site *site) {
+  const int32_t id = tachy_site_register_(site);
+  return id > 0 ? tachy_span_begin_slow_(id) : 0;
+}
+
 void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
   tachy_slot *const slot = tachy_slot_of(thread);
   const tachy_open_span *const entry = &thread->stack[depth];
   write_span(slot, depth, entry->site, entry->begin, raise(slot, entry->begin, now));
+}
+
+void tachy_span_end_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
+  tachy_span_close_slow_(thread, depth, now);
+  TACHY_STORE_RELEASE(&thread->depth, depth);
 }
 
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {

@@ -1,0 +1,251 @@
+/* LoggingHandler's handle() and emit(): the usual record without a line of Python code.
+ *
+ * Usual is a logging.LogRecord without traceback or stack, and a handler without a formatter. Everything else goes to
+ * the handler's _record(), what was raised to its _failed(): both are in tachy/handler.py. */
+#include "tachy_python.h"
+
+static PyObject *own_threads;  /* set of thread ids: what they log is not recorded */
+static PyObject *record_type;  /* logging.LogRecord */
+static PyObject *get_message;  /* its getMessage, which a program may replace */
+static PyObject *own_fields;   /* frozenset: what a record has without `extra` */
+static Py_ssize_t usual_count; /* of a record's fields, without `extra` */
+
+static PyObject *key_thread, *key_filters, *key_filter, *key_emit, *key_formatter, *key_get_message, *key_record,
+    *key_failed, *key_name, *key_levelno, *key_pathname, *key_lineno, *key_msg, *key_args, *key_exc_info,
+    *key_stack_info, *key_message, *key_asctime;
+
+/* configure_logging(own_threads, LogRecord, own_fields, usual_count) */
+PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 4 || !PySet_Check(args[0]) || !PyType_Check(args[1]) || !PyFrozenSet_Check(args[2])) {
+    return PyErr_Format(PyExc_TypeError, "configure_logging() takes a set, a type, a frozenset and a number");
+  }
+  const Py_ssize_t usual = PyLong_AsSsize_t(args[3]);
+  PyObject *const method = PyObject_GetAttr(args[1], key_get_message);
+  if (method == NULL || (usual < 0 && PyErr_Occurred())) return NULL;
+  Py_XSETREF(own_threads, Py_NewRef(args[0]));
+  Py_XSETREF(record_type, Py_NewRef(args[1]));
+  Py_XSETREF(get_message, method);
+  Py_XSETREF(own_fields, Py_NewRef(args[2]));
+  usual_count = usual;
+  Py_RETURN_NONE;
+}
+
+/* Whether the record's text is that of its fields. 1, 0 or -1. */
+static int is_usual(PyObject *handler, PyObject *record, PyObject *fields) {
+  PyObject *const formatter = PyObject_GetAttr(handler, key_formatter);
+  if (formatter == NULL) return -1;
+  Py_DECREF(formatter);
+  if (formatter != Py_None) return 0;
+  PyObject *const method = PyObject_GetAttr((PyObject *)Py_TYPE(record), key_get_message);
+  if (method == NULL) return -1;
+  Py_DECREF(method);
+  if (method != get_message) return 0;
+  PyObject *const special[2] = {PyDict_GetItemWithError(fields, key_exc_info),
+                                PyDict_GetItemWithError(fields, key_stack_info)};
+  for (int i = 0; i < 2; i++) {
+    if (special[i] == Py_None) continue;
+    if (special[i] == NULL) return PyErr_Occurred() ? -1 : 0;
+    const int is_false = PyObject_Not(special[i]);
+    if (is_false != 1) return is_false;
+  }
+  return 1;
+}
+
+/* What `extra` brought: a dict, or NULL when there is none or with an exception. */
+static PyObject *extras(PyObject *fields) {
+  Py_ssize_t more = PyDict_GET_SIZE(fields) - usual_count;
+  if (TACHY_LIKELY(more == 0)) return NULL;
+  /* formatters of other handlers leave these behind */
+  for (int i = 0; i < 2; i++) {
+    const int there = PyDict_Contains(fields, i == 0 ? key_message : key_asctime);
+    if (there < 0) return NULL;
+    more -= there;
+  }
+  PyObject *const found = more == 0 ? NULL : PyDict_New();
+  if (found == NULL) return NULL;
+  Py_ssize_t position = 0;
+  PyObject *key, *value;
+  while (PyDict_Next(fields, &position, &key, &value)) {
+    const int own = PySet_Contains(own_fields, key);
+    if (own < 0 || (own == 0 && PyDict_SetItem(found, key, value) < 0)) {
+      Py_DECREF(found);
+      return NULL;
+    }
+  }
+  if (PyDict_GET_SIZE(found) > 0) return found;
+  Py_DECREF(found);
+  return NULL;
+}
+
+/* 1 (fatal) … 6 (trace), or -1 with TypeError. */
+static long level_of(PyObject *number) {
+  int overflow;
+  if (!PyLong_Check(number)) {
+    PyErr_Format(PyExc_TypeError, "levelno must be int, not %.100s", Py_TYPE(number)->tp_name);
+    return -1;
+  }
+  const long value = PyLong_AsLongAndOverflow(number, &overflow) / 10;
+  if (overflow != 0) return overflow > 0 ? TACHY_LEVEL_FATAL : TACHY_LEVEL_TRACE;
+  return 6 - (value < 0 ? 0 : value > 5 ? 5 : value);
+}
+
+/* str(msg) % args, as LogRecord.getMessage has it: a new reference. */
+static PyObject *message(PyObject *text, PyObject *args) {
+  PyObject *const plain = PyUnicode_CheckExact(text) ? Py_NewRef(text) : PyObject_Str(text);
+  const int any = plain == NULL ? -1 : PyObject_IsTrue(args);
+  if (any == 0) return plain;
+  PyObject *const made = any < 0 ? NULL : PyNumber_Remainder(plain, args);
+  Py_XDECREF(plain);
+  if (made == NULL || PyUnicode_Check(made)) return made;
+  PyErr_Format(PyExc_TypeError, "a message must be str, not %.100s", Py_TYPE(made)->tp_name);
+  Py_DECREF(made);
+  return NULL;
+}
+
+/* Records it, the formatting left to the reader where that makes no difference. 0, or -1 with an exception. */
+static int put(PyObject *fields, PyObject *text, PyObject *args) {
+  PyObject *const logger = PyDict_GetItemWithError(fields, key_name);
+  PyObject *const number = PyDict_GetItemWithError(fields, key_levelno);
+  PyObject *const file = PyDict_GetItemWithError(fields, key_pathname);
+  PyObject *const line = PyDict_GetItemWithError(fields, key_lineno);
+  if (logger == NULL || number == NULL || file == NULL || line == NULL) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_AttributeError, "the record has no place or level");
+    return -1;
+  }
+  const long level = level_of(number);
+  tpy_log_place *const place = level < 0 ? NULL : tpy_find_log_place(logger, level, file, line);
+  if (place == NULL) return -1;
+  if (!tpy_ready(place->text)) return 0;
+  PyObject *const properties = extras(fields);
+  int status = PyErr_Occurred() ? -1 : 0;
+  int done = 0;
+  if (status == 0 && PyUnicode_CheckExact(text) && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0 &&
+      tpy_place_formats(place, logger, level, file, line, text)) {
+    const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
+    if (set == 0 && PyErr_Occurred()) status = -1;
+    if (status == 0 && (set != 0 || properties == NULL)) {
+      done = tpy_put_format(place->formatted, &place->shape, set, args);
+    }
+  }
+  if (status == 0 && !done) {
+    PyObject *const whole = message(text, args);
+    status = whole == NULL ? -1 : tpy_put_message(place->text, whole, properties);
+    Py_XDECREF(whole);
+  }
+  Py_XDECREF(properties);
+  return status;
+}
+
+/* 1: recorded. 0: not a usual record. -1: exception. */
+static int record_usual(PyObject *handler, PyObject *record) {
+  if ((PyObject *)Py_TYPE(record) != record_type) return 0;
+  PyObject *const fields = PyObject_GenericGetDict(record, NULL);
+  if (fields == NULL) return -1;
+  int status = is_usual(handler, record, fields);
+  PyObject *const text = status != 1 ? NULL : PyDict_GetItemWithError(fields, key_msg);
+  PyObject *const args = text == NULL ? NULL : PyDict_GetItemWithError(fields, key_args);
+  if (args != NULL) {
+    Py_INCREF(text); /* somebody's __str__ may change the record */
+    Py_INCREF(args);
+    if (put(fields, text, args) < 0) status = -1;
+    Py_DECREF(text);
+    Py_DECREF(args);
+  } else if (status == 1) {
+    status = PyErr_Occurred() ? -1 : 0;
+  }
+  Py_DECREF(fields);
+  return status;
+}
+
+static PyObject *emit(PyObject *handler, PyObject *record) {
+  const int status = record_usual(handler, record);
+  if (TACHY_LIKELY(status == 1)) Py_RETURN_NONE;
+  if (status == 0) return PyObject_CallMethodOneArg(handler, key_record, record);
+  if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
+  PyObject *type, *error, *trace;
+  PyErr_Fetch(&type, &error, &trace);
+  PyErr_NormalizeException(&type, &error, &trace);
+  if (trace != NULL) PyException_SetTraceback(error, trace);
+  PyObject *const done = PyObject_CallMethodObjArgs(handler, key_failed, record, error, NULL);
+  Py_XDECREF(type);
+  Py_XDECREF(error);
+  Py_XDECREF(trace);
+  return done;
+}
+
+/* The record to emit (borrowed), which a filter may have replaced and *keep then holds; NULL: none, or an exception. */
+static PyObject *filtered(PyObject *handler, PyObject *record, PyObject **keep) {
+  PyObject *const filters = PyObject_GetAttr(handler, key_filters);
+  const int any = filters == NULL ? -1 : PyObject_IsTrue(filters);
+  Py_XDECREF(filters);
+  if (any <= 0) return any < 0 ? NULL : record;
+  PyObject *const kept = PyObject_CallMethodOneArg(handler, key_filter, record);
+  const int passes = kept == NULL ? -1 : PyObject_IsTrue(kept);
+  const int replaced = passes == 1 ? PyObject_IsInstance(kept, record_type) : 0; /* since 3.12 */
+  if (replaced == 1) {
+    *keep = kept;
+    return kept;
+  }
+  Py_XDECREF(kept);
+  return passes == 1 && replaced == 0 ? record : NULL;
+}
+
+static PyObject *handle(PyObject *handler, PyObject *record) {
+  PyObject *const thread = PyObject_GetAttr(record, key_thread);
+  if (thread == NULL) return NULL;
+  const int own = PySet_Contains(own_threads, thread);
+  Py_DECREF(thread);
+  if (own != 0) return own < 0 ? NULL : Py_NewRef(Py_False);
+  PyObject *keep = NULL;
+  PyObject *const wanted = filtered(handler, record, &keep);
+  if (wanted == NULL) return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
+  PyObject *const done = PyObject_CallMethodOneArg(handler, key_emit, wanted); /* a subclass may have its own */
+  Py_XDECREF(keep);
+  if (done == NULL) return NULL;
+  Py_DECREF(done);
+  Py_RETURN_TRUE;
+}
+
+int tpy_add_handler(PyObject *module) {
+  static const struct {
+    PyObject **key;
+    const char *name;
+  } keys[] = {
+      {&key_thread, "thread"},
+      {&key_filters, "filters"},
+      {&key_filter, "filter"},
+      {&key_emit, "emit"},
+      {&key_formatter, "formatter"},
+      {&key_get_message, "getMessage"},
+      {&key_record, "_record"},
+      {&key_failed, "_failed"},
+      {&key_name, "name"},
+      {&key_levelno, "levelno"},
+      {&key_pathname, "pathname"},
+      {&key_lineno, "lineno"},
+      {&key_msg, "msg"},
+      {&key_args, "args"},
+      {&key_exc_info, "exc_info"},
+      {&key_stack_info, "stack_info"},
+      {&key_message, "message"},
+      {&key_asctime, "asctime"},
+  };
+  static PyMethodDef methods[] = {
+      {"handle", handle, METH_O, "handle($self, record, /)\n--\n\nFilters and emits; never raises for a record."},
+      {"emit", emit, METH_O,
+       "emit($self, record, /)\n--\n\nRecords one message. A record that cannot be formatted goes to `handleError`, as "
+       "in every handler."}};
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    if ((*keys[i].key = PyUnicode_InternFromString(keys[i].name)) == NULL) return -1;
+  }
+  for (size_t i = 0; i < 2; i++) {
+    /* of object: any handler may have them, and they bind as methods do, without a bound method being made */
+    PyObject *const method = PyDescr_NewMethod(&PyBaseObject_Type, &methods[i]);
+    const int status =
+        method == NULL ? -1 : PyObject_SetAttrString(module, i == 0 ? "handler_handle" : "handler_emit", method);
+    Py_XDECREF(method);
+    if (status < 0) return -1;
+  }
+  return 0;
+}

@@ -1,0 +1,119 @@
+/* The places that log through `logging`: (logger, level, file, line), each with the site of its ready messages and the
+ * site of its format.
+ *
+ * A dict knows them all by value, so their number is the program's number of logging calls; a table in front of it
+ * finds by identity those whose strings are the objects that they were the last time, as a logger's name and a code
+ * object's file name are. */
+#include "tachy_python.h"
+
+enum { CACHE = 2048 };
+
+typedef struct entry {
+  PyObject *logger; /* strong */
+  PyObject *file;   /* strong */
+  unsigned long line;
+  long level;
+  tpy_log_place *place; /* NULL: free */
+} entry;
+
+static entry cache[CACHE];
+static PyObject *places; /* dict: (logger, level, file, line) -> capsule of the place */
+
+static entry *cached(PyObject *logger, long level, PyObject *file, unsigned long line) {
+  const uint64_t word =
+      (uint64_t)(uintptr_t)logger * 31u + (uint64_t)(uintptr_t)file * 7u + (uint64_t)line * 64u + (uint64_t)level;
+  return &cache[(word * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & (CACHE - 1)];
+}
+
+static tachy_site *intern(PyObject *logger, long level, PyObject *file, unsigned long line, const char *name) {
+  Py_ssize_t size;
+  PyObject *keep[2] = {NULL, NULL};
+  tachy_site *site = NULL;
+  const char *const target = tpy_text(logger, "logger", &size, &keep[0]);
+  const char *const path = target == NULL ? NULL : tpy_text(file, "file", &size, &keep[1]);
+  if (path != NULL) {
+    site = tachy_site_intern(TACHY_SITE_LOG, (tachy_level)level, target, name, path, (uint32_t)line, NULL);
+    if (site == NULL) PyErr_NoMemory();
+  }
+  Py_XDECREF(keep[0]);
+  Py_XDECREF(keep[1]);
+  return site;
+}
+
+static void capsule_free(PyObject *capsule) { PyMem_Free(PyCapsule_GetPointer(capsule, NULL)); }
+
+static tpy_log_place *make(PyObject *key, PyObject *logger, long level, PyObject *file, unsigned long line) {
+  tachy_site *const site = intern(logger, level, file, line, NULL);
+  tpy_log_place *const place = site == NULL ? NULL : PyMem_Calloc(1, sizeof *place);
+  if (place == NULL) return site == NULL ? NULL : (tpy_log_place *)PyErr_NoMemory();
+  place->text = site;
+  PyObject *const capsule = PyCapsule_New(place, NULL, capsule_free);
+  if (capsule == NULL) PyMem_Free(place);
+  const int kept = capsule != NULL && PyDict_SetItem(places, key, capsule) == 0;
+  Py_XDECREF(capsule);
+  return kept ? place : NULL;
+}
+
+/* By value. */
+static tpy_log_place *look_up(PyObject *logger, long level, PyObject *file, unsigned long line) {
+  if (places == NULL && (places = PyDict_New()) == NULL) return NULL;
+  PyObject *const key = Py_BuildValue("(OlOk)", logger, level, file, line);
+  if (key == NULL) return NULL;
+  PyObject *const known = PyDict_GetItemWithError(places, key);
+  tpy_log_place *place = NULL;
+  if (known != NULL) {
+    place = PyCapsule_GetPointer(known, NULL);
+  } else if (!PyErr_Occurred()) {
+    place = make(key, logger, level, file, line);
+  }
+  Py_DECREF(key);
+  return place;
+}
+
+tpy_log_place *tpy_find_log_place(PyObject *logger, long level, PyObject *file, PyObject *line) {
+  const unsigned long number = PyLong_AsUnsignedLong(line);
+  if (number == (unsigned long)-1 && PyErr_Occurred()) return NULL;
+  entry *const at = cached(logger, level, file, number);
+  if (TACHY_LIKELY(at->logger == logger && at->file == file && at->line == number && at->level == level)) {
+    return at->place;
+  }
+  tpy_log_place *const place = look_up(logger, level, file, number);
+  if (place == NULL) return NULL;
+  const entry before = *at;
+  *at = (entry){Py_NewRef(logger), Py_NewRef(file), number, level, place};
+  Py_XDECREF(before.logger);
+  Py_XDECREF(before.file);
+  return place;
+}
+
+int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObject *file, PyObject *line,
+                      PyObject *format) {
+  if (TACHY_LIKELY(place->format == format)) return place->formatted != NULL;
+  /* One format each: a wrapper that logs everybody's formats, or formats made at run time, would make sites without
+   * end. */
+  if (place->format != NULL) return place->formatted != NULL && PyUnicode_Compare(place->format, format) == 0;
+  place->format = Py_NewRef(format);
+  place->shape = tpy_read_format(format);
+  if (place->shape.count == 0) return 0;
+  const char *const name = PyUnicode_AsUTF8(format);
+  place->formatted = name == NULL ? NULL : intern(logger, level, file, PyLong_AsUnsignedLong(line), name);
+  PyErr_Clear(); /* the text site is there */
+  return place->formatted != NULL;
+}
+
+/* log_at(logger, level, file, line, message, properties | None) */
+PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  if (count != 6 || !PyUnicode_Check(args[4])) {
+    return PyErr_Format(PyExc_TypeError, "log_at() takes logger, level, file, line, message, properties");
+  }
+  const long level = PyLong_AsLong(args[1]);
+  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) {
+    return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "levels are 1 to 6");
+  }
+  const tpy_log_place *const place = tpy_find_log_place(args[0], level, args[2], args[3]);
+  if (place == NULL) return NULL;
+  PyObject *const properties = args[5] == Py_None ? NULL : args[5];
+  if (tpy_ready(place->text) && tpy_put_message(place->text, args[4], properties) < 0) return NULL;
+  Py_RETURN_NONE;
+}
