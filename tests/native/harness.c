@@ -50,8 +50,9 @@ tachy_stats end_session(void) {
   tachy_stop(20000);
   pthread_join(sender, NULL);
   const tachy_stats stats = get_stats();
-  for (int cls = 1; cls < 4; cls++) CHECK(stats.recorded[cls] == stats.dropped[cls] + stats.sent[cls]);
-  CHECK(stats.outbox_bytes == 0);
+  for (int cls = 1; cls < 4; cls++)
+    CHECK(stats.recorded[cls] == stats.dropped[cls] + stats.sent[cls] + stats.kept[cls]);
+  CHECK(stats.outbox_bytes == 0 && stats.spool_bytes == 0);
   print_stats(&stats);
   return stats;
 }
@@ -59,10 +60,10 @@ tachy_stats end_session(void) {
 void print_stats(const tachy_stats *s) {
   printf("{\"process_id\": \"");
   for (int i = 0; i < 16; i++) printf("%02x", s->process_id[i]);
-  static const char *const names[] = {"recorded", "dropped", "sent"};
-  const uint64_t *const counts[] = {s->recorded, s->dropped, s->sent};
+  static const char *const names[] = {"recorded", "dropped", "sent", "kept"};
+  const uint64_t *const counts[] = {s->recorded, s->dropped, s->sent, s->kept};
   printf("\"");
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 4; i++) {
     printf(", \"%s\": [0, %llu, %llu, %llu]", names[i], (unsigned long long)counts[i][1],
            (unsigned long long)counts[i][2], (unsigned long long)counts[i][3]);
   }
@@ -81,9 +82,9 @@ void team_join(team *t) {
 }
 
 static void run(const char *name) {
-  const scenario *const all[] = {recording_scenarios, life_scenarios, outbox_scenarios, site_scenarios,
-                                 random_scenarios};
-  for (int i = 0; i < 5; i++) {
+  const scenario *const all[] = {recording_scenarios, life_scenarios,   outbox_scenarios,
+                                 site_scenarios,      random_scenarios, spool_scenarios};
+  for (int i = 0; i < 6; i++) {
     for (const scenario *s = all[i]; s->name; s++) {
       if (strcmp(s->name, name) != 0) continue;
       s->run();

@@ -4,12 +4,14 @@
 #include "description.h"
 #include "open_async.h"
 #include "outbox.h"
+#include "report.h"
 #include "ring.h"
 
 enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4, BLOCK_BYTES = 16 << 20 };
 
 typedef struct collector {
   tachy_channel channels[TACHY_CLASSES];
+  tachy_report report;
   uint8_t process_id[16];
   uint64_t flush_ns;
   uint64_t block_events;
@@ -169,7 +171,10 @@ static void tell(const collector *c) {
 
 /* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. */
 static void cut(collector *c, unsigned classes, int last) {
+  const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);
+  tell(c);
+  if (metrics && tachy_report_losses(&c->report, last)) settle(c, metrics);
   const tachy_clock_pair now = tachy_clock_now(); /* after the rings were read: no event is later */
   tachy_clock_refine(now);
   tachy_block *blocks = NULL;

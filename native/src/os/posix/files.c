@@ -47,8 +47,9 @@ uint64_t tachy_os_folder_free(const char *path) {
 
 int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode) {
   const int create = mode == TACHY_OS_NEW ? O_CREAT | O_EXCL : 0;
-  do *file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600);
-  while (*file < 0 && errno == EINTR);
+  do {
+    *file = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | create, 0600);
+  } while (*file < 0 && errno == EINTR);
   return *file >= 0;
 }
 
