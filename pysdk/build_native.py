@@ -25,11 +25,14 @@ typedef struct { const char *key; const char *value; } tachy_property;
 typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
   size_t property_count; int level; uint32_t span_ring_bytes; uint32_t metric_ring_bytes; uint32_t log_ring_bytes;
-  uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; ...;
+  uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
+  uint64_t spool_bytes; ...;
 } tachy_config;
 typedef struct tachy_stats {
-  uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t batches;
+  uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t kept[4];
+  uint64_t batches;
   uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
+  uint64_t spool_bytes; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
   uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
   uint64_t async_untracked;
   uint64_t refused; uint64_t frequency; const char *clock; ...;
@@ -43,8 +46,10 @@ void tachy_set_process_property(const char *key, const char *value);
 void tachy_set_thread_name(const char *name);
 void tachy_set_level(int level);
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
+tachy_batch *tachy_batch_take_raw(void);
 uint32_t tachy_batch_block_count(const tachy_batch *batch);
 const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
+int tachy_batch_codec(const tachy_batch *batch, uint32_t block);
 int tachy_batch_replace(tachy_batch *batch, uint32_t block, int codec, const void *bytes, uint64_t size);
 const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
 const uint8_t *tachy_batch_id(const tachy_batch *batch);

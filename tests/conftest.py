@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.serving import Server
+
+
+@pytest.fixture(autouse=True)
+def session_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the programs of the test leave what they could not send, instead of in /dev/shm."""
+    folder = tmp_path_factory.mktemp("session")
+    monkeypatch.setenv("TACHY_SESSION_FOLDER", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -21,11 +21,15 @@
 
 namespace {
 
-constexpr uint32_t kTakeMs = 1000;               // how long one wait for a batch takes
-constexpr uint32_t kHurryMs = 100;               // the longest pause once the program is stopping
+constexpr uint32_t kTakeMs = 1000;  // how long one wait for a batch takes
+constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
+constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr uint64_t kRetryAfterLimitMs = 300000;  // a server that asks for more does not get it
 constexpr size_t kAnswerLimit = 200;             // bytes of an answer worth keeping: the reason of a refusal
 constexpr long kConnectMs = 10000;
+// States of the way to the server or of its load, not of the batch: a token that expired, a proxy that was set up
+// wrong.
+constexpr long kPassing[] = {401, 403, 404, 405, 407, 408, 421, 425, 429};
 
 uint64_t now_ms() {
   timespec now{};
@@ -67,7 +71,6 @@ struct tachy_http_sender {
   // The thread's own.
   void *packed = nullptr;  // room for a compressed body
   size_t packed_size = 0;
-  uint8_t packed_id[16] = {};          // of the batch compressed last: when it comes again, it is already
   char answer[kAnswerLimit + 1] = "";  // the server's, cut
   size_t answer_size = 0;
   uint64_t random = 0;
@@ -82,6 +85,7 @@ struct tachy_http_sender {
   void run();
   bool reserve(size_t size);
   void compress(tachy_batch *batch);
+  void pack_waiting();
   tachy_outcome post(tachy_batch *batch, uint64_t *retry_after_ms);
   CURLcode transfer();
   void pause(uint64_t at_least_ms);
@@ -108,8 +112,11 @@ void *run_thread(void *sender) {
 
 tachy_outcome judge(long status) {
   if (status >= 200 && status < 300) return TACHY_SENT;
-  if (status >= 400 && status < 500 && status != 408 && status != 425 && status != 429) return TACHY_REFUSED;
-  return TACHY_RETRY;
+  if (status < 400 || status >= 500) return TACHY_RETRY;
+  for (const long passing : kPassing) {
+    if (status == passing) return TACHY_RETRY;
+  }
+  return TACHY_REFUSED;
 }
 
 void release(tachy_http_sender *sender) {
@@ -144,16 +151,24 @@ bool tachy_http_sender::reserve(size_t size) {
 }
 
 void tachy_http_sender::compress(tachy_batch *batch) {
-  if (memcmp(packed_id, tachy_batch_id(batch), sizeof packed_id) == 0) return;
-  memcpy(packed_id, tachy_batch_id(batch), sizeof packed_id);
   const uint32_t count = tachy_batch_block_count(batch);
   for (uint32_t block = 0; block < count; block++) {
     uint64_t size = 0;
     const void *const body = tachy_batch_body(batch, block, &size);
-    if (!body || size == 0) continue;
+    if (!body || size == 0 || tachy_batch_codec(batch, block) != TACHY_CODEC_NONE) continue;
     if (!reserve(ZSTD_compressBound(size))) return;  // out of memory: the bodies travel as they are
     const size_t done = ZSTD_compressCCtx(zstd, packed, packed_size, body, size, 1);
     if (!ZSTD_isError(done)) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed, done);
+  }
+}
+
+// What waits is compressed before its turn while the server is away or slow: more of it fits into the session folder.
+void tachy_http_sender::pack_waiting() {
+  while (!is(stopping) && !is(hurry)) {
+    tachy_batch *const batch = tachy_batch_take_raw();
+    if (!batch) return;
+    compress(batch);
+    tachy_batch_done(batch, TACHY_RETRY);
   }
 }
 
@@ -227,7 +242,9 @@ void tachy_http_sender::pause(uint64_t at_least_ms) {
     const uint64_t limit = is(hurry) && wait > kHurryMs ? kHurryMs : wait;
     const uint64_t passed = now_ms() - begin;
     if (passed >= limit) return;
-    curl_multi_poll(multi, nullptr, 0, static_cast<int>(limit - passed), nullptr);
+    const uint64_t left = limit - passed;
+    curl_multi_poll(multi, nullptr, 0, static_cast<int>(left < kLookMs ? left : kLookMs), nullptr);
+    pack_waiting();
   }
 }
 
@@ -241,8 +258,10 @@ void tachy_http_sender::run() {
     }
     compress(batch);
     uint64_t retry_after_ms = 0;
+    const uint64_t begin = now_ms();
     const tachy_outcome outcome = post(batch, &retry_after_ms);
     tachy_batch_done(batch, outcome);
+    if (now_ms() - begin >= kLookMs) pack_waiting();
     if (outcome == TACHY_RETRY) {
       pause(retry_after_ms);
     } else {

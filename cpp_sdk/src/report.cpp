@@ -37,12 +37,17 @@ tachy_status tachy_write_report(const char *path) {
   write_classes(file, "recorded", stats.recorded);
   write_classes(file, "dropped", stats.dropped);
   write_classes(file, "sent", stats.sent);
+  write_classes(file, "kept", stats.kept);
   write_number(file, "batches", stats.batches);
   write_number(file, "blocks", stats.blocks);
   write_number(file, "raw_bytes", stats.raw_bytes);
   write_number(file, "wire_bytes", stats.wire_bytes);
   write_number(file, "collector_ns", stats.collector_ns);
   write_number(file, "outbox_bytes", stats.outbox_bytes);
+  write_number(file, "spool_bytes", stats.spool_bytes);
+  write_number(file, "unprotected", stats.unprotected);
+  write_number(file, "recovered_batches", stats.recovered_batches);
+  write_number(file, "recovered_lost", stats.recovered_lost);
   write_number(file, "threads", stats.threads);
   write_number(file, "sites", stats.sites);
   write_number(file, "clock_backwards", stats.clock_backwards);

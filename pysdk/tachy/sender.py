@@ -1,7 +1,8 @@
 """The thread that sends: takes batches from the recorder, compresses their bodies, posts them.
 
-What the server does not take now is tried again, with exponential back-off, jitter and the server's Retry-After; what
-it refuses for good (4xx) is dropped and counted. The program never waits for this thread, except in stop and flush.
+What the server does not take now is tried again, with exponential back-off, jitter and the server's Retry-After; in
+the pauses what waits is compressed, so that more of it fits into the session folder. What the server has read and calls
+bad (400, 413, 415, …) is dropped and counted. The program never waits for this thread, except in stop and flush.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ FIRST_DELAY = 0.25  # seconds
 LONGEST_DELAY = 30.0
 LONGEST_RETRY_AFTER = 300.0
 STOPPING_DELAY = 0.1
+LOOK = 1.0  # seconds: how often batches that have come meanwhile are compressed while nothing is sent
+# States of the way to the server or of its load, not of the batch: a token that expired, a proxy that was set up wrong.
+PASSING = frozenset((401, 403, 404, 405, 407, 408, 421, 425, 429))
 COMPRESS_FROM = 64  # bytes
 
 _log = logging.getLogger("tachy")
@@ -77,7 +81,6 @@ class Sender:
         self._hurry = threading.Event()  # wakes the thread from its back-off
         self._socket: socket.socket | None = None
         self._stopping = False
-        self._packed = b""  # the id of the batch that was compressed last
         self._delay = FIRST_DELAY
         self._away = False  # and has been said so
         self._refusal = ""  # the last one that was reported
@@ -125,12 +128,15 @@ class Sender:
                     if ended[0]:
                         return
                     continue
+                begin = time.monotonic()
                 try:
                     outcome, wait = self._send(batch)
                 except Exception as error:  # a fault of ours must neither stop the sending nor repeat for ever
                     _log.warning("a batch for %s was given up: %r", self._server, error)
                     outcome, wait = REFUSED, 0.0
                 lib.tachy_batch_done(batch, outcome)
+                if time.monotonic() - begin >= LOOK:
+                    self._pack_waiting()
                 if outcome == RETRY:
                     self._pause(wait)
         finally:
@@ -143,8 +149,24 @@ class Sender:
             return
         delay = max(asked, self._delay * random.uniform(0.5, 1.0))
         self._delay = min(self._delay * 2.0, LONGEST_DELAY)
-        self._hurry.wait(delay)
+        until = time.monotonic() + delay
+        while not self._hurry.is_set() and (left := until - time.monotonic()) > 0:
+            self._hurry.wait(min(left, LOOK))
+            self._pack_waiting()
         self._hurry.clear()
+
+    def _pack_waiting(self) -> None:
+        """Compresses what waits before its turn, so that more of it fits into the session folder."""
+        while not self._hurry.is_set():
+            batch = lib.tachy_batch_take_raw()
+            if batch == ffi.NULL:
+                return
+            try:
+                self._compress(batch)
+            except Exception as error:  # it is sent as it is
+                _log.warning("a batch for %s stays uncompressed: %r", self._server, error)
+            finally:
+                lib.tachy_batch_done(batch, RETRY)
 
     def _notice(self, event: str, info: dict[str, Any]) -> None:
         """Httpcore's trace: keeps the socket, so that close() can end a request that hangs."""
@@ -152,14 +174,10 @@ class Sender:
             self._socket = info["return_value"].get_extra_info("socket")
 
     def _compress(self, batch: Any) -> None:
-        batch_id = bytes(ffi.buffer(lib.tachy_batch_id(batch), 16))
-        if batch_id == self._packed:
-            return
-        self._packed = batch_id
         size = ffi.new("uint64_t *")
         for block in range(lib.tachy_batch_block_count(batch)):
             body = lib.tachy_batch_body(batch, block, size)
-            if size[0] < COMPRESS_FROM:
+            if size[0] < COMPRESS_FROM or lib.tachy_batch_codec(batch, block) != 0:
                 continue
             packed = self._compressor.compress(ffi.buffer(body, size[0]))
             lib.tachy_batch_replace(batch, block, CODEC_ZSTD, ffi.from_buffer(packed), len(packed))
@@ -183,7 +201,7 @@ class Sender:
         if answer.is_success:
             self._arrived()
             return SENT, 0.0
-        if answer.status_code >= 500 or answer.status_code in (408, 425, 429):
+        if not answer.is_client_error or answer.status_code in PASSING:
             self._unavailable(f"{answer.status_code}: {sentence_of(answer)}")
             return RETRY, retry_after(answer.headers, time.time())
         self._refused(f"{answer.status_code}: {sentence_of(answer)}")
@@ -199,9 +217,7 @@ class Sender:
     def _unavailable(self, why: str) -> None:
         if not self._away:
             self._away = True
-            _log.warning(
-                "%s does not take batches (%s): they wait in memory and are sent when it does", self._server, why
-            )
+            _log.warning("%s does not take batches (%s): they wait and are sent when it does", self._server, why)
 
     def _refused(self, why: str) -> None:
         self._delay = FIRST_DELAY

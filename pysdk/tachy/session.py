@@ -31,6 +31,7 @@ _NATIVE = (
     "flush_ms",
     "block_events",
     "outbox_bytes",
+    "spool_bytes",
 )
 
 _log = logging.getLogger("tachy")
@@ -83,6 +84,8 @@ def start(
     metric_ring_bytes: int | None = None,
     log_ring_bytes: int | None = None,
     outbox_bytes: int | None = None,
+    session_folder: str | os.PathLike[str] | None = None,
+    spool_bytes: int | None = None,
     exit_timeout: float | None = None,
     send_timeout: float | None = None,
 ) -> UUID:
@@ -91,7 +94,7 @@ def start(
     properties: of the process, as text. The other arguments are the settings of docs/python.md; None means the
     environment's TACHY_<NAME>, or the default. A second start of a running session changes nothing, says so in one
     warning, and returns the same id. Raises SettingsError for an argument that cannot be used. That the server is away
-    is no error: events wait in memory, up to outbox_bytes.
+    is no error: events wait in the session folder, up to spool_bytes.
     """
     given = dict(locals())
     given.pop("properties")
@@ -148,6 +151,8 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
     config = ffi.new("tachy_config *")
     for name in _NATIVE:
         setattr(config, name, values[name])
+    if values["session_folder"]:
+        config.session_folder = text(values["session_folder"])
     config.exe = text(_program())
     config.sdk = text(f"python {VERSION}")
     pairs = {"python": ".".join(map(str, sys.version_info[:3])), "pid": os.getpid(), **properties}
@@ -163,7 +168,8 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
 def stop(timeout: float = 10.0) -> None:
     """Stops recording and waits at most `timeout` seconds for the server to take what was recorded.
 
-    What is left then is dropped and counted in `stats()`. Does nothing when nothing runs.
+    What is left then is kept in the session folder, or dropped where there is none, and counted in `stats()`. Does
+    nothing when nothing runs.
     """
     global _session
     with _lock:

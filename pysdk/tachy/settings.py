@@ -63,6 +63,10 @@ def _seconds(value: object) -> float:
     return number
 
 
+def _text(value: object) -> str:
+    return str(value)
+
+
 def _http(value: object) -> str:
     text = str(value).rstrip("/")
     if not text.startswith(("http://", "https://")) or not _has_host(text):
@@ -113,7 +117,24 @@ SETTINGS = (
     Setting("metric_ring_bytes", 1 << 18, _power, "Memory for metrics, per thread; a power of two."),
     Setting("log_ring_bytes", 1 << 18, _power, "Memory for logs, per thread; a power of two."),
     Setting(
-        "outbox_bytes", 1 << 26, _count, "Blocks that wait for the server; beyond it the oldest spans are dropped."
+        "outbox_bytes",
+        1 << 26,
+        _count,
+        "Memory of what waits for the server; beyond it batches wait in their files alone.",
+    ),
+    Setting(
+        "session_folder",
+        "",
+        _text,
+        "Where the session and unsent batches lie. Default: memory-backed storage (`/dev/shm/tachy-UID`) where the "
+        "system has it, else the folder for temporary files; `-`: nowhere, what is not sent dies with the process.",
+    ),
+    Setting(
+        "spool_bytes",
+        1 << 28,
+        _count,
+        "The most that the files of unsent batches may take (and half of what is free there); beyond it the oldest "
+        "spans are dropped, then metrics, logs last.",
     ),
     Setting("exit_timeout", 2.0, _seconds, "Seconds that the end of the program waits for the last batches."),
     Setting("send_timeout", 30.0, _seconds, "Seconds that one request may take before it is tried again."),

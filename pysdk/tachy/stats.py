@@ -15,21 +15,29 @@ Counts = dict[str, int]  # "log", "metric", "span"
 class Stats:
     """Of the running session, or of the last one. Events are counted by class: "log", "metric", "span".
 
-    recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox, or
-    refused by the server. sent, of these: acknowledged by the server. refused: times that a span's name or a set of
-    properties found no room. Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
+    recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox or
+    spool, or refused by the server. sent, of these: acknowledged by the server. kept, of these: left in the session
+    folder for the next start. outbox_bytes and spool_bytes: memory and storage of what waits now. unprotected: batches
+    that got no file. recovered_batches and recovered_lost: batches of processes that died before, which this one sent,
+    or which were lost in whole or in part. refused: times that a span's name or a set of properties found no room.
+    Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
     recorded: Counts
     dropped: Counts
     sent: Counts
+    kept: Counts
     batches: int
     blocks: int
     raw_bytes: int
     wire_bytes: int
     collector_ns: int
     outbox_bytes: int
+    spool_bytes: int
+    unprotected: int
+    recovered_batches: int
+    recovered_lost: int
     threads: int
     sites: int
     clock_backwards: int
@@ -54,7 +62,8 @@ def stats() -> Stats:
         return {"log": values[1], "metric": values[2], "span": values[3]}
 
     numbers = (
-        "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes threads sites "
+        "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes spool_bytes unprotected "
+        "recovered_batches recovered_lost threads sites "
         "clock_backwards too_deep mismatched async_untracked refused frequency"
     )
     return Stats(
@@ -62,6 +71,7 @@ def stats() -> Stats:
         recorded=by_class(raw.recorded),
         dropped=by_class(raw.dropped),
         sent=by_class(raw.sent),
+        kept=by_class(raw.kept),
         clock="" if raw.clock == ffi.NULL else ffi.string(raw.clock).decode(),
         **{name: getattr(raw, name) for name in numbers.split()},
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tachy_server import reader
 
 from tests.cpp.builds import programs, run
 from tests.cpp.proxy import Fault, Proxy
@@ -78,8 +81,9 @@ def test_events_say_what_the_program_said(tmp_path: Path) -> None:
         [Answer(500), Answer(503), Answer(502)],
         [Answer(429), Answer(408)],
         [Answer(302, {"location": "http://127.0.0.1:1/"})],
+        [Answer(status) for status in (401, 403, 404, 405, 407, 421, 425)],
     ],
-    ids=["5xx", "429", "redirect"],
+    ids=["5xx", "429", "redirect", "way"],
 )
 def test_a_server_in_trouble_gets_it_later(answers: list[Answer], tmp_path: Path) -> None:
     with Sink(numbered(*answers)) as sink:
@@ -95,13 +99,15 @@ def test_retry_after_is_obeyed(tmp_path: Path) -> None:
         assert sink.requests[1][0] - sink.requests[0][0] > 0.95
 
 
-def test_a_refused_batch_is_dropped_and_counted(tmp_path: Path) -> None:
-    with Sink(numbered(Answer(400, body='{"error": "not a batch"}'))) as sink:
+@pytest.mark.parametrize("status", [400, 411, 413, 415, 422])
+def test_a_refused_batch_is_dropped_and_counted(status: int, tmp_path: Path, session_folder: Path) -> None:
+    with Sink(numbered(Answer(status, body='{"error": "not a batch"}'))) as sink:
         report, sender = exercise(sink.url, tmp_path, 5000, 5)
         assert sender["refused"] == 1
         recorded, dropped = (sum(report[key].values()) for key in ("recorded", "dropped"))
         assert dropped > 0
         assert sum(sink.events().values()) == recorded - dropped == sum(report["sent"].values())
+        assert os.listdir(session_folder) == []
 
 
 def test_pauses_grow_and_have_jitter(tmp_path: Path) -> None:
@@ -147,6 +153,42 @@ def test_a_lost_answer_does_not_make_events_twice(tmp_path: Path) -> None:
         assert len(sink.requests) >= len(sink.batches) + 3  # the same ids came again
 
 
+def test_whatever_an_outage_is_made_of_everything_arrives_once(tmp_path: Path, session_folder: Path) -> None:
+    kinds = [
+        Answer(500),
+        Answer(429, {"retry-after": "1"}),
+        Answer(401),
+        Answer(503, delay=0.2),
+        Answer(302),
+        Answer(404),
+    ]
+    # each status again and again, with connections reset in the middle of a body or before the answer in between
+    with Sink(lambda number: kinds[number % 6] if number < 18 else Answer(delay=0.01)) as sink:
+        faults = [Fault(after=3000), Fault(), Fault(answer=False), Fault(after=1)]
+        with Proxy(int(sink.url.rsplit(":", 1)[1]), lambda n: faults[n % 4] if n < 12 else Fault()) as proxy:
+            report, sender = exercise(proxy.url, tmp_path, 20000, 5, 50000)
+            check_complete(sink, report)
+            assert sender["refused"] == 0
+            assert report["unprotected"] == 0
+    assert os.listdir(session_folder) == []
+
+
+def test_what_waits_is_compressed_and_kept_when_the_program_ends(tmp_path: Path, session_folder: Path) -> None:
+    with Sink(lambda number: Answer(503, body="away")) as sink:
+        report, _ = exercise(sink.url, tmp_path, 2000, 5, 100000)
+    assert report["kept"] == report["recorded"]
+    heads = [reader.check_batch(file.read_bytes()) for file in sorted(session_folder.iterdir())]
+    assert heads[-1].description["state"] == "exited"
+    events = Counter[int]()
+    for head in heads:
+        events.update({block.cls: block.events for _, _, block in head.blocks})
+    assert list(report["kept"].values()) == [events[cls] for cls in (1, 2, 3)]
+    # the program's last blocks came when there was no time any more
+    packed = [block.codec == 1 for head in heads[:-2] for _, _, block in head.blocks if block.events > 100]
+    assert packed
+    assert sum(packed) > len(packed) * 0.8
+
+
 def test_a_slow_server_gets_everything(tmp_path: Path) -> None:
     with Sink(lambda number: Answer(delay=0.3)) as sink:
         report, _ = exercise(sink.url, tmp_path, 10000)
@@ -160,8 +202,17 @@ def test_stopping_takes_no_longer_than_it_may(hang: bool, tmp_path: Path) -> Non
         report, sender = exercise(url, tmp_path, 300)
         assert 0.25 < sender["stop"] < 1.0
         # what did not arrive is counted
-        assert sum(report["dropped"].values()) > 0
-        assert sum(report["sent"].values()) + sum(report["dropped"].values()) == sum(report["recorded"].values())
+        assert sum(report["kept"].values()) > 0
+        assert sum(report["sent"].values()) + sum(report["kept"].values()) == sum(report["recorded"].values())
+
+
+def test_without_a_folder_what_is_not_sent_is_dropped_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TACHY_SESSION_FOLDER", "-")
+    report, _ = exercise("http://127.0.0.1:1", tmp_path, 100)
+    assert report["dropped"] == report["recorded"]
+    assert report["unprotected"] == report["batches"] > 0
 
 
 def test_a_url_that_is_none_is_an_argument_error(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ extern const scenario recording_scenarios[];
 extern const scenario life_scenarios[];
 extern const scenario outbox_scenarios[];
 extern const scenario site_scenarios[];
+extern const scenario spool_scenarios[];
 extern const scenario random_scenarios[];
 
 extern FILE *capture;           /* where batches go */

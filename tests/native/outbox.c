@@ -20,7 +20,8 @@ static void wait_for_batches(uint64_t count) {
 }
 
 static void nobody_takes(void) {
-  CHECK(tachy_start(NULL) == TACHY_OK);
+  const tachy_config config = {.session_folder = "-"};
+  CHECK(tachy_start(&config) == TACHY_OK);
   record(1000);
   CHECK(tachy_flush(50) == 0);
   tachy_stop(50);
@@ -32,7 +33,8 @@ static void nobody_takes(void) {
 
 /* The oldest spans go first, then metrics; logs survive. */
 static void overflow(void) {
-  const tachy_config config = {.outbox_bytes = 60000, .flush_ms = 60000, .span_ring_bytes = 1 << 22};
+  const tachy_config config = {
+      .outbox_bytes = 60000, .flush_ms = 60000, .span_ring_bytes = 1 << 22, .session_folder = "-"};
   CHECK(tachy_start(&config) == TACHY_OK);
   for (int i = 0; i < 10; i++) {
     record(4000);

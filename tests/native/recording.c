@@ -109,7 +109,8 @@ static void exact_counts(void) {
   for (int i = 0; i < 2; i++) team_add(&t, storm, &count);
   team_join(&t);
   const tachy_stats s = end_session();
-  CHECK(s.recorded[TACHY_CLASS_METRIC] == 2u * (uint64_t)count);
+  CHECK(s.recorded[TACHY_CLASS_METRIC] >= 2u * (uint64_t)count);
+  CHECK(s.recorded[TACHY_CLASS_METRIC] <= 2u * (uint64_t)count + 3 * s.batches); /* with the rows that tell of losses */
   CHECK(s.recorded[TACHY_CLASS_LOG] == 2u * (uint64_t)count / 8);
   /* an async span whose begin is lost has no end: so the losses of begins bound the difference */
   const uint64_t most = 2u * (uint64_t)count + 4u * (uint64_t)count / 16;

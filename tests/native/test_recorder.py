@@ -21,6 +21,7 @@ from tests.native import capture
 from tests.native.capture import LOG, METRIC, SPAN, Session
 
 ROOT = Path(__file__).resolve().parents[2]
+NAMES = ["", "log", "metric", "span"]  # by class
 PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
@@ -33,10 +34,16 @@ LIFE = [
     "names_and_properties",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
+SPOOL = [
+    "spool_file", "spool_outage", "spool_budget", "spool_kept", "spool_raw", "spool_nowhere", "spool_full",
+    "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_told",
+]  # fmt: skip
+ADOPTION = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
 # The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
 # sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
-UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name != "forks"]
+FORKING = ("forks", "spool_forks", "spool_killed")
+UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SPOOL, *ADOPTION, *SITES] if name not in FORKING]
 
 
 @dataclass
@@ -61,7 +68,7 @@ def build(sanitizer: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
         subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
-        targets = ["--target", "recorder_tests", "recorder_plugin"]
+        targets = ["--target", "recorder_tests", "recorder_plugin", "killed", "adoption_tests"]
         built = subprocess.run(["cmake", "--build", str(folder), *targets], capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
     return folder / "tests"
@@ -71,8 +78,10 @@ def execute(scenario: str, folder: Path, sanitizer: str, variables: dict[str, st
     """Runs a scenario, which writes its batches to `folder`/batches; its output. variables: of its environment."""
     programs = build(sanitizer)
     plugin = str(programs / "librecorder_plugin.so")
-    command = [str(programs / "recorder_tests"), scenario, str(folder / "batches"), plugin]
+    program = "adoption_tests" if scenario in ADOPTION else "recorder_tests"
+    command = [str(programs / program), scenario, str(folder / "batches"), plugin]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
+    environment |= {"TACHY_SESSION_FOLDER": str(folder / "session")}
     environment |= {"TSAN_OPTIONS": "halt_on_error=1", **(variables or {})}
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
     assert done.returncode == 0, done.stderr
@@ -88,7 +97,8 @@ def run(scenario: str, folder: Path, *, holes: bool = False) -> Outcome:
         if told is None:
             continue
         for cls in (LOG, METRIC, SPAN):  # to the event
-            assert session.events(cls) == told["sent"][cls] == told["recorded"][cls] - told["dropped"][cls]
+            assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
+            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls]
     return outcome
 
 
@@ -301,6 +311,77 @@ def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> N
 @pytest.mark.parametrize("scenario", ["nobody_takes", "retry", "replaced", "stop_waits"])
 def test_batches_belong_to_who_took_them(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path)
+
+
+def told_losses(session: Session) -> list[int]:
+    """Events lost, by class, according to the session's own metric."""
+    told = [0, 0, 0, 0]
+    for row in session.rows(METRIC):
+        if row["name"] == "tachy.dropped_events":
+            assert (row["unit"], row["target"]) == ("events", "tachy")
+            told[NAMES.index(json.loads(row["properties"])["class"])] += int(row["value"])
+    return told
+
+
+@pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "exact_counts", "spool_damaged"])
+def test_losses_are_told_as_data_once(scenario: str, tmp_path: Path) -> None:
+    outcome = run(scenario, tmp_path, holes=True)
+    assert told_losses(outcome.session) == outcome.stats[outcome.session.process_id.hex]["dropped"]
+
+
+def test_telling_of_losses_ends_where_the_rows_that_tell_are_lost_too(tmp_path: Path) -> None:
+    session = run("losses_told", tmp_path, holes=True).session
+    assert told_losses(session) == [0, 0, 1, 0]  # of the two that were refused, the first row told of the first
+
+
+def test_nothing_is_told_where_nothing_was_lost(tmp_path: Path) -> None:
+    assert told_losses(run("logs", tmp_path).session) == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "scenario", ["spool_file", "spool_raw", "spool_nowhere", "spool_full", "spool_damaged", "spool_crowd"]
+)
+def test_a_batch_lies_in_its_file_until_it_is_sent_or_given_up(scenario: str, tmp_path: Path) -> None:
+    run(scenario, tmp_path, holes=True)
+
+
+def test_an_outage_beyond_the_outbox_is_on_disk_and_arrives(tmp_path: Path) -> None:
+    outcome = run("spool_outage", tmp_path)
+    assert outcome.stats[outcome.session.process_id.hex]["dropped"] == [0, 0, 0, 0]
+
+
+def test_an_overfull_spool_drops_spans_first_and_logs_last(tmp_path: Path) -> None:
+    outcome = run("spool_budget", tmp_path, holes=True)
+    logs = [block.head.sequence for block in outcome.session.of(LOG)]
+    assert logs == list(range(len(logs)))
+    metrics = [block.head.sequence for block in outcome.session.of(METRIC)]
+    assert metrics == list(range(metrics[0], metrics[-1] + 1))  # the oldest went
+    assert metrics[0] > 0
+
+
+def test_what_a_stop_leaves_is_kept_in_files(tmp_path: Path) -> None:
+    outcome = run("spool_kept", tmp_path)
+    told = outcome.stats[outcome.session.process_id.hex]
+    assert told["kept"] == told["recorded"]
+    assert outcome.session.descriptions[-1]["state"] == "exited"
+
+
+def test_a_killed_process_leaves_its_unsent_batches(tmp_path: Path) -> None:
+    session = run("spool_killed", tmp_path).session
+    assert [session.events(cls) for cls in (LOG, METRIC, SPAN)] == [630, 2500, 10000]
+
+
+def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
+    outcome = run("spool_forks", tmp_path)
+    assert outcome.session.events(SPAN) == 4000
+
+
+@pytest.mark.parametrize("scenario", ADOPTION)
+def test_batches_of_a_dead_process_are_sent_by_another(scenario: str, tmp_path: Path) -> None:
+    sessions = run(scenario, tmp_path, holes=True).sessions
+    if scenario == "recover":
+        assert [session.events(SPAN) for session in sessions] == [4000]
+        assert sessions[0].descriptions[-1]["state"] == "exited"
 
 
 @pytest.mark.parametrize("scenario", ["levels", "interned", "unloaded", "concurrent_levels"])

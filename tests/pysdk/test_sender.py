@@ -7,11 +7,14 @@ import socket
 import threading
 import time
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 import tachy
 from tachy import sender
+from tachy_server import reader
 
+from tests.cpp.proxy import Fault, Proxy
 from tests.pysdk.sink import Answer, Sink
 
 
@@ -99,19 +102,37 @@ def test_retry_after_is_seconds_or_a_date_and_is_bounded() -> None:
     assert sender.retry_after({"retry-after": "1e9"}, now) == sender.LONGEST_RETRY_AFTER
 
 
-def test_refused_batches_are_dropped_and_counted_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    with Sink(lambda number: Answer(400, {}, '{"error": "this is no batch"}')) as sink:
+@pytest.mark.parametrize("status", [302, 401, 403, 404, 405, 407, 408, 421, 425, 429, 500, 503])
+def test_a_passing_state_of_the_way_or_the_server_costs_nothing(status: int, session_folder: Path) -> None:
+    headers = {"location": "http://127.0.0.1:1/"} if status == 302 else {}
+    with Sink(lambda number: Answer(status, headers) if number == 0 else Answer()) as sink:
+        tachy.start(sink.url)
+        tachy.metric("m", 1)
+        assert tachy.flush(10)
+        tachy.stop()
+        assert sink.events() == {"metric": 1}
+        assert [seen for _, _, seen in sink.requests][:2] == [status, 200]
+    assert list(session_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [400, 411, 413, 415, 422])
+def test_refused_batches_are_dropped_and_counted_with_one_warning(
+    status: int, caplog: pytest.LogCaptureFixture, session_folder: Path
+) -> None:
+    with Sink(lambda number: Answer(status, {}, '{"error": "this is no batch"}')) as sink:
         tachy.start(sink.url)
         for _ in range(3):
             tachy.metric("m", 1)
             tachy.flush(10)
         tachy.stop()
         stats = tachy.stats()
-        assert stats.recorded["metric"] == stats.dropped["metric"] == 3
+        # the metrics, and the recorder's own that tell of the loss
+        assert 3 < stats.recorded["metric"] == stats.dropped["metric"] <= 3 + 4
         assert stats.sent["metric"] == 0
+        assert list(session_folder.iterdir()) == []
     said = [record.getMessage() for record in caplog.records if record.name == "tachy"]
     assert len(said) == 1
-    assert "400: this is no batch" in said[0]
+    assert f"{status}: this is no batch" in said[0]
 
 
 def test_a_server_that_is_away_costs_little_and_loses_nothing_while_it_is(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +149,7 @@ def test_a_server_that_is_away_costs_little_and_loses_nothing_while_it_is(caplog
     assert time.monotonic() - begin < 2.5
     stats = tachy.stats()
     assert stats.recorded["metric"] == 100
-    assert stats.sent["metric"] + stats.dropped["metric"] == 100
+    assert stats.kept["metric"] == 100
     assert len([record for record in caplog.records if record.name == "tachy"]) <= 2
 
 
@@ -154,14 +175,79 @@ def test_a_server_that_hangs_does_not_hang_the_program() -> None:
         tachy.stop(0.2)
         assert time.monotonic() - begin < 4
         stats = tachy.stats()
-        assert stats.sent["metric"] + stats.dropped["metric"] == stats.recorded["metric"] == 1
+        assert stats.sent["metric"] + stats.kept["metric"] == stats.recorded["metric"] == 1
 
 
 def test_a_wrong_address_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     tachy.start("http://does-not-exist.invalid:9000")
     tachy.metric("m", 1)
     tachy.stop(0.2)
-    assert tachy.stats().dropped["metric"] == 1
+    assert tachy.stats().kept["metric"] == 1
+
+
+def test_without_a_folder_what_is_not_sent_is_dropped_and_counted() -> None:
+    tachy.start(f"http://127.0.0.1:{free_port()}", session_folder="-")
+    tachy.metric("m", 1)
+    tachy.stop(0.1)
+    stats = tachy.stats()
+    assert stats.dropped["metric"] == 1
+    assert stats.unprotected == stats.batches
+
+
+def test_what_waits_is_compressed_within_its_bounds_and_kept(session_folder: Path) -> None:
+    with Sink(lambda number: Answer(503)) as sink:
+        tachy.start(sink.url, flush_ms=10, outbox_bytes=50_000)
+        for _ in range(20):
+            for index in range(5000):
+                tachy.metric("m", index)
+            time.sleep(0.05)
+            assert tachy.stats().outbox_bytes <= 50_000
+        deadline = time.monotonic() + 10
+        while len(_unpacked(session_folder)) > 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert len(_unpacked(session_folder)) <= 3  # what has just come, and what is in the sender's hands
+        tachy.stop(0.1)
+    stats = tachy.stats()
+    assert stats.kept["metric"] == stats.recorded["metric"] == 100_000
+    heads = [reader.check_batch(file.read_bytes()) for file in session_folder.iterdir()]
+    assert sum(block.events for head in heads for _, _, block in head.blocks) == 100_000
+
+
+def _unpacked(folder: Path) -> list[Path]:
+    files = [file for file in folder.glob("*.batch") if file.stat().st_size > 2000]
+    blocks = {file: [block for _, _, block in reader.check_batch(file.read_bytes()).blocks] for file in files}
+    return [file for file in files if any(block.codec == 0 for block in blocks[file])]
+
+
+def test_an_end_of_a_pause_is_not_late_for_the_work_in_it() -> None:
+    with Sink(lambda number: Answer(503, {"retry-after": "60"})) as sink:
+        tachy.start(sink.url, flush_ms=10)
+        for index in range(50_000):
+            tachy.metric("m", index)
+        while not sink.requests:
+            time.sleep(0.01)
+        begin = time.monotonic()
+        tachy.stop(0.2)
+        assert time.monotonic() - begin < 3
+
+
+def test_whatever_an_outage_is_made_of_everything_arrives_once(session_folder: Path) -> None:
+    kinds = [Answer(500), Answer(429, {"retry-after": "0.3"}), Answer(401), Answer(503, delay=0.1), Answer(302)]
+    faults = [Fault(after=2000), Fault(), Fault(answer=False), Fault(after=1)]
+    with Sink(lambda number: kinds[number % 5] if number < 5 else Answer()) as sink:
+        with Proxy(int(sink.url.rsplit(":", 1)[1]), lambda n: faults[n % 4] if n < 6 else Fault()) as proxy:
+            tachy.start(proxy.url, flush_ms=10, outbox_bytes=50_000)
+            for _ in range(20):
+                for index in range(2000):
+                    tachy.metric("m", index)
+                time.sleep(0.02)
+            deadline = time.monotonic() + 30
+            while not tachy.flush(0.5) and time.monotonic() < deadline:
+                pass  # each flush ends a pause
+            tachy.stop()
+        assert sink.events() == {"metric": 40_000}
+        assert tachy.stats().sent["metric"] == tachy.stats().recorded["metric"] == 40_000
+    assert list(session_folder.iterdir()) == []
 
 
 def test_sessions_one_after_the_other_have_their_own_counts(sink: Sink) -> None:

@@ -299,7 +299,10 @@ def test_full_rings_drop_and_count_and_never_wait(sink: Sink) -> None:
         thread.join()
     tachy.stop()
     stats = tachy.stats()
-    assert stats.recorded == {"log": 80000, "metric": 80000, "span": 80000}
+    told = [row for row in sink.rows("metric") if row["name"] == "tachy.dropped_events"]  # the recorder's own
+    assert stats.recorded == {"log": 80000, "metric": 80000 + len(told), "span": 80000}
+    for cls, count in stats.dropped.items():
+        assert sum(row["value"] for row in told if row["properties"] == {"class": cls}) == count
     assert all(count > 0 for count in stats.dropped.values())
     assert sink.events() == {cls: stats.recorded[cls] - stats.dropped[cls] for cls in stats.recorded} == stats.sent
 

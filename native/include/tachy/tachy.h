@@ -73,14 +73,17 @@ typedef struct tachy_config {
   uint32_t log_ring_bytes;    /* default 256 KiB */
   uint32_t flush_ms;          /* the longest that an event waits for its block; default 1000 */
   uint32_t block_events;      /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
-  uint64_t outbox_bytes;      /* blocks that wait for the sender; beyond it the oldest spans are dropped and counted;
-                                 default 64 MiB */
+  uint64_t outbox_bytes; /* memory of what waits for the sender; beyond it batches wait in their files alone, and of
+                            those without a file the oldest spans are dropped and counted; default 64 MiB */
   const char *session_folder; /* where the session file and unsent batches lie; default: TACHY_SESSION_FOLDER of the
                                  environment, then the user's own memory-backed storage (/dev/shm/tachy-UID) where the
                                  system has one, else the folder for temporary files; "-": nowhere, what is not sent
                                  dies with the process */
   const char *destination;    /* where the sender sends, as it likes to say it: programs of one destination send what
                                  the others left behind; default "" */
+  uint64_t spool_bytes;       /* the most that the files of unsent batches may take, and half of what is free there at
+                                 the start; beyond it a sixteenth is cleared: the oldest spans are dropped and counted,
+                                 then metrics, logs last; default 256 MiB */
 } tachy_config;
 
 /* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a
@@ -88,8 +91,9 @@ typedef struct tachy_config {
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
 /* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
- * done with it. What is left then is dropped and counted; a batch that is taken still counts once it is done. Returns
- * at once when nothing runs or another thread is stopping already. */
+ * done with it. What is left then is kept in the session folder for the next start, or dropped where it has no file,
+ * and counted; a batch that is taken still counts once it is done. Returns at once when nothing runs or another thread
+ * is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -100,15 +104,21 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
 typedef struct tachy_stats {
   uint8_t process_id[16];
   uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */
-  uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox, or refused by the server */
+  uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox or spool, or refused by the server */
   uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
+  uint64_t kept[4];     /* of these: left in the session folder when the session stopped */
   uint64_t batches;
   uint64_t blocks;
-  uint64_t raw_bytes;    /* of block bodies, uncompressed */
-  uint64_t wire_bytes;   /* of batches, as sent */
-  uint64_t collector_ns; /* CPU time of the collector thread */
-  uint64_t outbox_bytes; /* waiting now */
-  uint64_t threads;      /* that have recorded */
+  uint64_t raw_bytes;         /* of block bodies, uncompressed */
+  uint64_t wire_bytes;        /* of batches, as sent */
+  uint64_t collector_ns;      /* CPU time of the collector thread */
+  uint64_t outbox_bytes;      /* memory of what waits now */
+  uint64_t spool_bytes;       /* storage of the files of what waits now */
+  uint64_t survives;          /* 1: what is recorded now outlives the process, in a session file with room */
+  uint64_t unprotected;       /* of batches: got no file, and would have died with the process */
+  uint64_t recovered_batches; /* of processes that died before: sent by this one */
+  uint64_t recovered_lost;    /* the same: refused, unreadable, or cut down because of spool_bytes */
+  uint64_t threads;           /* that have recorded */
   uint64_t sites;
   uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
@@ -129,6 +139,24 @@ TACHY_API void tachy_set_thread_name(const char *name);
 
 /* Sites less important than this are switched off (levels are in the site). */
 TACHY_API void tachy_set_level(tachy_level level);
+
+/* What tachy_recover did. */
+typedef struct tachy_recovery {
+  uint64_t sessions;   /* of processes that are gone, taken over by this call */
+  uint64_t crashed;    /* of these: killed while they recorded */
+  uint64_t batches;    /* that wait for the sender because of it */
+  uint64_t events[4];  /* in these: saved out of rings and journals, by tachy_class */
+  uint64_t busy;       /* sessions that other processes have: they run, or are just recovering it */
+  uint64_t unreadable; /* damaged, or of another version of the recorder: left as they are */
+} tachy_recovery;
+
+/* Takes over what processes that are gone have left in a folder: what was in their rings becomes a batch, and this
+ * batch and all that they had not sent are handed out by tachy_batch_take like our own, whether a session runs or not;
+ * their files go with the last of them. NULL: the running session's folder, and of that only sessions of its
+ * destination (TACHY_ERROR_STATE: no session has a file). Reads and writes files: call it from the sender's thread. It
+ * may be called again, by several processes at once, and be killed. TACHY_ERROR_SYSTEM: there is no such folder. found
+ * may be NULL. */
+TACHY_API tachy_status tachy_recover(const char *folder, tachy_recovery *found);
 
 /* Sites ---------------------------------------------------------------------------------------------------------- */
 
@@ -203,27 +231,36 @@ TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, u
 
 /* Sending -------------------------------------------------------------------------------------------------------- */
 
-/* A batch belongs to who took it until tachy_batch_done. One thread at a time. */
+/* A batch belongs to who took it until tachy_batch_done. One thread at a time. While the server is away, in its pauses,
+ * a sender takes what tachy_batch_take_raw gives, compresses it and hands it back with TACHY_RETRY, so that more fits
+ * into the session folder. */
 typedef struct tachy_batch tachy_batch;
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */
 TACHY_API tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 
+/* A batch that waits and that nobody has taken yet, or NULL, at once. */
+TACHY_API tachy_batch *tachy_batch_take_raw(void);
+
 TACHY_API uint32_t tachy_batch_block_count(const tachy_batch *batch);
 /* The body of a block, uncompressed until it was replaced. */
 TACHY_API const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
-/* Replaces it by its compressed form (copied). Ignored when that is not smaller. */
+/* What the body is compressed with: batches come back from the session folder in the form in which they went. */
+TACHY_API tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t block);
+/* Replaces it by its compressed form (copied). Ignored when that is not smaller, or the batch has travelled already. */
 TACHY_API tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t block, tachy_codec codec, const void *bytes,
                                            uint64_t size);
-/* The batch as it travels, valid until tachy_batch_done. NULL when memory ran out. The same bytes at every call. */
+/* The batch as it travels, valid until tachy_batch_done. NULL when memory ran out. The same bytes at every call, as
+ * long as the id is the same. */
 TACHY_API const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
 /* 16 bytes. */
 TACHY_API const uint8_t *tachy_batch_id(const tachy_batch *batch);
 
 typedef enum tachy_outcome {
   TACHY_SENT = 0,   /* the server has it */
-  TACHY_RETRY = 1,  /* put it back at the head of the outbox: it will be taken again, with the same id */
+  TACHY_RETRY = 1,  /* put it back at the head of the outbox: it will be taken again, with the same id (another one if
+                       a bound has taken blocks from it meanwhile) */
   TACHY_REFUSED = 2 /* nobody will ever take it: drop and count */
 } tachy_outcome;
 

@@ -5,6 +5,7 @@
 #include "journal.h"
 #include "open_async.h"
 #include "outbox.h"
+#include "report.h"
 #include "ring.h"
 #include "session_file.h"
 #include "state.h"
@@ -13,6 +14,7 @@ enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4, BLOCK_B
 
 typedef struct collector {
   tachy_channel channels[TACHY_CLASSES];
+  tachy_report report;
   uint8_t process_id[16];
   uint64_t flush_ns;
   uint64_t block_events;
@@ -49,13 +51,7 @@ static tachy_stream *stream_of(collector *c, tachy_slot *slot, tachy_class cls) 
   if (TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head) == slot->tail[cls] && lost == slot->front[cls].emitted) {
     return NULL;
   }
-  tachy_stream *const made = tachy_stream_make(&c->channels[cls], slot);
-  if (made && !tachy_journal_begin(cls, made)) {
-    tachy_stream_remove(&c->channels[cls], made);
-    c->full |= 1u << cls;
-    return NULL;
-  }
-  return slot->streams[cls] = made;
+  return slot->streams[cls] = tachy_stream_make(&c->channels[cls], slot);
 }
 
 /* What the slot's own counters say since they were last read. */
@@ -199,6 +195,7 @@ static void save(const tachy_channel *channel) {
   if (!tachy_state_write(&state, channel)) state.size = 0;
   tachy_session_file_save(channel->cls, &state);
   tachy_bytes_free(&state);
+  for (tachy_stream *s = channel->streams; s; s = s->next) s->known = 1;
 }
 
 static void release_tails(unsigned classes) {
@@ -212,7 +209,10 @@ static void release_tails(unsigned classes) {
 /* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. The batch's file is
  * written, then the commit makes it valid and the rings' content old, then it may be sent. */
 static void cut(collector *c, unsigned classes, int last) {
+  const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);
+  tell(c);
+  if (metrics && tachy_report_losses(&c->report, last)) settle(c, metrics);
   const tachy_clock_pair now = tachy_clock_now(); /* after the rings were read: no event is later */
   tachy_clock_refine(now);
   tachy_block *blocks = NULL;

@@ -26,6 +26,7 @@ typedef struct tachy_dead_names {
   tachy_bytes sites;   /* tachy_site_entry */
   tachy_bytes sets;    /* const tachy_set_entry * */
   tachy_bytes pairs;   /* the sets */
+  tachy_site_entry nobody;
 } tachy_dead_names;
 
 /* 0: no memory, or it could not be read. */

@@ -2,20 +2,16 @@
  */
 #include "dead.h"
 
-static const tachy_string nothing = {"", 0};
-static const tachy_string unknown = {"(unknown)", 9};
+static uint32_t string_count(const tachy_dead_names *n) { return (uint32_t)(n->strings.size / sizeof(tachy_string)); }
 
 static tachy_string string_of(const void *context, uint32_t number) {
   const tachy_dead_names *const n = context;
-  if (number == UINT32_MAX) return unknown;
-  if (number >= n->strings.size / sizeof(tachy_string)) return nothing;
   return ((const tachy_string *)(const void *)n->strings.bytes)[number];
 }
 
 static const tachy_site_entry *site_of(const void *context, uint32_t number) {
-  static const tachy_site_entry nobody = {.strings = {UINT32_MAX, UINT32_MAX - 1, UINT32_MAX - 1, UINT32_MAX - 1}};
   const tachy_dead_names *const n = context;
-  if (number - 1 >= n->sites.size / sizeof(tachy_site_entry)) return &nobody;
+  if (number - 1 >= n->sites.size / sizeof(tachy_site_entry)) return &n->nobody;
   return (const tachy_site_entry *)(const void *)n->sites.bytes + (number - 1);
 }
 
@@ -31,11 +27,20 @@ static int add_string(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) 
   return tachy_bytes_append(&n->strings, &string, sizeof string);
 }
 
+/* They are registered before what is made of them. */
+static int are_strings(const tachy_dead_names *n, const uint32_t *numbers, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (numbers[i] >= string_count(n)) return 0;
+  }
+  return 1;
+}
+
 static int add_site(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) {
   tachy_name_site name;
   if (size != sizeof name) return 0;
   memcpy(&name, bytes, sizeof name);
   if (name.kind > TACHY_SITE_ASYNC || name.level > TACHY_LEVEL_TRACE) return 0;
+  if (!are_strings(n, name.strings, TACHY_SITE_TEXTS)) return 0;
   tachy_site_entry entry;
   memset(&entry, 0, sizeof entry);
   entry.line = name.line;
@@ -48,7 +53,7 @@ static int add_site(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) {
 static int add_set(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) {
   const tachy_set_entry head = {size / 8, 0};
   const uint64_t offset = n->pairs.size;
-  if (size % 8 || size > UINT16_MAX) return 0;
+  if (size % 8 || size > UINT16_MAX || !are_strings(n, (const uint32_t *)(const void *)bytes, size / 4)) return 0;
   return tachy_bytes_append(&n->sets, &offset, sizeof offset) && tachy_bytes_append(&n->pairs, &head, sizeof head) &&
          tachy_bytes_append(&n->pairs, bytes, size);
 }
@@ -72,7 +77,10 @@ int tachy_dead_names_read(tachy_dead_names *n, const tachy_os_file *file, uint64
     if (!ok) break; /* the numbers of what follows would be wrong */
     at += padded;
   }
-  return 1;
+  const uint32_t unknown = string_count(n);
+  n->nobody.strings[TACHY_TEXT_NAME] = unknown;
+  for (unsigned i = TACHY_TEXT_NAME + 1; i < TACHY_SITE_TEXTS; i++) n->nobody.strings[i] = unknown + 1;
+  return add_string(n, (const uint8_t *)"(unknown)", 9) && add_string(n, (const uint8_t *)"", 0);
 }
 
 void tachy_dead_names_free(tachy_dead_names *n) {

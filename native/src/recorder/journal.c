@@ -4,20 +4,24 @@
 #include "session_file.h"
 #include "session_layout.h"
 
-int tachy_journal_begin(tachy_class cls, const tachy_stream *s) {
+/* Before anything else of a stream that no commit has told of. */
+static int begin(tachy_class cls, tachy_stream *s) {
+  if (s->known) return 1;
   const tachy_journal_entry entry = {TACHY_JOURNAL_BEGIN, s->number,        s->position, s->os_id, 0,
                                      s->front->told,      s->front->emitted};
-  return tachy_session_file_journal(cls, &entry, NULL, 0, NULL, 0);
+  s->known = tachy_session_file_journal(cls, &entry, NULL, 0, NULL, 0);
+  return s->known;
 }
 
 /* From the tail on, not from where the stream has read to: a cut that found nothing to say has read without leaving a
  * block behind. */
-int tachy_journal_ring(tachy_class cls, const tachy_stream *s, uint64_t head) {
+int tachy_journal_ring(tachy_class cls, tachy_stream *s, uint64_t head) {
   const uint64_t tail = s->slot->tail[cls];
   const uint64_t size = s->slot->back[cls].size;
   const uint8_t *const memory = tachy_slot_memory(s->slot, cls);
   const uint64_t lap_left = size - (tail & (size - 1));
   const uint64_t first = head - tail < lap_left ? head - tail : lap_left;
+  if (!begin(cls, s)) return 0;
   if (head == tail) return 1;
   const tachy_journal_entry entry = {TACHY_JOURNAL_DATA, s->number, tail, first, head - tail, 0, 0};
   return tachy_session_file_journal(cls, &entry, memory + (tail & (size - 1)), first, memory, head - tail - first);

@@ -6,10 +6,8 @@
 
 #include "stream.h"
 
-/* A stream that has just been made. */
-int tachy_journal_begin(tachy_class cls, const tachy_stream *stream);
-/* What lies in its ring from the tail to `head`. */
-int tachy_journal_ring(tachy_class cls, const tachy_stream *stream, uint64_t head);
+/* What lies in the stream's ring from the tail to `head`. */
+int tachy_journal_ring(tachy_class cls, tachy_stream *stream, uint64_t head);
 /* Its thread has gone, and everything has been taken out of the ring. */
 int tachy_journal_end(tachy_class cls, const tachy_stream *stream, tachy_untold untold);
 

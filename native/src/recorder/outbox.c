@@ -1,100 +1,62 @@
-/* The outbox: what waits for the sender, within its bounds, and the stats that say what became of every event. */
+/* The outbox: what waits for the sender, and the stats that say what became of every event. */
 #include "outbox.h"
 
 #include "clock.h"
 #include "description.h"
+#include "folder.h"
+#include "queue.h"
 #include "registry.h"
 #include "session.h"
+#include "session_file.h"
+#include "spool.h"
+
+enum { ROOM_MIN = 1 << 20 }; /* with less storage than that, batches wait in memory */
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
-static tachy_batch *first; /* by ordinal: those that wait, and those that are taken */
-static uint64_t limit;
-static uint64_t waiting; /* bytes of batches that are not taken */
-static uint64_t session;
+static tachy_queue queue;
+static char folder[TACHY_FOLDER_MAX]; /* "": none */
 static uint64_t ordinal;
-static int closed; /* nothing is put any more; 2: nothing is taken back either */
+static uint64_t period; /* of the adopted: a close ends one, and what was adopted before is not taken back */
+static int adopting;    /* without a session: somebody has adopted something */
+static int turn;        /* the line that is next */
+static int closed;      /* nothing is put any more; 2: nothing is taken back either */
 static uint8_t process_id[16];
 static tachy_stats stats;
 static tachy_progress progress;
-static uint64_t lost_blocks[TACHY_CLASSES]; /* events in blocks that nobody has sent and nobody will */
 
 void tachy_outbox_lock(void) { tachy_os_lock(&mutex); }
 void tachy_outbox_unlock(void) { tachy_os_unlock(&mutex); }
 void tachy_outbox_init(void) { tachy_os_condition_init(&changed); }
 
-/* The memory that a batch holds, nearly. */
-static uint64_t size_of(const tachy_batch *batch) {
-  uint64_t size = sizeof *batch + batch->description.size + batch->bytes.size;
-  for (const tachy_block *block = batch->blocks; block; block = block->next) size += tachy_block_size(block);
-  return size;
-}
-
-static void unlink_batch(const tachy_batch *batch) {
-  tachy_batch **link = &first;
-  while (*link != batch) link = &(*link)->next;
-  *link = batch->next;
-}
-
-/* Counts the batch's events as lost and frees it. */
-static void discard(tachy_batch *batch) {
-  unlink_batch(batch);
-  if (!batch->taken) waiting -= size_of(batch);
-  for (const tachy_block *block = batch->blocks; block; block = block->next) {
-    if (batch->session == session) lost_blocks[block->head->cls] += block->head->events;
-  }
-  tachy_batch_free(batch);
-}
-
-/* Takes the class's first block out of the batch. 0: it has none. */
-static int drop_block(tachy_batch *batch, tachy_class cls) {
-  tachy_block **link = &batch->blocks;
-  while (*link && (*link)->head->cls != cls) link = &(*link)->next;
-  tachy_block *const block = *link;
-  if (!block) return 0;
-  waiting -= size_of(batch);
-  *link = block->next;
-  batch->block_count--;
-  lost_blocks[cls] += block->head->events;
-  tachy_block_free(block);
-  tachy_batch_changed(batch);
-  waiting += size_of(batch);
-  return 1;
-}
-
-/* Keeps within the limit: the oldest spans go first, the logs last. */
-static void enforce_limit(void) {
-  static const tachy_class order[] = {TACHY_CLASS_SPAN, TACHY_CLASS_METRIC, TACHY_CLASS_LOG};
-  for (unsigned i = 0; i < 3 && waiting > limit; i++) {
-    for (tachy_batch *batch = first; batch && waiting > limit;) {
-      tachy_batch *const next = batch->next;
-      while (!batch->taken && waiting > limit && drop_block(batch, order[i])) {
-      }
-      if (!batch->taken && !batch->blocks && !batch->last) discard(batch);
-      batch = next;
-    }
+/* Unlocks, and tells the estates that have been settled. */
+static void unlock(void) {
+  tachy_estate *estate = queue.settled;
+  queue.settled = NULL;
+  tachy_os_unlock(&mutex);
+  while (estate) {
+    tachy_estate *const next = estate->next_settled;
+    estate->settled(estate);
+    estate = next;
   }
 }
 
-static void forget_waiting(void) {
-  for (tachy_batch *batch = first; batch;) {
-    tachy_batch *const next = batch->next;
-    if (!batch->taken) discard(batch);
-    batch = next;
-  }
-}
-
-void tachy_outbox_start(uint64_t bytes, const uint8_t id[16]) {
+void tachy_outbox_start(uint64_t memory, uint64_t disk, const char *where, const uint8_t id[16]) {
+  /* the rest of the system lives there too */
+  const uint64_t room = where[0] ? tachy_os_folder_free(where) / 2 : 0;
+  if (room < ROOM_MIN) where = "";
   tachy_os_lock(&mutex);
-  forget_waiting();
-  session++;
+  queue.session++;
   ordinal = 0;
-  limit = bytes;
+  queue.memory_limit = memory;
+  queue.disk_limit = disk < room ? disk : room;
   closed = 0;
   memcpy(process_id, id, sizeof process_id);
+  memcpy(folder, where, strlen(where) + 1);
   memset(&stats, 0, sizeof stats);
   memset(&progress, 0, sizeof progress);
-  memset(lost_blocks, 0, sizeof lost_blocks);
+  memset(queue.lost, 0, sizeof queue.lost);
+  queue.recovered_lost = 0;
   tachy_os_unlock(&mutex);
 }
 
@@ -106,7 +68,13 @@ void tachy_outbox_tell(const tachy_progress *totals) {
 
 void tachy_outbox_drop(tachy_class cls, uint64_t events) {
   tachy_os_lock(&mutex);
-  lost_blocks[cls] += events;
+  queue.lost[cls] += events;
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]) {
+  tachy_os_lock(&mutex);
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) lost[cls] = progress.lost[cls] + queue.lost[cls];
   tachy_os_unlock(&mutex);
 }
 
@@ -118,53 +86,55 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
     tachy_os_release(batch);
     return NULL;
   }
+  batch->line = TACHY_OURS;
   batch->blocks = blocks;
   batch->description = *description;
   batch->last = last;
-  batch->session = session;
+  batch->loaded = 1;
+  tachy_batch_count(batch);
+  tachy_os_lock(&mutex);
+  batch->ordinal = ++ordinal;
+  batch->session = queue.session;
   memcpy(batch->process_id, process_id, sizeof process_id);
-  for (const tachy_block *block = blocks; block; block = block->next) batch->block_count++;
+  if (folder[0]) batch->path = tachy_spool_path(folder, tachy_session_file_id(), tachy_session_file_next());
+  tachy_os_unlock(&mutex);
   return batch;
 }
 
-static void free_blocks(tachy_block *blocks) {
+static void lose_blocks(tachy_block *blocks) {
   while (blocks) {
     tachy_block *const next = blocks->next;
-    lost_blocks[blocks->head->cls] += blocks->head->events;
+    queue.lost[blocks->head->cls] += blocks->head->events;
     tachy_block_free(blocks);
     blocks = next;
   }
 }
 
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
-  tachy_os_lock(&mutex);
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
-  if (!batch) {
-    free_blocks(blocks);
-    tachy_bytes_free(&description);
+  if (batch) {
+    if (batch->path) tachy_spool_write(batch);
+    return batch;
   }
+  tachy_os_lock(&mutex);
+  lose_blocks(blocks);
   tachy_os_unlock(&mutex);
-  return batch;
+  tachy_bytes_free(&description);
+  return NULL;
 }
-
-int tachy_outbox_has_files(void) { return 0; }
 
 void tachy_outbox_put(tachy_batch *batch, int last) {
   tachy_os_lock(&mutex);
   if (batch) {
-    batch->ordinal = ++ordinal;
-    tachy_batch **link = &first;
-    while (*link) link = &(*link)->next;
-    *link = batch;
-    waiting += size_of(batch);
     stats.batches++;
     stats.blocks += batch->block_count;
+    stats.unprotected += batch->file_size == 0;
     for (const tachy_block *block = batch->blocks; block; block = block->next) stats.raw_bytes += block->raw_size;
-    enforce_limit();
+    tachy_queue_append(&queue, batch);
   }
   if (last) closed = 1;
   tachy_os_wake_all(&changed);
-  tachy_os_unlock(&mutex);
+  unlock();
 }
 
 uint64_t tachy_outbox_last_ordinal(void) {
@@ -175,73 +145,208 @@ uint64_t tachy_outbox_last_ordinal(void) {
 }
 
 static int pending_up_to(uint64_t last) {
-  for (const tachy_batch *batch = first; batch; batch = batch->next) {
-    if (batch->session == session && batch->ordinal <= last) return 1;
+  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
+    if (batch->session == queue.session) return batch->ordinal <= last;
   }
   return 0;
 }
 
 int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
   tachy_os_lock(&mutex);
-  const uint64_t waited_for = session;
+  const uint64_t waited_for = queue.session;
   int in_time = 1;
-  while (in_time && session == waited_for && pending_up_to(last)) in_time = tachy_os_wait(&changed, &mutex, deadline);
-  const int done = session != waited_for || !pending_up_to(last);
+  while (in_time && queue.session == waited_for && pending_up_to(last)) {
+    in_time = tachy_os_wait(&changed, &mutex, deadline);
+  }
+  const int done = queue.session != waited_for || !pending_up_to(last);
   tachy_os_unlock(&mutex);
   return done;
 }
 
-void tachy_outbox_close(void) {
+/* A batch of the session that will not be taken back: kept in its file, or lost. */
+static void keep(tachy_batch *batch) {
+  if (!batch->file_size) {
+    tachy_queue_discard(&queue, batch);
+    return;
+  }
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (batch->session == queue.session) stats.kept[cls] += batch->events[cls];
+  }
+  tachy_queue_remove(&queue, batch);
+}
+
+uint64_t tachy_outbox_close(void) {
+  uint64_t files = 0;
   tachy_os_lock(&mutex);
   closed = 2;
-  forget_waiting();
+  period++;
+  adopting = 0;
+  for (tachy_batch *batch = queue.lines[TACHY_OURS].first; batch;) {
+    tachy_batch *const next = batch->next;
+    if (!batch->taken && !batch->file_size) tachy_spool_renew(batch); /* the last chance */
+    if (batch->path && (batch->taken || batch->file_size)) files++;
+    if (!batch->taken) keep(batch);
+    batch = next;
+  }
+  for (tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch;) {
+    tachy_batch *const next = batch->next;
+    if (!batch->taken) tachy_queue_remove(&queue, batch);
+    batch = next;
+  }
   tachy_os_wake_all(&changed);
-  tachy_os_unlock(&mutex);
+  unlock();
+  return files;
+}
+
+void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
+  tachy_library_init();
+  tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
+  char *const copy = tachy_os_allocate(strlen(path) + 1);
+  tachy_os_lock(&mutex);
+  estate->batches++;
+  if (batch && copy) {
+    memset(batch, 0, sizeof *batch);
+    memcpy(copy, path, strlen(path) + 1);
+    batch->line = TACHY_ADOPTED;
+    batch->session = period;
+    batch->estate = estate;
+    batch->path = copy;
+    batch->file_size = size ? size : 1; /* an empty one is damaged, and goes like any other */
+    batch->offered = 1;
+    batch->classes = (1u << TACHY_CLASSES) - 2u; /* who knows */
+    adopting = 1;
+    if (queue.session == 0 || closed == 2) queue.memory_limit = queue.disk_limit = UINT64_MAX;
+    tachy_queue_append(&queue, batch);
+    tachy_os_wake_all(&changed);
+  } else {
+    tachy_os_release(batch);
+    tachy_os_release(copy);
+  }
+  unlock();
+}
+
+void tachy_outbox_close_estate(tachy_estate *estate) {
+  tachy_os_lock(&mutex);
+  estate->closed = 1;
+  tachy_queue_check_estate(&queue, estate);
+  unlock();
+}
+
+/* Whether the batch may wait again. */
+static int is_wanted(const tachy_batch *batch) {
+  if (batch->line == TACHY_ADOPTED) return batch->session == period;
+  return batch->session == queue.session && closed != 2;
+}
+
+/* Whether nothing will come any more, now that nothing waits. */
+static int is_over(void) {
+  for (int line = 0; line < TACHY_LINES; line++) {
+    for (const tachy_batch *batch = queue.lines[line].first; batch; batch = batch->next) {
+      if (is_wanted(batch)) return 0; /* it is taken, and may come back */
+    }
+  }
+  return closed || (queue.session == 0 && adopting);
+}
+
+/* The next that waits: the lines in turns. */
+static tachy_batch *next_waiting(void) {
+  tachy_batch *batch = tachy_queue_first(&queue, turn);
+  if (!batch) turn = !turn;
+  if (!batch) batch = tachy_queue_first(&queue, turn);
+  if (batch) turn = !turn;
+  return batch;
+}
+
+/* Takes a batch and sees to it that its blocks are in memory, for which it unlocks. NULL: it was unreadable and is
+ * lost, or there is no memory for it (*status): then it waits on. */
+static tachy_batch *claim(tachy_batch *batch, tachy_spool_status *status) {
+  *status = TACHY_SPOOL_OK;
+  batch->taken = 1;
+  tachy_queue_book(&queue, batch);
+  if (!batch->loaded) {
+    tachy_os_unlock(&mutex);
+    *status = tachy_spool_load(batch);
+    tachy_os_lock(&mutex);
+    if (*status == TACHY_SPOOL_NO_MEMORY) tachy_queue_admit(&queue, batch);
+    if (*status == TACHY_SPOOL_DAMAGED) tachy_queue_discard(&queue, batch);
+    if (*status != TACHY_SPOOL_OK) tachy_os_wake_all(&changed);
+  }
+  if (*status != TACHY_SPOOL_OK) return NULL;
+  batch->offered = 1;
+  return batch;
 }
 
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
   tachy_library_init();
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  tachy_spool_status status = TACHY_SPOOL_OK;
   tachy_os_lock(&mutex);
   tachy_batch *batch;
   int over;
   int in_time = 1;
   for (;;) {
-    int busy = 0;
-    for (batch = first; batch && batch->taken; batch = batch->next) busy |= batch->session == session;
-    over = !batch && (closed == 2 || (closed == 1 && !busy));
+    batch = next_waiting();
+    if (batch) batch = claim(batch, &status);
+    over = !batch && status == TACHY_SPOOL_OK && is_over();
     if (batch || over || !in_time) break;
-    in_time = tachy_os_wait(&changed, &mutex, deadline);
+    if (status != TACHY_SPOOL_DAMAGED) in_time = tachy_os_wait(&changed, &mutex, deadline);
+    status = TACHY_SPOOL_OK;
   }
-  if (batch) {
-    batch->taken = 1;
-    waiting -= size_of(batch);
-  }
-  tachy_os_unlock(&mutex);
+  unlock();
   if (ended) *ended = over;
   return batch;
+}
+
+tachy_batch *tachy_batch_take_raw(void) {
+  tachy_spool_status status;
+  tachy_os_lock(&mutex);
+  tachy_batch *batch = queue.lines[TACHY_OURS].first;
+  while (batch && (batch->taken || batch->offered)) batch = batch->next;
+  if (batch) batch = claim(batch, &status);
+  unlock();
+  return batch;
+}
+
+/* The sender has given it back: it waits again, or what it was is over. */
+static void put_back(tachy_batch *batch) {
+  if (is_wanted(batch)) {
+    tachy_queue_admit(&queue, batch);
+  } else if (batch->line == TACHY_OURS) {
+    keep(batch);
+  } else {
+    tachy_queue_remove(&queue, batch);
+  }
+}
+
+static void count_sent(tachy_batch *batch) {
+  if (batch->line == TACHY_ADOPTED) {
+    stats.recovered_batches++;
+  } else if (batch->session == queue.session) {
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) stats.sent[cls] += batch->events[cls];
+    stats.wire_bytes += batch->bytes.size;
+  }
+  tachy_queue_settle(&queue, batch);
+  tachy_queue_remove(&queue, batch);
 }
 
 void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   if (!batch) return;
   tachy_os_lock(&mutex);
-  const int current = batch->session == session;
-  if (outcome == TACHY_RETRY && current && closed != 2) {
-    batch->taken = 0;
-    waiting += size_of(batch);
-    enforce_limit();
+  const int again = outcome == TACHY_RETRY && is_wanted(batch);
+  tachy_os_unlock(&mutex);
+  /* outside the lock: the batch is the caller's still */
+  if (again) tachy_spool_renew(batch);
+  if (outcome != TACHY_RETRY) tachy_spool_remove(batch);
+  tachy_os_lock(&mutex);
+  if (outcome == TACHY_RETRY) {
+    put_back(batch);
   } else if (outcome == TACHY_SENT) {
-    for (const tachy_block *block = batch->blocks; current && block; block = block->next) {
-      stats.sent[block->head->cls] += block->head->events;
-    }
-    if (current) stats.wire_bytes += batch->bytes.size;
-    unlink_batch(batch);
-    tachy_batch_free(batch);
+    count_sent(batch);
   } else {
-    discard(batch);
+    tachy_queue_discard(&queue, batch);
   }
   tachy_os_wake_all(&changed);
-  tachy_os_unlock(&mutex);
+  unlock();
 }
 
 void tachy_get_stats(tachy_stats *out) {
@@ -251,15 +356,18 @@ void tachy_get_stats(tachy_stats *out) {
   memcpy(out->process_id, process_id, sizeof process_id);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     out->recorded[cls] = progress.recorded[cls];
-    out->dropped[cls] = progress.lost[cls] + lost_blocks[cls];
+    out->dropped[cls] = progress.lost[cls] + queue.lost[cls];
   }
   out->collector_ns = progress.collector_ns;
   out->clock_backwards = progress.clock_backwards;
   out->too_deep = progress.too_deep;
   out->mismatched = progress.mismatched;
   out->async_untracked = progress.async_untracked;
-  out->outbox_bytes = waiting;
+  out->outbox_bytes = queue.memory;
+  out->spool_bytes = queue.disk;
+  out->recovered_lost = queue.recovered_lost;
   tachy_os_unlock(&mutex);
+  out->survives = (uint64_t)tachy_session_file_protects();
   out->threads = tachy_slots_attached();
   out->sites = tachy_registry_site_count();
   out->refused = tachy_registry_refused();
@@ -267,9 +375,27 @@ void tachy_get_stats(tachy_stats *out) {
   out->clock = tachy_clock_name();
 }
 
+/* The child has copies of the parent's batches: their files and their estates are not its own. */
 void tachy_outbox_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   tachy_os_condition_init(&changed);
-  forget_waiting();
+  for (int line = 0; line < TACHY_LINES; line++) {
+    for (tachy_batch *batch = queue.lines[line].first; batch;) {
+      tachy_batch *const next = batch->next;
+      batch->file_size = 0;
+      batch->estate = NULL;
+      tachy_os_release(batch->path);
+      batch->path = NULL;
+      if (batch->taken) {
+        tachy_queue_book(&queue, batch);
+      } else {
+        tachy_queue_discard(&queue, batch);
+      }
+      batch = next;
+    }
+  }
+  queue.settled = NULL;
+  period++;
+  adopting = 0;
   closed = 2;
 }

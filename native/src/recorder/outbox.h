@@ -1,22 +1,8 @@
-/* What waits for the sender: batches in the order in which they were cut, within outbox_bytes. */
+/* The outbox: what waits for the sender, and what became of every event. */
 #ifndef TACHY_SRC_RECORDER_OUTBOX_H
 #define TACHY_SRC_RECORDER_OUTBOX_H
 
-#include "block.h"
-
-struct tachy_batch {
-  struct tachy_batch *next;
-  uint64_t ordinal; /* in the session, from 1 */
-  uint64_t session;
-  uint8_t id[16];
-  uint8_t process_id[16];
-  tachy_bytes description;
-  tachy_block *blocks; /* as they will lie */
-  uint32_t block_count;
-  int taken;
-  int last;          /* of its session: goes even without blocks */
-  tachy_bytes bytes; /* as it travels, once somebody asked */
-};
+#include "batch.h"
 
 /* What the collector found out since it last told. */
 typedef struct tachy_progress {
@@ -30,33 +16,38 @@ typedef struct tachy_progress {
 } tachy_progress;
 
 void tachy_outbox_init(void);
-/* A new session: what the last one left is forgotten, the stats start anew. */
-void tachy_outbox_start(uint64_t limit, const uint8_t process_id[16]);
+/* A new session: what the last one left is forgotten, the stats start anew. memory, disk: bounds in bytes; folder: of
+ * the batches' files, "": none. */
+void tachy_outbox_start(uint64_t memory, uint64_t disk, const char *folder, const uint8_t process_id[16]);
 /* Replaces the figures: totals since the session began. */
 void tachy_outbox_tell(const tachy_progress *totals);
 /* Events whose block could not be made. */
 void tachy_outbox_drop(tachy_class cls, uint64_t events);
-/* A batch of the blocks, which it takes over with the description. Without blocks only as the last. NULL: no memory,
- * the blocks' events are counted as lost. */
+/* Every event that was lost since the session began, wherever. */
+void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]);
+/* For the collector: a batch of the blocks, which it takes over with the description. Without blocks only as the last.
+ * Returns when the batch's file is complete, or there is none. NULL: no memory, the blocks' events are counted as lost.
+ */
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last);
 /* From now on the sender may take it. NULL: there is none, but `last` counts. */
 void tachy_outbox_put(tachy_batch *batch, int last);
-/* Whether files are left that hold batches of this process. */
-int tachy_outbox_has_files(void);
 uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
-/* The session's end: drops and counts what is still there. */
-void tachy_outbox_close(void);
+/* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Adopted
+ * batches are left to a later start. Returns how many files of the session there are still, at most. */
+uint64_t tachy_outbox_close(void);
+
+/* The file of a batch of a dead process, to be sent before what waits already, in turns with ours. Also when no session
+ * runs. It counts in no process's events, only in recovered_batches. Without memory the file stays for a later start,
+ * and the estate is never settled. */
+void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size);
+/* No more will be adopted for it. It may be settled before this returns. */
+void tachy_outbox_close_estate(tachy_estate *estate);
 
 /* Around fork(). */
 void tachy_outbox_lock(void);
 void tachy_outbox_unlock(void);
 void tachy_outbox_after_fork(void);
-
-/* batch.c */
-void tachy_batch_free(tachy_batch *batch);
-/* Its blocks changed: another id, and no bytes yet. */
-void tachy_batch_changed(tachy_batch *batch);
 
 #endif

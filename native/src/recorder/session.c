@@ -6,6 +6,7 @@
 #include "description.h"
 #include "folder.h"
 #include "outbox.h"
+#include "recover.h"
 #include "registry.h"
 #include "session_file.h"
 #include "threads.h"
@@ -39,6 +40,7 @@ static void after_fork_parent(void) {
 }
 
 static void after_fork_child(void) {
+  tachy_recover_after_fork();
   tachy_session_file_after_fork();
   tachy_threads_after_fork();
   tachy_registry_after_fork();
@@ -85,10 +87,11 @@ static tachy_status start(const tachy_config *config) {
   uint8_t process_id[16];
   tachy_description_process_id(process_id);
   tachy_clock_start();
-  tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20, process_id);
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
-  tachy_session_file_open(folder, config->destination ? config->destination : "");
+  if (!tachy_session_file_open(folder, config->destination ? config->destination : "")) folder[0] = 0;
+  tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
+                     config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20, folder, process_id);
   tachy_slots_begin_session(rings);
   if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
                              config->block_events ? config->block_events : 1u << 20, process_id)) {
@@ -113,10 +116,11 @@ void tachy_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   if (!move(RUNNING, STOPPING)) return;
   tachy_registry_switch(0, TACHY_LEVEL_TRACE);
+  tachy_collector_stop(); /* which may still record what was lost */
   TACHY_STORE(&tachy_running, 0);
-  tachy_collector_stop();
   tachy_outbox_wait(UINT64_MAX, deadline);
   tachy_outbox_close();
+  tachy_recover_let_go();
   move(STOPPING, IDLE);
 }
 

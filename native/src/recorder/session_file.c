@@ -4,12 +4,11 @@
 
 #include "description.h"
 #include "folder.h"
-#include "outbox.h"
 #include "text.h"
 
 #define HEADS (TACHY_SESSION_TABLE + TACHY_SESSION_SLOTS * sizeof(tachy_session_slot))
 
-enum { BACK_STEP = 1 << 20, TRIES = 3 };
+enum { BACK_STEP = 1 << 20, TRIES = 3, UUID_SIZE = 36 };
 
 /* How far a region has storage. */
 typedef struct region {
@@ -22,7 +21,8 @@ static tachy_os_file file;
 static tachy_session_head *head; /* NULL: no file; the mapping of everything before the slots */
 static uint8_t id[16];
 static char path[TACHY_FOLDER_MAX + sizeof "/00000000-0000-0000-0000-000000000000.session"];
-static uint64_t end; /* of the file */
+static size_t folder_size; /* of the path */
+static uint64_t end;       /* of the file */
 static region names;
 static region descriptions[2];
 static region states[TACHY_CLASSES][2];
@@ -31,7 +31,7 @@ static uint64_t journal_sizes[TACHY_CLASSES];
 static uint64_t epochs[TACHY_CLASSES];
 static uint32_t which[TACHY_CLASSES]; /* state in force */
 static unsigned saved;                /* classes whose other state is to come into force */
-static uint32_t given_up;             /* atomic: there was no storage for what a commit needs */
+static uint32_t given_up;             /* atomic */
 static int names_full;
 static int exit_watched;
 
@@ -52,6 +52,13 @@ static int back(region *r, uint64_t size) {
   }
   r->backed = wanted;
   return 1;
+}
+
+/* There is no storage for what has to be kept. Rings and journal can no longer be told from what the batches have: only
+ * the batches will be left. */
+static void give_up(void) {
+  TACHY_STORE(&given_up, 1);
+  TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_DONE);
 }
 
 static void lay_out(void) {
@@ -76,24 +83,34 @@ static void lay_out(void) {
   TACHY_STORE(&given_up, 0);
 }
 
+/* Whether the name is that of a batch of ours. */
+static void look(void *context, const char *name) {
+  int *const batches = context;
+  if (strncmp(name, path + folder_size + 1, UUID_SIZE) == 0 && strcmp(name + UUID_SIZE, ".session") != 0) *batches = 1;
+}
+
 /* The program ends without having stopped its session, or has nothing left that is worth a file. */
 static void leave(void) {
   if (!head) return;
   if (TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) {
     TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
-  } else if (!tachy_outbox_has_files()) {
-    tachy_os_file_remove(path);
+  } else {
+    int batches = 0;
+    path[folder_size] = 0;
+    if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
+    path[folder_size] = '/';
+    if (!batches) tachy_os_file_remove(path);
   }
 }
 
 /* A file of a new name, locked. 0: could not. */
 static int make_file(const char *folder) {
   if (!tachy_uuid_random(id)) return 0;
-  const size_t length = strlen(folder);
-  memcpy(path, folder, length);
-  path[length] = '/';
-  tachy_uuid_print(id, path + length + 1);
-  memcpy(path + length + 37, ".session", sizeof ".session");
+  folder_size = strlen(folder);
+  memcpy(path, folder, folder_size);
+  path[folder_size] = '/';
+  tachy_uuid_print(id, path + folder_size + 1);
+  memcpy(path + folder_size + 1 + UUID_SIZE, ".session", sizeof ".session");
   if (!tachy_os_file_open(&file, path, TACHY_OS_NEW)) return 0;
   /* a recovery that looks into the folder just now may have been faster, and does away with an empty file */
   if (tachy_os_file_lock(&file) && tachy_os_file_is_at(&file, path)) return 1;
@@ -135,6 +152,13 @@ int tachy_session_file_open(const char *folder, const char *destination) {
   if (made) tachy_registry_tell();
   tachy_registry_unlock();
   return made;
+}
+
+const char *tachy_session_file_place(char *folder, size_t size) {
+  if (!head || folder_size >= size) return NULL;
+  memcpy(folder, path, folder_size);
+  folder[folder_size] = 0;
+  return head->destination;
 }
 
 tachy_slot *tachy_session_file_slot(uint64_t size) {
@@ -198,7 +222,11 @@ int tachy_session_file_journal(tachy_class cls, const tachy_journal_entry *entry
   if (!tachy_session_file_protects()) return 1;
   const uint64_t begin = journal_sizes[cls];
   const uint64_t total = sizeof *entry + tachy_pad8(size + more_size);
-  if (!back(&journals[cls], begin + total)) return 0;
+  if (begin + total > journals[cls].size) return 0;
+  if (!back(&journals[cls], begin + total)) {
+    give_up();
+    return 1;
+  }
   uint8_t *to = at(&journals[cls]) + begin;
   memcpy(to, entry, sizeof *entry);
   to += sizeof *entry;
@@ -216,7 +244,7 @@ void tachy_session_file_save(tachy_class cls, const tachy_bytes *state) {
   region *const r = &states[cls][which[cls] ^ 1u];
   const uint64_t size = state->size;
   if (!size || !back(r, size + sizeof size)) {
-    TACHY_STORE(&given_up, 1);
+    give_up();
     return;
   }
   memcpy(at(r), &size, sizeof size);
@@ -230,13 +258,11 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
   const uint64_t ordinal = head->commit + 1;
   tachy_session_record *const record = &head->records[ordinal & 1];
   region *const r = &descriptions[ordinal & 1];
-  if (!description || !back(r, description_size)) TACHY_STORE(&given_up, 1);
+  if (!description || !back(r, description_size)) give_up();
   record->ordinal = ordinal;
   memcpy(record->process_id, process_id, sizeof record->process_id);
   record->frequency = frequency;
   if (TACHY_LOAD(&given_up)) {
-    /* rings and journal cannot be told from what the batches have: only the batches are left */
-    TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_DONE);
     TACHY_STORE_RELEASE(&head->commit, ordinal);
     return;
   }

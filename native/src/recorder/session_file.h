@@ -19,6 +19,9 @@ int tachy_session_file_open(const char *folder, const char *destination);
 /* The process's file: 16 bytes that name it, or NULL. */
 const uint8_t *tachy_session_file_id(void);
 
+/* The file's folder, and its destination as it stands there; NULL: no file. */
+const char *tachy_session_file_place(char *folder, size_t size);
+
 /* A slot's memory, zeroed, in the file; NULL: not there. */
 tachy_slot *tachy_session_file_slot(uint64_t size);
 /* Storage for a part of a slot in the file. 0: there is none. */

@@ -85,6 +85,7 @@ typedef struct tachy_stream {
   tachy_ring_front own_front; /* of a dead process's stream, which has no slot yet */
   uint64_t seen_async_lost;   /* the same */
   uint64_t seen_too_deep;
+  int known;         /* to the session file */
   uint64_t position; /* read up to here */
   uint64_t os_id;
   uint32_t number;

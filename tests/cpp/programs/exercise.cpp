@@ -1,5 +1,5 @@
 // Records a known number of events of every kind on several threads: exercise URL REPORT THREADS ROUNDS [STOP_MS
-// [PAUSE_MS]]. Prints the sender's counters as JSON.
+// [PAUSE_MS [OUTBOX_BYTES]]]. Prints the sender's counters as JSON.
 #define TACHY_TARGET "exercise"
 #include <tachy/report.h>
 
@@ -57,6 +57,7 @@ int main(int count, char **arguments) {
   options.stop_timeout = count > 5 ? static_cast<unsigned>(std::atoi(arguments[5])) : 5000;
   const int threads = std::atoi(arguments[3]), rounds = std::atoi(arguments[4]);
   const int pause_ms = count > 6 ? std::atoi(arguments[6]) : 0;
+  if (count > 7) options.config.outbox_bytes = static_cast<unsigned>(std::atoi(arguments[7]));
   tachy::Session session(options);
   if (!session) return 3;
   std::vector<std::thread> running;

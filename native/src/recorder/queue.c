@@ -1,0 +1,197 @@
+/* What waits: lines, books, bounds. */
+#include "queue.h"
+
+#include "spool.h"
+
+enum {
+  STORAGE_UNIT = 4096, /* what a file system hands out */
+  CLEARED = 16 /* the part of the disk's limit that is cleared at once, so that not every batch goes through all */
+};
+
+/* What goes first when there is too much. */
+static const tachy_class by_worth[] = {TACHY_CLASS_SPAN, TACHY_CLASS_METRIC, TACHY_CLASS_LOG};
+enum { CLASSES = 3 };
+
+/* The memory that a batch holds, nearly. */
+static uint64_t memory_of(const tachy_batch *batch) {
+  uint64_t size = sizeof *batch + batch->description.size + batch->bytes.size;
+  if (batch->path) size += strlen(batch->path) + 1;
+  for (const tachy_block *block = batch->blocks; block; block = block->next) size += tachy_block_size(block);
+  return size;
+}
+
+void tachy_queue_book(tachy_queue *q, tachy_batch *batch) {
+  q->memory -= batch->book_memory;
+  q->disk -= batch->book_disk;
+  batch->book_memory = batch->taken ? 0 : memory_of(batch);
+  batch->book_disk = (batch->file_size + STORAGE_UNIT - 1) / STORAGE_UNIT * STORAGE_UNIT;
+  q->memory += batch->book_memory;
+  q->disk += batch->book_disk;
+}
+
+static void unload(tachy_queue *q, tachy_batch *batch) {
+  tachy_batch_unload(batch);
+  tachy_queue_book(q, batch);
+}
+
+void tachy_queue_remove(tachy_queue *q, tachy_batch *batch) {
+  tachy_line *const line = &q->lines[batch->line];
+  q->memory -= batch->book_memory;
+  q->disk -= batch->book_disk;
+  if (batch->before) {
+    batch->before->next = batch->next;
+  } else {
+    line->first = batch->next;
+  }
+  if (batch->next) {
+    batch->next->before = batch->before;
+  } else {
+    line->last = batch->before;
+  }
+  tachy_batch_free(batch);
+}
+
+void tachy_queue_check_estate(tachy_queue *q, tachy_estate *estate) {
+  if (!estate->closed || estate->batches > 0) return;
+  estate->next_settled = q->settled;
+  q->settled = estate;
+}
+
+void tachy_queue_settle(tachy_queue *q, tachy_batch *batch) {
+  tachy_estate *const estate = batch->estate;
+  if (!estate) return;
+  batch->estate = NULL;
+  estate->batches--;
+  tachy_queue_check_estate(q, estate);
+}
+
+/* Counts events of a class as lost. */
+static void lose(tachy_queue *q, tachy_batch *batch, unsigned cls, uint64_t events) {
+  if (batch->line == TACHY_OURS && batch->session == q->session) q->lost[cls] += events;
+  if (batch->line == TACHY_ADOPTED && !batch->damaged) {
+    batch->damaged = 1;
+    q->recovered_lost++;
+  }
+}
+
+void tachy_queue_discard(tachy_queue *q, tachy_batch *batch) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) lose(q, batch, cls, batch->events[cls]);
+  tachy_spool_remove(batch);
+  tachy_queue_settle(q, batch);
+  tachy_queue_remove(q, batch);
+}
+
+tachy_batch *tachy_queue_first(const tachy_queue *q, int line) {
+  tachy_batch *batch = q->lines[line].first;
+  while (batch && batch->taken) batch = batch->next;
+  return batch;
+}
+
+/* Takes one block of the class, or all of them, out of a loaded batch that waits. 0: it has none. */
+static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int all) {
+  int dropped = 0;
+  for (tachy_block **link = &batch->blocks; *link && (all || !dropped);) {
+    tachy_block *const block = *link;
+    if (block->head->cls != cls) {
+      link = &block->next;
+      continue;
+    }
+    *link = block->next;
+    lose(q, batch, cls, block->head->events);
+    tachy_block_free(block);
+    dropped = 1;
+  }
+  if (!dropped) return 0;
+  tachy_batch_changed(batch);
+  tachy_queue_book(q, batch);
+  return 1;
+}
+
+static int is_void(const tachy_batch *batch) { return batch->loaded && !batch->blocks && !batch->last; }
+
+/* Takes the blocks of a class out of a batch's file. Where the storage has no room for a second file, the first goes
+ * before, and the batch may be left in memory alone. */
+static void shed(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
+  const int loaded = batch->loaded;
+  if (!loaded) {
+    const tachy_spool_status status = tachy_spool_load(batch);
+    if (status == TACHY_SPOOL_NO_MEMORY) return;
+    if (status == TACHY_SPOOL_DAMAGED) {
+      tachy_queue_discard(q, batch);
+      return;
+    }
+  }
+  if (drop_blocks(q, batch, cls, 1) && is_void(batch)) {
+    tachy_queue_discard(q, batch);
+    return;
+  }
+  if (batch->changed && !tachy_spool_rewrite(batch)) {
+    tachy_spool_remove(batch);
+    tachy_spool_rewrite(batch);
+  }
+  if (!loaded && batch->file_size) tachy_batch_unload(batch);
+  tachy_queue_book(q, batch);
+}
+
+static void bound_disk(tachy_queue *q) {
+  const uint64_t goal = q->disk_limit - q->disk_limit / CLEARED;
+  for (unsigned i = 0; i < CLASSES; i++) {
+    for (int line = 0; line < TACHY_LINES; line++) {
+      for (tachy_batch *batch = q->lines[line].first; batch && q->disk > goal;) {
+        tachy_batch *const next = batch->next;
+        if (!batch->taken && batch->file_size && batch->classes >> by_worth[i] & 1u) shed(q, batch, by_worth[i]);
+        batch = next;
+      }
+    }
+  }
+}
+
+/* What has a file leaves the memory, the newest first; of what has none the oldest spans go first and logs last. The
+ * batches themselves take memory too: adopted ones are left to a later start, then the oldest of ours are lost. */
+static void bound_memory(tachy_queue *q) {
+  tachy_line *const ours = &q->lines[TACHY_OURS];
+  for (tachy_batch *batch = ours->last; batch && q->memory > q->memory_limit; batch = batch->before) {
+    if (!batch->taken && batch->loaded && batch->file_size) unload(q, batch);
+  }
+  for (unsigned i = 0; i < CLASSES; i++) {
+    for (tachy_batch *batch = ours->first; batch && q->memory > q->memory_limit;) {
+      tachy_batch *const next = batch->next;
+      while (!batch->taken && !batch->file_size && batch->classes >> by_worth[i] & 1u && q->memory > q->memory_limit) {
+        drop_blocks(q, batch, by_worth[i], 0);
+      }
+      if (!batch->taken && is_void(batch)) tachy_queue_discard(q, batch);
+      batch = next;
+    }
+  }
+  for (tachy_batch *batch = q->lines[TACHY_ADOPTED].last; batch && q->memory > q->memory_limit;) {
+    tachy_batch *const before = batch->before;
+    if (!batch->taken) tachy_queue_remove(q, batch);
+    batch = before;
+  }
+  for (tachy_batch *batch = ours->first; batch && q->memory > q->memory_limit;) {
+    tachy_batch *const next = batch->next;
+    if (!batch->taken && !batch->last) tachy_queue_discard(q, batch);
+    batch = next;
+  }
+}
+
+void tachy_queue_admit(tachy_queue *q, tachy_batch *batch) {
+  batch->taken = 0;
+  tachy_queue_book(q, batch);
+  /* adopted ones are read when they are taken, and what comes beyond the limit waits in its file */
+  if (batch->file_size && (q->memory > q->memory_limit || batch->line == TACHY_ADOPTED)) unload(q, batch);
+  if (q->memory > q->memory_limit) bound_memory(q);
+  if (q->disk > q->disk_limit) bound_disk(q);
+}
+
+void tachy_queue_append(tachy_queue *q, tachy_batch *batch) {
+  tachy_line *const line = &q->lines[batch->line];
+  batch->before = line->last;
+  if (line->last) {
+    line->last->next = batch;
+  } else {
+    line->first = batch;
+  }
+  line->last = batch;
+  tachy_queue_admit(q, batch);
+}

@@ -1,0 +1,11 @@
+/* What tachy_recover has taken over, at the end of a session and after fork(). */
+#ifndef TACHY_SRC_RECORDER_RECOVER_H
+#define TACHY_SRC_RECORDER_RECOVER_H
+
+#include <tachy/tachy.h>
+
+/* The outbox is closed: whoever comes next may take over what it has not sent. */
+void tachy_recover_let_go(void);
+void tachy_recover_after_fork(void);
+
+#endif

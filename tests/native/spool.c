@@ -1,0 +1,382 @@
+/* Scenarios: what waits lies in files, within bounds, and what is lost is told. */
+#include <dirent.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "harness.h"
+
+enum { FILES_MAX = 4096 };
+
+typedef struct folder {
+  int count;
+  uint64_t bytes;
+  char names[FILES_MAX][80]; /* in order */
+} folder;
+
+static const char *folder_path(void) { return getenv("TACHY_SESSION_FOLDER"); }
+
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
+/* The batches' files, in the order of their ordinals. */
+static const folder *list_files(void) {
+  static folder f;
+  f.count = 0;
+  f.bytes = 0;
+  DIR *const open = opendir(folder_path());
+  CHECK(open != NULL);
+  for (const struct dirent *entry = readdir(open); entry; entry = readdir(open)) {
+    const char *const end = strrchr(entry->d_name, '.');
+    if (!end || strcmp(end, ".batch") != 0) continue;
+    CHECK(f.count < FILES_MAX && strlen(entry->d_name) < sizeof f.names[0]);
+    snprintf(f.names[f.count++], sizeof f.names[0], "%.79s", entry->d_name);
+  }
+  closedir(open);
+  qsort(f.names, (size_t)f.count, sizeof f.names[0], by_name);
+  for (int i = 0; i < f.count; i++) {
+    char path[1200];
+    struct stat about;
+    snprintf(path, sizeof path, "%s/%s", folder_path(), f.names[i]);
+    if (stat(path, &about) == 0) f.bytes += (uint64_t)about.st_size;
+  }
+  return &f;
+}
+
+static void path_of(const char *name, char *path, size_t size) { snprintf(path, size, "%s/%s", folder_path(), name); }
+
+/* The file's content, allocated. */
+static uint8_t *read_file(const char *name, uint64_t *size) {
+  char path[1200];
+  path_of(name, path, sizeof path);
+  FILE *const file = fopen(path, "rb");
+  CHECK(file != NULL);
+  fseek(file, 0, SEEK_END);
+  *size = (uint64_t)ftell(file);
+  rewind(file);
+  uint8_t *const bytes = malloc(*size + 1);
+  CHECK(bytes != NULL && fread(bytes, 1, *size, file) == *size);
+  fclose(file);
+  return bytes;
+}
+
+/* Writes every file to the capture, as if they had been sent. */
+static void capture_files(void) {
+  const folder *const files = list_files();
+  for (int i = 0; i < files->count; i++) {
+    uint64_t size;
+    uint8_t *const bytes = read_file(files->names[i], &size);
+    CHECK(fwrite(bytes, 1, size, capture) == size);
+    free(bytes);
+  }
+}
+
+static void record(int count) {
+  TACHY_DEFINE_SPAN(site, "spool", "span");
+  TACHY_DEFINE_INT_METRIC(metric, "spool", "metric", "");
+  TACHY_DEFINE_LOG(text, "spool", TACHY_LEVEL_INFO, "");
+  static uint64_t random = 1;
+  for (int i = 0; i < count; i++) {
+    tachy_span_end(tachy_span_begin(&site));
+    if (i % 4 == 0) tachy_metric_int(&metric, 0, (int64_t)next_random(&random));
+    if (i % 16 == 0) tachy_log_text(&text, 0, "some text", 9);
+  }
+}
+
+/* Asks for a cut and waits until so many batches have been made; nobody sends them. */
+static void wait_for_batches(uint64_t count) {
+  CHECK(tachy_flush(1) == 0);
+  while (get_stats().batches < count) sleep_ms(1);
+}
+
+static void record_batches(uint64_t from, uint64_t to, int events) {
+  for (uint64_t i = from; i < to; i++) {
+    record(events);
+    wait_for_batches(i + 1);
+  }
+}
+
+static const tachy_config patient = {.flush_ms = 60000, .span_ring_bytes = 1 << 22, .log_ring_bytes = 1 << 20};
+
+/* A batch's file holds the bytes that travel, also in its second form, and goes with the batch. */
+static void spool_file(void) {
+  CHECK(tachy_start(&patient) == TACHY_OK);
+  record_batches(0, 2, 100);
+  const tachy_stats s = get_stats();
+  CHECK(s.unprotected == 0 && s.spool_bytes > 0 && list_files()->count == 2);
+  /* the first commit has no batch */
+  CHECK(strcmp(list_files()->names[0] + 36, ".0000000000000002.batch") == 0);
+  for (int i = 0; i < 2; i++) {
+    tachy_batch *const batch = tachy_batch_take(1000, NULL);
+    CHECK(batch != NULL);
+    uint64_t size, wire_size, body_size;
+    uint8_t *file = read_file(list_files()->names[0], &size);
+    if (i == 0) { /* as it was */
+      const void *const wire = tachy_batch_bytes(batch, &wire_size);
+      CHECK(wire_size == size && memcmp(wire, file, size) == 0);
+    } else { /* changed, given back, and taken again */
+      tachy_batch_body(batch, 0, &body_size);
+      CHECK(tachy_batch_replace(batch, 0, TACHY_CODEC_ZSTD, "0123456789", 10) == TACHY_OK);
+      tachy_batch_done(batch, TACHY_RETRY);
+      CHECK(tachy_batch_take(1000, NULL) == batch);
+      const void *const wire = tachy_batch_bytes(batch, &wire_size);
+      free(file);
+      file = read_file(list_files()->names[0], &size);
+      CHECK(wire_size == size && memcmp(wire, file, size) == 0);
+      CHECK(tachy_batch_codec(batch, 0) == TACHY_CODEC_ZSTD && tachy_batch_codec(batch, 1) == TACHY_CODEC_NONE);
+    }
+    free(file);
+    tachy_batch_done(batch, i == 0 ? TACHY_SENT : TACHY_REFUSED);
+    CHECK(list_files()->count == 1 - i);
+  }
+  CHECK(get_stats().spool_bytes == 0);
+  tachy_stop(0);
+}
+
+/* Many megabytes wait while a sixteenth of them is in memory; then everything arrives. */
+static void spool_outage(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 1 << 19;
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_batches(0, 2, 20000);
+  const size_t before = mallinfo2().uordblks;
+  for (uint64_t i = 2; i < 60; i++) {
+    record_batches(i, i + 1, 20000);
+    CHECK(get_stats().outbox_bytes <= config.outbox_bytes);
+  }
+  CHECK(list_files()->bytes > 16 * config.outbox_bytes / 2 && list_files()->count == 60);
+  CHECK(mallinfo2().uordblks < before + config.outbox_bytes);
+  CHECK(get_stats().dropped[TACHY_CLASS_SPAN] == 0);
+  take_over_session();
+  end_session();
+  CHECK(list_files()->count == 0);
+}
+
+/* The oldest spans go first, then metrics; logs survive, and the files keep within the bound. */
+static void spool_budget(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 1 << 16;
+  config.spool_bytes = 1 << 20;
+  CHECK(tachy_start(&config) == TACHY_OK);
+  for (uint64_t i = 0; i < 40; i++) {
+    record_batches(i, i + 1, 20000);
+    CHECK(get_stats().spool_bytes <= config.spool_bytes && list_files()->bytes <= config.spool_bytes);
+    if (i == 7) CHECK(get_stats().dropped[TACHY_CLASS_SPAN] > 0 && get_stats().dropped[TACHY_CLASS_METRIC] == 0);
+  }
+  const tachy_stats s = get_stats();
+  CHECK(s.dropped[TACHY_CLASS_METRIC] > 0 && s.dropped[TACHY_CLASS_LOG] == 0);
+  take_over_session();
+  end_session();
+}
+
+/* What nobody took is in the files when the session has stopped. */
+static void spool_kept(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 100000; /* some in memory, some not */
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_batches(0, 5, 5000);
+  tachy_batch *const in_flight = tachy_batch_take(1000, NULL);
+  CHECK(in_flight != NULL);
+  tachy_stop(50);
+  tachy_stats s = get_stats();
+  CHECK(s.kept[TACHY_CLASS_SPAN] == 4 * 5000 && s.outbox_bytes == 0);
+  tachy_batch_done(in_flight, TACHY_RETRY);
+  s = get_stats();
+  for (int cls = 1; cls < 4; cls++) CHECK(s.kept[cls] == s.recorded[cls] && s.sent[cls] + s.dropped[cls] == 0);
+  int ended = 0;
+  CHECK(tachy_batch_take(0, &ended) == NULL && ended == 1);
+  capture_files();
+  print_stats(&s);
+}
+
+/* Without a sender that compresses what waits, it lies there as it is; take_raw gives each batch once. */
+static void spool_raw(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 1 << 16;
+  CHECK(tachy_batch_take_raw() == NULL);
+  CHECK(tachy_start(&config) == TACHY_OK);
+  CHECK(tachy_batch_take_raw() == NULL);
+  record_batches(0, 6, 5000);
+  const uint64_t before = list_files()->bytes;
+  uint8_t ids[6][16];
+  for (int i = 0; i < 6; i++) {
+    tachy_batch *const batch = tachy_batch_take_raw();
+    CHECK(batch != NULL && tachy_batch_block_count(batch) == 3);
+    memcpy(ids[i], tachy_batch_id(batch), 16);
+    for (uint32_t block = 0; block < 3; block++) {
+      CHECK(tachy_batch_codec(batch, block) == TACHY_CODEC_NONE);
+      CHECK(tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, "0123456789", 10) == TACHY_OK);
+    }
+    tachy_batch_done(batch, TACHY_RETRY);
+  }
+  CHECK(tachy_batch_take_raw() == NULL);
+  CHECK(list_files()->count == 6 && list_files()->bytes < before / 4);
+  for (int i = 0; i < 6; i++) {
+    tachy_batch *const batch = tachy_batch_take(1000, NULL);
+    CHECK(batch != NULL && memcmp(tachy_batch_id(batch), ids[i], 16) == 0);
+    for (uint32_t block = 0; block < 3; block++) CHECK(tachy_batch_codec(batch, block) == TACHY_CODEC_ZSTD);
+    tachy_batch_done(batch, TACHY_SENT);
+  }
+  const tachy_stats s = get_stats();
+  for (int cls = 1; cls < 4; cls++) CHECK(s.sent[cls] == s.recorded[cls]);
+  tachy_stop(0);
+}
+
+/* Storage that takes nothing: batches wait in memory, which the stats say, and arrive. */
+static void spool_nowhere(void) {
+  const char *const places[] = {"/does/not/exist", "/dev/null", "-"};
+  for (int i = 0; i < 3; i++) {
+    tachy_config config = patient;
+    config.session_folder = places[i];
+    CHECK(tachy_start(&config) == TACHY_OK);
+    record_batches(0, 3, 100);
+    tachy_stats s = get_stats();
+    CHECK(s.unprotected == 3 && s.spool_bytes == 0 && s.outbox_bytes > 0);
+    take_over_session();
+    s = end_session();
+    CHECK(s.sent[TACHY_CLASS_SPAN] == 300 && s.unprotected == 4 && s.kept[TACHY_CLASS_SPAN] == 0);
+  }
+}
+
+/* A file that cannot grow so far is none; what fits is protected. A second chance comes when a batch is given back. */
+static void spool_full(void) {
+  signal(SIGXFSZ, SIG_IGN);
+  struct rlimit limit;
+  CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
+  const rlim_t before = limit.rlim_cur;
+  CHECK(tachy_start(&patient) == TACHY_OK);
+  limit.rlim_cur = 30000;
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  record_batches(0, 1, 20000);
+  CHECK(get_stats().unprotected == 1 && list_files()->count == 0);
+  record_batches(1, 2, 100);
+  CHECK(get_stats().unprotected == 1 && list_files()->count == 1);
+  tachy_batch_done(tachy_batch_take(1000, NULL), TACHY_RETRY);
+  CHECK(list_files()->count == 1);
+  limit.rlim_cur = before;
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  tachy_batch_done(tachy_batch_take(1000, NULL), TACHY_RETRY);
+  CHECK(list_files()->count == 2 && get_stats().spool_bytes >= list_files()->bytes);
+  take_over_session();
+  end_session();
+}
+
+/* A file that is gone, cut short or changed is a batch that is lost, and counted. */
+static void spool_damaged(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 10000; /* hardly anything in memory */
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_batches(0, 5, 2000);
+  const folder *const files = list_files();
+  CHECK(files->count == 5);
+  for (int i = 0; i < 3; i++) {
+    char path[1200];
+    path_of(files->names[i + 1], path, sizeof path);
+    if (i == 0) CHECK(unlink(path) == 0);
+    if (i == 1) CHECK(truncate(path, 1000) == 0);
+    if (i == 2) {
+      FILE *const file = fopen(path, "r+b");
+      CHECK(file != NULL && fseek(file, -20, SEEK_END) == 0 && fputc(0xEE, file) == 0xEE && fclose(file) == 0);
+    }
+  }
+  take_over_session();
+  while (get_stats().dropped[TACHY_CLASS_SPAN] < 6000) sleep_ms(1);
+  const tachy_stats s = end_session();
+  CHECK(s.dropped[TACHY_CLASS_SPAN] == 6000 && s.sent[TACHY_CLASS_SPAN] == 4000);
+  CHECK(list_files()->count == 0);
+}
+
+/* Memory that does not even hold the list of what waits: the oldest is lost, and counted. */
+static void spool_crowd(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 4000;
+  CHECK(tachy_start(&config) == TACHY_OK);
+  for (uint64_t i = 0; i < 30; i++) {
+    record_batches(i, i + 1, 100);
+    CHECK(get_stats().outbox_bytes <= config.outbox_bytes);
+  }
+  const tachy_stats s = get_stats();
+  CHECK(s.dropped[TACHY_CLASS_SPAN] > 0 && s.dropped[TACHY_CLASS_SPAN] < 3000);
+  CHECK(list_files()->count == 30 - (int)s.dropped[TACHY_CLASS_SPAN] / 100);
+  take_over_session();
+  end_session();
+}
+
+/* A child has copies of its parent's batches, and none of its files. */
+static void spool_forks(void) {
+  tachy_config config = patient;
+  config.outbox_bytes = 20000;
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_batches(0, 4, 1000);
+  tachy_batch *const taken = tachy_batch_take(1000, NULL);
+  fflush(capture);
+  const pid_t child = fork();
+  if (child == 0) {
+    if (tachy_batch_take_raw() != NULL || tachy_batch_take(0, NULL) != NULL) _exit(1);
+    tachy_batch_done(taken, TACHY_SENT);
+    if (list_files()->count != 4) _exit(2);
+    if (tachy_start(&config) != TACHY_OK) _exit(3);
+    record(100);
+    tachy_stop(10);
+    if (get_stats().kept[TACHY_CLASS_SPAN] != 100 || get_stats().spool_bytes != 0) _exit(4);
+    if (list_files()->count != 5) _exit(5);
+    _exit(0);
+  }
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) != 0) fprintf(stderr, "the child says %d\n", WEXITSTATUS(status));
+  CHECK(status == 0 && list_files()->count == 5);
+  tachy_batch_done(taken, TACHY_RETRY);
+  take_over_session();
+  end_session();
+  CHECK(list_files()->count == 1); /* the child's */
+}
+
+/* Files lie there while the session runs, until it is killed. */
+static void spool_killed(void) {
+  const pid_t child = fork();
+  if (child == 0) {
+    tachy_config config = patient;
+    config.outbox_bytes = 50000;
+    if (tachy_start(&config) != TACHY_OK) _exit(1);
+    record_batches(0, 10, 1000);
+    raise(SIGKILL);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && list_files()->count == 10);
+  capture_files();
+}
+
+/* Each loss is told, and telling of it comes to an end although the rows that tell are lost as well. */
+static void losses_told(void) {
+  TACHY_DEFINE_INT_METRIC(metric, "spool", "metric", "");
+  CHECK(tachy_start(&patient) == TACHY_OK);
+  tachy_metric_int(&metric, 0, 1);
+  for (int i = 0; i < 2; i++) { /* the event, then the row that tells of it */
+    CHECK(tachy_flush(1) == 0);
+    tachy_batch *const batch = tachy_batch_take(20000, NULL);
+    CHECK(batch != NULL && tachy_batch_block_count(batch) == 1);
+    tachy_batch_done(batch, TACHY_REFUSED);
+  }
+  for (int i = 0; i < 5; i++) CHECK(tachy_flush(20000) == 1); /* there is nothing to wait for */
+  CHECK(get_stats().recorded[TACHY_CLASS_METRIC] == 2 && get_stats().dropped[TACHY_CLASS_METRIC] == 2);
+  record(100);
+  take_over_session();
+  end_session();
+}
+
+const scenario spool_scenarios[] = {{"spool_file", spool_file},
+                                    {"spool_outage", spool_outage},
+                                    {"spool_budget", spool_budget},
+                                    {"spool_kept", spool_kept},
+                                    {"spool_raw", spool_raw},
+                                    {"spool_nowhere", spool_nowhere},
+                                    {"spool_full", spool_full},
+                                    {"spool_damaged", spool_damaged},
+                                    {"spool_forks", spool_forks},
+                                    {"spool_crowd", spool_crowd},
+                                    {"spool_killed", spool_killed},
+                                    {"losses_told", losses_told},
+                                    {NULL, NULL}};
