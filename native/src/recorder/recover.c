@@ -59,7 +59,10 @@ static void add_name(void *context, const char *name) {
   if (!tachy_bytes_append(&n->text, row, sizeof row)) n->failed = 1;
 }
 
-static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+static int by_name(const void *a, const void *b) {
+  const char *const x = a, *const y = b;
+  return strcmp(x, y);
+}
 
 /* The folder's files of this kind, sorted. 0: could not be read. */
 static int list(names *n, const char *folder, const char *prefix, const char *suffix) {
