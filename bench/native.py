@@ -20,6 +20,7 @@ from bench.budgets import RESULTS, ROOT, BenchError, Cases, finish, machine
 
 BUILD = RESULTS / "native"
 TURNS, ROUNDS = 6, 150
+THREADS = 128
 CALLS = 100, 1100
 EVENTS = (
     "span", "log_two_ints", "log_short_text", "metric_int", "metric_float", "metric_two_properties", "frame_mark",
@@ -153,7 +154,9 @@ def measure() -> Cases:
                 "ns_2_threads": figures["ns_2_threads"],
                 "of_tachy": figures["ns"] / static[peer.ours]["ns"],
             }
-    memory = program("static", "memory", 256)
+    # the collector may have begun to read while they were counted: the least of a few programs is without it
+    runs = [program("static", "memory", THREADS) for _ in range(TURNS)]
+    memory = min(runs, key=lambda run: float(run["recorded"]))
     cases["idle_thread_never_recorded"] = {"bytes": memory["never"]}
     cases["idle_thread_recorded_spans"] = {
         "bytes_beyond_ring": memory["recorded"],

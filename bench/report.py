@@ -15,7 +15,7 @@ from bench.budgets import RESULTS, ROOT
 SUITES = ("native", "python", "server")
 FIGURES = {
     "native": (
-        "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "instructions_per_event", "bytes_per_event",
+        "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "bytes_per_event",
     ),
     "python": ("ns_per_event",),
 }  # fmt: skip
@@ -87,7 +87,14 @@ def section(suite: str, found: dict[str, Any]) -> str:
             for case, figures in cases.items()
             if heads[0] in figures and "of_tachy" not in figures
         ]
-        return out + "\n" + table(["case", *heads], shown) + stage_table(cases) + peer_table(suite, cases)
+        return (
+            out
+            + "\n"
+            + table(["case", *heads], shown)
+            + instruction_table(cases)
+            + stage_table(cases)
+            + peer_table(suite, cases)
+        )
     rows = [[f"{case} {name}", number(value)] for case, figures in cases.items() for name, value in figures.items()]
     return out + "\n" + table(["figure", "value"], rows)
 
@@ -122,15 +129,36 @@ def peer_table(suite: str, cases: dict[str, dict[str, float]]) -> str:
     return f"\nPeers, in the same run. {FULL}\n\n" + table(heads, rows)
 
 
+def instruction_table(cases: dict[str, dict[str, float]]) -> str:
+    """What callgrind counts for each event, compiled into the program and linked to libtachy.so."""
+    rows = []
+    for case, figures in cases.items():
+        inline = figures.get("instructions_inline", figures.get("instructions_per_event"))
+        if inline is not None and "instructions_shared" in figures:
+            rows.append([case, number(inline), number(figures["instructions_shared"])])
+    return "\n" + table(["instructions", "inline", "shared library"], rows) if rows else ""
+
+
+def kept(suite: str, page: str) -> str:
+    """The section of a suite in a page that has been written before; empty when there is none."""
+    head = f"\n## {suite.capitalize()}\n"
+    _, found, rest = page.partition(head)
+    return head + rest.partition("\n## ")[0].rstrip("\n") + "\n" if found else ""
+
+
 def main() -> int:
-    """Writes the page from whatever suites have run; 1 when none has."""
-    found = {suite: RESULTS / f"{suite}.json" for suite in SUITES}
-    there = {suite: json.loads(path.read_text()) for suite, path in found.items() if path.exists()}
-    if not there:
+    """Writes the page; suites without results keep the section that they have. 1 when nothing has been measured."""
+    path = ROOT / "docs" / "benchmarks.md"
+    before = path.read_text() if path.exists() else ""
+    results = {suite: RESULTS / f"{suite}.json" for suite in SUITES}
+    if not any(file.exists() for file in results.values()):
         print("nothing has been measured yet: make bench", file=sys.stderr)
         return 1
-    page = INTRO + "".join(section(suite, content) for suite, content in there.items())
-    (ROOT / "docs" / "benchmarks.md").write_text(page)
+    sections = [
+        section(suite, json.loads(file.read_text())) if file.exists() else kept(suite, before)
+        for suite, file in results.items()
+    ]
+    path.write_text(INTRO + "".join(sections))
     return 0
 
 

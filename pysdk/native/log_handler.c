@@ -11,8 +11,7 @@ static PyObject *own_fields;   /* frozenset: what a record has without `extra` *
 static Py_ssize_t usual_count; /* of a record's fields, without `extra` */
 
 static PyObject *key_thread, *key_filters, *key_filter, *key_emit, *key_formatter, *key_get_message, *key_record,
-    *key_failed, *key_name, *key_levelno, *key_pathname, *key_lineno, *key_msg, *key_args, *key_exc_info,
-    *key_stack_info, *key_message, *key_asctime;
+    *key_failed, *key_message, *key_asctime;
 
 /* configure_logging(own_threads, LogRecord, own_fields, usual_count) */
 PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -31,51 +30,52 @@ PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssiz
   Py_RETURN_NONE;
 }
 
+/* Whether LogRecord still makes its message as it did. */
+static int is_plain_message(void) {
+  static unsigned int checked; /* the type's version, which changes with its attributes; 0: it has none */
+  const unsigned int version = ((PyTypeObject *)record_type)->tp_version_tag;
+  if (TACHY_LIKELY(version != 0 && version == checked)) return 1;
+  PyObject *const method = PyObject_GetAttr(record_type, key_get_message);
+  if (method == NULL) return -1;
+  Py_DECREF(method);
+  if (method == get_message) checked = ((PyTypeObject *)record_type)->tp_version_tag;
+  return method == get_message;
+}
+
 /* Whether the record's text is that of its fields. 1, 0 or -1. */
-static int is_usual(PyObject *handler, PyObject *record, PyObject *fields) {
+static int is_usual(PyObject *handler, const tpy_record *record) {
   PyObject *const formatter = PyObject_GetAttr(handler, key_formatter);
   if (formatter == NULL) return -1;
   Py_DECREF(formatter);
   if (formatter != Py_None) return 0;
-  PyObject *const method = PyObject_GetAttr((PyObject *)Py_TYPE(record), key_get_message);
-  if (method == NULL) return -1;
-  Py_DECREF(method);
-  if (method != get_message) return 0;
-  PyObject *const special[2] = {PyDict_GetItemWithError(fields, key_exc_info),
-                                PyDict_GetItemWithError(fields, key_stack_info)};
-  for (int i = 0; i < 2; i++) {
-    if (special[i] == Py_None) continue;
-    if (special[i] == NULL) return PyErr_Occurred() ? -1 : 0;
-    const int is_false = PyObject_Not(special[i]);
+  for (int i = 0; i < TPY_RECORD_FIELDS; i++) {
+    if (record->fields[i] == NULL) return 0;
+  }
+  for (int i = TPY_RECORD_EXCEPTION; i <= TPY_RECORD_STACK; i++) {
+    if (record->fields[i] == Py_None) continue;
+    const int is_false = PyObject_Not(record->fields[i]);
     if (is_false != 1) return is_false;
   }
-  return 1;
+  return is_plain_message();
 }
 
 /* What `extra` brought: a dict, or NULL when there is none or with an exception. */
-static PyObject *extras(PyObject *fields) {
-  Py_ssize_t more = PyDict_GET_SIZE(fields) - usual_count;
+static PyObject *extras(PyObject *record, Py_ssize_t more) {
   if (TACHY_LIKELY(more == 0)) return NULL;
+  PyObject *const fields = PyObject_GenericGetDict(record, NULL);
+  if (fields == NULL) return NULL;
   /* formatters of other handlers leave these behind */
-  for (int i = 0; i < 2; i++) {
-    const int there = PyDict_Contains(fields, i == 0 ? key_message : key_asctime);
-    if (there < 0) return NULL;
-    more -= there;
-  }
-  PyObject *const found = more == 0 ? NULL : PyDict_New();
-  if (found == NULL) return NULL;
+  for (int i = 0; i < 2 && more > 0; i++) more -= PyDict_Contains(fields, i == 0 ? key_message : key_asctime);
+  PyObject *found = more == 0 ? NULL : PyDict_New();
   Py_ssize_t position = 0;
   PyObject *key, *value;
-  while (PyDict_Next(fields, &position, &key, &value)) {
+  while (found != NULL && PyDict_Next(fields, &position, &key, &value)) {
     const int own = PySet_Contains(own_fields, key);
-    if (own < 0 || (own == 0 && PyDict_SetItem(found, key, value) < 0)) {
-      Py_DECREF(found);
-      return NULL;
-    }
+    if (own < 0 || (own == 0 && PyDict_SetItem(found, key, value) < 0)) Py_CLEAR(found);
   }
-  if (PyDict_GET_SIZE(found) > 0) return found;
-  Py_DECREF(found);
-  return NULL;
+  Py_DECREF(fields);
+  if (found != NULL && PyDict_GET_SIZE(found) == 0) Py_CLEAR(found);
+  return found;
 }
 
 /* 1 (fatal) … 6 (trace), or -1 with TypeError. */
@@ -104,28 +104,25 @@ static PyObject *message(PyObject *text, PyObject *args) {
 }
 
 /* Records it, the formatting left to the reader where that makes no difference. 0, or -1 with an exception. */
-static int put(PyObject *fields, PyObject *text, PyObject *args) {
-  PyObject *const logger = PyDict_GetItemWithError(fields, key_name);
-  PyObject *const number = PyDict_GetItemWithError(fields, key_levelno);
-  PyObject *const file = PyDict_GetItemWithError(fields, key_pathname);
-  PyObject *const line = PyDict_GetItemWithError(fields, key_lineno);
-  if (logger == NULL || number == NULL || file == NULL || line == NULL) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_AttributeError, "the record has no place or level");
-    return -1;
-  }
-  const long level = level_of(number);
+static int put(PyObject *record, const tpy_record *has, PyObject *text, PyObject *args) {
+  PyObject *const logger = has->fields[TPY_RECORD_NAME];
+  PyObject *const file = has->fields[TPY_RECORD_PATH];
+  PyObject *const line = has->fields[TPY_RECORD_LINE];
+  const long level = level_of(has->fields[TPY_RECORD_LEVEL]);
   tpy_log_place *const place = level < 0 ? NULL : tpy_find_log_place(logger, level, file, line);
   if (place == NULL) return -1;
   if (!tpy_ready(place->text)) return 0;
-  PyObject *const properties = extras(fields);
-  int status = PyErr_Occurred() ? -1 : 0;
+  const int waits = PyUnicode_CheckExact(text) && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0 &&
+                    tpy_place_formats(place, logger, level, file, line, text);
+  PyObject *const properties = extras(record, has->count - usual_count);
+  int status = properties == NULL && PyErr_Occurred() ? -1 : 0;
   int done = 0;
-  if (status == 0 && PyUnicode_CheckExact(text) && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0 &&
-      tpy_place_formats(place, logger, level, file, line, text)) {
+  if (status == 0 && waits) {
     const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
-    if (set == 0 && PyErr_Occurred()) status = -1;
-    if (status == 0 && (set != 0 || properties == NULL)) {
+    if (properties == NULL || set != 0) {
       done = tpy_put_format(place->formatted, &place->shape, set, args);
+    } else if (PyErr_Occurred()) {
+      status = -1;
     }
   }
   if (status == 0 && !done) {
@@ -139,23 +136,17 @@ static int put(PyObject *fields, PyObject *text, PyObject *args) {
 
 /* 1: recorded. 0: not a usual record. -1: exception. */
 static int record_usual(PyObject *handler, PyObject *record) {
+  tpy_record has;
   if ((PyObject *)Py_TYPE(record) != record_type) return 0;
-  PyObject *const fields = PyObject_GenericGetDict(record, NULL);
-  if (fields == NULL) return -1;
-  int status = is_usual(handler, record, fields);
-  PyObject *const text = status != 1 ? NULL : PyDict_GetItemWithError(fields, key_msg);
-  PyObject *const args = text == NULL ? NULL : PyDict_GetItemWithError(fields, key_args);
-  if (args != NULL) {
-    Py_INCREF(text); /* somebody's __str__ may change the record */
-    Py_INCREF(args);
-    if (put(fields, text, args) < 0) status = -1;
-    Py_DECREF(text);
-    Py_DECREF(args);
-  } else if (status == 1) {
-    status = PyErr_Occurred() ? -1 : 0;
-  }
-  Py_DECREF(fields);
-  return status;
+  if (tpy_read_record(record, &has) < 0) return -1;
+  const int usual = is_usual(handler, &has);
+  if (usual != 1) return usual;
+  PyObject *const text = Py_NewRef(has.fields[TPY_RECORD_MESSAGE]); /* somebody's __str__ may change the record */
+  PyObject *const args = Py_NewRef(has.fields[TPY_RECORD_ARGS]);
+  const int status = put(record, &has, text, args);
+  Py_DECREF(text);
+  Py_DECREF(args);
+  return status < 0 ? -1 : 1;
 }
 
 static PyObject *emit(PyObject *handler, PyObject *record) {
@@ -191,11 +182,22 @@ static PyObject *filtered(PyObject *handler, PyObject *record, PyObject **keep) 
   return passes == 1 && replaced == 0 ? record : NULL;
 }
 
+/* Whether the record was made by a thread of ours. 1, 0 or -1. */
+static int is_ours(PyObject *record) {
+  tpy_record has;
+  PyObject *thread = NULL;
+  if ((PyObject *)Py_TYPE(record) == record_type) {
+    if (tpy_read_record(record, &has) < 0) return -1;
+    thread = Py_XNewRef(has.fields[TPY_RECORD_THREAD]);
+  }
+  if (thread == NULL) thread = PyObject_GetAttr(record, key_thread);
+  const int ours = thread == NULL ? -1 : PySet_Contains(own_threads, thread);
+  Py_XDECREF(thread);
+  return ours;
+}
+
 static PyObject *handle(PyObject *handler, PyObject *record) {
-  PyObject *const thread = PyObject_GetAttr(record, key_thread);
-  if (thread == NULL) return NULL;
-  const int own = PySet_Contains(own_threads, thread);
-  Py_DECREF(thread);
+  const int own = is_ours(record);
   if (own != 0) return own < 0 ? NULL : Py_NewRef(Py_False);
   PyObject *keep = NULL;
   PyObject *const wanted = filtered(handler, record, &keep);
@@ -212,23 +214,9 @@ int tpy_add_handler(PyObject *module) {
     PyObject **key;
     const char *name;
   } keys[] = {
-      {&key_thread, "thread"},
-      {&key_filters, "filters"},
-      {&key_filter, "filter"},
-      {&key_emit, "emit"},
-      {&key_formatter, "formatter"},
-      {&key_get_message, "getMessage"},
-      {&key_record, "_record"},
-      {&key_failed, "_failed"},
-      {&key_name, "name"},
-      {&key_levelno, "levelno"},
-      {&key_pathname, "pathname"},
-      {&key_lineno, "lineno"},
-      {&key_msg, "msg"},
-      {&key_args, "args"},
-      {&key_exc_info, "exc_info"},
-      {&key_stack_info, "stack_info"},
-      {&key_message, "message"},
+      {&key_thread, "thread"},   {&key_filters, "filters"},     {&key_filter, "filter"},
+      {&key_emit, "emit"},       {&key_formatter, "formatter"}, {&key_get_message, "getMessage"},
+      {&key_record, "_record"},  {&key_failed, "_failed"},      {&key_message, "message"},
       {&key_asctime, "asctime"},
   };
   static PyMethodDef methods[] = {
@@ -236,6 +224,7 @@ int tpy_add_handler(PyObject *module) {
       {"emit", emit, METH_O,
        "emit($self, record, /)\n--\n\nRecords one message. A record that cannot be formatted goes to `handleError`, as "
        "in every handler."}};
+  if (tpy_add_record() < 0) return -1;
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     if ((*keys[i].key = PyUnicode_InternFromString(keys[i].name)) == NULL) return -1;
   }

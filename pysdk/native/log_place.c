@@ -77,10 +77,11 @@ tpy_log_place *tpy_find_log_place(PyObject *logger, long level, PyObject *file, 
   if (TACHY_LIKELY(at->logger == logger && at->file == file && at->line == number && at->level == level)) {
     return at->place;
   }
+  Py_INCREF(logger); /* comparing them may run somebody's code, if they are not quite str */
+  Py_INCREF(file);
   tpy_log_place *const place = look_up(logger, level, file, number);
-  if (place == NULL) return NULL;
-  const entry before = *at;
-  *at = (entry){Py_NewRef(logger), Py_NewRef(file), number, level, place};
+  const entry before = place == NULL ? (entry){logger, file, 0, 0, NULL} : *at;
+  if (place != NULL) *at = (entry){logger, file, number, level, place};
   Py_XDECREF(before.logger);
   Py_XDECREF(before.file);
   return place;

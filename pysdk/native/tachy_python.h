@@ -161,6 +161,30 @@ int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObje
                       PyObject *format);
 PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* log_record.c: the fields of a logging.LogRecord */
+
+enum {
+  TPY_RECORD_NAME,
+  TPY_RECORD_LEVEL,
+  TPY_RECORD_PATH,
+  TPY_RECORD_LINE,
+  TPY_RECORD_MESSAGE,
+  TPY_RECORD_ARGS,
+  TPY_RECORD_EXCEPTION,
+  TPY_RECORD_STACK,
+  TPY_RECORD_THREAD,
+  TPY_RECORD_FIELDS
+};
+
+typedef struct tpy_record {
+  PyObject *fields[TPY_RECORD_FIELDS]; /* borrowed from the record; NULL: deleted */
+  Py_ssize_t count;                    /* of all that it has, `extra` and what others have put there too */
+} tpy_record;
+
+int tpy_add_record(void);
+/* For records of exactly the type logging.LogRecord. -1: exception. */
+int tpy_read_record(PyObject *record, tpy_record *out);
+
 /* log_handler.c: logging.Handler's methods */
 int tpy_add_handler(PyObject *module);
 PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import logging
 import sys
 from collections.abc import Iterator
@@ -63,6 +64,26 @@ def test_extra_becomes_properties(session: Sink, logger: logging.Logger) -> None
     logger.info("b")
     tachy.stop()
     assert [row["properties"] for row in session.rows("log")] == [{"player": "7", "map": "e1m1"}, {}]
+
+
+def test_what_filters_add_becomes_properties_and_what_formatters_leave_does_not(
+    session: Sink, logger: logging.Logger
+) -> None:
+    def name_player(record: logging.LogRecord) -> bool:
+        record.player = 7
+        return True
+
+    console = logging.StreamHandler(io.StringIO())
+    console.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger.addFilter(name_player)
+    logger.info("one of %d", 2)
+    logger.removeFilter(name_player)
+    logger.handlers.insert(0, console)
+    logger.info("two of %d", 2)
+    logger.removeHandler(console)
+    tachy.stop()
+    rows = session.rows("log")
+    assert [(row["msg"], row["properties"]) for row in rows] == [("one of 2", {"player": "7"}), ("two of 2", {})]
 
 
 def test_properties_beyond_the_recorders_room_stay_in_the_text(sink: Sink) -> None:
