@@ -26,22 +26,26 @@ typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
   size_t property_count; int level; uint32_t span_ring_bytes; uint32_t metric_ring_bytes; uint32_t log_ring_bytes;
   uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
-  uint64_t spool_bytes; ...;
+  uint64_t spool_bytes; const char *destination; ...;
 } tachy_config;
 typedef struct tachy_stats {
   uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t kept[4];
   uint64_t batches;
   uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
-  uint64_t spool_bytes; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
+  uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
   uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
   uint64_t async_untracked;
   uint64_t refused; uint64_t frequency; const char *clock; ...;
 } tachy_stats;
+typedef struct tachy_recovery {
+  uint64_t sessions; uint64_t crashed; uint64_t batches; uint64_t events[4]; uint64_t busy; uint64_t unreadable;
+} tachy_recovery;
 typedef struct tachy_batch tachy_batch;
 int tachy_start(const tachy_config *config);
 void tachy_stop(uint32_t timeout_ms);
 int tachy_flush(uint32_t timeout_ms);
 void tachy_get_stats(tachy_stats *stats);
+int tachy_recover(const char *folder, tachy_recovery *found);
 void tachy_set_process_property(const char *key, const char *value);
 void tachy_set_thread_name(const char *name);
 void tachy_set_level(int level);

@@ -250,6 +250,7 @@ void tachy_http_sender::pause(uint64_t at_least_ms) {
 
 void tachy_http_sender::run() {
   int ended = 0;
+  tachy_recover(nullptr, nullptr);  // what earlier processes with this destination left
   while (!is(stopping)) {
     tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);
     if (!batch) {
@@ -270,11 +271,16 @@ void tachy_http_sender::run() {
   }
 }
 
+const char *tachy_http_url(const tachy_http_config *config) {
+  const char *url = config ? config->url : nullptr;
+  if (!url) url = getenv("TACHY_URL");
+  return url ? url : TACHY_DEFAULT_URL;
+}
+
 tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **out) {
   *out = nullptr;
   const tachy_http_config given = config ? *config : tachy_http_config{};
-  const char *url = given.url ? given.url : getenv("TACHY_URL");
-  if (!url) url = TACHY_DEFAULT_URL;
+  const char *const url = tachy_http_url(&given);
   if (!http_url(url)) return TACHY_ERROR_ARGUMENT;
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return TACHY_ERROR_SYSTEM;
 

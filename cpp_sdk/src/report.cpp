@@ -45,6 +45,7 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "collector_ns", stats.collector_ns);
   write_number(file, "outbox_bytes", stats.outbox_bytes);
   write_number(file, "spool_bytes", stats.spool_bytes);
+  write_number(file, "survives", stats.survives);
   write_number(file, "unprotected", stats.unprotected);
   write_number(file, "recovered_batches", stats.recovered_batches);
   write_number(file, "recovered_lost", stats.recovered_lost);

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tachy.client import Connection, Stream
+    from tachy.recovery import Recovery
 
 FORMATS = ("table", "csv", "json", "arrow")
 TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
@@ -76,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
     mark.add_argument("reason", metavar="REASON", help="why, in a few words")
     _url(mark)
     _uri(mark)
+
+    recover = commands.add_parser("recover", help="send what killed programs left in their session folder")
+    recover.add_argument("folder", metavar="DIR", help="the session folder (TACHY_SESSION_FOLDER, /dev/shm/tachy-UID)")
+    recover.add_argument(
+        "--timeout", type=_whole, default=60, metavar="N", help="give up after N seconds; the rest stays there (60)"
+    )
+    _url(recover)
 
     processes = commands.add_parser("processes", help="list the latest processes")
     processes.add_argument("--limit", type=_whole, default=20, metavar="N", help="at most N (20)")
@@ -311,6 +319,16 @@ def _mark(args: argparse.Namespace) -> int:
     return 0
 
 
+def _recover(args: argparse.Namespace) -> int:
+    from tachy.recovery import recover
+
+    def work() -> Recovery:
+        return recover(args.folder, resolve("url", args.url), args.timeout)
+
+    print(progress.run(work, progress.Progress("recover")))
+    return 0
+
+
 def _processes(args: argparse.Namespace) -> int:
     def work() -> pa.Table:
         with _connect(args) as lake:
@@ -321,7 +339,14 @@ def _processes(args: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"query": _query, "trace": _trace, "control": _control, "mark": _mark, "processes": _processes}
+_COMMANDS = {
+    "query": _query,
+    "trace": _trace,
+    "control": _control,
+    "mark": _mark,
+    "recover": _recover,
+    "processes": _processes,
+}
 
 
 if __name__ == "__main__":

@@ -102,6 +102,11 @@ class Sender:
         self._stopping = True
         self._hurry.set()
 
+    def wait(self, timeout: float) -> bool:
+        """Until there is nothing left to send and nobody records; False when that took too long."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
     def close(self, timeout: float = 1.0) -> bool:
         """Ends the thread. Call it after the recorder's stop. False when it hangs in the network still."""
         self._thread.join(timeout)
@@ -122,6 +127,7 @@ class Sender:
         own_threads.add(threading.get_ident())
         ended = ffi.new("int *")
         try:
+            lib.tachy_recover(ffi.NULL, ffi.NULL)  # what earlier processes with this server left
             while True:
                 batch = lib.tachy_batch_take(TAKE_MS, ended)
                 if batch == ffi.NULL:

@@ -151,6 +151,7 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
     config = ffi.new("tachy_config *")
     for name in _NATIVE:
         setattr(config, name, values[name])
+    config.destination = text(values["url"])
     if values["session_folder"]:
         config.session_folder = text(values["session_folder"])
     config.exe = text(_program())

@@ -17,10 +17,11 @@ class Stats:
 
     recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox or
     spool, or refused by the server. sent, of these: acknowledged by the server. kept, of these: left in the session
-    folder for the next start. outbox_bytes and spool_bytes: memory and storage of what waits now. unprotected: batches
-    that got no file. recovered_batches and recovered_lost: batches of processes that died before, which this one sent,
-    or which were lost in whole or in part. refused: times that a span's name or a set of properties found no room.
-    Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
+    folder for the next start. outbox_bytes and spool_bytes: memory and storage of what waits now. survives: 1 while
+    what is recorded outlives the process, should it be killed. unprotected: batches that got no file.
+    recovered_batches and recovered_lost: batches of processes that died before, which this one sent, or which were
+    lost in whole or in part. refused: times that a span's name or a set of properties found no room. Sizes are bytes,
+    collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
@@ -35,6 +36,7 @@ class Stats:
     collector_ns: int
     outbox_bytes: int
     spool_bytes: int
+    survives: int
     unprotected: int
     recovered_batches: int
     recovered_lost: int
@@ -62,7 +64,7 @@ def stats() -> Stats:
         return {"log": values[1], "metric": values[2], "span": values[3]}
 
     numbers = (
-        "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes spool_bytes unprotected "
+        "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes spool_bytes survives unprotected "
         "recovered_batches recovered_lost threads sites "
         "clock_backwards too_deep mismatched async_untracked refused frequency"
     )

@@ -42,6 +42,10 @@ typedef struct tachy_http_stats {
 
 typedef struct tachy_http_sender tachy_http_sender;
 
+/* Where a sender of this configuration sends: for tachy_config.destination, so that programs that send there send what
+ * killed ones have left. As long-lived as config->url and the environment. */
+const char *tachy_http_url(const tachy_http_config *config);
+
 /* Starts the thread; one sender per process at a time, after tachy_start. The process gets the property "pid".
  * TACHY_ERROR_ARGUMENT: not an http or https URL. */
 tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);

@@ -58,6 +58,7 @@ class Session {
 
   explicit Session(Options options) : stop_timeout_(options.stop_timeout) {
     if (!options.config.sdk) options.config.sdk = "cpp " TACHY_VERSION;
+    if (!options.config.destination) options.config.destination = tachy_http_url(&options.http);
     status_ = tachy_start(&options.config);
     if (status_ != TACHY_OK) return;
     status_ = tachy_http_sender_start(&options.http, &sender_);
