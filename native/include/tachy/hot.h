@@ -71,7 +71,8 @@ typedef struct tachy_thread {
   tachy_ring metric;
   tachy_ring log;
   uint64_t frame_ticks; /* of the thread's last frame mark, or 0 */
-  uint64_t zeros[5];
+  uint64_t room;        /* entries of the stack that have memory; at most TACHY_DEPTH_MAX */
+  uint64_t zeros[4];
   tachy_open_span stack[TACHY_DEPTH_MAX];
 } tachy_thread;
 
@@ -143,7 +144,7 @@ TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
   if (TACHY_UNLIKELY(id <= 0)) return id == 0 ? tachy_span_begin_first_(site) : 0;
   tachy_thread *const thread = tachy_this_thread_;
   const uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth >= TACHY_DEPTH_MAX)) return tachy_span_begin_slow_(id);
+  if (TACHY_UNLIKELY(depth >= thread->room)) return tachy_span_begin_slow_(id);
   tachy_span_open_(thread, depth, id, tachy_ticks());
   return depth + 1u;
 }

@@ -74,6 +74,8 @@ uint64_t tachy_os_folder_free(const char *path);
 #define TACHY_OS_MAP_STEP 65536u
 void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size);
 void tachy_os_unmap(void *memory, size_t size);
+/* Puts zeroed memory of the process's own in the place of whole pages of such a mapping. 0: could not. */
+int tachy_os_map_over(void *memory, size_t size);
 
 /* Once per process: what runs when the program ends by exit() or by returning from main. */
 void tachy_os_on_exit(void (*function)(void));

@@ -166,7 +166,7 @@ tachy_slot *tachy_session_file_slot(uint64_t size) {
   const uint64_t index = TACHY_LOAD(&head->slot_count);
   const uint64_t whole = (size + TACHY_OS_MAP_STEP - 1) / TACHY_OS_MAP_STEP * TACHY_OS_MAP_STEP;
   if (index == TACHY_SESSION_SLOTS || !tachy_os_file_resize(&file, end + whole)) return NULL;
-  if (!tachy_os_file_back(&file, end, sizeof(tachy_slot))) return NULL;
+  if (!tachy_os_file_back(&file, end, TACHY_STACK_STEP)) return NULL;
   tachy_slot *const slot = (tachy_slot *)tachy_os_file_map(&file, end, size);
   if (!slot) return NULL;
   tachy_session_slot *const table = (tachy_session_slot *)(void *)((uint8_t *)head + TACHY_SESSION_TABLE);

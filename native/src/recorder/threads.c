@@ -40,12 +40,26 @@ static tachy_slot *make_slot(void) {
   if (!slot) slot = tachy_os_map(size);
   if (!slot) return NULL;
   slot->size = size;
+  slot->thread.room = (TACHY_STACK_STEP - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     slot->back[cls].offset = offsets[cls];
     slot->back[cls].size = ring_sizes[cls];
     slot->back[cls].lost_depth = TACHY_NO_DEPTH;
   }
   return slot;
+}
+
+int tachy_slot_deepen(tachy_slot *slot) {
+  tachy_thread *const thread = &slot->thread;
+  if (thread->room >= TACHY_DEPTH_MAX) return 0;
+  void *const memory = thread->stack + thread->room;
+  uint64_t room = thread->room + TACHY_STACK_STEP / sizeof(tachy_open_span);
+  if (room > TACHY_DEPTH_MAX) room = TACHY_DEPTH_MAX;
+  const uint64_t size = (room - thread->room) * sizeof(tachy_open_span);
+  /* where the file has no room the stack goes on in memory of its own, and only that part dies with the process */
+  if (!tachy_session_file_back(slot, memory, size) && !tachy_os_map_over(memory, to_pages(size))) return 0;
+  thread->room = room;
+  return 1;
 }
 
 static int fits(const tachy_slot *slot) {

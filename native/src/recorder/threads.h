@@ -30,7 +30,8 @@ typedef struct tachy_ring_front {
   uint64_t emitted; /* events lost that blocks have been told of */
 } tachy_ring_front;
 
-/* The stack comes last: a thread that is not deep touches one page. */
+/* The stack comes last, and gets its memory step by step: a thread that is not deep takes one page. */
+#define TACHY_STACK_STEP 4096u
 typedef struct tachy_slot {
   tachy_ring_back back[TACHY_CLASSES];
   uint64_t async_count; /* thread */
@@ -77,6 +78,9 @@ static inline tachy_slot *tachy_slot_here(void) {
 
 /* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */
 tachy_slot *tachy_slot_attach(void);
+
+/* More room on the calling thread's stack. 0: it has all that there can be. */
+int tachy_slot_deepen(tachy_slot *slot);
 
 /* For the collector. The list only grows. */
 tachy_slot *tachy_slots_first(void);

@@ -99,4 +99,10 @@ void tachy_os_unmap(void *memory, size_t size) {
   (void)size;
 }
 
+int tachy_os_map_over(void *memory, size_t size) {
+  (void)memory;
+  (void)size;
+  return 0;
+}
+
 void tachy_os_on_exit(void (*function)(void)) { (void)function; }

@@ -153,4 +153,9 @@ void tachy_os_unmap(void *memory, size_t size) {
   if (memory) munmap(memory, size);
 }
 
+int tachy_os_map_over(void *memory, size_t size) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+  return mmap(memory, size, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+}
+
 void tachy_os_on_exit(void (*function)(void)) { atexit(function); }
