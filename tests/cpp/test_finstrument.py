@@ -196,7 +196,12 @@ def test_a_preloaded_library_traces_an_instrumented_program(tmp_path: Path) -> N
     assert len(sink.rows("span")) == calls_of(printed)
 
 
-def test_a_killed_server_does_not_hold_the_program(tmp_path: Path) -> None:
-    env = {"TACHY_URL": "http://127.0.0.1:1", "TACHY_STOP_TIMEOUT_MS": "200"}
+def test_a_killed_server_does_not_hold_the_program(session_folder: Path) -> None:
+    env = {
+        "TACHY_URL": "http://127.0.0.1:1",
+        "TACHY_STOP_TIMEOUT_MS": "200",
+        "TACHY_SESSION_FOLDER": str(session_folder),
+    }
     done = subprocess.run([programs() / "calls_c"], env=env, timeout=20, capture_output=True, check=False)
     assert done.returncode == 0
+    assert list(session_folder.glob("*.batch"))  # kept for the next start

@@ -177,7 +177,7 @@ def test_what_waits_is_compressed_and_kept_when_the_program_ends(tmp_path: Path,
     with Sink(lambda number: Answer(503, body="away")) as sink:
         report, _ = exercise(sink.url, tmp_path, 2000, 5, 100000)
     assert report["kept"] == report["recorded"]
-    heads = [reader.check_batch(file.read_bytes()) for file in sorted(session_folder.iterdir())]
+    heads = [reader.check_batch(file.read_bytes()) for file in sorted(session_folder.glob("*.batch"))]
     assert heads[-1].description["state"] == "exited"
     events = Counter[int]()
     for head in heads:

@@ -112,7 +112,7 @@ def test_a_passing_state_of_the_way_or_the_server_costs_nothing(status: int, ses
         tachy.stop()
         assert sink.events() == {"metric": 1}
         assert [seen for _, _, seen in sink.requests][:2] == [status, 200]
-    assert list(session_folder.iterdir()) == []
+    assert list(session_folder.glob("*.batch")) == []
 
 
 @pytest.mark.parametrize("status", [400, 411, 413, 415, 422])
@@ -129,7 +129,7 @@ def test_refused_batches_are_dropped_and_counted_with_one_warning(
         # the metrics, and the recorder's own that tell of the loss
         assert 3 < stats.recorded["metric"] == stats.dropped["metric"] <= 3 + 4
         assert stats.sent["metric"] == 0
-        assert list(session_folder.iterdir()) == []
+        assert list(session_folder.glob("*.batch")) == []
     said = [record.getMessage() for record in caplog.records if record.name == "tachy"]
     assert len(said) == 1
     assert f"{status}: this is no batch" in said[0]
@@ -209,7 +209,7 @@ def test_what_waits_is_compressed_within_its_bounds_and_kept(session_folder: Pat
         tachy.stop(0.1)
     stats = tachy.stats()
     assert stats.kept["metric"] == stats.recorded["metric"] == 100_000
-    heads = [reader.check_batch(file.read_bytes()) for file in session_folder.iterdir()]
+    heads = [reader.check_batch(file.read_bytes()) for file in session_folder.glob("*.batch")]
     assert sum(block.events for head in heads for _, _, block in head.blocks) == 100_000
 
 
@@ -247,7 +247,7 @@ def test_whatever_an_outage_is_made_of_everything_arrives_once(session_folder: P
             tachy.stop()
         assert sink.events() == {"metric": 40_000}
         assert tachy.stats().sent["metric"] == tachy.stats().recorded["metric"] == 40_000
-    assert list(session_folder.iterdir()) == []
+    assert list(session_folder.glob("*.batch")) == []
 
 
 def test_sessions_one_after_the_other_have_their_own_counts(sink: Sink) -> None:

@@ -113,7 +113,7 @@ static void lose_blocks(tachy_block *blocks) {
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
   if (batch) {
-    if (batch->path) tachy_spool_write(batch);
+    if (batch->path) tachy_spool_write(batch); /* outside the lock: nobody knows the batch yet */
     return batch;
   }
   tachy_os_lock(&mutex);
@@ -175,8 +175,7 @@ static void keep(tachy_batch *batch) {
   tachy_queue_remove(&queue, batch);
 }
 
-uint64_t tachy_outbox_close(void) {
-  uint64_t files = 0;
+void tachy_outbox_close(void) {
   tachy_os_lock(&mutex);
   closed = 2;
   period++;
@@ -184,7 +183,6 @@ uint64_t tachy_outbox_close(void) {
   for (tachy_batch *batch = queue.lines[TACHY_OURS].first; batch;) {
     tachy_batch *const next = batch->next;
     if (!batch->taken && !batch->file_size) tachy_spool_renew(batch); /* the last chance */
-    if (batch->path && (batch->taken || batch->file_size)) files++;
     if (!batch->taken) keep(batch);
     batch = next;
   }
@@ -195,7 +193,6 @@ uint64_t tachy_outbox_close(void) {
   }
   tachy_os_wake_all(&changed);
   unlock();
-  return files;
 }
 
 void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {

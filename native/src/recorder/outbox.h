@@ -35,8 +35,8 @@ uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
 /* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Adopted
- * batches are left to a later start. Returns how many files of the session there are still, at most. */
-uint64_t tachy_outbox_close(void);
+ * batches are left to a later start. */
+void tachy_outbox_close(void);
 
 /* The file of a batch of a dead process, to be sent before what waits already, in turns with ours. Also when no session
  * runs. It counts in no process's events, only in recovered_batches. Without memory the file stays for a later start,

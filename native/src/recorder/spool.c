@@ -20,11 +20,11 @@ static char *join(const char *front, const char *back) {
   return text;
 }
 
-char *tachy_spool_path(const char *folder, const uint8_t process_id[16], uint64_t ordinal) {
+char *tachy_spool_path(const char *folder, const uint8_t id[16], uint64_t ordinal) {
   static const char digits[] = "0123456789abcdef";
   char name[1 + UUID_SIZE + 1 + ORDINAL_SIZE + sizeof ".batch"];
   name[0] = '/';
-  tachy_uuid_print(process_id, name + 1);
+  tachy_uuid_print(id, name + 1);
   char *at = name + 1 + UUID_SIZE;
   *at++ = '.';
   for (unsigned i = 0; i < ORDINAL_SIZE; i++) *at++ = digits[ordinal >> (60 - 4 * i) & 15];

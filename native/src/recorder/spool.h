@@ -5,8 +5,8 @@
 
 #include "batch.h"
 
-/* FOLDER/<process uuid>.<ordinal as 16 hex digits>.batch, allocated; NULL: no memory. */
-char *tachy_spool_path(const char *folder, const uint8_t process_id[16], uint64_t ordinal);
+/* FOLDER/<session file's uuid>.<ordinal as 16 hex digits>.batch, allocated; NULL: no memory. */
+char *tachy_spool_path(const char *folder, const uint8_t id[16], uint64_t ordinal);
 /* The first form of a batch that has a path. A kill may leave a part of it: whoever reads it must know that the write
  * returned. 0: there is no file. */
 int tachy_spool_write(tachy_batch *batch);
