@@ -129,7 +129,9 @@ def check(death: Death) -> Session | None:
 
 def _check_thread(session: Session, name: str, truth: Truth) -> None:
     def rows(cls: int) -> list[dict]:  # type: ignore[type-arg]
-        return [row for block in session.of(cls) for row in block.rows if block.head.threads[row["thread"]].name == name]
+        return [
+            row for block in session.of(cls) for row in block.rows if block.head.threads[row["thread"]].name == name
+        ]
 
     metrics = [row["value"] for row in rows(METRIC)]
     assert metrics == list(range(len(metrics)))
@@ -150,8 +152,17 @@ def _check_thread(session: Session, name: str, truth: Truth) -> None:
     # one may be just beginning, or have ended without having said so
     begins = len(spans) + len(still_open)
     assert truth.depth - 1 <= len(still_open) <= truth.depth, (still_open, truth, begins)
-    ids = sorted(row["id"] for row in [*spans, *(row for row in (blocks[-1].still_open if blocks else [])
-                                                 if blocks[-1].head.threads[row["thread"]].name == name)])
+    ids = sorted(
+        row["id"]
+        for row in [
+            *spans,
+            *(
+                row
+                for row in (blocks[-1].still_open if blocks else [])
+                if blocks[-1].head.threads[row["thread"]].name == name
+            ),
+        ]
+    )
     assert ids == list(range(1, len(ids) + 1))
 
 
@@ -230,7 +241,9 @@ def test_a_living_process_is_left_alone(tmp_path: Path) -> None:
         assert (found["sessions"], found["busy"]) == (0, 1)
     finally:
         assert process.wait(timeout=60) == 0
-    death = Death(sessions, [Truth(*row[:9]) for row in TRUTH.iter_unpack((tmp_path / "truth").read_bytes())], [captured])
+    death = Death(
+        sessions, [Truth(*row[:9]) for row in TRUTH.iter_unpack((tmp_path / "truth").read_bytes())], [captured]
+    )
     check(death)
 
 
