@@ -1,6 +1,4 @@
 /* Scenarios: sites are switched by level, interned, and outlive the module that held them. */
-#include <dlfcn.h>
-
 #include "harness.h"
 
 static void levels(void) {
@@ -51,18 +49,13 @@ static void unloaded(void) {
   CHECK(plugin_path != NULL);
   begin_session(NULL);
   for (int i = 0; i < 5; i++) {
-    void *const library = dlopen(plugin_path, RTLD_NOW);
-    if (!library) fprintf(stderr, "%s\n", dlerror());
-    CHECK(library != NULL);
     void (*record)(int);
-    *(void **)&record = dlsym(library, "plugin_record");
-    CHECK(record != NULL);
+    void *const library = open_plugin(&record);
     record(10);
     tachy_set_level(TACHY_LEVEL_WARN);
     record(10);
     tachy_set_level(TACHY_LEVEL_TRACE);
-    dlclose(library);
-    CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+    close_plugin(library);
     tachy_set_level(TACHY_LEVEL_ERROR); /* must not write where the sites were */
     tachy_set_level(TACHY_LEVEL_TRACE);
   }

@@ -103,11 +103,9 @@ void tachy_clock_refine(tachy_clock_pair now) {
 uint64_t tachy_clock_step(void) { return step; }
 
 const char *tachy_clock_name(void) {
-#if defined(TACHY_CLOCK_OS)
-  return "os";
-#elif defined(__x86_64__)
+#if defined(TACHY_CLOCK_TSC)
   return "tsc";
-#elif defined(__aarch64__)
+#elif defined(TACHY_CLOCK_CNTVCT)
   return "cntvct";
 #else
   return "os";

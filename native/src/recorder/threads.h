@@ -39,7 +39,8 @@ typedef struct tachy_slot {
   uint64_t mismatched;
   uint64_t backwards;
   uint64_t os_id;                   /* set before the slot is LIVE */
-  char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock */
+  char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock, like the next */
+  uint32_t named;                   /* by tachy_set_thread_name: the system's name will not replace it */
   uint64_t size;                    /* of the mapping */
   struct tachy_slot *next;
   uint32_t state;
@@ -71,7 +72,7 @@ static inline uint8_t *tachy_slot_memory(tachy_slot *slot, tachy_class cls) {
 
 /* The calling thread's slot, or NULL when it has none. */
 static inline tachy_slot *tachy_slot_here(void) {
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   return thread == &tachy_no_thread_ ? NULL : tachy_slot_of(thread);
 }
 
