@@ -99,7 +99,7 @@ int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes,
 }
 
 static int write_zeros(tachy_os_file *file, uint64_t begin, uint64_t end) {
-  static const unsigned char zeros[65536];
+  static const unsigned char zeros[65536] = {0};
   while (begin < end) {
     const size_t size = end - begin < sizeof zeros ? (size_t)(end - begin) : sizeof zeros;
     if (!tachy_os_file_write(file, begin, zeros, size)) return 0;

@@ -16,6 +16,10 @@
 #include <winioctl.h>
 /* clang-format on */
 
+#if defined(_MSC_VER)
+#pragma comment(lib, "advapi32.lib") /* users, the registry, randomness */
+#endif
+
 #define TACHY_OS_PATH_MAX 1024
 
 /* 0: not UTF-8, or more than fits. */
