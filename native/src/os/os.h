@@ -1,6 +1,6 @@
 /* The seam to the operating system: the only functions through which the recorder reaches it. One folder per system
- * implements them: posix/, win32/, and null/ for anything else, where no session can start. Nothing here is called on the hot
- * path; a slow path may map, prefault and name a thread. */
+ * implements them: posix/, win32/, and null/ for anything else, where no session can start. Nothing here is called on
+ * the hot path; a slow path may map, prefault and name a thread. */
 #ifndef TACHY_SRC_OS_OS_H
 #define TACHY_SRC_OS_OS_H
 
@@ -67,6 +67,7 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size);
 /* All of it or 0. */
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);
+/* On Windows a file that is mapped goes when this process ends. */
 int tachy_os_file_remove(const char *path);
 /* Replaces what is there. */
 int tachy_os_file_rename(const char *from, const char *to);

@@ -27,15 +27,20 @@ uint64_t tachy_gcd(uint64_t a, uint64_t b) {
   return a;
 }
 
-/* Ticks and the monotonic clock at one moment. */
+/* Ticks and the monotonic clock at one moment: one at which it has just moved, since Windows' moves by 100 ns. */
 static uint64_t read_pair(uint64_t *monotonic) {
   uint64_t best = UINT64_MAX;
   uint64_t ticks = 0;
+  int best_moved = 0;
+  uint64_t last = tachy_os_monotonic();
   for (unsigned i = 0; i < READINGS; i++) {
     const uint64_t before = tachy_ticks();
     const uint64_t now = tachy_os_monotonic();
     const uint64_t width = tachy_ticks() - before;
-    if (width >= best) continue;
+    const int moved = now != last;
+    last = now;
+    if (moved < best_moved || (moved == best_moved && width >= best)) continue;
+    best_moved = moved;
     best = width;
     ticks = before + width / 2;
     *monotonic = now;

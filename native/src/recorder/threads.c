@@ -23,9 +23,7 @@ static uint64_t ring_sizes[TACHY_CLASSES];
 void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
 void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
 
-/* What a thread arms itself with is its tachy_thread, or NULL when it has none: on Windows that is also how it is
- * found.
- */
+/* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
 #if defined(_WIN32)
 uint32_t tachy_thread_place_;
 
@@ -109,7 +107,8 @@ tachy_slot *tachy_slot_attach(void) {
 
 /* The thread's end. What it left open ends now. Its thread-local variables may be gone already. */
 static void leave(void *value) {
-  tachy_slot *const slot = tachy_slot_of(value);
+  tachy_thread *const thread = value;
+  tachy_slot *const slot = tachy_slot_of(thread);
   if (TACHY_LOAD(&tachy_running)) tachy_spans_unwind(slot, 0);
   char name[TACHY_THREAD_NAME_MAX] = {0};
   tachy_os_thread_name(name, sizeof name);

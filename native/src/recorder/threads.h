@@ -39,12 +39,12 @@ typedef struct tachy_slot {
   uint64_t mismatched;
   uint64_t backwards;
   uint64_t os_id;                   /* set before the slot is LIVE */
-  char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock, like the next */
-  uint32_t named;                   /* by tachy_set_thread_name: the system's name will not replace it */
+  char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock */
   uint64_t size;                    /* of the mapping */
   struct tachy_slot *next;
   uint32_t state;
   uint32_t in_file;
+  uint32_t named; /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   _Alignas(128) uint64_t tail[TACHY_CLASSES]; /* collector -> thread */
   tachy_ring_front front[TACHY_CLASSES];
   struct tachy_stream *streams[TACHY_CLASSES]; /* of the running session */

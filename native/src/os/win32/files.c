@@ -128,10 +128,16 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
   return 1;
 }
 
-/* Not while it is mapped. */
+/* A file that somebody maps cannot go yet: then this process keeps it open, for the system to remove when it closes the
+ * files of the process, which is after it has ended the mappings. */
 int tachy_os_file_remove(const char *path) {
   wchar_t wide[TACHY_OS_PATH_MAX];
-  return tachy_os_to_wide(path, wide, TACHY_OS_PATH_MAX) && DeleteFileW(wide);
+  if (!tachy_os_to_wide(path, wide, TACHY_OS_PATH_MAX)) return 0;
+  if (DeleteFileW(wide)) return 1;
+  const DWORD error = GetLastError();
+  if (error != ERROR_ACCESS_DENIED && error != ERROR_USER_MAPPED_FILE) return 0;
+  const DWORD how = FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_DELETE_ON_CLOSE;
+  return CreateFileW(wide, DELETE, SHARED, NULL, OPEN_EXISTING, how, NULL) != INVALID_HANDLE_VALUE;
 }
 
 int tachy_os_file_rename(const char *from, const char *to) {
