@@ -17,8 +17,8 @@ from tools.amalgamate import write_amalgamation
 
 NATIVE = ROOT / "native"
 SCENARIOS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name != "forks"]  # Windows has no fork()
-# Windows' clock moves by 100 ns. On a busy machine the first 3 ms may tell the rate to some ppm only, and then blocks of
-# the first second may differ by 2 µs about when a span began.
+# Windows' clock moves by 100 ns. On a busy machine the first 3 ms may tell the rate to some ppm only, and then blocks
+# of the first second may differ by 2 µs about when a span began.
 APART = 3000
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 LANGUAGES = {

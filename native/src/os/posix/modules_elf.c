@@ -1,4 +1,5 @@
 /* The loaded modules where they are ELF, walked under the loader's own lock. */
+#if !defined(__APPLE__)
 #include <link.h>
 #include <stdlib.h>
 
@@ -66,3 +67,4 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   tachy_os_release(w.ranges);
   return w.called;
 }
+#endif
