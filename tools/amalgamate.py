@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
-SYSTEMS = ("posix", "null")
+SYSTEMS = ("posix", "win32", "null")
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_]\w*|->|\s+|.', re.DOTALL)
 QUOTED = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
 PUBLIC = re.compile(r"^#include <(tachy/\w+\.h)>\n", re.MULTILINE)
@@ -124,10 +124,10 @@ class Amalgamation:
 
 
 def make_header() -> str:
-    """format.h, tachy.h and hot.h in one."""
+    """format.h, tachy.h, compiler.h and hot.h in one."""
     folder = NATIVE / "include" / "tachy"
     text = (folder / "tachy.h").read_text()
-    for name in ("format.h", "hot.h"):
+    for name in ("format.h", "hot.h", "compiler.h"):
         part = (folder / name).read_text().replace('#include "tachy.h"\n', "")
         text = text.replace(f'#include "{name}"\n', part)
     return text

@@ -39,6 +39,9 @@ case ${1:-demo} in
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h
     want qemu-user command -v qemu-aarch64
+    want g++-mingw-w64-x86-64 command -v x86_64-w64-mingw32-g++
+    want wine64 test -e /usr/lib/wine/wine64
+    want wine command -v wine
     ;;
   doom)
     want chromium command -v chromium

@@ -47,7 +47,7 @@ PyObject *tpy_async_end(PyObject *module, PyObject *handle) {
   tpy_async *const self = (tpy_async *)handle;
   if (self->open) {
     self->open = 0;
-    if (tachy_this_thread_ == &tachy_no_thread_) tpy_attach_thread();
+    if (tachy_here_() == &tachy_no_thread_) tpy_attach_thread();
     tachy_async_end(&self->span);
   }
   Py_RETURN_NONE;

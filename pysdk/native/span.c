@@ -16,7 +16,7 @@ static tachy_scope begin(tachy_site *site) {
   if (TACHY_UNLIKELY(scope == 0 || scope == TACHY_DEPTH_MAX)) {
     if (scope != 0) {
       unstacked = 0;
-    } else if (tachy_this_thread_ != &tachy_no_thread_ && tachy_this_thread_->depth == TACHY_DEPTH_MAX) {
+    } else if (tachy_here_() != &tachy_no_thread_ && tachy_here_()->depth == TACHY_DEPTH_MAX) {
       unstacked++;
     }
   }
@@ -25,7 +25,7 @@ static tachy_scope begin(tachy_site *site) {
 
 /* The innermost open span of this site, when it is not the last one that was opened. */
 static Py_NO_INLINE void end_below(const tachy_site *site, uint32_t id) {
-  const tachy_thread *const thread = tachy_this_thread_;
+  const tachy_thread *const thread = tachy_here_();
   if (thread == &tachy_no_thread_ || site->id == 0) return;
   uint32_t depth = thread->depth;
   if (depth > TACHY_DEPTH_MAX) return;
@@ -44,7 +44,7 @@ static Py_NO_INLINE void end_below(const tachy_site *site, uint32_t id) {
 static void end_innermost(const tachy_site *site) {
   const int32_t number = TACHY_LOAD(&site->id);
   const uint32_t id = number < 0 ? 0u - (uint32_t)number : (uint32_t)number; /* switched off: its negative */
-  const tachy_thread *const thread = tachy_this_thread_;
+  const tachy_thread *const thread = tachy_here_();
   const uint32_t top = thread->depth - 1u;
   if (TACHY_LIKELY(top < TACHY_DEPTH_MAX - 1u && thread->stack[top].site == id)) {
     tachy_span_end(top + 1u);
@@ -69,7 +69,7 @@ PyObject *tpy_end(PyObject *module, PyObject *scope) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "end() wants what begin() returned");
     return NULL;
   }
-  if (TACHY_LIKELY(tachy_this_thread_ != &tachy_no_thread_)) tachy_span_end((tachy_scope)value);
+  if (TACHY_LIKELY(tachy_here_() != &tachy_no_thread_)) tachy_span_end((tachy_scope)value);
   Py_RETURN_NONE;
 }
 

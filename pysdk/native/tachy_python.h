@@ -55,7 +55,7 @@ void tpy_attach_thread(void);
 /* Whether the site is on; makes sure that the thread has its name. */
 static inline int tpy_ready(tachy_site *site) {
   if (tachy_site_on_(site) <= 0) return 0;
-  if (TACHY_UNLIKELY(tachy_this_thread_ == &tachy_no_thread_)) tpy_attach_thread();
+  if (TACHY_UNLIKELY(tachy_here_() == &tachy_no_thread_)) tpy_attach_thread();
   return 1;
 }
 

@@ -66,8 +66,11 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     return Rows(head, ended, asyncs, still_open, open_async)
 
 
-def read(path: Path, *, holes: bool = False) -> list[Session]:
-    """Every session in the file, each checked. `holes`: the outbox has dropped blocks."""
+def read(path: Path, *, holes: bool = False, apart: int = 2) -> list[Session]:
+    """Every session in the file, each checked.
+
+    `holes`: the outbox has dropped blocks. `apart`: how many ns two blocks' clocks may differ; 2 by their rounding.
+    """
     data = memoryview(path.read_bytes())
     sessions: dict[uuid.UUID, Session] = {}
     at = 0
@@ -81,12 +84,12 @@ def read(path: Path, *, holes: bool = False) -> list[Session]:
             session.blocks.append(_decode(head, data[at + offset : at + offset + length]))
         at += size
     for session in sessions.values():
-        check(session, holes=holes)
+        check(session, holes=holes, apart=apart)
     return list(sessions.values())
 
 
-def check(session: Session, *, holes: bool) -> None:
-    """The promises of docs/format.md about a process's blocks. `holes`: the outbox has dropped some."""
+def check(session: Session, *, holes: bool, apart: int = 2) -> None:
+    """The promises of docs/format.md about a process's blocks. `holes`, `apart`: as read() has them."""
     assert len(set(session.batch_ids)) == len(session.batch_ids)
     for cls in (LOG, METRIC, SPAN):
         blocks = session.of(cls)
@@ -100,7 +103,7 @@ def check(session: Session, *, holes: bool) -> None:
         _check_streams(blocks)
         for block in blocks:
             _check_counts(block)
-    _check_spans(session.of(SPAN))
+    _check_spans(session.of(SPAN), apart)
 
 
 def _check_streams(blocks: list[Rows]) -> None:
@@ -147,7 +150,7 @@ def _ns(value: Any) -> int:
     return int(value.value)
 
 
-def _check_spans(blocks: list[Rows]) -> None:
+def _check_spans(blocks: list[Rows], apart: int) -> None:
     """Ids are unique and agree across blocks, children lie within their parents, begins ascend with ids."""
     known: dict[tuple[int, int], tuple[int, str]] = {}  # (thread, id) -> begin, name
     ended: set[tuple[int, int]] = set()
@@ -171,11 +174,10 @@ def _check_spans(blocks: list[Rows]) -> None:
                 parents.append((key, (thread, row["parent"]), row["depth"]))
     for key, parent, _depth in parents:
         assert parent in known, (key, parent)
-        # two blocks' clocks may differ by their rounding
-        assert known[parent][0] <= known[key][0] + 2, (key, known[key], parent, known[parent])
+        assert known[parent][0] <= known[key][0] + apart, (key, known[key], parent, known[parent])
         assert parent[1] < key[1]
         if parent in ends:
-            assert ends[key] <= ends[parent] + 2
+            assert ends[key] <= ends[parent] + apart
     for thread in {key[0] for key in known}:
         begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
-        assert all(b - a >= -2 for a, b in itertools.pairwise(begins))
+        assert all(b - a >= -apart for a, b in itertools.pairwise(begins))

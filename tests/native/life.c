@@ -1,7 +1,9 @@
 /* Scenarios: starting, stopping, flushing, forking. */
-#include <sys/wait.h>
-
 #include "harness.h"
+
+#if !defined(_WIN32)
+#include <sys/wait.h>
+#endif
 
 static void record_some(int count) {
   TACHY_DEFINE_SPAN(site, "life", "span");
@@ -108,6 +110,7 @@ static void flushes(void) {
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 5 + 3 * 300);
 }
 
+#if !defined(_WIN32) /* has no fork() */
 static void *fork_bystander(void *argument) { return record_always(argument); }
 
 /* The child does not record until it starts a session of its own; the parent goes on. */
@@ -151,6 +154,7 @@ static void forks(void) {
   team_join(&t);
   end_session();
 }
+#endif
 
 static void names_and_properties(void) {
   const tachy_property properties[] = {{"build", "42"}, {"quote", "a \"b\" \\ \n \x01"}};
@@ -175,6 +179,8 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"open_over_sessions", open_over_sessions},
                                    {"restart_under_load", restart_under_load},
                                    {"flushes", flushes},
+#if !defined(_WIN32)
                                    {"forks", forks},
+#endif
                                    {"names_and_properties", names_and_properties},
                                    {NULL, NULL}};

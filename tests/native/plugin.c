@@ -1,7 +1,12 @@
 /* A library with sites of its own, for loading and unloading. */
 #include <tachy/tachy.h>
 
-__attribute__((visibility("default"))) void plugin_record(int count) {
+#if defined(_WIN32)
+__declspec(dllexport)
+#else
+__attribute__((visibility("default")))
+#endif
+    void plugin_record(int count) {
   TACHY_DEFINE_SPAN(span, "plugin", "plugin span");
   TACHY_DEFINE_LOG(note, "plugin", TACHY_LEVEL_INFO, "");
   for (int i = 0; i < count; i++) {

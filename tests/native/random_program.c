@@ -8,6 +8,8 @@
  *   M name value                   `value` counts up in the thread
  *   L number kind
  */
+#include <stdarg.h>
+
 #include "harness.h"
 
 enum { NAMES = 40, SPANS = 1 << 16, DEPTHS = 1024, ASYNCS = 16 };
@@ -55,9 +57,9 @@ static struct {
 } shared = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 typedef struct worker {
-  FILE *lines;
-  char *text;
+  char *lines; /* of the journal */
   size_t size;
+  size_t capacity;
   uint64_t random;
   uint64_t value;
   uint64_t begun;
@@ -66,9 +68,26 @@ typedef struct worker {
   uint64_t numbers[DEPTHS]; /* of the spans that are open */
 } worker;
 
+/* Adds a line to the thread's part of the journal. */
+static void note(worker *w, const char *format, ...) {
+  char line[128];
+  va_list arguments;
+  va_start(arguments, format);
+  const size_t size = (size_t)vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  CHECK(size < sizeof line);
+  if (w->size + size > w->capacity) {
+    w->capacity = 2 * w->capacity + sizeof line;
+    w->lines = realloc(w->lines, w->capacity);
+    CHECK(w->lines != NULL);
+  }
+  memcpy(w->lines + w->size, line, size);
+  w->size += size;
+}
+
 static void began(worker *w) {
   w->numbers[w->depth] = ++w->begun;
-  fprintf(w->lines, "S %u %llu\n", w->depth, (unsigned long long)(w->depth ? w->numbers[w->depth - 1] : 0));
+  note(w, "S %u %llu\n", w->depth, (unsigned long long)(w->depth ? w->numbers[w->depth - 1] : 0));
   w->depth++;
 }
 
@@ -90,8 +109,8 @@ static void end_spans(worker *w, uint32_t depth) {
 }
 
 static void note_async(worker *w, const char *what, const tachy_async *span, int name) {
-  fprintf(w->lines, "A %s %llu %d %llu %u\n", what, (unsigned long long)span->id, name,
-          (unsigned long long)span->parent, span->depth);
+  note(w, "A %s %llu %d %llu %u\n", what, (unsigned long long)span->id, name, (unsigned long long)span->parent,
+       span->depth);
 }
 
 static void do_async(worker *w, uint64_t r) {
@@ -122,8 +141,7 @@ static void do_metric(worker *w, uint64_t r) {
   } else {
     tachy_metric_float(&half, sets[r / 2 % 4], (double)value);
   }
-  fprintf(w->lines, "M %s %llu %llu\n", r % 2 ? "whole" : "real", (unsigned long long)value,
-          (unsigned long long)(r / 2 % 4));
+  note(w, "M %s %llu %llu\n", r % 2 ? "whole" : "real", (unsigned long long)value, (unsigned long long)(r / 2 % 4));
 }
 
 static void do_log(worker *w, uint64_t r) {
@@ -146,13 +164,12 @@ static void do_log(worker *w, uint64_t r) {
     const uint32_t types = TACHY_ARG_U64 | TACHY_ARG_TEXT << 4 | TACHY_ARG_F64 << 8;
     tachy_log_args(&format, 0, types, words, sizes);
   }
-  fprintf(w->lines, "L %llu %s\n", (unsigned long long)value, r % 2 ? "text" : r % 4 ? "orc" : "b?ar");
+  note(w, "L %llu %s\n", (unsigned long long)value, r % 2 ? "text" : r % 4 ? "orc" : "b?ar");
 }
 
 static void *work(void *argument) {
   worker *const w = calloc(1, sizeof *w);
   CHECK(w != NULL);
-  w->lines = open_memstream(&w->text, &w->size);
   w->random = (uint64_t)(uintptr_t)argument;
   const uint64_t eager = next_random(&w->random) % 16; /* how deep this thread likes to go */
   const long mine = steps / 2 + (long)(next_random(&w->random) % (uint64_t)steps);
@@ -181,14 +198,13 @@ static void *work(void *argument) {
   }
   /* a thread may end with open spans: then they end there */
   if (next_random(&w->random) % 2) end_spans(w, 0);
-  fclose(w->lines);
   pthread_mutex_lock(&journal_lock);
-  if (tachy_this_thread_ != &tachy_no_thread_) {
-    fprintf(journal, "T %u\n", tachy_this_thread_->number);
-    fwrite(w->text, 1, w->size, journal);
+  if (tachy_here_() != &tachy_no_thread_) {
+    fprintf(journal, "T %u\n", tachy_here_()->number);
+    fwrite(w->lines, 1, w->size, journal);
   }
   pthread_mutex_unlock(&journal_lock);
-  free(w->text);
+  free(w->lines);
   free(w);
   return NULL;
 }
@@ -242,7 +258,7 @@ static void random_program(void) {
   uint64_t random = number_of("RANDOM_SEED");
   steps = (long)number_of("RANDOM_STEPS");
   const uint32_t ring = (uint32_t)number_of("RANDOM_RING");
-  journal = fopen(getenv("RANDOM_JOURNAL"), "w");
+  journal = fopen(getenv("RANDOM_JOURNAL"), "wb");
   CHECK(journal != NULL);
   intern_sites();
   const tachy_config config = {.span_ring_bytes = ring,

@@ -129,7 +129,7 @@ def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_pa
     assert told["threads"] == threads
     seen = {thread.number for block in session.of(SPAN) for thread in block.head.threads}
     assert seen == set(range(1, threads + 1))
-    _check_tree(session, lost=False)
+    check_tree(session, lost=False)
     texts = [row["msg"] for row in session.rows(LOG)]
     assert all(text.startswith("step ") for text in texts)
     for row in session.rows(METRIC):
@@ -152,10 +152,10 @@ def test_what_full_rings_lose_is_counted_and_the_rest_still_nests(scenario: str,
         assert session.dropped(cls) == told["dropped"][cls]
     if scenario != "cuts_under_load":
         assert told["dropped"][SPAN] > 0
-    _check_tree(session, lost=True)
+    check_tree(session, lost=True)
 
 
-def _check_tree(session: Session, *, lost: bool) -> None:
+def check_tree(session: Session, *, lost: bool) -> None:
     """Names tell the depth, so a wrong shadow stack or a wrong parent shows."""
     names: dict[tuple[int, int], str] = {}
     for block in session.of(SPAN):

@@ -185,7 +185,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   if (id <= 0) return;
   Local *const mine = local ? local : make_local();
   if (!mine) return;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   if (thread != &tachy_no_thread_) end_dead(thread, mine, frame);
   if (thread->depth < TACHY_DEPTH_MAX) {
     mine->too_deep = 0;
@@ -196,7 +196,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   const tachy_scope scope = tachy_span_begin_slow_(id);
   if (scope) {
     note(mine, scope, function, frame, id);
-  } else if (tachy_this_thread_->depth == TACHY_DEPTH_MAX) {
+  } else if (tachy_here_()->depth == TACHY_DEPTH_MAX) {
     mine->too_deep++;
   }
 }
@@ -210,7 +210,7 @@ TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame) {
 
 TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
   Local *const mine = local;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   if (!mine || thread->depth > TACHY_DEPTH_MAX) return;
   const std::uint32_t depth = thread->depth;
   if (mine->too_deep) {
@@ -251,7 +251,7 @@ void finish() {
   TACHY_STORE_RELEASE(&running, false);
   busy = true;
   // Functions that have called exit do not return: they end here, on this thread.
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_down_to(thread, 1);
   tachy_http_sender_stop(sender, stop_timeout_ms);
   sender = nullptr;
@@ -314,7 +314,7 @@ __attribute__((constructor(101))) void begin() {
 TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
   const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   const std::uint32_t depth = thread->depth;
   if (TACHY_UNLIKELY(depth >= TACHY_DEPTH_MAX || !mine || mine->entries[depth].frame < frame)) {
@@ -335,7 +335,7 @@ TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *) {
 TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
   const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   const std::uint32_t depth = thread->depth;
   if (TACHY_UNLIKELY(depth - 1 >= TACHY_DEPTH_MAX - 1 || !mine)) {

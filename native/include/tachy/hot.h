@@ -10,48 +10,8 @@
 #ifndef TACHY_HOT_H
 #define TACHY_HOT_H
 
+#include "compiler.h"
 #include "tachy.h"
-
-#if defined(_MSC_VER)
-#include <intrin.h>
-#define TACHY_INLINE static __forceinline
-#define TACHY_LIKELY(x) (x)
-#define TACHY_UNLIKELY(x) (x)
-#define TACHY_THREAD_LOCAL __declspec(thread)
-#define TACHY_OPAQUE(x) (void)(x)
-/* volatile is acquire/release under /volatile:ms (x64's default) and relaxed elsewhere, where a barrier is added */
-#define TACHY_LOAD(p) (*(p))
-#define TACHY_STORE(p, v) (*(p) = (v))
-#if defined(_M_ARM64)
-#define TACHY_LOAD_ACQUIRE(p) (__dmb(_ARM64_BARRIER_ISHLD), *(p))
-#define TACHY_STORE_RELEASE(p, v) (__dmb(_ARM64_BARRIER_ISH), *(p) = (v))
-#else
-#define TACHY_LOAD_ACQUIRE(p) (_ReadWriteBarrier(), *(p))
-#define TACHY_STORE_RELEASE(p, v) (_ReadWriteBarrier(), *(p) = (v))
-#endif
-#else
-#define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
-#define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
-#define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#if defined(__APPLE__) || defined(_WIN32)
-#define TACHY_THREAD_LOCAL __thread
-#elif defined(TACHY_STATIC) && (defined(__PIE__) || !defined(__PIC__))
-/* in the program itself: one instruction */
-#define TACHY_THREAD_LOCAL __attribute__((tls_model("local-exec"))) __thread
-#else
-/* initial-exec: two instructions instead of a call; 8 bytes of the static TLS reserve, so dlopen still works */
-#define TACHY_THREAD_LOCAL __attribute__((tls_model("initial-exec"))) __thread
-#endif
-#if defined(__x86_64__) && !defined(TACHY_CLOCK_OS) && defined(__GCC_ASM_FLAG_OUTPUTS__)
-#define TACHY_TWO_HALVES 1
-typedef uint32_t __attribute__((may_alias)) tachy_half;
-#endif
-#define TACHY_OPAQUE(x) __asm__("" : "+r"(x)) /* the compiler is not to compute it in its own way */
-#define TACHY_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define TACHY_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
-#define TACHY_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define TACHY_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,7 +42,14 @@ TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record)
                     "what is left of a span ring is nothing or room for a span");
 
 TACHY_API const tachy_thread tachy_no_thread_;
+#if defined(_WIN32)
+/* A DLL cannot export a thread-local variable. So the pointer lies in a slot of TlsAlloc; `place` is where, in the
+ * thread's own block (TEB), or 0 when the slot is none of the 64 there, or the recorder has not started yet. */
+TACHY_API uint32_t tachy_thread_place_;
+TACHY_API tachy_thread *tachy_thread_far_(void);
+#else
 TACHY_API TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
+#endif
 
 TACHY_API int32_t tachy_site_register_(tachy_site *site);
 TACHY_API tachy_scope tachy_span_begin_first_(tachy_site *site);
@@ -94,15 +61,32 @@ TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint
 TACHY_API void tachy_frame_first_(uint64_t now);
 TACHY_API uint64_t tachy_os_ticks_(void);
 
+/* The calling thread, or tachy_no_thread_. */
+TACHY_INLINE tachy_thread *tachy_here_(void) {
+#if !defined(_WIN32)
+  return tachy_this_thread_;
+#elif defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
+  const uint32_t place = TACHY_LOAD(&tachy_thread_place_);
+  if (TACHY_UNLIKELY(place == 0)) return tachy_thread_far_();
+#if defined(_MSC_VER) && !defined(__clang__)
+  tachy_thread *const thread = (tachy_thread *)(uintptr_t)__readgsqword(place);
+#else
+  tachy_thread *thread;
+  __asm__ volatile("movq %%gs:(%1), %0" : "=r"(thread) : "r"((uint64_t)place));
+#endif
+  return TACHY_LIKELY(thread != NULL) ? thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+#else
+  return tachy_thread_far_();
+#endif
+}
+
 /* The clock: 9.7 ns for rdtsc on a 2.6 GHz Zen 5 guest, which is nearly the whole price of an event. */
 TACHY_INLINE uint64_t tachy_ticks(void) {
-#if defined(TACHY_CLOCK_OS)
-  return tachy_os_ticks_();
-#elif defined(_MSC_VER) && defined(_M_X64)
+#if defined(TACHY_CLOCK_TSC) && defined(_MSC_VER) && !defined(__clang__)
   return __rdtsc();
-#elif defined(__x86_64__)
+#elif defined(TACHY_CLOCK_TSC)
   return __builtin_ia32_rdtsc();
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#elif defined(TACHY_CLOCK_CNTVCT)
   uint64_t ticks;
   __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
   return ticks;
@@ -142,7 +126,7 @@ TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t
 TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
   const int32_t id = TACHY_LOAD(&site->id);
   if (TACHY_UNLIKELY(id <= 0)) return id == 0 ? tachy_span_begin_first_(site) : 0;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   const uint32_t depth = thread->depth;
   if (TACHY_UNLIKELY(depth >= thread->room)) return tachy_span_begin_slow_(id);
   tachy_span_open_(thread, depth, id, tachy_ticks());
@@ -194,7 +178,7 @@ TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t depth, uint64
  * counted. */
 TACHY_INLINE void tachy_span_end(tachy_scope scope) {
   if (TACHY_UNLIKELY(scope == 0)) return;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   if (TACHY_UNLIKELY(thread->depth != scope)) {
     tachy_span_repair_(scope);
     return;
@@ -214,7 +198,7 @@ TACHY_INLINE void tachy_span_end(tachy_scope scope) {
 /* Ends one span and begins the next, with one reading of the clock: for the phases of a frame. */
 TACHY_INLINE tachy_scope tachy_phase_next(tachy_scope scope, tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   if (TACHY_UNLIKELY(scope == 0 || id <= 0 || thread->depth != scope)) {
     tachy_span_end(scope);
     return tachy_span_begin(site);
@@ -228,7 +212,7 @@ TACHY_INLINE tachy_scope tachy_phase_next(tachy_scope scope, tachy_site *site) {
 /* Metrics -------------------------------------------------------------------------------------------------------- */
 
 TACHY_INLINE void tachy_metric_bits_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   const uint64_t head = thread->metric.head;
   if (TACHY_UNLIKELY(thread->metric.limit - head < sizeof(tachy_metric_record))) {
     tachy_metric_slow_(id, set, ticks, value);
@@ -265,7 +249,7 @@ TACHY_INLINE void tachy_metric_float(tachy_site *site, uint32_t set, double valu
 TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   const uint64_t now = tachy_ticks();
   if (TACHY_UNLIKELY(thread->frame_ticks == 0)) {
     tachy_frame_first_(now);
@@ -282,7 +266,7 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
                                   uint32_t count) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   const uint64_t head = thread->log.head;
   const uint64_t size = sizeof(tachy_log_record) + sizeof(uint64_t) * count;
   if (TACHY_UNLIKELY(thread->log.limit - head < size)) {

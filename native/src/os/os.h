@@ -1,6 +1,6 @@
 /* The seam to the operating system: the only functions through which the recorder reaches it. One folder per system
- * implements them: posix/, and null/ for anything else, where no session can start. Nothing here is called on the hot
- * path; a slow path may map, prefault and name a thread. */
+ * implements them: posix/, win32/, and null/ for anything else, where no session can start. Nothing here is called on
+ * the hot path; a slow path may map, prefault and name a thread. */
 #ifndef TACHY_SRC_OS_OS_H
 #define TACHY_SRC_OS_OS_H
 
@@ -8,15 +8,19 @@
 #include <stdint.h>
 
 /* The build may say which one (-DTACHY_OS_NULL). */
-#if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_NULL)
+#if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_WIN32) && !defined(TACHY_OS_NULL)
 #if defined(__unix__) || defined(__APPLE__)
 #define TACHY_OS_POSIX
+#elif defined(_WIN32)
+#define TACHY_OS_WIN32
 #else
 #define TACHY_OS_NULL
 #endif
 #endif
 #if defined(TACHY_OS_POSIX)
 #include "posix/types.h"
+#elif defined(TACHY_OS_WIN32)
+#include "win32/types.h"
 #else
 #include "null/types.h"
 #endif
@@ -63,6 +67,7 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size);
 /* All of it or 0. */
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);
+/* On Windows a file that is mapped goes when this process ends. */
 int tachy_os_file_remove(const char *path);
 /* Replaces what is there. */
 int tachy_os_file_rename(const char *from, const char *to);
@@ -77,7 +82,8 @@ void tachy_os_unmap(void *memory, size_t size);
 /* Puts zeroed memory of the process's own in the place of whole pages of such a mapping. 0: could not. */
 int tachy_os_map_over(void *memory, size_t size);
 
-/* Once per process: what runs when the program ends by exit() or by returning from main. */
+/* Once per process: what runs when the program ends by exit() or by returning from main. In a DLL of Windows the other
+ * threads have been ended by then, wherever they were: it must wait for no lock. */
 void tachy_os_on_exit(void (*function)(void));
 
 /* Mutexes and conditions are static and need no destruction. init_* is for conditions, and for both after fork(). */
@@ -138,8 +144,10 @@ typedef struct tachy_os_range {
   uint32_t writable;
 } tachy_os_range;
 
-/* Calls `function` once with the parts of all loaded modules, sorted; no module can be unloaded until it returns. 0:
- * could not. */
-int tachy_os_with_modules(void (*function)(void *context, const tachy_os_range *ranges, size_t count), void *context);
+/* Calls `function` once, under the mutex, with the parts of all loaded modules, sorted; no module can be unloaded until
+ * it returns. Takes the mutex itself: whether the loader's lock or ours comes first is the system's affair, since where
+ * a module's start and end run under the loader's lock they may record, and so take ours. 0: could not. */
+int tachy_os_with_modules(tachy_os_mutex *mutex,
+                          void (*function)(void *context, const tachy_os_range *ranges, size_t count), void *context);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "../os/os.h"
 
-enum { READINGS = 16, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256, SETTLE_NS = 250000000 };
+enum { READINGS = 32, ROUGHLY_NS = 300000, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256, SETTLE_NS = 250000000 };
 
 static tachy_clock_pair begin;
 static uint64_t begin_monotonic;
@@ -27,29 +27,49 @@ uint64_t tachy_gcd(uint64_t a, uint64_t b) {
   return a;
 }
 
-/* Ticks and the monotonic clock at one moment. */
-static uint64_t read_pair(uint64_t *monotonic) {
-  uint64_t best = UINT64_MAX;
-  uint64_t ticks = 0;
+/* Ticks and the monotonic clock at one moment. That clock may move in steps (Windows': 100 ns), so of the readings that
+ * nothing disturbed the one counts that came soonest after a step: at which it is furthest ahead of the ticks. hz: of
+ * the ticks, roughly; 0: not known, then the least disturbed one counts. */
+static uint64_t read_pair(uint64_t hz, uint64_t *monotonic) {
+  uint64_t ticks[READINGS];
+  uint64_t clock[READINGS];
+  uint64_t widths[READINGS];
+  uint64_t narrow = UINT64_MAX;
   for (unsigned i = 0; i < READINGS; i++) {
     const uint64_t before = tachy_ticks();
-    const uint64_t now = tachy_os_monotonic();
-    const uint64_t width = tachy_ticks() - before;
-    if (width >= best) continue;
-    best = width;
-    ticks = before + width / 2;
-    *monotonic = now;
+    clock[i] = tachy_os_monotonic();
+    widths[i] = tachy_ticks() - before;
+    ticks[i] = before + widths[i] / 2;
+    if (widths[i] < narrow) narrow = widths[i];
   }
-  return ticks;
+  unsigned best = READINGS;
+  double most = 0;
+  for (unsigned i = 0; i < READINGS; i++) {
+    if (widths[i] > narrow + narrow / 8) continue;
+    const double elapsed = hz ? (double)(ticks[i] - ticks[0]) * 1e9 / (double)hz : 0;
+    const double ahead = hz ? (double)(clock[i] - clock[0]) - elapsed : -(double)widths[i];
+    if (best < READINGS && ahead <= most) continue;
+    best = i;
+    most = ahead;
+  }
+  *monotonic = clock[best];
+  return ticks[best];
 }
 
 static int64_t utc_at(uint64_t monotonic) { return begin.utc + (int64_t)(monotonic - begin_monotonic); }
 
 static uint64_t rate(uint64_t ticks, uint64_t ns) { return (uint64_t)((double)ticks * 1e9 / (double)ns + 0.5); }
 
+/* Ticks per second, counted against the clock. hz: as read_pair has it. */
+static uint64_t count_ticks(uint64_t hz, uint64_t ns) {
+  uint64_t from = 0, to = 0;
+  const uint64_t first = read_pair(hz, &from);
+  tachy_os_sleep(ns);
+  const uint64_t last = read_pair(hz, &to);
+  return rate(last - first, to - from);
+}
+
 void tachy_clock_start(void) {
-  begin.utc = tachy_os_utc();
-  begin.ticks = read_pair(&begin_monotonic);
   uint64_t hz = tachy_os_tick_frequency();
   stated = hz != 0;
   refined = 0;
@@ -61,12 +81,9 @@ void tachy_clock_start(void) {
     last = now;
   }
   step = divisor && divisor < 65536 ? divisor : 1;
-  if (!stated) {
-    tachy_os_sleep(CALIBRATION_NS);
-    uint64_t monotonic = 0;
-    const uint64_t ticks = read_pair(&monotonic);
-    hz = rate(ticks - begin.ticks, monotonic - begin_monotonic);
-  }
+  if (!stated) hz = count_ticks(count_ticks(0, ROUGHLY_NS), CALIBRATION_NS);
+  begin.utc = tachy_os_utc();
+  begin.ticks = read_pair(hz, &begin_monotonic);
   TACHY_STORE(&frequency, hz);
   newest = begin;
 }
@@ -74,7 +91,7 @@ void tachy_clock_start(void) {
 tachy_clock_pair tachy_clock_now(void) {
   uint64_t monotonic = 0;
   tachy_clock_pair now;
-  now.ticks = read_pair(&monotonic);
+  now.ticks = read_pair(TACHY_LOAD(&frequency), &monotonic);
   /* a counter that a suspended machine set back: time stands still until it has caught up */
   if (now.ticks < newest.ticks) now.ticks = newest.ticks;
   measured = utc_at(monotonic);
@@ -103,11 +120,9 @@ void tachy_clock_refine(tachy_clock_pair now) {
 uint64_t tachy_clock_step(void) { return step; }
 
 const char *tachy_clock_name(void) {
-#if defined(TACHY_CLOCK_OS)
-  return "os";
-#elif defined(__x86_64__)
+#if defined(TACHY_CLOCK_TSC)
   return "tsc";
-#elif defined(__aarch64__)
+#elif defined(TACHY_CLOCK_CNTVCT)
   return "cntvct";
 #else
   return "os";

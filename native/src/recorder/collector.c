@@ -252,13 +252,13 @@ static void cut(collector *c, unsigned classes, int last) {
 /* Also while it is awake: it may have read this ring already. Sequentially consistent, so that either the collector
  * sees what was published before, or we see that it must be rung again. */
 void tachy_collector_hurry(void) {
-  if (__atomic_exchange_n(&rung, 1, __ATOMIC_SEQ_CST) == 0) tachy_os_ring(&bell);
+  if (TACHY_EXCHANGE(&rung, 1) == 0) tachy_os_ring(&bell);
 }
 
 /* Sleeps until it is time, or somebody asks. Returns 1 when the session stops. */
 static int wait_for_work(uint64_t deadline) {
   tachy_os_wait_bell(&bell, deadline);
-  __atomic_exchange_n(&rung, 0, __ATOMIC_SEQ_CST);
+  TACHY_EXCHANGE(&rung, 0);
   tachy_os_lock(&mutex);
   const int stop = stopping;
   tachy_os_unlock(&mutex);

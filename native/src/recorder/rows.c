@@ -99,7 +99,7 @@ static void put_short(uint8_t *at, const char *text, uint32_t size) {
 
 void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   const int32_t id = TACHY_LOAD(&site->id);
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   const uint64_t head = thread->log.head;
   const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)size);
   if (TACHY_UNLIKELY(id <= 0 || size > SHORT || !text || thread->log.limit - head < record_size)) {

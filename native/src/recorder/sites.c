@@ -254,6 +254,6 @@ void tachy_registry_switch(int on, tachy_level level) {
     tachy_site *const site = entry_at(number)->interned;
     if (site) TACHY_STORE(&site->id, switched(number));
   }
-  tachy_os_with_modules(switch_instances, NULL);
   tachy_os_unlock(&mutex);
+  tachy_os_with_modules(&mutex, switch_instances, NULL);
 }

@@ -10,7 +10,6 @@
 
 /* A depth that no scope can equal, rings without room: every event of a thread without a slot takes a slow path. */
 const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX};
-TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
 static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
 
 uint32_t tachy_running;
@@ -23,6 +22,26 @@ static uint64_t ring_sizes[TACHY_CLASSES];
 
 void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
 void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
+
+/* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
+#if defined(_WIN32)
+uint32_t tachy_thread_place_;
+
+tachy_thread *tachy_thread_far_(void) {
+  tachy_thread *const thread = tachy_os_armed();
+  return thread ? thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+}
+
+static int stand_at(tachy_slot *slot) { return tachy_os_arm_thread_exit(slot ? &slot->thread : NULL); }
+#else
+TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+
+static int stand_at(tachy_slot *slot) {
+  if (!tachy_os_arm_thread_exit(slot ? &slot->thread : NULL)) return 0;
+  tachy_this_thread_ = slot ? &slot->thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  return 1;
+}
+#endif
 
 static uint64_t to_pages(uint64_t size) {
   const uint64_t page = tachy_os_page_size();
@@ -80,7 +99,7 @@ tachy_slot *tachy_slot_attach(void) {
   while (slot && !fits(slot)) slot = slot->next;
   const int made = !slot;
   if (made) slot = make_slot();
-  if (slot && !tachy_os_arm_thread_exit(slot)) slot = NULL; /* a mapping is lost, and only here */
+  if (slot && !stand_at(slot)) slot = NULL; /* a mapping is lost, and only here */
   if (slot) {
     slot->thread.number = ++last_number;
     slot->thread.depth = 0;
@@ -88,28 +107,28 @@ tachy_slot *tachy_slot_attach(void) {
     slot->async_count = 0;
     slot->os_id = tachy_os_thread_id();
     memcpy(slot->name, name, sizeof name);
+    slot->named = given_name[0] != 0;
     attached++;
     if (made) {
       slot->next = first_slot;
       TACHY_STORE_RELEASE(&first_slot, slot);
     }
     TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
-    tachy_this_thread_ = &slot->thread;
   }
   tachy_os_unlock(&mutex);
   return slot;
 }
 
-/* The thread's end. What it left open ends now. */
+/* The thread's end. What it left open ends now. Its thread-local variables may be gone already. */
 static void leave(void *value) {
-  tachy_slot *const slot = value;
-  if (&slot->thread != tachy_this_thread_) return;
+  tachy_thread *const thread = value;
+  tachy_slot *const slot = tachy_slot_of(thread);
   if (TACHY_LOAD(&tachy_running)) tachy_spans_unwind(slot, 0);
   char name[TACHY_THREAD_NAME_MAX] = {0};
-  if (given_name[0] == 0) tachy_os_thread_name(name, sizeof name);
+  tachy_os_thread_name(name, sizeof name);
   tachy_os_lock(&mutex);
-  if (name[0]) memcpy(slot->name, name, sizeof name);
-  tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  if (name[0] && !slot->named) memcpy(slot->name, name, sizeof name);
+  stand_at(NULL);
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
   tachy_os_unlock(&mutex);
 }
@@ -122,6 +141,7 @@ void tachy_set_thread_name(const char *name) {
   if (!slot) return;
   tachy_os_lock(&mutex);
   memcpy(slot->name, text, sizeof text);
+  slot->named = text[0] != 0;
   tachy_os_unlock(&mutex);
 }
 
@@ -173,11 +193,17 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
   tachy_os_unlock(&mutex);
 }
 
-int tachy_threads_init(void) { return tachy_os_on_thread_exit(leave); }
+int tachy_threads_init(void) {
+  const int ok = tachy_os_on_thread_exit(leave);
+#if defined(_WIN32)
+  TACHY_STORE(&tachy_thread_place_, tachy_os_armed_place());
+#endif
+  return ok;
+}
 
 void tachy_threads_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
-  tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  if (tachy_slot_here()) stand_at(NULL);
   first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */
 }

@@ -45,6 +45,7 @@ typedef struct tachy_slot {
   struct tachy_slot *next;
   uint32_t state;
   uint32_t in_file;
+  uint32_t named; /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   _Alignas(128) uint64_t tail[TACHY_CLASSES]; /* collector -> thread */
   tachy_ring_front front[TACHY_CLASSES];
   struct tachy_stream *streams[TACHY_CLASSES]; /* of the running session */
@@ -72,7 +73,7 @@ static inline uint8_t *tachy_slot_memory(tachy_slot *slot, tachy_class cls) {
 
 /* The calling thread's slot, or NULL when it has none. */
 static inline tachy_slot *tachy_slot_here(void) {
-  tachy_thread *const thread = tachy_this_thread_;
+  tachy_thread *const thread = tachy_here_();
   return thread == &tachy_no_thread_ ? NULL : tachy_slot_of(thread);
 }
 

@@ -47,7 +47,9 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
 
 const char *tachy_os_environment(const char *name) { return getenv(name); }
 
-int tachy_os_with_modules(void (*function)(void *, const tachy_os_range *, size_t), void *context) {
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
+                          void *context) {
+  (void)mutex;
   (void)function;
   (void)context;
   return 0;

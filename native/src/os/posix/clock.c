@@ -1,6 +1,10 @@
 /* Clocks on POSIX, and what the processor says about its own. */
 #include <errno.h>
+#if defined(__APPLE__)
+#include <stdlib.h>
+#else
 #include <sys/random.h>
+#endif
 #include <time.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -14,7 +18,11 @@ static uint64_t read_clock(clockid_t clock) {
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
+#if defined(__APPLE__)
+uint64_t tachy_os_monotonic(void) { return read_clock(CLOCK_MONOTONIC_RAW); } /* the other one moves by 1000 ns */
+#else
 uint64_t tachy_os_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+#endif
 int64_t tachy_os_utc(void) { return (int64_t)read_clock(CLOCK_REALTIME); }
 uint64_t tachy_os_thread_cpu(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
@@ -43,6 +51,12 @@ void tachy_os_sleep(uint64_t ns) {
   }
 }
 
+#if defined(__APPLE__)
+int tachy_os_random(void *bytes, size_t size) {
+  arc4random_buf(bytes, size);
+  return 1;
+}
+#else
 int tachy_os_random(void *bytes, size_t size) {
   unsigned char *at = bytes;
   while (size > 0) {
@@ -54,3 +68,4 @@ int tachy_os_random(void *bytes, size_t size) {
   }
   return 1;
 }
+#endif

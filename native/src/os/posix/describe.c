@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <mach-o/dyld.h>
+#include <sys/sysctl.h>
+#endif
 
 #include "../os.h"
 
@@ -13,6 +17,24 @@ static void copy(char *text, size_t size, const char *from, size_t length) {
   text[length] = 0;
 }
 
+#if defined(__APPLE__)
+static void read_kernel(const char *name, char *text, size_t size) {
+  if (sysctlbyname(name, text, &size, NULL, 0) != 0) text[0] = 0;
+}
+
+static void read_exe(char *text, size_t size) {
+  uint32_t room = (uint32_t)size;
+  if (_NSGetExecutablePath(text, &room) != 0) text[0] = 0;
+}
+
+static void read_distro(char *text, size_t size) {
+  char version[64];
+  read_kernel("kern.osproductversion", version, sizeof version);
+  snprintf(text, size, "macOS %s", version);
+}
+
+static void read_cpu(char *text, size_t size) { read_kernel("machdep.cpu.brand_string", text, size); }
+#else
 /* The value of the first line `key`, separator, value; quotes and blanks around the value are removed. */
 static void read_value(const char *path, const char *key, char separator, char *text, size_t size) {
   FILE *const file = fopen(path, "re");
@@ -32,6 +54,16 @@ static void read_value(const char *path, const char *key, char separator, char *
   fclose(file);
 }
 
+static void read_exe(char *text, size_t size) {
+  const ssize_t length = readlink("/proc/self/exe", text, size - 1);
+  text[length > 0 ? length : 0] = 0;
+}
+
+static void read_distro(char *text, size_t size) { read_value("/etc/os-release", "PRETTY_NAME", '=', text, size); }
+
+static void read_cpu(char *text, size_t size) { read_value("/proc/cpuinfo", "model name", ':', text, size); }
+#endif
+
 static void read_user(tachy_os_fact fact, char *text, size_t size) {
   struct passwd entry;
   struct passwd *found = NULL;
@@ -45,11 +77,9 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
   if (size == 0) return;
   text[0] = 0;
   switch (fact) {
-    case TACHY_OS_EXE: {
-      const ssize_t length = readlink("/proc/self/exe", text, size - 1);
-      text[length > 0 ? length : 0] = 0;
+    case TACHY_OS_EXE:
+      read_exe(text, size);
       break;
-    }
     case TACHY_OS_USERNAME:
     case TACHY_OS_REALNAME:
       read_user(fact, text, size);
@@ -59,10 +89,10 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
       text[size - 1] = 0;
       break;
     case TACHY_OS_DISTRO:
-      read_value("/etc/os-release", "PRETTY_NAME", '=', text, size);
+      read_distro(text, size);
       break;
     case TACHY_OS_CPU:
-      read_value("/proc/cpuinfo", "model name", ':', text, size);
+      read_cpu(text, size);
       break;
   }
 }

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#if defined(__APPLE__)
+#include <mach/vm_inherit.h>
+#endif
 
 #include "../os.h"
 
@@ -95,6 +98,7 @@ int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
   return status == 0;
 }
 
+#if !defined(__APPLE__)
 int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
   int error;
   if (!allowed(offset + size)) return 0;
@@ -102,6 +106,33 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
   while (error == EINTR);
   return error == 0;
 }
+#else
+static int write_zeros(tachy_os_file *file, uint64_t begin, uint64_t end) {
+  static const unsigned char zeros[65536] = {0};
+  while (begin < end) {
+    const size_t size = end - begin < sizeof zeros ? (size_t)(end - begin) : sizeof zeros;
+    if (!tachy_os_file_write(file, begin, zeros, size)) return 0;
+    begin += size;
+  }
+  return 1;
+}
+
+/* macOS allocates behind a file's end only: zeros written into its holes take storage, too. */
+int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
+  const uint64_t end = offset + size;
+  if (end > tachy_os_file_size(file) && !tachy_os_file_resize(file, end)) return 0;
+  while (offset < end) {
+    const off_t hole = lseek(*file, (off_t)offset, SEEK_HOLE);                  /* the file's end counts as one */
+    if (hole < 0 || (uint64_t)hole >= end) return hole >= 0 || errno == EINVAL; /* EINVAL: no holes here */
+    const off_t data = lseek(*file, hole, SEEK_DATA);                           /* ENXIO: none comes any more */
+    if (data < 0 && errno != ENXIO) return 0;
+    const uint64_t until = data < 0 || (uint64_t)data > end ? end : (uint64_t)data;
+    if (!write_zeros(file, (uint64_t)hole, until)) return 0;
+    offset = until;
+  }
+  return 1;
+}
+#endif
 
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
   unsigned char *at = bytes;

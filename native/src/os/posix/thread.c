@@ -1,11 +1,6 @@
-/* Threads, locks and forks on POSIX. */
-#include <errno.h>
+/* Threads, locks and forks on POSIX; what each system has of its own is in thread_linux.c and thread_macos.c. */
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "../os.h"
 
@@ -17,30 +12,6 @@ void tachy_os_unlock(tachy_os_mutex *mutex) { pthread_mutex_unlock(mutex); }
 void tachy_os_wake_all(tachy_os_condition *condition) { pthread_cond_broadcast(condition); }
 void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void)) { pthread_once(flag, function); }
 
-void tachy_os_condition_init(tachy_os_condition *condition) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(condition, &attributes);
-  pthread_condattr_destroy(&attributes);
-}
-
-int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t deadline) {
-  struct timespec time;
-  time.tv_sec = (time_t)(deadline / 1000000000u);
-  time.tv_nsec = (long)(deadline % 1000000000u);
-  return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT;
-}
-
-void tachy_os_bell_init(tachy_os_bell *bell) { sem_init(bell, 0, 0); }
-void tachy_os_ring(tachy_os_bell *bell) { sem_post(bell); }
-
-void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline) {
-  const struct timespec time = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
-  while (sem_clockwait(bell, CLOCK_MONOTONIC, &time) != 0 && errno == EINTR) {
-  }
-}
-
 typedef struct entry_point {
   void (*function)(void *);
   void *argument;
@@ -50,7 +21,7 @@ typedef struct entry_point {
 static void *run(void *argument) {
   const entry_point entry = *(entry_point *)argument;
   tachy_os_release(argument);
-  prctl(PR_SET_NAME, entry.name);
+  tachy_os_name_thread(entry.name);
   entry.function(entry.argument);
   return NULL;
 }
@@ -80,14 +51,4 @@ int tachy_os_arm_thread_exit(void *value) { return pthread_setspecific(exit_key,
 
 void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
   pthread_atfork(before, parent, child);
-}
-
-uint64_t tachy_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
-
-void tachy_os_thread_name(char *text, size_t size) {
-  char name[16] = {0};
-  if (size == 0) return;
-  if (prctl(PR_GET_NAME, name) != 0) name[0] = 0;
-  strncpy(text, name, size - 1);
-  text[size - 1] = 0;
 }

@@ -1,4 +1,5 @@
-/* The loaded modules on POSIX, walked under the loader's own lock. */
+/* The loaded modules where they are ELF, walked under the loader's own lock. */
+#if !defined(__APPLE__)
 #include <link.h>
 #include <stdlib.h>
 
@@ -55,9 +56,15 @@ static int first_module(struct dl_phdr_info *info, size_t size, void *context) {
   return 1;
 }
 
-int tachy_os_with_modules(void (*function)(void *, const tachy_os_range *, size_t), void *context) {
+/* Our mutex first, so that fork() does not copy a loader's lock that waits for it. Constructors run under another lock
+ * of the loader. */
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
+                          void *context) {
   walk w = {function, context, NULL, 0, 0, 0, 0};
+  tachy_os_lock(mutex);
   dl_iterate_phdr(first_module, &w);
+  tachy_os_unlock(mutex);
   tachy_os_release(w.ranges);
   return w.called;
 }
+#endif

@@ -1,0 +1,85 @@
+/* The loaded modules on macOS. dyld shows no lock, so each module is held by a reference of its own while its parts are
+ * looked at. */
+#if defined(__APPLE__)
+#include <dlfcn.h>
+#include <mach-o/dyld.h>
+#include <mach-o/loader.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../os.h"
+
+typedef struct held {
+  void *handle;
+  const struct mach_header_64 *header;
+} held;
+
+/* Writes a module's parts, unless `ranges` is NULL, and says how many they are. */
+static size_t read_parts(const struct mach_header_64 *header, tachy_os_range *ranges) {
+  uintptr_t slide = 0;
+  size_t count = 0;
+  const struct load_command *command = (const struct load_command *)(const void *)(header + 1);
+  for (uint32_t i = 0; i < header->ncmds; i++) {
+    const struct segment_command_64 *const part = (const struct segment_command_64 *)(const void *)command;
+    command = (const struct load_command *)(const void *)((const uint8_t *)command + command->cmdsize);
+    if (part->cmd != LC_SEGMENT_64) continue;
+    if (strcmp(part->segname, SEG_TEXT) == 0) slide = (uintptr_t)header - (uintptr_t)part->vmaddr;
+    /* the second is shared by all modules of the system */
+    if (part->initprot == 0 || strcmp(part->segname, SEG_LINKEDIT) == 0) continue;
+    const uintptr_t begin = slide + (uintptr_t)part->vmaddr; /* __TEXT comes first */
+    const uint32_t writable = (part->initprot & VM_PROT_WRITE) != 0;
+    if (ranges) ranges[count] = (tachy_os_range){begin, begin + (uintptr_t)part->vmsize, writable};
+    count++;
+  }
+  return count;
+}
+
+static int compare(const void *a, const void *b) {
+  const tachy_os_range *const x = a;
+  const tachy_os_range *const y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+/* Holds image i. 0: it has gone. */
+static int hold(uint32_t i, held *h) {
+  const char *const name = _dyld_get_image_name(i);
+  const void *const header = _dyld_get_image_header(i);
+  if (!name || !header) return 0;
+  Dl_info found;
+  h->header = (const struct mach_header_64 *)header;
+  h->handle = dlopen(name, RTLD_LAZY | RTLD_NOLOAD);
+  if (!h->handle) return i == 0; /* the program itself stays */
+  if (dladdr(header, &found) && found.dli_fbase == header) return 1;
+  dlclose(h->handle);
+  return 0;
+}
+
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
+                          void *context) {
+  const uint32_t images = _dyld_image_count();
+  held *const modules = tachy_os_allocate(images * sizeof *modules);
+  if (!modules) return 0;
+  size_t held_count = 0;
+  size_t count = 0;
+  for (uint32_t i = 0; i < images; i++) {
+    if (!hold(i, &modules[held_count])) continue;
+    count += read_parts(modules[held_count++].header, NULL);
+  }
+  tachy_os_range *const ranges = tachy_os_allocate((count ? count : 1) * sizeof *ranges);
+  const int ok = ranges != NULL;
+  if (ok) {
+    size_t at = 0;
+    for (size_t i = 0; i < held_count; i++) at += read_parts(modules[i].header, ranges + at);
+    qsort(ranges, count, sizeof *ranges, compare);
+    tachy_os_lock(mutex);
+    function(context, ranges, count);
+    tachy_os_unlock(mutex);
+  }
+  tachy_os_release(ranges);
+  for (size_t i = 0; i < held_count; i++) {
+    if (modules[i].handle) dlclose(modules[i].handle);
+  }
+  tachy_os_release(modules);
+  return ok;
+}
+#endif

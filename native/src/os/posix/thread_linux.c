@@ -1,0 +1,47 @@
+/* Waits, names and numbers of threads where the monotonic clock ends waits, as on Linux. */
+#if !defined(__APPLE__)
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../os.h"
+
+void tachy_os_condition_init(tachy_os_condition *condition) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(condition, &attributes);
+  pthread_condattr_destroy(&attributes);
+}
+
+int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t deadline) {
+  struct timespec time;
+  time.tv_sec = (time_t)(deadline / 1000000000u);
+  time.tv_nsec = (long)(deadline % 1000000000u);
+  return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT;
+}
+
+void tachy_os_bell_init(tachy_os_bell *bell) { sem_init(bell, 0, 0); }
+void tachy_os_ring(tachy_os_bell *bell) { sem_post(bell); }
+
+void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline) {
+  const struct timespec time = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+  while (sem_clockwait(bell, CLOCK_MONOTONIC, &time) != 0 && errno == EINTR) {
+  }
+}
+
+void tachy_os_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+uint64_t tachy_os_thread_id(void) { return (uint64_t)syscall(SYS_gettid); }
+
+void tachy_os_thread_name(char *text, size_t size) {
+  char name[16] = {0};
+  if (size == 0) return;
+  if (prctl(PR_GET_NAME, name) != 0) name[0] = 0;
+  strncpy(text, name, size - 1);
+  text[size - 1] = 0;
+}
+#endif

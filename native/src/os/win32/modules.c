@@ -1,0 +1,90 @@
+/* The loaded modules on Windows. Each is held by a reference of its own while its parts are looked at: the loader's
+ * lock would do that too, but only by functions that are not documented. */
+#include <stdlib.h>
+
+#include "../os.h"
+#include "system.h"
+
+typedef struct held {
+  HMODULE *modules;
+  size_t count;
+  size_t capacity;
+} held;
+
+/* 0: no memory. A module that has gone meanwhile is passed over. */
+static int hold(held *h, const void *address) {
+  HMODULE module;
+  if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCWSTR)address, &module)) return 1;
+  if (h->count == h->capacity) {
+    const size_t capacity = h->capacity ? h->capacity * 2 : 64;
+    HMODULE *const modules = tachy_os_resize(h->modules, capacity * sizeof *modules);
+    if (!modules) {
+      FreeLibrary(module);
+      return 0;
+    }
+    h->modules = modules;
+    h->capacity = capacity;
+  }
+  h->modules[h->count++] = module;
+  return 1;
+}
+
+static int hold_all(held *h) {
+  HANDLE snapshot;
+  do snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPMODULE, 0);
+  while (snapshot == INVALID_HANDLE_VALUE && GetLastError() == ERROR_BAD_LENGTH); /* somebody loads a module */
+  if (snapshot == INVALID_HANDLE_VALUE) return 0;
+  MODULEENTRY32W entry;
+  entry.dwSize = sizeof entry;
+  int ok = 1;
+  for (BOOL more = Module32FirstW(snapshot, &entry); ok && more; more = Module32NextW(snapshot, &entry)) {
+    ok = hold(h, entry.modBaseAddr);
+  }
+  CloseHandle(snapshot);
+  return ok;
+}
+
+/* Writes a module's parts, unless `ranges` is NULL, and says how many they are. */
+static size_t read_parts(HMODULE module, tachy_os_range *ranges) {
+  const uintptr_t base = (uintptr_t)module;
+  const IMAGE_DOS_HEADER *const dos = (const IMAGE_DOS_HEADER *)base;
+  const IMAGE_NT_HEADERS *const head = (const IMAGE_NT_HEADERS *)(base + (uintptr_t)dos->e_lfanew);
+  const IMAGE_SECTION_HEADER *const parts = IMAGE_FIRST_SECTION(head);
+  const size_t count = head->FileHeader.NumberOfSections;
+  for (size_t i = 0; ranges && i < count; i++) {
+    const uintptr_t begin = base + parts[i].VirtualAddress;
+    const uint32_t writable = (parts[i].Characteristics & IMAGE_SCN_MEM_WRITE) != 0;
+    ranges[i] = (tachy_os_range){begin, begin + parts[i].Misc.VirtualSize, writable};
+  }
+  return count;
+}
+
+static int compare(const void *a, const void *b) {
+  const tachy_os_range *const x = a;
+  const tachy_os_range *const y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
+                          void *context) {
+  held h = {NULL, 0, 0};
+  size_t count = 0;
+  tachy_os_range *ranges = NULL;
+  if (hold_all(&h)) {
+    for (size_t i = 0; i < h.count; i++) count += read_parts(h.modules[i], NULL);
+    ranges = tachy_os_allocate(count * sizeof *ranges);
+  }
+  const int ok = ranges != NULL;
+  if (ok) {
+    size_t at = 0;
+    for (size_t i = 0; i < h.count; i++) at += read_parts(h.modules[i], ranges + at);
+    qsort(ranges, count, sizeof *ranges, compare);
+    tachy_os_lock(mutex);
+    function(context, ranges, count);
+    tachy_os_unlock(mutex);
+  }
+  tachy_os_release(ranges);
+  for (size_t i = 0; i < h.count; i++) FreeLibrary(h.modules[i]);
+  tachy_os_release(h.modules);
+  return ok;
+}

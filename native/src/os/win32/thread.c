@@ -1,0 +1,103 @@
+/* Threads and locks on Windows. There is no fork() to hook into. */
+#include <process.h>
+#include <string.h>
+
+#include "../os.h"
+#include "system.h"
+
+_Static_assert(sizeof(tachy_os_mutex) == sizeof(SRWLOCK) && sizeof(tachy_os_condition) == sizeof(CONDITION_VARIABLE) &&
+                   sizeof(tachy_os_once_flag) == sizeof(INIT_ONCE),
+               "types.h stands for these");
+
+void tachy_os_mutex_init(tachy_os_mutex *mutex) { InitializeSRWLock((SRWLOCK *)mutex); }
+void tachy_os_lock(tachy_os_mutex *mutex) { AcquireSRWLockExclusive((SRWLOCK *)mutex); }
+void tachy_os_unlock(tachy_os_mutex *mutex) { ReleaseSRWLockExclusive((SRWLOCK *)mutex); }
+
+void tachy_os_condition_init(tachy_os_condition *condition) {
+  InitializeConditionVariable((CONDITION_VARIABLE *)condition);
+}
+
+void tachy_os_wake_all(tachy_os_condition *condition) { WakeAllConditionVariable((CONDITION_VARIABLE *)condition); }
+
+int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t deadline) {
+  const DWORD ms = tachy_os_ms_until(deadline);
+  if (SleepConditionVariableSRW((CONDITION_VARIABLE *)condition, (SRWLOCK *)mutex, ms, 0)) return 1;
+  return tachy_os_monotonic() < deadline;
+}
+
+void tachy_os_bell_init(tachy_os_bell *bell) { *bell = CreateEventW(NULL, FALSE, FALSE, NULL); }
+
+void tachy_os_ring(tachy_os_bell *bell) { SetEvent(*bell); }
+
+/* Without a bell, because the system had none left, everybody comes at his deadline. */
+void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline) {
+  const DWORD ms = tachy_os_ms_until(deadline);
+  if (WaitForSingleObject(*bell, ms) == WAIT_FAILED) Sleep(ms);
+}
+
+void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void)) {
+  BOOL first = FALSE;
+  if (!InitOnceBeginInitialize((INIT_ONCE *)flag, 0, &first, NULL) || !first) return;
+  function();
+  InitOnceComplete((INIT_ONCE *)flag, 0, NULL);
+}
+
+typedef struct entry_point {
+  void (*function)(void *);
+  void *argument;
+  char name[16];
+} entry_point;
+
+/* Windows 10 and later. */
+static void name_this_thread(const char *name) {
+  typedef HRESULT(WINAPI * setter)(HANDLE, PCWSTR);
+  const setter set = (setter)tachy_os_find("SetThreadDescription");
+  wchar_t wide[16];
+  if (set && tachy_os_to_wide(name, wide, 16)) set(GetCurrentThread(), wide);
+}
+
+static unsigned __stdcall run(void *argument) {
+  const entry_point entry = *(entry_point *)argument;
+  tachy_os_release(argument);
+  name_this_thread(entry.name);
+  entry.function(entry.argument);
+  return 0;
+}
+
+int tachy_os_thread_start(tachy_os_thread *thread, void (*function)(void *), void *argument, const char *name) {
+  entry_point *const entry = tachy_os_allocate(sizeof *entry);
+  if (!entry) return 0;
+  memset(entry, 0, sizeof *entry);
+  entry->function = function;
+  entry->argument = argument;
+  const size_t length = strlen(name);
+  memcpy(entry->name, name, length < sizeof entry->name ? length : sizeof entry->name - 1);
+  const uintptr_t handle = _beginthreadex(NULL, 0, run, entry, 0, NULL);
+  *thread = (tachy_os_thread)handle;
+  if (!handle) tachy_os_release(entry);
+  return handle != 0;
+}
+
+void tachy_os_thread_join(tachy_os_thread thread) {
+  WaitForSingleObject(thread, INFINITE);
+  CloseHandle(thread);
+}
+
+void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
+  (void)before;
+  (void)parent;
+  (void)child;
+}
+
+uint64_t tachy_os_thread_id(void) { return GetCurrentThreadId(); }
+
+/* Windows 10 and later. Also at a thread's end, under the loader's lock: so nothing here waits for another thread. */
+void tachy_os_thread_name(char *text, size_t size) {
+  typedef HRESULT(WINAPI * getter)(HANDLE, PWSTR *);
+  const getter get = (getter)tachy_os_find("GetThreadDescription");
+  PWSTR name = NULL;
+  if (size) text[0] = 0;
+  if (!get || get(GetCurrentThread(), &name) < 0 || !name) return;
+  tachy_os_to_utf8(name, text, size);
+  LocalFree(name);
+}
