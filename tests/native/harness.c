@@ -8,6 +8,7 @@
 #endif
 
 FILE *capture;
+const char *plugin_path;
 static pthread_t sender;
 
 void sleep_ms(unsigned ms) {

@@ -1,8 +1,6 @@
 /* The test program: runs one scenario, named on the command line. usage: recorder_tests SCENARIO CAPTURE [PLUGIN] */
 #include "harness.h"
 
-const char *plugin_path;
-
 static void run(const char *name) {
   const scenario *const all[] = {recording_scenarios, life_scenarios,   outbox_scenarios,
                                  site_scenarios,      random_scenarios, spool_scenarios};

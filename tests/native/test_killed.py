@@ -1,7 +1,7 @@
 """A recording process dies in every way there is; everything that its threads had completed is there, once.
 
-The program (killed.c) keeps its own account of what it did in a file that outlives it. A batch that the sender had taken
-may be sent again after the process died, so batches count once by id, as they do for the server.
+The program (killed.c) keeps its own account of what it did in a file that outlives it. A batch that the sender had
+taken may be sent again after the process died, so batches count once by id, as they do for the server.
 """
 
 from __future__ import annotations

@@ -161,4 +161,11 @@ void tachy_os_unmap(void *memory, size_t size) {
   if (memory) UnmapViewOfFile(memory);
 }
 
+/* A view cannot be replaced in part. */
+int tachy_os_map_over(void *memory, size_t size) {
+  (void)memory;
+  (void)size;
+  return 0;
+}
+
 void tachy_os_on_exit(void (*function)(void)) { atexit(function); }
