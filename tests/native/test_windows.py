@@ -34,6 +34,7 @@ void *memset(void *, int, size_t);
 void *memchr(const void *, int, size_t);
 int memcmp(const void *, const void *, size_t);
 int strcmp(const char *, const char *);
+int strncmp(const char *, const char *, size_t);
 size_t strlen(const char *);
 """
 STDLIB_H = "#include <stddef.h>\nvoid qsort(void *, size_t, size_t, int (*)(const void *, const void *));\n"
