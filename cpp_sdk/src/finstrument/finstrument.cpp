@@ -187,7 +187,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   if (!mine) return;
   tachy_thread *const thread = tachy_here_();
   if (thread != &tachy_no_thread_) end_dead(thread, mine, frame);
-  if (thread->depth < TACHY_DEPTH_MAX) {
+  if (thread->depth < thread->room) {
     mine->too_deep = 0;
     note(mine, thread->depth + 1, function, frame, id);
     tachy_span_open_(thread, thread->depth, id, tachy_ticks());
@@ -195,6 +195,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   }
   const tachy_scope scope = tachy_span_begin_slow_(id);
   if (scope) {
+    mine->too_deep = 0;
     note(mine, scope, function, frame, id);
   } else if (tachy_here_()->depth == TACHY_DEPTH_MAX) {
     mine->too_deep++;
@@ -281,6 +282,7 @@ bool start_session() {
   if (url && !*url) return false;
   tachy_config config = {};
   config.sdk = "finstrument " TACHY_VERSION;
+  config.destination = tachy_http_url(nullptr);
   config.span_ring_bytes = number("TACHY_SPAN_RING_BYTES", kRingBytes);
   stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
   if (tachy_start(&config) != TACHY_OK) return false;
@@ -317,7 +319,7 @@ TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *) {
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   const std::uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth >= TACHY_DEPTH_MAX || !mine || mine->entries[depth].frame < frame)) {
+  if (TACHY_UNLIKELY(depth >= thread->room || !mine || mine->entries[depth].frame < frame)) {
     enter_slow(function, frame);
     return;
   }

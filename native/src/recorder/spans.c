@@ -31,7 +31,7 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || !TACHY_LOAD(&tachy_running)) return 0;
   const uint32_t depth = slot->thread.depth;
-  if (depth >= slot->thread.room && !tachy_slot_deepen(slot)) {
+  if (depth >= TACHY_DEPTH_MAX || (depth >= slot->thread.room && !tachy_slot_deepen(slot))) {
     tachy_count(&slot->too_deep, 1);
     return 0;
   }
