@@ -1,12 +1,6 @@
 /* What harness.h promises. */
 #include "harness.h"
 
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
-
 FILE *capture;
 const char *plugin_path;
 static pthread_t sender;
@@ -20,35 +14,6 @@ uint64_t next_random(uint64_t *state) {
   *state += UINT64_C(0x9E3779B97F4A7C15);
   return tachy_mix64(*state);
 }
-
-#if defined(_WIN32)
-void *open_plugin(void (**record)(int)) {
-  const HMODULE library = LoadLibraryA(plugin_path);
-  CHECK(library != NULL);
-  *record = (void (*)(int))(void (*)(void))GetProcAddress(library, "plugin_record");
-  CHECK(*record != NULL);
-  return library;
-}
-
-void close_plugin(void *library) {
-  CHECK(FreeLibrary(library));
-  CHECK(GetModuleHandleA(plugin_path) == NULL);
-}
-#else
-void *open_plugin(void (**record)(int)) {
-  void *const library = dlopen(plugin_path, RTLD_NOW);
-  if (!library) fprintf(stderr, "%s\n", dlerror());
-  CHECK(library != NULL);
-  *(void **)record = dlsym(library, "plugin_record");
-  CHECK(*record != NULL);
-  return library;
-}
-
-void close_plugin(void *library) {
-  dlclose(library);
-  CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
-}
-#endif
 
 void write_batch(tachy_batch *batch) {
   uint64_t size;

@@ -33,10 +33,6 @@ extern const scenario random_scenarios[];
 extern FILE *capture;           /* where batches go */
 extern const char *plugin_path; /* a library with sites of its own */
 
-/* Loads the plugin and finds its function; unloads it, for sure. */
-void *open_plugin(void (**record)(int));
-void close_plugin(void *library);
-
 /* Starts a session whose batches a thread of ours takes and writes. NULL: defaults. */
 void begin_session(const tachy_config *config);
 /* Only the second half: for a session that runs already. */

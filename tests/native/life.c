@@ -174,6 +174,16 @@ static void names_and_properties(void) {
   end_session();
 }
 
+/* Sends what a program left that was killed with the same session folder. */
+static void inherits(void) {
+  tachy_recovery found;
+  begin_session(NULL);
+  CHECK(tachy_recover(NULL, &found) == TACHY_OK);
+  CHECK(found.sessions == 1 && found.crashed == 1 && found.batches == 1 && found.busy == 0);
+  while (get_stats().recovered_batches < found.batches) sleep_ms(1);
+  end_session();
+}
+
 const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"many_sessions", many_sessions},
                                    {"open_over_sessions", open_over_sessions},
@@ -183,4 +193,5 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"forks", forks},
 #endif
                                    {"names_and_properties", names_and_properties},
+                                   {"inherits", inherits},
                                    {NULL, NULL}};

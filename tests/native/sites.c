@@ -1,6 +1,12 @@
 /* Scenarios: sites are switched by level, interned, and outlive the module that held them. */
 #include "harness.h"
 
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
 static void levels(void) {
   TACHY_DEFINE_LOG(error, "levels", TACHY_LEVEL_ERROR, "");
   TACHY_DEFINE_LOG(debug, "levels", TACHY_LEVEL_DEBUG, "");
@@ -43,6 +49,36 @@ static void interned(void) {
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 3001);
   CHECK(!tachy_enabled(b));
 }
+
+/* Loads the plugin and finds its function; unloads it, for sure. */
+#if defined(_WIN32)
+static void *open_plugin(void (**record)(int)) {
+  const HMODULE library = LoadLibraryA(plugin_path);
+  CHECK(library != NULL);
+  *record = (void (*)(int))(void (*)(void))GetProcAddress(library, "plugin_record");
+  CHECK(*record != NULL);
+  return library;
+}
+
+static void close_plugin(void *library) {
+  CHECK(FreeLibrary(library));
+  CHECK(GetModuleHandleA(plugin_path) == NULL);
+}
+#else
+static void *open_plugin(void (**record)(int)) {
+  void *const library = dlopen(plugin_path, RTLD_NOW);
+  if (!library) fprintf(stderr, "%s\n", dlerror());
+  CHECK(library != NULL);
+  *(void **)record = dlsym(library, "plugin_record");
+  CHECK(*record != NULL);
+  return library;
+}
+
+static void close_plugin(void *library) {
+  dlclose(library);
+  CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+}
+#endif
 
 /* A library is loaded, records, goes, and comes back, while levels change. */
 static void unloaded(void) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_the_recorder_is_microsofts_dialect_too(tmp_path: Path) -> None:
 
 def check_session(session: Session, scenario: str, told: dict[str, list[int]]) -> None:
     for cls in (LOG, METRIC, SPAN):
-        assert session.events(cls) == told["sent"][cls]
+        assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
     if scenario in {"one_thread", "two_threads", "eight_threads"}:
         check_tree(session, lost=False)
     elif scenario in {"full_rings", "full_ring_alone", "cuts_under_load"}:
@@ -98,7 +99,9 @@ def test_windows_records_what_this_machine_does(scenario: str, tmp_path: Path) -
     programs = wine.build()
     plugin = str(programs / "tests" / "librecorder_plugin.dll")
     batches = tmp_path / "batches"
-    check_output(scenario, wine.run(programs / "recorder_tests.exe", scenario, str(batches), plugin), batches)
+    variables = {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
+    output = wine.run(programs / "recorder_tests.exe", scenario, str(batches), plugin, variables=variables)
+    check_output(scenario, output, batches)
 
 
 @pytest.mark.long
@@ -106,9 +109,33 @@ def test_windows_records_what_this_machine_does(scenario: str, tmp_path: Path) -
 def test_random_programs_on_windows(seed: int, tmp_path: Path) -> None:
     ring = SMALL if seed % 2 else ROOMY
     arguments = ("random_program", str(tmp_path / "batches"))
-    variables = settings(tmp_path, seed, 5000, ring)
+    variables = settings(tmp_path, seed, 5000, ring) | {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
     output = wine.run(wine.build() / "recorder_tests.exe", *arguments, variables=variables)
     compare(tmp_path, json.loads(output), ring, apart=APART)
+
+
+@pytest.mark.long
+def test_what_a_killed_program_left_is_sent_by_the_next_one(tmp_path: Path) -> None:
+    """long_spans ends a span every 100 ms and makes its first batch after a second, by which time it is dead."""
+    program = wine.build() / "recorder_tests.exe"
+    folder, batches = tmp_path / "sessions", tmp_path / "batches"
+    variables = {"TACHY_SESSION_FOLDER": str(folder)}
+    command = ["wine", str(program), "long_spans", str(tmp_path / "lost")]
+    with subprocess.Popen(command, env=wine.environment(variables)) as victim:
+        try:
+            while not any(file.stat().st_size for file in folder.glob("*.session")):
+                assert victim.poll() is None
+                time.sleep(0.01)
+            time.sleep(0.5)
+        finally:
+            victim.kill()
+    wine.run(program, "inherits", str(batches), variables=variables)
+    heritage, own = sorted(capture.read(batches, apart=APART), key=lambda session: session.events(SPAN), reverse=True)
+    assert own.events(SPAN) == 0
+    names = {row["name"] for row in heritage.rows(SPAN)}
+    assert names == {"given", "limit", "inner"}
+    assert "slept" in {row["name"] for block in heritage.of(SPAN) for row in block.still_open}
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.long
@@ -147,4 +174,5 @@ def test_one_file_records_on_windows_what_the_separate_files_do(language: str, t
     run_compiler(wine.COMPILER, *options, *sources, library, "-o", str(program), "-static", "-pthread")
     for scenario in ("two_threads", "logs", "levels", "thread_churn", "many_sessions", "names_and_properties"):
         batches = tmp_path / scenario
-        check_output(scenario, wine.run(program, scenario, str(batches)), batches)
+        variables = {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
+        check_output(scenario, wine.run(program, scenario, str(batches), variables=variables), batches)
