@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from pathlib import Path
 
 from tests.cpp.builds import run, simulation
@@ -67,3 +68,24 @@ def test_wrong_arguments_are_explained() -> None:
     done = subprocess.run([simulation(), "--fast"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("usage:")
+
+
+def test_the_next_run_sends_what_a_killed_one_left(tmp_path: Path, session_folder: Path) -> None:
+    with Sink() as sink:
+        killed = subprocess.Popen([simulation(), "--seconds", "30", "--url", sink.url], stdout=subprocess.DEVNULL)
+        time.sleep(1.5)
+        killed.kill()
+        killed.wait()
+        assert list(session_folder.glob("*.session"))
+        before = {head.process_id for head in sink.heads()}
+        assert len(before) == 1
+        run([simulation(), "--seconds", "1", "--url", sink.url])
+        ends = {head.process_id: head.description["state"] for head in sink.heads()}  # of each, its last batch
+        (first,) = before
+        assert ends.pop(first) == "crashed"
+        assert list(ends.values()) == ["exited"]
+        spans = [
+            block for head in sink.heads() if head.process_id == first for _, _, block in head.blocks if block.cls == 3
+        ]
+        assert sorted(block.sequence for block in spans) == list(range(len(spans)))
+    assert not list(session_folder.iterdir())

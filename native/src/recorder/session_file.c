@@ -144,14 +144,11 @@ static int make(const char *folder, const char *destination) {
   return 1;
 }
 
-int tachy_session_file_open(const char *folder, const char *destination) {
-  if (head) return 1;
-  if (!folder[0]) return 0;
+void tachy_session_file_open(const char *folder, const char *destination) {
+  if (head || !folder[0]) return;
   tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
-  const int made = make(folder, destination);
-  if (made) tachy_registry_tell();
+  if (make(folder, destination)) tachy_registry_tell();
   tachy_registry_unlock();
-  return made;
 }
 
 const char *tachy_session_file_place(char *folder, size_t size) {
@@ -279,7 +276,9 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
   }
   saved = 0;
   TACHY_STORE_RELEASE(&head->commit, ordinal);
-  TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_RUNNING);
+  /* a session's first one. The program may be at its end already, which stays so */
+  const uint32_t life = TACHY_LOAD(&head->life);
+  if (life == TACHY_LIFE_MAKING || life == TACHY_LIFE_DONE) TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_RUNNING);
 }
 
 void tachy_session_file_done(void) {
