@@ -37,7 +37,9 @@ CLIENT_VARIABLES = frozenset(
         "TACHY_PARENT_PROCESS_ID",
         "TACHY_REPORT",
         "TACHY_SEND_TIMEOUT",
+        "TACHY_SESSION_FOLDER",
         "TACHY_SPAN_RING_BYTES",
+        "TACHY_SPOOL_BYTES",
         "TACHY_STOP_TIMEOUT_MS",
         "TACHY_URL",
     }
