@@ -35,7 +35,8 @@ typedef struct tachy_stats {
   uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
   uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
   uint64_t async_untracked;
-  uint64_t refused; uint64_t frequency; const char *clock; ...;
+  uint64_t refused; uint64_t frequency; const char *clock;
+  uint64_t control_version; uint64_t control_refused; ...;
 } tachy_stats;
 typedef struct tachy_recovery {
   uint64_t sessions; uint64_t crashed; uint64_t batches; uint64_t events[4]; uint64_t busy; uint64_t unreadable;
@@ -49,6 +50,9 @@ int tachy_recover(const char *folder, tachy_recovery *found);
 void tachy_set_process_property(const char *key, const char *value);
 void tachy_set_thread_name(const char *name);
 void tachy_set_level(int level);
+void tachy_set_category(const char *category, int level);
+void tachy_unset_category(const char *category);
+void tachy_control(const char *text);
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 tachy_batch *tachy_batch_take_raw(void);
 uint32_t tachy_batch_block_count(const tachy_batch *batch);

@@ -26,6 +26,7 @@ constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is sto
 constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr uint64_t kRetryAfterLimitMs = 300000;  // a server that asks for more does not get it
 constexpr size_t kAnswerLimit = 200;             // bytes of an answer worth keeping: the reason of a refusal
+constexpr size_t kControlLimit = 8191;           // bytes of the header Tachy-Control
 constexpr long kConnectMs = 10000;
 // States of the way to the server or of its load, not of the batch: a token that expired, a proxy that was set up
 // wrong.
@@ -73,6 +74,7 @@ struct tachy_http_sender {
   size_t packed_size = 0;
   char answer[kAnswerLimit + 1] = "";  // the server's, cut
   size_t answer_size = 0;
+  char control[kControlLimit + 1] = "";  // the answer's Tachy-Control; "" when it has none, or one that is too long
   uint64_t random = 0;
   uint32_t pause_ms = 0;  // the next pause, before jitter; 0 after a success
 
@@ -102,6 +104,22 @@ size_t keep_answer(char *bytes, size_t unit, size_t count, void *to) {
   memcpy(sender->answer + sender->answer_size, bytes, kept);
   sender->answer_size += kept;
   sender->answer[sender->answer_size] = 0;
+  return size;
+}
+
+// One line of an answer's head; the last answer counts, if others came before it.
+size_t keep_control(char *line, size_t unit, size_t count, void *to) {
+  static const char name[] = "tachy-control:";
+  constexpr size_t kName = sizeof name - 1;
+  char *const control = static_cast<tachy_http_sender *>(to)->control;
+  const size_t size = unit * count;
+  if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) control[0] = 0;
+  if (size < kName || strncasecmp(line, name, kName) != 0) return size;
+  size_t end = size;
+  while (end > kName && (line[end - 1] == '\r' || line[end - 1] == '\n')) end--;
+  if (end - kName > kControlLimit) return size;
+  memcpy(control, line + kName, end - kName);
+  control[end - kName] = 0;
   return size;
 }
 
@@ -207,6 +225,7 @@ tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint64_t *retry_after_
   }
   answer_size = 0;
   answer[0] = 0;
+  control[0] = 0;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes);
   const CURLcode result = transfer();
@@ -214,6 +233,7 @@ tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint64_t *retry_after_
     note(curl_easy_strerror(result), TACHY_RETRY);
     return TACHY_RETRY;
   }
+  if (control[0]) tachy_control(control);
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   const tachy_outcome outcome = judge(status);
@@ -321,6 +341,8 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(sender->timeout_ms));
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, keep_answer);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, sender);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, keep_control);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, sender);
 
   sender->process = getpid();
   char pid[24];

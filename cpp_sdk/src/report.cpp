@@ -57,6 +57,8 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "async_untracked", stats.async_untracked);
   write_number(file, "refused", stats.refused);
   write_number(file, "frequency", stats.frequency);
+  write_number(file, "control_version", stats.control_version);
+  write_number(file, "control_refused", stats.control_refused);
   fprintf(file, "  \"clock\": \"%s\",\n", stats.clock ? stats.clock : "");
   fprintf(file, "  \"bytes_per_event\": %.3f\n}\n",
           sent ? static_cast<double>(stats.wire_bytes) / static_cast<double>(sent) : 0.0);

@@ -204,6 +204,9 @@ class Sender:
         except (httpx.HTTPError, OSError) as error:
             self._unavailable(f"{type(error).__name__}: {error}")
             return RETRY, 0.0
+        control = answer.headers.get("tachy-control")
+        if control is not None:
+            lib.tachy_control(control.encode("latin-1", "replace"))
         if answer.is_success:
             self._arrived()
             return SENT, 0.0

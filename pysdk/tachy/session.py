@@ -206,6 +206,19 @@ def set_level(level: str | int) -> None:
     lib.tachy_set_level(settings.resolve("level", level))
 
 
+def set_category(name: str, level: str | int | None) -> None:
+    """Gives what has this target, or one under it ("net" covers "net.http"; the longest wins), a level of its own.
+
+    "none" switches all of it off, spans and metrics too. None takes the category's level back. Holds until then, also
+    before `start` and over sessions. At most 64 categories; one more is ignored and counted in `stats().refused`.
+    """
+    category = name.encode("utf-8", "replace")
+    if level is None:
+        lib.tachy_unset_category(category)
+    else:
+        lib.tachy_set_category(category, 0 if level == "none" else settings.resolve("level", level))
+
+
 def thread_name() -> str | None:
     """What `threading` calls this thread; None for a thread that it did not start.
 

@@ -20,8 +20,9 @@ class Stats:
     folder for the next start. outbox_bytes and spool_bytes: memory and storage of what waits now. survives: 1 while
     what is recorded outlives the process, should it be killed. unprotected: batches that got no file.
     recovered_batches and recovered_lost: batches of processes that died before, which this one sent, or which were
-    lost in whole or in part. refused: times that a span's name or a set of properties found no room. Sizes are bytes,
-    collector_ns is CPU time, frequency is ticks per second.
+    lost in whole or in part. refused: times that a span's name, a set of properties or a category (`set_category`)
+    found no room. control_version: the newest of the server's instructions that was followed; control_refused: those
+    that could not be read. Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
@@ -49,6 +50,8 @@ class Stats:
     refused: int
     frequency: int
     clock: str
+    control_version: int
+    control_refused: int
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON has it; the process id is text."""
@@ -66,7 +69,8 @@ def stats() -> Stats:
     numbers = (
         "batches blocks raw_bytes wire_bytes collector_ns outbox_bytes spool_bytes survives unprotected "
         "recovered_batches recovered_lost threads sites "
-        "clock_backwards too_deep mismatched async_untracked refused frequency"
+        "clock_backwards too_deep mismatched async_untracked refused frequency "
+        "control_version control_refused"
     )
     return Stats(
         process_id=UUID(bytes=bytes(raw.process_id)),

@@ -240,3 +240,12 @@ def test_a_forked_child_leaves_its_parents_session_alone(tmp_path: Path) -> None
         assert len(sessions) == 2
         assert sum(head.description["state"] == "exited" for head in sink.heads()) == 2
         assert sink.events()["span"] == 2
+
+
+def test_the_server_s_answer_switches_the_program_before_the_batch_counts_as_sent(tmp_path: Path) -> None:
+    off = Answer(headers={"Tachy-Control": " version=3; level.exercise=none "})
+    with Sink(numbered(Answer(503, {"tachy-control": "version=1; level=loud"}), off)) as sink:
+        report, _ = exercise(sink.url, tmp_path, 5000, 5)
+        assert (report["control_version"], report["control_refused"]) == (3, 1)
+        assert 0 < report["recorded"]["span"] < 8 * THREADS * ROUNDS
+        assert sink.events() == report["recorded"]

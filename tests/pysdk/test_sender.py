@@ -263,3 +263,22 @@ def test_sessions_one_after_the_other_have_their_own_counts(sink: Sink) -> None:
     assert {row["thread"] for row in sink.rows("span")} == {"MainThread"}
     assert threading.active_count() == 1 + sum(t.name != "MainThread" for t in threading.enumerate())
     assert not any(thread.name == "tachy-sender" for thread in threading.enumerate())
+
+
+def test_the_server_s_answer_switches_categories_at_once() -> None:
+    orders = ["version=1; level.net=none; seconds=3600", "version=1; level.net=trace", "version=2; level=loud"]
+
+    def answers(number: int) -> Answer:
+        return Answer(headers={"Tachy-Control": orders[number]} if number < len(orders) else {})
+
+    with Sink(answers) as sink:
+        tachy.start(sink.url)
+        for _ in range(4):
+            tachy.log("info", "general")
+            with tachy.span("s", target="net.http"):
+                tachy.metric("m", 1, target="net")
+            assert tachy.flush(10)
+        tachy.stop()
+        assert sink.events() == {"log": 4, "span": 1, "metric": 1}
+        stats = tachy.stats()
+        assert (stats.control_version, stats.control_refused) == (1, 1)

@@ -77,5 +77,22 @@ def test_start_takes_every_setting_of_the_recorder(sink: Sink) -> None:
     assert sink.events() == {"log": 2, "span": 1}
 
 
+def test_categories_have_levels_of_their_own(sink: Sink) -> None:
+    tachy.set_category("net", "none")
+    tachy.start(sink.url, level="warn")
+    for level in ("debug", "none", None):
+        tachy.set_category("net.http", level)
+        with tachy.span("s", target="net.http.cache"):
+            tachy.log("debug", f"debug, {level}", target="net.http")
+    tachy.set_category("net", None)
+    tachy.log("debug", "debug", target="net")
+    tachy.log("error", "error", target="net")
+    with pytest.raises(tachy.SettingsError):
+        tachy.set_category("net", "loud")
+    tachy.stop()
+    assert [row["msg"] for row in sink.rows("log")] == ["debug, debug", "error"]
+    assert sink.events() == {"log": 2, "span": 1}
+
+
 def test_docs_have_the_table() -> None:
     assert settings.table() in (ROOT / "docs/python.md").read_text()

@@ -109,6 +109,8 @@ inline tachy_stats stats() {
 inline void set_process_property(const char *key, const char *value) { tachy_set_process_property(key, value); }
 inline void set_thread_name(const char *name) { tachy_set_thread_name(name); }
 inline void set_level(tachy_level level) { tachy_set_level(level); }
+inline void set_category(const char *category, tachy_level level) { tachy_set_category(category, level); }
+inline void unset_category(const char *category) { tachy_unset_category(category); }
 
 // A set of properties for logs and metrics. Making one takes a lock: keep it.
 class Properties {
@@ -208,6 +210,8 @@ inline tachy_stats stats() { return {}; }
 inline void set_process_property(const char *, const char *) {}
 inline void set_thread_name(const char *) {}
 inline void set_level(tachy_level) {}
+inline void set_category(const char *, tachy_level) {}
+inline void unset_category(const char *) {}
 
 class Properties {
  public:

@@ -124,9 +124,11 @@ typedef struct tachy_stats {
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
   uint64_t mismatched;      /* scopes ended out of order, repaired */
   uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not tell of them */
-  uint64_t refused;   /* times that a site or a property set got no number: tachy_site_intern, tachy_property_set */
-  uint64_t frequency; /* ticks per second */
-  const char *clock;  /* "tsc", "cntvct", "os" */
+  uint64_t refused;         /* times that a site or a property set got no number, or a category no place */
+  uint64_t frequency;       /* ticks per second */
+  const char *clock;        /* "tsc", "cntvct", "os" */
+  uint64_t control_version; /* the newest of tachy_control's texts that was applied; 0: none */
+  uint64_t control_refused; /* texts that could not be read */
 } tachy_stats;
 
 TACHY_API void tachy_get_stats(tachy_stats *stats);
@@ -137,8 +139,20 @@ TACHY_API void tachy_set_process_property(const char *key, const char *value);
 /* Names the calling thread, in traces and in SQL. Default: the operating system's name for it. */
 TACHY_API void tachy_set_thread_name(const char *name);
 
-/* Sites less important than this are switched off (levels are in the site). */
+/* Sites less important than this are switched off (levels are in the site), until the session ends. */
 TACHY_API void tachy_set_level(tachy_level level);
+
+/* Sites whose target is the category or lies under it ("net" covers "net" and "net.http"; the longest wins) have this
+ * level instead. TACHY_LEVEL_NONE switches off everything of it, also spans and metrics, which have no level. Until it
+ * is unset, whether a session runs or not. At most 64 categories of 128 bytes: what exceeds it changes nothing and is
+ * counted (tachy_stats.refused). Both walk over all sites: not for every frame. */
+TACHY_API void tachy_set_category(const char *category, tachy_level level);
+TACHY_API void tachy_unset_category(const char *category);
+
+/* What the server says to this session, for a time: see "Control" in docs/format.md. A sender calls it with the value
+ * of the header Tachy-Control of every answer, before tachy_batch_done. The program's own level and categories hold
+ * again afterwards. */
+TACHY_API void tachy_control(const char *text);
 
 /* What tachy_recover did. */
 typedef struct tachy_recovery {

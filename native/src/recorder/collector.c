@@ -1,6 +1,7 @@
 /* The collector: the thread that drains the rings and cuts blocks. */
 #include "collector.h"
 
+#include "control.h"
 #include "description.h"
 #include "journal.h"
 #include "open_async.h"
@@ -317,6 +318,7 @@ static void run(void *argument) {
     const uint64_t wake_at = now + poll * 1000000u;
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
+    tachy_control_poll();
     const uint64_t fullest = drain(c);
     poll = next_poll(poll, fullest);
     if (stop) break;

@@ -2,6 +2,7 @@
 #include "outbox.h"
 
 #include "clock.h"
+#include "control.h"
 #include "description.h"
 #include "folder.h"
 #include "queue.h"
@@ -368,6 +369,7 @@ void tachy_get_stats(tachy_stats *out) {
   out->threads = tachy_slots_attached();
   out->sites = tachy_registry_site_count();
   out->refused = tachy_registry_refused();
+  tachy_control_stats(&out->control_version, &out->control_refused);
   out->frequency = tachy_clock_frequency();
   out->clock = tachy_clock_name();
 }

@@ -35,8 +35,10 @@ uint32_t tachy_registry_site_count(void);
 /* Sites and sets that got no number, since the process began. */
 uint64_t tachy_registry_refused(void);
 
-/* Switches every site according to the level, or all of them off. */
-void tachy_registry_switch(int on, tachy_level level);
+/* Switches every site as the filter says, or all of them off. */
+void tachy_registry_switch(int on);
+/* After a change of the filter, which was made under the lock: the same, if they are not all off. */
+void tachy_registry_switch_again(void);
 
 /* Under the lock: one more got none. */
 void tachy_registry_refuse(void);

@@ -3,7 +3,9 @@
 
 #include "clock.h"
 #include "collector.h"
+#include "control.h"
 #include "description.h"
+#include "filter.h"
 #include "folder.h"
 #include "outbox.h"
 #include "recover.h"
@@ -23,6 +25,7 @@ static int usable;
 /* fork(): everybody's locks are taken in the order in which they are nested, so the child finds all in one piece. */
 static void before_fork(void) {
   tachy_os_lock(&mutex);
+  tachy_control_lock();
   tachy_collector_lock();
   tachy_outbox_lock();
   tachy_description_lock();
@@ -36,6 +39,7 @@ static void after_fork_parent(void) {
   tachy_description_unlock();
   tachy_outbox_unlock();
   tachy_collector_unlock();
+  tachy_control_unlock();
   tachy_os_unlock(&mutex);
 }
 
@@ -47,6 +51,7 @@ static void after_fork_child(void) {
   tachy_description_after_fork();
   tachy_outbox_after_fork();
   tachy_collector_after_fork();
+  tachy_control_after_fork();
   tachy_os_mutex_init(&mutex);
   state = IDLE;
 }
@@ -72,6 +77,14 @@ static int move(life from, life to) {
 static int ring_size(uint32_t wanted, uint32_t standard, uint32_t *size) {
   *size = wanted ? wanted : standard;
   return *size >= RING_MIN && *size <= RING_MAX && (*size & (*size - 1)) == 0;
+}
+
+/* The sites follow at once if they are not all off. */
+static void set_level(tachy_level level) {
+  tachy_registry_lock();
+  tachy_filter_set_level(level);
+  tachy_registry_unlock();
+  tachy_registry_switch_again();
 }
 
 static tachy_status start(const tachy_config *config) {
@@ -101,7 +114,9 @@ static tachy_status start(const tachy_config *config) {
     return TACHY_ERROR_SYSTEM;
   }
   TACHY_STORE(&tachy_running, 1);
-  tachy_registry_switch(1, config->level ? config->level : TACHY_LEVEL_TRACE);
+  set_level(config->level ? config->level : TACHY_LEVEL_TRACE);
+  tachy_control_start();
+  tachy_registry_switch(1);
   return TACHY_OK;
 }
 
@@ -117,8 +132,9 @@ tachy_status tachy_start(const tachy_config *config) {
 void tachy_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   if (!move(RUNNING, STOPPING)) return;
-  tachy_registry_switch(0, TACHY_LEVEL_TRACE);
+  tachy_registry_switch(0);
   tachy_collector_stop(); /* which may still record what was lost */
+  tachy_control_stop();
   TACHY_STORE(&tachy_running, 0);
   tachy_outbox_wait(UINT64_MAX, deadline);
   tachy_outbox_close();
@@ -136,8 +152,5 @@ int tachy_flush(uint32_t timeout_ms) {
 void tachy_set_level(tachy_level level) {
   if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) return;
   tachy_library_init();
-  /* under the lock: a stop that comes now must have the last word */
-  tachy_os_lock(&mutex);
-  if (state == RUNNING) tachy_registry_switch(1, level);
-  tachy_os_unlock(&mutex);
+  set_level(level);
 }

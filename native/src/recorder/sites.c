@@ -6,6 +6,7 @@
 
 #include "../format/hash.h"
 #include "../os/os.h"
+#include "filter.h"
 #include "session_file.h"
 #include "strings.h"
 
@@ -25,7 +26,6 @@ static tachy_chains instance_chains;
 static uint32_t free_instances; /* chain of those whose module has gone */
 static uint64_t refused;
 static int switched_on;
-static tachy_level switched_level = TACHY_LEVEL_TRACE;
 
 void tachy_registry_lock(void) { tachy_os_lock(&mutex); }
 void tachy_registry_unlock(void) { tachy_os_unlock(&mutex); }
@@ -73,8 +73,9 @@ void tachy_registry_refuse(void) { refused++; }
 
 /* The site's first word as it should be now. */
 static int32_t switched(uint32_t number) {
-  const uint8_t level = entry_at(number)->level;
-  const int on = switched_on && (level == TACHY_LEVEL_NONE || level <= (uint8_t)switched_level);
+  const tachy_site_entry *const entry = entry_at(number);
+  const tachy_string target = tachy_strings_text(entry->strings[TACHY_TEXT_TARGET]);
+  const int on = switched_on && tachy_filter_passes(entry->level, target.text, target.size);
   return on ? (int32_t)number : -(int32_t)number;
 }
 
@@ -246,14 +247,26 @@ static void switch_instances(void *context, const tachy_os_range *ranges, size_t
   }
 }
 
-void tachy_registry_switch(int on, tachy_level level) {
-  tachy_os_lock(&mutex);
-  switched_on = on;
-  switched_level = level;
+/* The sites of ours; those of modules follow without the lock, see tachy_os_with_modules. */
+static void switch_interned(void) {
   for (uint32_t number = 1; number <= entries.count; number++) {
     tachy_site *const site = entry_at(number)->interned;
     if (site) TACHY_STORE(&site->id, switched(number));
   }
+}
+
+void tachy_registry_switch(int on) {
+  tachy_os_lock(&mutex);
+  switched_on = on;
+  switch_interned();
   tachy_os_unlock(&mutex);
   tachy_os_with_modules(&mutex, switch_instances, NULL);
+}
+
+void tachy_registry_switch_again(void) {
+  tachy_os_lock(&mutex);
+  const int on = switched_on;
+  if (on) switch_interned();
+  tachy_os_unlock(&mutex);
+  if (on) tachy_os_with_modules(&mutex, switch_instances, NULL);
 }

@@ -1,0 +1,20 @@
+/* What the server's answer to a batch says: docs/format.md, "Control". */
+#ifndef TACHY_SRC_RECORDER_CONTROL_H
+#define TACHY_SRC_RECORDER_CONTROL_H
+
+#include <stdint.h>
+
+/* A session begins: nothing has been said yet. */
+void tachy_control_start(void);
+void tachy_control_stop(void);
+/* For the collector, every now and then: what was said for a time only ends here. */
+void tachy_control_poll(void);
+/* The newest version that was applied in this session, and how many texts could not be read. */
+void tachy_control_stats(uint64_t *version, uint64_t *refused);
+
+/* Around fork(). */
+void tachy_control_lock(void);
+void tachy_control_unlock(void);
+void tachy_control_after_fork(void);
+
+#endif
