@@ -26,11 +26,13 @@ typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
   size_t property_count; int level; uint32_t span_ring_bytes; uint32_t metric_ring_bytes; uint32_t log_ring_bytes;
   uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
-  uint64_t spool_bytes; const char *destination; ...;
+  uint64_t spool_bytes; const char *destination; int mode;
+  uint32_t flight_before_ms; uint32_t flight_after_ms; uint64_t flight_bytes; uint32_t frame_budget_us;
+  uint32_t flight_ignore_errors; ...;
 } tachy_config;
 typedef struct tachy_stats {
   uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t kept[4];
-  uint64_t batches;
+  uint64_t passed_over; uint64_t flight_overwritten; uint64_t batches;
   uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
   uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
   uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
@@ -53,6 +55,7 @@ void tachy_set_level(int level);
 void tachy_set_category(const char *category, int level);
 void tachy_unset_category(const char *category);
 void tachy_control(const char *text);
+void tachy_mark(const char *reason);
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 tachy_batch *tachy_batch_take_raw(void);
 uint32_t tachy_batch_block_count(const tachy_batch *batch);

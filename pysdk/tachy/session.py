@@ -32,6 +32,11 @@ _NATIVE = (
     "block_events",
     "outbox_bytes",
     "spool_bytes",
+    "mode",
+    "flight_before_ms",
+    "flight_after_ms",
+    "flight_bytes",
+    "frame_budget_us",
 )
 
 _log = logging.getLogger("tachy")
@@ -86,6 +91,12 @@ def start(
     outbox_bytes: int | None = None,
     session_folder: str | os.PathLike[str] | None = None,
     spool_bytes: int | None = None,
+    mode: str | None = None,
+    flight_before_ms: int | None = None,
+    flight_after_ms: int | None = None,
+    flight_bytes: int | None = None,
+    frame_budget_us: int | None = None,
+    flight_on_error: bool | None = None,
     exit_timeout: float | None = None,
     send_timeout: float | None = None,
 ) -> UUID:
@@ -154,6 +165,7 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
     config.destination = text(values["url"])
     if values["session_folder"]:
         config.session_folder = text(values["session_folder"])
+    config.flight_ignore_errors = not values["flight_on_error"]
     config.exe = text(_program())
     config.sdk = text(f"python {VERSION}")
     pairs = {"python": ".".join(map(str, sys.version_info[:3])), "pid": os.getpid(), **properties}
@@ -217,6 +229,11 @@ def set_category(name: str, level: str | int | None) -> None:
         lib.tachy_unset_category(category)
     else:
         lib.tachy_set_category(category, 0 if level == "none" else settings.resolve("level", level))
+
+
+def mark(reason: str = "") -> None:
+    """A trigger of the flight recorder: the spans around this moment are sent. Records a log that says so."""
+    lib.tachy_mark(reason.encode("utf-8", "replace"))
 
 
 def thread_name() -> str | None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tachy.errors import SettingsError
 
+MODES = ("all", "flight")
 LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
 
 
@@ -47,6 +48,20 @@ def _count(value: object) -> int:
     if not 0 < number < 2**48:
         raise ValueError("a whole number above 0")
     return number
+
+
+def _limit(value: object) -> int:
+    number = int(str(value))
+    if not 0 <= number < 2**32:
+        raise ValueError("a whole number, 0 for none")
+    return number
+
+
+def _mode(value: object) -> int:
+    text = str(value).lower()
+    if text in MODES:
+        return MODES.index(text) + 1
+    raise ValueError(f"one of {', '.join(MODES)}")
 
 
 def _power(value: object) -> int:
@@ -136,6 +151,12 @@ SETTINGS = (
         "The most that the files of unsent batches may take (and half of what is free there); beyond it the oldest "
         "spans are dropped, then metrics, logs last.",
     ),
+    Setting("mode", "all", _mode, "`all` sends every span; `flight`, the flight recorder, those around a trigger."),
+    Setting("flight_before_ms", 10_000, _count, "A trigger sends the spans of so many milliseconds before it."),
+    Setting("flight_after_ms", 2_000, _count, "A trigger sends the spans of so many milliseconds after it."),
+    Setting("flight_bytes", 1 << 26, _count, "Memory for spans that wait for a trigger, some 7 bytes each."),
+    Setting("frame_budget_us", 0, _limit, "A frame of more microseconds is a trigger; 0: none is."),
+    Setting("flight_on_error", True, _flag, "A log of level error or fatal is a trigger."),
     Setting("exit_timeout", 2.0, _seconds, "Seconds that the end of the program waits for the last batches."),
     Setting("send_timeout", 30.0, _seconds, "Seconds that one request may take before it is tried again."),
 )

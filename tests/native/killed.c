@@ -185,7 +185,12 @@ int main(int argc, char **argv) {
   CHECK(truths != MAP_FAILED);
   capture = fopen(argv[4], "wb");
   CHECK(capture != NULL);
-  const tachy_config config = {.session_folder = argv[2], .flush_ms = 30};
+  const int flight = getenv("KILLED_FLIGHT") != NULL; /* with a flight recorder, and one trigger */
+  const tachy_config config = {.session_folder = argv[2],
+                               .flush_ms = 30,
+                               .mode = flight ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL,
+                               .flight_before_ms = 20,
+                               .flight_after_ms = 10};
   CHECK(tachy_start(&config) == TACHY_OK);
   pthread_t sender;
   team t = {.count = 0};
@@ -193,7 +198,9 @@ int main(int argc, char **argv) {
   for (int i = 0; i < THREADS; i++) team_add(&t, work, &truths[i]);
   if (strcmp(how, "fork") == 0) leave_a_child();
   if (strcmp(how, "unload") == 0) use_plugin(argv[6]);
-  sleep_ms((unsigned)atoi(argv[5]));
+  sleep_ms((unsigned)atoi(argv[5]) / 2);
+  if (flight) tachy_mark("half of it");
+  sleep_ms((unsigned)atoi(argv[5]) / 2);
   if (strcmp(how, "threads") == 0) { /* they have gone, with events that nobody has taken */
     __atomic_store_n(&keep_going, 0, __ATOMIC_RELAXED);
     team_join(&t);

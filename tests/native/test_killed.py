@@ -91,8 +91,9 @@ def recover(death: Death, *, sanitizer: str = PLAIN) -> dict[str, int]:
     return found
 
 
-def session_of(death: Death) -> Session | None:
-    """Everything that arrived, batches counted once; None if the process recorded nothing."""
+def session_of(death: Death, *, flight: bool = False) -> Session | None:
+    """Everything that arrived, batches counted once; None if the process recorded nothing. flight: with a flight
+    recorder."""
     whole = death.folder.parent / "whole"
     seen: set[bytes] = set()
     with whole.open("wb") as file:
@@ -106,7 +107,7 @@ def session_of(death: Death) -> Session | None:
                     seen.add(batch_id)
                     file.write(data[at : at + size])
                 at += size
-    sessions = capture.read(whole)
+    sessions = capture.read(whole, flight=flight)
     assert len(sessions) <= 1
     return sessions[0] if sessions else None
 

@@ -88,17 +88,27 @@ def execute(scenario: str, folder: Path, sanitizer: str, variables: dict[str, st
     return done.stdout
 
 
-def run(scenario: str, folder: Path, *, holes: bool = False) -> Outcome:
-    """Runs a scenario; every batch that it wrote is checked and decoded. `holes`: its outbox drops blocks."""
-    stats = [json.loads(line) for line in execute(scenario, folder, PLAIN).splitlines()]
-    outcome = Outcome(capture.read(folder / "batches", holes=holes), {each["process_id"]: each for each in stats})
+def run(
+    scenario: str,
+    folder: Path,
+    *,
+    holes: bool = False,
+    flight: bool = False,
+    variables: dict[str, str] | None = None,
+) -> Outcome:
+    """Runs a scenario; every batch that it wrote is checked and decoded. `holes`: its outbox drops blocks; `flight`: it
+    has a flight recorder."""
+    stats = [json.loads(line) for line in execute(scenario, folder, PLAIN, variables).splitlines()]
+    sessions = capture.read(folder / "batches", holes=holes, flight=flight)
+    outcome = Outcome(sessions, {each["process_id"]: each for each in stats})
     for session in outcome.sessions:
         told = outcome.stats.get(session.process_id.hex)
         if told is None:
             continue
         for cls in (LOG, METRIC, SPAN):  # to the event
+            passed_over = told["passed_over"] if cls == SPAN else 0
             assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
-            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls]
+            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls] - passed_over
     return outcome
 
 

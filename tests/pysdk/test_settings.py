@@ -96,3 +96,30 @@ def test_categories_have_levels_of_their_own(sink: Sink) -> None:
 
 def test_docs_have_the_table() -> None:
     assert settings.table() in (ROOT / "docs/python.md").read_text()
+
+
+def test_the_flight_recorder_sends_spans_around_a_mark_and_no_others(sink: Sink) -> None:
+    tachy.start(sink.url, mode="flight", flight_before_ms=60_000, frame_budget_us=10**9, flight_on_error=False)
+    for _ in range(100):
+        with tachy.span("wanted"):
+            tachy.log("error", "no trigger")
+    tachy.frame()
+    tachy.frame()
+    assert tachy.flush(10)
+    assert sink.events() == {"log": 100, "metric": 1}
+    tachy.mark("it looked odd")
+    assert tachy.flush(10)
+    assert sink.events() == {"log": 101, "metric": 1, "span": 100}
+    assert [row["msg"] for row in sink.rows("log") if row["target"] == "tachy"] == ["flight recorder: it looked odd"]
+    assert tachy.stats().passed_over == 0
+
+
+def test_what_no_trigger_wants_is_passed_over(sink: Sink) -> None:
+    tachy.start(sink.url, mode="flight")
+    for _ in range(100):
+        with tachy.span("unwanted"):
+            pass
+    tachy.stop()
+    stats = tachy.stats()
+    assert stats.recorded["span"] == stats.passed_over == 100
+    assert sink.events() == {}

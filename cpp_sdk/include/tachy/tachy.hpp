@@ -111,6 +111,8 @@ inline void set_thread_name(const char *name) { tachy_set_thread_name(name); }
 inline void set_level(tachy_level level) { tachy_set_level(level); }
 inline void set_category(const char *category, tachy_level level) { tachy_set_category(category, level); }
 inline void unset_category(const char *category) { tachy_unset_category(category); }
+// A trigger of the flight recorder, here and now.
+inline void mark(const char *reason) { tachy_mark(reason); }
 
 // A set of properties for logs and metrics. Making one takes a lock: keep it.
 class Properties {
@@ -212,6 +214,7 @@ inline void set_thread_name(const char *) {}
 inline void set_level(tachy_level) {}
 inline void set_category(const char *, tachy_level) {}
 inline void unset_category(const char *) {}
+inline void mark(const char *) {}
 
 class Properties {
  public:

@@ -60,6 +60,13 @@ typedef struct tachy_property {
   const char *value;
 } tachy_property;
 
+/* What becomes of spans. Logs and metrics always travel. */
+typedef enum tachy_mode {
+  TACHY_MODE_DEFAULT = 0,
+  TACHY_MODE_ALL = 1,   /* the default */
+  TACHY_MODE_FLIGHT = 2 /* flight recorder: they stay in memory, and only those around a trigger travel */
+} tachy_mode;
+
 /* Everything is copied by tachy_start; a zero takes the default. */
 typedef struct tachy_config {
   const char *exe;                  /* default: path of the running program */
@@ -84,6 +91,15 @@ typedef struct tachy_config {
   uint64_t spool_bytes;       /* the most that the files of unsent batches may take, and half of what is free there at
                                  the start; beyond it a sixteenth is cleared: the oldest spans are dropped and counted,
                                  then metrics, logs last; default 256 MiB */
+  tachy_mode mode;
+  /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
+   * the server's word. It ships exactly the spans, sync and async, that overlap [T - before, T + after]. */
+  uint32_t flight_before_ms; /* default 10000 */
+  uint32_t flight_after_ms;  /* default 2000 */
+  uint64_t flight_bytes;     /* memory for the spans that wait for a trigger, some 7 bytes each; beyond it the oldest
+                                are passed over before their time; default 64 MiB */
+  uint32_t frame_budget_us;  /* a frame mark that is longer is a trigger; default: none is */
+  uint32_t flight_ignore_errors; /* 1: logs are no triggers */
 } tachy_config;
 
 /* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a
@@ -107,6 +123,9 @@ typedef struct tachy_stats {
   uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox or spool, or refused by the server */
   uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
   uint64_t kept[4];     /* of these: left in the session folder when the session stopped */
+  uint64_t passed_over; /* of these: spans that no trigger wanted. Once the session has stopped, what was recorded was
+                           sent, dropped or passed over */
+  uint64_t flight_overwritten; /* of these: before their time, since flight_bytes was full */
   uint64_t batches;
   uint64_t blocks;
   uint64_t raw_bytes;         /* of block bodies, uncompressed */
@@ -133,6 +152,10 @@ typedef struct tachy_stats {
 
 TACHY_API void tachy_get_stats(tachy_stats *stats);
 
+/* A trigger of the flight recorder, here and now: the spans around it travel. Records a log, whatever the mode (target
+ * "tachy", level info, "flight recorder: REASON", at most 512 bytes). Takes a lock. */
+TACHY_API void tachy_mark(const char *reason);
+
 /* Adds or replaces a property of the process; travels with the next batch. Ignored beyond 256. */
 TACHY_API void tachy_set_process_property(const char *key, const char *value);
 
@@ -149,7 +172,7 @@ TACHY_API void tachy_set_level(tachy_level level);
 TACHY_API void tachy_set_category(const char *category, tachy_level level);
 TACHY_API void tachy_unset_category(const char *category);
 
-/* What the server says to this session, for a time: see "Control" in docs/format.md. A sender calls it with the value
+/* What the server says to this session, for a time: see "Control" in docs/http.md. A sender calls it with the value
  * of the header Tachy-Control of every answer, before tachy_batch_done. The program's own level and categories hold
  * again afterwards. */
 TACHY_API void tachy_control(const char *text);

@@ -236,27 +236,40 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
   return head;
 }
 
-static int has_rows(const tachy_channel *channel) {
-  int rows = 0;
-  for (const tachy_stream *s = channel->streams; s; s = s->next) rows |= s->rows || s->async_rows || s->depth > s->open;
+static int has_rows(const tachy_channel *channel, int open_too) {
+  int rows = open_too && channel->asyncs.count > 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    rows |= s->rows || s->async_rows || s->depth > s->open || (open_too && s->depth > 0);
+  }
   return rows;
 }
 
+static tachy_block_header clock_of(const tachy_channel *channel, tachy_clock_pair to) {
+  tachy_block_header clock = {0};
+  clock.ticks0 = channel->from.ticks;
+  clock.utc0 = channel->from.utc;
+  clock.ticks1 = to.ticks;
+  clock.utc1 = to.utc;
+  clock.frequency = channel->frequency;
+  return clock;
+}
+
+void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to, int last) {
+  const tachy_block_header clock = clock_of(channel, to);
+  tachy_open_async_follow(channel, &clock, last);
+  number_all_open(channel, &clock);
+}
+
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
-                              int *failed) {
+                              int open_too, int *failed) {
   int broken = 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) broken |= s->broken;
   *failed = 0;
-  if (!has_rows(channel)) return NULL;
+  if (!has_rows(channel, open_too)) return NULL;
   if (channel->cls == TACHY_CLASS_SPAN) {
-    tachy_block_header clock = {0};
-    clock.ticks0 = channel->from.ticks;
-    clock.utc0 = channel->from.utc;
-    clock.ticks1 = to.ticks;
-    clock.utc1 = to.utc;
-    clock.frequency = channel->frequency;
+    const tachy_block_header clock = clock_of(channel, to);
     tachy_open_async_follow(channel, &clock, last);
-    if (!has_rows(channel)) {
+    if (!has_rows(channel, open_too)) {
       tachy_open_async_resume(channel);
       return NULL;
     }

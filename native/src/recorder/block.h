@@ -15,9 +15,12 @@ typedef struct tachy_block {
 } tachy_block;
 
 /* The block of everything that the channel's settled streams hold, or NULL: nothing to say, or (*failed = 1) no memory.
- * Numbers the open spans of `ends`, which become the next block's. `last`: the session's. */
+ * Numbers the open spans of `ends`, which become the next block's. `last`: the session's. `open_too`:
+ * spans that are open and nothing else are something to say. */
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
-                              int *failed);
+                              int open_too, int *failed);
+/* What making the block would have done to the channel, without one: its open spans are numbered and dated. */
+void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to, int last);
 void tachy_block_free(tachy_block *block);
 
 static inline uint64_t tachy_block_size(const tachy_block *block) {

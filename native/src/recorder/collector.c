@@ -3,6 +3,7 @@
 
 #include "control.h"
 #include "description.h"
+#include "flight.h"
 #include "journal.h"
 #include "open_async.h"
 #include "outbox.h"
@@ -10,8 +11,9 @@
 #include "ring.h"
 #include "session_file.h"
 #include "state.h"
+#include "triggers.h"
 
-enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, RESCALES = 4, BLOCK_BYTES = 16 << 20 };
+enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, BLOCK_BYTES = 16 << 20 };
 
 typedef struct collector {
   tachy_channel channels[TACHY_CLASSES];
@@ -22,6 +24,8 @@ typedef struct collector {
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t backwards;
+  tachy_flight flight;
+  tachy_watch watches[TACHY_CLASSES];
   unsigned full; /* classes, a bit each, whose journal has no room for what is in the rings */
 } collector;
 
@@ -52,7 +56,12 @@ static tachy_stream *stream_of(collector *c, tachy_slot *slot, tachy_class cls) 
   if (TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head) == slot->tail[cls] && lost == slot->front[cls].emitted) {
     return NULL;
   }
-  return slot->streams[cls] = tachy_stream_make(&c->channels[cls], slot);
+  tachy_stream *const made = tachy_stream_make(&c->channels[cls], slot);
+  if (made && c->flight.on && cls == TACHY_CLASS_SPAN && !tachy_flight_join(&c->flight, made)) {
+    tachy_stream_remove(&c->channels[cls], made);
+    return NULL;
+  }
+  return slot->streams[cls] = made;
 }
 
 /* What the slot's own counters say since they were last read. */
@@ -85,9 +94,10 @@ static void release_tail(tachy_slot *slot, tachy_class cls) {
   TACHY_STORE_RELEASE(&slot->tail[cls], slot->streams[cls]->position);
 }
 
-/* Reads a ring up to `head`. 0: the journal is full, a block must be cut first. */
+/* Reads a ring up to `head`. 0: the journal is full, a block must be cut first. What goes to a reel is in no journal:
+ * it is worth something only if a trigger comes. */
 static int read_ring(collector *c, tachy_stream *stream, tachy_class cls, uint64_t head) {
-  if (!tachy_journal_ring(cls, stream, head)) {
+  if (!stream->reel && !tachy_journal_ring(cls, stream, head)) {
     c->full |= 1u << cls;
     return 0;
   }
@@ -106,7 +116,7 @@ static void detach(collector *c, tachy_slot *slot) {
     if (!read_ring(c, stream, cls, TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head))) return;
     const tachy_untold untold = tachy_stream_settle(&c->channels[cls], stream);
     stream->name_size = tachy_slot_name(slot, stream->name);
-    if (!tachy_journal_end(cls, stream, untold)) {
+    if (!stream->reel && !tachy_journal_end(cls, stream, untold)) {
       c->full |= 1u << cls;
       return;
     }
@@ -152,29 +162,6 @@ static void settle(collector *c, unsigned classes) {
   }
 }
 
-/* The channel after a cut: streams of threads that have gone leave. */
-static void begin_block(tachy_channel *channel, tachy_clock_pair from) {
-  for (tachy_stream **link = &channel->streams; *link;) {
-    tachy_stream *const stream = *link;
-    if (stream->slot || stream->held.size) {
-      tachy_stream_next_block(stream);
-      link = &stream->next;
-    } else {
-      *link = stream->next;
-      tachy_stream_free(stream);
-    }
-  }
-  /* A unit that never holds is not worth trying again. */
-  channel->rescaled = channel->divider.unit == channel->unit ? 0 : channel->rescaled + 1;
-  if (channel->rescaled == RESCALES) channel->unit = channel->divider.unit;
-  channel->divider = tachy_divider_make(channel->unit);
-  tachy_tables_clear(&channel->tables);
-  channel->events = 0;
-  tachy_open_async_resume(channel);
-  channel->sequence++;
-  channel->from = from;
-}
-
 static void tell(const collector *c) {
   tachy_progress progress = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
@@ -186,6 +173,9 @@ static void tell(const collector *c) {
   progress.too_deep = c->too_deep;
   progress.mismatched = c->mismatched;
   progress.async_untracked = c->channels[TACHY_CLASS_SPAN].asyncs.untracked;
+  progress.recorded[TACHY_CLASS_SPAN] += c->flight.reels.events;
+  progress.passed_over = c->flight.passed_over;
+  progress.overwritten = c->flight.overwritten;
   progress.collector_ns = tachy_os_thread_cpu();
   tachy_outbox_tell(&progress);
 }
@@ -207,8 +197,21 @@ static void release_tails(unsigned classes) {
   }
 }
 
-/* Cuts the classes (a bit each) at one moment and puts their blocks into the outbox as one batch. The batch's file is
- * written, then the commit makes it valid and the rings' content old, then it may be sent. */
+/* Puts the blocks into the outbox as one batch. The batch's file is written, then the commit makes it valid and the
+ * rings' content old, then it may be sent. */
+static void commit(collector *c, tachy_block *blocks, unsigned classes, int last) {
+  tachy_bytes description = {0};
+  const int described = tachy_description_write(&description);
+  const uint64_t size = description.size;
+  if (!described || !tachy_description_end(&description, last ? "exited" : "running")) tachy_bytes_free(&description);
+  tachy_batch *const batch = tachy_outbox_make(blocks, description, last);
+  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), batch ? batch->description.bytes : NULL, size);
+  if (last) tachy_session_file_done();
+  release_tails(classes);
+  tachy_outbox_put(batch, last);
+}
+
+/* Cuts the classes (a bit each) at one moment, for one batch. */
 static void cut(collector *c, unsigned classes, int last) {
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);
@@ -223,7 +226,7 @@ static void cut(collector *c, unsigned classes, int last) {
     tachy_channel *const channel = &c->channels[i];
     channel->frequency = tachy_clock_frequency();
     int failed;
-    tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, &failed);
+    tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, 0, &failed);
     if (!block && !failed) {
       classes &= ~(1u << i);
       continue;
@@ -234,20 +237,47 @@ static void cut(collector *c, unsigned classes, int last) {
       *link = block;
       link = &block->next;
     }
-    begin_block(channel, now);
+    tachy_channel_next_block(channel, now, 1);
     save(channel);
   }
   tell(c);
-  if (!classes && !last) return;
-  tachy_bytes description = {0};
-  const int described = tachy_description_write(&description);
-  const uint64_t size = description.size;
-  if (!described || !tachy_description_end(&description, last ? "exited" : "running")) tachy_bytes_free(&description);
-  tachy_batch *const batch = tachy_outbox_make(blocks, description, last);
-  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), batch ? batch->description.bytes : NULL, size);
-  if (last) tachy_session_file_done();
-  release_tails(classes);
-  tachy_outbox_put(batch, last);
+  if (c->flight.on) save(&c->channels[TACHY_CLASS_SPAN]);
+  if (classes || last) commit(c, blocks, classes, last);
+}
+
+/* Goes on with the flight recorder. 1: there is more to do. */
+static int fly(collector *c, tachy_flight_pace pace) {
+  tachy_block *block;
+  int more;
+  do {
+    more = tachy_flight_step(&c->flight, pace, &block);
+    if (block) {
+      save(&c->channels[TACHY_CLASS_SPAN]);
+      commit(c, block, 0, 0);
+    }
+    if (more && pace >= TACHY_FLIGHT_FLUSH) drain(c);
+  } while (more && pace >= TACHY_FLIGHT_FLUSH);
+  tell(c);
+  return more;
+}
+
+/* Follows the mode that is wanted. */
+static void follow_mode(collector *c) {
+  const unsigned spans = 1u << TACHY_CLASS_SPAN;
+  const int wanted = tachy_triggers_mode() == TACHY_MODE_FLIGHT;
+  if (wanted == c->flight.on) return;
+  if (wanted) {
+    if (c->channels[TACHY_CLASS_SPAN].streams) cut(c, spans, 0); /* none: the session begins */
+    tachy_flight_enter(&c->flight, tachy_clock_now());
+  } else {
+    fly(c, TACHY_FLIGHT_FLUSH);
+    tachy_flight_leave(&c->flight);
+    cut(c, spans, 0);
+  }
+  for (unsigned cls = TACHY_CLASS_LOG; cls <= TACHY_CLASS_METRIC; cls++) {
+    c->watches[cls].kinds.size = 0;
+    c->channels[cls].watch = c->flight.on ? &c->watches[cls] : NULL;
+  }
 }
 
 /* Also while it is awake: it may have read this ring already. Sequentially consistent, so that either the collector
@@ -309,27 +339,37 @@ static uint64_t next_poll(uint64_t poll, uint64_t fullest) {
 static void run(void *argument) {
   collector *const c = argument;
   const unsigned all = (1u << TACHY_CLASSES) - 2u;
+  const unsigned spans = 1u << TACHY_CLASS_SPAN;
   uint64_t poll = POLL_MIN_MS;
   uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
   int stop = 0;
   uint64_t made = 0;
+  follow_mode(c);
   while (!stop) {
     const uint64_t now = tachy_os_monotonic();
     const uint64_t wake_at = now + poll * 1000000u;
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
     tachy_control_poll();
+    if (c->flight.on) tachy_flight_tick(&c->flight);
     const uint64_t fullest = drain(c);
     poll = next_poll(poll, fullest);
     if (stop) break;
-    const unsigned full = full_classes(c);
-    if (ticket != made || tachy_os_monotonic() >= next_cut) {
-      cut(c, all, 0);
+    follow_mode(c);
+    const unsigned classes = c->flight.on ? all & ~spans : all;
+    const unsigned full = full_classes(c) & classes;
+    const int due = ticket != made || tachy_os_monotonic() >= next_cut;
+    if (due) {
+      cut(c, classes, 0);
       next_cut = tachy_os_monotonic() + c->flush_ns;
     } else if (full) {
       cut(c, full, 0);
     } else {
       tell(c);
+    }
+    if (c->flight.on) {
+      const tachy_flight_pace pace = due ? TACHY_FLIGHT_DUE : TACHY_FLIGHT_PACED;
+      if (fly(c, ticket != made ? TACHY_FLIGHT_FLUSH : pace)) poll = 0;
     }
     if (ticket != made) {
       made = ticket;
@@ -337,7 +377,12 @@ static void run(void *argument) {
     }
   }
   drain(c);
-  cut(c, all, 1);
+  if (c->flight.on) {
+    tachy_flight_tick(&c->flight);
+    fly(c, TACHY_FLIGHT_LAST);
+    drain(c); /* the last triggers' logs */
+  }
+  cut(c, c->flight.on ? all & ~spans : all, 1);
   confirm(wanted());
 }
 
@@ -351,7 +396,8 @@ static void commit_first(collector *c) {
   tachy_bytes_free(&description);
 }
 
-int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]) {
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t flight_bytes,
+                          const uint8_t process_id[16]) {
   collector *const c = tachy_os_allocate(sizeof *c);
   if (!c) return 0;
   memset(c, 0, sizeof *c);
@@ -366,6 +412,10 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
     channel->from = tachy_clock_begin();
     channel->names = &tachy_registry_names;
   }
+  c->flight.channel = &c->channels[TACHY_CLASS_SPAN];
+  c->flight.process_id = c->process_id;
+  c->flight.block_events = block_events;
+  c->flight.limit = flight_bytes;
   commit_first(c);
   tachy_os_lock(&mutex);
   stopping = 0;
@@ -389,7 +439,10 @@ void tachy_collector_stop(void) {
   running = NULL;
   tachy_os_wake_all(&reply);
   tachy_os_unlock(&mutex);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) tachy_channel_free(&c->channels[cls]);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_channel_free(&c->channels[cls]);
+    tachy_bytes_free(&c->watches[cls].kinds);
+  }
   tachy_os_release(c);
 }
 

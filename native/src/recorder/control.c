@@ -7,6 +7,7 @@
 #include "../os/os.h"
 #include "filter.h"
 #include "registry.h"
+#include "triggers.h"
 
 enum { SECONDS_MAX = 1000000000 };
 
@@ -15,6 +16,9 @@ typedef struct order {
   uint64_t version;
   uint64_t seconds; /* 0: until the session's end, or (has_seconds) over at once */
   int has_seconds;
+  tachy_mode mode;
+  int marks;
+  char mark[256];
   tachy_rules rules;
 } order;
 
@@ -88,6 +92,14 @@ static int read_pair(order *o, const char *key, size_t key_size, const char *val
     o->has_seconds = 1;
     return read_number(value, size, &o->seconds);
   }
+  if (is(key, key_size, "mode")) {
+    o->mode = is(value, size, "flight") ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL;
+    return o->mode == TACHY_MODE_FLIGHT || is(value, size, "all");
+  }
+  if (is(key, key_size, "mark")) {
+    o->marks = 1;
+    return decode(value, size, o->mark, sizeof o->mark);
+  }
   if (is(key, key_size, "level")) {
     o->rules.has_level = 1;
     return read_level(value, size, &o->rules.level);
@@ -108,7 +120,8 @@ static void trim(const char **text, size_t *size) {
 
 static int read_order(order *o, const char *text) {
   o->version = o->seconds = 0;
-  o->has_seconds = o->rules.has_level = 0;
+  o->has_seconds = o->rules.has_level = o->marks = 0;
+  o->mode = TACHY_MODE_DEFAULT;
   o->rules.count = 0;
   while (*text) {
     const char *part = text;
@@ -129,10 +142,11 @@ static int read_order(order *o, const char *text) {
   return o->version > 0;
 }
 
-/* The sites follow when the lock is free again. */
-static void apply(const tachy_rules *rules) {
+/* The sites follow when the lock is free again. NULL: the program's own settings. */
+static void apply(const order *o) {
+  tachy_triggers_set_mode(o ? o->mode : TACHY_MODE_DEFAULT);
   tachy_registry_lock();
-  tachy_filter_lay_over(rules);
+  tachy_filter_lay_over(o ? &o->rules : NULL);
   tachy_registry_unlock();
 }
 
@@ -146,7 +160,8 @@ void tachy_control(const char *text) {
     applied = draft.version;
     const uint64_t seconds = draft.seconds < SECONDS_MAX ? draft.seconds : SECONDS_MAX;
     TACHY_STORE(&ends_at, draft.has_seconds ? tachy_os_monotonic() + seconds * 1000000000u : 0);
-    apply(draft.has_seconds && seconds == 0 ? NULL : &draft.rules);
+    apply(draft.has_seconds && seconds == 0 ? NULL : &draft);
+    if (draft.marks) tachy_mark(draft.mark);
   }
   tachy_os_unlock(&mutex);
   if (newer) tachy_registry_switch_again();

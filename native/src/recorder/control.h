@@ -1,4 +1,4 @@
-/* What the server's answer to a batch says: docs/format.md, "Control". */
+/* What the server's answer to a batch says: docs/http.md, "Control". */
 #ifndef TACHY_SRC_RECORDER_CONTROL_H
 #define TACHY_SRC_RECORDER_CONTROL_H
 

@@ -93,7 +93,7 @@ static tachy_status make_blocks(tachy_channel *channels, uint64_t frequency, tac
   tachy_block **link = &dead->blocks;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     int failed;
-    *link = tachy_block_make(&channels[cls], dead->process_id, to, 1, &failed);
+    *link = tachy_block_make(&channels[cls], dead->process_id, to, 1, 0, &failed);
     if (failed) return TACHY_ERROR_MEMORY;
     if (!*link) continue;
     dead->events[cls] = (*link)->head->events;

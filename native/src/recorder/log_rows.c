@@ -1,6 +1,7 @@
 /* Log and metric rings -> columns: docs/format.md, "Main rows". */
 #include "stream.h"
 #include "text.h"
+#include "triggers.h"
 
 static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
   if (s->last == TACHY_NO_TICKS) s->base = s->last = ticks;
@@ -24,8 +25,9 @@ static int put_head(tachy_channel *channel, tachy_stream *s, uint64_t ticks, uin
 
 static int put_metric(tachy_channel *channel, tachy_stream *s, const tachy_metric_record *record) {
   const tachy_raw_metric raw = {record->value, tachy_index_place(&channel->tables.sites, record->site), 0};
-  return put_head(channel, s, record->ticks, record->site, record->set) &&
-         tachy_bytes_append(&s->raw, &raw, sizeof raw);
+  if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
+  if (TACHY_UNLIKELY(channel->watch != NULL)) tachy_watch_metric(channel, raw.place, record);
+  return tachy_bytes_append(&s->raw, &raw, sizeof raw);
 }
 
 static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
@@ -59,8 +61,11 @@ static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
 }
 
 static int put_log(tachy_channel *channel, tachy_stream *s, const tachy_log_record *record) {
-  return put_head(channel, s, record->ticks, record->site, record->set) &&
-         tachy_plane_append(&s->planes[TACHY_PLANE_TYPES], record->types) && put_arguments(s, record);
+  if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
+  if (TACHY_UNLIKELY(channel->watch != NULL)) {
+    tachy_watch_log(channel, tachy_index_place(&channel->tables.sites, record->site), record);
+  }
+  return tachy_plane_append(&s->planes[TACHY_PLANE_TYPES], record->types) && put_arguments(s, record);
 }
 
 uint64_t tachy_row_records(tachy_channel *channel, tachy_stream *s, const uint8_t *records, uint64_t size) {

@@ -364,6 +364,8 @@ void tachy_get_stats(tachy_stats *out) {
   out->outbox_bytes = queue.memory;
   out->spool_bytes = queue.disk;
   out->recovered_lost = queue.recovered_lost;
+  out->passed_over = progress.passed_over;
+  out->flight_overwritten = progress.overwritten;
   tachy_os_unlock(&mutex);
   out->survives = (uint64_t)tachy_session_file_protects();
   out->threads = tachy_slots_attached();

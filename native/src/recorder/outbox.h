@@ -13,6 +13,8 @@ typedef struct tachy_progress {
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t async_untracked;
+  uint64_t passed_over;
+  uint64_t overwritten;
 } tachy_progress;
 
 void tachy_outbox_init(void);

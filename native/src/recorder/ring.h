@@ -17,6 +17,9 @@ void tachy_ring_publish(tachy_slot *slot, tachy_class cls, uint64_t head);
 /* Counts an event that found no room; a span's depth. The next record will bring a gap record. */
 void tachy_ring_lose(tachy_slot *slot, tachy_class cls, uint32_t depth);
 
+/* A log with a ready message into the slot of the calling thread, at a time of its own; `size` is at most 512. */
+void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size);
+
 /* The collector's side, before a session: passes over everything that is in the ring. */
 void tachy_ring_skip(tachy_slot *slot, tachy_class cls);
 

@@ -57,6 +57,19 @@ static uint8_t *put_text(uint8_t *at, const char *text, uint32_t size) {
   return at + padded;
 }
 
+void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size) {
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + size);
+  uint64_t head;
+  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    return;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){ticks, site, set, (uint32_t)record_size, TACHY_ARG_TEXT};
+  put_text(at + sizeof(tachy_log_record), text, (uint32_t)size);
+  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
 /* Any text, wherever it goes. */
 static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
@@ -64,17 +77,7 @@ static void log_text(tachy_site *site, uint32_t set, const char *text, size_t si
   if (!slot) return;
   uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
   if (limit > TEXT_MAX) limit = TEXT_MAX;
-  const uint32_t length = text ? (uint32_t)tachy_text_cut(text, size, limit) : 0;
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)length);
-  uint64_t head;
-  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
-  if (!at) {
-    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
-    return;
-  }
-  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, TACHY_ARG_TEXT};
-  put_text(at + sizeof(tachy_log_record), text, length);
-  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+  tachy_log_write(slot, number, set, tachy_ticks(), text, text ? tachy_text_cut(text, size, limit) : 0);
 }
 
 enum { SHORT = 64 };

@@ -12,6 +12,7 @@
 #include "registry.h"
 #include "session_file.h"
 #include "threads.h"
+#include "triggers.h"
 
 enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
 
@@ -26,6 +27,7 @@ static int usable;
 static void before_fork(void) {
   tachy_os_lock(&mutex);
   tachy_control_lock();
+  tachy_triggers_lock();
   tachy_collector_lock();
   tachy_outbox_lock();
   tachy_description_lock();
@@ -39,6 +41,7 @@ static void after_fork_parent(void) {
   tachy_description_unlock();
   tachy_outbox_unlock();
   tachy_collector_unlock();
+  tachy_triggers_unlock();
   tachy_control_unlock();
   tachy_os_unlock(&mutex);
 }
@@ -52,6 +55,7 @@ static void after_fork_child(void) {
   tachy_outbox_after_fork();
   tachy_collector_after_fork();
   tachy_control_after_fork();
+  tachy_triggers_after_fork();
   tachy_os_mutex_init(&mutex);
   state = IDLE;
 }
@@ -91,7 +95,8 @@ static tachy_status start(const tachy_config *config) {
   uint32_t rings[TACHY_CLASSES] = {0};
   if (!ring_size(config->span_ring_bytes, 1u << 20, &rings[TACHY_CLASS_SPAN]) ||
       !ring_size(config->metric_ring_bytes, 1u << 18, &rings[TACHY_CLASS_METRIC]) ||
-      !ring_size(config->log_ring_bytes, 1u << 18, &rings[TACHY_CLASS_LOG]) || config->level > TACHY_LEVEL_TRACE) {
+      !ring_size(config->log_ring_bytes, 1u << 18, &rings[TACHY_CLASS_LOG]) || config->level > TACHY_LEVEL_TRACE ||
+      config->mode > TACHY_MODE_FLIGHT) {
     return TACHY_ERROR_ARGUMENT;
   }
   if (!usable) return TACHY_ERROR_SYSTEM;
@@ -100,6 +105,7 @@ static tachy_status start(const tachy_config *config) {
   uint8_t process_id[16];
   tachy_description_process_id(process_id);
   tachy_clock_start();
+  tachy_triggers_start(config);
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
   tachy_session_file_open(folder, config->destination ? config->destination : "");
@@ -109,7 +115,8 @@ static tachy_status start(const tachy_config *config) {
                      config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20, folder, process_id);
   tachy_slots_begin_session(rings);
   if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
-                             config->block_events ? config->block_events : 1u << 20, process_id)) {
+                             config->block_events ? config->block_events : 1u << 20,
+                             config->flight_bytes ? config->flight_bytes : UINT64_C(64) << 20, process_id)) {
     tachy_outbox_close();
     return TACHY_ERROR_SYSTEM;
   }

@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include "open_async.h"
+#include "reel.h"
 #include "session_layout.h"
 
 static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls) {
@@ -15,18 +16,23 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls
                             .open_count = s->at_start,
                             .held_count = (uint32_t)s->resumed,
                             .name_size = s->name_size};
+  if (s->reel) { /* what is on the reel is passed over; the stack of then is not that of the ring's next record */
+    row.total += s->reel->events;
+    row.last = s->reel->writer.key > s->last || s->last == TACHY_NO_TICKS ? s->reel->writer.key : s->last;
+    row.open_count = row.held_count = 0;
+  }
   if (s->slot && cls == TACHY_CLASS_SPAN) {
     row.async_lost = s->slot->seen_async_lost;
     row.too_deep = s->slot->seen_too_deep;
   }
   memcpy(row.name, s->name, s->name_size);
   if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
-  for (uint32_t k = 0; k < s->at_start; k++) {
+  for (uint32_t k = 0; k < row.open_count; k++) {
     const tachy_open_row *const open = &s->opens[k];
     const tachy_saved_open entry = {open->ticks, open->utc, open->id, open->site, 0};
     if (!tachy_bytes_append(out, &entry, sizeof entry)) return 0;
   }
-  return !s->resumed || tachy_bytes_append(out, s->raw.bytes, s->resumed * sizeof(tachy_async_record));
+  return !row.held_count || tachy_bytes_append(out, s->raw.bytes, row.held_count * sizeof(tachy_async_record));
 }
 
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {

@@ -2,7 +2,11 @@
 #include "stream.h"
 
 #include "open_async.h"
+#include "reel.h"
 #include "ring.h"
+#include "triggers.h"
+
+enum { RESCALES = 4 };
 
 tachy_divider tachy_divider_make(uint64_t unit) {
   tachy_divider d = {unit, 0, UINT64_MAX / unit, 0};
@@ -93,7 +97,31 @@ void tachy_stream_next_block(tachy_stream *s) {
   s->open = s->at_end;
 }
 
+void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made) {
+  for (tachy_stream **link = &channel->streams; *link;) {
+    tachy_stream *const s = *link;
+    if (s->slot || s->held.size || (s->reel && tachy_reel_oldest(s->reel) != UINT64_MAX)) {
+      tachy_stream_next_block(s);
+      link = &s->next;
+    } else {
+      *link = s->next;
+      tachy_stream_free(s);
+    }
+  }
+  /* A unit that never holds is not worth trying again. */
+  channel->rescaled = channel->divider.unit == channel->unit ? 0 : channel->rescaled + 1;
+  if (channel->rescaled == RESCALES) channel->unit = channel->divider.unit;
+  channel->divider = tachy_divider_make(channel->unit);
+  tachy_tables_clear(&channel->tables);
+  if (channel->watch) channel->watch->kinds.size = 0;
+  channel->events = 0;
+  tachy_open_async_resume(channel);
+  channel->sequence += (uint64_t)made;
+  channel->from = from;
+}
+
 void tachy_stream_free(tachy_stream *s) {
+  tachy_reel_free(s->reel);
   for (unsigned i = 0; i < TACHY_PLANES; i++) tachy_plane_free(&s->planes[i]);
   tachy_bytes_free(&s->floats);
   tachy_bytes_free(&s->text);
@@ -149,6 +177,14 @@ void tachy_stream_gap(tachy_channel *channel, tachy_stream *s, uint64_t count, u
   s->depth = depth;
 }
 
+static void tell_gap(tachy_channel *channel, tachy_stream *s, uint64_t count, uint32_t depth) {
+  if (s->reel) {
+    tachy_reel_gap(s->reel, count, depth);
+  } else {
+    tachy_stream_gap(channel, s, count, depth);
+  }
+}
+
 /* Called for a gap record: what is new in it becomes a row. */
 static void read_gap(tachy_channel *channel, tachy_stream *s, const tachy_gap_record *record) {
   tachy_ring_front *const front = s->front;
@@ -156,7 +192,7 @@ static void read_gap(tachy_channel *channel, tachy_stream *s, const tachy_gap_re
   if (front->told <= front->emitted) return;
   const uint64_t count = front->told - front->emitted;
   front->emitted = front->told;
-  tachy_stream_gap(channel, s, count, (uint32_t)record->depth);
+  tell_gap(channel, s, count, (uint32_t)record->depth);
 }
 
 void tachy_stream_feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
@@ -168,8 +204,9 @@ void tachy_stream_feed(tachy_channel *channel, tachy_stream *s, const uint8_t *b
       read_gap(channel, s, (const tachy_gap_record *)(const void *)bytes);
       run = sizeof(tachy_gap_record);
     } else if (first != TACHY_CONTROL_PAD) {
-      run = channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, s, bytes, size)
-                                             : tachy_row_records(channel, s, bytes, size);
+      run = s->reel                            ? tachy_reel_records(s->reel, bytes, size)
+            : channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, s, bytes, size)
+                                               : tachy_row_records(channel, s, bytes, size);
     }
     bytes += run;
     size -= run;
@@ -251,7 +288,7 @@ tachy_untold tachy_stream_settle(tachy_channel *channel, tachy_stream *s) {
     }
     if (TACHY_LOAD_ACQUIRE(&ring->head) != head) continue;
     const tachy_untold untold = {lost > front->emitted ? lost - front->emitted : 0, depth};
-    if (untold.count) tachy_stream_gap(channel, s, untold.count, untold.depth);
+    if (untold.count) tell_gap(channel, s, untold.count, untold.depth);
     front->emitted += untold.count;
     return untold;
   }

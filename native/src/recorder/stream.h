@@ -85,8 +85,9 @@ typedef struct tachy_stream {
   tachy_ring_front own_front; /* of a dead process's stream, which has no slot yet */
   uint64_t seen_async_lost;   /* the same */
   uint64_t seen_too_deep;
-  int known;         /* to the session file */
-  uint64_t position; /* read up to here */
+  int known;               /* to the session file */
+  uint64_t position;       /* read up to here */
+  struct tachy_reel *reel; /* flight recorder: where the ring is read to, instead of into the rows; else NULL */
   uint64_t os_id;
   uint32_t number;
   uint32_t name_size;
@@ -137,7 +138,8 @@ typedef struct tachy_channel {
   tachy_clock_pair from; /* where the block begins */
   uint64_t frequency;    /* ticks per second, as the block will have it */
   const tachy_names *names;
-  uint64_t recorded; /* all events read, and lost, since the session began */
+  struct tachy_watch *watch; /* logs and metrics: looks at the rows for triggers; NULL: nobody does */
+  uint64_t recorded;         /* all events read, and lost, since the session began */
   uint64_t lost;
   uint64_t backwards;
 } tachy_channel;
@@ -151,6 +153,8 @@ tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number);
 void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
 /* Forgets the rows of the block that was cut. */
 void tachy_stream_next_block(tachy_stream *stream);
+/* All of them; streams of threads that have gone leave. made: there was a block, and the next one has its number. */
+void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made);
 void tachy_stream_free(tachy_stream *stream);
 
 /* Reads the ring up to `head`, without giving its memory back to the thread. */

@@ -1,0 +1,206 @@
+"""The flight recorder ships exactly the spans that overlap a trigger's window, each once, and nothing else.
+
+flight_random writes down what its threads did, in ticks. From that a plain model says what must have arrived.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.native.capture import LOG, SPAN, Rows, Session
+from tests.native.test_killed import die, recover, session_of
+from tests.native.test_recorder import ADDRESS, THREAD, execute, run
+
+PROMISES = [
+    "flight_quiet", "flight_flush", "flight_stop", "flight_ignores", "flight_memory", "flight_lossy", "flight_modes",
+    "flight_control",
+]  # fmt: skip
+
+
+@dataclass
+class Span:
+    """What a thread did, or (an async span) several; end None: it did not end."""
+
+    thread: int
+    depth: int
+    begin: int
+    end: int | None
+
+
+@dataclass
+class Journal:
+    before: int = 0
+    after: int = 0
+    spans: dict[int, Span] = field(default_factory=dict)
+    asyncs: dict[int, list[int]] = field(default_factory=dict)  # number -> begin, end
+    triggers: list[int] = field(default_factory=list)
+
+    def windows(self) -> list[tuple[int, int]]:
+        """Where two touch they are one."""
+        united: list[tuple[int, int]] = []
+        for ticks in sorted(self.triggers):
+            window = (ticks - self.before, ticks + self.after)
+            if united and window[0] <= united[-1][1] + 1:
+                window = (united.pop()[0], window[1])
+            united.append(window)
+        return united
+
+
+def read_journal(path: Path) -> Journal:
+    journal = Journal()
+    for line in path.read_text().splitlines():
+        kind, *words = line.split()
+        match kind:
+            case "C":
+                journal.before, journal.after = int(words[0]), int(words[1])
+            case "S":
+                thread, number, depth, begin, end = map(int, words)
+                # the hanging span ends after the last window
+                journal.spans[number] = Span(thread, depth, begin, end or None)
+            case "A":
+                journal.asyncs.setdefault(int(words[1]), []).append(int(words[2]))
+            case "T":
+                journal.triggers.append(int(words[0]))
+    return journal
+
+
+def run_random(folder: Path, seed: int, triggers: int) -> tuple[Session, Journal]:
+    variables = {
+        "FLIGHT_SEED": str(seed),
+        "FLIGHT_TRIGGERS": str(triggers),
+        "FLIGHT_JOURNAL": str(folder / "journal"),
+    }
+    outcome = run("flight_random", folder, flight=True, variables=variables)
+    return outcome.session, read_journal(folder / "journal")
+
+
+def _utc(block: Rows, ticks: int) -> float:
+    head = block.head
+    rate = (head.utc1 - head.utc0) / (head.ticks1 - head.ticks0)
+    return head.utc0 + (ticks - head.ticks0) * rate
+
+
+def check_window(blocks: list[Rows], journal: Journal, window: tuple[int, int]) -> None:
+    """These blocks, and no other, are the window's."""
+    first, last = window
+    assert blocks, "there is a block even if nothing but open spans is in the window"
+    assert blocks[-1].head.ticks1 == last
+    ended = Counter(row["line"] for block in blocks for row in block.rows)
+    assert ended == Counter(
+        number for number, span in journal.spans.items() if span.end is not None and first <= span.end <= last
+    )
+    is_open = {row["line"] for row in blocks[-1].still_open}
+    assert is_open == {
+        number for number, span in journal.spans.items() if span.begin <= last and (span.end is None or span.end > last)
+    }
+    for block in blocks:
+        for row in [*block.rows, *block.still_open]:
+            span = journal.spans[row["line"]]
+            assert span.begin <= last
+            assert (row["depth"], block.head.threads[row["thread"]].number) == (span.depth, span.thread)
+            if not row["is_open"]:
+                assert span.end is not None
+                assert abs(row["end"].value - _utc(block, span.end)) <= 1000
+                assert abs(row["begin"].value - _utc(block, span.begin)) <= 1000 or span.begin < block.head.ticks0
+    check_async(blocks, journal, window)
+
+
+def check_async(blocks: list[Rows], journal: Journal, window: tuple[int, int]) -> None:
+    first, last = window
+    rows = Counter((row["event_type"], int(row["name"])) for block in blocks for row in block.asyncs)
+    wanted: Counter[tuple[str, int]] = Counter()
+    open_at_start = set()
+    for number, times in journal.asyncs.items():
+        for what, ticks in zip(("begin", "end"), times, strict=False):
+            if first <= ticks <= last:
+                wanted[what, number] += 1
+        if times[0] < first and (len(times) == 1 or times[1] >= first):
+            open_at_start.add(number)
+    assert rows == wanted
+    assert {int(row["name"]) for row in blocks[0].open_async} == open_at_start
+
+
+def check(session: Session, journal: Journal) -> int:
+    """Compares; the number of windows."""
+    windows = journal.windows()
+    blocks = session.of(SPAN)
+    assert sum(row["msg"] == "flight recorder: because" for row in session.rows(LOG)) <= len(journal.triggers)
+    shipped: list[int] = []
+    for window in windows:
+        own = [block for block in blocks if window[0] <= block.head.ticks1 <= window[1]]
+        check_window(own, journal, window)
+        shipped += [row["line"] for block in own for row in block.rows]
+        blocks = [block for block in blocks if block not in own]
+    assert blocks == []
+    assert len(shipped) == len(set(shipped)), "each once"
+    return len(windows)
+
+
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_exactly_what_overlaps_a_window_is_shipped(seed: int, tmp_path: Path) -> None:
+    assert check(*run_random(tmp_path, seed, 6)) > 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(100, 140))
+def test_exactly_what_overlaps_many_windows_is_shipped(seed: int, tmp_path: Path) -> None:
+    check(*run_random(tmp_path, seed, 20))
+
+
+@pytest.mark.parametrize("scenario", PROMISES)
+def test_what_was_recorded_is_sent_passed_over_or_dropped(scenario: str, tmp_path: Path) -> None:
+    run(scenario, tmp_path, flight=True)
+
+
+def test_a_trigger_leaves_a_log(tmp_path: Path) -> None:
+    rows = run("flight_stop", tmp_path, flight=True).session.rows(LOG)
+    assert [(row["target"], row["level"], row["msg"]) for row in rows if row["target"] == "tachy"] == [
+        ("tachy", 4, "flight recorder: error: flight")
+    ]
+    said = next(row["time"] for row in rows if row["target"] == "tachy")
+    bad = next(row["time"] for row in rows if row["msg"] == "bad")
+    assert abs(said.value - bad.value) <= 1000, "the trigger's moment; two blocks' clocks may differ a little"
+
+
+def test_names_tell_the_depth_also_where_rings_were_full(tmp_path: Path) -> None:
+    session = run("flight_lossy", tmp_path, flight=True).session
+    depths = {"outer": 0}
+    for block in session.of(SPAN):
+        for row in [*block.rows, *block.still_open]:
+            if row["name"] in depths:
+                assert row["depth"] == depths[row["name"]]
+            else:
+                assert row["depth"] in (1, 2)
+
+
+@pytest.mark.parametrize("sanitizer", [ADDRESS, THREAD])
+@pytest.mark.parametrize("scenario", ["flight_random", *PROMISES])
+def test_clean_under_sanitizers(scenario: str, sanitizer: str, tmp_path: Path) -> None:
+    execute(scenario, tmp_path, sanitizer, {"FLIGHT_JOURNAL": str(tmp_path / "journal"), "FLIGHT_SEED": "3"})
+
+
+@pytest.mark.parametrize("after_ms", [300, 700])
+def test_a_crash_leaves_what_is_in_the_rings_and_nothing_wrong(
+    after_ms: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KILLED_FLIGHT", "1")
+    death = die("kill", tmp_path, after_ms)
+    assert recover(death)["crashed"] == 1
+    session = session_of(death, flight=True)
+    assert session is not None
+    *before, last = session.of(SPAN)
+    assert sum(block.head.events for block in before) > 0, "the trigger's window"
+    assert {thread.name for thread in last.head.threads} == {"worker 0", "worker 1", "worker 2"}
+    for block in session.of(SPAN):
+        assert all(row["name"] == f"d{row['depth']}" for row in [*block.rows, *block.still_open])
+    for number, truth in enumerate(death.truths):  # logs as always: each that had been completed, once
+        count = sum(
+            block.head.threads[row["thread"]].name == f"worker {number}"
+            for block in session.of(LOG)
+            for row in block.rows
+        )
+        assert truth.logs_done <= count <= truth.logs_begun
