@@ -383,6 +383,7 @@ static void flight_modes(void) {
 static void flight_control(void) {
   begin_session(&flight);
   spans(10);
+  CHECK(tachy_flush(5000)); /* it is on */
   tachy_control("version=1; mode=all");
   CHECK(tachy_flush(5000));
   spans(100);

@@ -189,7 +189,7 @@ int main(int argc, char **argv) {
   const tachy_config config = {.session_folder = argv[2],
                                .flush_ms = 30,
                                .mode = flight ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL,
-                               .flight_before_ms = 20,
+                               .flight_before_ms = flight ? (uint32_t)atoi(getenv("KILLED_FLIGHT")) : 0,
                                .flight_after_ms = 10};
   CHECK(tachy_start(&config) == TACHY_OK);
   pthread_t sender;

@@ -5,6 +5,8 @@ flight_random writes down what its threads did, in ticks. From that a plain mode
 
 from __future__ import annotations
 
+import random
+import struct
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.native.capture import LOG, SPAN, Rows, Session
-from tests.native.test_killed import die, recover, session_of
+from tests.native.test_killed import Death, die, recover, session_of
 from tests.native.test_recorder import ADDRESS, THREAD, execute, run
 
 PROMISES = [
@@ -183,24 +185,56 @@ def test_clean_under_sanitizers(scenario: str, sanitizer: str, tmp_path: Path) -
     execute(scenario, tmp_path, sanitizer, {"FLIGHT_JOURNAL": str(tmp_path / "journal"), "FLIGHT_SEED": "3"})
 
 
-@pytest.mark.parametrize("after_ms", [300, 700])
-def test_a_crash_leaves_what_is_in_the_rings_and_nothing_wrong(
-    after_ms: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KILLED_FLIGHT", "1")
-    death = die("kill", tmp_path, after_ms)
+def killed(folder: Path, monkeypatch: pytest.MonkeyPatch, before_ms: int) -> tuple[Death, Session]:
+    """A program that had a trigger in the middle and is killed; what arrived in the end."""
+    monkeypatch.setenv("KILLED_FLIGHT", str(before_ms))
+    death = die("kill", folder, 400)
     assert recover(death)["crashed"] == 1
     session = session_of(death, flight=True)
     assert session is not None
-    *before, last = session.of(SPAN)
-    assert sum(block.head.events for block in before) > 0, "the trigger's window"
-    assert {thread.name for thread in last.head.threads} == {"worker 0", "worker 1", "worker 2"}
     for block in session.of(SPAN):
         assert all(row["name"] == f"d{row['depth']}" for row in [*block.rows, *block.still_open])
-    for number, truth in enumerate(death.truths):  # logs as always: each that had been completed, once
-        count = sum(
-            block.head.threads[row["thread"]].name == f"worker {number}"
-            for block in session.of(LOG)
-            for row in block.rows
-        )
-        assert truth.logs_done <= count <= truth.logs_begun
+    return death, session
+
+
+def spans_of(blocks: list[Rows], name: str) -> int:
+    return sum(block.head.threads[row["thread"]].name == name for block in blocks for row in block.rows)
+
+
+def test_a_crash_is_a_trigger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    death, session = killed(tmp_path, monkeypatch, 60_000)
+    for number, truth in enumerate(death.truths):  # to the event, each once: the window goes back to the start
+        assert truth.spans_done <= spans_of(session.of(SPAN), f"worker {number}") <= truth.spans_begun
+    assert sum(truth.spans_done for truth in death.truths) > 1000
+    asyncs = len(session.asyncs())
+    assert sum(truth.asyncs_done for truth in death.truths) <= asyncs <= sum(t.asyncs_begun for t in death.truths)
+
+
+def test_after_a_crash_only_the_last_window_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    death, session = killed(tmp_path, monkeypatch, 20)
+    *before, last = session.of(SPAN)
+    assert sum(block.head.events for block in before) > 0, "the trigger's window"
+    for number, truth in enumerate(death.truths):
+        assert spans_of([last], f"worker {number}") > 0
+        assert spans_of(session.of(SPAN), f"worker {number}") < truth.spans_begun
+
+
+def test_damage_to_what_a_crash_left_harms_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KILLED_FLIGHT", "60000")
+    death = die("kill", tmp_path / "death", 200)
+    (left,) = death.folder.glob("*.session")
+    whole = left.read_bytes()
+    memory, size = struct.unpack_from("<QQ", whole, 328)
+    numbers = [struct.unpack_from("<I", whole, memory + at + 56)[0] for at in range(0, size, 8192)]
+    chunks = [memory + 8192 * i for i, number in enumerate(numbers) if number]
+    assert len(chunks) >= 3, "one for each thread at least"
+    moments = random.Random(3)
+    for i in range(10):
+        damaged = bytearray(whole)
+        for _ in range(moments.choice([1, 20, 500])):
+            at = moments.choice(chunks) + moments.randrange(120 if i % 2 else 8192)
+            damaged[at] = moments.choice([0, 0x80, 240, 241, 243, 0xFF, moments.randrange(256)])
+        folder = tmp_path / f"damaged-{i}"
+        folder.mkdir(mode=0o700)
+        (folder / left.name).write_bytes(damaged)
+        recover(Death(folder, [], []), sanitizer=ADDRESS)

@@ -254,6 +254,7 @@ static int fly(collector *c, tachy_flight_pace pace) {
     if (block) {
       save(&c->channels[TACHY_CLASS_SPAN]);
       commit(c, block, 0, 0);
+      tachy_flight_release(&c->flight);
     }
     if (more && pace >= TACHY_FLIGHT_FLUSH) drain(c);
   } while (more && pace >= TACHY_FLIGHT_FLUSH);

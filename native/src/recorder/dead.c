@@ -46,6 +46,17 @@ static tachy_status read_journal(const tachy_os_file *file, const tachy_session_
   return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
 }
 
+static tachy_status read_reels(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channel) {
+  const uint64_t end = tachy_os_file_size(file);
+  uint8_t *bytes;
+  if (head->reels > end || head->reels_size > end - head->reels) return TACHY_OK;
+  const tachy_status status = read_part(file, head->reels, head->reels_size, &bytes);
+  if (status != TACHY_OK) return status;
+  const int ok = tachy_dead_reels(channel, bytes, head->reels_size);
+  tachy_os_release(bytes);
+  return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
+}
+
 static tachy_status read_slots(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channels) {
   const uint64_t end = tachy_os_file_size(file);
   const uint64_t count = head->slot_count < TACHY_SESSION_SLOTS ? head->slot_count : TACHY_SESSION_SLOTS;
@@ -110,7 +121,8 @@ static tachy_status read_all(const tachy_os_file *file, const tachy_session_head
     if (status == TACHY_OK) status = read_journal(file, head, record->epoch[cls], &channels[cls]);
     if (status != TACHY_OK) return status;
   }
-  const tachy_status status = read_slots(file, head, channels);
+  tachy_status status = read_reels(file, head, &channels[TACHY_CLASS_SPAN]);
+  if (status == TACHY_OK) status = read_slots(file, head, channels);
   return status == TACHY_OK ? make_blocks(channels, record->frequency, dead) : status;
 }
 

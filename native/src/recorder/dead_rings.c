@@ -178,6 +178,7 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
     s->own_front = slot->front[cls];
   }
   s->slot = slot;
+  if (s->known) s->own_front = slot->front[cls]; /* the flight recorder has told of these losses */
   const uint64_t end = readable(cls, slot, s->position);
   const int damaged = end != ring->head && slot->back[cls].mapped == TACHY_RING_HERE;
   ring->head = end;

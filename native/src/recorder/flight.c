@@ -2,6 +2,7 @@
 #include "flight.h"
 
 #include "outbox.h"
+#include "session_file.h"
 #include "triggers.h"
 
 enum {
@@ -45,7 +46,7 @@ void tachy_flight_tick(tachy_flight *f) {
 }
 
 int tachy_flight_join(tachy_flight *f, tachy_stream *s) {
-  s->reel = tachy_reel_make(&f->reels);
+  s->reel = tachy_reel_make(&f->reels, s);
   return s->reel != NULL;
 }
 
@@ -56,7 +57,18 @@ static void free_reels(const tachy_channel *channel) {
   }
 }
 
+/* The reels' memory in the session file, and nothing in it. */
+static void open_memory(tachy_flight *f) {
+  uint64_t used = 0;
+  f->reels.size = f->limit;
+  f->reels.memory = tachy_session_file_reels(&f->reels.size, &used);
+  for (uint64_t at = 0; at < used; at += sizeof(tachy_reel_chunk)) {
+    ((tachy_reel_chunk *)(void *)(f->reels.memory + at))->number = 0;
+  }
+}
+
 int tachy_flight_enter(tachy_flight *f, tachy_clock_pair now) {
+  if (!f->reels.memory) open_memory(f);
   for (tachy_stream *s = f->channel->streams; s; s = s->next) {
     if (tachy_flight_join(f, s)) continue;
     free_reels(f->channel);
@@ -64,7 +76,7 @@ int tachy_flight_enter(tachy_flight *f, tachy_clock_pair now) {
   }
   f->on = 1;
   f->shipping = 0;
-  f->fed = now.ticks;
+  f->fed = f->channel->from.ticks; /* what the last cut has not read is behind it */
   f->sample_count = 0;
   f->sample_step = ticks_of(SAMPLE_EVERY_MS);
   f->now = now;
@@ -187,6 +199,12 @@ static void find_threads(tachy_flight *f) {
   }
 }
 
+void tachy_flight_release(tachy_flight *f) {
+  for (const tachy_stream *s = f->channel->streams; s; s = s->next) {
+    if (s->reel) tachy_reel_release(s->reel);
+  }
+}
+
 /* Ends a block, or forgets its rows, at what has been fed. */
 static tachy_block *cut(tachy_flight *f, int ship, tachy_flight_pace pace) {
   tachy_channel *const channel = f->channel;
@@ -209,6 +227,7 @@ static tachy_block *cut(tachy_flight *f, int ship, tachy_flight_pace pace) {
     if (f->samples[i].ticks > to.ticks) f->samples[kept++] = f->samples[i];
   }
   f->sample_count = kept;
+  if (!block) tachy_flight_release(f);
   return block;
 }
 
@@ -231,10 +250,13 @@ static int advance(tachy_flight *f, uint64_t key, uint64_t *slice) {
 /* The reels have outgrown their memory: the oldest goes, at most up to `key`. */
 static void make_room(tachy_flight *f, uint64_t key) {
   if (f->reels.bytes <= f->limit) return;
+  const uint64_t chunks = f->limit / (8 * sizeof(tachy_reel_chunk)) + 1;
   while (f->reels.bytes > f->limit / 4 * 3 && f->fed < key) {
-    const uint64_t next = oldest(f);
-    f->overwritten += feed(f, next < key ? next : key);
-    if (f->channel->events >= FORGET_AT) cut(f, 0, TACHY_FLIGHT_PACED);
+    for (uint64_t i = 0; i < chunks && f->fed < key; i++) {
+      const uint64_t next = oldest(f);
+      f->overwritten += feed(f, next < key ? next : key);
+    }
+    cut(f, 0, TACHY_FLIGHT_PACED);
   }
 }
 

@@ -45,6 +45,8 @@ typedef struct tachy_flight {
 int tachy_flight_join(tachy_flight *flight, tachy_stream *stream);
 /* After a cut: the recorder waits for triggers. 0: no memory, nothing changed. */
 int tachy_flight_enter(tachy_flight *flight, tachy_clock_pair now);
+/* Once the block of the last step is safe: the memory of what is in it is let go. */
+void tachy_flight_release(tachy_flight *flight);
 /* After a flush: from now on everything goes, and what is still on the reels. A cut must follow. */
 void tachy_flight_leave(tachy_flight *flight);
 /* Before a pass over the rings. */

@@ -1,8 +1,10 @@
 /* The flight recorder's tape: a code, then LEB128 numbers, each against what came before.
  *
  * The code of a span whose depth and site were seen lately is their place in a table of 240; both sides keep the same
- * table, so it is never stored. */
+ * table, so it is never stored. Every chunk begins with an empty one. */
 #include "reel.h"
+
+#include "session_file.h"
 
 enum {
   CODE_WORD = TACHY_REEL_WORDS, /* a span with its word */
@@ -10,8 +12,6 @@ enum {
   CODE_ASYNC_END,
   CODE_GAP,
   ENTRY_MAX = 64,
-  CHUNK_MIN = 512,
-  CHUNK_MAX = 16384,
   FEED_WORDS = 512
 };
 
@@ -28,29 +28,56 @@ static inline uint8_t *put_number(uint8_t *at, uint64_t v) {
 
 static inline const uint8_t *get_number(const uint8_t *at, uint64_t *v) {
   uint64_t value = *at & 127u;
-  for (unsigned shift = 7; *at++ & 128; shift += 7) value |= (uint64_t)(*at & 127u) << shift;
+  for (unsigned shift = 7; *at++ & 128; shift += 7) value |= (uint64_t)(*at & 127u) << (shift & 63u);
   *v = value;
   return at;
 }
 
-tachy_reel *tachy_reel_make(tachy_reels *all) {
+tachy_reel *tachy_reel_make(tachy_reels *all, const tachy_stream *stream) {
   tachy_reel *const reel = tachy_os_allocate(sizeof *reel);
   if (!reel) return NULL;
   memset(reel, 0, sizeof *reel);
   reel->all = all;
+  reel->stream = stream;
+  reel->position = stream->position;
   reel->lost_depth = reel->shallowest = TACHY_NO_DEPTH;
   all->bytes += sizeof *reel;
   return reel;
 }
 
+/* In the session file while it has room. */
+static tachy_reel_chunk *take_chunk(tachy_reels *all) {
+  tachy_reel_chunk *chunk = all->free;
+  if (chunk) {
+    all->free = chunk->next;
+    return chunk;
+  }
+  if (all->memory && all->used + sizeof *chunk <= all->size &&
+      tachy_session_file_back_reels(all->used + sizeof *chunk)) {
+    chunk = (tachy_reel_chunk *)(void *)(all->memory + all->used);
+    all->used += sizeof *chunk;
+    chunk->in_file = 1;
+    return chunk;
+  }
+  chunk = tachy_os_allocate(sizeof *chunk);
+  if (chunk) chunk->in_file = 0;
+  return chunk;
+}
+
 static void free_chunk(tachy_reel *reel, tachy_reel_chunk *chunk) {
-  reel->all->bytes -= sizeof *chunk + chunk->capacity;
-  tachy_os_release(chunk);
+  reel->all->bytes -= sizeof *chunk;
+  if (!chunk->in_file) {
+    tachy_os_release(chunk);
+    return;
+  }
+  TACHY_STORE_RELEASE(&chunk->number, 0);
+  chunk->next = reel->all->free;
+  reel->all->free = chunk;
 }
 
 void tachy_reel_free(tachy_reel *reel) {
   if (!reel) return;
-  for (tachy_reel_chunk *chunk = reel->reader.chunk; chunk;) {
+  for (tachy_reel_chunk *chunk = reel->first; chunk;) {
     tachy_reel_chunk *const next = chunk->next;
     free_chunk(reel, chunk);
     chunk = next;
@@ -60,17 +87,32 @@ void tachy_reel_free(tachy_reel *reel) {
   tachy_os_release(reel);
 }
 
-/* Another chunk, each twice as large as the one before. */
+/* What is in the last chunk counts, should the process die. */
+static inline void publish(const tachy_reel *reel) {
+  tachy_reel_chunk *const last = reel->last;
+  if (last) TACHY_STORE_RELEASE(&last->done, (reel->position - last->position) << 32 | last->size);
+}
+
 static int grow(tachy_reel *reel) {
   tachy_reel_chunk *const last = reel->last;
-  const uint32_t capacity = !last ? CHUNK_MIN : last->capacity < CHUNK_MAX ? last->capacity * 2 : CHUNK_MAX;
-  tachy_reel_chunk *const chunk = tachy_os_allocate(sizeof *chunk + capacity);
+  tachy_reel_chunk *const chunk = take_chunk(reel->all);
   if (!chunk) return 0;
-  *chunk = (tachy_reel_chunk){.next = NULL, .until = 0, .size = 0, .capacity = capacity};
-  reel->all->bytes += sizeof *chunk + capacity;
+  publish(reel);
+  chunk->next = NULL;
+  chunk->until = chunk->since = reel->writer.key;
+  chunk->position = reel->position;
+  chunk->ordinal = last ? last->ordinal + 1 : 0;
+  chunk->os_id = reel->stream->os_id;
+  chunk->size = 0;
+  chunk->done = 0;
+  chunk->name_size = reel->stream->slot ? tachy_slot_name(reel->stream->slot, chunk->name) : 0;
+  TACHY_STORE_RELEASE(&chunk->number, reel->stream->number);
+  reel->writer = (tachy_reel_state){.end = 0, .key = reel->writer.key, .id = 0, .words = {0}};
+  reel->all->bytes += sizeof *chunk;
   if (last) {
     last->next = chunk;
   } else {
+    reel->first = chunk;
     reel->reader.chunk = chunk;
   }
   reel->last = chunk;
@@ -80,7 +122,7 @@ static int grow(tachy_reel *reel) {
 /* Where the next entry goes, or NULL without memory. */
 static inline uint8_t *room(tachy_reel *reel) {
   const tachy_reel_chunk *const last = reel->last;
-  if (TACHY_UNLIKELY(!last || last->capacity - last->size < ENTRY_MAX)) {
+  if (TACHY_UNLIKELY(!last || sizeof last->bytes - last->size < ENTRY_MAX)) {
     if (!grow(reel)) return NULL;
   }
   return reel->last->bytes + reel->last->size;
@@ -169,10 +211,11 @@ static void put_async(tachy_reel *reel, const tachy_async_record *record) {
   reel->events++;
 }
 
-uint64_t tachy_reel_records(tachy_reel *reel, const uint8_t *records, uint64_t size) {
+uint64_t tachy_reel_records(tachy_reel *reel, const uint8_t *records, uint64_t size, uint64_t position) {
   const uint8_t *at = records;
   const uint64_t before = reel->events;
   while (at < records + size) {
+    reel->position = position + (uint64_t)(at - records);
     const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
     if (TACHY_LIKELY(record->begin < TACHY_CONTROL_FIRST)) {
       put_span(reel, record);
@@ -187,6 +230,8 @@ uint64_t tachy_reel_records(tachy_reel *reel, const uint8_t *records, uint64_t s
       break;
     }
   }
+  reel->position = position + (uint64_t)(at - records);
+  publish(reel);
   reel->all->events += reel->events - before;
   return (uint64_t)(at - records);
 }
@@ -215,7 +260,8 @@ int tachy_reel_next(tachy_reel_cursor *cursor, tachy_reel_entry *entry) {
     cursor->chunk = cursor->chunk->next;
     cursor->at = 0;
   }
-  if (!cursor->chunk || cursor->at == cursor->chunk->size) return 0;
+  if (!cursor->chunk || cursor->at >= cursor->chunk->size) return 0;
+  if (cursor->at == 0) *state = (tachy_reel_state){.end = 0, .key = cursor->chunk->since, .id = 0, .words = {0}};
   const uint8_t *at = cursor->chunk->bytes + cursor->at;
   const uint32_t code = *at++;
   uint64_t time = 0;
@@ -240,6 +286,8 @@ int tachy_reel_next(tachy_reel_cursor *cursor, tachy_reel_entry *entry) {
     at = get_number(at, &entry->count);
     at = get_number(at, &entry->depth);
     entry->kind = TACHY_REEL_GAP;
+  } else if (code > CODE_GAP) {
+    return 0; /* not ours */
   } else {
     at = get_async(state, at, code, &entry->async);
     entry->kind = TACHY_REEL_ASYNC;
@@ -256,19 +304,38 @@ uint64_t tachy_reel_oldest(const tachy_reel *reel) {
   return chunk ? chunk->until : UINT64_MAX;
 }
 
-/* Forgets the chunks that have been read. */
-static void tidy(tachy_reel *reel, tachy_reel_chunk *from) {
-  while (from != reel->reader.chunk) {
-    tachy_reel_chunk *const next = from->next;
-    free_chunk(reel, from);
-    from = next;
+void tachy_reel_release(tachy_reel *reel) {
+  while (reel->first != reel->reader.chunk) {
+    tachy_reel_chunk *const next = reel->first->next;
+    free_chunk(reel, reel->first);
+    reel->first = next;
   }
-  if (from && reel->reader.at == from->size && !from->next) from->size = reel->reader.at = 0;
+  tachy_reel_chunk *const only = reel->first;
+  if (!only || only->next || reel->reader.at != only->size) return;
+  free_chunk(reel, only);
+  reel->first = reel->last = reel->reader.chunk = NULL;
+  reel->reader.at = 0;
+}
+
+uint64_t tachy_reel_record(const tachy_reel_entry *entry, uint64_t *words) {
+  if (TACHY_UNLIKELY(entry->kind == TACHY_REEL_ASYNC)) {
+    memcpy(words, &entry->async, sizeof entry->async);
+    return sizeof entry->async / sizeof *words;
+  }
+  uint64_t used = 0;
+  const int is_long = entry->duration >= UINT32_MAX;
+  if (TACHY_UNLIKELY(is_long)) {
+    const tachy_long_record record = {TACHY_CONTROL_LONG, entry->duration};
+    memcpy(words, &record, sizeof record);
+    used += sizeof record / sizeof *words;
+  }
+  const tachy_span_record record = {entry->begin, is_long ? UINT32_MAX : (uint32_t)entry->duration, entry->word};
+  memcpy(&words[used], &record, sizeof record);
+  return used + sizeof record / sizeof *words;
 }
 
 uint64_t tachy_reel_feed(tachy_reel *reel, tachy_channel *channel, tachy_stream *s, uint64_t key) {
   tachy_reel_cursor *const reader = &reel->reader;
-  tachy_reel_chunk *const from = reader->chunk;
   uint64_t buffer[FEED_WORDS];
   uint64_t used = 0;
   uint64_t events = 0;
@@ -296,23 +363,9 @@ uint64_t tachy_reel_feed(tachy_reel *reel, tachy_channel *channel, tachy_stream 
       continue;
     }
     events++;
-    if (TACHY_UNLIKELY(entry.kind == TACHY_REEL_ASYNC)) {
-      memcpy(&buffer[used], &entry.async, sizeof entry.async);
-      used += sizeof entry.async / sizeof *buffer;
-      continue;
-    }
-    const int is_long = entry.duration >= UINT32_MAX;
-    if (TACHY_UNLIKELY(is_long)) {
-      const tachy_long_record record = {TACHY_CONTROL_LONG, entry.duration};
-      memcpy(&buffer[used], &record, sizeof record);
-      used += sizeof record / sizeof *buffer;
-    }
-    const tachy_span_record record = {entry.begin, is_long ? UINT32_MAX : (uint32_t)entry.duration, entry.word};
-    memcpy(&buffer[used], &record, sizeof record);
-    used += sizeof record / sizeof *buffer;
+    used += tachy_reel_record(&entry, &buffer[used]);
   }
   tachy_span_records(channel, s, (const uint8_t *)buffer, used * sizeof *buffer);
-  tidy(reel, from);
   reel->events -= events;
   reel->all->events -= events;
   return events;

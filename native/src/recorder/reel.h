@@ -9,14 +9,26 @@
 #include "stream.h"
 
 #define TACHY_REEL_WORDS 240u
+#define TACHY_REEL_CHUNK 8192u
 
+/* Lies in the session file where there is one, and can be read without its neighbours. */
 typedef struct tachy_reel_chunk {
   struct tachy_reel_chunk *next;
-  uint64_t until; /* key of its last entry */
+  uint64_t until;    /* key of its last entry */
+  uint64_t since;    /* the key before its first */
+  uint64_t position; /* of the first entry in the thread's ring */
+  uint64_t done;     /* atomic: bytes of whole entries, and (<< 32) how far beyond `position` the ring is in them */
+  uint64_t ordinal;  /* among its thread's */
+  uint64_t os_id;
+  uint32_t number; /* atomic: of the thread; 0: the chunk is free */
   uint32_t size;
-  uint32_t capacity;
-  uint8_t bytes[];
+  uint32_t in_file;
+  uint32_t name_size;
+  char name[TACHY_THREAD_NAME_MAX];
+  uint8_t bytes[TACHY_REEL_CHUNK - 120];
 } tachy_reel_chunk;
+
+_Static_assert(sizeof(tachy_reel_chunk) == TACHY_REEL_CHUNK, "session file");
 
 /* What the next entry is told against. */
 typedef struct tachy_reel_state {
@@ -48,11 +60,18 @@ typedef struct tachy_reel_entry {
 typedef struct tachy_reels {
   uint64_t bytes;
   uint64_t events;
+  uint8_t *memory; /* in the session file, or NULL; from `used` on nobody has had it */
+  uint64_t size;
+  uint64_t used;
+  tachy_reel_chunk *free;
 } tachy_reels;
 
 typedef struct tachy_reel {
   tachy_reels *all;
+  const tachy_stream *stream;
+  tachy_reel_chunk *first; /* it and what follows are needed after a crash: see tachy_reel_release */
   tachy_reel_chunk *last;
+  uint64_t position; /* in the ring: everything before it is on the reel */
   tachy_reel_state writer;
   tachy_reel_cursor reader;
   uint64_t events;
@@ -63,17 +82,21 @@ typedef struct tachy_reel {
 } tachy_reel;
 
 /* NULL: no memory. */
-tachy_reel *tachy_reel_make(tachy_reels *all);
+tachy_reel *tachy_reel_make(tachy_reels *all, const tachy_stream *stream);
 void tachy_reel_free(tachy_reel *reel);
 
 /* Ring records, as tachy_span_records takes them. Returns the bytes read. */
-uint64_t tachy_reel_records(tachy_reel *reel, const uint8_t *records, uint64_t size);
+uint64_t tachy_reel_records(tachy_reel *reel, const uint8_t *records, uint64_t size, uint64_t position);
 void tachy_reel_gap(tachy_reel *reel, uint64_t count, uint32_t depth);
 
 /* The entry at the cursor, which moves on; its key is the cursor's then. 0: there is none. */
 int tachy_reel_next(tachy_reel_cursor *cursor, tachy_reel_entry *entry);
 /* The key of the last entry of the oldest chunk that has not been read whole; UINT64_MAX: all has been read. */
 uint64_t tachy_reel_oldest(const tachy_reel *reel);
+/* The ring record of a span or an async span, in at most 6 words; returns how many. */
+uint64_t tachy_reel_record(const tachy_reel_entry *entry, uint64_t *words);
+/* Once what has been fed is in a batch, or passed over: lets its memory go. */
+void tachy_reel_release(tachy_reel *reel);
 /* Feeds the stream everything up to the key. Returns the events. */
 uint64_t tachy_reel_feed(tachy_reel *reel, tachy_channel *channel, tachy_stream *stream, uint64_t key);
 

@@ -28,6 +28,8 @@ static region descriptions[2];
 static region states[TACHY_CLASSES][2];
 static region journals[TACHY_CLASSES];
 static uint64_t journal_sizes[TACHY_CLASSES];
+static uint8_t *reels; /* NULL: not there yet */
+static uint64_t reels_backed;
 static uint64_t epochs[TACHY_CLASSES];
 static uint32_t which[TACHY_CLASSES]; /* state in force */
 static unsigned saved;                /* classes whose other state is to come into force */
@@ -174,6 +176,33 @@ tachy_slot *tachy_session_file_slot(uint64_t size) {
   return slot;
 }
 
+uint8_t *tachy_session_file_reels(uint64_t *size, uint64_t *used) {
+  if (!tachy_session_file_protects()) return NULL;
+  if (!reels) {
+    const uint64_t whole = (*size + TACHY_OS_MAP_STEP - 1) / TACHY_OS_MAP_STEP * TACHY_OS_MAP_STEP;
+    tachy_threads_lock(); /* slots are added at the file's end, too */
+    if (tachy_os_file_resize(&file, end + whole)) reels = (uint8_t *)tachy_os_file_map(&file, end, whole);
+    if (reels) {
+      head->reels = end;
+      TACHY_STORE_RELEASE(&head->reels_size, whole);
+      end += whole;
+    }
+    tachy_threads_unlock();
+    if (!reels) return NULL;
+  }
+  *size = head->reels_size;
+  *used = reels_backed;
+  return reels;
+}
+
+int tachy_session_file_back_reels(uint64_t size) {
+  if (size <= reels_backed) return 1;
+  const uint64_t step = BACK_STEP < head->reels_size - reels_backed ? BACK_STEP : head->reels_size - reels_backed;
+  if (size > reels_backed + step || !tachy_os_file_back(&file, head->reels + reels_backed, step)) return 0;
+  reels_backed += step;
+  return 1;
+}
+
 int tachy_session_file_back(const tachy_slot *slot, const void *memory, uint64_t size) {
   if (!slot->in_file) return 1;
   const tachy_session_slot *const table =
@@ -289,4 +318,6 @@ void tachy_session_file_done(void) {
 void tachy_session_file_after_fork(void) {
   if (head) tachy_os_file_close(&file);
   head = NULL;
+  reels = NULL;
+  reels_backed = 0;
 }

@@ -27,6 +27,12 @@ tachy_slot *tachy_session_file_slot(uint64_t size);
 /* Storage for a part of a slot in the file. 0: there is none. */
 int tachy_session_file_back(const tachy_slot *slot, const void *memory, uint64_t size);
 
+/* The flight recorder's memory, nearly as much as is asked for at the first time, without storage yet; *size is what
+ * there is, *used what has been given storage in earlier sessions. NULL: none. */
+uint8_t *tachy_session_file_reels(uint64_t *size, uint64_t *used);
+/* Storage for it, up to `size`. 0: there is none. */
+int tachy_session_file_back_reels(uint64_t size);
+
 /* The registry, under its lock: a new one has the next number of its kind. */
 void tachy_session_file_string(const char *text, uint32_t size);
 void tachy_session_file_site(const tachy_site_entry *site);

@@ -51,6 +51,8 @@ typedef struct tachy_session_head {
   uint64_t names_size;             /* atomic */
   uint64_t slot_count;             /* atomic */
   uint64_t journal[TACHY_CLASSES]; /* atomic: epoch << 32 | size */
+  uint64_t reels;                  /* offset of the flight recorder's memory; 0: none */
+  uint64_t reels_size;             /* atomic: tachy_reel_chunk, each TACHY_REEL_CHUNK bytes */
   tachy_session_record records[2];
 } tachy_session_head;
 
@@ -134,7 +136,7 @@ typedef struct tachy_saved_async {
 } tachy_saved_async;
 
 _Static_assert(sizeof(tachy_session_record) == 88, "session file");
-_Static_assert(sizeof(tachy_session_head) == 504, "session file");
+_Static_assert(sizeof(tachy_session_head) == 520, "session file");
 _Static_assert(sizeof(tachy_session_slot) == 16, "session file");
 _Static_assert(sizeof(tachy_name_entry) == 8 && sizeof(tachy_name_site) == 24, "session file");
 _Static_assert(sizeof(tachy_journal_entry) == 48, "session file");

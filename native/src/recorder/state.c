@@ -16,9 +16,9 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls
                             .open_count = s->at_start,
                             .held_count = (uint32_t)s->resumed,
                             .name_size = s->name_size};
-  if (s->reel) { /* what is on the reel is passed over; the stack of then is not that of the ring's next record */
+  if (s->reel) { /* what is on the reel may be gone when it is read: nobody will know what was open where it begins */
     row.total += s->reel->events;
-    row.last = s->reel->writer.key > s->last || s->last == TACHY_NO_TICKS ? s->reel->writer.key : s->last;
+    row.last = s->base;
     row.open_count = row.held_count = 0;
   }
   if (s->slot && cls == TACHY_CLASS_SPAN) {

@@ -204,7 +204,7 @@ void tachy_stream_feed(tachy_channel *channel, tachy_stream *s, const uint8_t *b
       read_gap(channel, s, (const tachy_gap_record *)(const void *)bytes);
       run = sizeof(tachy_gap_record);
     } else if (first != TACHY_CONTROL_PAD) {
-      run = s->reel                            ? tachy_reel_records(s->reel, bytes, size)
+      run = s->reel                            ? tachy_reel_records(s->reel, bytes, size, s->position - size)
             : channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, s, bytes, size)
                                                : tachy_row_records(channel, s, bytes, size);
     }
