@@ -34,6 +34,7 @@ static uint64_t epochs[TACHY_CLASSES];
 static uint32_t which[TACHY_CLASSES]; /* state in force */
 static unsigned saved;                /* classes whose other state is to come into force */
 static uint32_t given_up;             /* atomic */
+static uint32_t recording;            /* atomic: a session has begun and has not made its last commit */
 static int names_full;
 static int exit_watched;
 
@@ -96,7 +97,7 @@ static void leave(void) {
   if (!head) return;
   if (TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) {
     TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
-  } else {
+  } else if (!TACHY_LOAD(&recording)) { /* else more batches may come, that have to have an owner */
     int batches = 0;
     path[folder_size] = 0;
     if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
@@ -147,6 +148,7 @@ static int make(const char *folder, const char *destination) {
 }
 
 void tachy_session_file_open(const char *folder, const char *destination) {
+  TACHY_STORE(&recording, 1);
   if (head || !folder[0]) return;
   tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
   if (make(folder, destination)) tachy_registry_tell();
@@ -312,6 +314,7 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
 
 void tachy_session_file_done(void) {
   if (head) TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_DONE);
+  TACHY_STORE(&recording, 0);
 }
 
 /* The file is the parent's, and its mappings are not here. */
