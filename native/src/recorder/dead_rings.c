@@ -3,6 +3,10 @@
 #include "ring.h"
 #include "text.h"
 
+#define COUNT_MAX (UINT64_C(1) << 48) /* nobody loses so many events */
+
+static uint64_t count_or_none(uint64_t count) { return count < COUNT_MAX ? count : 0; }
+
 static int is_site(uint32_t site) { return site > 0 && site <= TACHY_SITE_MAX; }
 
 static uint64_t span_record(const uint8_t *bytes, uint64_t left) {
@@ -51,7 +55,7 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
     if (first == TACHY_CONTROL_PAD) return size;
     if (first == TACHY_CONTROL_GAP) {
       const tachy_gap_record *const gap = (const tachy_gap_record *)(const void *)record;
-      step = left >= sizeof *gap && gap->depth < TACHY_DEPTH_MAX && gap->count < UINT64_C(1) << 48 ? sizeof *gap : 0;
+      step = left >= sizeof *gap && gap->depth < TACHY_DEPTH_MAX && gap->count < COUNT_MAX ? sizeof *gap : 0;
     } else if (cls == TACHY_CLASS_SPAN) {
       step = span_record(record, left);
     } else if (first >= TACHY_CONTROL_FIRST) {
@@ -94,10 +98,11 @@ static int replay(tachy_channel *channel, const tachy_journal_entry *entry, cons
     s->position = entry->first;
     s->os_id = entry->second;
     s->own_front = (tachy_ring_front){entry->told, entry->emitted};
+    s->seen_missed = TACHY_UNSEEN;
   }
   if (!s) return 1;
   if (entry->kind == TACHY_JOURNAL_DATA) return replay_data(channel, s, entry, bytes);
-  if (entry->kind == TACHY_JOURNAL_GAP && entry->second < TACHY_DEPTH_MAX) {
+  if (entry->kind == TACHY_JOURNAL_GAP && entry->second < TACHY_DEPTH_MAX && entry->first < COUNT_MAX) {
     tachy_stream_gap(channel, s, entry->first, (uint32_t)entry->second);
     s->own_front.emitted += entry->first;
   }
@@ -105,6 +110,8 @@ static int replay(tachy_channel *channel, const tachy_journal_entry *entry, cons
     memcpy(s->name, bytes, entry->size);
     s->name_size = (uint32_t)entry->size;
     if (s->depth > s->open) s->depth = s->open; /* nobody knows any more what was open */
+    tachy_stream_drop(channel, s, count_or_none(entry->first));
+    s->gone = 1;
   }
   return 1;
 }
@@ -176,6 +183,7 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
     s->position = slot->tail[cls];
     s->os_id = slot->os_id;
     s->own_front = slot->front[cls];
+    s->seen_missed = TACHY_UNSEEN;
   }
   s->slot = slot;
   if (s->known) s->own_front = slot->front[cls]; /* the flight recorder has told of these losses */
@@ -183,14 +191,15 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
   const int damaged = end != ring->head && slot->back[cls].mapped == TACHY_RING_HERE;
   ring->head = end;
   /* nobody writes any more: what is lost and untold ends as it stands */
-  if (slot->back[cls].lost < s->front->told) slot->back[cls].lost = s->front->told;
+  if (slot->back[cls].lost - s->front->told >= COUNT_MAX) slot->back[cls].lost = s->front->told;
   if (slot->back[cls].lost_depth >= TACHY_DEPTH_MAX) {
     slot->back[cls].lost_depth = s->depth < TACHY_DEPTH_MAX ? s->depth : TACHY_DEPTH_MAX - 1;
   }
   tachy_stream_settle(channel, s);
   if (damaged) tachy_stream_drop(channel, s, 1);
   if (cls == TACHY_CLASS_SPAN) {
-    tachy_stream_drop(channel, s, slot->too_deep - s->seen_too_deep + slot->async_lost - s->seen_async_lost);
+    const uint64_t seen = s->seen_missed == TACHY_UNSEEN ? slot->missed_before : s->seen_missed;
+    if (!s->gone) tachy_stream_drop(channel, s, count_or_none(tachy_slot_missed(slot) - seen));
     open_rest(s, slot);
   }
   slot->name[TACHY_THREAD_NAME_MAX - 1] = 0;

@@ -22,8 +22,7 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls
     row.open_count = row.held_count = 0;
   }
   if (s->slot && cls == TACHY_CLASS_SPAN) {
-    row.async_lost = s->slot->seen_async_lost;
-    row.too_deep = s->slot->seen_too_deep;
+    row.missed = s->slot->seen_async_lost + s->slot->seen_too_deep;
   }
   memcpy(row.name, s->name, s->name_size);
   if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
@@ -80,8 +79,7 @@ static int read_stream(tachy_channel *channel, rest *r) {
   s->total = s->first = row.total;
   s->last = s->base = row.last;
   s->own_front = (tachy_ring_front){row.told, row.emitted};
-  s->seen_async_lost = row.async_lost;
-  s->seen_too_deep = row.too_deep;
+  s->seen_missed = row.missed;
   s->name_size = row.name_size;
   memcpy(s->name, row.name, sizeof s->name);
   s->at_start = s->at_end = s->open = s->depth = row.open_count;

@@ -105,6 +105,7 @@ tachy_slot *tachy_slot_attach(void) {
     slot->thread.depth = 0;
     slot->thread.frame_ticks = 0;
     slot->async_count = 0;
+    slot->missed_before = tachy_slot_missed(slot);
     slot->os_id = tachy_os_thread_id();
     memcpy(slot->name, name, sizeof name);
     slot->named = given_name[0] != 0;
@@ -184,6 +185,7 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
     slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
     slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
     slot->seen_backwards = TACHY_LOAD(&slot->backwards);
+    slot->missed_before = slot->seen_async_lost + slot->seen_too_deep;
     if (state == TACHY_SLOT_EXITED) {
       TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
     } else {
