@@ -210,6 +210,48 @@ static void names(void) {
   die();
 }
 
+/* Something of everything in state, journal and rings: what fuzz_dead.c changes at random. */
+static void *short_life(void *unused) {
+  (void)unused;
+  tachy_set_thread_name("short");
+  const tachy_async async = tachy_async_begin(&load, NULL);
+  span();
+  tachy_async_end(&async);
+  tachy_metric_int(&count, 0, 7);
+  return NULL;
+}
+
+static void record_everything(const tachy_async *parent) {
+  TACHY_DEFINE_LOG(formatted, "deaths", TACHY_LEVEL_WARN, "%lld %f %s %p");
+  const tachy_property pair = {"key", "value"};
+  const uint32_t set = tachy_property_set(&pair, 1);
+  const uint64_t values[] = {1, UINT64_C(0x3FF0000000000000), (uintptr_t) "text", 0x1234};
+  const uint32_t sizes[] = {0, 0, 4, 0};
+  const tachy_async async = tachy_async_begin(&load, parent);
+  tachy_span_complete(&inner, 1, tachy_ticks()); /* a long one */
+  tachy_span_begin(&outer);
+  span();
+  tachy_metric_int(&count, set, 1);
+  tachy_log_args(&formatted, set, TACHY_ARG_I64 | TACHY_ARG_F64 << 4 | TACHY_ARG_TEXT << 8 | TACHY_ARG_POINTER << 12,
+                 values, sizes);
+  in_thread(short_life);
+  tachy_async_end(parent);
+  (void)async;
+}
+
+static void sample(void) {
+  start((tachy_config){.span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096});
+  const tachy_async first = tachy_async_begin(&load, NULL);
+  record_everything(&first);
+  cut();
+  const tachy_async second_one = tachy_async_begin(&load, &first);
+  record_everything(&second_one);
+  sleep_ms(PASS_MS);
+  record_everything(&first);
+  for (int i = 0; i < 200; i++) span();
+  die();
+}
+
 /* The collector cuts on while other exit handlers run. */
 static void linger(void) { sleep_ms(200); }
 
@@ -284,11 +326,11 @@ static void survive(void) {
 }
 
 int main(int argc, char **argv) {
-  static const scenario all[] = {{"gone", gone},      {"reused", reused},         {"second", second},
-                                 {"full", full},      {"burst", burst},           {"deep", deep},
-                                 {"crowd", crowd},    {"named", named},           {"names", names},
-                                 {"exits", exits},    {"exits_busy", exits_busy}, {"copies", copies},
-                                 {"survive", survive}};
+  static const scenario all[] = {{"gone", gone},       {"reused", reused},         {"second", second},
+                                 {"full", full},       {"burst", burst},           {"deep", deep},
+                                 {"crowd", crowd},     {"named", named},           {"names", names},
+                                 {"exits", exits},     {"exits_busy", exits_busy}, {"copies", copies},
+                                 {"survive", survive}, {"sample", sample}};
   CHECK(argc >= 3);
   capture = fopen(argv[2], "wb");
   CHECK(capture != NULL);

@@ -20,7 +20,7 @@ import pytest
 from tests.native import capture
 from tests.native.capture import LOG, METRIC, SPAN, Session
 from tests.native.test_killed import Death, check, copy_sparse, die, environment, read_truths, recover, whole_of
-from tests.native.test_recorder import PLAIN, build
+from tests.native.test_recorder import ADDRESS, PLAIN, build
 
 
 def _command(scenario: str, folder: Path) -> list[str]:
@@ -188,7 +188,9 @@ SIZES = ["64k", "140k", "200k", "1m", "3m", "5m", "9m", "20m"]
 
 @pytest.mark.parametrize("size", SIZES)
 def test_storage_that_runs_out_costs_protection_only(size: str, tmp_path: Path) -> None:
-    ended = _on_storage_of(size, tmp_path / "sessions", " ".join(_command("survive", tmp_path)) + f"; ls {tmp_path}/sessions")
+    ended = _on_storage_of(
+        size, tmp_path / "sessions", " ".join(_command("survive", tmp_path)) + f"; ls {tmp_path}/sessions"
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "session" not in ended.stdout.replace("_session", "")
     (session,) = capture.read(tmp_path / "captured")
@@ -260,3 +262,28 @@ def test_the_kernel_kills_for_want_of_memory(tmp_path: Path) -> None:
     session = check(death)
     assert session is not None
     assert session.descriptions[-1]["state"] == "crashed"
+
+
+def _fuzz(folder: Path, seeds: range, milliseconds: int) -> None:
+    """Reads a session file with words changed at random, under address and undefined sanitizers and a bound of memory."""
+    sessions = folder / "sessions"
+    sessions.mkdir(mode=0o700)
+    subprocess.run(_command("sample", folder), timeout=60, check=False, env=environment(sessions))
+    (file,) = sessions.glob("*.session")
+    bounds = "quarantine_size_mb=8:max_allocation_size_mb=200:hard_rss_limit_mb=2000"
+    variables = environment(sessions) | {"ASAN_OPTIONS": bounds, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+    for seed in seeds:
+        command = [str(build(ADDRESS) / "fuzz_dead"), str(file), str(seed), str(milliseconds)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=variables)
+        assert (done.returncode, done.stderr) == (0, ""), f"seed {seed}"
+        read, gave_blocks = map(int, done.stdout.split())
+        assert read > gave_blocks > 0
+
+
+def test_whatever_stands_in_a_session_file_can_be_read(tmp_path: Path) -> None:
+    _fuzz(tmp_path, range(1, 3), 1000)
+
+
+@pytest.mark.long
+def test_whatever_stands_in_a_session_file_can_be_read_for_minutes(tmp_path: Path) -> None:
+    _fuzz(tmp_path, range(10, 13), 60_000)

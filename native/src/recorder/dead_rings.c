@@ -7,6 +7,9 @@
 
 static uint64_t count_or_none(uint64_t count) { return count < COUNT_MAX ? count : 0; }
 
+/* Positions in a ring are multiples of its smallest record. */
+static int is_position(tachy_class cls, uint64_t at) { return at % (cls == TACHY_CLASS_SPAN ? 16 : 8) == 0; }
+
 static int is_site(uint32_t site) { return site > 0 && site <= TACHY_SITE_MAX; }
 
 static uint64_t span_record(const uint8_t *bytes, uint64_t left) {
@@ -69,25 +72,22 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
   return at;
 }
 
-/* Feeds what makes sense. 0: the rest did not. */
-static int feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
+/* Feeds what makes sense. */
+static void feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
   const uint64_t good = tachy_dead_records(channel->cls, bytes, size);
   if (good) tachy_stream_feed(channel, s, bytes, good);
-  if (good == size) return 1;
-  tachy_stream_drop(channel, s, 1);
-  return 0;
+  if (good != size) tachy_stream_drop(channel, s, 1);
 }
 
-static int replay_data(tachy_channel *channel, tachy_stream *s, const tachy_journal_entry *entry,
-                       const uint8_t *bytes) {
+static void replay_data(tachy_channel *channel, tachy_stream *s, const tachy_journal_entry *entry,
+                        const uint8_t *bytes) {
   /* what a cut has read, and was then told of by the state, is here once more */
   const uint64_t known = s->position > entry->first ? s->position - entry->first : 0;
-  if (known >= entry->size || entry->second > entry->size) return 1;
-  if (known < entry->second && !feed(channel, s, bytes + known, entry->second - known)) return 1;
+  if (known >= entry->size || entry->second > entry->size || !is_position(channel->cls, known | entry->second)) return;
+  if (known < entry->second) feed(channel, s, bytes + known, entry->second - known);
   const uint64_t from = known > entry->second ? known : entry->second;
   feed(channel, s, bytes + from, entry->size - from);
   s->position = entry->first + entry->size;
-  return 1;
 }
 
 static int replay(tachy_channel *channel, const tachy_journal_entry *entry, const uint8_t *bytes) {
@@ -101,7 +101,7 @@ static int replay(tachy_channel *channel, const tachy_journal_entry *entry, cons
     s->seen_missed = TACHY_UNSEEN;
   }
   if (!s) return 1;
-  if (entry->kind == TACHY_JOURNAL_DATA) return replay_data(channel, s, entry, bytes);
+  if (entry->kind == TACHY_JOURNAL_DATA) replay_data(channel, s, entry, bytes);
   if (entry->kind == TACHY_JOURNAL_GAP && entry->second < TACHY_DEPTH_MAX && entry->first < COUNT_MAX) {
     tachy_stream_gap(channel, s, entry->first, (uint32_t)entry->second);
     s->own_front.emitted += entry->first;
@@ -133,8 +133,10 @@ static uint64_t readable(tachy_class cls, const tachy_slot *slot, uint64_t posit
   const tachy_ring *const ring = tachy_slot_ring((tachy_slot *)(uintptr_t)slot, cls);
   const uint64_t size = slot->back[cls].size;
   const uint8_t *const memory = tachy_slot_memory((tachy_slot *)(uintptr_t)slot, cls);
-  if (slot->back[cls].mapped != TACHY_RING_HERE || position > ring->head || ring->head - position > size)
+  if (slot->back[cls].mapped != TACHY_RING_HERE || position > ring->head || ring->head - position > size ||
+      !is_position(cls, position)) {
     return position;
+  }
   uint64_t at = position;
   while (at < ring->head) {
     const uint64_t lap_left = size - (at & (size - 1));
@@ -150,7 +152,10 @@ static uint64_t readable(tachy_class cls, const tachy_slot *slot, uint64_t posit
 static int has_ended(const tachy_slot *slot, uint32_t depth) {
   const uint64_t size = slot->back[TACHY_CLASS_SPAN].size;
   const uint64_t head = slot->thread.span.head;
-  if (slot->back[TACHY_CLASS_SPAN].mapped != TACHY_RING_HERE || head < sizeof(tachy_span_record)) return 0;
+  if (slot->back[TACHY_CLASS_SPAN].mapped != TACHY_RING_HERE || head < sizeof(tachy_span_record) ||
+      !is_position(TACHY_CLASS_SPAN, head)) {
+    return 0;
+  }
   const uint8_t *const memory = tachy_slot_memory((tachy_slot *)(uintptr_t)slot, TACHY_CLASS_SPAN);
   const tachy_span_record *const last =
       (const tachy_span_record *)(const void *)(memory + ((head - sizeof *last) & (size - 1)));
@@ -211,12 +216,12 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
 }
 
 /* Whether the rings lie behind the slot, and in it. */
-static int fits(const tachy_slot *slot, uint64_t size) {
+static int fits(tachy_slot *slot, uint64_t size) {
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     const tachy_ring_back *const back = &slot->back[cls];
     if (back->size < 4096 || (back->size & (back->size - 1)) != 0 || back->size > size) return 0;
     if (back->mapped == TACHY_RING_HERE && (back->offset < sizeof *slot || back->offset > size - back->size)) return 0;
-    if (back->offset % 8) return 0;
+    if (back->offset % 16 || !is_position((tachy_class)cls, tachy_slot_ring(slot, (tachy_class)cls)->head)) return 0;
   }
   return 1;
 }
@@ -224,6 +229,7 @@ static int fits(const tachy_slot *slot, uint64_t size) {
 int tachy_dead_slot(tachy_channel *channels, tachy_slot *slot, uint64_t size) {
   if (slot->state != TACHY_SLOT_LIVE && slot->state != TACHY_SLOT_EXITED) return 1;
   if (!fits(slot, size)) return 1;
+  for (uint32_t k = 0; k < TACHY_DEPTH_MAX; k++) slot->thread.stack[k].site &= TACHY_SITE_MAX;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     if (!read_slot(&channels[cls], slot)) return 0;
   }
