@@ -75,7 +75,7 @@ static void *work(void *argument) {
   tachy_set_thread_name(name);
   for (unsigned i = 0; __atomic_load_n(&keep_going, __ATOMIC_RELAXED); i++) {
     step(t);
-    if (i % 16 == 0) sleep_ms(1);
+    if (i % 4 == 0) sleep_ms(1);
   }
   return NULL;
 }
@@ -104,7 +104,7 @@ static void overflow(volatile char *before) {
 }
 
 static void use_up_memory(void) {
-  const struct rlimit limit = {UINT64_C(1) << 30, UINT64_C(1) << 30};
+  const struct rlimit limit = {UINT64_C(600) << 20, UINT64_C(600) << 20};
   setrlimit(RLIMIT_AS, &limit);
   for (;;) {
     char *const memory = malloc(1 << 20);

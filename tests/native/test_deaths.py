@@ -265,7 +265,7 @@ def test_the_kernel_kills_for_want_of_memory(tmp_path: Path) -> None:
 
 
 def _fuzz(folder: Path, seeds: range, milliseconds: int) -> None:
-    """Reads a session file with words changed at random, under address and undefined sanitizers and a bound of memory."""
+    """Reads a session file with words changed at random, under sanitizers and a bound of memory."""
     sessions = folder / "sessions"
     sessions.mkdir(mode=0o700)
     subprocess.run(_command("sample", folder), timeout=60, check=False, env=environment(sessions))

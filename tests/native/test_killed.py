@@ -71,7 +71,7 @@ def die(
     sanitizer: str = PLAIN,
     group: Path | None = None,
 ) -> Death:
-    """Runs the program to its death; kill_after: seconds until somebody else kills it, group: a control group's list."""
+    """Runs the program to its death. kill_after: seconds until somebody kills it; group: a control group's list."""
     programs = build(sanitizer)
     sessions, truth, captured = folder / "sessions", folder / "truth", folder / "captured"
     sessions.mkdir(mode=0o700, parents=True)
@@ -188,7 +188,7 @@ def _check_thread(session: Session, name: str, truth: Truth) -> None:
 
 @pytest.mark.parametrize("how", WAYS)
 def test_whatever_kills_the_process_completed_events_arrive_once(how: str, tmp_path: Path) -> None:
-    death = die(how, tmp_path, 120)
+    death = die(how, tmp_path, 80)
     found = recover(death)
     assert (found["sessions"], found["unreadable"], found["busy"]) == (1, 0, 0)
     session = check(death)
@@ -251,15 +251,17 @@ def test_a_recovery_that_is_killed_is_done_again(tmp_path: Path) -> None:
 def test_a_living_process_is_left_alone(tmp_path: Path) -> None:
     sessions, captured = tmp_path / "sessions", tmp_path / "captured"
     sessions.mkdir(mode=0o700)
-    command = [str(build(PLAIN) / "killed"), "stop", str(sessions), str(tmp_path / "truth"), str(captured), "1500"]
+    command = [str(build(PLAIN) / "killed"), "stop", str(sessions), str(tmp_path / "truth"), str(captured), "500"]
     process = subprocess.Popen(command, env=environment(sessions))
     try:
         while not list(sessions.glob("*.session")):
             time.sleep(0.01)
         time.sleep(0.2)
+        process.send_signal(signal.SIGSTOP)  # it does not end before we have looked
         found = recover(Death(sessions, [], [captured]))
         assert (found["sessions"], found["busy"]) == (0, 1)
     finally:
+        process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=60) == 0
     check(Death(sessions, read_truths(tmp_path / "truth"), [captured]))
 
