@@ -2,6 +2,7 @@
  * catch. No sender takes anything unless it says so. usage: deaths SCENARIO CAPTURE, with TACHY_SESSION_FOLDER. */
 #include <dlfcn.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "harness.h"
 
@@ -252,6 +253,54 @@ static void sample(void) {
   die();
 }
 
+/* A slot that a session without a file has made is not for a session with one. */
+static void *one_span(void *unused) {
+  (void)unused;
+  span();
+  return NULL;
+}
+
+static void *last_span(void *unused) {
+  span();
+  printf("{\"events\": [0, 0, 1], \"dropped\": [0, 0, 0], \"open\": 0}\n");
+  die();
+  return unused;
+}
+
+static void later(void) {
+  start((tachy_config){.session_folder = "-"});
+  in_thread(one_span);
+  tachy_stop(0);
+  start((tachy_config){0});
+  in_thread(last_span);
+}
+
+/* Another library's handlers record around a fork, in the child too, where our memory is not. */
+static void record_around_fork(void) {
+  TACHY_DEFINE_SPAN(site, "deaths", "around a fork");
+  tachy_span_end(tachy_span_begin(&site));
+  span();
+}
+
+static void forks(void) {
+  pthread_atfork(record_around_fork, record_around_fork, record_around_fork);
+  start((tachy_config){0});
+  span();
+  const tachy_scope scope = tachy_span_begin(&outer);
+  const pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    span();
+    _exit(0);
+  }
+  int status;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  span();
+  tachy_span_end(scope);
+  printf("{\"events\": [0, 0, 3], \"dropped\": [0, 0, 0], \"open\": 0}\n");
+  die();
+}
+
 /* The collector cuts on while other exit handlers run. */
 static void linger(void) { sleep_ms(200); }
 
@@ -326,11 +375,11 @@ static void survive(void) {
 }
 
 int main(int argc, char **argv) {
-  static const scenario all[] = {{"gone", gone},       {"reused", reused},         {"second", second},
-                                 {"full", full},       {"burst", burst},           {"deep", deep},
-                                 {"crowd", crowd},     {"named", named},           {"names", names},
-                                 {"exits", exits},     {"exits_busy", exits_busy}, {"copies", copies},
-                                 {"survive", survive}, {"sample", sample}};
+  static const scenario all[] = {
+      {"gone", gone},       {"reused", reused}, {"second", second},         {"full", full},
+      {"burst", burst},     {"deep", deep},     {"crowd", crowd},           {"named", named},
+      {"names", names},     {"exits", exits},   {"exits_busy", exits_busy}, {"copies", copies},
+      {"survive", survive}, {"sample", sample}, {"later", later},           {"forks", forks}};
   CHECK(argc >= 3);
   capture = fopen(argv[2], "wb");
   CHECK(capture != NULL);

@@ -44,7 +44,22 @@ def _open_spans(session: Session) -> int:
 
 @pytest.mark.parametrize(
     "scenario",
-    ["gone", "reused", "second", "full", "burst", "deep", "crowd", "named", "names", "exits", "exits_busy", "copies"],
+    [
+        "gone",
+        "reused",
+        "second",
+        "full",
+        "burst",
+        "deep",
+        "crowd",
+        "named",
+        "names",
+        "exits",
+        "exits_busy",
+        "copies",
+        "later",
+        "forks",
+    ],
 )
 def test_what_had_been_recorded_is_there_once(scenario: str, tmp_path: Path) -> None:
     folder = tmp_path / "sessions"

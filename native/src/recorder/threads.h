@@ -101,6 +101,7 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]);
 int tachy_threads_init(void);
 
 /* Around fork(). */
+int tachy_threads_forking(void); /* the calling thread, just now */
 void tachy_threads_lock(void);
 void tachy_threads_unlock(void);
 void tachy_threads_after_fork(void);
