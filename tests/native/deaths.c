@@ -135,6 +135,14 @@ static void burst(void) {
   die();
 }
 
+/* Rings that nobody has used take no memory, neither here nor in a recovery. */
+static void large(void) {
+  start((tachy_config){.log_ring_bytes = 1 << 30, .metric_ring_bytes = 1 << 30});
+  for (int i = 0; i < 10; i++) span();
+  printf("{\"events\": [0, 0, 10], \"dropped\": [0, 0, 0], \"open\": 0}\n");
+  die();
+}
+
 /* All the depth there is, held through blocks. */
 static void deep(void) {
   start((tachy_config){.flush_ms = 10});
@@ -379,7 +387,8 @@ int main(int argc, char **argv) {
       {"gone", gone},       {"reused", reused}, {"second", second},         {"full", full},
       {"burst", burst},     {"deep", deep},     {"crowd", crowd},           {"named", named},
       {"names", names},     {"exits", exits},   {"exits_busy", exits_busy}, {"copies", copies},
-      {"survive", survive}, {"sample", sample}, {"later", later},           {"forks", forks}};
+      {"survive", survive}, {"sample", sample}, {"later", later},           {"forks", forks},
+      {"large", large}};
   CHECK(argc >= 3);
   capture = fopen(argv[2], "wb");
   CHECK(capture != NULL);

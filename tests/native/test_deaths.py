@@ -28,7 +28,8 @@ def _command(scenario: str, folder: Path) -> list[str]:
 
 
 def _recovered(death: Death) -> list[Session]:
-    recover(death)
+    bound = 512 << 20
+    recover(death, limits=lambda: resource.setrlimit(resource.RLIMIT_AS, (bound, bound)))
     assert list(death.folder.iterdir()) == []
     return capture.read(whole_of(death))
 
@@ -59,6 +60,7 @@ def _open_spans(session: Session) -> int:
         "copies",
         "later",
         "forks",
+        "large",
     ],
 )
 def test_what_had_been_recorded_is_there_once(scenario: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,7 @@ def die(
     kill_after: float | None = None,
     sanitizer: str = PLAIN,
     group: Path | None = None,
+    flush_ms: int = 30,
 ) -> Death:
     """Runs the program to its death. kill_after: seconds until somebody kills it; group: a control group's list."""
     programs = build(sanitizer)
@@ -79,7 +81,8 @@ def die(
     command.append(str(programs / "librecorder_plugin.so"))
     if group:
         command = ["sh", "-c", f'echo $$ >{group} && exec "$@"', "sh", *command]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment(sessions))
+    variables = environment(sessions) | {"FLUSH_MS": str(flush_ms)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=variables)
     if kill_after is not None:
         time.sleep(kill_after)
         process.send_signal(signal.SIGKILL)
@@ -87,19 +90,25 @@ def die(
     return Death(sessions, read_truths(truth), [captured])
 
 
-def start_recovery(death: Death, *, sanitizer: str = PLAIN) -> subprocess.Popen[str]:
-    """Another process that takes over what is there; what it sends is captured too."""
+def start_recovery(
+    death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    """Another process that takes over what is there; what it sends is captured too. limits: sets what it may use."""
     into = death.folder.parent / f"recovered-{len(death.captures)}"
     death.captures.append(into)
-    command = [str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(death.folder)
+        [str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(death.folder),
+        preexec_fn=limits,
     )
 
 
-def recover(death: Death, *, sanitizer: str = PLAIN) -> dict[str, int]:
+def recover(death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None) -> dict[str, int]:
     """Takes over what is there, and says what it found."""
-    process = start_recovery(death, sanitizer=sanitizer)
+    process = start_recovery(death, sanitizer=sanitizer, limits=limits)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     found: dict[str, int] = json.loads(out)
@@ -218,7 +227,8 @@ def _kill_often(folder: Path, times: int) -> None:
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     for i in range(times):
-        death = die("kill", folder / str(i), 10_000, kill_after=moments.random() * 0.2)
+        # with blocks of 1 ms, which is one commit after the other
+        death = die("kill", folder / str(i), 10_000, kill_after=moments.random() * 0.2, flush_ms=[30, 1][i % 2])
         recover(death)
         try:
             check(death)
@@ -296,7 +306,7 @@ def test_a_damaged_session_file_harms_nobody(tmp_path: Path) -> None:
 
 def _read_sparse(path: Path) -> list[tuple[int, bytes]]:
     """The parts of a file that have storage."""
-    parts = []
+    parts: list[tuple[int, bytes]] = []
     with path.open("rb") as file:
         at = 0
         while True:

@@ -10,6 +10,14 @@ static uint64_t count_or_none(uint64_t count) { return count < COUNT_MAX ? count
 /* Positions in a ring are multiples of its smallest record. */
 static int is_position(tachy_class cls, uint64_t at) { return at % (cls == TACHY_CLASS_SPAN ? 16 : 8) == 0; }
 
+/* A slot out of the file. */
+typedef struct dead_slot {
+  const tachy_os_file *file;
+  uint64_t offset;
+  tachy_slot *slot;
+  uint8_t *rings[TACHY_CLASSES]; /* NULL: not read */
+} dead_slot;
+
 static int is_site(uint32_t site) { return site > 0 && site <= TACHY_SITE_MAX; }
 
 static uint64_t span_record(const uint8_t *bytes, uint64_t left) {
@@ -176,8 +184,33 @@ static void open_rest(tachy_stream *s, const tachy_slot *slot) {
   }
 }
 
-static int read_slot(tachy_channel *channel, tachy_slot *slot) {
+/* The ring's memory as far as it is needed: from a record before the position on. Rings may be of any size, and what is
+ * not needed takes no memory. 0: there is none, or it could not be read. */
+static int read_ring(dead_slot *dead, tachy_class cls, uint64_t position) {
+  tachy_ring_back *const back = &dead->slot->back[cls];
+  const uint64_t head = tachy_slot_ring(dead->slot, cls)->head;
+  if (back->mapped != TACHY_RING_HERE) return 1;
+  uint8_t *const memory = tachy_os_map(back->size);
+  if (!memory) return 0;
+  uint64_t from = position < sizeof(tachy_span_record) ? 0 : position - sizeof(tachy_span_record);
+  if (head - from > back->size) from = head < back->size ? 0 : head - back->size;
+  while (from < head) {
+    const uint64_t at = from & (back->size - 1);
+    const uint64_t piece = head - from < back->size - at ? head - from : back->size - at;
+    if (!tachy_os_file_read(dead->file, dead->offset + back->offset + at, memory + at, piece)) {
+      tachy_os_unmap(memory, back->size);
+      return 0;
+    }
+    from += piece;
+  }
+  dead->rings[cls] = memory;
+  back->offset = (uint64_t)((uintptr_t)memory - (uintptr_t)dead->slot);
+  return 1;
+}
+
+static int read_slot(tachy_channel *channel, dead_slot *dead) {
   const tachy_class cls = channel->cls;
+  tachy_slot *const slot = dead->slot;
   tachy_ring *const ring = tachy_slot_ring(slot, cls);
   const int open = cls == TACHY_CLASS_SPAN && slot->thread.depth > 0;
   tachy_stream *s = tachy_stream_find(channel, slot->thread.number);
@@ -190,6 +223,7 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
     s->own_front = slot->front[cls];
     s->seen_missed = TACHY_UNSEEN;
   }
+  if (!read_ring(dead, cls, s->position)) return 0;
   s->slot = slot;
   if (s->known) s->own_front = slot->front[cls]; /* the flight recorder has told of these losses */
   const uint64_t end = readable(cls, slot, s->position);
@@ -226,12 +260,22 @@ static int fits(tachy_slot *slot, uint64_t size) {
   return 1;
 }
 
-int tachy_dead_slot(tachy_channel *channels, tachy_slot *slot, uint64_t size) {
-  if (slot->state != TACHY_SLOT_LIVE && slot->state != TACHY_SLOT_EXITED) return 1;
-  if (!fits(slot, size)) return 1;
+static int is_whole(dead_slot *dead, uint64_t size) {
+  tachy_slot *const slot = dead->slot;
+  if (!tachy_os_file_read(dead->file, dead->offset, slot, sizeof *slot)) return 0;
+  if (slot->state != TACHY_SLOT_LIVE && slot->state != TACHY_SLOT_EXITED) return 0;
   for (uint32_t k = 0; k < TACHY_DEPTH_MAX; k++) slot->thread.stack[k].site &= TACHY_SITE_MAX;
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    if (!read_slot(&channels[cls], slot)) return 0;
+  return fits(slot, size);
+}
+
+int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place) {
+  dead_slot dead = {file, place->offset, tachy_os_map(sizeof(tachy_slot)), {NULL}};
+  if (!dead.slot) return 0;
+  int ok = 1;
+  if (is_whole(&dead, place->size)) {
+    for (unsigned cls = 1; cls < TACHY_CLASSES && ok; cls++) ok = read_slot(&channels[cls], &dead);
   }
-  return 1;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) tachy_os_unmap(dead.rings[cls], dead.slot->back[cls].size);
+  tachy_os_unmap(dead.slot, sizeof *dead.slot);
+  return ok;
 }
