@@ -269,7 +269,7 @@ static int is_whole(dead_slot *dead, uint64_t size) {
 }
 
 int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place) {
-  dead_slot dead = {file, place->offset, tachy_os_map(sizeof(tachy_slot)), {NULL}};
+  dead_slot dead = {file, place->offset, (tachy_slot *)tachy_os_map(sizeof(tachy_slot)), {NULL}};
   if (!dead.slot) return 0;
   int ok = 1;
   if (is_whole(&dead, place->size)) {

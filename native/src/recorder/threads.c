@@ -72,7 +72,7 @@ static tachy_slot *make_slot(int in_file) {
     offsets[cls] = size;
     size += to_pages(ring_sizes[cls]);
   }
-  tachy_slot *slot = in_file ? tachy_session_file_slot(size) : tachy_os_map(size);
+  tachy_slot *const slot = in_file ? tachy_session_file_slot(size) : (tachy_slot *)tachy_os_map(size);
   if (!slot) return NULL;
   slot->size = size;
   slot->thread.room = (TACHY_STACK_STEP - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
