@@ -1,6 +1,7 @@
 /* A program that records until it dies, in the way that it is told. What its threads have done stands in a file of its
  * own, which outlives it as well: each count is raised before an event and again after it.
  * usage: killed HOW FOLDER TRUTH CAPTURE MILLISECONDS [PLUGIN]     dies after so long
+ * With FLUSH_MS in the environment, blocks are that long.
  *        killed recover FOLDER CAPTURE                             takes over what others left */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -75,7 +76,7 @@ static void *work(void *argument) {
   tachy_set_thread_name(name);
   for (unsigned i = 0; __atomic_load_n(&keep_going, __ATOMIC_RELAXED); i++) {
     step(t);
-    if (i % 16 == 0) sleep_ms(1);
+    if (i % 4 == 0) sleep_ms(1);
   }
   return NULL;
 }
@@ -104,7 +105,7 @@ static void overflow(volatile char *before) {
 }
 
 static void use_up_memory(void) {
-  const struct rlimit limit = {UINT64_C(1) << 30, UINT64_C(1) << 30};
+  const struct rlimit limit = {UINT64_C(600) << 20, UINT64_C(600) << 20};
   setrlimit(RLIMIT_AS, &limit);
   for (;;) {
     char *const memory = malloc(1 << 20);
@@ -186,8 +187,9 @@ int main(int argc, char **argv) {
   capture = fopen(argv[4], "wb");
   CHECK(capture != NULL);
   const int flight = getenv("KILLED_FLIGHT") != NULL; /* with a flight recorder, and one trigger */
+  const char *const flush_ms = getenv("FLUSH_MS");
   const tachy_config config = {.session_folder = argv[2],
-                               .flush_ms = 30,
+                               .flush_ms = flush_ms ? (uint32_t)atoi(flush_ms) : 30,
                                .mode = flight ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL,
                                .flight_before_ms = flight ? (uint32_t)atoi(getenv("KILLED_FLIGHT")) : 0,
                                .flight_after_ms = 10};

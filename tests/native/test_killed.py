@@ -13,6 +13,7 @@ import signal
 import struct
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,49 +52,71 @@ class Death:
     captures: list[Path]
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """Of a program that has this session folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
     return kept | {"TACHY_SESSION_FOLDER": str(folder)}
 
 
-def die(how: str, folder: Path, after_ms: int, *, kill_after: float | None = None, sanitizer: str = PLAIN) -> Death:
-    """Runs the program to its death; kill_after: seconds until somebody else kills it."""
+def read_truths(path: Path) -> list[Truth]:
+    """What the threads said they did; nothing if the program had not come so far."""
+    return [Truth(*row[:9]) for row in TRUTH.iter_unpack(path.read_bytes())] if path.exists() else []
+
+
+def die(
+    how: str,
+    folder: Path,
+    after_ms: int,
+    *,
+    kill_after: float | None = None,
+    sanitizer: str = PLAIN,
+    group: Path | None = None,
+    flush_ms: int = 30,
+) -> Death:
+    """Runs the program to its death. kill_after: seconds until somebody kills it; group: a control group's list."""
     programs = build(sanitizer)
     sessions, truth, captured = folder / "sessions", folder / "truth", folder / "captured"
     sessions.mkdir(mode=0o700, parents=True)
     command = [str(programs / "killed"), how, str(sessions), str(truth), str(captured), str(after_ms)]
     command.append(str(programs / "librecorder_plugin.so"))
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment(sessions))
+    if group:
+        command = ["sh", "-c", f'echo $$ >{group} && exec "$@"', "sh", *command]
+    variables = environment(sessions) | {"FLUSH_MS": str(flush_ms)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=variables)
     if kill_after is not None:
         time.sleep(kill_after)
         process.send_signal(signal.SIGKILL)
     process.wait(timeout=60)
-    numbers = TRUTH.iter_unpack(truth.read_bytes()) if truth.exists() else ()
-    return Death(sessions, [Truth(*row[:9]) for row in numbers], [captured])
+    return Death(sessions, read_truths(truth), [captured])
 
 
-def start_recovery(death: Death, *, sanitizer: str = PLAIN) -> subprocess.Popen[str]:
-    """Another process that takes over what is there; what it sends is captured too."""
+def start_recovery(
+    death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    """Another process that takes over what is there; what it sends is captured too. limits: sets what it may use."""
     into = death.folder.parent / f"recovered-{len(death.captures)}"
     death.captures.append(into)
-    command = [str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(death.folder)
+        [str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(death.folder),
+        preexec_fn=limits,
     )
 
 
-def recover(death: Death, *, sanitizer: str = PLAIN) -> dict[str, int]:
+def recover(death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None) -> dict[str, int]:
     """Takes over what is there, and says what it found."""
-    process = start_recovery(death, sanitizer=sanitizer)
+    process = start_recovery(death, sanitizer=sanitizer, limits=limits)
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     found: dict[str, int] = json.loads(out)
     return found
 
 
-def session_of(death: Death, *, flight: bool = False) -> Session | None:
-    """Everything that arrived, batches counted once; None if the process recorded nothing. flight: with a flight
-    recorder."""
+def whole_of(death: Death) -> Path:
+    """Everything that arrived, in one file, batches counted once."""
     whole = death.folder.parent / "whole"
     seen: set[bytes] = set()
     with whole.open("wb") as file:
@@ -107,7 +130,12 @@ def session_of(death: Death, *, flight: bool = False) -> Session | None:
                     seen.add(batch_id)
                     file.write(data[at : at + size])
                 at += size
-    sessions = capture.read(whole, flight=flight)
+    return whole
+
+
+def session_of(death: Death, *, flight: bool = False) -> Session | None:
+    """What arrived, decoded; None if the process recorded nothing. flight: with a flight recorder."""
+    sessions = capture.read(whole_of(death), flight=flight)
     assert len(sessions) <= 1
     return sessions[0] if sessions else None
 
@@ -169,7 +197,7 @@ def _check_thread(session: Session, name: str, truth: Truth) -> None:
 
 @pytest.mark.parametrize("how", WAYS)
 def test_whatever_kills_the_process_completed_events_arrive_once(how: str, tmp_path: Path) -> None:
-    death = die(how, tmp_path, 120)
+    death = die(how, tmp_path, 80)
     found = recover(death)
     assert (found["sessions"], found["unreadable"], found["busy"]) == (1, 0, 0)
     session = check(death)
@@ -199,7 +227,8 @@ def _kill_often(folder: Path, times: int) -> None:
     seed = random.randrange(2**32)
     moments = random.Random(seed)
     for i in range(times):
-        death = die("kill", folder / str(i), 10_000, kill_after=moments.random() * 0.2)
+        # with blocks of 1 ms, which is one commit after the other
+        death = die("kill", folder / str(i), 10_000, kill_after=moments.random() * 0.2, flush_ms=[30, 1][i % 2])
         recover(death)
         try:
             check(death)
@@ -232,20 +261,19 @@ def test_a_recovery_that_is_killed_is_done_again(tmp_path: Path) -> None:
 def test_a_living_process_is_left_alone(tmp_path: Path) -> None:
     sessions, captured = tmp_path / "sessions", tmp_path / "captured"
     sessions.mkdir(mode=0o700)
-    command = [str(build(PLAIN) / "killed"), "stop", str(sessions), str(tmp_path / "truth"), str(captured), "1500"]
-    process = subprocess.Popen(command, env=_environment(sessions))
+    command = [str(build(PLAIN) / "killed"), "stop", str(sessions), str(tmp_path / "truth"), str(captured), "500"]
+    process = subprocess.Popen(command, env=environment(sessions))
     try:
         while not list(sessions.glob("*.session")):
             time.sleep(0.01)
         time.sleep(0.2)
+        process.send_signal(signal.SIGSTOP)  # it does not end before we have looked
         found = recover(Death(sessions, [], [captured]))
         assert (found["sessions"], found["busy"]) == (0, 1)
     finally:
+        process.send_signal(signal.SIGCONT)
         assert process.wait(timeout=60) == 0
-    death = Death(
-        sessions, [Truth(*row[:9]) for row in TRUTH.iter_unpack((tmp_path / "truth").read_bytes())], [captured]
-    )
-    check(death)
+    check(Death(sessions, read_truths(tmp_path / "truth"), [captured]))
 
 
 @pytest.mark.parametrize("how", ["kill", "threads"])
@@ -278,7 +306,7 @@ def test_a_damaged_session_file_harms_nobody(tmp_path: Path) -> None:
 
 def _read_sparse(path: Path) -> list[tuple[int, bytes]]:
     """The parts of a file that have storage."""
-    parts = []
+    parts: list[tuple[int, bytes]] = []
     with path.open("rb") as file:
         at = 0
         while True:
@@ -288,3 +316,12 @@ def _read_sparse(path: Path) -> list[tuple[int, bytes]]:
                 return parts
             at = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
             parts.append((begin, os.pread(file.fileno(), at - begin, begin)))
+
+
+def copy_sparse(source: str, target: str) -> None:
+    """Copies the parts of a file that have storage, for a session file is large."""
+    with Path(target).open("wb") as file:
+        for offset, data in _read_sparse(Path(source)):
+            file.seek(offset)
+            file.write(data)
+        file.truncate(Path(source).stat().st_size)

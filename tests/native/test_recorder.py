@@ -68,7 +68,16 @@ def build(sanitizer: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
         subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
-        targets = ["--target", "recorder_tests", "recorder_plugin", "killed", "adoption_tests"]
+        targets = [
+            "--target",
+            "recorder_tests",
+            "recorder_plugin",
+            "killed",
+            "kill_shim",
+            "deaths",
+            "fuzz_dead",
+            "adoption_tests",
+        ]
         built = subprocess.run(["cmake", "--build", str(folder), *targets], capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
     return folder / "tests"

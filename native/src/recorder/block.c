@@ -68,8 +68,8 @@ static void divide_async(tachy_channel *channel) {
     if (s->async_rows && s->base == TACHY_NO_TICKS) s->base = s->last = records[0].ticks;
     uint64_t last = s->base;
     for (uint64_t i = 0; i < s->async_rows; i++) {
-      const int64_t delta = (int64_t)(records[i].ticks - last);
-      tachy_channel_divide(channel, (uint64_t)(delta < 0 ? -delta : delta));
+      const uint64_t delta = records[i].ticks - last;
+      tachy_channel_divide(channel, (int64_t)delta < 0 ? 0 - delta : delta);
       last = records[i].ticks;
     }
   }

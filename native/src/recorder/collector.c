@@ -83,6 +83,7 @@ static void read_counters(collector *c, tachy_slot *slot) {
   tachy_stream *const stream = slot->streams[TACHY_CLASS_SPAN];
   if (stream) {
     tachy_stream_drop(channel, stream, too_deep + async_lost);
+    stream->missed += too_deep + async_lost;
   } else {
     channel->lost += too_deep + async_lost;
     channel->recorded += too_deep + async_lost;

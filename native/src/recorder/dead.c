@@ -62,16 +62,11 @@ static tachy_status read_slots(const tachy_os_file *file, const tachy_session_he
   const uint64_t count = head->slot_count < TACHY_SESSION_SLOTS ? head->slot_count : TACHY_SESSION_SLOTS;
   for (uint64_t i = 0; i < count; i++) {
     tachy_session_slot place;
-    uint8_t *bytes;
     if (!tachy_os_file_read(file, TACHY_SESSION_TABLE + i * sizeof place, &place, sizeof place)) {
       return TACHY_ERROR_SYSTEM;
     }
     if (place.offset > end || place.size > end - place.offset || place.size < sizeof(tachy_slot)) continue;
-    const tachy_status status = read_part(file, place.offset, place.size, &bytes);
-    if (status != TACHY_OK) return status;
-    const int ok = tachy_dead_slot(channels, (tachy_slot *)(void *)bytes, place.size);
-    tachy_os_release(bytes);
-    if (!ok) return TACHY_ERROR_MEMORY;
+    if (!tachy_dead_read_slot(channels, file, &place)) return TACHY_ERROR_MEMORY;
   }
   return TACHY_OK;
 }
@@ -96,7 +91,8 @@ static tachy_clock_pair end_of(const tachy_channel *channels, uint64_t frequency
     }
   }
   last += frequency / 1000 * AFTER_MS;
-  return (tachy_clock_pair){last, from.utc + (int64_t)((double)(last - from.ticks) * 1e9 / (double)frequency)};
+  const tachy_block_header clock = {.ticks0 = from.ticks, .utc0 = from.utc, .frequency = frequency};
+  return (tachy_clock_pair){last, tachy_ticks_to_utc(&clock, tachy_clock_rate(&clock), last)};
 }
 
 static tachy_status make_blocks(tachy_channel *channels, uint64_t frequency, tachy_dead *dead) {

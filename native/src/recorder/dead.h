@@ -41,7 +41,7 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
 int tachy_dead_replay(tachy_channel *channel, const uint8_t *journal, uint64_t size);
 /* dead_reels.c: puts what the flight recorder had into the streams of spans. 0: no memory. */
 int tachy_dead_reels(tachy_channel *channel, const uint8_t *memory, uint64_t size);
-/* Puts what is in the slot's rings into the streams. The slot is a copy. 0: no memory. */
-int tachy_dead_slot(tachy_channel *channels, tachy_slot *slot, uint64_t size);
+/* Puts what is in the slot's rings into the streams. 0: no memory, or it could not be read. */
+int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place);
 
 #endif

@@ -3,6 +3,21 @@
 #include "ring.h"
 #include "text.h"
 
+#define COUNT_MAX (UINT64_C(1) << 48) /* nobody loses so many events */
+
+static uint64_t count_or_none(uint64_t count) { return count < COUNT_MAX ? count : 0; }
+
+/* Positions in a ring are multiples of its smallest record. */
+static int is_position(tachy_class cls, uint64_t at) { return at % (cls == TACHY_CLASS_SPAN ? 16 : 8) == 0; }
+
+/* A slot out of the file. */
+typedef struct dead_slot {
+  const tachy_os_file *file;
+  uint64_t offset;
+  tachy_slot *slot;
+  uint8_t *rings[TACHY_CLASSES]; /* NULL: not read */
+} dead_slot;
+
 static int is_site(uint32_t site) { return site > 0 && site <= TACHY_SITE_MAX; }
 
 static uint64_t span_record(const uint8_t *bytes, uint64_t left) {
@@ -51,7 +66,7 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
     if (first == TACHY_CONTROL_PAD) return size;
     if (first == TACHY_CONTROL_GAP) {
       const tachy_gap_record *const gap = (const tachy_gap_record *)(const void *)record;
-      step = left >= sizeof *gap && gap->depth < TACHY_DEPTH_MAX && gap->count < UINT64_C(1) << 48 ? sizeof *gap : 0;
+      step = left >= sizeof *gap && gap->depth < TACHY_DEPTH_MAX && gap->count < COUNT_MAX ? sizeof *gap : 0;
     } else if (cls == TACHY_CLASS_SPAN) {
       step = span_record(record, left);
     } else if (first >= TACHY_CONTROL_FIRST) {
@@ -65,25 +80,22 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
   return at;
 }
 
-/* Feeds what makes sense. 0: the rest did not. */
-static int feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
+/* Feeds what makes sense. */
+static void feed(tachy_channel *channel, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
   const uint64_t good = tachy_dead_records(channel->cls, bytes, size);
   if (good) tachy_stream_feed(channel, s, bytes, good);
-  if (good == size) return 1;
-  tachy_stream_drop(channel, s, 1);
-  return 0;
+  if (good != size) tachy_stream_drop(channel, s, 1);
 }
 
-static int replay_data(tachy_channel *channel, tachy_stream *s, const tachy_journal_entry *entry,
-                       const uint8_t *bytes) {
+static void replay_data(tachy_channel *channel, tachy_stream *s, const tachy_journal_entry *entry,
+                        const uint8_t *bytes) {
   /* what a cut has read, and was then told of by the state, is here once more */
   const uint64_t known = s->position > entry->first ? s->position - entry->first : 0;
-  if (known >= entry->size || entry->second > entry->size) return 1;
-  if (known < entry->second && !feed(channel, s, bytes + known, entry->second - known)) return 1;
+  if (known >= entry->size || entry->second > entry->size || !is_position(channel->cls, known | entry->second)) return;
+  if (known < entry->second) feed(channel, s, bytes + known, entry->second - known);
   const uint64_t from = known > entry->second ? known : entry->second;
   feed(channel, s, bytes + from, entry->size - from);
   s->position = entry->first + entry->size;
-  return 1;
 }
 
 static int replay(tachy_channel *channel, const tachy_journal_entry *entry, const uint8_t *bytes) {
@@ -94,10 +106,11 @@ static int replay(tachy_channel *channel, const tachy_journal_entry *entry, cons
     s->position = entry->first;
     s->os_id = entry->second;
     s->own_front = (tachy_ring_front){entry->told, entry->emitted};
+    s->seen_missed = TACHY_UNSEEN;
   }
   if (!s) return 1;
-  if (entry->kind == TACHY_JOURNAL_DATA) return replay_data(channel, s, entry, bytes);
-  if (entry->kind == TACHY_JOURNAL_GAP && entry->second < TACHY_DEPTH_MAX) {
+  if (entry->kind == TACHY_JOURNAL_DATA) replay_data(channel, s, entry, bytes);
+  if (entry->kind == TACHY_JOURNAL_GAP && entry->second < TACHY_DEPTH_MAX && entry->first < COUNT_MAX) {
     tachy_stream_gap(channel, s, entry->first, (uint32_t)entry->second);
     s->own_front.emitted += entry->first;
   }
@@ -105,6 +118,8 @@ static int replay(tachy_channel *channel, const tachy_journal_entry *entry, cons
     memcpy(s->name, bytes, entry->size);
     s->name_size = (uint32_t)entry->size;
     if (s->depth > s->open) s->depth = s->open; /* nobody knows any more what was open */
+    tachy_stream_drop(channel, s, count_or_none(entry->first));
+    s->gone = 1;
   }
   return 1;
 }
@@ -126,8 +141,10 @@ static uint64_t readable(tachy_class cls, const tachy_slot *slot, uint64_t posit
   const tachy_ring *const ring = tachy_slot_ring((tachy_slot *)(uintptr_t)slot, cls);
   const uint64_t size = slot->back[cls].size;
   const uint8_t *const memory = tachy_slot_memory((tachy_slot *)(uintptr_t)slot, cls);
-  if (slot->back[cls].mapped != TACHY_RING_HERE || position > ring->head || ring->head - position > size)
+  if (slot->back[cls].mapped != TACHY_RING_HERE || position > ring->head || ring->head - position > size ||
+      !is_position(cls, position)) {
     return position;
+  }
   uint64_t at = position;
   while (at < ring->head) {
     const uint64_t lap_left = size - (at & (size - 1));
@@ -143,7 +160,10 @@ static uint64_t readable(tachy_class cls, const tachy_slot *slot, uint64_t posit
 static int has_ended(const tachy_slot *slot, uint32_t depth) {
   const uint64_t size = slot->back[TACHY_CLASS_SPAN].size;
   const uint64_t head = slot->thread.span.head;
-  if (slot->back[TACHY_CLASS_SPAN].mapped != TACHY_RING_HERE || head < sizeof(tachy_span_record)) return 0;
+  if (slot->back[TACHY_CLASS_SPAN].mapped != TACHY_RING_HERE || head < sizeof(tachy_span_record) ||
+      !is_position(TACHY_CLASS_SPAN, head)) {
+    return 0;
+  }
   const uint8_t *const memory = tachy_slot_memory((tachy_slot *)(uintptr_t)slot, TACHY_CLASS_SPAN);
   const tachy_span_record *const last =
       (const tachy_span_record *)(const void *)(memory + ((head - sizeof *last) & (size - 1)));
@@ -164,8 +184,33 @@ static void open_rest(tachy_stream *s, const tachy_slot *slot) {
   }
 }
 
-static int read_slot(tachy_channel *channel, tachy_slot *slot) {
+/* The ring's memory as far as it is needed: from a record before the position on. Rings may be of any size, and what is
+ * not needed takes no memory. 0: there is none, or it could not be read. */
+static int read_ring(dead_slot *dead, tachy_class cls, uint64_t position) {
+  tachy_ring_back *const back = &dead->slot->back[cls];
+  const uint64_t head = tachy_slot_ring(dead->slot, cls)->head;
+  if (back->mapped != TACHY_RING_HERE) return 1;
+  uint8_t *const memory = tachy_os_map(back->size);
+  if (!memory) return 0;
+  uint64_t from = position < sizeof(tachy_span_record) ? 0 : position - sizeof(tachy_span_record);
+  if (head - from > back->size) from = head < back->size ? 0 : head - back->size;
+  while (from < head) {
+    const uint64_t at = from & (back->size - 1);
+    const uint64_t piece = head - from < back->size - at ? head - from : back->size - at;
+    if (!tachy_os_file_read(dead->file, dead->offset + back->offset + at, memory + at, piece)) {
+      tachy_os_unmap(memory, back->size);
+      return 0;
+    }
+    from += piece;
+  }
+  dead->rings[cls] = memory;
+  back->offset = (uint64_t)((uintptr_t)memory - (uintptr_t)dead->slot);
+  return 1;
+}
+
+static int read_slot(tachy_channel *channel, dead_slot *dead) {
   const tachy_class cls = channel->cls;
+  tachy_slot *const slot = dead->slot;
   tachy_ring *const ring = tachy_slot_ring(slot, cls);
   const int open = cls == TACHY_CLASS_SPAN && slot->thread.depth > 0;
   tachy_stream *s = tachy_stream_find(channel, slot->thread.number);
@@ -176,21 +221,24 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
     s->position = slot->tail[cls];
     s->os_id = slot->os_id;
     s->own_front = slot->front[cls];
+    s->seen_missed = TACHY_UNSEEN;
   }
+  if (!read_ring(dead, cls, s->position)) return 0;
   s->slot = slot;
   if (s->known) s->own_front = slot->front[cls]; /* the flight recorder has told of these losses */
   const uint64_t end = readable(cls, slot, s->position);
   const int damaged = end != ring->head && slot->back[cls].mapped == TACHY_RING_HERE;
   ring->head = end;
   /* nobody writes any more: what is lost and untold ends as it stands */
-  if (slot->back[cls].lost < s->front->told) slot->back[cls].lost = s->front->told;
+  if (slot->back[cls].lost - s->front->told >= COUNT_MAX) slot->back[cls].lost = s->front->told;
   if (slot->back[cls].lost_depth >= TACHY_DEPTH_MAX) {
     slot->back[cls].lost_depth = s->depth < TACHY_DEPTH_MAX ? s->depth : TACHY_DEPTH_MAX - 1;
   }
   tachy_stream_settle(channel, s);
   if (damaged) tachy_stream_drop(channel, s, 1);
   if (cls == TACHY_CLASS_SPAN) {
-    tachy_stream_drop(channel, s, slot->too_deep - s->seen_too_deep + slot->async_lost - s->seen_async_lost);
+    const uint64_t seen = s->seen_missed == TACHY_UNSEEN ? slot->missed_before : s->seen_missed;
+    if (!s->gone) tachy_stream_drop(channel, s, count_or_none(tachy_slot_missed(slot) - seen));
     open_rest(s, slot);
   }
   slot->name[TACHY_THREAD_NAME_MAX - 1] = 0;
@@ -202,21 +250,32 @@ static int read_slot(tachy_channel *channel, tachy_slot *slot) {
 }
 
 /* Whether the rings lie behind the slot, and in it. */
-static int fits(const tachy_slot *slot, uint64_t size) {
+static int fits(tachy_slot *slot, uint64_t size) {
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     const tachy_ring_back *const back = &slot->back[cls];
     if (back->size < 4096 || (back->size & (back->size - 1)) != 0 || back->size > size) return 0;
     if (back->mapped == TACHY_RING_HERE && (back->offset < sizeof *slot || back->offset > size - back->size)) return 0;
-    if (back->offset % 8) return 0;
+    if (back->offset % 16 || !is_position((tachy_class)cls, tachy_slot_ring(slot, (tachy_class)cls)->head)) return 0;
   }
   return 1;
 }
 
-int tachy_dead_slot(tachy_channel *channels, tachy_slot *slot, uint64_t size) {
-  if (slot->state != TACHY_SLOT_LIVE && slot->state != TACHY_SLOT_EXITED) return 1;
-  if (!fits(slot, size)) return 1;
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    if (!read_slot(&channels[cls], slot)) return 0;
+static int is_whole(dead_slot *dead, uint64_t size) {
+  tachy_slot *const slot = dead->slot;
+  if (!tachy_os_file_read(dead->file, dead->offset, slot, sizeof *slot)) return 0;
+  if (slot->state != TACHY_SLOT_LIVE && slot->state != TACHY_SLOT_EXITED) return 0;
+  for (uint32_t k = 0; k < TACHY_DEPTH_MAX; k++) slot->thread.stack[k].site &= TACHY_SITE_MAX;
+  return fits(slot, size);
+}
+
+int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place) {
+  dead_slot dead = {file, place->offset, (tachy_slot *)tachy_os_map(sizeof(tachy_slot)), {NULL}};
+  if (!dead.slot) return 0;
+  int ok = 1;
+  if (is_whole(&dead, place->size)) {
+    for (unsigned cls = 1; cls < TACHY_CLASSES && ok; cls++) ok = read_slot(&channels[cls], &dead);
   }
-  return 1;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) tachy_os_unmap(dead.rings[cls], dead.slot->back[cls].size);
+  tachy_os_unmap(dead.slot, sizeof *dead.slot);
+  return ok;
 }

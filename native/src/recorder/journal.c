@@ -4,11 +4,12 @@
 #include "session_file.h"
 #include "session_layout.h"
 
-/* Before anything else of a stream that no commit has told of. */
+/* Before anything else of a stream that no commit has told of: as it was when it began, whatever a cut that found
+ * nothing to say has read since. */
 static int begin(tachy_class cls, tachy_stream *s) {
   if (s->known) return 1;
-  const tachy_journal_entry entry = {TACHY_JOURNAL_BEGIN, s->number,        s->position, s->os_id, 0,
-                                     s->front->told,      s->front->emitted};
+  const tachy_journal_entry entry = {TACHY_JOURNAL_BEGIN, s->number,           s->slot->tail[cls], s->os_id, 0,
+                                     s->own_front.told,   s->own_front.emitted};
   s->known = tachy_session_file_journal(cls, &entry, NULL, 0, NULL, 0);
   return s->known;
 }
@@ -32,6 +33,6 @@ int tachy_journal_end(tachy_class cls, const tachy_stream *s, tachy_untold untol
     const tachy_journal_entry gap = {TACHY_JOURNAL_GAP, s->number, untold.count, untold.depth, 0, 0, 0};
     if (!tachy_session_file_journal(cls, &gap, NULL, 0, NULL, 0)) return 0;
   }
-  const tachy_journal_entry entry = {TACHY_JOURNAL_END, s->number, 0, 0, s->name_size, 0, 0};
+  const tachy_journal_entry entry = {TACHY_JOURNAL_END, s->number, s->missed, 0, s->name_size, 0, 0};
   return tachy_session_file_journal(cls, &entry, s->name, s->name_size, NULL, 0);
 }

@@ -174,7 +174,7 @@ void tachy_open_async_columns(tachy_columns *c, tachy_channel *channel) {
     const uint64_t values[6] = {tachy_zigzag((int64_t)(r->id - last_id)),
                                 r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0,
                                 place - 1,
-                                tachy_zigzag(r->utc - last_utc),
+                                tachy_zigzag((int64_t)((uint64_t)r->utc - (uint64_t)last_utc)),
                                 r->depth,
                                 r->thread};
     for (unsigned k = 0; k < 6; k++) {

@@ -83,8 +83,8 @@ static void release(heritage *h) {
     while (*link && *link != h) link = &(*link)->next;
     if (*link) *link = h->next;
   }
-  tachy_os_unlock(&list_mutex);
   tachy_os_file_close(&h->file);
+  tachy_os_unlock(&list_mutex);
   tachy_os_release(h->path);
   tachy_os_release(h);
 }
@@ -118,16 +118,19 @@ static heritage *take(const char *folder, const char *name, tachy_recovery *foun
   memset(h, 0, sizeof *h);
   memcpy(h->id, id, sizeof h->id);
   h->path = join(folder, name);
-  if (!h->path || !tachy_os_file_open(&h->file, h->path, TACHY_OS_EXISTING)) {
+  h->estate.settled = settled;
+  tachy_os_lock(&list_mutex); /* what is open is in the list: a forked child must close it */
+  const int opened = h->path && tachy_os_file_open(&h->file, h->path, TACHY_OS_EXISTING);
+  if (opened) {
+    h->next = held;
+    held = h;
+  }
+  tachy_os_unlock(&list_mutex);
+  if (!opened) {
     tachy_os_release(h->path);
     tachy_os_release(h);
     return NULL;
   }
-  h->estate.settled = settled;
-  tachy_os_lock(&list_mutex);
-  h->next = held;
-  held = h;
-  tachy_os_unlock(&list_mutex);
   const int locked = tachy_os_file_lock(&h->file);
   if (!locked) found->busy++;
   if (locked && tachy_os_file_is_at(&h->file, h->path)) return h;
@@ -290,8 +293,13 @@ void tachy_recover_let_go(void) {
   tachy_os_unlock(&list_mutex);
 }
 
-/* What is being recovered is the parent's. fork() does not wait for it: nothing here is looked at in the child. */
+void tachy_recover_lock(void) { tachy_os_lock(&list_mutex); }
+void tachy_recover_unlock(void) { tachy_os_unlock(&list_mutex); }
+
+/* What is being recovered is the parent's, and locked as long as it is open here. fork() does not wait for the end of a
+ * recovery: the child looks at nothing else. */
 void tachy_recover_after_fork(void) {
+  for (heritage *h = held; h; h = h->next) tachy_os_file_close(&h->file);
   tachy_os_mutex_init(&mutex);
   tachy_os_mutex_init(&list_mutex);
   held = left = NULL;

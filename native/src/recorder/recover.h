@@ -6,6 +6,10 @@
 
 /* The outbox is closed: whoever comes next may take over what it has not sent. */
 void tachy_recover_let_go(void);
+
+/* Around fork(). */
+void tachy_recover_lock(void);
+void tachy_recover_unlock(void);
 void tachy_recover_after_fork(void);
 
 #endif

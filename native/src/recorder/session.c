@@ -33,9 +33,11 @@ static void before_fork(void) {
   tachy_description_lock();
   tachy_registry_lock();
   tachy_threads_lock();
+  tachy_recover_lock();
 }
 
 static void after_fork_parent(void) {
+  tachy_recover_unlock();
   tachy_threads_unlock();
   tachy_registry_unlock();
   tachy_description_unlock();
@@ -118,6 +120,7 @@ static tachy_status start(const tachy_config *config) {
                              config->block_events ? config->block_events : 1u << 20,
                              config->flight_bytes ? config->flight_bytes : UINT64_C(64) << 20, process_id)) {
     tachy_outbox_close();
+    tachy_session_file_done();
     return TACHY_ERROR_SYSTEM;
   }
   TACHY_STORE(&tachy_running, 1);

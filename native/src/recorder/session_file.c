@@ -8,7 +8,7 @@
 
 #define HEADS (TACHY_SESSION_TABLE + TACHY_SESSION_SLOTS * sizeof(tachy_session_slot))
 
-enum { BACK_STEP = 1 << 20, TRIES = 3, UUID_SIZE = 36 };
+enum { BACK_MAX = 1 << 20, TRIES = 3, UUID_SIZE = 36 };
 
 /* How far a region has storage. */
 typedef struct region {
@@ -34,6 +34,7 @@ static uint64_t epochs[TACHY_CLASSES];
 static uint32_t which[TACHY_CLASSES]; /* state in force */
 static unsigned saved;                /* classes whose other state is to come into force */
 static uint32_t given_up;             /* atomic */
+static uint32_t recording;            /* atomic: a session has begun and has not made its last commit */
 static int names_full;
 static int exit_watched;
 
@@ -47,7 +48,10 @@ static uint8_t *at(const region *r) { return (uint8_t *)head + r->offset; }
 static int back(region *r, uint64_t size) {
   if (size <= r->backed) return 1;
   if (size > r->size) return 0;
-  uint64_t wanted = (size + BACK_STEP - 1) / BACK_STEP * BACK_STEP;
+  /* twice as much each time, in steps of BACK_MAX at most: a process that records little takes little */
+  uint64_t wanted = r->backed + (r->backed < BACK_MAX ? r->backed : BACK_MAX);
+  if (wanted < size) wanted = (size + TACHY_OS_MAP_STEP - 1) / TACHY_OS_MAP_STEP * TACHY_OS_MAP_STEP;
+  if (wanted > r->size) wanted = r->size;
   if (!tachy_os_file_back(&file, r->offset + r->backed, wanted - r->backed)) {
     wanted = (size + TACHY_OS_MAP_STEP - 1) / TACHY_OS_MAP_STEP * TACHY_OS_MAP_STEP;
     if (!tachy_os_file_back(&file, r->offset + r->backed, wanted - r->backed)) return 0;
@@ -96,7 +100,7 @@ static void leave(void) {
   if (!head) return;
   if (TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) {
     TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
-  } else {
+  } else if (!TACHY_LOAD(&recording)) { /* else more batches may come, that have to have an owner */
     int batches = 0;
     path[folder_size] = 0;
     if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
@@ -147,6 +151,7 @@ static int make(const char *folder, const char *destination) {
 }
 
 void tachy_session_file_open(const char *folder, const char *destination) {
+  TACHY_STORE(&recording, 1);
   if (head || !folder[0]) return;
   tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
   if (make(folder, destination)) tachy_registry_tell();
@@ -312,6 +317,7 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
 
 void tachy_session_file_done(void) {
   if (head) TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_DONE);
+  TACHY_STORE(&recording, 0);
 }
 
 /* The file is the parent's, and its mappings are not here. */

@@ -83,7 +83,7 @@ enum { TACHY_JOURNAL_BEGIN = 1, TACHY_JOURNAL_DATA = 2, TACHY_JOURNAL_GAP = 3, T
 typedef struct tachy_journal_entry {
   uint32_t kind;
   uint32_t number; /* of the thread */
-  uint64_t first;  /* BEGIN, DATA: position in the ring; GAP: events lost */
+  uint64_t first;  /* BEGIN, DATA: position in the ring; GAP: events lost; END: events missed since the last block */
   uint64_t second; /* BEGIN: os_id; GAP: depth */
   uint64_t size;   /* bytes that follow, before padding to 8. DATA: of the ring; END: the thread's name */
   uint64_t told;   /* BEGIN: tachy_ring_front */
@@ -108,8 +108,8 @@ typedef struct tachy_saved_stream {
   uint64_t last;
   uint64_t told;
   uint64_t emitted;
-  uint64_t async_lost; /* the slot's counters, as far as blocks have been told */
-  uint64_t too_deep;
+  uint64_t missed; /* tachy_slot_missed, as far as blocks have been told */
+  uint64_t zero;
   uint32_t number;
   uint32_t open_count;
   uint32_t held_count;

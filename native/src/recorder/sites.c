@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "session_file.h"
 #include "strings.h"
+#include "threads.h"
 
 /* Where a static site lies, and where its text did when it registered. */
 typedef struct instance {
@@ -147,6 +148,7 @@ static int remember(tachy_site *site, uint32_t number) {
 }
 
 int32_t tachy_site_register_(tachy_site *site) {
+  if (tachy_threads_forking()) return 0;
   tachy_os_lock(&mutex);
   int32_t id = TACHY_LOAD(&site->id);
   if (id == 0) {

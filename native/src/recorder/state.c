@@ -22,8 +22,7 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls
     row.open_count = row.held_count = 0;
   }
   if (s->slot && cls == TACHY_CLASS_SPAN) {
-    row.async_lost = s->slot->seen_async_lost;
-    row.too_deep = s->slot->seen_too_deep;
+    row.missed = s->slot->seen_async_lost + s->slot->seen_too_deep;
   }
   memcpy(row.name, s->name, s->name_size);
   if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
@@ -80,8 +79,7 @@ static int read_stream(tachy_channel *channel, rest *r) {
   s->total = s->first = row.total;
   s->last = s->base = row.last;
   s->own_front = (tachy_ring_front){row.told, row.emitted};
-  s->seen_async_lost = row.async_lost;
-  s->seen_too_deep = row.too_deep;
+  s->seen_missed = row.missed;
   s->name_size = row.name_size;
   memcpy(s->name, row.name, sizeof s->name);
   s->at_start = s->at_end = s->open = s->depth = row.open_count;
@@ -94,6 +92,10 @@ static int read_stream(tachy_channel *channel, rest *r) {
   if (r->size < held || !tachy_bytes_append(&s->held, r->bytes, held)) return 0;
   r->bytes += held;
   r->size -= held;
+  const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->held.bytes;
+  for (uint32_t i = 0; i < row.held_count; i++) {
+    if (records[i].site > TACHY_SITE_MAX || records[i].ticks >= TACHY_CONTROL_FIRST) return 0;
+  }
   return 1;
 }
 
@@ -102,7 +104,7 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
   tachy_saved_channel head;
   if (!take(&r, &head, sizeof head)) return 0;
   channel->sequence = head.sequence;
-  channel->unit = head.unit ? head.unit : 1;
+  channel->unit = head.unit > 0 && head.unit <= UINT32_MAX ? head.unit : 1;
   channel->divider = tachy_divider_make(channel->unit);
   channel->from = (tachy_clock_pair){head.from_ticks, head.from_utc};
   for (uint64_t i = 0; i < head.stream_count; i++) {

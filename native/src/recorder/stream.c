@@ -72,6 +72,7 @@ tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
   if (!s) return NULL;
   s->slot = slot;
   s->front = &slot->front[channel->cls];
+  s->own_front = *s->front;
   s->os_id = slot->os_id;
   s->position = slot->tail[channel->cls];
   return s;
@@ -80,7 +81,7 @@ tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot) {
 void tachy_stream_next_block(tachy_stream *s) {
   for (unsigned i = 0; i < TACHY_PLANES; i++) tachy_plane_clear(&s->planes[i]);
   s->floats.size = s->text.size = s->raw.size = 0;
-  s->rows = s->gap_rows = s->async_rows = s->dropped = 0;
+  s->rows = s->gap_rows = s->async_rows = s->dropped = s->missed = 0;
   s->first = s->total;
   s->base = s->last;
   s->begin_ticks = UINT64_MAX;

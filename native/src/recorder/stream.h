@@ -12,6 +12,7 @@
 #include "threads.h"
 
 #define TACHY_NO_TICKS UINT64_MAX
+#define TACHY_UNSEEN UINT64_MAX
 
 /* Exact division by the block's tick unit: one multiplication, and it tells whether it was exact. */
 typedef struct tachy_divider {
@@ -82,12 +83,12 @@ typedef struct tachy_stream {
   struct tachy_stream *next;  /* of the class, ascending numbers */
   tachy_slot *slot;           /* NULL once the thread has gone and everything was read */
   tachy_ring_front *front;    /* the slot's; valid as long */
-  tachy_ring_front own_front; /* of a dead process's stream, which has no slot yet */
-  uint64_t seen_async_lost;   /* the same */
-  uint64_t seen_too_deep;
-  int known;               /* to the session file */
-  uint64_t position;       /* read up to here */
-  struct tachy_reel *reel; /* flight recorder: where the ring is read to, instead of into the rows; else NULL */
+  tachy_ring_front own_front; /* as it was at first; of a dead process's stream, which has no slot yet, as it is */
+  uint64_t seen_missed;       /* of a dead process's stream: tachy_slot_missed, or TACHY_UNSEEN */
+  int gone;                   /* the same: the journal has its end */
+  int known;                  /* to the session file */
+  uint64_t position;          /* read up to here */
+  struct tachy_reel *reel;    /* flight recorder: where the ring is read to, instead of into the rows; else NULL */
   uint64_t os_id;
   uint32_t number;
   uint32_t name_size;
@@ -102,6 +103,7 @@ typedef struct tachy_stream {
   uint64_t gap_rows;
   uint64_t async_rows;
   uint64_t dropped;
+  uint64_t missed; /* of them, those of the slot's counters */
   uint64_t begin_ticks;
   uint64_t end_ticks;
   int64_t begin_utc; /* earliest begin that another block's clock has dated */

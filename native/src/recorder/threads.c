@@ -20,9 +20,6 @@ static uint32_t last_number;
 static uint64_t attached; /* in this session */
 static uint64_t ring_sizes[TACHY_CLASSES];
 
-void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
-void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
-
 /* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
 #if defined(_WIN32)
 uint32_t tachy_thread_place_;
@@ -43,20 +40,39 @@ static int stand_at(tachy_slot *slot) {
 }
 #endif
 
+/* The forking thread records nothing meanwhile: other libraries' handlers run in the child too before ours, and its
+ * slot is not mapped there. Nor may it wait for the locks that it has. */
+static TACHY_THREAD_LOCAL int forking;
+static tachy_slot *forking_slot;
+
+int tachy_threads_forking(void) { return forking; }
+
+void tachy_threads_lock(void) {
+  tachy_os_lock(&mutex);
+  forking = 1;
+  forking_slot = tachy_slot_here();
+  if (forking_slot) stand_at(NULL);
+}
+
+void tachy_threads_unlock(void) {
+  if (forking_slot) stand_at(forking_slot);
+  forking = 0;
+  tachy_os_unlock(&mutex);
+}
+
 static uint64_t to_pages(uint64_t size) {
   const uint64_t page = tachy_os_page_size();
   return (size + page - 1) / page * page;
 }
 
-static tachy_slot *make_slot(void) {
+static tachy_slot *make_slot(int in_file) {
   uint64_t size = to_pages(sizeof(tachy_slot));
   uint64_t offsets[TACHY_CLASSES] = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     offsets[cls] = size;
     size += to_pages(ring_sizes[cls]);
   }
-  tachy_slot *slot = tachy_session_file_slot(size);
-  if (!slot) slot = tachy_os_map(size);
+  tachy_slot *const slot = in_file ? tachy_session_file_slot(size) : (tachy_slot *)tachy_os_map(size);
   if (!slot) return NULL;
   slot->size = size;
   slot->thread.room = (TACHY_STACK_STEP - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
@@ -65,6 +81,8 @@ static tachy_slot *make_slot(void) {
     slot->back[cls].size = ring_sizes[cls];
     slot->back[cls].lost_depth = TACHY_NO_DEPTH;
   }
+  slot->next = first_slot;
+  TACHY_STORE_RELEASE(&first_slot, slot);
   return slot;
 }
 
@@ -81,38 +99,41 @@ int tachy_slot_deepen(tachy_slot *slot) {
   return 1;
 }
 
-static int fits(const tachy_slot *slot) {
+static int fits(const tachy_slot *slot, int in_file) {
+  if ((slot->in_file != 0) != in_file) return 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     if (slot->back[cls].size != ring_sizes[cls]) return 0;
   }
   return TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE;
 }
 
+/* In the session file or not. NULL: there is none, or no memory. */
+static tachy_slot *free_slot(int in_file) {
+  tachy_slot *slot = first_slot;
+  while (slot && !fits(slot, in_file)) slot = slot->next;
+  return slot ? slot : make_slot(in_file);
+}
+
 tachy_slot *tachy_slot_attach(void) {
   if (tachy_slot_here()) return tachy_slot_here();
-  if (!TACHY_LOAD(&tachy_running)) return NULL;
+  if (forking || !TACHY_LOAD(&tachy_running)) return NULL;
   char name[TACHY_THREAD_NAME_MAX];
   memcpy(name, given_name, sizeof name);
   if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
   tachy_os_lock(&mutex);
-  tachy_slot *slot = first_slot;
-  while (slot && !fits(slot)) slot = slot->next;
-  const int made = !slot;
-  if (made) slot = make_slot();
-  if (slot && !stand_at(slot)) slot = NULL; /* a mapping is lost, and only here */
+  tachy_slot *slot = free_slot(1);
+  if (!slot) slot = free_slot(0);
+  if (slot && !stand_at(slot)) slot = NULL;
   if (slot) {
     slot->thread.number = ++last_number;
     slot->thread.depth = 0;
     slot->thread.frame_ticks = 0;
     slot->async_count = 0;
+    slot->missed_before = tachy_slot_missed(slot);
     slot->os_id = tachy_os_thread_id();
     memcpy(slot->name, name, sizeof name);
     slot->named = given_name[0] != 0;
     attached++;
-    if (made) {
-      slot->next = first_slot;
-      TACHY_STORE_RELEASE(&first_slot, slot);
-    }
     TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
   }
   tachy_os_unlock(&mutex);
@@ -184,6 +205,7 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
     slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
     slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
     slot->seen_backwards = TACHY_LOAD(&slot->backwards);
+    slot->missed_before = slot->seen_async_lost + slot->seen_too_deep;
     if (state == TACHY_SLOT_EXITED) {
       TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
     } else {
@@ -202,8 +224,8 @@ int tachy_threads_init(void) {
 }
 
 void tachy_threads_after_fork(void) {
+  forking = 0;
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
-  if (tachy_slot_here()) stand_at(NULL);
   first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */
 }

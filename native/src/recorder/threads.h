@@ -53,6 +53,7 @@ typedef struct tachy_slot {
   uint64_t seen_too_deep;
   uint64_t seen_mismatched;
   uint64_t seen_backwards;
+  uint64_t missed_before; /* tachy_slot_missed when the thread's part in this session began */
   _Alignas(128) tachy_thread thread;
 } tachy_slot;
 
@@ -69,6 +70,11 @@ static inline tachy_ring *tachy_slot_ring(tachy_slot *slot, tachy_class cls) {
 
 static inline uint8_t *tachy_slot_memory(tachy_slot *slot, tachy_class cls) {
   return (uint8_t *)((uintptr_t)slot + (uintptr_t)slot->back[cls].offset);
+}
+
+/* Events without a row that the slot has counted. */
+static inline uint64_t tachy_slot_missed(const tachy_slot *slot) {
+  return TACHY_LOAD(&slot->too_deep) + TACHY_LOAD(&slot->async_lost);
 }
 
 /* The calling thread's slot, or NULL when it has none. */
@@ -95,6 +101,7 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]);
 int tachy_threads_init(void);
 
 /* Around fork(). */
+int tachy_threads_forking(void); /* the calling thread, just now */
 void tachy_threads_lock(void);
 void tachy_threads_unlock(void);
 void tachy_threads_after_fork(void);

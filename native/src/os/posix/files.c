@@ -63,13 +63,17 @@ void tachy_os_file_close(tachy_os_file *file) {
   *file = -1;
 }
 
-/* A record lock, not flock(): it is the process's, so neither a forked child nor a mapping that outlives the descriptor
- * keeps it. Nobody else in the process opens and closes this file, which would end it. */
+/* The open file's lock where there is one, for the process's own does not keep out a second copy of the library in the
+ * process: a plugin's recovery would take what is being recorded. */
 int tachy_os_file_lock(tachy_os_file *file) {
   struct flock lock;
   memset(&lock, 0, sizeof lock);
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
+#if defined(F_OFD_SETLK)
+  if (fcntl(*file, F_OFD_SETLK, &lock) == 0) return 1;
+  if (errno != EINVAL) return 0; /* the kernel does not know them */
+#endif
   return fcntl(*file, F_SETLK, &lock) == 0;
 }
 
