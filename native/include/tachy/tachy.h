@@ -85,9 +85,9 @@ typedef struct tachy_config {
   const char *session_folder; /* where the session file and unsent batches lie; default: TACHY_SESSION_FOLDER of the
                                  environment, then the user's own memory-backed storage (/dev/shm/tachy-UID) where the
                                  system has one, else the folder for temporary files; "-": nowhere, what is not sent
-                                 dies with the process. The process's first session decides */
+                                 dies with the process. */
   const char *destination;    /* where the sender sends, as it likes to say it: programs of one destination send what
-                                 the others left behind; default "". The process's first session decides */
+                                 the others left behind; default "". */
   uint64_t spool_bytes;       /* the most that the files of unsent batches may take, and half of what is free there at
                                  the start; beyond it a sixteenth is cleared: the oldest spans are dropped and counted,
                                  then metrics, logs last; default 256 MiB */

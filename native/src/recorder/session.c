@@ -111,8 +111,7 @@ static tachy_status start(const tachy_config *config) {
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
   tachy_session_file_open(folder, config->destination ? config->destination : "");
-  /* the batches lie beside it, wherever the process's first session has put it */
-  if (!tachy_session_file_place(folder, sizeof folder)) folder[0] = 0;
+  if (!tachy_session_file_id()) folder[0] = 0; /* batches without an owner would be nobody's */
   tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
                      config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20, folder, process_id);
   tachy_slots_begin_session(rings);

@@ -95,17 +95,21 @@ static void look(void *context, const char *name) {
   if (strncmp(name, path + folder_size + 1, UUID_SIZE) == 0 && strcmp(name + UUID_SIZE, ".session") != 0) *batches = 1;
 }
 
+static void remove_if_empty(void) {
+  int batches = 0;
+  path[folder_size] = 0;
+  if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
+  path[folder_size] = '/';
+  if (!batches) tachy_os_file_remove(path);
+}
+
 /* The program ends without having stopped its session, or has nothing left that is worth a file. */
 static void leave(void) {
   if (!head) return;
   if (TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) {
     TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
   } else if (!TACHY_LOAD(&recording)) { /* else more batches may come, that have to have an owner */
-    int batches = 0;
-    path[folder_size] = 0;
-    if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
-    path[folder_size] = '/';
-    if (!batches) tachy_os_file_remove(path);
+    remove_if_empty();
   }
 }
 
@@ -150,11 +154,27 @@ static int make(const char *folder, const char *destination) {
   return 1;
 }
 
+/* Whether the file lies in this folder and is for this destination. */
+static int suits(const char *folder, const char *destination) {
+  if (strlen(folder) != folder_size || memcmp(path, folder, folder_size) != 0) return 0;
+  const uint64_t size = tachy_text_cut(destination, strlen(destination), sizeof head->destination - 1);
+  return strlen(head->destination) == size && memcmp(head->destination, destination, size) == 0;
+}
+
+/* A session that wants another file: what the ones before have left in this one is anybody's from now on. Its mappings
+ * stay, threads point into them. */
+static void part(void) {
+  tachy_slots_part();
+  remove_if_empty();
+  tachy_os_file_close(&file);
+  head = NULL;
+}
+
 void tachy_session_file_open(const char *folder, const char *destination) {
   TACHY_STORE(&recording, 1);
-  if (head || !folder[0]) return;
   tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
-  if (make(folder, destination)) tachy_registry_tell();
+  if (head && !suits(folder, destination)) part();
+  if (!head && folder[0] && make(folder, destination)) tachy_registry_tell();
   tachy_registry_unlock();
 }
 
@@ -202,18 +222,20 @@ uint8_t *tachy_session_file_reels(uint64_t *size, uint64_t *used) {
 
 int tachy_session_file_back_reels(uint64_t size) {
   if (size <= reels_backed) return 1;
-  const uint64_t step = BACK_STEP < head->reels_size - reels_backed ? BACK_STEP : head->reels_size - reels_backed;
+  const uint64_t step = BACK_MAX < head->reels_size - reels_backed ? BACK_MAX : head->reels_size - reels_backed;
   if (size > reels_backed + step || !tachy_os_file_back(&file, head->reels + reels_backed, step)) return 0;
   reels_backed += step;
   return 1;
 }
 
 int tachy_session_file_back(const tachy_slot *slot, const void *memory, uint64_t size) {
-  if (!slot->in_file) return 1;
+  const uint32_t in_file = TACHY_LOAD(&slot->in_file);
+  if (in_file == TACHY_NOT_IN_FILE) return 1;
+  if (in_file == TACHY_IN_OLD_FILE) return 0;
   const tachy_session_slot *const table =
       (const tachy_session_slot *)(const void *)((const uint8_t *)head + TACHY_SESSION_TABLE);
   const uint64_t offset = (uint64_t)((uintptr_t)memory - (uintptr_t)slot);
-  return tachy_os_file_back(&file, table[slot->in_file - 1].offset + offset, size);
+  return tachy_os_file_back(&file, table[in_file - 1].offset + offset, size);
 }
 
 /* Names are lost from the first that finds no room on: a reader shows what it does not know as such. */

@@ -14,7 +14,7 @@
 #include "session_layout.h"
 
 /* Before a session: makes the file in the folder (shorter than TACHY_FOLDER_MAX; "": nowhere), if the process has none
- * yet. */
+ * there for this destination yet. */
 void tachy_session_file_open(const char *folder, const char *destination);
 /* The process's file: 16 bytes that name it, or NULL. */
 const uint8_t *tachy_session_file_id(void);

@@ -100,7 +100,7 @@ int tachy_slot_deepen(tachy_slot *slot) {
 }
 
 static int fits(const tachy_slot *slot, int in_file) {
-  if ((slot->in_file != 0) != in_file) return 0;
+  if ((slot->in_file != TACHY_NOT_IN_FILE && slot->in_file != TACHY_IN_OLD_FILE) != in_file) return 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     if (slot->back[cls].size != ring_sizes[cls]) return 0;
   }
@@ -211,6 +211,14 @@ void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
     } else {
       attached++;
     }
+  }
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_slots_part(void) {
+  tachy_os_lock(&mutex);
+  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    if (slot->in_file != TACHY_NOT_IN_FILE) TACHY_STORE(&slot->in_file, TACHY_IN_OLD_FILE);
   }
   tachy_os_unlock(&mutex);
 }

@@ -30,6 +30,10 @@ typedef struct tachy_ring_front {
   uint64_t emitted; /* events lost that blocks have been told of */
 } tachy_ring_front;
 
+/* Of a slot's memory: the process's own, or of a session file that is not the process's any more. */
+#define TACHY_NOT_IN_FILE 0u
+#define TACHY_IN_OLD_FILE UINT32_MAX
+
 /* The stack comes last, and gets its memory step by step: a thread that is not deep takes one page. */
 #define TACHY_STACK_STEP 4096u
 typedef struct tachy_slot {
@@ -44,8 +48,8 @@ typedef struct tachy_slot {
   uint64_t size;                    /* of the mapping */
   struct tachy_slot *next;
   uint32_t state;
-  uint32_t in_file;
-  uint32_t named; /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
+  uint32_t in_file; /* atomic: its place in the session file's table, from 1, or one of the two above */
+  uint32_t named;   /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   _Alignas(128) uint64_t tail[TACHY_CLASSES]; /* collector -> thread */
   tachy_ring_front front[TACHY_CLASSES];
   struct tachy_stream *streams[TACHY_CLASSES]; /* of the running session */
@@ -98,6 +102,8 @@ uint64_t tachy_slots_attached(void);
 
 /* For start and stop. Records that nobody has drained are skipped. */
 void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]);
+/* The session file is another one from now on, or none: no slot is in it. */
+void tachy_slots_part(void);
 int tachy_threads_init(void);
 
 /* Around fork(). */
