@@ -85,6 +85,8 @@ static void lay_out(void) {
     which[cls] = 0;
   }
   saved = 0;
+  reels = NULL;
+  reels_backed = 0;
   names_full = 0;
   TACHY_STORE(&given_up, 0);
 }
@@ -346,6 +348,4 @@ void tachy_session_file_done(void) {
 void tachy_session_file_after_fork(void) {
   if (head) tachy_os_file_close(&file);
   head = NULL;
-  reels = NULL;
-  reels_backed = 0;
 }
