@@ -281,11 +281,11 @@ def test_the_kernel_kills_for_want_of_memory(tmp_path: Path) -> None:
     assert session.descriptions[-1]["state"] == "crashed"
 
 
-def _fuzz(folder: Path, seeds: range, milliseconds: int) -> None:
+def _fuzz(scenario: str, folder: Path, seeds: range, milliseconds: int) -> None:
     """Reads a session file with words changed at random, under sanitizers and a bound of memory."""
     sessions = folder / "sessions"
     sessions.mkdir(mode=0o700)
-    subprocess.run(_command("sample", folder), timeout=60, check=False, env=environment(sessions))
+    subprocess.run(_command(scenario, folder), timeout=60, check=False, env=environment(sessions))
     (file,) = sessions.glob("*.session")
     bounds = "quarantine_size_mb=8:max_allocation_size_mb=200:hard_rss_limit_mb=2000"
     variables = environment(sessions) | {"ASAN_OPTIONS": bounds, "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
@@ -297,10 +297,12 @@ def _fuzz(folder: Path, seeds: range, milliseconds: int) -> None:
         assert read > gave_blocks > 0
 
 
-def test_whatever_stands_in_a_session_file_can_be_read(tmp_path: Path) -> None:
-    _fuzz(tmp_path, range(1, 3), 1000)
+@pytest.mark.parametrize("scenario", ["sample", "sample_flight"])
+def test_whatever_stands_in_a_session_file_can_be_read(scenario: str, tmp_path: Path) -> None:
+    _fuzz(scenario, tmp_path, range(1, 3), 1000)
 
 
 @pytest.mark.long
-def test_whatever_stands_in_a_session_file_can_be_read_for_minutes(tmp_path: Path) -> None:
-    _fuzz(tmp_path, range(10, 13), 60_000)
+@pytest.mark.parametrize("scenario", ["sample", "sample_flight"])
+def test_whatever_stands_in_a_session_file_can_be_read_for_minutes(scenario: str, tmp_path: Path) -> None:
+    _fuzz(scenario, tmp_path, range(10, 13), 30_000)
