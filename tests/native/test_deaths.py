@@ -231,6 +231,19 @@ def test_what_is_recovered_from_storage_that_ran_out_is_there_once(size: str, tm
                 assert block.head.events == len(block.rows)
 
 
+def test_what_died_on_full_storage_makes_room_for_its_recovery(tmp_path: Path) -> None:
+    folder = tmp_path / "sessions"
+    program = f"{build(PLAIN)}/killed"
+    fill = f"cat /dev/zero >{folder}/.fill 2>{tmp_path}/full"
+    death = Death(folder, [], [tmp_path / "captured", tmp_path / "recovered"])
+    script = f"{program} kill {folder} {tmp_path}/truth {death.captures[0]} 100; {fill}; {program} recover {folder}"
+    ended = _on_storage_of("60m", folder, f"{script} {death.captures[1]}")
+    assert (ended.returncode, ended.stderr) == (0, "Killed\n")
+    assert json.loads(ended.stdout)["sessions"] == 1
+    death.truths = read_truths(tmp_path / "truth")
+    assert check(death) is not None
+
+
 @pytest.mark.parametrize("how", ["removed", "read-only", "link", "somebody else's"])
 def test_a_folder_that_cannot_be_used_costs_protection_only(how: str, tmp_path: Path) -> None:
     folder = tmp_path / "sessions"

@@ -64,6 +64,8 @@ uint64_t tachy_os_file_size(const tachy_os_file *file);
 int tachy_os_file_resize(tachy_os_file *file, uint64_t size);
 /* Storage for a part, now, so that no store into a mapping of it can fail. 0: there is none (nothing has changed). */
 int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size);
+/* Gives the storage of a part back: it reads as zeros from now on. 0: the system cannot, nothing has changed. */
+int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size);
 /* All of it or 0. */
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);
