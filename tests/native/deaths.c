@@ -291,6 +291,20 @@ static void later(void) {
   in_thread(last_span);
 }
 
+/* Recovering what an earlier session has left leaves the rings alone that its threads have there. */
+static void moved(void) {
+  tachy_recovery found;
+  start((tachy_config){.destination = "one"});
+  span();
+  tachy_stop(0);
+  start((tachy_config){.destination = "two"});
+  CHECK(tachy_recover(getenv("TACHY_SESSION_FOLDER"), &found) == TACHY_OK && found.sessions + found.busy == 1);
+  span();
+  sleep_ms(PASS_MS);
+  printf("{\"sessions\": 2, \"events\": [0, 0, 2], \"dropped\": [0, 0, 0], \"open\": 0}\n");
+  die();
+}
+
 /* Another library's handlers record around a fork, in the child too, where our memory is not. */
 static void record_around_fork(void) {
   TACHY_DEFINE_SPAN(site, "deaths", "around a fork");
@@ -396,7 +410,8 @@ int main(int argc, char **argv) {
                                  {"crowd", crowd},     {"named", named},           {"names", names},
                                  {"exits", exits},     {"exits_busy", exits_busy}, {"copies", copies},
                                  {"survive", survive}, {"sample", sample},         {"sample_flight", sample_flight},
-                                 {"later", later},     {"forks", forks},           {"large", large}};
+                                 {"later", later},     {"forks", forks},           {"large", large},
+                                 {"moved", moved}};
   CHECK(argc >= 3);
   capture = fopen(argv[2], "wb");
   CHECK(capture != NULL);

@@ -255,7 +255,9 @@ static void recover_one(const char *folder, const char *name, const char *destin
     return;
   }
   found->sessions++;
-  tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE); /* rings and journal are of no more use */
+  /* Rings and journal are of no more use. Without a recovery the process may live on, in another file, with this one
+   * mapped, and its threads would touch what is not there. */
+  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE);
   adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
   tachy_outbox_close_estate(&h->estate);
 }

@@ -8,7 +8,7 @@
 
 #define HEADS (TACHY_SESSION_TABLE + TACHY_SESSION_SLOTS * sizeof(tachy_session_slot))
 
-enum { BACK_STEP = 1 << 20, TRIES = 3, UUID_SIZE = 36 };
+enum { BACK_MAX = 1 << 20, TRIES = 3, UUID_SIZE = 36 };
 
 /* How far a region has storage. */
 typedef struct region {
@@ -48,8 +48,8 @@ static uint8_t *at(const region *r) { return (uint8_t *)head + r->offset; }
 static int back(region *r, uint64_t size) {
   if (size <= r->backed) return 1;
   if (size > r->size) return 0;
-  /* twice as much each time, in steps of BACK_STEP at most: a process that records little takes little */
-  uint64_t wanted = r->backed + (r->backed < BACK_STEP ? r->backed : BACK_STEP);
+  /* twice as much each time, in steps of BACK_MAX at most: a process that records little takes little */
+  uint64_t wanted = r->backed + (r->backed < BACK_MAX ? r->backed : BACK_MAX);
   if (wanted < size) wanted = (size + TACHY_OS_MAP_STEP - 1) / TACHY_OS_MAP_STEP * TACHY_OS_MAP_STEP;
   if (wanted > r->size) wanted = r->size;
   if (!tachy_os_file_back(&file, r->offset + r->backed, wanted - r->backed)) {
@@ -161,8 +161,8 @@ static int suits(const char *folder, const char *destination) {
   return strlen(head->destination) == size && memcmp(head->destination, destination, size) == 0;
 }
 
-/* A session that wants another file: what the ones before have left in this one is anybody's from now on. Its mappings
- * stay, threads point into them. */
+/* A session that wants another file: what the ones before have left in this one is for others. Its mappings stay,
+ * threads point into them, and where mappings keep a lock they do so until the process is gone. */
 static void part(void) {
   tachy_slots_part();
   remove_if_empty();
