@@ -248,8 +248,13 @@ static void record_everything(const tachy_async *parent) {
   (void)async;
 }
 
-static void sample(void) {
-  start((tachy_config){.span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096});
+static void sample_in(tachy_mode mode) {
+  start((tachy_config){.span_ring_bytes = 4096,
+                       .metric_ring_bytes = 4096,
+                       .log_ring_bytes = 4096,
+                       .mode = mode,
+                       .flight_before_ms = NEVER,
+                       .flight_bytes = 1 << 20});
   const tachy_async first = tachy_async_begin(&load, NULL);
   record_everything(&first);
   cut();
@@ -260,6 +265,9 @@ static void sample(void) {
   for (int i = 0; i < 200; i++) span();
   die();
 }
+
+static void sample(void) { sample_in(TACHY_MODE_ALL); }
+static void sample_flight(void) { sample_in(TACHY_MODE_FLIGHT); }
 
 /* A slot that a session without a file has made is not for a session with one. */
 static void *one_span(void *unused) {
@@ -281,6 +289,20 @@ static void later(void) {
   tachy_stop(0);
   start((tachy_config){0});
   in_thread(last_span);
+}
+
+/* Recovering what an earlier session has left leaves the rings alone that its threads have there. */
+static void moved(void) {
+  tachy_recovery found;
+  start((tachy_config){.destination = "one"});
+  span();
+  tachy_stop(0);
+  start((tachy_config){.destination = "two"});
+  CHECK(tachy_recover(getenv("TACHY_SESSION_FOLDER"), &found) == TACHY_OK && found.sessions + found.busy == 1);
+  span();
+  sleep_ms(PASS_MS);
+  printf("{\"sessions\": 2, \"events\": [0, 0, 2], \"dropped\": [0, 0, 0], \"open\": 0}\n");
+  die();
 }
 
 /* Another library's handlers record around a fork, in the child too, where our memory is not. */
@@ -383,12 +405,13 @@ static void survive(void) {
 }
 
 int main(int argc, char **argv) {
-  static const scenario all[] = {
-      {"gone", gone},       {"reused", reused}, {"second", second},         {"full", full},
-      {"burst", burst},     {"deep", deep},     {"crowd", crowd},           {"named", named},
-      {"names", names},     {"exits", exits},   {"exits_busy", exits_busy}, {"copies", copies},
-      {"survive", survive}, {"sample", sample}, {"later", later},           {"forks", forks},
-      {"large", large}};
+  static const scenario all[] = {{"gone", gone},       {"reused", reused},         {"second", second},
+                                 {"full", full},       {"burst", burst},           {"deep", deep},
+                                 {"crowd", crowd},     {"named", named},           {"names", names},
+                                 {"exits", exits},     {"exits_busy", exits_busy}, {"copies", copies},
+                                 {"survive", survive}, {"sample", sample},         {"sample_flight", sample_flight},
+                                 {"later", later},     {"forks", forks},           {"large", large},
+                                 {"moved", moved}};
   CHECK(argc >= 3);
   capture = fopen(argv[2], "wb");
   CHECK(capture != NULL);

@@ -53,8 +53,9 @@ typedef enum tachy_os_open_mode { TACHY_OS_EXISTING, TACHY_OS_NEW } tachy_os_ope
 int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode);
 /* Ends the lock too. Mappings stay. */
 void tachy_os_file_close(tachy_os_file *file);
-/* Takes the file until it is closed or the process is gone, however it goes. A forked child has it too until it closes
- * its copy. 0: somebody has it. A system may let a process lock again what it has itself: who must not, keeps a list. */
+/* Takes the file until it is closed (on some systems: and what is mapped of it unmapped) or the process is gone, however
+ * it goes. A forked child has it too until it closes its copy. 0: somebody has it. A system may let a process lock again
+ * what it has itself: who must not, keeps a list. */
 int tachy_os_file_lock(tachy_os_file *file);
 /* Whether the path still leads to this very file. */
 int tachy_os_file_is_at(const tachy_os_file *file, const char *path);
@@ -64,6 +65,8 @@ uint64_t tachy_os_file_size(const tachy_os_file *file);
 int tachy_os_file_resize(tachy_os_file *file, uint64_t size);
 /* Storage for a part, now, so that no store into a mapping of it can fail. 0: there is none (nothing has changed). */
 int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size);
+/* Gives the storage of a part back: it reads as zeros from now on. 0: the system cannot, nothing has changed. */
+int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size);
 /* All of it or 0. */
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);

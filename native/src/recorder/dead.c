@@ -57,18 +57,32 @@ static tachy_status read_reels(const tachy_os_file *file, const tachy_session_he
   return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
 }
 
-static tachy_status read_slots(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channels) {
+static uint64_t slots_of(const tachy_session_head *head) {
+  return head->slot_count < TACHY_SESSION_SLOTS ? head->slot_count : TACHY_SESSION_SLOTS;
+}
+
+int tachy_dead_place(const tachy_os_file *file, uint64_t i, tachy_session_slot *place) {
   const uint64_t end = tachy_os_file_size(file);
-  const uint64_t count = head->slot_count < TACHY_SESSION_SLOTS ? head->slot_count : TACHY_SESSION_SLOTS;
-  for (uint64_t i = 0; i < count; i++) {
-    tachy_session_slot place;
-    if (!tachy_os_file_read(file, TACHY_SESSION_TABLE + i * sizeof place, &place, sizeof place)) {
-      return TACHY_ERROR_SYSTEM;
-    }
-    if (place.offset > end || place.size > end - place.offset || place.size < sizeof(tachy_slot)) continue;
+  if (!tachy_os_file_read(file, TACHY_SESSION_TABLE + i * sizeof *place, place, sizeof *place)) return 0;
+  return place->offset <= end && place->size <= end - place->offset && place->size >= sizeof(tachy_slot);
+}
+
+static tachy_status read_slots(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channels) {
+  tachy_session_slot place;
+  for (uint64_t i = 0; i < slots_of(head); i++) {
+    if (!tachy_dead_place(file, i, &place)) continue;
     if (!tachy_dead_read_slot(channels, file, &place)) return TACHY_ERROR_MEMORY;
   }
   return TACHY_OK;
+}
+
+int tachy_dead_thin(tachy_os_file *file, const tachy_session_head *head) {
+  tachy_session_slot place;
+  int some = 0;
+  for (uint64_t i = 0; i < slots_of(head); i++) {
+    if (tachy_dead_place(file, i, &place)) some |= tachy_dead_thin_slot(file, &place);
+  }
+  return some;
 }
 
 /* A moment after everything that was recorded. */

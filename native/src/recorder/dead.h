@@ -18,6 +18,10 @@ typedef struct tachy_dead {
 tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head *head, tachy_dead *dead);
 void tachy_dead_free(tachy_dead *dead);
 
+/* Gives back what of the rings' storage nobody will read any more: a full file system has no room for the batch else.
+ * 1: some of it. */
+int tachy_dead_thin(tachy_os_file *file, const tachy_session_head *head);
+
 /* dead_names.c: the names in the file. */
 typedef struct tachy_dead_names {
   tachy_names names;
@@ -41,7 +45,11 @@ uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size
 int tachy_dead_replay(tachy_channel *channel, const uint8_t *journal, uint64_t size);
 /* dead_reels.c: puts what the flight recorder had into the streams of spans. 0: no memory. */
 int tachy_dead_reels(tachy_channel *channel, const uint8_t *memory, uint64_t size);
+/* Place number i. 0: there is none, or what stands there cannot be. */
+int tachy_dead_place(const tachy_os_file *file, uint64_t i, tachy_session_slot *place);
 /* Puts what is in the slot's rings into the streams. 0: no memory, or it could not be read. */
 int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place);
+/* Gives back the storage of what has been read out of its rings. 1: some. */
+int tachy_dead_thin_slot(tachy_os_file *file, const tachy_session_slot *place);
 
 #endif

@@ -62,7 +62,10 @@ int tachy_dead_reels(tachy_channel *channel, const uint8_t *memory, uint64_t siz
   for (uint64_t i = 0; i < used && ok; i++) {
     const tachy_reel_chunk *const chunk = chunks[i];
     tachy_stream *s = tachy_stream_find(channel, chunk->number);
-    if (!s) s = tachy_stream_new(channel, chunk->number);
+    if (!s) {
+      s = tachy_stream_new(channel, chunk->number);
+      if (s) s->seen_missed = TACHY_UNSEEN;
+    }
     ok = s != NULL;
     if (!ok) break;
     s->os_id = chunk->os_id;

@@ -279,3 +279,31 @@ int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, con
   tachy_os_unmap(dead.slot, sizeof *dead.slot);
   return ok;
 }
+
+/* Of the ring, positions [from, to), which are less than a lap. */
+static int discard(tachy_os_file *file, uint64_t ring, uint64_t size, uint64_t from, uint64_t to) {
+  const uint64_t at = from & (size - 1);
+  const uint64_t first = to - from < size - at ? to - from : size - at;
+  int some = first && tachy_os_file_discard(file, ring + at, first);
+  if (to - from > first) some |= tachy_os_file_discard(file, ring, to - from - first);
+  return some;
+}
+
+int tachy_dead_thin_slot(tachy_os_file *file, const tachy_session_slot *place) {
+  dead_slot dead = {file, place->offset, (tachy_slot *)tachy_os_map(sizeof(tachy_slot)), {NULL}};
+  if (!dead.slot) return 0;
+  int some = 0;
+  if (is_whole(&dead, place->size)) {
+    for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+      const tachy_class cls = (tachy_class)i;
+      const tachy_ring_back *const back = &dead.slot->back[cls];
+      const uint64_t head = tachy_slot_ring(dead.slot, cls)->head;
+      const uint64_t tail = dead.slot->tail[cls];
+      const uint64_t kept = sizeof(tachy_span_record); /* has_ended looks at one before */
+      if (back->mapped != TACHY_RING_HERE || tail > head || head - tail + kept >= back->size) continue;
+      some |= discard(file, place->offset + back->offset, back->size, head, tail + back->size - kept);
+    }
+  }
+  tachy_os_unmap(dead.slot, sizeof *dead.slot);
+  return some;
+}

@@ -148,7 +148,6 @@ static int write_batch(const char *folder, const heritage *h, const tachy_sessio
   tachy_batch batch;
   memset(&batch, 0, sizeof batch);
   if (!tachy_uuid_random(batch.id)) return 0;
-  if (!tachy_description_end(&dead->description, head->life == TACHY_LIFE_ENDED ? "exited" : "crashed")) return 0;
   memcpy(batch.process_id, dead->process_id, sizeof batch.process_id);
   batch.description = dead->description;
   batch.blocks = dead->blocks;
@@ -165,7 +164,12 @@ static int write_batch(const char *folder, const heritage *h, const tachy_sessio
 static tachy_status revive(const char *folder, heritage *h, tachy_session_head *head, tachy_recovery *found) {
   tachy_dead dead;
   tachy_status status = tachy_dead_read(&h->file, head, &dead);
-  if (status == TACHY_OK && !write_batch(folder, h, head, &dead)) status = TACHY_ERROR_SYSTEM;
+  const char *const end = head->life == TACHY_LIFE_ENDED ? "exited" : "crashed";
+  if (status == TACHY_OK && !tachy_description_end(&dead.description, end)) status = TACHY_ERROR_MEMORY;
+  if (status == TACHY_OK && !write_batch(folder, h, head, &dead)) {
+    const int room = tachy_dead_thin(&h->file, head);
+    if (!room || !write_batch(folder, h, head, &dead)) status = TACHY_ERROR_SYSTEM;
+  }
   if (status == TACHY_OK && !set_life(h, TACHY_LIFE_RECOVERED)) status = TACHY_ERROR_SYSTEM;
   if (status == TACHY_OK) {
     found->crashed += head->life == TACHY_LIFE_RUNNING;
@@ -251,7 +255,9 @@ static void recover_one(const char *folder, const char *name, const char *destin
     return;
   }
   found->sessions++;
-  tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE); /* rings and journal are of no more use */
+  /* Rings and journal are of no more use. Without a recovery the process may live on, in another file, with this one
+   * mapped, and its threads would touch what is not there. */
+  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE);
   adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
   tachy_outbox_close_estate(&h->estate);
 }

@@ -163,8 +163,8 @@ static int suits(const char *folder, const char *destination) {
   return strlen(head->destination) == size && memcmp(head->destination, destination, size) == 0;
 }
 
-/* A session that wants another file: what the ones before have left in this one is anybody's from now on. Its mappings
- * stay, threads point into them. */
+/* A session that wants another file: what the ones before have left in this one is for others. Its mappings stay,
+ * threads point into them, and where mappings keep a lock they do so until the process is gone. */
 static void part(void) {
   tachy_slots_part();
   remove_if_empty();

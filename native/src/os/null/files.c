@@ -60,6 +60,13 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
   return 0;
 }
 
+int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size) {
+  (void)file;
+  (void)offset;
+  (void)size;
+  return 0;
+}
+
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
   (void)file;
   (void)offset;

@@ -138,6 +138,17 @@ int tachy_os_file_back(tachy_os_file *file, uint64_t offset, uint64_t size) {
 }
 #endif
 
+int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size) {
+#if defined(FALLOC_FL_PUNCH_HOLE)
+  return fallocate(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size) == 0;
+#else
+  (void)file;
+  (void)offset;
+  (void)size;
+  return 0;
+#endif
+}
+
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
   unsigned char *at = bytes;
   while (size > 0) {

@@ -72,6 +72,14 @@ int tachy_os_file_resize(tachy_os_file *file, uint64_t size) {
   return SetFileInformationByHandle(*file, FileEndOfFileInfo, &end, sizeof end) != 0;
 }
 
+int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size) {
+  FILE_ZERO_DATA_INFORMATION part;
+  DWORD bytes = 0;
+  part.FileOffset.QuadPart = (LONGLONG)offset;
+  part.BeyondFinalZero.QuadPart = (LONGLONG)(offset + size);
+  return DeviceIoControl(*file, FSCTL_SET_ZERO_DATA, &part, sizeof part, NULL, 0, &bytes, NULL) != 0;
+}
+
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size) {
   unsigned char *at = (unsigned char *)bytes;
   while (size > 0) {
