@@ -53,9 +53,9 @@ typedef enum tachy_os_open_mode { TACHY_OS_EXISTING, TACHY_OS_NEW } tachy_os_ope
 int tachy_os_file_open(tachy_os_file *file, const char *path, tachy_os_open_mode mode);
 /* Ends the lock too. Mappings stay. */
 void tachy_os_file_close(tachy_os_file *file);
-/* Takes the file until it is closed (on some systems: and what is mapped of it unmapped) or the process is gone, however
- * it goes. A forked child has it too until it closes its copy. 0: somebody has it. A system may let a process lock again
- * what it has itself: who must not, keeps a list. */
+/* Takes the file until it is closed (on some systems: and what is mapped of it unmapped) or the process is gone,
+ * however it goes. A forked child has it too until it closes its copy. 0: somebody has it. A system may let a process
+ * lock again what it has itself: who must not, keeps a list. */
 int tachy_os_file_lock(tachy_os_file *file);
 /* Whether the path still leads to this very file. */
 int tachy_os_file_is_at(const tachy_os_file *file, const char *path);
