@@ -79,6 +79,7 @@ class Server:
             # An ordinary user, who may reach this checkout and its Python nevertheless.
             prefix += [f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups"]
             prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
+            prefix += ["--securebits=+no_setuid_fixup"]  # in access() too
         env = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
         env["PYTHONPATH"] = os.pathsep.join([str(_ROOT / "server"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         with self._output_file.open("ab") as output:
