@@ -12,6 +12,8 @@ from tachy_server import reader
 from tachy_server.reader import BlockHead
 
 LOG, METRIC, SPAN = 1, 2, 3
+# Rounding makes 2 ns. The rate that 3 ms of counting give on a busy machine is some ppm off, until a second has passed.
+APART = 1000
 NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
 
 
@@ -66,11 +68,11 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     return Rows(head, ended, asyncs, still_open, open_async)
 
 
-def read(path: Path, *, holes: bool = False, flight: bool = False, apart: int = 2) -> list[Session]:
+def read(path: Path, *, holes: bool = False, flight: bool = False, apart: int = APART) -> list[Session]:
     """Every session in the file, each checked.
 
     `holes`: the outbox has dropped blocks. `flight`: the flight recorder has passed over spans between two blocks.
-    `apart`: how many ns two blocks' clocks may differ; 2 by their rounding.
+    `apart`: how many ns two blocks' clocks may differ.
     """
     data = memoryview(path.read_bytes())
     sessions: dict[uuid.UUID, Session] = {}
@@ -89,7 +91,7 @@ def read(path: Path, *, holes: bool = False, flight: bool = False, apart: int = 
     return list(sessions.values())
 
 
-def check(session: Session, *, holes: bool, flight: bool = False, apart: int = 2) -> None:
+def check(session: Session, *, holes: bool, flight: bool = False, apart: int = APART) -> None:
     """The promises of docs/format.md about a process's blocks. `holes`, `flight`, `apart`: as read() has them."""
     assert len(set(session.batch_ids)) == len(session.batch_ids)
     for cls in (LOG, METRIC, SPAN):

@@ -75,7 +75,7 @@ def check(folder: Path, seed: int, steps: int, ring: int) -> dict[str, Any]:
     return stats
 
 
-def compare(folder: Path, stats: dict[str, Any], ring: int, *, apart: int = 2) -> None:
+def compare(folder: Path, stats: dict[str, Any], ring: int, *, apart: int = capture.APART) -> None:
     """What the program says that it did, with what arrived. `apart`: as capture.read has it."""
     journals = read_journals(folder / "journal")
     (session,) = capture.read(folder / "batches", apart=apart)
@@ -142,7 +142,7 @@ def _check_asyncs(rows: list[dict[str, Any]], journal: Journal) -> None:
     seen = sorted((int(row["time"].value), done[_async(row)]) for row in rows)
     assert len({place for _, place in seen}) == len(rows)
     for (before, first), (after, second) in itertools.pairwise(seen):
-        assert first < second or after - before < 1000, (rows, first, second)
+        assert first < second or after - before < capture.APART, (rows, first, second)
 
 
 def _check_metrics(rows: list[dict[str, Any]], journal: Journal) -> None:
