@@ -18,7 +18,9 @@ INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
 @dataclass(frozen=True, slots=True)
 class TraceCounts:
-    """What a trace holds: slices of thread tracks, async slices, counter samples, logs, frames, marks of losses."""
+    """What a trace holds: slices of thread tracks, async slices, counter samples, logs, frames, marks of losses; and
+    how many slices of threads it leaves out, since 512 others enclose them.
+    """
 
     slices: int = 0
     async_slices: int = 0
@@ -26,6 +28,7 @@ class TraceCounts:
     instants: int = 0
     frames: int = 0
     losses: int = 0
+    too_deep: int = 0
 
 
 class PerfettoTrace:
@@ -76,6 +79,7 @@ class PerfettoTrace:
             counts.instants,
             counts.frames,
             counts.losses,
+            counts.too_deep,
         )
 
     def _check(self, status: int) -> None:

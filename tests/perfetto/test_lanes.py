@@ -114,6 +114,29 @@ def test_a_child_nests_under_its_parent_and_its_overlapping_sibling_gets_a_lane_
     assert {found.tracks[slice_.track].name for slice_ in by_name.values()} == {"assets"}
 
 
+def test_async_spans_nested_deeper_than_512_go_on_on_another_lane() -> None:
+    process = Process()
+    main = process.thread("main")
+    opened = [main.async_begin(1_000, "level 0")]
+    for i in range(1, 1_200):
+        opened.append(main.async_begin(1_000 + i, f"level {i}", parent=opened[-1]))
+    for i, number in enumerate(reversed(opened)):
+        main.async_end(10_000 + i, number)
+    found, counts = encode(process, process.blocks())
+    check_nesting(found)
+    slices = sorted(lanes(found), key=lambda s: s.begin)
+    base = process.start_time
+    assert [(s.name, s.begin - base, s.end - base) for s in slices] == [
+        (f"level {i}", 1_000 + i, 10_000 + 1_199 - i) for i in range(1_200)
+    ]
+    assert max(s.depth for s in slices) == 511
+    assert [(s.name, s.flows[0].name) for s in slices if s.flows] == [
+        ("level 511", "level 512"),
+        ("level 1023", "level 1024"),
+    ]
+    assert counts.async_slices == 1_200
+
+
 def test_lanes_are_used_again() -> None:
     process = Process()
     main = process.thread("main")

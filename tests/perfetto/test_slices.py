@@ -194,16 +194,38 @@ def test_two_processes_never_share_tracks_sequences_or_pids() -> None:
     assert [len(found.slices[thread_uuid(p.process_id, 1)]) for p in processes] == [1, 1]
 
 
-def test_deep_stacks_survive() -> None:
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 1 << 30), st.sampled_from((0.0, 0.001, 0.01)), st.booleans())
+def test_the_first_512_nested_slices_are_exact_and_deeper_ones_are_counted(seed: int, cuts: float, ended: bool) -> None:
+    rng = random.Random(seed)
     process = Process()
     main = process.thread("main")
-    for i in range(1024):
-        main.begin(f"level {i}", 1_000 + i)
-    for i in range(1024):
-        main.end(5_000 + i)
-    found, counts = encode(process, process.blocks())
-    assert counts.slices == 1024
-    assert max(s.depth for s in found.thread_slices) == 1023
+    blocks: list[Block] = []
+    at = 1_000
+    for depth in [rng.choice((3, 511, 512, 513, 600, 1023, 1024)) for _ in range(3)]:
+        for _ in range(2 * depth):
+            at += rng.choice((1, 40))
+            if len(main.stack) < depth:
+                main.begin(f"level {len(main.stack)}", at)
+            elif rng.random() < 0.8:
+                main.end(at)
+            if rng.random() < cuts:
+                blocks += process.blocks()
+        while ended and main.stack:
+            at += 1
+            main.end(at)
+    blocks += process.blocks()
+    found, counts = encode(process, blocks)
+    spans = [span for block in blocks for span in block.spans]
+    shown = Counter((s.begin, s.end, s.name, s.depth) for s in found.thread_slices if not s.annotations)
+    assert shown == Counter((s.begin, s.end, s.name, s.depth) for s in spans if s.depth < 512)
+    still = blocks[-1].open_spans
+    assert Counter(s.name for s in found.thread_slices if s.annotations) == Counter(s.name for s in still[:512])
+    marks = [mark for marks in found.instants.values() for mark in marks]
+    assert {mark.category for mark in marks} <= {"too_deep"}
+    hidden = sum(span.depth >= 512 for span in spans) + len(still[512:])
+    assert sum(int(mark.name.split()[0]) for mark in marks) == counts.too_deep == hidden
+    assert counts.slices == len(found.thread_slices)
 
 
 def test_long_names_are_cut_at_a_character() -> None:

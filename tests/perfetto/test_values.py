@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
 from tachy_server.perfetto import process_uuid, thread_uuid
 
 from tests.model.encoder import Process
@@ -31,6 +32,40 @@ def test_a_counter_track_per_target_and_name_with_its_unit_and_values() -> None:
     assert counts.counters == 31
     parents = {found.tracks[uuid].parent_uuid for uuid in found.of_kind("counter")}
     assert parents == {process_uuid(process.process_id)}
+
+
+def test_a_counter_track_holds_one_unit_and_one_property_set() -> None:
+    process = Process()
+    main = process.thread("main")
+    at = itertools.count(1_000, 10)
+    for value in range(5):
+        main.metric(next(at), "damage", value, unit="hp", properties={"team": "red", "by": "axe"})
+        main.metric(next(at), "damage", 10 + value, unit="hp", properties={"by": "axe", "team": "red"})
+        main.metric(next(at), "damage", 100 + value, unit="hp", properties={"team": "blue"})
+        main.metric(next(at), "damage", 1_000 + value, unit="hp")
+        main.metric(next(at), "damage", 10_000 + value, unit="%")
+        main.metric(next(at), "wait", 5, ticks=True)
+        main.metric(next(at), "wait", 6, unit="seconds")
+        if value == 2:
+            blocks = process.blocks()
+    main.metric(next(at), "long", 1, properties={f"key {i}": "é" * 100 for i in range(50)})
+    found, _ = encode(process, blocks + process.blocks())
+    said = {
+        (found.tracks[uuid].name, found.tracks[uuid].counter.unit_name): [value for _, value in samples]
+        for uuid, samples in found.counters.items()
+    }
+    [long] = [name for name, _ in said if name.startswith("long{")]
+    assert said.pop((long, "")) == [1]
+    assert 1_020 < len(long.encode()) <= 1_024
+    assert said == {
+        ('damage{team="red",by="axe"}', "hp"): [v + d for v in range(5) for d in (0, 10)],
+        ('damage{team="blue"}', "hp"): [100, 101, 102, 103, 104],
+        ("damage", "hp"): [1_000, 1_001, 1_002, 1_003, 1_004],
+        ("damage", "%"): [10_000, 10_001, 10_002, 10_003, 10_004],
+        ("wait", "seconds"): [5e-9, 6] * 5,
+    }
+    merging = protos.TrackDescriptor.SIBLING_MERGE_BEHAVIOR_NONE
+    assert {found.tracks[uuid].sibling_merge_behavior for uuid in found.counters} == {merging}
 
 
 def test_frames_are_slices_that_end_at_their_marks_and_never_overlap() -> None:

@@ -132,9 +132,10 @@ tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const
  * at the last moment they are known to have been open, annotated end_lost. Async spans are put on lanes (tracks named
  * after their target) in which they nest, at finish, annotated is_open or begin_lost where a half is missing, a flow
  * leading from a span to its children on other lanes; those that were open before the first block begin where they
- * began; counters on one track per process, target and metric name; logs
- * are instants on their thread's track (category "log"); frame marks slices on tracks "Frames"; lost events instants on
- * their thread's track (category "lost", "12 spans lost").
+ * began; counters on one track per process, metric name, target, unit and property set; of thread slices that nest
+ * deeper than 512 (trace processors know no more) the first 512 are written, an instant (category "too_deep") says how
+ * many were not; logs are instants on their thread's track (category "log"); frame marks slices on tracks "Frames";
+ * lost events instants on their thread's track (category "lost", "12 spans lost").
  *
  * The encoder writes the descriptors of threads (when their first block comes), lanes, counters and frames. The
  * caller's are the head packets, clocks and processes, on packet sequences 1 … 15, before the first block; the uuid and
@@ -169,7 +170,8 @@ typedef struct tachy_perfetto_counts {
   uint64_t counters;
   uint64_t instants;
   uint64_t frames;
-  uint64_t losses; /* marks of lost events */
+  uint64_t losses;   /* marks of lost events */
+  uint64_t too_deep; /* slices of thread tracks that were left out because more than 512 enclose them */
 } tachy_perfetto_counts;
 void tachy_perfetto_get_counts(const tachy_perfetto *trace, tachy_perfetto_counts *counts);
 

@@ -209,13 +209,18 @@ void perfetto_mark(tachy_perfetto *trace, const char *name) {
   proto_close(&trace->out, annotation);
 }
 
+void perfetto_note(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, const char *category,
+                   const char *text) {
+  const perfetto_event opened = perfetto_event_open(trace, sequence, utc, TYPE_INSTANT);
+  proto_literal(&trace->out, EVENT_CATEGORY, category);
+  proto_literal(&trace->out, EVENT_NAME, text);
+  perfetto_event_close(trace, opened);
+}
+
 void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, uint64_t count, const char *what) {
   char text[48];
   snprintf(text, sizeof text, "%llu %s%s lost", (unsigned long long)count, what, count == 1 ? "" : "s");
-  const perfetto_event opened = perfetto_event_open(trace, sequence, utc, TYPE_INSTANT);
-  proto_literal(&trace->out, EVENT_CATEGORY, "lost");
-  proto_literal(&trace->out, EVENT_NAME, text);
-  perfetto_event_close(trace, opened);
+  perfetto_note(trace, sequence, utc, "lost", text);
   trace->counts.losses++;
 }
 

@@ -145,7 +145,9 @@ static int place(layout *l, uint32_t s) {
       home->depth--;
     }
     const int is_innermost = home->depth && home->stack[home->depth - 1] == parent;
-    if (is_innermost && span->end <= l->spans[parent].end) return enter(l, l->spans[parent].lane, s);
+    if (is_innermost && span->end <= l->spans[parent].end && home->depth < PERFETTO_NESTING_MAX) {
+      return enter(l, l->spans[parent].lane, s);
+    }
     own_group = home->group + 1;
     l->spans[s].is_apart = 1;
     l->spans[s].next_apart = l->spans[parent].first_apart;

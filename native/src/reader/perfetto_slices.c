@@ -5,6 +5,7 @@
  * open before the block, or is open after it, lives on the thread's stack of perfetto_open. Balance rests on depths and
  * order alone, never on times: times are raised to the newest of the sequence.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "perfetto_trace.h"
@@ -87,13 +88,22 @@ static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, in
   out->size += (uint64_t)(at - start);
 }
 
+/* A slice begins. Deeper than a trace may nest, it is left out and counted. */
+static inline void begin_slice(const writer *w, int64_t utc, const uint8_t *tail, uint8_t tail_size) {
+  if (w->thread->nested++ >= PERFETTO_NESTING_MAX) {
+    w->thread->hidden++;
+    return;
+  }
+  put_packet(&w->scope->trace->out, &w->thread->slices, utc, tail, tail_size);
+  w->scope->trace->counts.slices++;
+}
+
 static void begin_open(const writer *w, perfetto_open *entry) {
   uint8_t tail[PERFETTO_TAIL_MAX];
   const uint8_t size = put_begin_tail(tail, w->thread->slices.id, &entry->iids);
-  put_packet(&w->scope->trace->out, &w->thread->slices, entry->begin, tail, size);
+  begin_slice(w, entry->begin, tail, size);
   if (entry->state == OPEN_PENDING) w->thread->pending--;
   entry->state = OPEN_BEGUN;
-  w->scope->trace->counts.slices++;
 }
 
 /* Ancestors of what is about to be written overlap the range, since it does. */
@@ -103,15 +113,29 @@ static void begin_pending(const writer *w) {
   }
 }
 
+/* An instant says how many slices were left out. It stands after the end of the slice that enclosed them: inside of it
+ * nesting is at its limit, and the instant would be ignored, too. */
+static void mark_hidden(const writer *w, int64_t utc) {
+  tachy_perfetto *const trace = w->scope->trace;
+  char text[64];
+  snprintf(text, sizeof text, "%llu span%s below depth %u not shown", (unsigned long long)w->thread->hidden,
+           w->thread->hidden == 1 ? "" : "s", PERFETTO_NESTING_MAX);
+  perfetto_note(trace, &w->thread->slices, utc, "too_deep", text);
+  trace->counts.too_deep += w->thread->hidden;
+  w->thread->hidden = 0;
+}
+
 static void end_slice(const writer *w, int64_t utc, const char *mark) {
   tachy_perfetto *const trace = w->scope->trace;
-  if (!mark) {
+  if (--w->thread->nested >= PERFETTO_NESTING_MAX) return;
+  if (mark) {
+    const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_END);
+    perfetto_mark(trace, mark);
+    perfetto_event_close(trace, opened);
+  } else {
     put_packet(&trace->out, &w->thread->slices, utc, w->tail, w->tail_size);
-    return;
   }
-  const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_END);
-  perfetto_mark(trace, mark);
-  perfetto_event_close(trace, opened);
+  if (w->thread->hidden) mark_hidden(w, utc);
 }
 
 /* The thread's stack ----------------------------------------------------------------------------------------------- */
@@ -191,7 +215,6 @@ static int reconcile(const writer *w, const tachy_open_row *start, uint64_t coun
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
 static int begin_row(const writer *w, uint64_t row) {
-  tachy_perfetto *const trace = w->scope->trace;
   const uint32_t site = w->rows->site[row];
   perfetto_site_cache *const cache = w->scope->sites + site;
   if (cache->owner != w->thread_owner) {
@@ -200,8 +223,7 @@ static int begin_row(const writer *w, uint64_t row) {
     cache->owner = w->thread_owner;
   }
   if (w->thread->pending) begin_pending(w);
-  put_packet(&trace->out, &w->thread->slices, w->rows->begin_utc[row], cache->tail, cache->tail_size);
-  trace->counts.slices++;
+  begin_slice(w, w->rows->begin_utc[row], cache->tail, cache->tail_size);
   return 1;
 }
 

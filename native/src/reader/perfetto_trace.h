@@ -56,11 +56,13 @@ enum {
   TRACK_THREAD = 4,
   TRACK_PARENT = 5,
   TRACK_COUNTER = 8,
+  TRACK_SIBLING_MERGE = 15,
   THREAD_PID = 1,
   THREAD_TID = 2,
   THREAD_NAME = 5,
   COUNTER_CATEGORY = 2,
   COUNTER_UNIT_NAME = 6,
+  SIBLING_MERGE_NONE = 2,
   SEQUENCE_CLEARED = 1,
   SEQUENCE_NEEDS_STATE = 2,
   TYPE_BEGIN = 1,
@@ -72,6 +74,9 @@ enum {
 #define PERFETTO_DESCRIPTORS 16u /* packet sequence of thread descriptors; smaller ids are the caller's */
 #define PERFETTO_DERIVED_TID 0x40000000u
 #define PERFETTO_TAIL_MAX 39u
+/* Slices that nest on one track: trace processors ignore the begin of a deeper one but not its end, which then ends
+ * another (kMaxDepth in Perfetto's slice_tracker.cc). */
+#define PERFETTO_NESTING_MAX 512u
 
 /* What track and process uuids are derived from, beside the process id. */
 enum { UUID_PROCESS = 1, UUID_THREAD = 2, UUID_COUNTER = 3, UUID_FRAMES = 4, UUID_LANE = 5, UUID_FLOW = 6 };
@@ -117,6 +122,8 @@ typedef struct perfetto_thread {
   uint32_t open_count;
   uint32_t open_capacity;
   uint64_t lost;    /* spans, not marked yet */
+  uint32_t nested;  /* slices that have begun and not ended, those that are too deep for the trace included */
+  uint64_t hidden;  /* slices that were too deep, since nesting was last within the limit */
   uint32_t pending; /* how many of them are OPEN_PENDING */
 } perfetto_thread;
 
@@ -194,8 +201,8 @@ typedef struct perfetto_site_cache {
   uint64_t name_hash; /* 0: not computed */
   uint64_t target_hash;
   uint64_t place_hash;
-  uint64_t track; /* of a counter, 0: not looked up */
-  uint64_t owner; /* 1 + index of the thread for which iids and tail hold */
+  uint64_t counter_key; /* of name, target and unit; 0: not computed */
+  uint64_t owner;       /* 1 + index of the thread for which iids and tail hold */
   perfetto_iids iids;
   uint8_t tail_size;
   uint8_t tail[PERFETTO_TAIL_MAX]; /* of a slice begin packet, after its timestamp */
@@ -226,7 +233,10 @@ perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *seq
 void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened);
 void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids);
 void perfetto_mark(tachy_perfetto *trace, const char *name); /* a true annotation in the open event */
-/* An instant on the sequence's own track: `count` events were lost here. */
+/* An instant on the sequence's own track. */
+void perfetto_note(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, const char *category,
+                   const char *text);
+/* The same: `count` events were lost here. */
 void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, uint64_t count, const char *what);
 void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
                     tachy_text name);

@@ -1,36 +1,98 @@
-/* Metrics: a counter track per process, target and name; frame marks as slices on tracks named "Frames". */
+/* Metrics: a counter track per process, name, target, unit and property set; frame marks as slices on tracks named
+ * "Frames". */
+#include <stdlib.h>
+
 #include "perfetto_trace.h"
 
 static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
 
-/* The uuid of the site's counter track, described when it is new. 0: out of memory. */
-static uint64_t counter_track(const perfetto_scope *scope, const perfetto_sequence *sequence, uint32_t site) {
-  perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
-  if (cache->track) return cache->track;
-  const uint64_t key = cache->name_hash ^ tachy_mix64(cache->target_hash);
-  const uint64_t uuid = perfetto_uuid(scope->process->uuid, UUID_COUNTER, key);
-  int added;
-  if (!perfetto_map_at(&scope->process->counters, uuid, &added)) return 0;
-  cache->track = uuid;
-  if (!added) return uuid;
+/* What a counter's track stands for: one name, target, unit and property set of a process. */
+typedef struct counters {
+  const perfetto_scope *scope;
+  const tachy_metric_rows *rows;
+  uint64_t *sets; /* a hash per property set of the block, whatever the order of its pairs */
+} counters;
 
-  const tachy_site_row *const row = scope->block->sites + site;
-  const tachy_text *const strings = scope->block->strings;
-  const int is_ticks = row->kind == TACHY_SITE_METRIC_TICKS;
-  const tachy_text unit = is_ticks ? text_of("seconds") : strings[row->unit];
-  const tachy_text target = strings[row->target], name = strings[row->name];
+/* NULL: out of memory. Each string is hashed once, however many sets name it. */
+static uint64_t *hash_sets(const tachy_block *block) {
+  uint64_t *const strings = malloc((size_t)block->string_count * sizeof *strings + 1);
+  uint64_t *const sets = calloc((size_t)block->set_count + 1, sizeof *sets);
+  for (uint32_t i = 0; strings && i < block->string_count; i++) {
+    strings[i] = tachy_hash(block->strings[i].bytes, block->strings[i].size);
+  }
+  for (uint32_t s = 0; strings && sets && s < block->set_count; s++) {
+    for (uint64_t k = block->set_first[s]; k < block->set_first[s + 1]; k++) {
+      sets[s] += tachy_mix64(strings[block->set_keys[k]] + tachy_mix64(strings[block->set_values[k]]));
+    }
+  }
+  free(strings);
+  if (strings) return sets;
+  free(sets);
+  return NULL;
+}
+
+static tachy_text unit_of(const tachy_block *block, const tachy_site_row *site) {
+  return site->kind == TACHY_SITE_METRIC_TICKS ? text_of("seconds") : block->strings[site->unit];
+}
+
+static int append(tachy_buffer *out, const char *literal, tachy_text text) {
+  return tachy_buffer_append(out, literal, strlen(literal)) && tachy_buffer_append(out, text.bytes, text.size);
+}
+
+/* `name`, or `name{key="value",…}` with properties; it need not be longer than what a trace keeps of a name. */
+static int append_name(tachy_buffer *out, const tachy_block *block, tachy_text name, uint32_t set) {
+  int ok = append(out, "", name);
+  if (set == TACHY_NO_SET || block->set_first[set] == block->set_first[set + 1]) return ok;
+  const char *before = "{";
+  for (uint64_t k = block->set_first[set]; ok && k < block->set_first[set + 1] && out->size <= PROTO_TEXT_MAX; k++) {
+    ok = append(out, before, block->strings[block->set_keys[k]]) &&
+         append(out, "=\"", block->strings[block->set_values[k]]) && append(out, "\"", text_of(""));
+    before = ",";
+  }
+  return ok && append(out, "}", text_of(""));
+}
+
+static int describe_counter(const perfetto_scope *scope, const perfetto_sequence *sequence, uint64_t uuid,
+                            const tachy_site_row *site, uint32_t set) {
+  tachy_buffer name = {0};
+  const tachy_text unit = unit_of(scope->block, site), target = scope->block->strings[site->target];
+  const int ok = append_name(&name, scope->block, scope->block->strings[site->name], set);
   proto_buffer *const out = &scope->trace->out;
   const uint64_t packet = perfetto_packet(scope->trace, sequence);
   const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
   proto_varint(out, TRACK_UUID, uuid);
   proto_varint(out, TRACK_PARENT, scope->process->uuid);
-  proto_text(out, TRACK_NAME, name.bytes, name.size, PROTO_TEXT_MAX);
+  proto_varint(out, TRACK_SIBLING_MERGE, SIBLING_MERGE_NONE);
+  proto_text(out, TRACK_NAME, name.size ? name.bytes : "", name.size, PROTO_TEXT_MAX);
   const uint64_t counter = proto_open(out, TRACK_COUNTER);
   if (target.size) proto_text(out, COUNTER_CATEGORY, target.bytes, target.size, PROTO_TEXT_MAX);
   if (unit.size) proto_text(out, COUNTER_UNIT_NAME, unit.bytes, unit.size, PROTO_TEXT_MAX);
   proto_close(out, counter);
   proto_close(out, track);
   proto_close(out, packet);
+  tachy_buffer_free(&name);
+  return ok;
+}
+
+static uint64_t site_key(const perfetto_scope *scope, uint32_t site) {
+  perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
+  if (!cache->counter_key) {
+    const tachy_text unit = unit_of(scope->block, scope->block->sites + site);
+    cache->counter_key =
+        (cache->name_hash ^ tachy_mix64(cache->target_hash)) + tachy_mix64(tachy_hash(unit.bytes, unit.size) + 1);
+  }
+  return cache->counter_key;
+}
+
+/* The uuid of the row's counter track, described when it is new. 0: out of memory. */
+static uint64_t counter_track(const counters *c, const perfetto_sequence *sequence, uint64_t row) {
+  const perfetto_scope *const scope = c->scope;
+  const uint32_t site = c->rows->site[row], set = c->rows->set[row];
+  const uint64_t key = site_key(scope, site) + (set == TACHY_NO_SET ? 0 : c->sets[set]);
+  const uint64_t uuid = perfetto_uuid(scope->process->uuid, UUID_COUNTER, key);
+  int added;
+  if (!perfetto_map_at(&scope->process->counters, uuid, &added)) return 0;
+  if (added && !describe_counter(scope, sequence, uuid, scope->block->sites + site, set)) return 0;
   return uuid;
 }
 
@@ -42,18 +104,18 @@ static perfetto_thread *measuring_thread(const perfetto_scope *scope, uint32_t t
   return thread;
 }
 
-static int write_counter(const perfetto_scope *scope, const tachy_metric_rows *rows, uint64_t i,
-                         perfetto_thread *thread) {
-  tachy_perfetto *const trace = scope->trace;
-  const uint64_t track = counter_track(scope, &thread->values, rows->site[i]);
+static int write_counter(const counters *c, uint64_t i, perfetto_thread *thread) {
+  tachy_perfetto *const trace = c->scope->trace;
+  const tachy_metric_rows *const rows = c->rows;
+  const uint64_t track = counter_track(c, &thread->values, i);
   if (!track) return 0;
-  const uint8_t kind = scope->block->sites[rows->site[i]].kind;
+  const uint8_t kind = c->scope->block->sites[rows->site[i]].kind;
   const perfetto_event opened = perfetto_event_open(trace, &thread->values, rows->utc[i], TYPE_COUNTER);
   proto_varint(&trace->out, EVENT_TRACK_UUID, track);
   if (kind == TACHY_SITE_METRIC_INT) {
     proto_varint(&trace->out, EVENT_COUNTER_VALUE, rows->bits[i]);
   } else {
-    proto_double(&trace->out, EVENT_COUNTER_DOUBLE, tachy_metric_value(scope->block, kind, rows->bits[i]));
+    proto_double(&trace->out, EVENT_COUNTER_DOUBLE, tachy_metric_value(c->scope->block, kind, rows->bits[i]));
   }
   perfetto_event_close(trace, opened);
   trace->counts.counters++;
@@ -99,7 +161,8 @@ tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_er
   tachy_metric_rows rows;
   const tachy_read_status status = tachy_decode_metrics(scope->block, NULL, &rows, error);
   if (status != TACHY_READ_OK) return status;
-  int ok = 1;
+  const counters c = {.scope = scope, .rows = &rows, .sets = hash_sets(scope->block)};
+  int ok = c.sets != NULL;
   uint64_t g = 0;
   for (uint64_t i = 0; ok && i <= rows.count; i++) {
     for (; ok && g < rows.gap_count && rows.gaps[g].row <= i; g++) {
@@ -114,9 +177,10 @@ tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_er
       ok = write_frame(scope, rows.site[i], number, rows.utc[i], rows.bits[i]);
     } else if (perfetto_overlaps(scope->trace, rows.utc[i], rows.utc[i])) {
       perfetto_thread *const thread = measuring_thread(scope, rows.thread[i]);
-      ok = thread && write_counter(scope, &rows, i, thread);
+      ok = thread && write_counter(&c, i, thread);
     }
   }
+  free(c.sets);
   tachy_metric_rows_free(&rows);
   return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
 }
