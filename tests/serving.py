@@ -33,8 +33,17 @@ class ServerError(AssertionError):
 class Server:
     """One data folder and the server that runs on it."""
 
-    def __init__(self, data: Path, *options: str, env: dict[str, str] | None = None, user: int | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        env: dict[str, str] | None = None,
+        user: int | None = None,
+        python: Path | None = None,
+    ) -> None:
+        """`python`: one that has tachy_server installed, in the place of this one and the checkout's."""
         self.data = data
+        self._python = python
         self.http = ""
         self.flight = ""
         self._options = options
@@ -72,7 +81,7 @@ class Server:
         """Starts the process; does not wait."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         (self.data / "server.json").unlink(missing_ok=True)
-        command = [sys.executable, "-m", "tachy_server.serve", "--data", str(self.data)]
+        command = [str(self._python or sys.executable), "-m", "tachy_server.serve", "--data", str(self.data)]
         command += ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", *self._options]
         prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         if self._user is not None:
@@ -81,7 +90,8 @@ class Server:
             prefix += ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
             prefix += ["--securebits=+no_setuid_fixup"]  # in access() too
         env = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
-        env["PYTHONPATH"] = os.pathsep.join([str(_ROOT / "server"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+        if self._python is None:
+            env["PYTHONPATH"] = os.pathsep.join([str(_ROOT / "server"), env.get("PYTHONPATH", "")]).rstrip(os.pathsep)
         with self._output_file.open("ab") as output:
             self._process = subprocess.Popen(
                 [*prefix, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env | self._env

@@ -25,6 +25,7 @@ case ${1:-demo} in
   test)
     want chromium command -v chromium
     want clang command -v clang
+    want curl command -v curl # docs/http.md's samples
     want clang-format command -v clang-format
     want libclang-rt-dev sh -c 'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a'
     want valgrind command -v valgrind

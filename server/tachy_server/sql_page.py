@@ -16,10 +16,12 @@ _HEAD: Final = """\
 DataFusion's; names and types are those of Micromegas, so its clients and queries work here. Columns marked + are ours.
 Queries only read.
 
-    SELECT name, count(*) AS calls, sum(duration) / 1e6 AS ms
-    FROM thread_spans
-    WHERE process_id = '…' AND "begin" >= now() - interval '1 minute'
-    GROUP BY name ORDER BY ms DESC LIMIT 20
+```sql
+SELECT name, count(*) AS calls, sum(duration) / 1e6 AS ms
+FROM thread_spans
+WHERE process_id = '…' AND "begin" >= now() - interval '1 minute'
+GROUP BY name ORDER BY ms DESC LIMIT 20
+```
 
 Types: T is Timestamp(ns, UTC); D is Dictionary(Int32, Utf8), which clients get as plain text unless they ask for
 dictionaries; P is D that holds a JSON object, to be read with `property_get` and the jsonb functions.
@@ -60,10 +62,12 @@ Rows of `measures` that the recorder writes among the program's:
 |---|---|---|
 | `tachy.dropped_events` | events | Those of its property `class` (`log`, `metric`, `span`) lost since the row before. |
 
-    SELECT p.exe, m.process_id, property_get(m.properties, 'class') AS class, sum(m.value) AS lost
-    FROM measures AS m JOIN processes AS p ON p.process_id = m.process_id
-    WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
-    GROUP BY 1, 2, 3 ORDER BY lost DESC
+```sql
+SELECT p.exe, m.process_id, property_get(m.properties, 'class') AS class, sum(m.value) AS lost
+FROM measures AS m JOIN processes AS p ON p.process_id = m.process_id
+WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
+GROUP BY 1, 2, 3 ORDER BY lost DESC
+```
 
 """
 

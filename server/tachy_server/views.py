@@ -7,6 +7,7 @@ say what is missing.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -290,7 +291,8 @@ def tables() -> str:
     lines: list[str] = []
     for view in VIEWS.values():
         time = " and ".join(f"`{name}`" for name in view.time)
-        lines += [f"### {view.name}", "", f"{view.doc} ({view.kind.value}; a range applies to {time})", ""]
+        doc = textwrap.wrap(f"{view.doc} ({view.kind.value}; a range applies to {time})", 120)
+        lines += [f"### {view.name}", "", *doc, ""]
         lines += ["| column | type | meaning |", "|---|---|---|"]
         for column in view.columns:
             mark = " +" if column.ours else ""

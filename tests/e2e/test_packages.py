@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.installing import run
+
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.xdist_group("distributions")
 PROGRAM = """
 import json, pathlib, signal, subprocess, sys, time
 import tachy, tachy_server.reader
@@ -38,46 +39,22 @@ with subprocess.Popen(command) as server:
 """
 
 
-def run(command: list[str | Path], cwd: Path, seconds: float = 900) -> str:
-    env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run(command, cwd=cwd, env=env, text=True, capture_output=True, timeout=seconds, check=False)
-    assert done.returncode == 0, f"{command}: {done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both distributions, from what git tracks and nothing else; the wheel is made from the source distribution."""
-    folder = tmp_path_factory.mktemp("dist")
-    checkout = folder / "checkout"
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True).stdout
-    with tarfile.open(folder / "tracked.tar", "w") as archive:
-        for name in files.decode().split("\0"):
-            if name and (ROOT / name).exists():
-                archive.add(ROOT / name, name)
-    with tarfile.open(folder / "tracked.tar") as archive:
-        archive.extractall(checkout, filter="data")
-    run([sys.executable, "-m", "build", "--outdir", folder / "dist"], cwd=checkout)
-    (sdist,), (wheel,) = (folder / "dist").glob("*.tar.gz"), (folder / "dist").glob("*.whl")
-    return {"sdist": sdist, "wheel": wheel}
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["sdist", "wheel"])
 def test_what_is_distributed_installs_and_works_from_an_empty_folder(
-    kind: str, built: dict[str, Path], tmp_path: Path
+    kind: str, distributions: dict[str, Path], tmp_path: Path
 ) -> None:
     run([sys.executable, "-m", "venv", "fresh"], cwd=tmp_path)
     python = tmp_path / "fresh/bin/python"
-    run([python, "-m", "pip", "install", "-q", f"{built[kind]}[server,notebook]"], cwd=tmp_path)
+    run([python, "-m", "pip", "install", "-q", f"{distributions[kind]}[server,notebook]"], cwd=tmp_path)
     (tmp_path / "empty").mkdir()
     said = run([python, "-c", PROGRAM], cwd=tmp_path / "empty", seconds=120)
     assert "thread_spans 1\nmeasures 1\nlog_entries 1" in said
 
 
 @pytest.mark.long
-def test_the_wheel_holds_both_packages_and_no_source_of_the_extensions(built: dict[str, Path]) -> None:
-    names = zipfile.ZipFile(built["wheel"]).namelist()
+def test_the_wheel_holds_both_packages_and_no_source_of_the_extensions(distributions: dict[str, Path]) -> None:
+    names = zipfile.ZipFile(distributions["wheel"]).namelist()
     for folder, package in (("pysdk/", "tachy"), ("server/", "tachy_server")):
         listed = ["git", "ls-files", folder + package]
         tracked = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
