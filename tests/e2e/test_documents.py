@@ -1,9 +1,11 @@
-"""Every sample of docs/ runs, with what is installed and no checkout. (Those of docs/cpp.md: tests/cpp/test_docs.py.)"""
+"""Every sample of docs/ runs, with what is installed and no checkout. (docs/cpp.md's: tests/cpp/test_docs.py.)"""
 
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +17,8 @@ from tests.e2e import installing
 from tests.model.encoder import Process
 from tests.serving import Server
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
 THE_PROCESS = uuid.UUID("5ca1ab1e-0000-4000-8000-00000000000a")  # the one that the pages ask about
 pytestmark = pytest.mark.xdist_group("distributions")
 
@@ -104,3 +107,16 @@ def test_every_sample_is_of_a_kind_that_is_tried() -> None:
         languages = set(re.findall(r"^```(\w+)$", page.read_text(), re.MULTILINE))
         assert languages <= {"python", "sh", "sql", "json", "cpp", "cmake"}, page.name
         assert not re.search(r"^\n    (SELECT|curl|import|tachy|#include)", page.read_text(), re.MULTILINE), page.name
+
+
+PAGES = ["README.md", "HACKING.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_name_files_that_are_there(page: str) -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    suffixes = {Path(name).suffix for name in tracked} - {""}
+    for name in re.findall(r"`([\w*./-]+)`", (ROOT / page).read_text()):
+        if Path(name).suffix in suffixes or ("/" in name.strip("/") and name.endswith("/")):
+            wanted = name.strip("/") + ("/*" if name.endswith("/") else "")
+            assert any(fnmatch.fnmatch(f"/{path}", f"*/{wanted}") for path in tracked), name

@@ -88,19 +88,28 @@ typedef struct tachy_read_options {
 } tachy_read_options;
 
 /* Each fills *schema and *array (one struct array: a record batch) which the caller releases or imports. `body` is the
- * uncompressed body.
+ * uncompressed body. Types: ts is timestamp[ns, UTC]; D a dictionary of int32 indices and utf8 values; `thread` an
+ * int32 index into the block's thread table.
  *
- * Dictionary columns (int32 indices, utf8 values) are marked D; `thread` is an int32 index into the block's thread
- * table.
+ *   spans, in the order of their ends        async                        logs                 metrics
+ *   -------------------------------------    -------------------------    -----------------    -----------------
+ *   thread                                   thread                       thread               thread
+ *   id              int64                    time              ts         time        ts       time        ts
+ *   parent          int64                    event_type        D          target      D        target      D
+ *   depth           uint32                   span_id           int64      level       int32    name        D
+ *   hash            uint32                   parent_span_id    int64      msg         utf8     unit        D
+ *   begin           ts                       depth             uint32     properties  D        value       float64
+ *   end             ts                       hash              uint32     filename    D        properties  D
+ *   duration        int64                    name              D          line        uint32   kind        uint8
+ *   name            D                        filename          D
+ *   target          D                        target            D
+ *   filename        D                        line              uint32
+ *   line            uint32
+ *   is_open         bool
  *
- * spans:   thread, id int64, parent int64, depth uint32, hash uint32, begin ts, end ts, duration int64, name D, target
- * D, filename D, line uint32, is_open bool                                        (ts: timestamp[ns, UTC]) hash is the
- * low half of XXH64 over name, 0, target, 0, filename, 0 and the line as 4 bytes. Rows in the order of the ends. async:
- * thread, time ts, event_type D ("begin", "end"), span_id int64, parent_span_id int64, depth uint32, hash uint32, name
- * D, filename D, target D, line uint32 logs:    thread, time ts, target D, level int32, msg utf8, properties D (JSON
- * text, "{}" for none), filename D, line uint32 metrics: thread, time ts, target D, name D, unit D, value float64,
- * properties D, kind uint8 (tachy_site_kind) integers become doubles; ticks and frame metrics become seconds, their
- * unit "seconds"
+ * hash is the low half of XXH64 over name, 0, target, 0, filename, 0 and the line as 4 bytes. event_type is "begin" or
+ * "end". properties are JSON text, "{}" for none. kind is a tachy_site_kind: integers become doubles; ticks and frames
+ * become seconds, their unit "seconds".
  */
 tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
                                    const tachy_read_options *options, struct ArrowSchema *schema,
