@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from typing import Any
 
 from bench import native_peers, peers
@@ -72,13 +73,13 @@ def section(suite: str, found: dict[str, Any]) -> str:
     guest = ", virtual" if m["hypervisor"] else ""
     about = (
         f"{m['cpu']}, {m['cores']} cores{guest}, {m['system']}, {m['compiler']}, Python {m['python']}; load "
-        f"{m['load_before']} when the run began.\n"
+        f"{m['load_before']} when the run began."
     )
     judged = [
         [f"{case} {name}", number(budget), number(figure), verdict]
         for case, name, budget, figure, verdict in found["verdicts"]
     ]
-    out = f"\n## {suite.capitalize()}\n{about}\n" + table(["budget", "limit", "figure", "verdict"], judged)
+    out = f"\n## {suite.capitalize()}\n{textwrap.fill(about, 120)}\n\n" + table(["budget", "limit", "figure", "verdict"], judged)
     cases: dict[str, dict[str, float]] = found["cases"]
     heads = FIGURES.get(suite)
     if heads:
