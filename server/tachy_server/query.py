@@ -105,7 +105,7 @@ class QueryEngine:
         context = SessionContext(config, runtime)
         for view in VIEWS.values():
             make = metadata_table if view.kind is Kind.METADATA else event_table
-            context.register_table(view.name, make(session, view))
+            context.register_table(view.name, make(session, view, registered=True))
         functions.register(context)
         table_functions.register(context, session)
         return context

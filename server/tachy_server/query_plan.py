@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -23,13 +24,17 @@ def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
     """Bounds from filters that stayed above their scans (an IN of many ids does), per table and its columns.
 
     Two scans of one table with the same columns cannot be told apart when they start, so they share what both allow.
+    Subqueries that stay expressions are not shown by the bindings but in the plan's text: a table that is scanned there
+    too gets no bounds.
     """
+    unseen = Counter(name.rpartition(".")[2] for name in re.findall(r"\bTableScan: (\S+)", plan.display_indent()))
     found: dict[tuple[str, tuple[str, ...]], Bounds] = {}
     for node, parent in _walk(plan, None):
         scan = _variant(node)
         if type(scan).__name__ != "TableScan" or scan.table_name() not in VIEWS:
             continue
         view = VIEWS[scan.table_name()]
+        unseen[view.name] -= 1
         columns = tuple(name for _, name in scan.projection())
         above: Any = _variant(parent) if parent is not None else None
         bounds = Bounds()
@@ -38,7 +43,7 @@ def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
             bounds = read(tree, Meaning(view.time[0], view.time[-1]))
         key = (view.name, columns)
         found[key] = found[key] | bounds if key in found else bounds
-    return found
+    return {key: bounds for key, bounds in found.items() if not unseen[key[0]]}
 
 
 def placeholders(plan: Any, texts: Iterable[int] = ()) -> pa.Schema:

@@ -1,9 +1,10 @@
 """Views as tables that DataFusion scans.
 
 A subclass of pyarrow's Dataset is enough of a table for DataFusion: `scanner` says which columns a scan has,
-`get_fragments` gives one fragment per partition, and a fragment's scanner yields the batches. The partitions of a scan
-share one list of blocks and take from it as they go, each on a thread of DataFusion's own. DataFusion trusts a dataset
-to apply the filter that it hands over, so `_Batches` does, exactly; the bounds only choose what is read.
+`get_fragments` gives one fragment per partition, and a fragment's scanner yields the batches, on a thread of
+DataFusion's own. A partition always has the same share of its scan: DataFusion may open it again (a recursive query
+does in every step) and must find the same rows, and no call tells which openings belong together. DataFusion trusts a
+dataset to apply the filter that it hands over, so `_Batches` does, exactly; the bounds only choose what is read.
 None of this is in DataFusion's documentation; tests/query/test_tables.py pins it.
 """
 
@@ -51,7 +52,7 @@ class Session:
     unbound: set[int] = field(default_factory=set)
     """Parameters that table functions have asked for in vain."""
     hints: dict[tuple[str, tuple[str, ...]], Bounds] = field(default_factory=dict)
-    """What the plan says of a scan (table, columns) that is not pushed into it."""
+    """What the plan says of scans (registered table, columns) that is not pushed into them."""
     failure: TachyError | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     blocks_read: int = 0
@@ -68,7 +69,7 @@ class Session:
 
 
 class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
-    """A table of a session: its schema, and what makes its rows: `rows(columns, filter)`, called once per scan."""
+    """A table of a session: its schema, and what makes its rows: `rows(scan)`, called once per scan in a plan."""
 
     def __init__(self, session: Session, schema: pa.Schema, rows: Rows) -> None:
         self._session, self._schema, self._rows = session, schema, rows
@@ -85,7 +86,7 @@ class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:  # noqa: A002
         """One per partition."""
         scan = _Scan(self._session, self._rows)
-        return [_Fragment(scan) for _ in range(PARTITIONS)]
+        return [_Fragment(scan, number) for number in range(PARTITIONS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,21 +101,23 @@ class Scan:
 
 Part = Callable[[], Iterator[pa.RecordBatch]]
 Rows = Callable[[Scan], Iterator[Part]]
-"""Makes the rows of a scan in parts that several threads may work on; each part's batches have the needed columns."""
+"""Makes the rows of a scan in parts that several threads may work on, each as often as it is asked to; the batches have
+the needed columns."""
 
 
 class _Scan:
-    """One scan: its parts, taken by whichever partition comes first."""
+    """One scan in a plan: its parts, dealt out to the partitions in turn."""
 
     def __init__(self, session: Session, rows: Rows) -> None:
         self._session, self._rows = session, rows
         self._lock = threading.Lock()
-        self._parts: Iterator[Part] | None = None
+        self._parts: list[Part] | None = None
 
-    def batches(self, scan: Scan) -> Iterator[pa.RecordBatch]:
-        """What this partition finds to do. Failures are kept, for DataFusion wraps them beyond recognition."""
+    def batches(self, scan: Scan, partition: int) -> Iterator[pa.RecordBatch]:
+        """The rows of a partition. Failures are kept, for DataFusion wraps them beyond recognition."""
         try:
-            while (part := self._take(scan)) is not None:
+            for part in self._all(scan)[partition::PARTITIONS]:
+                self._session.check()
                 for batch in part():
                     self._session.check()
                     yield from _finish(batch, scan)
@@ -122,12 +125,12 @@ class _Scan:
             self._session.failure = self._session.failure or error
             raise
 
-    def _take(self, scan: Scan) -> Part | None:
+    def _all(self, scan: Scan) -> list[Part]:
         with self._lock:
             if self._parts is None:
                 self._session.check()
-                self._parts = self._rows(scan)
-            return next(self._parts, None)
+                self._parts = list(self._rows(scan))
+            return self._parts
 
 
 def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -148,8 +151,8 @@ def lengthy(count: int) -> pa.RecordBatch:
 class _Fragment:
     """A partition of a scan."""
 
-    def __init__(self, scan: _Scan) -> None:
-        self._scan = scan
+    def __init__(self, scan: _Scan, number: int) -> None:
+        self._scan, self._number = scan, number
 
     def scanner(
         self,
@@ -164,7 +167,7 @@ class _Fragment:
         names = [name for name in schema.names if read_columns is None or name in read_columns]
         needed = tuple(dict.fromkeys([*projected.names, *names]))
         wanted = Scan(tuple(projected.names), needed, filter, tree)
-        return _Batches(projected, lambda: self._scan.batches(wanted))
+        return _Batches(projected, lambda: self._scan.batches(wanted, self._number))
 
 
 class _Batches:
@@ -195,24 +198,26 @@ def batch_table(session: Session, schema: pa.Schema, make: Callable[[Scan], Iter
     return Table(session, schema, rows)
 
 
-def metadata_table(session: Session, view: View) -> Table:
-    """A metadata view."""
+def metadata_table(session: Session, view: View, *, registered: bool = False) -> Table:
+    """A metadata view; `registered`: under its own name, which the session's hints go by."""
     meaning = Meaning(view.time[0], view.time[-1])
 
     def make(scan: Scan) -> Iterator[pa.RecordBatch]:
-        bounds = read(scan.tree, meaning) & session.hints.get((view.name, scan.columns), ALL)
+        bounds = read(scan.tree, meaning)
+        if registered:
+            bounds &= session.hints.get((view.name, scan.columns), ALL)
         yield session.metadata.rows(view, bounds, session.begin, session.end)
 
     return batch_table(session, view.schema, make)
 
 
-def event_table(session: Session, view: View, scope: Bounds = ALL) -> Table:
-    """A view of events, or the part of it that `scope` says."""
+def event_table(session: Session, view: View, scope: Bounds = ALL, *, registered: bool = False) -> Table:
+    """A view of events, or the part of it that `scope` says; `registered` as in `metadata_table`."""
     meaning = Meaning(view.time[0], view.time[-1])
 
     def rows(scan: Scan) -> Iterator[Part]:
         bounds = read(scan.tree, meaning) & scope
-        if scope == ALL:
+        if registered:
             bounds &= session.hints.get((view.name, scan.columns), ALL)
         return block_parts(session, view, bounds & session.range, scan)
 
