@@ -44,6 +44,7 @@ typedef struct tachy_recovery {
   uint64_t sessions; uint64_t crashed; uint64_t batches; uint64_t events[4]; uint64_t busy; uint64_t unreadable;
 } tachy_recovery;
 typedef struct tachy_batch tachy_batch;
+typedef struct { uint32_t first_ms; uint32_t longest_ms; ...; } tachy_retry;
 int tachy_start(const tachy_config *config);
 void tachy_stop(uint32_t timeout_ms);
 int tachy_flush(uint32_t timeout_ms);
@@ -65,6 +66,7 @@ int tachy_batch_replace(tachy_batch *batch, uint32_t block, int codec, const voi
 const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
 const uint8_t *tachy_batch_id(const tachy_batch *batch);
 void tachy_batch_done(tachy_batch *batch, int outcome);
+int tachy_retry_answer(tachy_retry *retry, uint32_t status, double retry_after_s, uint32_t *pause_ms);
 int tachy_python_install(const char *module_name);
 """
 

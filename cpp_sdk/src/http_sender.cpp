@@ -21,16 +21,12 @@
 
 namespace {
 
-constexpr uint32_t kTakeMs = 1000;  // how long one wait for a batch takes
-constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
-constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
-constexpr uint64_t kRetryAfterLimitMs = 300000;  // a server that asks for more does not get it
-constexpr size_t kAnswerLimit = 200;             // bytes of an answer worth keeping: the reason of a refusal
-constexpr size_t kControlLimit = 8191;           // bytes of the header Tachy-Control
+constexpr uint32_t kTakeMs = 1000;    // how long one wait for a batch takes
+constexpr uint32_t kHurryMs = 100;    // the longest pause once the program is stopping
+constexpr uint64_t kLookMs = 1000;    // how often batches that have come meanwhile are compressed while nothing is sent
+constexpr size_t kAnswerLimit = 200;  // bytes of an answer worth keeping: the reason of a refusal
+constexpr size_t kControlLimit = 8191;  // bytes of the header Tachy-Control
 constexpr long kConnectMs = 10000;
-// States of the way to the server or of its load, not of the batch: a token that expired, a proxy that was set up
-// wrong.
-constexpr long kPassing[] = {401, 403, 404, 405, 407, 408, 421, 425, 429};
 
 uint64_t now_ms() {
   timespec now{};
@@ -53,8 +49,6 @@ bool http_url(const char *url) { return strncasecmp(url, "http://", 7) == 0 || s
 struct tachy_http_sender {
   std::string url;
   uint32_t timeout_ms = 0;
-  uint32_t retry_ms = 0;
-  uint32_t retry_limit_ms = 0;
 
   CURLM *multi = nullptr;
   CURL *easy = nullptr;
@@ -75,8 +69,7 @@ struct tachy_http_sender {
   char answer[kAnswerLimit + 1] = "";  // the server's, cut
   size_t answer_size = 0;
   char control[kControlLimit + 1] = "";  // the answer's Tachy-Control; "" when it has none, or one that is too long
-  uint64_t random = 0;
-  uint32_t pause_ms = 0;  // the next pause, before jitter; 0 after a success
+  tachy_retry retry{};
 
   bool is(const bool &flag) const { return __atomic_load_n(&flag, __ATOMIC_ACQUIRE); }
   void set(bool &flag) {
@@ -88,10 +81,10 @@ struct tachy_http_sender {
   bool reserve(size_t size);
   void compress(tachy_batch *batch);
   void pack_waiting();
-  tachy_outcome post(tachy_batch *batch, uint64_t *retry_after_ms);
+  tachy_outcome post(tachy_batch *batch, uint32_t *pause_ms);
+  tachy_outcome judge(uint32_t status, double retry_after_s, const char *error, uint32_t *pause_ms);
   CURLcode transfer();
-  void pause(uint64_t at_least_ms);
-  void note(const char *error, tachy_outcome outcome);
+  void pause(uint32_t ms);
 };
 
 namespace {
@@ -128,15 +121,6 @@ void *run_thread(void *sender) {
   return nullptr;
 }
 
-tachy_outcome judge(long status) {
-  if (status >= 200 && status < 300) return TACHY_SENT;
-  if (status < 400 || status >= 500) return TACHY_RETRY;
-  for (const long passing : kPassing) {
-    if (status == passing) return TACHY_RETRY;
-  }
-  return TACHY_REFUSED;
-}
-
 void release(tachy_http_sender *sender) {
   if (sender->easy) curl_easy_cleanup(sender->easy);
   if (sender->multi) curl_multi_cleanup(sender->multi);
@@ -149,7 +133,10 @@ void release(tachy_http_sender *sender) {
 
 }  // namespace
 
-void tachy_http_sender::note(const char *error, tachy_outcome outcome) {
+// What the recorder makes of an answer, or of there being none (status 0), counted with the reason.
+tachy_outcome tachy_http_sender::judge(uint32_t status, double retry_after_s, const char *error, uint32_t *pause_ms) {
+  const tachy_outcome outcome = tachy_retry_answer(&retry, status, retry_after_s, pause_ms);
+  if (outcome == TACHY_SENT) error = "";
   const Mutex lock(mutex);
   stats.requests++;
   stats.sent += outcome == TACHY_SENT;
@@ -158,6 +145,7 @@ void tachy_http_sender::note(const char *error, tachy_outcome outcome) {
   const size_t size = strnlen(error, sizeof stats.error - 1);
   memcpy(stats.error, error, size);
   stats.error[size] = 0;
+  return outcome;
 }
 
 bool tachy_http_sender::reserve(size_t size) {
@@ -216,50 +204,31 @@ CURLcode tachy_http_sender::transfer() {
   return result;
 }
 
-tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint64_t *retry_after_ms) {
+tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint32_t *pause_ms) {
   uint64_t size = 0;
   const void *const bytes = tachy_batch_bytes(batch, &size);
-  if (!bytes) {
-    note("out of memory", TACHY_RETRY);
-    return TACHY_RETRY;
-  }
+  if (!bytes) return judge(0, 0, "out of memory", pause_ms);
   answer_size = 0;
   answer[0] = 0;
   control[0] = 0;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes);
   const CURLcode result = transfer();
-  if (result != CURLE_OK) {
-    note(curl_easy_strerror(result), TACHY_RETRY);
-    return TACHY_RETRY;
-  }
+  if (result != CURLE_OK) return judge(0, 0, curl_easy_strerror(result), pause_ms);
   if (control[0]) tachy_control(control);
   long status = 0;
+  curl_off_t retry_after_s = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  const tachy_outcome outcome = judge(status);
-  if (outcome == TACHY_SENT) {
-    note("", outcome);
-    return outcome;
-  }
-  curl_off_t seconds = 0;
-  curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
-  *retry_after_ms = seconds > 0 ? static_cast<uint64_t>(seconds) * 1000u : 0;
+  curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
   char error[sizeof stats.error];
   snprintf(error, sizeof error, "HTTP %ld %s", status, answer);
-  note(error, outcome);
-  return outcome;
+  return judge(static_cast<uint32_t>(status), static_cast<double>(retry_after_s), error, pause_ms);
 }
 
-// Doubles from retry_ms to retry_limit_ms; half of it is random, so that many programs do not come back together.
-void tachy_http_sender::pause(uint64_t at_least_ms) {
-  pause_ms = pause_ms == 0 ? retry_ms : pause_ms < retry_limit_ms / 2 ? pause_ms * 2 : retry_limit_ms;
-  random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-  uint64_t wait = pause_ms / 2 + (random >> 33) % (pause_ms / 2 + 1);
-  if (at_least_ms > kRetryAfterLimitMs) at_least_ms = kRetryAfterLimitMs;
-  if (wait < at_least_ms) wait = at_least_ms;
+void tachy_http_sender::pause(uint32_t ms) {
   const uint64_t begin = now_ms();
   while (!is(stopping)) {
-    const uint64_t limit = is(hurry) && wait > kHurryMs ? kHurryMs : wait;
+    const uint64_t limit = is(hurry) && ms > kHurryMs ? kHurryMs : ms;
     const uint64_t passed = now_ms() - begin;
     if (passed >= limit) return;
     const uint64_t left = limit - passed;
@@ -278,16 +247,11 @@ void tachy_http_sender::run() {
       continue;
     }
     compress(batch);
-    uint64_t retry_after_ms = 0;
+    uint32_t pause_ms = 0;
     const uint64_t begin = now_ms();
-    const tachy_outcome outcome = post(batch, &retry_after_ms);
-    tachy_batch_done(batch, outcome);
+    tachy_batch_done(batch, post(batch, &pause_ms));
     if (now_ms() - begin >= kLookMs) pack_waiting();
-    if (outcome == TACHY_RETRY) {
-      pause(retry_after_ms);
-    } else {
-      pause_ms = 0;
-    }
+    if (pause_ms > 0) pause(pause_ms);
   }
 }
 
@@ -313,9 +277,8 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   while (sender->url.back() == '/') sender->url.pop_back();
   sender->url += "/ingest/v1/batch";
   sender->timeout_ms = given.timeout_ms ? given.timeout_ms : 30000;
-  sender->retry_ms = given.retry_ms ? given.retry_ms : 250;
-  sender->retry_limit_ms = given.retry_limit_ms ? given.retry_limit_ms : 30000;
-  sender->random = static_cast<uint64_t>(time(nullptr)) ^ reinterpret_cast<uintptr_t>(sender) ^ now_ms();
+  sender->retry.first_ms = given.retry_ms;
+  sender->retry.longest_ms = given.retry_limit_ms;
   sender->multi = curl_multi_init();
   sender->easy = curl_easy_init();
   sender->zstd = ZSTD_createCCtx();

@@ -1,15 +1,14 @@
 """The thread that sends: takes batches from the recorder, compresses their bodies, posts them.
 
-What the server does not take now is tried again, with exponential back-off, jitter and the server's Retry-After; in
-the pauses what waits is compressed, so that more of it fits into the session folder. What the server has read and calls
-bad (400, 413, 415, …) is dropped and counted. The program never waits for this thread, except in stop and flush.
+What an answer means, and when a batch is tried again, is the recorder's to say (`tachy_retry_answer`): only the
+server's word drops one. In the pauses what waits is compressed, so that more of it fits into the session folder. The
+program never waits for this thread, except in stop and flush.
 """
 
 from __future__ import annotations
 
 import email.utils
 import logging
-import random
 import socket
 import threading
 import time
@@ -28,13 +27,9 @@ from tachy.version import VERSION
 SENT, RETRY, REFUSED = 0, 1, 2
 CODEC_ZSTD = 1
 TAKE_MS = 1000
-FIRST_DELAY = 0.25  # seconds
-LONGEST_DELAY = 30.0
-LONGEST_RETRY_AFTER = 300.0
+NO_ANSWER = 0  # where an HTTP status would be
 STOPPING_DELAY = 0.1
 LOOK = 1.0  # seconds: how often batches that have come meanwhile are compressed while nothing is sent
-# States of the way to the server or of its load, not of the batch: a token that expired, a proxy that was set up wrong.
-PASSING = frozenset((401, 403, 404, 405, 407, 408, 421, 425, 429))
 COMPRESS_FROM = 64  # bytes
 
 _log = logging.getLogger("tachy")
@@ -55,13 +50,12 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
     if not text:
         return 0.0
     try:
-        seconds = float(text)
+        return float(text)
     except ValueError:
         try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp() - now
-        except ValueError:
+            return email.utils.parsedate_to_datetime(text).timestamp() - now
+        except (ValueError, OverflowError):
             return 0.0
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
 
 
 class Sender:
@@ -81,7 +75,7 @@ class Sender:
         self._hurry = threading.Event()  # wakes the thread from its back-off
         self._socket: socket.socket | None = None
         self._stopping = False
-        self._delay = FIRST_DELAY
+        self._retry = ffi.new("tachy_retry *")
         self._away = False  # and has been said so
         self._refusal = ""  # the last one that was reported
         self._filter = _NotOurs()
@@ -135,11 +129,7 @@ class Sender:
                         return
                     continue
                 begin = time.monotonic()
-                try:
-                    outcome, wait = self._send(batch)
-                except Exception as error:  # a fault of ours must neither stop the sending nor repeat for ever
-                    _log.warning("a batch for %s was given up: %r", self._server, error)
-                    outcome, wait = REFUSED, 0.0
+                outcome, wait = self._deliver(batch)
                 lib.tachy_batch_done(batch, outcome)
                 if time.monotonic() - begin >= LOOK:
                     self._pack_waiting()
@@ -149,13 +139,11 @@ class Sender:
             self._http.close()
             own_threads.discard(threading.get_ident())
 
-    def _pause(self, asked: float) -> None:
+    def _pause(self, seconds: float) -> None:
         if self._stopping:
             time.sleep(STOPPING_DELAY)
             return
-        delay = max(asked, self._delay * random.uniform(0.5, 1.0))
-        self._delay = min(self._delay * 2.0, LONGEST_DELAY)
-        until = time.monotonic() + delay
+        until = time.monotonic() + seconds
         while not self._hurry.is_set() and (left := until - time.monotonic()) > 0:
             self._hurry.wait(min(left, LOOK))
             self._pack_waiting()
@@ -167,12 +155,8 @@ class Sender:
             batch = lib.tachy_batch_take_raw()
             if batch == ffi.NULL:
                 return
-            try:
-                self._compress(batch)
-            except Exception as error:  # it is sent as it is
-                _log.warning("a batch for %s stays uncompressed: %r", self._server, error)
-            finally:
-                lib.tachy_batch_done(batch, RETRY)
+            self._compress(batch)
+            lib.tachy_batch_done(batch, RETRY)
 
     def _notice(self, event: str, info: dict[str, Any]) -> None:
         """Httpcore's trace: keeps the socket, so that close() can end a request that hangs."""
@@ -180,44 +164,46 @@ class Sender:
             self._socket = info["return_value"].get_extra_info("socket")
 
     def _compress(self, batch: Any) -> None:
+        """What cannot be compressed travels as it is."""
         size = ffi.new("uint64_t *")
         for block in range(lib.tachy_batch_block_count(batch)):
             body = lib.tachy_batch_body(batch, block, size)
             if size[0] < COMPRESS_FROM or lib.tachy_batch_codec(batch, block) != 0:
                 continue
-            packed = self._compressor.compress(ffi.buffer(body, size[0]))
-            lib.tachy_batch_replace(batch, block, CODEC_ZSTD, ffi.from_buffer(packed), len(packed))
+            with suppress(Exception):  # no memory; whatever lasts is met again, and said, when the batch is posted
+                packed = self._compressor.compress(ffi.buffer(body, size[0]))
+                lib.tachy_batch_replace(batch, block, CODEC_ZSTD, ffi.from_buffer(packed), len(packed))
 
-    def _send(self, batch: Any) -> tuple[int, float]:
+    def _deliver(self, batch: Any) -> tuple[int, float]:
         """The outcome, and the seconds to wait before another try."""
-        self._compress(batch)
+        status, asked, why = NO_ANSWER, 0.0, ""
+        try:
+            self._compress(batch)
+            answer = self._post(batch)
+            status = answer.status_code
+            asked = retry_after(answer.headers, time.time())
+            why = f"{status}: {sentence_of(answer)}"
+        except Exception as error:  # the network's fault, or one of this process: the batch is as good as it was
+            why = why or f"{type(error).__name__}: {error}"
+        pause = ffi.new("uint32_t *")
+        outcome = lib.tachy_retry_answer(self._retry, status, asked, pause)
+        with suppress(Exception):  # the program's logging handlers
+            (self._arrived, self._unavailable, self._refused)[outcome](why)
+        return outcome, pause[0] / 1000
+
+    def _post(self, batch: Any) -> httpx.Response:
         size = ffi.new("uint64_t *")
         data = lib.tachy_batch_bytes(batch, size)
         if data == ffi.NULL:
-            return RETRY, 0.0
-        try:
-            content = bytes(ffi.buffer(data, size[0]))
-            answer = self._http.post(self._url, content=content, extensions={"trace": self._notice})
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            self._refused(str(error))
-            return REFUSED, 0.0
-        except (httpx.HTTPError, OSError) as error:
-            self._unavailable(f"{type(error).__name__}: {error}")
-            return RETRY, 0.0
+            raise MemoryError("no memory for a batch")
+        content = bytes(ffi.buffer(data, size[0]))
+        answer = self._http.post(self._url, content=content, extensions={"trace": self._notice})
         control = answer.headers.get("tachy-control")
         if control is not None:
             lib.tachy_control(control.encode("latin-1", "replace"))
-        if answer.is_success:
-            self._arrived()
-            return SENT, 0.0
-        if not answer.is_client_error or answer.status_code in PASSING:
-            self._unavailable(f"{answer.status_code}: {sentence_of(answer)}")
-            return RETRY, retry_after(answer.headers, time.time())
-        self._refused(f"{answer.status_code}: {sentence_of(answer)}")
-        return REFUSED, 0.0
+        return answer
 
-    def _arrived(self) -> None:
-        self._delay = FIRST_DELAY
+    def _arrived(self, why: str) -> None:
         self._refusal = ""
         if self._away:
             self._away = False
@@ -229,7 +215,6 @@ class Sender:
             _log.warning("%s does not take batches (%s): they wait and are sent when it does", self._server, why)
 
     def _refused(self, why: str) -> None:
-        self._delay = FIRST_DELAY
         if why != self._refusal:
             self._refusal = why
             _log.warning("%s refused a batch, which is dropped: %s", self._server, why)

@@ -81,7 +81,7 @@ def test_events_say_what_the_program_said(tmp_path: Path) -> None:
         [Answer(500), Answer(503), Answer(502)],
         [Answer(429), Answer(408)],
         [Answer(302, {"location": "http://127.0.0.1:1/"})],
-        [Answer(status) for status in (401, 403, 404, 405, 407, 421, 425)],
+        [Answer(status) for status in (401, 403, 404, 405, 407, 410, 421, 425)],
     ],
     ids=["5xx", "429", "redirect", "way"],
 )
@@ -99,7 +99,7 @@ def test_retry_after_is_obeyed(tmp_path: Path) -> None:
         assert sink.requests[1][0] - sink.requests[0][0] > 0.95
 
 
-@pytest.mark.parametrize("status", [400, 411, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 409, 411, 413, 415, 422])
 def test_a_refused_batch_is_dropped_and_counted(status: int, tmp_path: Path, session_folder: Path) -> None:
     with Sink(numbered(Answer(status, body='{"error": "not a batch"}'))) as sink:
         report, sender = exercise(sink.url, tmp_path, 5000, 5)

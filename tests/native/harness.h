@@ -31,6 +31,7 @@ extern const scenario spool_scenarios[];
 extern const scenario random_scenarios[];
 extern const scenario control_scenarios[];
 extern const scenario flight_scenarios[];
+extern const scenario retry_scenarios[];
 
 extern FILE *capture;           /* where batches go */
 extern const char *plugin_path; /* a library with sites of its own */

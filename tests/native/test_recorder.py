@@ -33,7 +33,7 @@ LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "forks",
     "names_and_properties",
 ]  # fmt: skip
-OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits"]
+OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
     "spool_file", "spool_outage", "spool_budget", "spool_kept", "spool_raw", "spool_nowhere", "spool_full",
     "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_told",
@@ -325,6 +325,10 @@ def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> N
     assert told["dropped"][LOG] == 0
     logs = [block.head.sequence for block in outcome.session.of(LOG)]
     assert logs == list(range(len(logs)))
+
+
+def test_only_the_server_s_word_drops_a_batch_and_pauses_grow_with_jitter(tmp_path: Path) -> None:
+    run("retries", tmp_path)
 
 
 @pytest.mark.parametrize("scenario", ["nobody_takes", "retry", "replaced", "stop_waits"])

@@ -8,10 +8,10 @@
  *
  * For C and C++; in C++, tachy::Session does the same. Link tachy::sdk (libcurl, libzstd; POSIX threads).
  *
- * What the server says decides: 2xx is sent; 3xx, 5xx, 401, 403, 404, 405, 407, 408, 421, 425, 429 and every failure of
- * the network are tried again, with the same batch id, after a pause that doubles up to a limit, with jitter, and not
- * before a Retry-After has passed; any other 4xx (400, 413, 415, …) says that the batch itself is bad: it is dropped,
- * counted in tachy_stats, and its reason kept in tachy_http_stats. In its pauses it compresses what waits.
+ * What the server says decides (tachy_retry_answer): 2xx is sent; 400, 409, 411, 413, 415 and 422 say that the batch
+ * itself is bad: it is dropped, counted in tachy_stats, and its reason kept in tachy_http_stats. Every other status and
+ * every failure here or in the network is tried again, with the same batch id, after a pause that doubles up to a
+ * limit, with jitter, and not before a Retry-After has passed. In its pauses it compresses what waits.
  */
 #ifndef TACHY_HTTP_SENDER_H
 #define TACHY_HTTP_SENDER_H

@@ -303,6 +303,22 @@ typedef enum tachy_outcome {
 
 TACHY_API void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome);
 
+/* A sender's memory of its failures: zeroed, or with the first two set. Without a lock: its thread's own. */
+typedef struct tachy_retry {
+  uint32_t first_ms;   /* the pause after a first failure; it doubles with each that follows; default 250 */
+  uint32_t longest_ms; /* where that ends; default 30000 */
+  uint32_t pause_ms;   /* the recorder's, as what follows */
+  uint64_t random;
+} tachy_retry;
+
+/* What became of a batch, by the HTTP status of the answer; 0: there was none, for whatever reason. Only the server's
+ * word that it has read the batch and calls it bad (400, 409, 411, 413, 415, 422) drops it. Another status is a state
+ * of the server or of the way (a token that expired, a proxy set up wrong), and a fault of the sender's own (no memory)
+ * is no answer: both are tried again, after *pause_ms: the pause, of which half is random, or what the server asks for
+ * if that is longer. retry_after_s: the header Retry-After in seconds, at most 300 count; 0: it has none. */
+TACHY_API tachy_outcome tachy_retry_answer(tachy_retry *retry, uint32_t status, double retry_after_s,
+                                           uint32_t *pause_ms);
+
 #ifdef __cplusplus
 }
 #endif
