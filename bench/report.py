@@ -79,7 +79,9 @@ def section(suite: str, found: dict[str, Any]) -> str:
         [f"{case} {name}", number(budget), number(figure), verdict]
         for case, name, budget, figure, verdict in found["verdicts"]
     ]
-    out = f"\n## {suite.capitalize()}\n{textwrap.fill(about, 120)}\n\n" + table(["budget", "limit", "figure", "verdict"], judged)
+    out = f"\n## {suite.capitalize()}\n{textwrap.fill(about, 120)}\n\n" + table(
+        ["budget", "limit", "figure", "verdict"], judged
+    )
     cases: dict[str, dict[str, float]] = found["cases"]
     heads = FIGURES.get(suite)
     if heads:
