@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from tachy_server import flightsql as messages
+from tachy_server.plain_types import plain_schema
 from tachy_server.protobuf import Message
-from tachy_server.slices import plain_schema
 from tachy_server.sqlinfo import SQL_INFO, sql_info
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from tachy_server import functions, query_plan, stream, table_functions
 from tachy_server.decode import BlockCache
 from tachy_server.errors import QueryError, StoreError, TachyError
 from tachy_server.metadata_tables import PostgresMetadata
+from tachy_server.plain_types import plain_schema, to_plain
 from tachy_server.query_errors import one_line
 from tachy_server.sources import BlockSource, Metadata
 from tachy_server.tables import PARTITIONS, Session, event_table, metadata_table
@@ -67,8 +68,8 @@ class QueryEngine:
         """A query that is ready to run: its schema is known, nothing has been read.
 
         `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
-        `parameters` are $1, $2, …; dictionary columns leave as their values unless `preserve_dictionary`. Raises
-        QueryError with one line.
+        `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
+        `preserve_dictionary`. Raises QueryError with one line.
         """
         session = Session(
             self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end, parameters
@@ -128,8 +129,7 @@ class Query:
     ) -> None:
         self._context, self._frame, self._session, self._loop = context, frame, session, loop
         self._limit, self._seconds = limit, seconds
-        self._decode = not preserve_dictionary
-        self.schema: pa.Schema = pa.schema([_leaving(entry, self._decode) for entry in schema])
+        self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
         self.parameter_schema: pa.Schema = parameter_schema
         """Placeholders, "$1", … with the types that the plan gives them (null: none)."""
@@ -156,7 +156,7 @@ class Query:
                     batch = batch.slice(0, int(left))
                 left -= batch.num_rows
                 if batch.num_rows:
-                    yield self._leave(batch)
+                    yield to_plain(batch, self.schema)
                 if left <= 0:
                     break
         except Exception as error:
@@ -172,33 +172,9 @@ class Query:
         """Stop it: `batches` raises soon."""
         self._session.cancelled.set()
 
-    def _leave(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        arrays = [
-            array if array.type == entry.type else _leave(array, entry.type)
-            for array, entry in zip(batch.columns, self.schema, strict=True)
-        ]
-        if not arrays:
-            return batch
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
 
 def _told(error: Exception) -> TachyError:
     """The error as a client gets it: storage that is away stays a StoreError, anything else is a QueryError."""
     if isinstance(error, StoreError):
         return error
     return QueryError(str(error)) if isinstance(error, TachyError) else one_line(error, VIEWS)
-
-
-def _leaving(entry: pa.Field, decode: bool) -> pa.Field:
-    """A column as clients get it: plain values for dictionaries if wanted, no string views (few clients read them)."""
-    kind = entry.type
-    if decode and pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    views = {pa.string_view(): pa.utf8(), pa.binary_view(): pa.binary()}
-    return entry.with_type(views.get(kind, kind))
-
-
-def _leave(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
-    return array.cast(kind)

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tachy.times import format_time
 from tachy_server.errors import QueryError
 from tachy_server.placeholders import number_placeholders
+from tachy_server.plain_types import plain_schema
 from tachy_server.running import Running
-from tachy_server.slices import has_dictionary, pieces, plain_schema
+from tachy_server.slices import has_dictionary, pieces
 from tachy_server.statements import Handles
 from tachy_server.times import parse_time
 
