@@ -9,10 +9,10 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 from tachy_server import reader
+from tachy_server.block_errors import reading
 from tachy_server.bounds import Bounds, Meaning, read
-from tachy_server.decode import Wanted, constant, decode_block
-from tachy_server.errors import FormatError
-from tachy_server.lake import BlockRow
+from tachy_server.decode import Wanted, constant, decode_block, open_block
+from tachy_server.lake import BlockRow, Stored
 from tachy_server.tables import Part, Scan, Session, Table, block_parts, lengthy, select_blocks
 from tachy_server.views import ASYNC_EVENTS, THREAD_SPANS, TIME
 
@@ -60,7 +60,7 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
     before, which knows what was open. A span that has not ended is open and ends, for now, with the newest block.
     """
     blocks, _ = select_blocks(session, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
-    latest = max((row.end_time for row in blocks), default=0)
+    latest = 0  # of the blocks that can be read
     if session.begin is not None:
         before = session.lake.block_before(ASYNC_EVENTS.cls, process_id, session.begin)
         if before is not None:
@@ -71,10 +71,13 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
     for row, data in session.lake.read_blocks(blocks):
         session.check()
         session.blocks_read += 1
-        batches.append(decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.cache))
-        if row.sequence != expected:
-            opened.append(_open_at_start(row, data))
-        expected = row.sequence + 1
+        with reading(session.lake, row):
+            batch = decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.cache)
+            if row.sequence != expected:
+                opened.append(_open_at_start(row, data))
+            batches.append(batch)
+            expected = row.sequence + 1
+            latest = max(latest, row.end_time)
     if not batches:
         return
     known = [batch.filter(pc.equal(batch.column("event_type"), "begin")).column("span_id") for batch in batches]
@@ -96,14 +99,10 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
         yield _as_spans(batch, process_id).select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
 
 
-def _open_at_start(row: BlockRow, data: memoryview) -> pa.RecordBatch:
+def _open_at_start(row: BlockRow, data: Stored) -> pa.RecordBatch:
     """The async spans that are open at the block's start, as begin events."""
-    try:
-        head = reader.check_block(data)
-        stored = data[head.header_size : head.header_size + head.stored_size]
-        raw = reader.read_open_async(data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size))
-    except FormatError as error:
-        raise FormatError(f"block {row.block_id} of process {row.process_id} cannot be read: {error}") from None
+    _, front, body = open_block(row, data)
+    raw = reader.read_open_async(front, body)
     made = {"event_type": constant("begin", len(raw)), "time": raw.column("begin")}
     types = [ASYNC_EVENTS.column(name).type for name in _EVENTS]
     arrays = [

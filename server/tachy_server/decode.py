@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from tachy_server.sources import NOBODY, ProcessInfo
 from tachy_server.views import ASYNC_EVENTS, LOG_ENTRIES, MEASURES, THREAD_SPANS, TIME, View
 
 if TYPE_CHECKING:
-    from tachy_server.lake import BlockRow
+    from tachy_server.lake import BlockRow, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class BlockCache:
 def decode_block(
     view: View,
     row: BlockRow,
-    data: memoryview,
+    data: Stored,
     wanted: Wanted,
     columns: Sequence[str],
     process: ProcessInfo | None,
@@ -88,12 +88,9 @@ def decode_block(
 ) -> pa.RecordBatch:
     """The wanted rows of a block, with these columns of the view (none at all: a batch that only has a length).
 
-    `data` is the block as stored. Raises FormatError, naming the block, when it cannot be read.
+    `data` is the block as stored. Raises FormatError when it cannot be read.
     """
-    try:
-        decoded = _decode(view, row, data, wanted, cache)
-    except FormatError as error:
-        raise FormatError(f"block {row.block_id} of process {row.process_id} cannot be read: {error}") from None
+    decoded = _decode(view, row, data, wanted, cache)
     if not columns:
         return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), len(decoded.raw), [None]))
     source = _Source(view, row, decoded, process or NOBODY)
@@ -102,20 +99,29 @@ def decode_block(
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def open_block(row: Any, data: Stored) -> tuple[reader.BlockHead, memoryview, reader.Readable]:
+    """A block's head, the bytes of its head, and its body. Raises FormatError, also when it is another block's."""
+    if isinstance(data, FormatError):
+        raise data
+    head = reader.check_block(data)
+    if (head.process_id, head.cls, head.sequence) != (row.process_id, row.cls, row.sequence):
+        raise FormatError("another block lies where this one was stored")
+    stored = data[head.header_size : head.header_size + head.stored_size]
+    return head, data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size)
+
+
 def constant(text: str, count: int) -> pa.DictionaryArray:
     """`count` times the same text, in 4 bytes each that all share."""
     return pa.DictionaryArray.from_arrays(_zeros(count), pa.array([text], pa.utf8()))
 
 
-def _decode(view: View, row: BlockRow, data: memoryview, wanted: Wanted, cache: BlockCache | None) -> Decoded:
+def _decode(view: View, row: BlockRow, data: Stored, wanted: Wanted, cache: BlockCache | None) -> Decoded:
     key = (view.name, row.block_id)
     if cache is not None and not wanted.open_end:
         cached = cache.get(key)
         if cached is not None:
             return Decoded(cached.threads, _cut(view, row, cached, wanted))
-    head = reader.check_block(data)
-    stored = data[head.header_size : head.header_size + head.stored_size]
-    body = reader.decompress(head.codec, stored, head.raw_size)
+    head, front, body = open_block(row, data)
     numbers = _numbers(row, head.threads, wanted)
     # Threads are numbered from 1, so 0 is none of them. The native filter takes one; more are left to the predicate.
     thread = None if numbers is None or len(numbers) > 1 else (numbers or [0])[0]
@@ -125,7 +131,7 @@ def _decode(view: View, row: BlockRow, data: memoryview, wanted: Wanted, cache: 
         begin, end = wanted.begin, wanted.end
     read = _READERS[view.name]
     options = {"open_end": True} if wanted.open_end else {}
-    raw = read(data[: head.header_size], body, begin=begin, end=end, thread=thread, **options)
+    raw = read(front, body, begin=begin, end=end, thread=thread, **options)
     decoded = Decoded(head.threads, raw)
     if cache is not None and thread is None and begin is None and end is None and not wanted.open_end:
         cache.put(key, decoded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import datetime
+import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from tachy_server import block_errors
+from tachy_server.block_errors import REASON
 from tachy_server.database import Connection, Database, day_of
-from tachy_server.errors import NotFound, StoreError
+from tachy_server.errors import FormatError, NotFound
 from tachy_server.store import Store
 
 _READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
@@ -20,8 +23,8 @@ _WINDOW_BYTES = 32 << 20  # of blocks that are looked at together
 _WINDOW_ROWS = 1024
 _READERS = 8
 
-_COLUMNS = """block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
-    stored_size, begin_time, end_time, begin_ticks, end_ticks, events, dropped, insert_time, threads"""
+_COLUMNS = f"""block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
+    stored_size, begin_time, end_time, begin_ticks, end_ticks, events, dropped, insert_time, threads, {REASON}"""
 
 _PROCESS_DAYS = "SELECT min(insert_time), max(last_update_time) FROM processes WHERE process_id = ANY(%s)"
 _STREAM_THREADS = "SELECT process_id, thread FROM streams WHERE stream_id = ANY(%s) AND class = %s"
@@ -29,7 +32,10 @@ _STREAM_THREADS = "SELECT process_id, thread FROM streams WHERE stream_id = ANY(
 
 @dataclass(frozen=True, slots=True)
 class BlockRow:
-    """A row of `blocks`, as far as a query needs it. Times are UTC nanoseconds; `threads` are thread numbers."""
+    """A row of `blocks`, as far as a query needs it. Times are UTC nanoseconds; `threads` are thread numbers.
+
+    `error` says why the block could not be read the last time.
+    """
 
     block_id: UUID
     process_id: UUID
@@ -50,6 +56,7 @@ class BlockRow:
     dropped: int
     insert_time: int
     threads: tuple[int, ...]
+    error: str | None = None
 
 
 class Lake:
@@ -58,6 +65,9 @@ class Lake:
     def __init__(self, database: Database, store: Store) -> None:
         self.database = database
         self.store = store
+        self.unreadable = 0
+        self.readable_again = 0
+        self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
 
     def close(self) -> None:
@@ -140,10 +150,15 @@ class Lake:
         return None if row is None else _block_row(*row)
 
     def read_block(self, row: BlockRow) -> memoryview:
-        """The whole block as stored; its hash is for whoever decodes it. Raises StoreError."""
-        return self._bytes(row.segment_key, row.offset, row.size)
+        """The whole block as stored; its hash is for whoever decodes it. Raises StoreError, FormatError when the store
+        has lost it.
+        """
+        try:
+            return self.store.read(row.segment_key, row.offset, row.size)
+        except NotFound as error:  # nobody asked for a segment: the store has lost what the metadata speak of
+            raise FormatError(str(error)) from None
 
-    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
+    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, Stored]]:
         """Every row with its bytes, in the order given. Neighbours in a segment come with one read; a few reads are in
         flight, and at most two windows of 32 MiB in memory. Raises StoreError.
         """
@@ -180,7 +195,10 @@ class Lake:
     def _read(self, window: Sequence[BlockRow], group: list[int]) -> _Reads:
         first = window[group[0]]
         end = max(window[index].offset + window[index].size for index in group)
-        data = self._bytes(first.segment_key, first.offset, end - first.offset)
+        try:
+            data = self.store.read(first.segment_key, first.offset, end - first.offset)
+        except NotFound:
+            return [(index, self._one(window[index])) for index in group]
         return [
             (
                 index,
@@ -189,18 +207,29 @@ class Lake:
             for index in group
         ]
 
-    def _bytes(self, key: str, offset: int, size: int) -> memoryview:
+    def _one(self, row: BlockRow) -> Stored:
         try:
-            return self.store.read(key, offset, size)
-        except NotFound:  # nobody asked for a segment: it is the store that has lost what the metadata speak of
-            raise StoreError(f"the store has lost the segment {key}") from None
+            return self.read_block(row)
+        except FormatError as error:
+            return error
+
+    def note_error(self, row: BlockRow, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can, after all. Raises StoreError."""
+        with self.connection() as connection:
+            block_errors.write(connection, row, reason)
+        with self._lock:
+            self.unreadable += reason is not None and row.error is None
+            self.readable_again += reason is None
 
 
-_Reads = list[tuple[int, memoryview]]
+Stored = memoryview | FormatError
+"""A block's bytes, or why there are none."""
+
+_Reads = list[tuple[int, Stored]]
 
 
 def _block_row(*values: Any) -> BlockRow:
-    fields = [*values[:-1], tuple(values[-1])]
+    fields = [*values[:-2], tuple(values[-2]), values[-1]]
     return BlockRow(*fields)
 
 
@@ -217,8 +246,8 @@ def _windows(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:
         yield window
 
 
-def _finish(window: Sequence[BlockRow], futures: list[Future[_Reads]]) -> Iterator[tuple[BlockRow, memoryview]]:
-    blocks: dict[int, memoryview] = {}
+def _finish(window: Sequence[BlockRow], futures: list[Future[_Reads]]) -> Iterator[tuple[BlockRow, Stored]]:
+    blocks: dict[int, Stored] = {}
     for future in futures:
         blocks.update(future.result())
     for index, row in enumerate(window):

@@ -1,4 +1,4 @@
-"""The metadata views `processes`, `streams`, `blocks`: rows of PostgreSQL as record batches."""
+"""The metadata views `processes`, `streams`, `blocks`, `block_errors`: rows of PostgreSQL as record batches."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pyarrow as pa
 from tachy_server import reader
 from tachy_server.bounds import Bounds
 from tachy_server.sources import BlockSource, ProcessInfo
-from tachy_server.views import BLOCKS, PROCESSES, STREAMS, TIME, View
+from tachy_server.views import BLOCK_ERRORS, BLOCKS, PROCESSES, STREAMS, TIME, View
 
 FORMAT: Final = "tachy-1"
 _BLOCK_TAIL: Final = 60 * 10**9
 """Open spans end with their block's interval, which goes on after its last event; no block is a minute long."""
 TAGS: Final = {1: ["log"], 2: ["metrics"], 3: ["cpu"]}
+_CLASSES: Final = {1: "log", 2: "metric", 3: "span"}
 
 _PROCESSES_SQL: Final = """
 SELECT process_id, exe, username, realname, computer, distro, cpu_brand, tsc_frequency, start_time, start_ticks,
@@ -50,6 +51,13 @@ CROSS JOIN LATERAL unnest(
 LEFT JOIN streams AS s ON s.process_id = b.process_id AND s.class = b.class AND s.thread = t.thread
 WHERE {where}
 ORDER BY b.insert_time, b.block_id, t.position
+"""
+
+_BLOCK_ERRORS_SQL: Final = """
+SELECT e.block_id, e.process_id, e.class, e.reason, e.since
+FROM block_errors AS e
+WHERE {where}
+ORDER BY e.since, e.block_id
 """
 
 _NEWEST_SQL: Final = """
@@ -162,6 +170,17 @@ class PostgresMetadata:
         columns |= {f"streams.{name}": values for name, values in _described(columns).items()}
         return columns
 
+    def _block_errors(self, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
+        where = _Where()
+        where.among("e.process_id", bounds.process_ids)
+        where.among("e.block_id", bounds.block_ids)
+        for after, before in ((bounds.begin, bounds.end), (begin, end)):
+            where.at_least("e.since", after)
+            where.at_most("e.since", before)
+        columns = _columns([column.name for column in BLOCK_ERRORS.columns], self._fetch(_BLOCK_ERRORS_SQL, where))
+        columns["class"] = [_CLASSES[cls] for cls in columns["class"]]
+        return columns
+
     def _fetch(self, sql: str, where: _Where) -> list[tuple[Any, ...]]:
         with self._lake.connection() as connection:
             rows: list[tuple[Any, ...]] = connection.execute(sql.format(where=where.text), where.values).fetchall()
@@ -172,6 +191,7 @@ _TABLES: Final[dict[str, Callable[..., dict[str, list[Any]]]]] = {
     PROCESSES.name: PostgresMetadata._processes,
     STREAMS.name: PostgresMetadata._streams,
     BLOCKS.name: PostgresMetadata._blocks,
+    BLOCK_ERRORS.name: PostgresMetadata._block_errors,
 }
 
 

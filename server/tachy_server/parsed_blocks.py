@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
+from tachy_server.block_errors import reading
 from tachy_server.decode import Wanted, decode_block
 from tachy_server.functions import dump, load
 from tachy_server.reader import LOG, METRIC, SPAN
@@ -39,16 +40,23 @@ def table(session: Session, block_id: UUID) -> Table:
         for cls, views in _VIEWS.items():
             for row, data in session.lake.read_blocks(session.lake.select_blocks(cls, block_ids={block_id})):
                 session.blocks_read += 1
-                index = 0
-                for name, view, columns in views:
-                    batch = decode_block(view, row, data, Wanted(), columns, None)
-                    for start in range(0, batch.num_rows, _ROWS):
-                        session.check()
-                        values = [_value(entry) for entry in _plain(batch.slice(start, _ROWS)).to_pylist()]
-                        yield _batch(index, name, values)
-                        index += len(values)
+                with reading(session.lake, row):
+                    batches = [
+                        (decode_block(view, row, data, Wanted(), names, None), name) for name, view, names in views
+                    ]
+                    yield from _events(session, batches)
 
     return batch_table(session, SCHEMA, make)
+
+
+def _events(session: Session, batches: list[tuple[pa.RecordBatch, str]]) -> Iterator[pa.RecordBatch]:
+    index = 0
+    for batch, name in batches:
+        for start in range(0, batch.num_rows, _ROWS):
+            session.check()
+            values = [_value(entry) for entry in _plain(batch.slice(start, _ROWS)).to_pylist()]
+            yield _batch(index, name, values)
+            index += len(values)
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

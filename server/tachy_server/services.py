@@ -32,6 +32,8 @@ class Services:
     def stats(self) -> dict[str, Any]:
         """What has been done since the start, as JSON can say it."""
         result: dict[str, Any] = {"uptime_seconds": round(time.time() - self.started, 3)}
+        if self.engine is not None:
+            result["blocks"] = {"unreadable": self.lake.unreadable, "readable_again": self.lake.readable_again}
         if self.ingest is not None:
             result["ingest"] = self.ingest.stats()
         if self.postgres is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from tachy_server.bounds import Bounds
-    from tachy_server.lake import BlockRow
+    from tachy_server.lake import BlockRow, Stored
     from tachy_server.views import View
 
 
@@ -37,12 +37,16 @@ class BlockSource(Protocol):
         """The newest block of a process and class that ends before `time`."""
         ...
 
-    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
-        """Their bytes, as stored."""
+    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, Stored]]:
+        """Their bytes, as stored, or why there are none."""
         ...
 
     def read_block(self, row: BlockRow) -> memoryview:
         """The bytes of one."""
+        ...
+
+    def note_error(self, row: BlockRow, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can, after all."""
         ...
 
     def connection(self) -> AbstractContextManager[Any]:

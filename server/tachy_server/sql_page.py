@@ -35,8 +35,9 @@ on a view's time columns, `process_id`, `stream_id` and `block_id`, joined with 
 all (`OR` prunes only where both sides bound). A query on a lazy view that needs more blocks than the setting
 `lazy_block_limit` is refused.
 
-New events are visible as soon as the server has acknowledged them. A block that cannot be read fails the query and is
-named.
+New events are visible as soon as the server has acknowledged them. A block that cannot be read (damaged, or
+lost by the object store) costs only its own events: queries and traces leave it out, and it is a row of
+[`block_errors`](#block_errors). An object store that does not answer fails the query.
 
 ## Views
 """

@@ -29,7 +29,7 @@ class Store(Protocol):
         """Makes the object of these bytes; durable on return. StoreError, also when the key exists."""
 
     def read(self, key: str, offset: int, size: int) -> memoryview:
-        """Exactly these bytes. NotFound without the object, StoreError when it is shorter or unreachable."""
+        """Exactly these bytes. NotFound without the object or when it is shorter, StoreError when it is unreachable."""
 
     def size(self, key: str) -> int:
         """Bytes of the object; NotFound."""
@@ -94,6 +94,8 @@ class LocalStore:
         try:
             file = os.open(self._path(key), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
+            if not self._scratch.is_dir():  # it is not the object that is missing
+                raise StoreError(f"the store {self.root} is not there") from None
             raise NotFound(f"the store {self.root} has no {key}") from None
         except OSError as error:
             raise StoreError(f"cannot read {key} in the store {self.root}: {error.strerror}") from None
@@ -109,7 +111,7 @@ class LocalStore:
         finally:
             os.close(file)
         if len(data) != size:
-            raise StoreError(f"{key} in the store {self.root} is too short: {offset + size} bytes were expected")
+            raise NotFound(f"{key} in the store {self.root} is too short: {offset + size} bytes were expected")
         return memoryview(data)
 
     def size(self, key: str) -> int:
@@ -231,7 +233,7 @@ class S3Store:
         span = f"bytes={offset}-{offset + size - 1}"
         data: bytes = self._call("get_object", key, lambda answer: answer["Body"].read(), Range=span)
         if len(data) != size:
-            raise StoreError(f"{self.name}{key} is too short: {offset + size} bytes were expected")
+            raise NotFound(f"{self.name}{key} is too short: {offset + size} bytes were expected")
         return memoryview(data)
 
     def size(self, key: str) -> int:
@@ -278,7 +280,7 @@ class S3Store:
             if code in ("NoSuchKey", "404"):
                 raise NotFound(f"the store {self.name} has no {key}") from None
             if code == "InvalidRange":
-                raise StoreError(f"{self.name}{key} is too short") from None
+                raise NotFound(f"{self.name}{key} is too short") from None
             if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (409, 412):
                 raise _ConditionError(f"{self.name}{key} exists already") from None
             raise StoreError(f"the store {self.name} refuses {operation}: {error}") from None

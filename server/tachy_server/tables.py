@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from tachy_server import predicates, reader
+from tachy_server.block_errors import reading
 from tachy_server.bounds import ALL, Bounds, Meaning, read
 from tachy_server.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block
 from tachy_server.errors import QueryError, TachyError
@@ -253,7 +254,8 @@ def _part(
             session.blocks_read += 1
             of_block = replace(wanted, open_end=row.block_id in open_ends)
             process = processes.get(row.process_id)
-            yield decode_block(view, row, data, of_block, scan.needed, process, session.cache)
+            with reading(session.lake, row):
+                yield decode_block(view, row, data, of_block, scan.needed, process, session.cache)
 
     return batches
 

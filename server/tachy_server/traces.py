@@ -11,13 +11,18 @@ import re
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
+from tachy_server.block_errors import reading
+from tachy_server.decode import open_block
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.perfetto import PerfettoTrace, TraceCounts, process_uuid
-from tachy_server.reader import LOG, METRIC, SPAN, decompress
+from tachy_server.reader import LOG, METRIC, SPAN
+
+if TYPE_CHECKING:
+    from tachy_server.lake import Stored
 
 CLASSES = {"span": SPAN, "metric": METRIC, "log": LOG}  # in the order in which they are written
 
@@ -39,8 +44,11 @@ class TraceLake(Protocol):
     def block_before(self, cls: int, process_id: UUID, time: int) -> Any | None:
         """The newest block of a process and class that ends before `time`."""
 
-    def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, memoryview]]:
+    def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, Stored]]:
         """Blocks as they are stored, a few reads ahead."""
+
+    def note_error(self, row: Any, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can, after all."""
 
     def connection(self) -> AbstractContextManager[Any]:
         """A connection to the metadata."""
@@ -115,9 +123,10 @@ class Trace:
         latest = process.last_block_end_time or process.start_time
         for cls in self._classes:
             for row, data in self._lake.read_blocks(self._blocks(cls, process.process_id)):
-                head, stored = data[: row.header_size], data[row.header_size : row.header_size + row.stored_size]
-                self._encoder.add(head, decompress(row.codec, stored, row.raw_size))
-                latest = max(latest, row.end_time)
+                with reading(self._lake, row):
+                    _, head, body = open_block(row, data)
+                    self._encoder.add(head, body)
+                    latest = max(latest, row.end_time)
                 yield from self._taken()
         self._encoder.finish(latest if self._end is None else min(latest, self._end))
         yield from self._taken()
@@ -148,7 +157,7 @@ def write_trace(
     """A trace of what the processes did in [begin, end] (None: no bound).
 
     Slices that overlap the range are written whole. Raises NotFound at once where a process is unknown, FormatError for
-    a class that does not exist or, while iterating, for a block that cannot be decoded.
+    a class that does not exist. A block that cannot be read is left out.
     """
     unknown = sorted(set(classes) - set(CLASSES))
     if unknown:

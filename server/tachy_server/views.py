@@ -266,8 +266,25 @@ BLOCKS: Final = View(
     ),
 )
 
+BLOCK_ERRORS: Final = View(
+    name="block_errors",
+    kind=Kind.METADATA,
+    doc="Blocks that could not be read when a query or a trace needed them, and were left out. Each is tried again "
+    "whenever it is needed, and its row goes when it can be read.",
+    time=("since",),
+    sort=("since",),
+    columns=(
+        Column("block_id", TEXT, "Block (UUID).", ours=True),
+        Column("process_id", TEXT, _PROCESS_ID.doc, ours=True),
+        Column("class", TEXT, "What it holds: `log`, `metric` or `span`.", ours=True),
+        Column("reason", TEXT, "Why it cannot be read.", ours=True),
+        Column("since", TIME, "When that was found first.", ours=True),
+    ),
+)
+
 VIEWS: Final[dict[str, View]] = {
-    view.name: view for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS)
+    view.name: view
+    for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS, BLOCK_ERRORS)
 }
 
 

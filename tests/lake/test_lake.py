@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from tachy_server.errors import StoreError
+from tachy_server.errors import FormatError
 from tachy_server.lake import BlockRow, Lake
 from tachy_server.reader import block_id, stream_id
 
@@ -124,12 +124,15 @@ def test_a_reader_that_stops_early_leaves_nothing_running(lake: Lake, process: P
     reading.close()  # type: ignore[attr-defined]
 
 
-def test_a_missing_segment_is_said_so(lake: Lake, process: Process, ingest_server: Server) -> None:
+def test_a_missing_segment_is_said_so_of_its_blocks_alone(lake: Lake, process: Process, ingest_server: Server) -> None:
     lost = game()
     ingest_server.post(lost.batch())
     (row,) = lake.select_blocks(SPAN, process_ids=[lost.process_id])
+    (well, *_) = lake.select_blocks(SPAN, process_ids=[process.process_id])
     lake.store.remove(row.segment_key)
-    with pytest.raises(StoreError, match=row.segment_key):
-        list(lake.read_blocks([row]))
+    (_, said), (_, data) = lake.read_blocks([row, well])
+    assert isinstance(said, FormatError)
+    assert row.segment_key in str(said)
+    assert data == lake.read_block(well)
     with lake.connection() as connection:
         connection.execute("DELETE FROM blocks WHERE process_id = %s", (lost.process_id,))

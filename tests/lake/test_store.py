@@ -83,8 +83,16 @@ def test_of_many_writers_one_wins(store: Store) -> None:
 def test_more_than_there_is_is_an_error(store: Store) -> None:
     store.put_new(KEY, [b"12345"])
     for offset, size in ((0, 6), (5, 1), (100, 1)):
-        with pytest.raises(StoreError, match="too short"):
+        with pytest.raises(NotFound, match="too short"):
             store.read(KEY, offset, size)
+
+
+def test_a_folder_that_is_away_is_not_an_object_that_is_lost(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    store.put_new(KEY, [b"12345"])
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(StoreError, match="not there"):
+        store.read(KEY, 0, 5)
 
 
 def test_absent_objects_are_not_found(store: Store) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from tachy_server.reader import block_id
+
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block
 
@@ -24,17 +26,22 @@ class Row:
     begin_time: int
     end_time: int
     data: bytes
+    block_id: UUID
+    error: str | None = None
 
 
 def row_of(process_id: UUID, block: Block) -> Row:
     h = BLOCK_HEADER.unpack_from(block.data)
-    return Row(process_id, h[2], h[7], h[4], h[3], h[20], h[21], h[16], h[17], block.data)
+    return Row(
+        process_id, h[2], h[7], h[4], h[3], h[20], h[21], h[16], h[17], block.data, block_id(process_id, h[2], h[7])
+    )
 
 
 @dataclass
 class FakeLake:
     rows: list[Row] = field(default_factory=list)
     processes: dict[UUID, Process] = field(default_factory=dict)
+    errors: dict[UUID, str | None] = field(default_factory=dict)
 
     def store(self, process: Process, blocks: list[Block]) -> None:
         self.processes[process.process_id] = process
@@ -56,6 +63,9 @@ class FakeLake:
     def block_before(self, cls: int, process_id: UUID, time: int) -> Row | None:
         rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
         return max(rows, key=lambda row: row.sequence, default=None)
+
+    def note_error(self, row: Row, reason: str | None) -> None:
+        self.errors[row.block_id] = reason
 
     def read_blocks(self, rows: Iterable[Row]) -> Iterator[tuple[Row, memoryview]]:
         for row in rows:

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ class FakeLake:
     processes: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     reads: list[UUID] = field(default_factory=list)
     delay: float = 0.0
+    errors: dict[UUID, str] = field(default_factory=dict)
 
     def add(self, batch: bytes) -> None:
         checked = reader.check_batch(batch)
@@ -84,7 +85,7 @@ class FakeLake:
             )
         ]
         chosen.sort(key=lambda row: (row.process_id, row.sequence))
-        return chosen[:limit]
+        return [replace(row, error=self.errors.get(row.block_id)) for row in chosen[:limit]]
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
         rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
@@ -98,6 +99,12 @@ class FakeLake:
 
     def read_block(self, row: BlockRow) -> memoryview:
         return memoryview(self.data[row.block_id])
+
+    def note_error(self, row: BlockRow, reason: str | None) -> None:
+        if reason is None:
+            del self.errors[row.block_id]
+        else:
+            self.errors[row.block_id] = reason
 
     def connection(self) -> AbstractContextManager[Any]:
         raise NotImplementedError("the fake lake has no database")

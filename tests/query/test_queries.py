@@ -65,14 +65,6 @@ def test_errors_say_what_is_there(world: World) -> None:
     assert "must begin with $" in _fails(world, "SELECT jsonb_path_query(properties, 'x') FROM log_entries")
 
 
-def test_a_block_that_cannot_be_read_fails_the_query_and_is_named(world: World) -> None:
-    row = world.lake.rows[0]
-    data = bytearray(world.lake.data[row.block_id])
-    data[row.header_size + 3] ^= 0xFF
-    world.lake.data[row.block_id] = bytes(data)
-    assert str(row.block_id) in _fails(world, "SELECT count(*) FROM log_entries")
-
-
 def test_the_schema_is_known_before_anything_is_read(world: World) -> None:
     query = world.engine.plan("SELECT name, count(*) AS n, avg(duration) AS mean FROM thread_spans GROUP BY name")
     assert query.schema.names == ["name", "n", "mean"]
