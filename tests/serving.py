@@ -40,6 +40,7 @@ class Server:
         env: dict[str, str] | None = None,
         user: int | None = None,
         python: Path | None = None,
+        files: str = "",
     ) -> None:
         """`python`: one that has tachy_server installed, in the place of this one and the checkout's."""
         self.data = data
@@ -49,6 +50,7 @@ class Server:
         self._options = options
         self._env = env or {}
         self._user = user
+        self._files = files  # how many it may open, soft:hard
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
 
@@ -84,6 +86,8 @@ class Server:
         command = [str(self._python or sys.executable), "-m", "tachy_server.serve", "--data", str(self.data)]
         command += ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", *self._options]
         prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
+        if self._files:
+            prefix += ["prlimit", f"--nofile={self._files}"]
         if self._user is not None:
             # An ordinary user, who may reach this checkout and its Python nevertheless.
             prefix += [f"--reuid={self._user}", f"--regid={self._user}", "--clear-groups"]

@@ -24,6 +24,7 @@ import uvicorn
 from tachy_server import settings as settings_table
 from tachy_server.database import Database, create_database
 from tachy_server.errors import SettingsError, StoreError, TachyError
+from tachy_server.http_protocol import GRACE_SECONDS, make_config
 from tachy_server.ingest import Ingest
 from tachy_server.lake import Lake
 from tachy_server.postgres import DataFolder, Postgres
@@ -35,11 +36,11 @@ from tachy_server.web import make_app
 if TYPE_CHECKING:
     from tachy_server.query import QueryEngine
 
-_GRACE_SECONDS = 10
 # The event loop and the ingest workers hand the interpreter to each other all the time; with the default of 5 ms they
 # wait for it. 0.5 ms gives 20 % more batches per second, 0.1 ms fewer again.
 _SWITCH_SECONDS = 0.0005
 _PARTITION_SECONDS = 3600.0
+_OTHER_FILES = 1000  # FlightSQL's connections, PostgreSQL's, objects, the libraries' own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,6 +66,7 @@ def run(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises TachyError when it cannot start."""
     if settings.max_batch_bytes > settings.ingest_queue_bytes:
         raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
+    _allow_files(settings.http_connections + _OTHER_FILES)
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -78,6 +80,25 @@ def run(settings: Settings) -> None:
         services.http_url = f"http://{Address(host, port)}"
         _run_http(services, listener, begin, folder, stack)
     print("tachy: stopped", flush=True)
+
+
+def _allow_files(number: int) -> None:
+    """The usual limit of 1,024 open files is for programs that use select(): clients that only connect would use it up,
+    and then no batch could be written.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < number:
+        if hard != resource.RLIM_INFINITY and hard < number:
+            least = max(0, hard - _OTHER_FILES)
+            raise SettingsError(
+                f"http_connections needs {number} open files and the system allows {hard}: "
+                f"raise its limit (ulimit -n), or give --http-connections {least}"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -159,18 +180,7 @@ def _run_http(services: Services, listener: socket.socket, begin: float, folder:
     import uvloop
     from tachy_server.api import routes
 
-    config = uvicorn.Config(
-        make_app(services, routes(services)),
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        proxy_headers=False,
-        timeout_keep_alive=75,  # longer than clients' pools keep a connection: they close it, not we under a request
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
+    config = make_config(services.settings, make_app(services, routes(services)))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(services, config, listener, begin, folder, stack))
 
@@ -193,7 +203,7 @@ async def _serve(
         server.should_exit = True
         print("tachy: stopping, what has been received is made durable first", flush=True)
         if server.server_state.tasks:
-            print(f"tachy: open requests have {_GRACE_SECONDS} s to end; a second signal ends them now", flush=True)
+            print(f"tachy: open requests have {GRACE_SECONDS} s to end; a second signal ends them now", flush=True)
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

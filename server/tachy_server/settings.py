@@ -187,6 +187,10 @@ class Settings:
     ingest_queue_bytes: int = _row(SIZE, 256 << 20, "Batches held in memory; more than that have to wait, then 503.")
     ingest_queue_wait: float = _row(SECONDS, 10.0, "How long a batch waits for room in the queue before it gets 503.")
     body_timeout: float = _row(SECONDS, 30.0, "How long a client may pause while it sends a batch.")
+    head_timeout: float = _row(SECONDS, 20.0, "How long a client may take to send the line and headers of a request.")
+    http_connections: int = _row(
+        COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."
+    )
     ingest_workers: int = _row(COUNT, 2, "Threads that make groups of batches durable, each with its own connection.")
     query_memory: int = _row(SIZE, 1 << 30, "Memory that one query may use before it spills to disk.")
     query_seconds: float = _row(SECONDS, 300.0, "How long one query may take.")

@@ -22,7 +22,6 @@ from tachy_server.ingest import BusyError, Receipt
 from tachy_server.services import Services
 
 BATCH_PATH = "/ingest/v1/batch"
-_DISCARD_SECONDS = 5.0
 _NO_HEADERS: Mapping[str, str] = {}
 _READY_SECONDS = 10.0
 
@@ -33,9 +32,8 @@ class _Refusal(Exception):  # noqa: N818 - an answer
     def __init__(self, status: int, sentence: str, *, close: bool = False, allow: str = "") -> None:
         super().__init__(sentence)
         self.status = status
-        self.close = close  # what is left of the body is of no use
         self.headers = {"allow": allow} if allow else {}
-        if close:
+        if close:  # a client that looks stops sending; one that does not is read on for a while (http_protocol.py)
             self.headers["connection"] = "close"
 
 
@@ -65,10 +63,7 @@ class _Front:
         except _Disconnected:
             return
         except _Refusal as refusal:
-            await _send(send, refusal.status, {"error": str(refusal)}, refusal.headers, more=refusal.close)
-            if refusal.close:
-                await self._discard(receive)
-                await send({"type": "http.response.body", "body": b""})
+            await _send(send, refusal.status, {"error": str(refusal)}, refusal.headers)
         except FormatError as error:
             await _send(send, 400, {"error": str(error)})
         except BusyError as error:
@@ -129,23 +124,8 @@ class _Front:
             raise _Refusal(400, f"the batch has {len(body)} bytes, its content-length says {size}")
         return body
 
-    async def _discard(self, receive: Receive) -> None:
-        """Takes a body that is not wanted, within reason: a client that is reset while it sends misses the answer."""
-        left = self._settings.max_batch_bytes
-        try:
-            async with asyncio.timeout(_DISCARD_SECONDS):
-                while left > 0:
-                    message = await receive()
-                    left -= len(message.get("body", b""))
-                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
-                        return
-        except TimeoutError:
-            return
 
-
-async def _send(
-    send: Send, status: int, content: dict[str, Any], headers: Mapping[str, str] = _NO_HEADERS, *, more: bool = False
-) -> None:
+async def _send(send: Send, status: int, content: dict[str, Any], headers: Mapping[str, str] = _NO_HEADERS) -> None:
     body = json.dumps(content).encode()
     start: Message = {
         "type": "http.response.start",
@@ -157,7 +137,7 @@ async def _send(
         ],
     }
     await send(start)
-    await send({"type": "http.response.body", "body": body, "more_body": more})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _rest(services: Services, routes: list[BaseRoute]) -> Starlette:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import struct
@@ -252,6 +253,10 @@ def test_an_oversized_batch_is_refused_before_it_is_read(tmp_path: Path) -> None
         with socket.create_connection(address_of(server), timeout=10) as connection:
             connection.sendall(b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
             assert b" 413 " in connection.recv(4096)
+        client = http.client.HTTPConnection(*address_of(server), timeout=60)  # sends all of it first, then reads
+        client.request("POST", "/ingest/v1/batch", body=bytes(70_000_000))
+        assert client.getresponse().status == 413
+        client.close()
         assert server.post(game().batch()).json()["status"] == "stored"
 
 

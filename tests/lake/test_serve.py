@@ -12,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -239,3 +240,16 @@ def test_a_schema_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         code, line = refusal(Server(tmp_path / "two", "--role", "ingest", "--dsn", dsn_of(one.data)))
     assert code == 2
     assert "9999" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+def test_it_opens_as_many_files_as_it_has_connections(tmp_path: Path) -> None:
+    """Whatever the shell's limit is; and says so when it may not."""
+    with Server(tmp_path / "data", "--role", "ingest", "--http-connections", "300", files="256:4096") as server:
+        idle = [socket.create_connection(("127.0.0.1", httpx.URL(server.http).port or 0)) for _ in range(290)]
+        assert server.post(game().batch()).json()["status"] == "stored"
+        for connection in idle:
+            connection.close()
+    code, line = refusal(Server(tmp_path / "data", "--role", "ingest", "--http-connections", "300", files="256:1200"))
+    assert code == 2
+    assert "--http-connections 200" in line
