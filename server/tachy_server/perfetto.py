@@ -34,8 +34,8 @@ class TraceCounts:
 class PerfettoTrace:
     """One trace. Times are UTC nanoseconds. Not for several threads at once."""
 
-    def __init__(self, *, begin: int | None = None, end: int | None = None) -> None:
-        """Only what overlaps [begin, end] is written; None: no bound."""
+    def __init__(self, *, begin: int | None = None, end: int | None = None, spans: str = "both") -> None:
+        """Only what overlaps [begin, end] is written (None: no bound); of spans, "thread", "async" or "both"."""
         trace = lib.tachy_perfetto_new()
         if trace == ffi.NULL:
             raise MemoryError
@@ -43,6 +43,7 @@ class PerfettoTrace:
         self._error = ffi.new("tachy_read_error *")
         self._size = ffi.new("uint64_t *")
         lib.tachy_perfetto_range(self._trace, INT64_MIN if begin is None else begin, INT64_MAX if end is None else end)
+        lib.tachy_perfetto_spans(self._trace, spans != "async", spans != "thread")
 
     def process(self, process_id: uuid.UUID, pid: int = 0) -> int:
         """Announces a process, with its real pid if that is known; returns the pid that its descriptor must carry."""

@@ -24,7 +24,8 @@ GROUP BY name ORDER BY ms DESC LIMIT 20
 ```
 
 Types: T is Timestamp(ns, UTC); D is Dictionary(Int32, Utf8), which clients get as plain text unless they ask for
-dictionaries; P is D that holds a JSON object, to be read with `property_get` and the jsonb functions.
+dictionaries, inside lists, structs and maps too; P is D that holds a JSON object, to be read with `property_get` and
+the jsonb functions.
 
 ## Ranges
 A client may send a range with its query (`begin`, `end`; both inclusive). It is a filter on each view's time: a log,
@@ -65,10 +66,12 @@ Rows of `measures` that the recorder writes among the program's:
 
 ```sql
 SELECT p.exe, m.process_id, property_get(m.properties, 'class') AS class, sum(m.value) AS lost
-FROM measures AS m JOIN processes AS p ON p.process_id = m.process_id
+FROM processes AS p JOIN measures AS m ON m.process_id = p.process_id
 WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
 GROUP BY 1, 2, 3 ORDER BY lost DESC
 ```
+
+In a join the smaller side comes first: DataFusion holds the left one in memory, and nothing tells it the sizes.
 
 """
 

@@ -127,13 +127,13 @@ def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any
         raise QueryError(f"the types of perfetto_trace_chunks are 'thread', 'async', 'both' or 'all', not '{types}'")
     begin, end = (_time("perfetto_trace_chunks", session, argument) for argument in arguments[2:])
     known = _uuid("perfetto_trace_chunks", process)
-    classes = ("span", "metric", "log") if types == "all" else ("span",)
+    classes, spans = (("span", "metric", "log"), "both") if types == "all" else (("span",), types)
 
     def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
         from tachy_server.traces import write_trace
 
         try:
-            chunks = write_trace(session.lake, [known], begin=begin, end=end, classes=classes)
+            chunks = write_trace(session.lake, [known], begin=begin, end=end, classes=classes, spans=spans)
             for number, chunk in enumerate(chunks):
                 session.check()
                 arrays = [pa.array([number], pa.int32()), pa.array([chunk], pa.binary())]
@@ -286,7 +286,7 @@ TABLE_FUNCTIONS: Final = (
     TableFunction(
         "perfetto_trace_chunks",
         "perfetto_trace_chunks(process_id, types, begin, end)",
-        "A Perfetto trace in chunks (chunk_id, chunk_data): 'thread', 'async' and 'both' give spans, 'all' everything.",
+        "A Perfetto trace in chunks (chunk_id, chunk_data) of spans: 'thread', 'async' or 'both'; 'all': everything.",
         _perfetto,
     ),
     TableFunction(

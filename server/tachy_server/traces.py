@@ -92,9 +92,10 @@ class Trace:
         begin: int | None,
         end: int | None,
         classes: list[int],
+        spans: str,
     ) -> None:
         self._lake, self._begin, self._end, self._classes = lake, begin, end, classes
-        self._encoder = PerfettoTrace(begin=begin, end=end)
+        self._encoder = PerfettoTrace(begin=begin, end=end, spans=spans)
         self._chunks = self._write(processes)
 
     @property
@@ -153,8 +154,9 @@ def write_trace(
     begin: int | None,
     end: int | None,
     classes: Sequence[str] = ("span", "metric", "log"),
+    spans: str = "both",
 ) -> Trace:
-    """A trace of what the processes did in [begin, end] (None: no bound).
+    """A trace of what the processes did in [begin, end] (None: no bound); of spans, "thread", "async" or "both".
 
     Slices that overlap the range are written whole. Raises NotFound at once where a process is unknown, FormatError for
     a class that does not exist. A block that cannot be read is left out.
@@ -172,7 +174,7 @@ def write_trace(
             raise NotFound(f"no process {process_id} is known")
     if not wanted:
         raise NotFound("a trace needs at least one process")
-    return Trace(lake, [known[process_id] for process_id in wanted], begin, end, chosen)
+    return Trace(lake, [known[process_id] for process_id in wanted], begin, end, chosen, spans)
 
 
 def head_packets(processes: Sequence[TracedProcess], pids: Sequence[int], now: int) -> bytes:

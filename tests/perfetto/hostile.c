@@ -63,6 +63,7 @@ int main(int argc, char **argv) {
     tachy_perfetto *const trace = tachy_perfetto_new();
     const uint64_t kind = next(3); /* of three rounds one damages every block, one a few, one none */
     if (next(2)) tachy_perfetto_range(trace, (int64_t)(1750000000000000000u + next(100000)), 1750000000000100000);
+    if (!next(4)) tachy_perfetto_spans(trace, (int)next(2), (int)next(2));
     FILE *const out = fopen(argv[4], "wb");
     for (uint64_t at = 0; at + 8 <= size;) {
       uint32_t sizes[2];

@@ -86,6 +86,20 @@ def test_classes_choose_what_is_written() -> None:
         assert {name for name, amount in amounts.items() if amount} == {filled}
 
 
+def test_spans_of_threads_and_async_ones_are_written_as_asked() -> None:
+    lake, processes = play()
+    counts, slices = {}, {}
+    for chosen in ("thread", "async", "both"):
+        trace = write_trace(lake, [processes[0].process_id], begin=None, end=None, classes=["span"], spans=chosen)
+        found = read(b"".join(trace))
+        counts[chosen], slices[chosen] = trace.counts, {uuid: made for uuid, made in found.slices.items() if made}
+    assert counts["thread"].async_slices == counts["async"].slices == 0
+    assert counts["thread"].slices == counts["both"].slices > 0
+    assert counts["async"].async_slices == counts["both"].async_slices > 0
+    assert slices["thread"] | slices["async"] == slices["both"]
+    assert slices["thread"].keys().isdisjoint(slices["async"])
+
+
 def test_an_unknown_process_or_class_is_refused_before_the_first_byte() -> None:
     lake, processes = play(20)
     with pytest.raises(NotFound, match="no process 0000"):

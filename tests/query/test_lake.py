@@ -149,10 +149,11 @@ def test_metadata_is_filtered_by_what_the_query_says(sent: Sent) -> None:
     assert rows == [{"exe": "game0", "n": 15}, {"exe": "game1", "n": 15}]
 
 
-def test_perfetto_chunks_make_a_trace(sent: Sent) -> None:
+@pytest.mark.parametrize("types", ["thread", "async", "both", "all"])
+def test_perfetto_chunks_make_a_trace_of_what_is_asked_for(sent: Sent, types: str) -> None:
     process = sent.processes[0]
     sql = (
-        f"SELECT chunk_id, chunk_data FROM perfetto_trace_chunks('{process.process_id}', 'both', "
+        f"SELECT chunk_id, chunk_data FROM perfetto_trace_chunks('{process.process_id}', '{types}', "
         "TIMESTAMP '2020-01-01T00:00:00+00:00', TIMESTAMP '2030-01-01T00:00:00+00:00')"
     )
     rows = sent.rows(sql)
@@ -164,7 +165,9 @@ def test_perfetto_chunks_make_a_trace(sent: Sent) -> None:
     begins = sum(packet.track_event.type == protos.TrackEvent.TYPE_SLICE_BEGIN for packet in trace.packet)
     ended = sum(owner is process for owner, _ in sent.of("spans"))
     loads = sum(owner is process and event.begin for owner, event in sent.of("async_events"))
-    assert begins == ended + 1 + loads
+    assert begins == {"thread": ended + 1, "async": loads}.get(types, ended + 1 + loads)
+    samples = sum(packet.track_event.type == protos.TrackEvent.TYPE_COUNTER for packet in trace.packet)
+    assert (samples > 0) == (types == "all")
 
 
 def test_what_the_micromegas_client_sends_is_answered(sent: Sent) -> None:

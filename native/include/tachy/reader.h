@@ -157,6 +157,9 @@ void tachy_perfetto_free(tachy_perfetto *trace);
 /* Only what overlaps [begin_utc, end_utc] is written (a slice that overlaps is written whole). */
 void tachy_perfetto_range(tachy_perfetto *trace, int64_t begin_utc, int64_t end_utc);
 
+/* Which spans of the blocks are written: those of threads, async ones. Both unless this says otherwise. */
+void tachy_perfetto_spans(tachy_perfetto *trace, int thread_spans, int async_spans);
+
 /* Announces a process before its first block, with its real pid or 0; returns the pid that the trace uses for it, which
  * is no other process's: the real one where that is free, else a positive number derived from the uuid. 0: out of
  * memory. A process that is not announced gets a derived one. */

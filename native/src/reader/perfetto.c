@@ -51,6 +51,7 @@ tachy_perfetto *tachy_perfetto_new(void) {
   if (!trace) return NULL;
   trace->begin_utc = INT64_MIN;
   trace->end_utc = INT64_MAX;
+  trace->thread_spans = trace->async_spans = 1;
   trace->seed = tachy_mix64((uint64_t)(uintptr_t)trace);
   trace->next_sequence = PERFETTO_DESCRIPTORS + 1;
   trace->pids.seed = trace->seed;
@@ -99,6 +100,11 @@ void tachy_perfetto_free(tachy_perfetto *trace) {
 void tachy_perfetto_range(tachy_perfetto *trace, int64_t begin_utc, int64_t end_utc) {
   trace->begin_utc = begin_utc;
   trace->end_utc = end_utc;
+}
+
+void tachy_perfetto_spans(tachy_perfetto *trace, int thread_spans, int async_spans) {
+  trace->thread_spans = thread_spans;
+  trace->async_spans = async_spans;
 }
 
 const void *tachy_perfetto_take(tachy_perfetto *trace, uint64_t *size) {
@@ -312,16 +318,19 @@ static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status 
   return status;
 }
 
-/* All kinds of span rows are decoded before the first packet is written. */
+/* All kinds of span rows that are wanted are decoded before the first packet is written. */
 static tachy_read_status add_spans(const perfetto_scope *scope, tachy_read_error *error) {
   tachy_span_rows spans = {0};
   tachy_open_async_rows open = {0};
   tachy_async_rows async = {0};
-  tachy_read_status status = tachy_decode_spans(scope->block, NULL, &spans, error);
-  if (status == TACHY_READ_OK) status = tachy_decode_open_async(scope->block, &open, error);
-  if (status == TACHY_READ_OK) status = tachy_decode_async(scope->block, NULL, &async, error);
-  if (status == TACHY_READ_OK && (!perfetto_add_slices(scope, &spans) || !perfetto_add_open_async(scope, &open) ||
-                                  !perfetto_add_async(scope, &async))) {
+  const int with_threads = scope->trace->thread_spans, with_async = scope->trace->async_spans;
+  tachy_read_status status = TACHY_READ_OK;
+  if (with_threads) status = tachy_decode_spans(scope->block, NULL, &spans, error);
+  if (with_async && status == TACHY_READ_OK) status = tachy_decode_open_async(scope->block, &open, error);
+  if (with_async && status == TACHY_READ_OK) status = tachy_decode_async(scope->block, NULL, &async, error);
+  if (status == TACHY_READ_OK &&
+      ((with_threads && !perfetto_add_slices(scope, &spans)) ||
+       (with_async && (!perfetto_add_open_async(scope, &open) || !perfetto_add_async(scope, &async))))) {
     status = TACHY_READ_MEMORY;
   }
   tachy_async_rows_free(&async);

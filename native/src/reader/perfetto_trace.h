@@ -187,6 +187,8 @@ struct tachy_perfetto {
   int64_t end_utc;
   uint64_t seed;
   uint32_t next_sequence;
+  int thread_spans; /* wanted */
+  int async_spans;
   tachy_read_status broken; /* a failure that left the trace unusable */
   tachy_perfetto_counts counts;
   perfetto_map pids;
