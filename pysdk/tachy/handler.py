@@ -15,7 +15,7 @@ _ALWAYS = frozenset(logging.makeLogRecord({}).__dict__)
 _OWN = _ALWAYS | {"message", "asctime", "taskName"}
 _USUAL = len(_ALWAYS)
 
-# Threads of ours: what they, or httpx in them, log must not become something to send.
+# Threads of ours, while they log: what they say must not become something to send.
 own_threads: set[int] = set()
 
 

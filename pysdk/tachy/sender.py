@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import email.utils
 import logging
-import socket
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import httpx
 import zstandard
 
-from tachy.answers import is_local, sentence_of
+from tachy import unpatched
 from tachy.handler import own_threads
+from tachy.http_post import Answer, HttpPost
 from tachy.recorder import ffi, lib
 from tachy.version import VERSION
 
@@ -31,17 +30,9 @@ NO_ANSWER = 0  # where an HTTP status would be
 STOPPING_DELAY = 0.1
 LOOK = 1.0  # seconds: how often batches that have come meanwhile are compressed while nothing is sent
 COMPRESS_FROM = 64  # bytes
+NAME = "tachy-sender"
 
 _log = logging.getLogger("tachy")
-# What httpx says about each request, at INFO and DEBUG, would end up in the program's own log.
-_CHATTY = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy")
-
-
-class _NotOurs(logging.Filter):
-    """Lets nothing through that a thread of ours logs."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return threading.get_ident() not in own_threads
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float:
@@ -59,66 +50,62 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
 
 
 class Sender:
-    """Owns the thread and the HTTP connection. `start`, then `close` once the recorder has been stopped."""
+    """Owns the thread and the HTTP connection. `start`, then `close` once the recorder has been stopped.
+
+    The thread and its locks are the system's, also where a program's own are greenlets.
+    """
 
     def __init__(self, url: str, timeout: float) -> None:
-        self._url = f"{url}/ingest/v1/batch"
         self._server = url
         self._compressor = zstandard.ZstdCompressor(level=1)
-        # a proxy of the environment is for the network, not for this machine
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, 5.0)),
-            trust_env=not is_local(url),
-            verify=url.startswith("https:"),  # reading the certificates takes 20 ms
-            headers={"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"},
-        )
-        self._hurry = threading.Event()  # wakes the thread from its back-off
-        self._socket: socket.socket | None = None
+        headers = {"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"}
+        self._http = HttpPost(f"{url}/ingest/v1/batch", timeout, headers)
+        self._threads = unpatched.module("_thread")
+        self._patience = self._threads.allocate_lock()  # the thread's while it may wait; `hurry` lets go of it
+        self._running = self._threads.allocate_lock()  # held until the thread ends
         self._stopping = False
         self._retry = ffi.new("tachy_retry *")
         self._away = False  # and has been said so
         self._refusal = ""  # the last one that was reported
-        self._filter = _NotOurs()
-        self._thread = threading.Thread(target=self._run, name="tachy-sender", daemon=True)
 
     def start(self) -> None:
         """Starts the thread."""
-        for name in _CHATTY:
-            logging.getLogger(name).addFilter(self._filter)
-        self._thread.start()
+        self._patience.acquire()
+        self._running.acquire()
+        try:
+            self._threads.start_new_thread(self._run, ())
+        except BaseException:
+            self._running.release()
+            raise
 
     def hurry(self) -> None:
         """Tries again now, if it is waiting to."""
-        self._hurry.set()
+        with suppress(RuntimeError):  # it hurries already
+            self._patience.release()
 
     def finish(self) -> None:
         """From now on it waits only shortly between tries: the program wants to end."""
         self._stopping = True
-        self._hurry.set()
+        self.hurry()
 
     def wait(self, timeout: float) -> bool:
         """Until there is nothing left to send and nobody records; False when that took too long."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if not self._running.acquire(timeout=timeout):
+            return False
+        self._running.release()
+        return True
 
-    def close(self, timeout: float = 1.0) -> bool:
-        """Ends the thread. Call it after the recorder's stop. False when it hangs in the network still."""
-        self._thread.join(timeout)
-        if self._thread.is_alive() and self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)  # whatever it waits for fails now
-            self._thread.join(timeout)
-        self.abandon()
-        return not self._thread.is_alive()
+    def close(self, patience: float = 1.0) -> bool:
+        """Ends the thread: call it after the recorder's stop. A request that is under way has so many seconds yet.
 
-    def abandon(self) -> None:
-        """Forgets the thread, which is in another process: this one was forked."""
-        own_threads.discard(self._thread.ident or 0)
-        for name in _CHATTY:
-            logging.getLogger(name).removeFilter(self._filter)
+        False when it hangs in the network still; its batch is kept.
+        """
+        if self.wait(patience):
+            return True
+        self._http.interrupt()
+        return self.wait(min(patience, 1.0) or 0.1)
 
     def _run(self) -> None:
-        own_threads.add(threading.get_ident())
         ended = ffi.new("int *")
         try:
             lib.tachy_recover(ffi.NULL, ffi.NULL)  # what earlier processes with this server left
@@ -138,30 +125,25 @@ class Sender:
         finally:
             self._http.close()
             own_threads.discard(threading.get_ident())
+            self._running.release()
 
     def _pause(self, seconds: float) -> None:
         if self._stopping:
-            time.sleep(STOPPING_DELAY)
-            return
+            seconds = min(seconds, STOPPING_DELAY)
         until = time.monotonic() + seconds
-        while not self._hurry.is_set() and (left := until - time.monotonic()) > 0:
-            self._hurry.wait(min(left, LOOK))
+        while (left := until - time.monotonic()) > 0:
+            if self._patience.acquire(timeout=min(left, LOOK)):
+                return
             self._pack_waiting()
-        self._hurry.clear()
 
     def _pack_waiting(self) -> None:
         """Compresses what waits before its turn, so that more of it fits into the session folder."""
-        while not self._hurry.is_set():
+        while self._patience.locked() and not self._stopping:
             batch = lib.tachy_batch_take_raw()
             if batch == ffi.NULL:
                 return
             self._compress(batch)
             lib.tachy_batch_done(batch, RETRY)
-
-    def _notice(self, event: str, info: dict[str, Any]) -> None:
-        """Httpcore's trace: keeps the socket, so that close() can end a request that hangs."""
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self._socket = info["return_value"].get_extra_info("socket")
 
     def _compress(self, batch: Any) -> None:
         """What cannot be compressed travels as it is."""
@@ -180,41 +162,51 @@ class Sender:
         try:
             self._compress(batch)
             answer = self._post(batch)
-            status = answer.status_code
+            status, why = answer.status, f"{answer.status}: {answer.sentence}"
             asked = retry_after(answer.headers, time.time())
-            why = f"{status}: {sentence_of(answer)}"
         except Exception as error:  # the network's fault, or one of this process: the batch is as good as it was
             why = why or f"{type(error).__name__}: {error}"
         pause = ffi.new("uint32_t *")
         outcome = lib.tachy_retry_answer(self._retry, status, asked, pause)
-        with suppress(Exception):  # the program's logging handlers
-            (self._arrived, self._unavailable, self._refused)[outcome](why)
+        said = (self._arrived, self._unavailable, self._refused)[outcome](why)
+        if said:
+            _say(logging.INFO if outcome == SENT else logging.WARNING, said)
         return outcome, pause[0] / 1000
 
-    def _post(self, batch: Any) -> httpx.Response:
+    def _post(self, batch: Any) -> Answer:
         size = ffi.new("uint64_t *")
         data = lib.tachy_batch_bytes(batch, size)
         if data == ffi.NULL:
             raise MemoryError("no memory for a batch")
-        content = bytes(ffi.buffer(data, size[0]))
-        answer = self._http.post(self._url, content=content, extensions={"trace": self._notice})
+        answer = self._http.post(bytes(ffi.buffer(data, size[0])))
         control = answer.headers.get("tachy-control")
         if control is not None:
             lib.tachy_control(control.encode("latin-1", "replace"))
         return answer
 
-    def _arrived(self, why: str) -> None:
+    def _arrived(self, why: str) -> str:
+        """Each of these: what is to be logged, if anything."""
         self._refusal = ""
-        if self._away:
-            self._away = False
-            _log.info("%s answers again", self._server)
+        was_away, self._away = self._away, False
+        return f"{self._server} answers again" if was_away else ""
 
-    def _unavailable(self, why: str) -> None:
-        if not self._away:
-            self._away = True
-            _log.warning("%s does not take batches (%s): they wait and are sent when it does", self._server, why)
+    def _unavailable(self, why: str) -> str:
+        was_away, self._away = self._away, True
+        return "" if was_away else f"{self._server} does not take batches ({why}): they wait and are sent when it does"
 
-    def _refused(self, why: str) -> None:
-        if why != self._refusal:
-            self._refusal = why
-            _log.warning("%s refused a batch, which is dropped: %s", self._server, why)
+    def _refused(self, why: str) -> str:
+        before, self._refusal = self._refusal, why
+        return "" if why == before else f"{self._server} refused a batch, which is dropped: {why}"
+
+
+def _say(level: int, text: str) -> None:
+    """Logs from the sender's thread, which is none of `threading`'s: what that makes in its place goes again."""
+    thread = threading.get_ident()  # what logging takes for it
+    own_threads.add(thread)
+    try:
+        threading.current_thread().name = NAME
+        _log.log(level, "%s", text)
+    except Exception:  # a handler of the program's
+        pass
+    finally:
+        getattr(threading, "_active", {}).pop(thread, None)

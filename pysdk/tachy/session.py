@@ -7,7 +7,9 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,6 +23,9 @@ from tachy.version import VERSION
 if TYPE_CHECKING:
     from tachy.sender import Sender
 
+EVERYTHING = 2**64 - 1
+PIECE = 0.05  # seconds
+GREEN_PIECE = 0.005
 PARENT = "TACHY_PARENT_PROCESS_ID"
 STATUS = ("", "a setting was refused", "memory ran out", "a session runs already", "the operating system refused")
 _NATIVE = (
@@ -40,7 +45,7 @@ _NATIVE = (
 )
 
 _log = logging.getLogger("tachy")
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may stop what it interrupted
 _session: _Session | None = None
 _hooked = False
 
@@ -54,17 +59,41 @@ class _Session:
         self.exit_timeout = exit_timeout
         self.parent = parent  # what TACHY_PARENT_PROCESS_ID was before
         self.process_id = stats().process_id
+        self.stopping = False
 
     def stop(self, timeout: float) -> None:
         if self.handler is not None:
             logging.getLogger().removeHandler(self.handler)
         self.sender.finish()
-        lib.tachy_stop(_milliseconds(timeout))
-        self.sender.close()
+        patience = 0.0  # of a program that was interrupted: what is left is kept
+        try:
+            lib.tachy_stop_recording()
+            _wait(EVERYTHING, timeout)
+            patience = 1.0
+        finally:
+            lib.tachy_stop(0)
+            self.sender.close(patience)
+            self._forget_parent()
+
+    def _forget_parent(self) -> None:
         if self.parent is None:
             os.environ.pop(PARENT, None)
         else:
             os.environ[PARENT] = self.parent
+
+
+def _wait(flush: int, timeout: float) -> bool:
+    """tachy_flush_wait in pieces, since signal handlers run between them; a patched `sleep` lets greenlets run."""
+    end = time.monotonic() + timeout
+    cooperative = not isinstance(time.sleep, BuiltinFunctionType)
+    while True:
+        left = max(end - time.monotonic(), 0.0)
+        if lib.tachy_flush_wait(flush, 0 if cooperative else _milliseconds(min(left, PIECE))):
+            return True
+        if left == 0.0:
+            return False
+        if cooperative:
+            time.sleep(GREEN_PIECE)
 
 
 def _milliseconds(seconds: float) -> int:
@@ -110,7 +139,7 @@ def start(
     given = dict(locals())
     given.pop("properties")
     values = {name: settings.resolve(name, given.get(name)) for name in settings.BY_NAME if name != "flight_url"}
-    from tachy.sender import Sender  # httpx: 0.1 s that a program without telemetry need not spend
+    from tachy.sender import Sender  # http.client and zstandard: 50 ms that a program without telemetry need not spend
 
     global _session
     with _lock:
@@ -186,9 +215,14 @@ def stop(timeout: float = 10.0) -> None:
     """
     global _session
     with _lock:
-        session, _session = _session, None
-        if session is not None:
+        session = _session
+        if session is None or session.stopping:
+            return
+        try:
+            session.stopping = True
             session.stop(timeout)
+        finally:
+            _session = None
 
 
 def flush(timeout: float = 10.0) -> bool:
@@ -200,7 +234,9 @@ def flush(timeout: float = 10.0) -> bool:
     if session is None:
         return False
     session.sender.hurry()
-    return bool(lib.tachy_flush(_milliseconds(timeout)))
+    end = time.monotonic() + timeout
+    flush = lib.tachy_flush_begin(_milliseconds(timeout))
+    return flush != 0 and _wait(flush, end - time.monotonic())
 
 
 def set_process_property(key: str, value: object) -> None:
@@ -254,9 +290,7 @@ def _at_exit() -> None:
 def _in_child() -> None:
     """After a fork the child records nothing until it starts a session of its own; the threads are the parent's."""
     global _session, _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     session, _session = _session, None
-    if session is not None:
-        session.sender.abandon()
-        if session.handler is not None:
-            logging.getLogger().removeHandler(session.handler)
+    if session is not None and session.handler is not None:
+        logging.getLogger().removeHandler(session.handler)

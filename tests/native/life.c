@@ -110,6 +110,31 @@ static void flushes(void) {
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 5 + 3 * 300);
 }
 
+/* Flush and stop in halves: one waits in between, again and again, and nothing runs twice. */
+static void halves(void) {
+  const tachy_config config = {.flush_ms = 60000};
+  CHECK(tachy_flush_begin(20000) == 0 && tachy_flush_wait(0, 0) == 0);
+  tachy_stop_recording();
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_some(5);
+  const uint64_t flush = tachy_flush_begin(20000);
+  CHECK(flush != 0);
+  for (int i = 0; i < 3; i++) CHECK(tachy_flush_wait(flush, 1) == 0); /* nobody sends yet */
+  take_over_session();
+  while (!tachy_flush_wait(flush, 1)) {
+  }
+  CHECK(get_stats().sent[TACHY_CLASS_SPAN] == 5);
+  record_some(5);
+  tachy_stop_recording();
+  record_some(5);
+  tachy_stop_recording();
+  CHECK(tachy_start(NULL) == TACHY_ERROR_STATE && tachy_flush_begin(1000) == 0);
+  while (!tachy_flush_wait(TACHY_FLUSH_ALL, 1)) {
+  }
+  CHECK(get_stats().sent[TACHY_CLASS_SPAN] == 10);
+  CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 10);
+}
+
 #if !defined(_WIN32) /* has no fork() */
 static void *fork_bystander(void *argument) { return record_always(argument); }
 
@@ -189,6 +214,7 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"open_over_sessions", open_over_sessions},
                                    {"restart_under_load", restart_under_load},
                                    {"flushes", flushes},
+                                   {"halves", halves},
 #if !defined(_WIN32)
                                    {"forks", forks},
 #endif

@@ -30,7 +30,8 @@ RECORDING = [
     "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
-    "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "forks",
+    "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
+    "forks",
     "names_and_properties",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
@@ -131,7 +132,9 @@ def test_clean_under_thread_sanitizer(scenario: str, tmp_path: Path) -> None:
     execute(scenario, tmp_path, THREAD)
 
 
-@pytest.mark.parametrize("scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "forks"])
+@pytest.mark.parametrize(
+    "scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "halves", "forks"]
+)
 def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)
     for session in outcome.sessions:

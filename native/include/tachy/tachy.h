@@ -116,6 +116,16 @@ TACHY_API void tachy_stop(uint32_t timeout_ms);
  * with them. Returns 1 if it is, 0 on timeout or when stopped. */
 TACHY_API int tachy_flush(uint32_t timeout_ms);
 
+/* The halves of these two, for a host that has something else to do now and then while it waits (a language whose
+ * signal handlers run between calls). tachy_flush_begin cuts the blocks, in at most timeout_ms, and says what
+ * tachy_flush_wait is to wait for; 0: no session records. tachy_flush_wait may be called again and again, and returns
+ * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything. tachy_stop_recording does what
+ * tachy_stop does before it waits; tachy_stop must follow, and keeps what is left. */
+#define TACHY_FLUSH_ALL UINT64_MAX
+TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
+TACHY_API int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
+TACHY_API void tachy_stop_recording(void);
+
 /* Of the running session, or of the last one. */
 typedef struct tachy_stats {
   uint8_t process_id[16];

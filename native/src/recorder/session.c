@@ -16,7 +16,7 @@
 
 enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
 
-typedef enum life { IDLE, STARTING, RUNNING, STOPPING } life;
+typedef enum life { IDLE, STARTING, RUNNING, ENDING, ENDED, STOPPING } life;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_once_flag once = TACHY_OS_ONCE_INIT;
@@ -138,24 +138,42 @@ tachy_status tachy_start(const tachy_config *config) {
   return status;
 }
 
-void tachy_stop(uint32_t timeout_ms) {
-  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  if (!move(RUNNING, STOPPING)) return;
+void tachy_stop_recording(void) {
+  if (!move(RUNNING, ENDING)) return;
   tachy_registry_switch(0);
   tachy_collector_stop(); /* which may still record what was lost */
   tachy_control_stop();
   TACHY_STORE(&tachy_running, 0);
+  move(ENDING, ENDED);
+}
+
+void tachy_stop(uint32_t timeout_ms) {
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  tachy_stop_recording();
+  if (!move(ENDED, STOPPING)) return;
   tachy_outbox_wait(UINT64_MAX, deadline);
   tachy_outbox_close();
   tachy_recover_let_go();
   move(STOPPING, IDLE);
 }
 
-int tachy_flush(uint32_t timeout_ms) {
-  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+uint64_t tachy_flush_begin(uint32_t timeout_ms) {
   uint64_t ordinal = 0;
   tachy_library_init();
-  return tachy_collector_cut(deadline, &ordinal) && tachy_outbox_wait(ordinal, deadline);
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  return tachy_collector_cut(deadline, &ordinal) ? ordinal + 1 : 0;
+}
+
+int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms) {
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  return flush != 0 && tachy_outbox_wait(flush - 1, deadline);
+}
+
+int tachy_flush(uint32_t timeout_ms) {
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  const uint64_t flush = tachy_flush_begin(timeout_ms);
+  const uint64_t now = tachy_os_monotonic();
+  return tachy_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0);
 }
 
 void tachy_set_level(tachy_level level) {
