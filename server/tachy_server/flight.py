@@ -21,6 +21,7 @@ from tachy_server import flight_metadata as metadata
 from tachy_server import flightsql as messages
 from tachy_server.connections import drop_connections
 from tachy_server.errors import QueryError, StoreError, TachyError
+from tachy_server.parameters import bound
 from tachy_server.placeholders import number_placeholders
 from tachy_server.protobuf import Message, encode
 from tachy_server.running import STOPPING, Running, forget_frames
@@ -262,7 +263,7 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
                 if table.num_rows != 1:
                     raise QueryError(f"Bind one row of parameters to a query at a time, not {table.num_rows}.")
                 with prepared.lock:
-                    prepared.parameters = tuple(column[0] for column in table.columns)
+                    prepared.parameters = tuple(bound(column) for column in table.columns)
             writer.write(pa.py_buffer(encode(messages.DoPutPreparedStatementResult(handle))))
 
     def do_action(self, context: flight.ServerCallContext, action: flight.Action) -> list[bytes]:

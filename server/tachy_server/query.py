@@ -19,6 +19,7 @@ from tachy_server import functions, query_plan, stream, table_functions
 from tachy_server.decode import BlockCache
 from tachy_server.errors import QueryError, StoreError, TachyError
 from tachy_server.metadata_tables import PostgresMetadata
+from tachy_server.parameters import describe as parameters_of
 from tachy_server.plain_types import plain_schema, to_plain
 from tachy_server.query_errors import one_line
 from tachy_server.sources import BlockSource, Metadata
@@ -83,7 +84,7 @@ class QueryEngine:
             if limit is not None and query_plan.may_be_limited(plan):
                 frame = frame.limit(limit)
             schema = frame.schema()
-            unbound = query_plan.placeholders(plan, session.unbound) if parameters is None else pa.schema([])
+            unbound = parameters_of(context, sql, plan, session.unbound) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error) from None
         deadline = self._settings.query_seconds or math.inf
@@ -132,7 +133,7 @@ class Query:
         self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
         self.parameter_schema: pa.Schema = parameter_schema
-        """Placeholders, "$1", … with the types that the plan gives them (null: none)."""
+        """Placeholders, "$1", … with the types that clients should bind."""
 
     @property
     def blocks_read(self) -> int:
