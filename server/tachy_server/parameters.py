@@ -23,9 +23,9 @@ _PREPARE: Final = re.compile(r'Prepare: "p" \[(.*)\]')
 _TYPE: Final = re.compile(r"\w+(?:\((?:[^()]|\([^()]*\))*\))?")
 
 
-def describe(context: SessionContext, sql: str, plan: Any, texts: Iterable[int] = ()) -> pa.Schema:
+def describe(context: SessionContext, sql: str, plan: Any) -> pa.Schema:
     """The parameters $1, $2, … of a statement, each with the type that a client should bind: what the plan compares or
-    casts it with, Int64 for LIMIT and OFFSET, else text. `texts` are the numbers of those that table functions take.
+    casts it with, Int64 for LIMIT and OFFSET, else text, which is what table functions take.
     """
     _, count = number_placeholders(sql)
     if count > len(sql):
@@ -39,9 +39,8 @@ def describe(context: SessionContext, sql: str, plan: Any, texts: Iterable[int] 
     if len(inferred) == count:
         types = dict(zip(names, inferred, strict=True)) | types
     known = dict(zip(types, _parsed(context, types.values()), strict=True))
-    for entry in query_plan.placeholders(plan, texts):
-        if not pa.types.is_null(entry.type):
-            known.setdefault(entry.name, entry.type)
+    if len(inferred) != count:
+        known = query_plan.placeholders(plan) | known
     return pa.schema([pa.field(name, _asked(known.get(name, pa.utf8()))) for name in names])
 
 

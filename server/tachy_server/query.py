@@ -84,7 +84,7 @@ class QueryEngine:
             if limit is not None and query_plan.may_be_limited(plan):
                 frame = frame.limit(limit)
             schema = frame.schema()
-            unbound = parameters_of(context, sql, plan, session.unbound) if parameters is None else pa.schema([])
+            unbound = parameters_of(context, sql, plan) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error) from None
         deadline = self._settings.query_seconds or math.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
@@ -46,21 +46,15 @@ def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
     return {key: bounds for key, bounds in found.items() if not unseen[key[0]]}
 
 
-def placeholders(plan: Any, texts: Iterable[int] = ()) -> pa.Schema:
-    """The parameters $1, $2, … that a plan has, in their order, with the types that it gives them.
-
-    `texts` are the numbers of those that table functions take.
-    """
-    types: dict[int, pa.DataType] = dict.fromkeys(texts, pa.utf8())
+def placeholders(plan: Any) -> dict[str, pa.DataType]:
+    """The types that expressions give to "$1", "$2", …, as far as the bindings show expressions."""
+    types: dict[str, pa.DataType] = {}
     for node, _ in _walk(plan, None):
         for expression in _expressions(_variant(node)):
             for name, kind in _placeholders(expression):
-                at = int(name.removeprefix("$"))
-                if pa.types.is_null(types.get(at, pa.null())):
-                    types[at] = kind
-    for name in re.findall(r"\$(\d+)", plan.display_indent()):
-        types.setdefault(int(name), pa.null())
-    return pa.schema([pa.field(f"${at}", types[at]) for at in sorted(types)])
+                if not pa.types.is_null(kind):
+                    types.setdefault(name, kind)
+    return types
 
 
 def _expressions(variant: Any) -> Iterator[Any]:
