@@ -53,9 +53,18 @@ def migrations() -> list[tuple[int, str, str]]:
 def connect(dsn: str) -> Connection:
     """One connection. Raises StoreError, in one sentence."""
     try:
-        return psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="tachy")
+        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="tachy")
+        _configure(connection)
     except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
         raise StoreError(f"cannot connect to PostgreSQL: {one_line(error)}") from None
+    return connection
+
+
+def _configure(connection: Connection) -> None:
+    """Psycopg prepares a statement that comes back, and PostgreSQL would plan it once for all values: a generic plan
+    prunes neither days nor processes (0.4 ms became 120 to 335).
+    """
+    connection.execute("SET plan_cache_mode = force_custom_plan")
 
 
 def one_line(error: BaseException) -> str:
@@ -89,6 +98,7 @@ class Database:
             timeout=10.0,
             kwargs={"autocommit": True, "connect_timeout": 10, "application_name": "tachy"},
             check=ConnectionPool.check_connection,
+            configure=_configure,
             name="tachy",
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import datetime
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from tachy_server import block_errors
+from tachy_server import block_days, block_errors
 from tachy_server.block_errors import REASON
-from tachy_server.database import Connection, Database, day_of
+from tachy_server.database import Connection, Database
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.store import Store
 
@@ -26,7 +25,6 @@ _READERS = 8
 _COLUMNS = f"""block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
     stored_size, begin_time, end_time, begin_ticks, end_ticks, events, dropped, insert_time, threads, {REASON}"""
 
-_PROCESS_DAYS = "SELECT min(insert_time), max(last_update_time) FROM processes WHERE process_id = ANY(%s)"
 _STREAM_THREADS = "SELECT process_id, thread FROM streams WHERE stream_id = ANY(%s) AND class = %s"
 
 
@@ -95,8 +93,8 @@ class Lake:
         """
         if any(ids is not None and not ids for ids in (process_ids, stream_ids, block_ids)):
             return []
-        conditions = ["class = %s"]
-        arguments: list[Any] = [cls]
+        conditions = ["class = %s AND insert_day = ANY(%s)"]
+        arguments: list[Any] = []
         with self.connection() as connection:
             threads: dict[UUID, set[int]] | None = None
             if stream_ids is not None:
@@ -110,11 +108,11 @@ class Lake:
                 conditions.append("threads && %s::bigint[]")
                 arguments.append(sorted({thread for process in wanted for thread in threads[process]}))
             if process_ids is not None:
-                days = _days(connection, process_ids)
-                if days is None:
-                    return []
-                conditions.append("process_id = ANY(%s) AND insert_day BETWEEN %s AND %s")
-                arguments += [list(process_ids), *days]
+                conditions.append("process_id = ANY(%s)")
+                arguments.append(list(process_ids))
+            days = block_days.select(connection, process_ids=process_ids, begin=begin, end=end)
+            if not days:
+                return []
             if block_ids is not None:
                 conditions.append("block_id = ANY(%s)")
                 arguments.append(list(block_ids))
@@ -129,7 +127,7 @@ class Lake:
                 f"SELECT {_COLUMNS} FROM blocks WHERE {' AND '.join(conditions)} ORDER BY process_id, sequence{tail}"
             )
             with connection.cursor(binary=True) as cursor:
-                fetched = cursor.execute(query.encode(), arguments).fetchall()
+                fetched = cursor.execute(query.encode(), [cls, days, *arguments]).fetchall()
         rows = [_block_row(*row) for row in fetched]
         if threads is not None:
             rows = [row for row in rows if not threads[row.process_id].isdisjoint(row.threads)][:limit]
@@ -138,15 +136,13 @@ class Lake:
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
         """The newest block of a process and class that ends before `time`; it knows what was open then."""
         with self.connection() as connection:
-            days = _days(connection, [process_id])
-            if days is None:
-                return None
+            days = block_days.select(connection, process_ids=[process_id], end=time)
             query = (
-                f"SELECT {_COLUMNS} FROM blocks WHERE class = %s AND process_id = %s AND insert_day BETWEEN %s AND %s "
+                f"SELECT {_COLUMNS} FROM blocks WHERE class = %s AND process_id = %s AND insert_day = ANY(%s) "
                 "AND end_time < %s ORDER BY sequence DESC LIMIT 1"
             )
             with connection.cursor(binary=True) as cursor:
-                row = cursor.execute(query.encode(), [cls, process_id, *days, time]).fetchone()
+                row = cursor.execute(query.encode(), [cls, process_id, days, time]).fetchone() if days else None
         return None if row is None else _block_row(*row)
 
     def read_block(self, row: BlockRow) -> memoryview:
@@ -252,11 +248,3 @@ def _finish(window: Sequence[BlockRow], futures: list[Future[_Reads]]) -> Iterat
         blocks.update(future.result())
     for index, row in enumerate(window):
         yield row, blocks.pop(index)
-
-
-def _days(connection: Connection, process_ids: Collection[UUID]) -> tuple[datetime.date, datetime.date] | None:
-    """First and last day on which blocks of the processes were inserted (by our clock, so exact); None: no process."""
-    row = connection.execute(_PROCESS_DAYS, (list(process_ids),)).fetchone()
-    if row is None or row[0] is None:
-        return None
-    return day_of(row[0]), day_of(row[1])

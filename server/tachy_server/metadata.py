@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tachy_server import block_days
 from tachy_server.control import Issued
 from tachy_server.control_table import OF_PROCESS
 from tachy_server.database import Connection, day_of
@@ -231,6 +232,10 @@ def insert_blocks(
     for (known,) in connection.execute(_KNOWN_BLOCKS, (since, processes, list(unique))):
         del unique[known]
     day = day_of(now)
+    heads = [place.head for place in unique.values()]
+    if heads:
+        begin, end = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
+        block_days.widen(connection, day, begin, end)
     with connection.cursor() as cursor, cursor.copy(_COPY_BLOCKS) as copy:
         copy.write("".join([_copy_line(place, segment_ids[place.segment_key], day, now) for place in unique.values()]))
     return len(unique)

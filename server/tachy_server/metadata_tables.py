@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pyarrow as pa
-from tachy_server import reader
+from tachy_server import block_days, reader
 from tachy_server.bounds import Bounds
 from tachy_server.sources import BlockSource, ProcessInfo
 from tachy_server.views import BLOCK_ERRORS, BLOCKS, PROCESSES, STREAMS, TIME, View
@@ -92,6 +93,7 @@ class PostgresMetadata:
         where = _Where()
         where.add("b.class = %s", reader.SPAN)
         where.among("b.process_id", bounds.process_ids)
+        where.add("b.insert_day = ANY(%s)", self._days(bounds.process_ids))
         if bounds.stream_ids is not None:
             where.add(
                 "b.process_id IN (SELECT process_id FROM streams WHERE stream_id = ANY(%s))", [*bounds.stream_ids]
@@ -148,6 +150,8 @@ class PostgresMetadata:
         where = _Where()
         where.among("b.process_id", bounds.process_ids)
         where.among("b.block_id", bounds.block_ids)
+        both = bounds & Bounds(begin=begin, end=end)
+        where.add("b.insert_day = ANY(%s)", self._days(bounds.process_ids, both.begin, both.end))
         if bounds.stream_ids is not None:
             where.among("s.stream_id", bounds.stream_ids)
         for after, before in ((bounds.begin, bounds.end), (begin, end)):
@@ -180,6 +184,12 @@ class PostgresMetadata:
         columns = _columns([column.name for column in BLOCK_ERRORS.columns], self._fetch(_BLOCK_ERRORS_SQL, where))
         columns["class"] = [_CLASSES[cls] for cls in columns["class"]]
         return columns
+
+    def _days(
+        self, process_ids: Collection[UUID] | None, begin: int | None = None, end: int | None = None
+    ) -> list[datetime.date]:
+        with self._lake.connection() as connection:
+            return block_days.select(connection, process_ids=process_ids, begin=begin, end=end)
 
     def _fetch(self, sql: str, where: _Where) -> list[tuple[Any, ...]]:
         with self._lake.connection() as connection:

@@ -1,0 +1,155 @@
+"""Queries of blocks look into the days that can have something for them, on every run of a statement."""
+
+from __future__ import annotations
+
+import datetime
+import random
+import uuid
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from tachy_server import block_days
+from tachy_server.bounds import Bounds
+from tachy_server.database import Connection, Database, connect, create_database
+from tachy_server.lake import Lake
+from tachy_server.metadata_tables import PostgresMetadata
+from tachy_server.store import LocalStore
+from tachy_server.views import BLOCKS
+
+from tests.lake.conftest import dsn_of
+from tests.serving import Server
+
+DAY = 86_400 * 10**9
+FIRST = datetime.date(2026, 9, 1)
+START = int(datetime.datetime(2026, 9, 1, tzinfo=datetime.UTC).timestamp()) * 10**9
+DAYS = 40
+LONG, SHORT = uuid.UUID(int=1), uuid.UUID(int=2)  # a process of all days, one of a minute of the last
+SPAN = 3
+_PROCESS = """
+INSERT INTO processes VALUES (%s, NULL, 'game', '', '', '', '', '', 1, %s, 0, '', '', 'running', '{}', %s, %s, 0, %s)
+"""
+_BLOCK = """
+INSERT INTO blocks VALUES (%s, %s, %s, 3, %s, %s, 1, 'key', 0, 8, 8, 0, 8, 8, 0, 1, %s, %s, 1, 0, %s,
+    '{1}', '{1}', '{0}', '{0}', '{1}', %s, %s)
+"""
+
+
+def add_block(connection: Connection, process: uuid.UUID, sequence: int, day: int, begin: int) -> None:
+    """As ingest does, on the `day`th day; the events are of `begin`."""
+    date, end = FIRST + datetime.timedelta(days=day), begin + 10**9
+    with connection.transaction():
+        block_days.widen(connection, date, begin, end)
+        values = (date, uuid.uuid4(), process, sequence, uuid.uuid4(), begin, end, START + day * DAY, [begin], [end])
+        connection.execute(_BLOCK, values)
+
+
+@pytest.fixture(scope="module")
+def lake(ingest_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """Forty days of one process, the last of another, in a database of their own; one connection serves everybody."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = make_conninfo(dsn_of(ingest_server.data), dbname=name)
+    create_database(dsn)
+    base = Database(dsn, 1)
+    with connect(dsn) as connection:
+        connection.execute(_PROCESS, (LONG, START, START, START + (DAYS - 1) * DAY, START + DAYS * DAY))
+        last = START + (DAYS - 1) * DAY
+        connection.execute(_PROCESS, (SHORT, last, last, last + 60 * 10**9, last + 60 * 10**9))
+        for day in range(DAYS):
+            base.ensure_day(connection, FIRST + datetime.timedelta(days=day))
+            add_block(connection, LONG, day, day, START + day * DAY + 5 * 10**9)
+        add_block(connection, SHORT, 0, DAYS - 1, last)
+        connection.execute("ANALYZE")
+    opened = Lake(base, LocalStore(tmp_path_factory.mktemp("store")))
+    yield opened
+    opened.close()
+    base.close()
+    with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_no_statement_that_comes_back_is_planned_for_all_values_at_once(lake: Lake) -> None:
+    metadata = PostgresMetadata(lake, 60)
+    for process in [LONG] * 10 + [SHORT] * 10:
+        rows = lake.select_blocks(SPAN, process_ids=[process])
+        assert len(rows) == (DAYS if process == LONG else 1)
+        lake.block_before(SPAN, process, START + DAYS * DAY)
+        metadata.newest_span_blocks(Bounds(process_ids=frozenset([process])))
+        metadata.rows(BLOCKS, Bounds(process_ids=frozenset([process])), None, None)
+    with lake.connection() as connection:
+        prepared = connection.execute(
+            "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'blocks'"
+        ).fetchall()
+    assert len(prepared) >= 4, "statements that come back are prepared: without that the test proves nothing"
+    for _name, statement, generic, custom in prepared:
+        assert (generic, custom > 4) == (0, True), statement
+
+
+@pytest.mark.parametrize("what", ["process", "range", "before", "newest", "view", "view of a range"])
+def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
+    lake: Lake, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL itself says which partitions it looks into, for the statements as they are sent."""
+    metadata = PostgresMetadata(lake, 60)
+    last = START + (DAYS - 1) * DAY
+    ids = frozenset([SHORT])
+    run = {
+        "process": lambda: lake.select_blocks(SPAN, process_ids=[SHORT]),
+        "range": lambda: lake.select_blocks(SPAN, begin=last, end=last + DAY // 2),
+        "before": lambda: lake.block_before(SPAN, SHORT, last + DAY),
+        "newest": lambda: metadata.newest_span_blocks(Bounds(process_ids=ids)),
+        "view": lambda: metadata.rows(BLOCKS, Bounds(process_ids=ids), None, None),
+        "view of a range": lambda: metadata.rows(BLOCKS, Bounds(), last, last + DAY // 2),
+    }[what]
+    for _ in range(9):
+        run()
+    explained: list[str] = []
+    execute = psycopg.Cursor.execute
+
+    def explaining(cursor: psycopg.Cursor[object], query: bytes | str, *given: object, **options: object) -> object:
+        text = query.decode() if isinstance(query, bytes) else query
+        if "blocks" in text and text.lstrip().startswith("SELECT"):
+            with psycopg.ClientCursor(cursor.connection) as other:
+                plan = execute(other, "EXPLAIN " + text, *given[:1]).fetchall()  # type: ignore[arg-type]
+            explained.extend(str(line) for (line,) in plan)
+        return execute(cursor, query, *given, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(psycopg.Cursor, "execute", explaining)
+    assert run()
+    touched = {word for line in explained for word in line.split() if word.startswith("blocks_2")}
+    assert touched == {f"blocks_{FIRST + datetime.timedelta(days=DAYS - 1):%Y%m%d}"}
+
+
+def test_a_range_finds_what_a_wrong_clock_or_a_late_batch_put_into_another_day(lake: Lake) -> None:
+    odd = uuid.uuid4()
+    chance = random.Random(1)
+    begins = [START + chance.randrange(-400 * DAY, 400 * DAY) for _ in range(20)]
+    with lake.connection() as connection:
+        connection.execute(_PROCESS, (odd, START, START, START + DAYS * DAY, START + DAYS * DAY))
+        for number, begin in enumerate(begins):
+            add_block(connection, odd, number, chance.randrange(DAYS), begin)
+    for begin in begins:
+        found = lake.select_blocks(SPAN, begin=begin, end=begin + 10**9)
+        assert begin in {row.begin_time for row in found if row.process_id == odd}
+        assert lake.select_blocks(SPAN, begin=begin + 10**9 + 1, end=begin + 10**9 + 1, process_ids=[odd]) == []
+        before = [other for other in begins if other + 10**9 < begin]
+        previous = lake.block_before(SPAN, odd, begin)
+        assert (previous is not None) == bool(before)
+
+
+def test_a_day_is_written_once_an_hour_not_with_every_group(lake: Lake) -> None:
+    day = FIRST + datetime.timedelta(days=DAYS - 1)
+    begin = START + (DAYS - 1) * DAY
+    with lake.connection() as connection:
+        block_days.widen(connection, day, begin, begin + 10**9)
+        version = "SELECT xmin, ctid, xmax FROM block_days WHERE insert_day = %s"
+        before = connection.execute(version, (day,)).fetchone()
+        for second in range(0, 3500, 100):
+            block_days.widen(connection, day, begin + second * 10**9, begin + (second + 1) * 10**9)
+        assert connection.execute(version, (day,)).fetchone() == before
+        block_days.widen(connection, day, begin, begin + 3 * 3600 * 10**9 + 1)
+        assert connection.execute(version, (day,)).fetchone() != before
+        for edge in (-(1 << 63), (1 << 63) - 1):
+            block_days.widen(connection, day, edge, edge)
