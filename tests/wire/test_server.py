@@ -320,6 +320,6 @@ def test_the_docs_question_about_dropped_events_is_answered(server: Server) -> N
         thread.metric(at, "tachy.dropped_events", lost, unit="events", properties={"class": name})
     assert server.post(process.batch()).status_code == 200
     page = (Path(__file__).resolve().parents[2] / "docs" / "sql.md").read_text()
-    sql = re.sub("^    ", "", re.search(r"^    SELECT p\.exe.*?\n\n", page, re.M | re.S)[0], flags=re.M)  # type: ignore[index]
+    sql = re.search(r"^```sql\n(SELECT p\.exe.*?)^```", page, re.M | re.S)[1]  # type: ignore[index]
     mine = [row for row in _query(server, sql)["rows"] if row[1] == str(process.process_id)]
     assert mine == [["lossy", str(process.process_id), "span", 111.0], ["lossy", str(process.process_id), "log", 1.0]]
