@@ -104,6 +104,10 @@ class Server:
     def start(self, seconds: float = 60) -> None:
         """Starts and waits until it is ready. Raises ServerError."""
         self.launch()
+        self.wait_until_ready(seconds)
+
+    def wait_until_ready(self, seconds: float = 60) -> None:
+        """After launch(). Raises ServerError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:

@@ -234,30 +234,37 @@ class Postgres:
                 process.wait()
 
     def _wait_for_predecessor(self) -> None:
-        """We hold the folder's lock, so a PostgreSQL that still runs in it has lost its owner and is ending."""
+        """We hold the folder's lock, so a PostgreSQL that still runs in it has lost its owner and is ending; so are its
+        children, who may outlive it, and with whom none can start: their shared memory is in use.
+        """
         file = self._cluster / "postmaster.pid"
         begin = time.monotonic()
-        asked = False
-        while (pid := _read_pid(file)) is not None and self._is_postgres(pid):
+        signals = [(10.0, signal.SIGQUIT), (20.0, signal.SIGKILL)]
+        while left := self._predecessors(pid := _read_pid(file)):
             waited = time.monotonic() - begin
-            if waited > 10 and not asked:
-                os.kill(pid, signal.SIGQUIT)
-                asked = True
+            if signals and waited > signals[0][0]:
+                _, number = signals.pop(0)
+                for process in left:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, number)
             if waited > _STOP_SECONDS:
-                raise StoreError(f"a PostgreSQL without an owner (process {pid}) does not end: end it and try again")
+                names = ", ".join(map(str, left))
+                raise StoreError(f"a PostgreSQL without an owner (process {names}) does not end: end it and try again")
             time.sleep(0.05)
-        if pid is not None and sys.platform == "linux":
+        if pid is not None and sys.platform == "linux" and Path(f"/proc/{pid}").exists():
             # PostgreSQL would take any process that has this number now for its predecessor, and refuse to start.
-            # Its own children, who may outlive it for a moment, have the cluster as their working folder.
-            if Path(f"/proc/{pid}").exists() and not self._has_workers():
-                file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
 
-    def _has_workers(self) -> bool:
+    def _predecessors(self, postmaster: int | None) -> list[int]:
+        """Processes of a PostgreSQL of this cluster. Its children are told by their working folder, where /proc shows
+        that.
+        """
+        found = [postmaster] if postmaster is not None and self._is_postgres(postmaster) else []
         for link in Path("/proc").glob("[0-9]*/cwd"):
             with contextlib.suppress(OSError):
                 if os.readlink(link) == str(self._cluster):
-                    return True
-        return False
+                    found.append(int(link.parent.name))
+        return found
 
     def _is_postgres(self, pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline")

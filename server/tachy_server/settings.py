@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from tachy_server.errors import SettingsError
 
-ROLES = ("ingest", "query", "maintain")
+ROLES = ("ingest", "query")
 
 # TACHY_* variables that clients read; a machine may have them set when it runs a server too.
 CLIENT_VARIABLES = frozenset(
@@ -179,7 +179,7 @@ class Settings:
     flight: Address = _row(
         ADDRESS, Address("127.0.0.1", 50051), "Where Arrow FlightSQL listens; port 0 lets the system choose."
     )
-    role: tuple[str, ...] = _row(ROLE_LIST, ROLES, "What this server does: some of ingest, query and maintain.")
+    role: tuple[str, ...] = _row(ROLE_LIST, ROLES, "What this server does: ingest, query, or both.")
     commit_wait: float = _row(
         MILLISECONDS, 2.0, "How long a batch waits for others that can be made durable together with it."
     )

@@ -152,6 +152,24 @@ def test_an_ordinary_user_can_run_it(tmp_path: Path) -> None:
         assert server.post(game().batch()).json()["status"] == "stored"
 
 
+def test_it_waits_for_what_a_killed_predecessor_left_running(tmp_path: Path) -> None:
+    """A child of PostgreSQL that is slow to end holds its shared memory, with which no other can start."""
+    with Server(tmp_path / "data", "--role", "ingest") as server:
+        postmaster = int((server.data / "postgres/postmaster.pid").read_text().splitlines()[0])
+        slow = psutil.Process(postmaster).children()[0]
+        slow.suspend()
+        os.kill(postmaster, signal.SIGKILL)
+        server.kill()
+        server.launch()
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(2)
+        assert not (server.data / "server.json").exists()
+        slow.resume()
+        server.wait_until_ready()
+        assert not slow.is_running()
+        assert server.post(game().batch()).json()["status"] == "stored"
+
+
 @root_only
 def test_a_number_that_another_process_has_got_meanwhile_is_no_obstacle(tmp_path: Path) -> None:
     """After a kill, postmaster.pid may name a process that has nothing to do with it: numbers are used again."""
