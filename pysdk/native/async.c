@@ -58,7 +58,13 @@ static PyObject *get_id(PyObject *self, void *unused) {
   return PyLong_FromUnsignedLongLong(((tpy_async *)self)->span.id);
 }
 
+static PyObject *get_open(PyObject *self, void *unused) {
+  (void)unused;
+  return PyBool_FromLong(((tpy_async *)self)->open);
+}
+
 static PyGetSetDef getset[] = {{"id", get_id, NULL, "Unique in the process; 0: not recorded.", NULL},
+                               {"open", get_open, NULL, "Whether it is recorded and has not ended.", NULL},
                                {NULL, NULL, NULL, NULL, NULL}};
 
 PyTypeObject tpy_async_type = {

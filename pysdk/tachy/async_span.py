@@ -1,20 +1,32 @@
 """Async spans: they may begin on one thread and end on another, and do not nest by time on a thread.
 
 `with` (or `async with`) makes the span the parent of the async spans that the same task, or the tasks and threads that
-inherit its context, begin inside it.
+inherit its context, begin inside it. A context may outlive that: the span was ended in another task or thread, or its
+object is gone. Then the nearest span around it that is still open is meant.
 """
 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
+from weakref import ref
 
 from tachy.recorder import AsyncHandle, async_begin, async_end, async_site
 
-_current: ContextVar[AsyncSpan | None] = ContextVar("tachy_async_span", default=None)
+
+class _Scope:
+    """A `with` that was entered, and the one around it. It does not keep the span: the `with` does."""
+
+    __slots__ = ("outer", "span")
+
+    def __init__(self, span: AsyncSpan, outer: _Scope | None) -> None:
+        self.span = ref(span)
+        self.outer = outer
+
+
+_current: ContextVar[_Scope | None] = ContextVar("tachy_async_span", default=None)
 _sites: dict[tuple[str, str, str, int], object] = {}
 _inherit: Any = object()
 
@@ -28,27 +40,50 @@ def site_of(name: str, target: str, file: str, line: int) -> object:
     return site
 
 
+def _innermost() -> _Scope | None:
+    """The scope of this context whose span is open and recorded; what has ended is nobody's parent."""
+    scope = _current.get()
+    while scope is not None:
+        span = scope.span()
+        if span is not None and span.open:
+            break
+        scope = scope.outer
+    return scope
+
+
 class AsyncSpan:
     """One async span. begin() and end() may be called on different threads; a second call of either does nothing."""
 
-    __slots__ = ("_handle", "_parent", "_site", "_token")
+    __slots__ = ("__weakref__", "_handle", "_parent", "_site")
 
     def __init__(self, site: object, parent: AsyncSpan | None = _inherit) -> None:
         self._site = site
         self._parent = parent
         self._handle: AsyncHandle | None = None
-        self._token: Token[AsyncSpan | None] | None = None
 
     @property
     def id(self) -> int:
         """Unique in the process; 0 when it is not recorded, or has not begun."""
         return 0 if self._handle is None else self._handle.id
 
+    @property
+    def open(self) -> bool:
+        """Whether it is recorded, has begun and has not ended."""
+        return self._handle is not None and self._handle.open
+
     def begin(self) -> AsyncSpan:
-        """Begins the span. Its parent is the one given, else the one that is current here."""
+        """Begins the span. Its parent is the one given, else the one that is current here; if that has ended, its own.
+
+        The parent given must have begun.
+        """
         if self._handle is None:
-            parent = _current.get() if self._parent is _inherit else self._parent
-            self._handle = async_begin(self._site, None if parent is None else parent._handle)
+            if self._parent is _inherit:
+                scope = _innermost()
+                self._parent = None if scope is None else scope.span()
+            while self._parent is not None and not self._parent.open:
+                self._parent = self._parent._parent if self._parent._handle is not None else None
+            parent = None if self._parent is None else self._parent._handle
+            self._handle = async_begin(self._site, parent)
         return self
 
     def end(self) -> None:
@@ -58,17 +93,14 @@ class AsyncSpan:
 
     def __enter__(self) -> AsyncSpan:
         self.begin()
-        self._token = _current.set(self)
+        _current.set(_Scope(self, _innermost()))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.end()
-        token, self._token = self._token, None
-        if token is not None:
-            with suppress(ValueError):  # entered in another context: there it ends with the task
-                _current.reset(token)
+        _current.set(_innermost())  # of this context; in others that were entered it is passed over
 
     async def __aenter__(self) -> AsyncSpan:
         return self.__enter__()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import gc
 import inspect
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import tachy
@@ -67,6 +69,145 @@ def test_parents_can_be_given_and_halves_be_on_two_threads(session: Sink) -> Non
     assert [row["depth"] for row in rows if row["name"] == "child"] == [1, 1]
     assert [row["target"] for row in rows if row["name"] == "child"] == ["net", "net"]
     assert session.events() == {"span": 6}
+
+
+def test_what_has_ended_is_nobody_s_parent(session: Sink) -> None:
+    async def stream(name: str) -> AsyncIterator[int]:
+        async with tachy.async_span(name):
+            yield 1
+            yield 2
+
+    def plain(name: str) -> Iterator[int]:
+        with tachy.async_span(name):
+            yield 1
+            yield 2
+
+    def after(name: str) -> None:
+        with tachy.async_span(f"after {name}"):
+            pass
+
+    async def main() -> None:
+        closed = stream("closed by another task")
+        await anext(closed)
+        await asyncio.create_task(closed.aclose())  # type: ignore[attr-defined]
+        after("closed by another task")
+        dropped = stream("dropped")
+        await anext(dropped)
+        del dropped
+        gc.collect()
+        await asyncio.sleep(0)  # the loop closes it
+        await asyncio.sleep(0.01)
+        after("dropped")
+        generator = plain("closed in another context")
+        next(generator)
+        contextvars.Context().run(generator.close)  # type: ignore[attr-defined]
+        after("closed in another context")
+        generator = plain("closed by another thread")
+        next(generator)
+        thread = threading.Thread(target=generator.close)  # type: ignore[attr-defined]
+        thread.start()
+        thread.join()
+        after("closed by another thread")
+        elsewhere = tachy.async_span("entered in another context")
+        contextvars.copy_context().run(elsewhere.__enter__)
+        after("entered in another context")
+        elsewhere.end()
+
+    asyncio.run(main())
+    tachy.stop()
+    found = tree(session)
+    assert len(found) == 10
+    assert set(found.values()) == {None}
+
+
+def test_spans_that_end_out_of_order_leave_the_others_current(session: Sink) -> None:
+    def plain() -> Iterator[int]:
+        with tachy.async_span("generator"):
+            yield 1
+
+    with tachy.async_span("outer"):
+        generator = plain()
+        next(generator)
+        with tachy.async_span("inner"):
+            generator.close()  # type: ignore[attr-defined]
+            with tachy.async_span("in inner"):
+                pass
+        with tachy.async_span("in outer"):
+            pass
+    with tachy.async_span("in nothing"):
+        pass
+    tachy.stop()
+    assert tree(session) == {
+        "outer": None,
+        "generator": "outer",
+        "inner": "generator",
+        "in inner": "inner",
+        "in outer": "outer",
+        "in nothing": None,
+    }
+
+
+def test_a_task_that_outlives_its_parent_has_the_one_around_it(session: Sink) -> None:
+    async def late(ended: asyncio.Event) -> None:
+        with tachy.async_span("early child"):
+            pass
+        await ended.wait()
+        with tachy.async_span("late child"):
+            pass
+
+    async def main() -> None:
+        ended = asyncio.Event()
+        with tachy.async_span("request"):
+            with tachy.async_span("handler"):
+                task = asyncio.create_task(late(ended))
+                await asyncio.sleep(0)
+            ended.set()
+            await task
+
+    asyncio.run(main())
+    tachy.stop()
+    assert tree(session) == {
+        "request": None,
+        "handler": "request",
+        "early child": "handler",
+        "late child": "request",
+    }
+
+
+def test_a_span_that_was_given_and_has_ended_stands_for_its_own_parent(session: Sink) -> None:
+    root = tachy.async_span("root").begin()
+    child = tachy.async_span("child", parent=root).begin()
+    child.end()
+    tachy.async_span("of child", parent=child).begin().end()
+    root.end()
+    tachy.async_span("of nobody", parent=child).begin().end()
+    tachy.stop()
+    assert tree(session) == {"root": None, "child": "root", "of child": "root", "of nobody": None}
+
+
+def test_a_dropped_span_is_nobody_s_parent(session: Sink) -> None:
+    tachy.async_span("never ended").__enter__()
+    gc.collect()
+    with tachy.async_span("after"):
+        pass
+    tachy.stop()
+    parents = {row["name"]: row["parent_span_id"] for row in session.rows("async") if row["event_type"] == "begin"}
+    assert parents == {"never ended": 0, "after": 0}
+
+
+def test_what_is_switched_off_does_not_cut_the_tree(session: Sink) -> None:
+    tachy.set_category("quiet", "none")
+    try:
+        with (
+            tachy.async_span("outer"),
+            tachy.async_span("quiet", target="quiet"),
+            tachy.async_span("inner"),
+        ):
+            pass
+    finally:
+        tachy.set_category("quiet", None)
+    tachy.stop()
+    assert tree(session) == {"outer": None, "inner": "outer"}
 
 
 def test_exceptions_and_cancellation_end_the_span(session: Sink) -> None:
