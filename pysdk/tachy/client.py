@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import UUID
 
-from tachy import settings
+from tachy import aside, settings
+from tachy.answers import is_local
 from tachy.errors import MissingExtra, NotFound, QueryError, ServerUnavailable
-from tachy.flightsql import statement
+from tachy.flightsql import cancel_info, statement
 from tachy.times import TimeLike, format_time, parse_time
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Progress = Callable[[int], None]  # bytes so far
+
+CANCEL_TIMEOUT = 5.0  # seconds
 
 # What Arrow puts behind a message. A traceback comes from servers other than ours.
 _DETAIL = re.compile(r"\. Detail: (?:[A-Za-z]+|Python exception: .*)\Z", re.DOTALL)
@@ -89,7 +92,10 @@ class Connection:
         self.uri = uri
         self.url = url
         with _explained(uri):
-            self._client = flight.FlightClient(uri)
+            # a proxy of the environment is for the network, not for this machine
+            self._client = flight.FlightClient(
+                uri, generic_options=[("grpc.enable_http_proxy", int(not is_local(uri)))]
+            )
 
     def __enter__(self) -> Connection:
         return self
@@ -116,12 +122,35 @@ class Connection:
         if limit is not None:
             headers.append((b"limit", str(limit).encode()))
         flight = _flight()
-        with _explained(self.uri):
-            options = flight.FlightCallOptions(headers=headers)
+        options = flight.FlightCallOptions(headers=headers)
+        infos: list[Any] = []
+        given_up: list[bool] = []
+
+        def start() -> Stream:
             info = self._client.get_flight_info(flight.FlightDescriptor.for_command(statement(sql)), options)
             if len(info.endpoints) != 1:
                 raise QueryError(f"the server answered with {len(info.endpoints)} parts where one was expected")
-            return Stream(self._client.do_get(info.endpoints[0].ticket, options), self.uri)
+            infos.append(info)
+            if given_up:
+                raise QueryError("the query was given up")
+            stream = Stream(self._client.do_get(info.endpoints[0].ticket, options), self.uri)
+            if given_up:
+                stream.cancel()
+            return stream
+
+        def cancel() -> None:
+            """The stream is the server's still: it has not begun to answer."""
+            action = flight.Action("CancelFlightInfo", cancel_info(infos[0].serialize()))
+            for _ in self._client.do_action(action, flight.FlightCallOptions(timeout=CANCEL_TIMEOUT)):
+                pass
+
+        def give_up() -> None:
+            given_up.append(True)
+            if infos:
+                aside.leave(cancel)
+
+        with _explained(self.uri):
+            return aside.run(start, give_up)
 
     def query_stream(
         self, sql: str, begin: TimeLike | None = None, end: TimeLike | None = None, *, limit: int | None = None
@@ -254,16 +283,27 @@ class Stream:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         while True:
             with _explained(self._uri):
-                try:
-                    batch = self._reader.read_chunk().data
-                except StopIteration:
+                chunk = aside.run(self._read_chunk, self.cancel)
+                if chunk is None:
                     return
-            yield batch
+            yield chunk
+
+    def _read_all(self) -> pa.Table:
+        import pyarrow as pa
+
+        # not the reader's read_all, which interrupts the whole program when it is cancelled
+        return pa.Table.from_batches(list(iter(self._read_chunk, None)), self.schema)
+
+    def _read_chunk(self) -> pa.RecordBatch | None:
+        try:
+            return self._reader.read_chunk().data
+        except StopIteration:
+            return None
 
     def read_all(self) -> pa.Table:
         """The rest of the result."""
         with _explained(self._uri):
-            return self._reader.read_all()
+            return aside.run(self._read_all, self.cancel)
 
     def cancel(self) -> None:
         """Tells the server that nobody waits any more."""
