@@ -5,13 +5,17 @@
 // which curl_multi_wakeup ends.
 #include "tachy/http_sender.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <zstd.h>
@@ -42,7 +46,67 @@ struct Mutex {
   Mutex &operator=(const Mutex &) = delete;
 };
 
-bool http_url(const char *url) { return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0; }
+// RFC 6761's names, and addresses in every form that a resolver takes.
+bool is_this_machine(const char *text) {
+  std::string host = text;
+  if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.find(']') - 1);
+  while (!host.empty() && host.back() == '.') host.pop_back();
+  const size_t dot = host.rfind('.');
+  if (strcasecmp(host.c_str() + (dot == std::string::npos ? 0 : dot + 1), "localhost") == 0) return true;
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo *found = nullptr;
+  if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return false;
+  bool is = false;
+  if (found->ai_family == AF_INET) {
+    const sockaddr_in *const address = reinterpret_cast<const sockaddr_in *>(found->ai_addr);
+    const uint32_t ip = ntohl(address->sin_addr.s_addr);
+    is = ip >> 24 == 127 || ip == 0;
+  } else if (found->ai_family == AF_INET6) {
+    const in6_addr &ip = reinterpret_cast<const sockaddr_in6 *>(found->ai_addr)->sin6_addr;
+    is = IN6_IS_ADDR_LOOPBACK(&ip) || IN6_IS_ADDR_UNSPECIFIED(&ip) ||
+         (IN6_IS_ADDR_V4MAPPED(&ip) && (ip.s6_addr[12] == 127 || memcmp(ip.s6_addr + 12, "\0\0\0", 4) == 0));
+  }
+  freeaddrinfo(found);
+  return is;
+}
+
+struct CurlUrl {
+  CURLU *const url = curl_url();
+  char *part = nullptr;
+  CurlUrl() = default;
+  CurlUrl(const CurlUrl &) = delete;
+  CurlUrl &operator=(const CurlUrl &) = delete;
+  ~CurlUrl() {
+    curl_free(part);
+    curl_url_cleanup(url);
+  }
+  // A part of it until the next is asked for; nullptr: it has none.
+  const char *get(CURLUPart which) {
+    curl_free(part);
+    part = nullptr;
+    return curl_url_get(url, which, &part, 0) == CURLUE_OK ? part : nullptr;
+  }
+};
+
+// Whether it is an address of a server, and whether the server is on this machine. pysdk/tachy/settings.py and
+// answers.py draw the same lines, and one test compares.
+bool read_url(const char *text, bool *is_local) {
+  if (strncmp(text, "http://", 7) != 0 && strncmp(text, "https://", 8) != 0) return false;
+  for (const char *c = text; *c; c++) {
+    const unsigned char byte = static_cast<unsigned char>(*c);
+    if (byte <= ' ' || byte >= 0x7f || byte == '?' || byte == '#' || byte == '\\') return false;
+  }
+  if (strchr(text, ':')[3] == '/') return false;  // no host: curl would take the path's first part for one
+  CurlUrl parsed;
+  if (!parsed.url || curl_url_set(parsed.url, CURLUPART_URL, text, 0) != CURLUE_OK) return false;
+  const char *const port = parsed.get(CURLUPART_PORT);
+  if (port && atol(port) == 0) return false;
+  const char *const host = parsed.get(CURLUPART_HOST);
+  if (!host || !host[0]) return false;
+  *is_local = is_this_machine(host);
+  return true;
+}
 
 }  // namespace
 
@@ -265,7 +329,8 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   *out = nullptr;
   const tachy_http_config given = config ? *config : tachy_http_config{};
   const char *const url = tachy_http_url(&given);
-  if (!http_url(url)) return TACHY_ERROR_ARGUMENT;
+  bool is_local = false;
+  if (!read_url(url, &is_local)) return TACHY_ERROR_ARGUMENT;
   if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return TACHY_ERROR_SYSTEM;
 
   tachy_http_sender *const sender = new (std::nothrow) tachy_http_sender;
@@ -295,6 +360,7 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
     release(sender);
     return TACHY_ERROR_ARGUMENT;
   }
+  if (is_local) curl_easy_setopt(easy, CURLOPT_PROXY, "");  // the environment's is for the network
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, sender->headers);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "tachy-cpp/" TACHY_VERSION);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from tachy.errors import SettingsError
 
+_URL = re.compile(r"[^\x00- \x7f-\U0010ffff?#\\]+")  # no blanks, nothing beyond ASCII, no query and no fragment
 MODES = ("all", "flight")
 LEVELS = ("fatal", "error", "warn", "info", "debug", "trace")
 
@@ -84,7 +86,7 @@ def _text(value: object) -> str:
 
 def _http(value: object) -> str:
     text = str(value).rstrip("/")
-    if not text.startswith(("http://", "https://")) or not _has_host(text):
+    if not text.startswith(("http://", "https://")) or not _URL.fullmatch(text) or not _has_host(text):
         raise ValueError("an address like http://127.0.0.1:9000")
     return text
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tachy
+from tachy import settings
 from tachy_server import reader
 
 from tests.cpp.builds import programs, run
@@ -215,8 +217,63 @@ def test_without_a_folder_what_is_not_sent_is_dropped_and_counted(
     assert report["unprotected"] == report["batches"] > 0
 
 
-def test_a_url_that_is_none_is_an_argument_error(tmp_path: Path) -> None:
-    run([programs() / "exercise", "ftp://127.0.0.1", tmp_path / "report.json", "1", "1"], status=3)
+NO_URLS = [
+    "",
+    "ftp://127.0.0.1",
+    "HTTP://127.0.0.1",
+    "127.0.0.1:9000",
+    "http:127.0.0.1",
+    "http://",
+    "http:///path",
+    "http://:9000",
+    "http://127.0.0.1:0",
+    "http://127.0.0.1:65536",
+    "http://127.0.0.1:port",
+    "http://127.0.0.1:9000?query",
+    "http://127.0.0.1:9000/#fragment",
+    "http://127.0.0.1: 9000",
+    "http://127.0.0.1\n",
+    "http://127.0.0.1\\path",
+    "http://caf\u00e9.example",
+    "http://[::1",
+]
+
+
+@pytest.mark.parametrize("url", NO_URLS)
+def test_a_url_that_is_none_is_an_argument_error_in_every_language(url: str, tmp_path: Path) -> None:
+    run([programs() / "exercise", url, tmp_path / "report.json", "1", "1"], status=3)
+    with pytest.raises(tachy.SettingsError):
+        settings.resolve("url", url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "https://127.0.0.1:1/", "http://u:p@[::1]:1/a/b%20c;d=e,f"])
+def test_every_language_takes_the_same_urls(url: str, tmp_path: Path) -> None:
+    run([programs() / "exercise", url, tmp_path / "report.json", "1", "1", "1"])
+    assert settings.resolve("url", url) == url.rstrip("/")
+
+
+DEAD = "http://127.0.0.1:9"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "127.1", "tachy.localhost"])
+def test_what_goes_to_this_machine_passes_no_proxy(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.setenv(name, DEAD)
+    with Sink() as sink:
+        report, sender = exercise(sink.url.replace("127.0.0.1", host), tmp_path)
+        check_complete(sink, report)
+        assert sender["retries"] == 0
+
+
+def test_what_goes_elsewhere_passes_the_proxy_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Sink() as sink:
+        monkeypatch.setenv("http_proxy", sink.url)
+        report, _ = exercise("http://tachy.invalid:9000", tmp_path)
+        check_complete(sink, report)
+        assert {path for _, path, _ in sink.requests} == {"http://tachy.invalid:9000/ingest/v1/batch"}
 
 
 def test_a_session_waits_for_a_server_that_comes_later(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -37,6 +37,7 @@ class Sink:
         self.answers = answers or (lambda number: Answer())
         self.batches: list[bytes] = []  # taken: answered with 200, the same batch once
         self.requests: list[tuple[float, str, int]] = []  # time, path, status
+        self.headers: list[Mapping[str, str]] = []  # of each request
         self.connections = 0
         self._ids: set[Any] = set()
         self._lock = threading.Lock()
@@ -52,6 +53,7 @@ class Sink:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 with sink._lock:
+                    sink.headers.append(self.headers)
                     answer = sink.answers(len(sink.requests))
                     sink.requests.append((time.monotonic(), self.path, answer.status))
                     if answer.status == 200:

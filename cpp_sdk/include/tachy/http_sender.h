@@ -47,7 +47,7 @@ typedef struct tachy_http_sender tachy_http_sender;
 const char *tachy_http_url(const tachy_http_config *config);
 
 /* Starts the thread; one sender per process at a time, after tachy_start. The process gets the property "pid".
- * TACHY_ERROR_ARGUMENT: not an http or https URL. */
+ * TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query and fragment. */
 tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
 
 void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);
