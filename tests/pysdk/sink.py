@@ -53,7 +53,7 @@ class Sink:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 with sink._lock:
-                    sink.headers.append(self.headers)
+                    sink.headers.append({name.lower(): value for name, value in self.headers.items()})
                     answer = sink.answers(len(sink.requests))
                     sink.requests.append((time.monotonic(), self.path, answer.status))
                     if answer.status == 200:
