@@ -68,7 +68,8 @@ async def send_all(url: str, batches: Iterator[bytes]) -> list[float]:
     async def sender() -> None:
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
         for batch in batches:
-            head = f"POST /ingest/v1/batch HTTP/1.1\r\nhost: bench\r\ncontent-length: {len(batch)}\r\n\r\n"
+            head = "POST /ingest/v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n"
+            head += f"content-length: {len(batch)}\r\n\r\n"
             begin = time.perf_counter()
             writer.write(head.encode() + batch)
             answer = await reader.readuntil(b"\r\n\r\n")

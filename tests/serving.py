@@ -23,6 +23,7 @@ from types import TracebackType
 
 import httpx
 
+BATCH_HEADERS = {"content-type": "application/octet-stream"}
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -138,7 +139,7 @@ class Server:
 
     def post(self, batch: bytes) -> httpx.Response:
         """Sends one batch."""
-        return self.client.post("/ingest/v1/batch", content=batch)
+        return self.client.post("/ingest/v1/batch", content=batch, headers=BATCH_HEADERS)
 
     def output(self) -> str:
         """Everything it has printed, in all its starts."""

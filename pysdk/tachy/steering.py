@@ -55,7 +55,9 @@ def _ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None
     content = None if body is None else json.dumps(body).encode()  # ASCII: what is no UTF-8, the server refuses
     try:
         with httpx.Client(timeout=TIMEOUT, trust_env=not is_local(url)) as http:
-            answer = http.request(method, f"{url}/api/processes/{path}", content=content)
+            answer = http.request(
+                method, f"{url}/api/processes/{path}", content=content, headers={"content-type": "application/json"}
+            )
     except httpx.ConnectError as error:
         raise ServerUnavailable(
             f"no tachy server answers at {url} ({error}): start one with `tachy serve`, or name another with --url"

@@ -15,17 +15,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import anyio
 import pyarrow as pa
 from anyio import to_thread
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from tachy_server import control_table
+from tachy_server.bodies import Disconnected, Room
 from tachy_server.control import Control, Issued, parse_control, parse_mark
 from tachy_server.database import Connection
 from tachy_server.errors import NotFound, QueryError, TachyError
-from tachy_server.http_stream import ThreadStream, TooLarge, error_answer, error_text
+from tachy_server.http_guard import check_content_type
+from tachy_server.http_stream import ThreadStream, error_answer, error_text
 from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.running import forget_frames
 from tachy_server.slices import pieces
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from tachy_server.services import Services
 
 MAX_QUERY_BODY = 1 << 20
+_BODIES = 64 << 20  # of all requests at once
 DEFAULT_PROCESSES = 100
 ARROW_STREAM = "application/vnd.apache.arrow.stream"
 TRACE_CLASSES = ("span", "metric", "log")
@@ -67,6 +69,8 @@ def _guarded(handler: Handler) -> Handler:
     async def guarded(request: Request) -> Response:
         try:
             return await handler(request)
+        except Disconnected:
+            return Response()  # to nobody
         except Exception as error:
             return error_answer(error)
 
@@ -76,6 +80,13 @@ def _guarded(handler: Handler) -> Handler:
 class _Api:
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._room = Room(_BODIES)
+
+    async def _json_body(self, request: Request) -> dict[str, Any]:
+        """Raises what Share.read does, Refused and QueryError."""
+        check_content_type(request.scope, "application/json")
+        with self._room.share() as share:
+            return _json_object(await share.read(request.receive, self._services.settings, MAX_QUERY_BODY))
 
     def _engine(self) -> QueryEngine:
         engine = self._services.engine
@@ -87,7 +98,7 @@ class _Api:
         """POST /api/query."""
         engine = self._engine()
         _only(request.query_params, ())
-        body = await _json_body(request, self._services.settings.body_timeout)
+        body = await self._json_body(request)
         _only(body, ("sql", "begin", "end", "limit", "format", "preserve_dictionary"))
         sql = body.get("sql")
         if not isinstance(sql, str) or not sql.strip():
@@ -182,7 +193,7 @@ class _Api:
         """PUT /api/processes/{process_id}/control."""
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
-        body = await _json_body(request, self._services.settings.body_timeout)
+        body = await self._json_body(request)
         _only(body, ("level", "categories", "mode", "seconds"))
         control, seconds = parse_control(body)
         return await self._issued(lambda connection: control_table.put(connection, process_id, control, seconds))
@@ -197,7 +208,7 @@ class _Api:
         """POST /api/processes/{process_id}/mark."""
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
-        body = await _json_body(request, self._services.settings.body_timeout)
+        body = await self._json_body(request)
         _only(body, ("reason",))
         reason = parse_mark(body)
         return await self._issued(lambda connection: control_table.mark(connection, process_id, reason))
@@ -284,16 +295,7 @@ def _with_properties(row: dict[str, Any]) -> dict[str, Any]:
 # --- parameters
 
 
-async def _json_body(request: Request, seconds: float) -> dict[str, Any]:
-    data = bytearray()
-    try:
-        with anyio.fail_after(seconds):
-            async for part in request.stream():
-                data += part
-                if len(data) > MAX_QUERY_BODY:
-                    raise TooLarge(f"The body is larger than the {MAX_QUERY_BODY} bytes that a request may have.")
-    except (TimeoutError, ClientDisconnect):
-        raise QueryError(f"The body has not come within {seconds:g} s.") from None
+def _json_object(data: bytes) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

@@ -16,7 +16,9 @@ from anyio import to_thread
 from anyio.lowlevel import RunVar
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
-from tachy_server.errors import NotFound, QueryError, StoreError, TachyError
+from tachy_server.bodies import BusyError, TooLarge, TooSlow
+from tachy_server.errors import NotFound, StoreError, TachyError
+from tachy_server.http_guard import Refused
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +26,10 @@ STREAM_THREADS = 32
 _threads: RunVar[anyio.CapacityLimiter | None] = RunVar("tachy_stream_threads")  # one per event loop
 
 
-class TooLarge(QueryError):  # noqa: N818 - reads as the answer it is
-    """A request body over its limit."""
-
-
 _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (TooLarge, 413),
+    (TooSlow, 408),
+    (BusyError, 503),
     (NotFound, 404),
     (StoreError, 503),
     (TachyError, 400),
@@ -46,6 +46,8 @@ def error_text(error: Exception) -> str:
 
 def error_answer(error: Exception) -> JSONResponse:
     """{"error": …} with its status."""
+    if isinstance(error, Refused):
+        return JSONResponse({"error": error_text(error)}, error.status, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     return JSONResponse({"error": error_text(error)}, status, {"retry-after": "1"} if status == 503 else None)
 

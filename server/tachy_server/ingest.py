@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass, field
 
 import psycopg
 from tachy_server import control_table, database, metadata
+from tachy_server.bodies import BusyError, Room
 from tachy_server.control import Issued
 from tachy_server.database import Connection, Database
 from tachy_server.errors import FormatError, StoreError, TachyError
@@ -44,10 +45,6 @@ class Status(enum.Enum):
 
     STORED = "stored"
     KNOWN = "known"
-
-
-class BusyError(TachyError):
-    """There is no room for another batch now; the client should send it again later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,46 +95,6 @@ class _Written:
 
     segments: list[tuple[int, str, int]] = field(default_factory=list)
     places: list[BlockPlace] = field(default_factory=list)
-
-
-class Room:
-    """Bytes of bodies that may be in memory at once; whoever finds none waits, in order. For one event loop."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.used = 0
-        self._waiting: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
-
-    async def take(self, size: int, seconds: float) -> None:
-        """Raises BusyError after that many seconds."""
-        if not self._waiting and self.used + size <= self.size:
-            self.used += size
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        entry = (size, future)
-        self._waiting.append(entry)
-        try:
-            await asyncio.wait_for(asyncio.shield(future), seconds)
-        except (TimeoutError, asyncio.CancelledError) as error:
-            if future.done():
-                self.give(size)
-            else:
-                self._waiting.remove(entry)
-                self._admit()
-            if isinstance(error, asyncio.CancelledError):
-                raise
-            raise BusyError("the server has more batches than it can hold: send this one again later") from None
-
-    def give(self, size: int) -> None:
-        """Bytes that are no longer in memory."""
-        self.used -= size
-        self._admit()
-
-    def _admit(self) -> None:
-        while self._waiting and self.used + self._waiting[0][0] <= self.size:
-            size, future = self._waiting.popleft()
-            self.used += size
-            future.set_result(None)
 
 
 class Ingest:
@@ -196,7 +153,7 @@ class Ingest:
         """Raises StoreError when batches are not being worked on."""
         if not all(worker.is_alive() for worker in self._workers):
             raise StoreError("the ingest workers have stopped")
-        if self.room.used >= self.room.size:
+        if self.room.full:
             raise StoreError("the ingest queue is full")
         with self._condition:
             if self._items and time.monotonic() - self._items[0].arrived > 30:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -127,7 +128,15 @@ def _roles(text: str) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role in names)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if any(not re.fullmatch(r"[\w.:-]+", name) or name == "." for name in names):
+        raise ValueError("write names without ports, as in tachy.example.com,.internal")
+    return names
+
+
 TEXT = Kind("text", str)
+NAMES = Kind("names", _names, ",".join)
 PATH = Kind("folder", _path)
 ADDRESS = Kind("host:port", _address)
 SIZE = Kind("bytes", _size, _show_size)
@@ -176,6 +185,13 @@ class Settings:
         default_text="DATA/store",
     )
     http: Address = _row(ADDRESS, Address("127.0.0.1", 9000), "Where HTTP listens; port 0 lets the system choose.")
+    allowed_hosts: tuple[str, ...] = _row(
+        NAMES,
+        (),
+        "Names and addresses, with commas between them, by which clients reach HTTP, besides localhost and the one it "
+        "listens on; `.example.com` allows all that end so. Web pages of these sites may use it too.",
+        default_text="none",
+    )
     flight: Address = _row(
         ADDRESS, Address("127.0.0.1", 50051), "Where Arrow FlightSQL listens; port 0 lets the system choose."
     )
@@ -186,7 +202,11 @@ class Settings:
     max_batch_bytes: int = _row(SIZE, 64 << 20, "Largest batch that is accepted.")
     ingest_queue_bytes: int = _row(SIZE, 256 << 20, "Batches held in memory; more than that have to wait, then 503.")
     ingest_queue_wait: float = _row(SECONDS, 10.0, "How long a batch waits for room in the queue before it gets 503.")
-    body_timeout: float = _row(SECONDS, 30.0, "How long a client may pause while it sends a batch.")
+    body_timeout: float = _row(
+        SECONDS, 30.0, "How long a request's body may come more slowly than body_rate, or pause, before it gets 408."
+    )
+    body_rate: int = _row(SIZE, 4 << 10, "Least bytes per second of a body, over body_timeout; 0: any.")
+    body_seconds: float = _row(SECONDS, 600.0, "How long the whole of a body may take before it gets 408.")
     head_timeout: float = _row(SECONDS, 20.0, "How long a client may take to send the line and headers of a request.")
     http_connections: int = _row(
         COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."

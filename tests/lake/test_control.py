@@ -22,6 +22,8 @@ HEADER = "Tachy-Control"
 SECOND = 1_000_000_000
 LONG = {f"{number:02}{'c' * 126}": "none" for number in range(18)}  # names of 128 bytes
 
+JSON = {"content-type": "application/json"}
+
 
 def started(server: Server) -> Process:
     """A process that the server knows."""
@@ -292,7 +294,7 @@ def test_the_header_is_never_too_long(ingest_server: Server) -> None:
 )
 def test_a_control_that_cannot_be_is_refused(ingest_server: Server, body: dict[str, object], said: str) -> None:
     process = started(ingest_server)
-    answer = ingest_server.client.put(control_of(process), content=json.dumps(body))
+    answer = ingest_server.client.put(control_of(process), content=json.dumps(body), headers=JSON)
     assert answer.status_code == 400
     assert said in answer.json()["error"]
     assert told(ingest_server, process) is None
@@ -312,7 +314,9 @@ def test_a_control_that_cannot_be_is_refused(ingest_server: Server, body: dict[s
 )
 def test_a_mark_that_cannot_be_is_refused(ingest_server: Server, body: dict[str, object], said: str) -> None:
     process = started(ingest_server)
-    answer = ingest_server.client.post(f"/api/processes/{process.process_id}/mark", content=json.dumps(body))
+    answer = ingest_server.client.post(
+        f"/api/processes/{process.process_id}/mark", content=json.dumps(body), headers=JSON
+    )
     assert answer.status_code == 400
     assert said in answer.json()["error"]
     assert told(ingest_server, process) is None
@@ -342,7 +346,10 @@ def test_unknown_processes_parameters_and_methods_are_said_so(ingest_server: Ser
             assert said in answer.json()["error"]
     assert ingest_server.client.post(f"/api/processes/{known}/control", json={}).status_code == 405
     for content in (b"", b"[]", b"{", b"\xff"):
-        assert ingest_server.client.put(f"/api/processes/{known}/control", content=content).status_code == 400
+        assert (
+            ingest_server.client.put(f"/api/processes/{known}/control", content=content, headers=JSON).status_code
+            == 400
+        )
 
 
 @pytest.mark.parametrize("state", ["exited", "crashed"])

@@ -16,7 +16,7 @@ import pytest
 
 from tests.lake.conftest import batch_id_of, game, lake_of, play, rows_of
 from tests.model.encoder import Process
-from tests.serving import Server
+from tests.serving import BATCH_HEADERS, Server
 
 
 class Client(threading.Thread):
@@ -42,7 +42,9 @@ class Client(threading.Thread):
 
     def post(self, batch: bytes) -> bool:
         try:
-            answer = httpx.post(f"{self.server.http}/ingest/v1/batch", content=batch, timeout=30, trust_env=False)
+            answer = httpx.post(
+                f"{self.server.http}/ingest/v1/batch", content=batch, headers=BATCH_HEADERS, timeout=30, trust_env=False
+            )
         except httpx.TransportError:
             return False
         if answer.status_code == 503:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -16,9 +18,10 @@ from tachy_server.segments import read_segment
 from tests.lake.conftest import batch_id_of, game, lake_of, play, process_id_of, rows_of
 from tests.model.encoder import Process
 from tests.model.records import BATCH_HEADER, xxh64
-from tests.serving import Server
+from tests.serving import BATCH_HEADERS, Server
 
 Count = dict[str, int]
+POST = b"POST /ingest/v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n"
 
 
 def stored_rows(server: Server, batch: bytes) -> Count:
@@ -247,14 +250,14 @@ def test_text_that_postgresql_cannot_hold_is_stored_nevertheless(ingest_server: 
 
 def test_an_oversized_batch_is_refused_before_it_is_read(tmp_path: Path) -> None:
     with Server(tmp_path / "data", "--role", "ingest", "--max-batch-bytes", "1MiB") as server:
-        answer = server.client.post("/ingest/v1/batch", content=bytes(3 << 20))
+        answer = server.post(bytes(3 << 20))
         assert answer.status_code == 413
         assert "1048576" in answer.json()["error"]
         with socket.create_connection(address_of(server), timeout=10) as connection:
-            connection.sendall(b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n")
+            connection.sendall(POST + b"content-length: 99999999999\r\n\r\n")
             assert b" 413 " in connection.recv(4096)
         client = http.client.HTTPConnection(*address_of(server), timeout=60)  # sends all of it first, then reads
-        client.request("POST", "/ingest/v1/batch", body=bytes(70_000_000))
+        client.request("POST", "/ingest/v1/batch", body=bytes(70_000_000), headers=BATCH_HEADERS)
         assert client.getresponse().status == 413
         client.close()
         assert server.post(game().batch()).json()["status"] == "stored"
@@ -270,7 +273,7 @@ def test_a_client_that_goes_in_mid_body_leaves_nothing(ingest_server: Server) ->
     batch = game(200).batch()
     for cut in (0, 10, len(batch) // 2, len(batch) - 1):
         with socket.create_connection(address_of(ingest_server), timeout=10) as connection:
-            head = f"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {len(batch)}\r\n\r\n".encode()
+            head = POST + f"content-length: {len(batch)}\r\n\r\n".encode()
             connection.sendall(head + batch[:cut])
     assert stored_rows(ingest_server, batch) == NOTHING
     assert ingest_server.post(batch).json()["status"] == "stored"
@@ -280,7 +283,7 @@ def test_a_client_that_goes_in_mid_body_leaves_nothing(ingest_server: Server) ->
 def test_a_content_length_that_is_too_small_stores_nothing(ingest_server: Server) -> None:
     batch = game().batch()
     with socket.create_connection(address_of(ingest_server), timeout=10) as connection:
-        head = f"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {len(batch) - 8}\r\n\r\n".encode()
+        head = POST + f"content-length: {len(batch) - 8}\r\n\r\n".encode()
         connection.sendall(head + batch)
         assert b" 400 " in connection.recv(4096)
     assert stored_rows(ingest_server, batch) == NOTHING
@@ -289,7 +292,7 @@ def test_a_content_length_that_is_too_small_stores_nothing(ingest_server: Server
 def test_a_client_that_pauses_too_long_is_sent_away(tmp_path: Path) -> None:
     with Server(tmp_path / "data", "--role", "ingest", "--body-timeout", "0.3") as server:
         with socket.create_connection(address_of(server), timeout=10) as connection:
-            connection.sendall(b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nabc")
+            connection.sendall(POST + b"content-length: 100\r\n\r\nabc")
             connection.settimeout(20)
             assert b" 408 " in connection.recv(4096)
         assert server.client.get("/api/stats").json()["ingest"]["queued_bytes"] == 0
@@ -302,13 +305,14 @@ def test_a_client_that_pauses_too_long_is_sent_away(tmp_path: Path) -> None:
         ("PUT", {}, 405),
         ("POST", {"content-encoding": "gzip"}, 415),
         ("POST", {"transfer-encoding": "chunked"}, 411),
+        ("POST", {"content-type": "text/plain"}, 415),
     ],
 )
 def test_other_requests_get_a_sentence(
     ingest_server: Server, method: str, headers: dict[str, str], status: int
 ) -> None:
     content = iter([b"abc"]) if "transfer-encoding" in headers else None
-    answer = ingest_server.client.request(method, "/ingest/v1/batch", headers=headers, content=content)
+    answer = ingest_server.client.request(method, "/ingest/v1/batch", headers=BATCH_HEADERS | headers, content=content)
     assert answer.status_code == status
     assert answer.json()["error"]
 
@@ -317,9 +321,30 @@ def test_a_full_queue_holds_clients_back_and_then_says_503(tmp_path: Path) -> No
     options = ("--max-batch-bytes", "1MiB", "--ingest-queue-bytes", "1MiB", "--ingest-queue-wait", "0.3")
     with Server(tmp_path / "data", "--role", "ingest", *options) as server:
         with socket.create_connection(address_of(server), timeout=10) as connection:
-            head = b"POST /ingest/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n\r\n"
-            connection.sendall(head)  # room is taken for what it announces
+            head = POST + b"content-length: 1048576\r\n\r\n"
+            connection.sendall(head + bytes(1048575))
+            while server.client.get("/api/stats").json()["ingest"]["queued_bytes"] < 1048575:
+                pass
             answer = server.post(game().batch())
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "1"
         assert server.post(game().batch()).json()["status"] == "stored"
+
+
+def test_slow_clients_do_not_keep_others_out(tmp_path: Path) -> None:
+    """Neither by what they announce, nor by what they have sent."""
+    options = ("--max-batch-bytes", "1MiB", "--ingest-queue-bytes", "4MiB", "--ingest-queue-wait", "300")
+    with Server(tmp_path / "data", "--role", "ingest", *options) as server, ExitStack() as stack:
+        head = POST + b"content-length: 1048576\r\n\r\n"
+        slow = [stack.enter_context(socket.create_connection(address_of(server), timeout=60)) for _ in range(8)]
+        for connection in slow:
+            connection.sendall(head + b"x")
+        assert server.post(game().batch()).json()["status"] == "stored"
+        for connection in slow[:4]:
+            connection.sendall(bytes(1048574))
+        while server.client.get("/api/stats").json()["ingest"]["queued_bytes"] < 4 * 1048575 + 4:
+            pass
+        assert server.post(game(2_000).batch()).json()["status"] == "stored"
+        answers = select.select(slow, [], [], 60)[0]
+        assert len(answers) == 1
+        assert b" 503 " in answers[0].recv(4096)

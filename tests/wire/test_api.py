@@ -110,7 +110,7 @@ def test_a_large_arrow_stream_arrives_whole(http: httpx.Client) -> None:
     ],
 )
 def test_a_wrong_query_is_a_400_with_one_sentence(http: httpx.Client, body: bytes, sentence: str) -> None:
-    answer = http.post("/api/query", content=body)
+    answer = http.post("/api/query", content=body, headers={"content-type": "application/json"})
     assert answer.status_code == 400
     assert set(answer.json()) == {"error"}
     assert sentence in answer.json()["error"]

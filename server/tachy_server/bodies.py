@@ -1,0 +1,179 @@
+"""Bodies of requests: how many bytes of them may be in memory at once, and how long they may take to come.
+
+Room is taken for the bytes that have come, not for those that are announced. Who finds none waits, in order; meanwhile
+a body that holds more and does not come on is sent away, so that slow clients cannot keep others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+from types import TracebackType
+
+from starlette.types import Receive
+from tachy_server.errors import TachyError
+from tachy_server.settings import Settings
+
+_PROGRESS = 64 << 10  # bytes
+_STALLED = 1.0  # seconds without that progress
+
+
+class BusyError(TachyError):
+    """There is no room for another body now; the client should send it again later."""
+
+
+class TooLarge(TachyError):  # noqa: N818 - reads as the answer it is
+    """More bytes than the request may have."""
+
+
+class TooSlow(TachyError):  # noqa: N818 - reads as the answer it is
+    """The body has not come in its time."""
+
+
+class Disconnected(Exception):  # noqa: N818 - nobody is there to be told of an error
+    """The client has gone before its body was whole."""
+
+
+class Room:
+    """So many bytes of bodies may be in memory at once. For one event loop."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self._waiting: collections.deque[tuple[int, asyncio.Future[None]]] = collections.deque()
+        self._coming: set[Share] = set()
+
+    @property
+    def full(self) -> bool:
+        """Somebody waits for room."""
+        return bool(self._waiting)
+
+    def share(self) -> Share:
+        """What one body takes of it; a context that gives it back."""
+        return Share(self)
+
+
+class Share:
+    """One body's part of a room."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._held = 0
+        self._progress = 0
+        self._moved = 0.0
+        self._timer: asyncio.Timeout | None = None
+        self._sent_away = False
+
+    def __enter__(self) -> Share:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._give(self._held)
+
+    async def read(self, receive: Receive, settings: Settings, limit: int) -> bytes:
+        """The whole body. Raises TooLarge, TooSlow, BusyError or Disconnected.
+
+        In every `body_timeout` seconds it has to come on by body_rate * body_timeout bytes; the time that it waits for
+        room does not count.
+        """
+        loop = asyncio.get_running_loop()
+        pause, step = settings.body_timeout, settings.body_rate * settings.body_timeout
+        self._moved = loop.time()
+        end = self._moved + settings.body_seconds
+        body: bytes | bytearray = b""
+        mark = step
+        self._room._coming.add(self)
+        try:
+            async with asyncio.timeout_at(min(end, self._moved + pause)) as self._timer:
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Disconnected
+                    part = message.get("body", b"")
+                    more = message.get("more_body", False)
+                    if len(body) + len(part) > limit:
+                        raise TooLarge(f"The body is larger than the {limit} bytes that a request may have.")
+                    if self._sent_away:
+                        raise TimeoutError
+                    waited = 0.0
+                    if part and not self._take(len(part)):
+                        self._timer.reschedule(None)
+                        waited = await self._wait(len(part), settings.ingest_queue_wait)
+                        end += waited
+                    if body:  # not a list of parts, each of which would cost more than its byte
+                        body = body if isinstance(body, bytearray) else bytearray(body)
+                        body += part
+                    else:
+                        body = part
+                    if waited or (part and len(body) >= mark):
+                        mark = len(body) + step
+                        self._timer.reschedule(min(end, loop.time() + pause))
+        except TimeoutError:
+            if self._sent_away:
+                raise BusyError(
+                    "the server needs the room of this body, which does not come on: send it again"
+                ) from None
+            if loop.time() >= end:
+                raise TooSlow(f"the body has not come within {settings.body_seconds:g} s") from None
+            raise TooSlow(f"the body has not come on for {pause:g} s at {settings.body_rate} bytes/s or more") from None
+        finally:
+            self._room._coming.discard(self)
+        return bytes(body)
+
+    def _take(self, size: int) -> bool:
+        room = self._room
+        if room._waiting or room.used + size > room.size:
+            return False
+        room.used += size
+        self._came(size)
+        return True
+
+    def _came(self, size: int) -> None:
+        self._held += size
+        self._progress += size
+        if self._progress >= _PROGRESS:
+            self._progress = 0
+            self._moved = asyncio.get_running_loop().time()
+
+    async def _wait(self, size: int, seconds: float) -> float:
+        """Waits for room for as long; returns for how long. Raises BusyError."""
+        room, loop = self._room, asyncio.get_running_loop()
+        begin = loop.time()
+        entry = (size, loop.create_future())
+        room._waiting.append(entry)
+        try:
+            while not entry[1].done():
+                left = begin + seconds - loop.time()
+                if left <= 0:
+                    raise BusyError("the server has more batches than it can hold: send this one again later")
+                self._send_one_away()
+                await asyncio.wait([entry[1]], timeout=min(left, _STALLED))
+        except BaseException:
+            if entry[1].done():
+                room.used -= size
+            else:
+                room._waiting.remove(entry)
+            self._give(0)
+            raise
+        self._came(size)
+        return loop.time() - begin
+
+    def _send_one_away(self) -> None:
+        """The body that holds the most of those that do not come on, and not less than this one."""
+        late = asyncio.get_running_loop().time() - _STALLED
+        others = [other for other in self._room._coming if other is not self and other._moved <= late]
+        most = max(others, key=lambda other: other._held, default=None)
+        if most is None or most._held < max(self._held, 1) or self._sent_away:
+            return
+        if most._timer is not None and not most._sent_away and not most._timer.expired():
+            most._sent_away = True
+            most._timer.reschedule(0)
+
+    def _give(self, size: int) -> None:
+        room = self._room
+        room.used -= size
+        while room._waiting and room.used + room._waiting[0][0] <= room.size:
+            size, future = room._waiting.popleft()
+            room.used += size
+            future.set_result(None)
