@@ -399,7 +399,7 @@ void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *st
 }
 
 void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
-  if (!sender || sender->process != getpid()) return;
+  if (!sender || sender->process != getpid() || tachy_forking()) return;
   sender->set(sender->hurry);
   tachy_stop(timeout_ms);
   sender->set(sender->stopping);

@@ -167,6 +167,99 @@ def test_many_functions_on_many_threads(tmp_path: Path) -> None:
     assert report["sites"] == count + 2
 
 
+def compiled(tmp_path: Path, source: str, *options: str) -> Path:
+    """A C program of this text, instrumented, with the shared library."""
+    library = next(programs().rglob("libtachy_finstrument.so"))
+    (tmp_path / "program.c").write_text(source)
+    run(["gcc", *options, "-finstrument-functions", "-pthread", tmp_path / "program.c", library,
+         f"-Wl,-rpath,{library.parent}", f"-Wl,-rpath-link,{library.parent / 'native'}",
+         "-o", tmp_path / "program"])  # fmt: skip
+    return tmp_path / "program"
+
+
+def test_signal_handlers_that_run_inside_fork_hold_nothing_up(tmp_path: Path) -> None:
+    """Children that end while others are forked; a timer as well. Handlers call functions that were never called."""
+    functions = "\n".join(f"void f{i}(void) {{ sum += {i}; }}" for i in range(64))
+    table = ", ".join(f"f{i}" for i in range(64))
+    program = compiled(
+        tmp_path,
+        f"""#include <signal.h>
+        #include <stdlib.h>
+        #include <sys/time.h>
+        #include <sys/wait.h>
+        #include <unistd.h>
+        static volatile int sum, next;
+        {functions}
+        static void (*const all[])(void) = {{{table}}};
+        static void on_signal(int number) {{ all[next++ % 64](); (void)number; }}
+        int main(void) {{
+          const struct itimerval often = {{{{0, 200}}, {{0, 200}}}};
+          signal(SIGCHLD, on_signal);
+          signal(SIGALRM, on_signal);
+          setitimer(ITIMER_REAL, &often, 0);
+          for (int i = 0; i < 40; i++) {{
+            const pid_t child = fork();
+            if (child == 0) _exit(0);
+            if (child < 0) i--; /* EINTR does not happen, EAGAIN may */
+          }}
+          while (wait(0) > 0 || next < 64) continue;
+          setitimer(ITIMER_REAL, &(const struct itimerval){{{{0, 0}}, {{0, 0}}}}, 0);
+          return 0;
+        }}""",
+        "-O1",
+    )
+    for _ in range(5):
+        _, sink, report = trace(program, tmp_path)
+        names = Counter(row["name"] for row in sink.rows("span"))
+        assert names["main"] == 1
+        assert report["dropped"]["span"] == 0
+
+
+@pytest.mark.parametrize("optimised", ["-O0", "-O2"])
+def test_what_a_longjmp_left_is_dead_also_where_the_next_call_has_its_address(optimised: str, tmp_path: Path) -> None:
+    """From one call site; out of what was inlined, in turns; through a pointer."""
+    program = compiled(
+        tmp_path,
+        """#include <setjmp.h>
+        static jmp_buf there;
+        static volatile int sum;
+        #define KEPT static __attribute__((noinline)) void
+        #define INLINED static inline __attribute__((always_inline)) void
+        KEPT leaf(void) { sum++; }
+        KEPT deep(int n) { if (n == 0) longjmp(there, 1); deep(n - 1); sum++; }
+        KEPT left(int n) { if (n >= 0) longjmp(there, 1); sum++; }
+        KEPT right(int n) { if (n >= 0) longjmp(there, 1); sum++; }
+        INLINED one(int n) { leaf(); if (n >= 0) longjmp(there, 1); sum++; }
+        INLINED two(int n) { leaf(); if (n >= 0) longjmp(there, 1); sum++; }
+        KEPT one_site(int rounds) {
+          for (volatile int i = 0; i < rounds; i = i + 1) if (!setjmp(there)) deep(50);
+          leaf();
+        }
+        KEPT inlined(int rounds) {
+          for (volatile int i = 0; i < rounds; i = i + 1) if (!setjmp(there)) { if (i % 2) one(i); else two(i); }
+          leaf();
+        }
+        KEPT pointers(int rounds) {
+          static void (*const functions[])(int) = {left, right};
+          for (volatile int i = 0; i < rounds; i = i + 1) if (!setjmp(there)) functions[i % 2](i);
+          leaf();
+        }
+        int main(void) { one_site(3000); inlined(3000); pointers(3000); return 0; }""",
+        optimised,
+    )
+    _, sink, report = trace(program, tmp_path)
+    spans = {(row["thread"], row["id"]): row for row in sink.rows("span")}
+    names = Counter(row["name"] for row in spans.values())
+    assert names == {"main": 1, "one_site": 1, "inlined": 1, "pointers": 1, "leaf": 3003, "deep": 51 * 3000,
+                     "left": 1500, "right": 1500, "one": 1500, "two": 1500}  # fmt: skip
+    assert report["dropped"]["span"] == report["too_deep"] == 0
+    depths = {name: max(row["depth"] for row in spans.values() if row["name"] == name) for name in names}
+    # left and right, called through one pointer, look like one inlined into the other; so do one and two
+    most = {"main": 0, "one_site": 1, "inlined": 1, "pointers": 1, "leaf": 4, "deep": 52,
+            "left": 3, "right": 3, "one": 3, "two": 3}  # fmt: skip
+    assert {name: depth for name, depth in depths.items() if depth > most[name]} == {}
+
+
 def test_functions_of_a_plugin_have_names(tmp_path: Path) -> None:
     source = tmp_path / "plugin.c"
     source.write_text("static int hidden(int n) { return n * 2; }\nint plugin(int n) { return hidden(n) + 1; }\n")

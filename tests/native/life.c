@@ -179,6 +179,82 @@ static void forks(void) {
   team_join(&t);
   end_session();
 }
+
+static int in_forks;         /* calls of call_everything, in parent and child */
+static int forks_once_more;  /* the next handler forks itself */
+static int forked_in_a_fork; /* this is that fork's child, in which the outer fork goes on */
+
+/* What a signal handler or another library's fork handler may do on a thread that is inside fork(). */
+static void call_everything(void) {
+  static tachy_site fresh[2 * 64];
+  tachy_site *const site = &fresh[in_forks++ % 128];
+  const tachy_property pair = {"key", "value"};
+  tachy_stats stats;
+  int ended = 0;
+  *site = (tachy_site){0, 1, TACHY_SITE_SPAN, 0, 0, "fresh", "life", "", ""};
+  CHECK(tachy_forking());
+  tachy_span_end(tachy_span_begin(site));
+  CHECK(tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, "life", "interned", "", 1, "") == NULL);
+  CHECK(tachy_property_set(&pair, 1) == 0);
+  const tachy_async async = tachy_async_begin(site, NULL);
+  CHECK(async.id == 0);
+  tachy_async_end(&async);
+  tachy_span_complete(site, 1, 2);
+  tachy_metric_at(site, 0, 1, 1);
+  tachy_log_text(site, 0, "text", 4);
+  tachy_log_args(site, 0, 0, NULL, NULL);
+  tachy_mark("in a fork");
+  tachy_set_process_property("in a", "fork");
+  tachy_set_thread_name("in a fork");
+  tachy_set_level(TACHY_LEVEL_ERROR);
+  tachy_set_category("life", TACHY_LEVEL_NONE);
+  tachy_unset_category("life");
+  tachy_control("version=1");
+  tachy_get_stats(&stats);
+  CHECK(tachy_recover(NULL, NULL) == TACHY_ERROR_STATE);
+  CHECK(tachy_start(NULL) == TACHY_ERROR_STATE);
+  CHECK(tachy_flush(1000) == 0);
+  CHECK(tachy_flush_begin(1000) == 0 && tachy_flush_wait(TACHY_FLUSH_ALL, 1000) == 0);
+  tachy_stop_recording();
+  tachy_stop(1000);
+  CHECK(tachy_batch_take(1000, &ended) == NULL && !ended && tachy_batch_take_raw() == NULL);
+  if (forks_once_more) {
+    forks_once_more = 0;
+    forked_in_a_fork = fork() == 0;
+  }
+}
+
+static void check_child(pid_t child) {
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Fork handlers that are registered before ours run between ours: while fork() has every lock. */
+static void everything_in_a_fork(void) {
+  pthread_atfork(call_everything, call_everything, call_everything);
+  begin_session(NULL);
+  record_some(1);
+  for (int i = 0; i < 3; i++) {
+    fflush(capture);
+    forks_once_more = i == 2;
+    const pid_t child = fork();
+    CHECK(!tachy_forking());
+    if (child == 0 || forked_in_a_fork) {
+      CHECK(tachy_start(NULL) == TACHY_OK);
+      record_some(1);
+      tachy_stop(0);
+      if (child != 0) check_child(child);
+      _exit(get_stats().recorded[TACHY_CLASS_SPAN] == 1 ? 0 : 1);
+    }
+    check_child(child);
+  }
+  while (waitpid(-1, NULL, 0) > 0) continue;
+  CHECK(in_forks >= 6);
+  record_some(1);
+  const tachy_stats stats = end_session();
+  CHECK(stats.recorded[TACHY_CLASS_SPAN] == 2 && stats.sites <= 2);
+}
 #endif
 
 static void names_and_properties(void) {
@@ -217,6 +293,7 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"halves", halves},
 #if !defined(_WIN32)
                                    {"forks", forks},
+                                   {"everything_in_a_fork", everything_in_a_fork},
 #endif
                                    {"names_and_properties", names_and_properties},
                                    {"inherits", inherits},

@@ -31,8 +31,7 @@ RECORDING = [
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
-    "forks",
-    "names_and_properties",
+    "forks", "everything_in_a_fork", "names_and_properties",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
@@ -43,7 +42,7 @@ ADOPTION = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd",
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
 # The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
 # sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
-FORKING = ("forks", "spool_forks", "spool_killed")
+FORKING = ("forks", "everything_in_a_fork", "spool_forks", "spool_killed")
 UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SPOOL, *ADOPTION, *SITES] if name not in FORKING]
 
 
@@ -140,6 +139,13 @@ def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Pat
     for session in outcome.sessions:
         states = [description["state"] for description in session.descriptions]
         assert states == ["running"] * (len(states) - 1) + ["exited"]
+
+
+def test_nothing_that_runs_inside_a_fork_waits_for_a_lock_of_ours(tmp_path: Path) -> None:
+    session = run("everything_in_a_fork", tmp_path).session
+    # neither the properties nor the names of what was called there
+    assert all("in a" not in description["properties"] for description in session.descriptions)
+    assert {row["name"] for row in session.rows(SPAN)} == {"span"}
 
 
 @pytest.mark.parametrize(("scenario", "threads"), [("one_thread", 1), ("two_threads", 2), ("eight_threads", 8)])

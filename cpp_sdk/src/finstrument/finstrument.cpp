@@ -23,6 +23,8 @@
 #include "tachy/report.h"
 #include "tachy/tachy.h"
 
+// A place in the caller's frame that needs no frame pointer: where the stack stood before the hook was called.
+#define TACHY_FRAME __builtin_dwarf_cfa()
 #define TACHY_COLD static __attribute__((noinline, cold))
 
 namespace {
@@ -111,7 +113,8 @@ struct Entry {
   std::uintptr_t function;
   std::uintptr_t frame;  // of its hook: the smaller, the deeper
   std::uint32_t site;    // an entry is ours while the shadow stack has the same; else the program's own span lies there
-  std::uint32_t zero;
+  std::uint32_t hook;    // where its hook was called (lower half)
+  std::uint32_t caller;  // where the function that called it returns to (lower half)
 };
 
 struct Local {
@@ -142,11 +145,14 @@ Local *make_local() {
   return made;
 }
 
-TACHY_INLINE void note(Local *mine, std::uint32_t top, std::uintptr_t function, std::uintptr_t frame, std::int32_t id) {
+TACHY_INLINE void note(Local *mine, std::uint32_t top, std::uintptr_t function, std::uintptr_t frame,
+                       std::uintptr_t hook, std::uintptr_t caller, std::int32_t id) {
   Entry *const entry = &mine->entries[top];
   entry->function = function;
   entry->frame = frame;
   entry->site = static_cast<std::uint32_t>(id);
+  entry->hook = static_cast<std::uint32_t>(hook);
+  entry->caller = static_cast<std::uint32_t>(caller);
 }
 
 TACHY_INLINE bool is_ours(const tachy_thread *thread, const Local *mine, std::uint32_t top) {
@@ -162,23 +168,32 @@ void end_down_to(tachy_thread *thread, std::uint32_t last) {
   }
 }
 
-// Ends what a longjmp has left behind: entries of frames deeper than this one, and all above them.
-void end_dead(tachy_thread *thread, Local *mine, std::uintptr_t frame) {
+// Whether the entry's function has been left, as seen from a function that is entered in this frame.
+// What was inlined calls its hook from the frame of the function around it, elsewhere in this function. Without an
+// exit, a hook is called twice from one frame only when a longjmp has left the first call's function.
+bool is_dead(const Entry *entry, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
+  if (entry->frame != frame) return entry->frame < frame;
+  return entry->caller != static_cast<std::uint32_t>(caller) || entry->hook == static_cast<std::uint32_t>(hook);
+}
+
+// Ends what a longjmp has left behind, and all above it: entries of deeper frames, and of this one's address that were
+// not made by what this one is inlined into.
+void end_dead(tachy_thread *thread, Local *mine, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
   std::uint32_t dead = 0;
   for (std::uint32_t top = thread->depth; top > 0; top--) {
     if (!is_ours(thread, mine, top)) continue;
-    if (mine->entries[top].frame >= frame) break;
-    dead = top;
+    if (mine->entries[top].frame > frame) break;
+    if (is_dead(&mine->entries[top], frame, hook, caller)) dead = top;
   }
   if (dead) {
     end_down_to(thread, dead);
   } else if (thread->depth && !is_ours(thread, mine, thread->depth)) {
     // the program's own span: an old note in its place must not lead here again
-    note(mine, thread->depth, 0, UINTPTR_MAX, static_cast<std::int32_t>(thread->stack[thread->depth - 1].site));
+    note(mine, thread->depth, 0, UINTPTR_MAX, 0, 0, static_cast<std::int32_t>(thread->stack[thread->depth - 1].site));
   }
 }
 
-void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
+void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
   tachy_site *site = find_site(function);
   if (!site) site = add_site(function);
   const std::int32_t id = TACHY_LOAD(&site->id);
@@ -186,27 +201,61 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame) {
   Local *const mine = local ? local : make_local();
   if (!mine) return;
   tachy_thread *const thread = tachy_here_();
-  if (thread != &tachy_no_thread_) end_dead(thread, mine, frame);
+  if (thread != &tachy_no_thread_) end_dead(thread, mine, frame, hook, caller);
   if (thread->depth < thread->room) {
     mine->too_deep = 0;
-    note(mine, thread->depth + 1, function, frame, id);
+    note(mine, thread->depth + 1, function, frame, hook, caller, id);
     tachy_span_open_(thread, thread->depth, id, tachy_ticks());
     return;
   }
   const tachy_scope scope = tachy_span_begin_slow_(id);
   if (scope) {
     mine->too_deep = 0;
-    note(mine, scope, function, frame, id);
+    note(mine, scope, function, frame, hook, caller, id);
   } else if (tachy_here_()->depth == TACHY_DEPTH_MAX) {
     mine->too_deep++;
   }
 }
 
-TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame) {
-  if (busy || !TACHY_LOAD_ACQUIRE(&running)) return;
+TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
+  if (busy || tachy_forking() || !TACHY_LOAD_ACQUIRE(&running)) return;
   busy = true;
-  enter_carefully(function, frame);
+  enter_carefully(function, frame, hook, caller);
   busy = false;
+}
+
+// Whether nothing at the top is dead although it has this frame's address: what is entered was inlined.
+bool is_inlined(const tachy_thread *thread, const Local *mine, std::uintptr_t frame, std::uintptr_t hook,
+                std::uintptr_t caller) {
+  for (std::uint32_t top = thread->depth; top > 0; top--) {
+    if (!is_ours(thread, mine, top) || is_dead(&mine->entries[top], frame, hook, caller)) return false;
+    if (mine->entries[top].frame > frame) return true;
+  }
+  return true;
+}
+
+TACHY_INLINE void enter(tachy_thread *thread, Local *mine, std::uint32_t depth, std::uintptr_t function,
+                        std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
+  tachy_site *const site = find_site(function);
+  if (TACHY_UNLIKELY(!site)) {
+    enter_slow(function, frame, hook, caller);
+    return;
+  }
+  const std::int32_t id = TACHY_LOAD(&site->id);
+  if (id <= 0) return;
+  note(mine, depth + 1, function, frame, hook, caller, id);
+  tachy_span_open_(thread, depth, id, tachy_ticks());
+}
+
+__attribute__((noinline)) void enter_beside(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook,
+                                            std::uintptr_t caller) {
+  tachy_thread *const thread = tachy_here_();
+  Local *const mine = local;
+  if (is_inlined(thread, mine, frame, hook, caller)) {
+    enter(thread, mine, thread->depth, function, frame, hook, caller);
+  } else {
+    enter_slow(function, frame, hook, caller);
+  }
 }
 
 TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
@@ -313,30 +362,28 @@ __attribute__((constructor(101))) void begin() {
 
 #define TACHY_HOOK extern "C" __attribute__((visibility("default"), no_instrument_function, hot))
 
-TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *) {
+TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *caller_address) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
-  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(TACHY_FRAME);
+  const std::uintptr_t hook = reinterpret_cast<std::uintptr_t>(__builtin_return_address(0));
+  const std::uintptr_t caller = reinterpret_cast<std::uintptr_t>(caller_address);
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   const std::uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth >= thread->room || !mine || mine->entries[depth].frame < frame)) {
-    enter_slow(function, frame);
+  if (TACHY_UNLIKELY(depth >= thread->room || !mine)) {
+    enter_slow(function, frame, hook, caller);
     return;
   }
-  tachy_site *const site = find_site(function);
-  if (TACHY_UNLIKELY(!site)) {
-    enter_slow(function, frame);
+  if (TACHY_UNLIKELY(mine->entries[depth].frame <= frame)) {
+    enter_beside(function, frame, hook, caller);
     return;
   }
-  const std::int32_t id = TACHY_LOAD(&site->id);
-  if (id <= 0) return;
-  note(mine, depth + 1, function, frame, id);
-  tachy_span_open_(thread, depth, id, tachy_ticks());
+  enter(thread, mine, depth, function, frame, hook, caller);
 }
 
 TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);
-  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(TACHY_FRAME);
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   const std::uint32_t depth = thread->depth;

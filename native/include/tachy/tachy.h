@@ -16,7 +16,9 @@
  * tachy_stop they do nothing.
  *
  * Caveats: text in a site must live as long as the site's module. A thread that is inside a signal handler must not
- * record. After fork() the child does not record until it calls tachy_start.
+ * record. After fork() the child does not record until it calls tachy_start. While a thread is inside fork(), what runs
+ * on it (signal handlers, fork handlers of other libraries) records nothing, and every function that would wait for a
+ * lock returns at once as if nothing ran.
  */
 #ifndef TACHY_TACHY_H
 #define TACHY_TACHY_H
@@ -161,6 +163,9 @@ typedef struct tachy_stats {
 } tachy_stats;
 
 TACHY_API void tachy_get_stats(tachy_stats *stats);
+
+/* 1 while the calling thread is inside fork(): what a function made or found out then is not to be kept. */
+TACHY_API int tachy_forking(void);
 
 /* A trigger of the flight recorder, here and now: the spans around it travel. Records a log, whatever the mode (target
  * "tachy", level info, "flight recorder: REASON", at most 512 bytes). Takes a lock. */

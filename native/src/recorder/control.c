@@ -151,7 +151,7 @@ static void apply(const order *o) {
 }
 
 void tachy_control(const char *text) {
-  if (!text) return;
+  if (!text || tachy_forking()) return;
   tachy_os_lock(&mutex);
   const int readable = running && read_order(&draft, text);
   if (running && !readable) refused++;

@@ -3,6 +3,7 @@
 
 #include "../os/os.h"
 #include "clock.h"
+#include "session.h"
 #include "text.h"
 
 enum { FACTS = 6, FACT_SIZE = 1024, PROPERTIES_MAX = 256 };
@@ -72,7 +73,8 @@ static int set_pair(const char *key, const char *value) {
 }
 
 void tachy_set_process_property(const char *key, const char *value) {
-  if (!key) return;
+  if (!key || tachy_forking()) return;
+  tachy_library_init();
   tachy_os_lock(&mutex);
   set_pair(key, value ? value : "");
   tachy_os_unlock(&mutex);

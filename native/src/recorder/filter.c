@@ -72,7 +72,7 @@ void tachy_filter_lay_over(const tachy_rules *rules) {
 }
 
 void tachy_set_category(const char *category, tachy_level level) {
-  if (!category || (unsigned)level > TACHY_LEVEL_TRACE) return;
+  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_forking()) return;
   tachy_library_init();
   tachy_registry_lock();
   const int put = tachy_rules_put(&own, category, strlen(category), level);
@@ -82,7 +82,7 @@ void tachy_set_category(const char *category, tachy_level level) {
 }
 
 void tachy_unset_category(const char *category) {
-  if (!category) return;
+  if (!category || tachy_forking()) return;
   tachy_library_init();
   tachy_registry_lock();
   tachy_rule *const rule = find(&own, category, strlen(category));

@@ -275,6 +275,8 @@ static tachy_batch *claim(tachy_batch *batch, tachy_spool_status *status) {
 }
 
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
+  if (ended) *ended = 0;
+  if (tachy_forking()) return NULL;
   tachy_library_init();
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   tachy_spool_status status = TACHY_SPOOL_OK;
@@ -297,6 +299,7 @@ tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
 
 tachy_batch *tachy_batch_take_raw(void) {
   tachy_spool_status status;
+  if (tachy_forking()) return NULL;
   tachy_os_lock(&mutex);
   tachy_batch *batch = queue.lines[TACHY_OURS].first;
   while (batch && (batch->taken || batch->offered)) batch = batch->next;
@@ -328,7 +331,7 @@ static void count_sent(tachy_batch *batch) {
 }
 
 void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
-  if (!batch) return;
+  if (!batch || tachy_forking()) return;
   tachy_os_lock(&mutex);
   const int again = outcome == TACHY_RETRY && is_wanted(batch);
   tachy_os_unlock(&mutex);
@@ -349,6 +352,8 @@ void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
 
 void tachy_get_stats(tachy_stats *out) {
   if (!out) return;
+  memset(out, 0, sizeof *out);
+  if (tachy_forking()) return;
   tachy_os_lock(&mutex);
   *out = stats;
   memcpy(out->process_id, process_id, sizeof process_id);

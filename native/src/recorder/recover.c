@@ -268,6 +268,7 @@ tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
   const char *destination = NULL;
   memset(&found, 0, sizeof found);
   if (out) *out = found;
+  if (tachy_forking()) return TACHY_ERROR_STATE;
   tachy_library_init();
   if (!folder) {
     destination = tachy_session_file_place(own_folder, sizeof own_folder);

@@ -23,43 +23,60 @@ static tachy_os_once_flag once = TACHY_OS_ONCE_INIT;
 static life state = IDLE;
 static int usable;
 
-/* fork(): everybody's locks are taken in the order in which they are nested, so the child finds all in one piece. */
+static void lock_life(void) { tachy_os_lock(&mutex); }
+static void unlock_life(void) { tachy_os_unlock(&mutex); }
+
+static void life_after_fork(void) {
+  tachy_os_mutex_init(&mutex);
+  state = IDLE;
+}
+
+/* What fork() takes, in the order in which it is nested, so that the child finds all in one piece. Meanwhile the
+ * forking thread may run anything, signal handlers and other libraries' fork handlers, in the child too: it waits for
+ * none of these, since every public function that takes one asks tachy_forking() first. */
+static const struct {
+  void (*lock)(void);
+  void (*unlock)(void);
+  void (*after_fork)(void);
+} locks[] = {
+    {lock_life, unlock_life, life_after_fork},
+    {tachy_control_lock, tachy_control_unlock, tachy_control_after_fork},
+    {tachy_triggers_lock, tachy_triggers_unlock, tachy_triggers_after_fork},
+    {tachy_collector_lock, tachy_collector_unlock, tachy_collector_after_fork},
+    {tachy_outbox_lock, tachy_outbox_unlock, tachy_outbox_after_fork},
+    {tachy_description_lock, tachy_description_unlock, tachy_description_after_fork},
+    {tachy_registry_lock, tachy_registry_unlock, tachy_registry_after_fork},
+    {tachy_threads_lock, tachy_threads_unlock, tachy_threads_after_fork},
+    {tachy_recover_lock, tachy_recover_unlock, tachy_recover_after_fork},
+};
+enum { LOCKS = sizeof locks / sizeof locks[0] };
+static uint32_t held; /* of these, a bit each; the forking thread's */
+
+/* A handler that forks while its thread forks finds that the outer fork has begun: its child takes what the outer one
+ * has not reached yet, and the outer one lets go of that alone. */
 static void before_fork(void) {
-  tachy_os_lock(&mutex);
-  tachy_control_lock();
-  tachy_triggers_lock();
-  tachy_collector_lock();
-  tachy_outbox_lock();
-  tachy_description_lock();
-  tachy_registry_lock();
-  tachy_threads_lock();
-  tachy_recover_lock();
+  if (!tachy_threads_fork_begins()) return;
+  for (unsigned i = 0; i < LOCKS; i++) {
+    locks[i].lock();
+    held |= 1u << i;
+  }
 }
 
 static void after_fork_parent(void) {
-  tachy_recover_unlock();
-  tachy_threads_unlock();
-  tachy_registry_unlock();
-  tachy_description_unlock();
-  tachy_outbox_unlock();
-  tachy_collector_unlock();
-  tachy_triggers_unlock();
-  tachy_control_unlock();
-  tachy_os_unlock(&mutex);
+  if (!tachy_threads_fork_is_over()) return;
+  for (unsigned i = LOCKS; i-- > 0;) {
+    if (held >> i & 1u) locks[i].unlock();
+  }
+  held = 0;
+  tachy_threads_fork_ends();
 }
 
 static void after_fork_child(void) {
-  tachy_recover_after_fork();
+  const int over = tachy_threads_fork_is_over();
   tachy_session_file_after_fork();
-  tachy_threads_after_fork();
-  tachy_registry_after_fork();
-  tachy_description_after_fork();
-  tachy_outbox_after_fork();
-  tachy_collector_after_fork();
-  tachy_control_after_fork();
-  tachy_triggers_after_fork();
-  tachy_os_mutex_init(&mutex);
-  state = IDLE;
+  for (unsigned i = LOCKS; i-- > 0;) locks[i].after_fork();
+  held = 0;
+  if (over) tachy_threads_fork_ends();
 }
 
 static void init(void) {
@@ -131,6 +148,7 @@ static tachy_status start(const tachy_config *config) {
 
 tachy_status tachy_start(const tachy_config *config) {
   static const tachy_config standard = {0};
+  if (tachy_forking()) return TACHY_ERROR_STATE;
   tachy_library_init();
   if (!move(IDLE, STARTING)) return TACHY_ERROR_STATE;
   const tachy_status status = start(config ? config : &standard);
@@ -139,7 +157,7 @@ tachy_status tachy_start(const tachy_config *config) {
 }
 
 void tachy_stop_recording(void) {
-  if (!move(RUNNING, ENDING)) return;
+  if (tachy_forking() || !move(RUNNING, ENDING)) return;
   tachy_registry_switch(0);
   tachy_collector_stop(); /* which may still record what was lost */
   tachy_control_stop();
@@ -150,7 +168,7 @@ void tachy_stop_recording(void) {
 void tachy_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   tachy_stop_recording();
-  if (!move(ENDED, STOPPING)) return;
+  if (tachy_forking() || !move(ENDED, STOPPING)) return;
   tachy_outbox_wait(UINT64_MAX, deadline);
   tachy_outbox_close();
   tachy_recover_let_go();
@@ -159,6 +177,7 @@ void tachy_stop(uint32_t timeout_ms) {
 
 uint64_t tachy_flush_begin(uint32_t timeout_ms) {
   uint64_t ordinal = 0;
+  if (tachy_forking()) return 0;
   tachy_library_init();
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   return tachy_collector_cut(deadline, &ordinal) ? ordinal + 1 : 0;
@@ -166,7 +185,7 @@ uint64_t tachy_flush_begin(uint32_t timeout_ms) {
 
 int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  return flush != 0 && tachy_outbox_wait(flush - 1, deadline);
+  return flush != 0 && !tachy_forking() && tachy_outbox_wait(flush - 1, deadline);
 }
 
 int tachy_flush(uint32_t timeout_ms) {
@@ -177,7 +196,7 @@ int tachy_flush(uint32_t timeout_ms) {
 }
 
 void tachy_set_level(tachy_level level) {
-  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) return;
+  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE || tachy_forking()) return;
   tachy_library_init();
   set_level(level);
 }

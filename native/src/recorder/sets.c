@@ -3,6 +3,7 @@
 
 #include "../format/hash.h"
 #include "../os/os.h"
+#include "session.h"
 #include "session_file.h"
 #include "strings.h"
 
@@ -74,8 +75,9 @@ void tachy_sets_tell(void) {
 }
 
 uint32_t tachy_property_set(const tachy_property *pairs, size_t count) {
-  if (!pairs || count == 0) return 0;
+  if (!pairs || count == 0 || tachy_forking()) return 0;
   uint32_t strings[2 * PAIRS_MAX];
+  tachy_library_init();
   tachy_registry_lock();
   const int used = count <= PAIRS_MAX ? collect(pairs, count, strings) : -1;
   const uint32_t number = used > 0 ? number_of(strings, (uint32_t)used) : 0;

@@ -7,6 +7,7 @@
 #include "../format/hash.h"
 #include "../os/os.h"
 #include "filter.h"
+#include "session.h"
 #include "session_file.h"
 #include "strings.h"
 #include "threads.h"
@@ -148,7 +149,8 @@ static int remember(tachy_site *site, uint32_t number) {
 }
 
 int32_t tachy_site_register_(tachy_site *site) {
-  if (tachy_threads_forking()) return 0;
+  if (tachy_forking()) return 0;
+  tachy_library_init();
   tachy_os_lock(&mutex);
   int32_t id = TACHY_LOAD(&site->id);
   if (id == 0) {
@@ -166,7 +168,9 @@ int32_t tachy_site_register_(tachy_site *site) {
 
 tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
                               const char *file, uint32_t line, const char *unit) {
+  if (tachy_forking()) return NULL;
   const tachy_site wanted = {0, line, (uint8_t)kind, (uint8_t)level, 0, name, target, file, unit};
+  tachy_library_init();
   tachy_os_lock(&mutex);
   const uint32_t number = number_of(&wanted);
   tachy_site *site = number ? entry_at(number)->interned : NULL;

@@ -40,25 +40,34 @@ static int stand_at(tachy_slot *slot) {
 }
 #endif
 
-/* The forking thread records nothing meanwhile: other libraries' handlers run in the child too before ours, and its
- * slot is not mapped there. Nor may it wait for the locks that it has. */
-static TACHY_THREAD_LOCAL int forking;
-static tachy_slot *forking_slot;
+/* The forking thread records nothing meanwhile: its slot is not mapped in the child, and others' handlers run there
+ * before ours. Counted, since a signal handler may fork, too. */
+static TACHY_THREAD_LOCAL uint32_t forking; /* atomic, for handlers on this thread */
+static TACHY_THREAD_LOCAL tachy_slot *forking_slot;
 
-int tachy_threads_forking(void) { return forking; }
+int tachy_forking(void) { return TACHY_LOAD(&forking) != 0; }
 
-void tachy_threads_lock(void) {
-  tachy_os_lock(&mutex);
-  forking = 1;
+int tachy_threads_fork_begins(void) {
+  TACHY_STORE(&forking, forking + 1);
+  if (forking > 1) return 0;
   forking_slot = tachy_slot_here();
   if (forking_slot) stand_at(NULL);
+  return 1;
 }
 
-void tachy_threads_unlock(void) {
-  if (forking_slot) stand_at(forking_slot);
-  forking = 0;
-  tachy_os_unlock(&mutex);
+int tachy_threads_fork_is_over(void) {
+  if (forking <= 1) return 1;
+  TACHY_STORE(&forking, forking - 1);
+  return 0;
 }
+
+void tachy_threads_fork_ends(void) {
+  if (forking_slot) stand_at(forking_slot);
+  TACHY_STORE(&forking, 0);
+}
+
+void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
+void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
 
 static uint64_t to_pages(uint64_t size) {
   const uint64_t page = tachy_os_page_size();
@@ -116,7 +125,7 @@ static tachy_slot *free_slot(int in_file) {
 
 tachy_slot *tachy_slot_attach(void) {
   if (tachy_slot_here()) return tachy_slot_here();
-  if (forking || !TACHY_LOAD(&tachy_running)) return NULL;
+  if (tachy_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
   char name[TACHY_THREAD_NAME_MAX];
   memcpy(name, given_name, sizeof name);
   if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
@@ -159,7 +168,7 @@ void tachy_set_thread_name(const char *name) {
   if (name) memcpy(text, name, tachy_text_cut(name, strlen(name), sizeof text - 1));
   memcpy(given_name, text, sizeof text);
   tachy_slot *const slot = tachy_slot_here();
-  if (!slot) return;
+  if (!slot || tachy_forking()) return;
   tachy_os_lock(&mutex);
   memcpy(slot->name, text, sizeof text);
   slot->named = text[0] != 0;
@@ -232,7 +241,7 @@ int tachy_threads_init(void) {
 }
 
 void tachy_threads_after_fork(void) {
-  forking = 0;
+  forking_slot = NULL;
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
   first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */

@@ -140,7 +140,7 @@ void tachy_triggers_forget(void) {
 }
 
 void tachy_mark(const char *reason) {
-  if (!TACHY_LOAD(&tachy_running)) return;
+  if (!TACHY_LOAD(&tachy_running) || tachy_forking()) return;
   tachy_trigger(tachy_ticks(), reason ? reason : "", NULL, 0, 1);
 }
 
