@@ -223,7 +223,7 @@ class Connection:
         """The latest processes, newest first: process_id, start_time, exe, computer, username, end_state."""
         return self.query(
             "SELECT process_id, start_time, exe, computer, username, end_state FROM processes "
-            f"ORDER BY start_time DESC LIMIT {int(limit)}"
+            f"ORDER BY insert_time DESC, start_time DESC LIMIT {int(limit)}"
         )
 
     def find_process(self, text: str) -> UUID:
@@ -233,7 +233,7 @@ class Connection:
             return whole
         text = text.strip().lower()
         if text == "latest":
-            found = self.query("SELECT process_id FROM processes ORDER BY start_time DESC LIMIT 1")
+            found = self.query("SELECT process_id FROM processes ORDER BY insert_time DESC, start_time DESC LIMIT 1")
             if found.num_rows == 0:
                 raise NotFound("the lake has no processes yet")
             return UUID(str(found.column(0)[0]))

@@ -145,7 +145,7 @@ class _Api:
         sql = "SELECT * FROM processes"
         if conditions:
             sql += " WHERE " + " AND ".join(conditions)
-        sql += f" ORDER BY start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
+        sql += f" ORDER BY insert_time DESC, start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
         rows = await to_thread.run_sync(_rows, engine, sql, parameters)
         return JSONResponse({"processes": [_with_properties(row) for row in rows]})
 

@@ -2,6 +2,7 @@
 
 TachyError
 ├── FormatError      bytes that are not what docs/format.md says
+├── ConflictError    something else is stored under this identity already
 ├── QueryError       SQL, or its arguments, that cannot be answered
 ├── NotFound         a process, stream or block that the lake does not know
 ├── StoreError       the object store or PostgreSQL did not do its part
@@ -17,6 +18,10 @@ class TachyError(Exception):
 
 class FormatError(TachyError):
     """Bytes that are not what docs/format.md says."""
+
+
+class ConflictError(TachyError):
+    """Something else is stored under this identity already."""
 
 
 class QueryError(TachyError):

@@ -23,11 +23,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import psycopg
-from tachy_server import control_table, database, metadata
+from tachy_server import control_table, database, identity, metadata
 from tachy_server.bodies import BusyError, Room
 from tachy_server.control import Issued
 from tachy_server.database import Connection, Database
-from tachy_server.errors import FormatError, StoreError, TachyError
+from tachy_server.errors import ConflictError, FormatError, StoreError, TachyError
 from tachy_server.metadata import BlockPlace, ProcessRow, StreamRow
 from tachy_server.reader import LOG, BatchHead, check_batch, stream_id
 from tachy_server.segments import CLASS_NAMES, SegmentWriter
@@ -64,6 +64,7 @@ class Counts:
     stored: int = 0
     known: int = 0
     refused: int = 0
+    conflicts: int = 0
     failed: int = 0
     bytes: int = 0
     blocks: int = 0
@@ -123,7 +124,8 @@ class Ingest:
     async def submit(self, body: bytes) -> Receipt:
         """Returns when the batch is durable and visible.
 
-        Raises FormatError (the batch is wrong), StoreError (object store or PostgreSQL are away), BusyError (closing).
+        Raises FormatError (the batch is wrong), ConflictError (another one has its identity), StoreError (object store
+        or PostgreSQL are away), BusyError (closing).
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Receipt] = loop.create_future()
@@ -220,22 +222,40 @@ class Ingest:
     def _check(self, group: Sequence[_Item]) -> list[_Batch]:
         """One entry per batch id; items whose bytes are wrong get their answer here."""
         batches: dict[uuid.UUID, _Batch] = {}
+        now = time.time_ns()
         for item in group:
             try:
                 head = check_batch(item.body)
                 known = batches.get(head.batch_id)
-                if known is not None:
+                if known is not None and known.items[0].body == item.body:
                     known.items.append(item)
+                elif known is not None:
+                    self._again(item)
                 else:
-                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head), [item])
+                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head, now), [item])
             except FormatError as error:
                 self._refuse([item], error)
         return list(batches.values())
+
+    def _again(self, item: _Item) -> None:
+        """Another batch of the same id stands before this one: it is looked at when that has been stored."""
+        with self._condition:
+            self._items.append(item)
+            self._bytes += len(item.body)
 
     def _commit(self, connection: Connection, batches: list[_Batch]) -> None:
         """Makes the batches durable and answers them. When the data of one are refused, the others do without it."""
         try:
             self._try_commit(connection, batches)
+        except identity.Conflict as conflict:
+            with self._lock:
+                self.counts.conflicts += 1
+            for batch in batches:
+                if batch.head.batch_id == conflict.batch_id:
+                    self._refuse(batch.items, ConflictError(str(conflict)))
+            rest = [batch for batch in batches if batch.head.batch_id != conflict.batch_id]
+            if rest:
+                self._commit(connection, rest)
         except psycopg.DataError as error:
             if len(batches) == 1:
                 reason = database.one_line(error)
@@ -274,10 +294,15 @@ class Ingest:
                     since, controls = metadata.upsert_processes(connection, _merge_processes(fresh), now)
                     streams = self._stale_streams(fresh, now)
                     metadata.upsert_streams(connection, streams, now)
-                    inserted = metadata.insert_blocks(connection, written.places, ids, since, now)
+                    sent = [identity.Sent(batch.head, batch.items[0].body) for batch in fresh]
+                    known = identity.check_fresh(connection, self._store, sent, since)
+                    inserted = metadata.insert_blocks(connection, written.places, ids, known, now)
                 if len(fresh) < len(batches):
-                    resent = {batch.head.process_id for batch in batches} - {batch.head.process_id for batch in fresh}
-                    controls |= control_table.of_processes(connection, resent)
+                    resent = [batch for batch in batches if batch.head.batch_id not in claimed]
+                    sent = [identity.Sent(batch.head, batch.items[0].body) for batch in resent]
+                    identity.check_resent(connection, self._store, sent)
+                    others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
+                    controls |= control_table.of_processes(connection, others)
                 outcome_known = False
         except BaseException:
             if outcome_known:
@@ -364,7 +389,7 @@ class Ingest:
             self.counts.segments += segments
             self.counts.groups += 1
 
-    def _refuse(self, items: Sequence[_Item], error: FormatError) -> None:
+    def _refuse(self, items: Sequence[_Item], error: FormatError | ConflictError) -> None:
         with self._lock:
             self.counts.refused += len(items)
         for item in items:

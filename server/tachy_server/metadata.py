@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tachy_server import block_days
 from tachy_server.control import Issued
@@ -19,8 +20,9 @@ from tachy_server.database import Connection, day_of
 from tachy_server.reader import BatchHead, BlockHead, block_id
 
 _CLAIM_BATCHES = """
-INSERT INTO batches (batch_id, process_id, insert_time)
-SELECT u.batch_id, u.process_id, %s FROM unnest(%s::uuid[], %s::uuid[]) AS u(batch_id, process_id)
+INSERT INTO batches (batch_id, process_id, description_hash, insert_time)
+SELECT u.batch_id, u.process_id, u.description_hash, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS u(batch_id, process_id, description_hash)
 ON CONFLICT (batch_id) DO NOTHING
 RETURNING batch_id
 """
@@ -77,15 +79,24 @@ ON CONFLICT (stream_id) DO UPDATE SET
 
 # Asked with the processes' rows locked, which upsert_processes has done: nobody else inserts blocks of them meanwhile.
 _KNOWN_BLOCKS = """
-SELECT block_id FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
+SELECT block_id, hash, segment_key, "offset", size FROM blocks
+WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
 """
+
+_FIRST_DAY = "SELECT min(insert_time) FROM processes WHERE process_id = ANY(%s)"
+_BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE batch_id = ANY(%s)"
 
 _COPY_BLOCKS = """
 COPY blocks (insert_day, block_id, process_id, class, sequence, batch_id, segment_id, segment_key, "offset", size,
     header_size, codec, raw_size, stored_size, begin_ticks, end_ticks, begin_time, end_time, events, dropped,
-    insert_time, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
+    insert_time, hash, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
     thread_end_time) FROM STDIN
 """
+
+
+SAID_START_TIME: Final = "tachy.said_start_time"
+_EARLIEST_START: Final = 946_684_800 * 10**9  # 2000: clocks that were never set begin in 1970 or 1980
+_CLOCKS_APART: Final = 86_400 * 10**9
 
 
 @dataclass(slots=True)
@@ -111,10 +122,15 @@ class ProcessRow:
     end_time: int | None
 
     @staticmethod
-    def from_batch(batch: BatchHead) -> ProcessRow:
-        """check_batch has looked at the keys and types of the description."""
+    def from_batch(batch: BatchHead, now: int) -> ProcessRow:
+        """check_batch has looked at the keys and types of the description. A start that cannot be is `now`, the
+        server's time, and what was said is a property.
+        """
         said = batch.description
         parent = said["parent_process_id"]
+        start, properties = said["start_time"], said["properties"]
+        if not _EARLIEST_START <= start <= now + _CLOCKS_APART:
+            start, properties = now, {**properties, SAID_START_TIME: str(start)}
         return ProcessRow(
             process_id=batch.process_id,
             parent_process_id=None if parent is None else uuid.UUID(parent),
@@ -125,12 +141,12 @@ class ProcessRow:
             distro=said["distro"],
             cpu_brand=said["cpu_brand"],
             tsc_frequency=said["tsc_frequency"],
-            start_time=said["start_time"],
+            start_time=start,
             start_ticks=said["start_ticks"],
             clock=said["clock"],
             sdk=said["sdk"],
             state=said["state"],
-            properties=json.dumps(said["properties"], ensure_ascii=False),
+            properties=json.dumps(properties, ensure_ascii=False),
             end_ticks=max((head.end_ticks for _, _, head in batch.blocks), default=None),
             end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
         )
@@ -176,6 +192,17 @@ class BlockPlace:
     head: BlockHead
 
 
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A block that is stored: its header's hash (0: not known), and where it lies."""
+
+    block_id: uuid.UUID
+    hash: int
+    segment_key: str
+    offset: int
+    size: int
+
+
 def be_durable(connection: Connection) -> None:
     """The transaction's commit returns when it is on disk, whatever the default is."""
     connection.execute(_BE_DURABLE)
@@ -188,8 +215,36 @@ def claim_batches(connection: Connection, batches: Iterable[BatchHead], now: int
     """
     ordered = sorted(batches, key=lambda batch: batch.batch_id)
     ids = [batch.batch_id for batch in ordered]
-    rows = connection.execute(_CLAIM_BATCHES, (now, ids, [batch.process_id for batch in ordered])).fetchall()
+    processes, hashes = zip(*((batch.process_id, signed(batch.description_hash)) for batch in ordered), strict=True)
+    rows = connection.execute(_CLAIM_BATCHES, (now, ids, list(processes), list(hashes))).fetchall()
     return {row[0] for row in rows}
+
+
+def signed(unsigned: int) -> int:
+    """64 bits as PostgreSQL's bigint has them."""
+    return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
+
+
+def description_hashes(connection: Connection, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Those that the batches were stored with, as `signed` gives them; 0: not known."""
+    return dict(connection.execute(_BATCH_HASHES, (list(batch_ids),)).fetchall())
+
+
+def first_day(connection: Connection, process_ids: Collection[uuid.UUID]) -> datetime.date:
+    """The first day on which blocks of any of the processes, which are known, can have been inserted."""
+    row = connection.execute(_FIRST_DAY, (list(process_ids),)).fetchone()
+    return day_of(row[0]) if row is not None and row[0] is not None else datetime.date.max
+
+
+def stored_blocks(
+    connection: Connection, heads: Iterable[BlockHead], since: datetime.date
+) -> dict[uuid.UUID, StoredBlock]:
+    """Those of the blocks that are stored, by block id. `since`: the first day on which they can have been."""
+    ids = {block_id(head.process_id, head.cls, head.sequence): head.process_id for head in heads}
+    if not ids:
+        return {}
+    rows = connection.execute(_KNOWN_BLOCKS, (since, list(set(ids.values())), list(ids)))
+    return {row[0]: StoredBlock(*row) for row in rows}
 
 
 def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, int]], now: int) -> dict[str, int]:
@@ -222,20 +277,20 @@ def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) 
 
 
 def insert_blocks(
-    connection: Connection, places: Sequence[BlockPlace], segment_ids: dict[str, int], since: datetime.date, now: int
+    connection: Connection,
+    places: Sequence[BlockPlace],
+    segment_ids: dict[str, int],
+    known: Collection[uuid.UUID],
+    now: int,
 ) -> int:
-    """Rows of the blocks that are not known yet (since the day that upsert_processes gave); returns how many."""
-    if not places:
+    """Rows of the blocks that are not known yet; returns how many."""
+    unique = {place.block_id: place for place in places if place.block_id not in known}
+    if not unique:
         return 0
-    unique = {place.block_id: place for place in places}
-    processes = list({place.head.process_id for place in places})
-    for (known,) in connection.execute(_KNOWN_BLOCKS, (since, processes, list(unique))):
-        del unique[known]
     day = day_of(now)
     heads = [place.head for place in unique.values()]
-    if heads:
-        begin, end = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
-        block_days.widen(connection, day, begin, end)
+    begin, end = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
+    block_days.widen(connection, day, begin, end)
     with connection.cursor() as cursor, cursor.copy(_COPY_BLOCKS) as copy:
         copy.write("".join([_copy_line(place, segment_ids[place.segment_key], day, now) for place in unique.values()]))
     return len(unique)
@@ -257,7 +312,7 @@ def _copy_line(place: BlockPlace, segment_id: int, day: datetime.date, now: int)
         f"{day}\t{place.block_id}\t{head.process_id}\t{head.cls}\t{head.sequence}\t{place.batch_id}\t{segment_id}\t"
         f"{place.segment_key}\t{place.offset}\t{place.size}\t{head.header_size}\t{head.codec}\t{head.raw_size}\t"
         f"{head.stored_size}\t{head.begin_ticks}\t{head.end_ticks}\t{head.begin_utc}\t"
-        f"{head.end_utc}\t{head.events}\t{head.dropped}\t{now}\t" + "\t".join(arrays) + "\n"
+        f"{head.end_utc}\t{head.events}\t{head.dropped}\t{now}\t{signed(head.header_hash)}\t" + "\t".join(arrays) + "\n"
     )
 
 

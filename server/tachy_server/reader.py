@@ -10,7 +10,7 @@ import json
 import threading
 import uuid
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
@@ -25,6 +25,9 @@ CODECS = {0: "none", 1: "zstd", 2: "lz4", 3: "gzip"}
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _WINDOW_MAX = 1 << 27
+DESCRIPTION_MAX = 256 << 10  # bytes; what lists of processes show of each comes from it
+TEXT_MAX = 4096  # characters of exe, username, …
+PROPERTIES_MAX = 1024
 _TEXTS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
 _NUMBERS = ("tsc_frequency", "start_time", "start_ticks")
 _per_thread = threading.local()
@@ -75,16 +78,21 @@ class BlockHead:
     dropped: int
     raw_size: int
     stored_size: int
+    header_hash: int
     threads: tuple[BlockThread, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchHead:
-    """A checked batch: what it says of its process, and where its blocks are (offset, size with padding, head)."""
+    """A checked batch: what it says of its process, and where its blocks are (offset, size with padding, head).
+
+    description_hash is the XXH64 of the description's text.
+    """
 
     batch_id: uuid.UUID
     process_id: uuid.UUID
     description: dict[str, Any]
+    description_hash: int
     blocks: list[tuple[int, int, BlockHead]]
 
 
@@ -122,7 +130,7 @@ def _head(view: Any) -> BlockHead:
     return BlockHead(
         h.cls, h.codec, h.header_size, uuid.UUID(bytes=bytes(h.process_id)), h.sequence, h.ticks0, h.utc0, h.ticks1,
         h.utc1, h.frequency, h.begin_ticks, h.end_ticks, h.begin_utc, h.end_utc, h.events, h.dropped, h.raw_size,
-        h.stored_size, threads,
+        h.stored_size, h.header_hash, threads,
     )  # fmt: skip
 
 
@@ -167,10 +175,25 @@ def check_batch(data: Readable) -> BatchHead:
         size = (head.header_size + head.stored_size + 7) // 8 * 8
         blocks.append((offset, size, head))
         offset += size
-    return BatchHead(uuid.UUID(bytes=bytes(header.batch_id)), process_id, description, blocks)
+    batch_id = uuid.UUID(bytes=bytes(header.batch_id))
+    return BatchHead(batch_id, process_id, description, hash64(text), blocks)
+
+
+def same_block(a: Readable, b: Readable) -> bool:
+    """Whether two blocks, checked before, hold the same, however each is compressed. Raises FormatError."""
+    one, other = (replace(read_head(data), codec=0, stored_size=0, header_hash=0) for data in (a, b))
+    return one == other and _body(a) == _body(b)
+
+
+def _body(data: Readable) -> Readable:
+    head = read_head(data)
+    stored = memoryview(data)[head.header_size : head.header_size + head.stored_size]
+    return decompress(head.codec, stored, head.raw_size)
 
 
 def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
+    if len(text) > DESCRIPTION_MAX:
+        raise FormatError(f"a batch's description has {len(text)} bytes, {DESCRIPTION_MAX} may be")
     try:
         value = json.loads(text.decode())
     except (ValueError, RecursionError) as error:
@@ -180,6 +203,8 @@ def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
     for key in _TEXTS:
         if not isinstance(value.setdefault(key, ""), str):
             raise FormatError(f"{key} in a batch's description is not text")
+        if len(value[key]) > TEXT_MAX:
+            raise FormatError(f"{key} in a batch's description has {len(value[key])} characters, {TEXT_MAX} may be")
         value[key] = _utf8(value[key])
     for key in _NUMBERS:
         number = value.setdefault(key, 0)
@@ -188,6 +213,8 @@ def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
     properties = value.setdefault("properties", {})
     if not isinstance(properties, dict) or not all(isinstance(text, str) for text in properties.values()):
         raise FormatError("properties in a batch's description is not an object of text")
+    if len(properties) > PROPERTIES_MAX:
+        raise FormatError(f"a batch's description has {len(properties)} properties, {PROPERTIES_MAX} may be")
     value["properties"] = {_utf8(key): _utf8(text) for key, text in properties.items()}
     if value["state"] not in ("running", "exited", "crashed"):
         raise FormatError("state in a batch's description is not running, exited or crashed")

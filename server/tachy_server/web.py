@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tachy_server.bodies import BusyError, Disconnected, TooSlow
 from tachy_server.control import HEADER
-from tachy_server.errors import FormatError, StoreError, TachyError
+from tachy_server.errors import ConflictError, FormatError, StoreError, TachyError
 from tachy_server.http_guard import Guard, Refused, check_content_type
 from tachy_server.ingest import Receipt
 from tachy_server.services import Services
@@ -29,6 +29,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 _CLOSE: Mapping[str, str] = {"connection": "close"}
 _STATUS: tuple[tuple[type[TachyError], tuple[int, Mapping[str, str]]], ...] = (
     (FormatError, (400, _NO_HEADERS)),
+    (ConflictError, (409, _NO_HEADERS)),
     (TooSlow, (408, _CLOSE)),
     (BusyError, (503, {"retry-after": "1"})),
     (StoreError, (503, {"retry-after": "2"})),
@@ -63,7 +64,7 @@ class _Front:
             return
         except Refused as refusal:
             await _send(send, refusal.status, {"error": str(refusal)}, refusal.headers)
-        except (FormatError, TooSlow, BusyError, StoreError) as error:
+        except (FormatError, ConflictError, TooSlow, BusyError, StoreError) as error:
             status, headers = next(answer for kind, answer in _STATUS if isinstance(error, kind))
             await _send(send, status, {"error": str(error)}, headers)
         else:

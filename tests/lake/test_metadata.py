@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from tachy_server.database import Database, day_of
-from tachy_server.metadata import ProcessRow, be_durable, block_places, insert_blocks, upsert_processes
+from tachy_server.metadata import ProcessRow, be_durable, block_places, insert_blocks, stored_blocks, upsert_processes
 from tachy_server.reader import check_batch
 
 from tests.lake.conftest import dsn_of, game, lake_of, rows_of
@@ -26,9 +26,10 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
                 base.ensure_day(rows, day_of(now))
                 head = check_batch(process.batch())
                 with rows.transaction():
-                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head)], now)
+                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
                     places = block_places(head, head.blocks, "nowhere")
-                    assert insert_blocks(rows, places, {"nowhere": 0}, since, now) == len(head.blocks)
+                    known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
+                    assert insert_blocks(rows, places, {"nowhere": 0}, known, now) == len(head.blocks)
                 process.thread("late").log(9_000_000, "the other group", level=4)
     finally:
         base.close()
@@ -52,8 +53,9 @@ def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
             for now in days:
                 base.ensure_day(rows, day_of(now))
                 with rows.transaction():
-                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head)], now)
-                    inserted.append(insert_blocks(rows, places, {"nowhere": 0}, since, now))
+                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
+                    known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
+                    inserted.append(insert_blocks(rows, places, {"nowhere": 0}, known, now))
     finally:
         base.close()
     assert inserted == [len(head.blocks), 0]

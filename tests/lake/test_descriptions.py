@@ -1,0 +1,64 @@
+"""What a process says of itself cannot spoil the lists of all others."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.model.encoder import Process
+from tests.serving import Server
+
+YEAR = 365 * 86_400 * 10**9
+
+
+@pytest.mark.parametrize("said", [9_223_372_036_000_000_000, -(1 << 63), 0, 1, "tomorrow"])
+def test_a_start_that_cannot_be_is_replaced_by_the_servers_time_and_marked(server: Server, said: int | str) -> None:
+    start = time.time_ns() + 3 * 86_400 * 10**9 if isinstance(said, str) else said
+    process = Process(exe="no clock", start_time=start)
+    before = time.time_ns()
+    assert server.post(process.batch([])).status_code == 200
+    sql = (
+        "SELECT arrow_cast(start_time, 'Int64'), property_get(properties, 'tachy.said_start_time'), "
+        f"now() - start_time < interval '1 day' FROM processes WHERE process_id = '{process.process_id}'"
+    )
+    answer = server.client.post("/api/query", json={"sql": sql})
+    assert answer.status_code == 200, answer.text
+    ((shown, marked, recent),) = answer.json()["rows"]
+    assert before <= shown <= time.time_ns()
+    assert (marked, recent) == (str(start), True)
+
+
+def test_a_start_that_can_be_stays(server: Server) -> None:
+    for start in (time.time_ns() - 20 * YEAR, time.time_ns() + 3_600 * 10**9):
+        process = Process(start_time=start)
+        server.post(process.batch([]))
+        found = server.client.get(f"/api/processes/{process.process_id}").json()
+        assert "tachy.said_start_time" not in found["properties"]
+
+
+def test_the_newest_is_the_one_that_the_server_heard_of_last(server: Server) -> None:
+    """Whatever the processes' clocks say."""
+    heard = []
+    for hours in (10, -3, 5, -9):
+        process = Process(exe="clocks", start_time=time.time_ns() + hours * 3_600 * 10**9)
+        server.post(process.batch([]))
+        heard.append(str(process.process_id))
+    listed = server.client.get("/api/processes", params={"exe": "clocks", "limit": 4}).json()["processes"]
+    assert [process["process_id"] for process in listed] == heard[::-1]
+
+
+@pytest.mark.parametrize(
+    ("description", "what"),
+    [
+        ({"exe": "e" * 3_000_000}, "bytes"),
+        ({"username": "u" * 4097}, "username"),
+        ({"properties": {f"key {i}": "v" for i in range(1025)}}, "1025 properties"),
+        ({"properties": {"key": "v" * 300_000}}, "bytes"),
+    ],
+)
+def test_a_description_has_bounds(server: Server, description: dict[str, object], what: str) -> None:
+    answer = server.post(Process(**description).batch([]))  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert what in answer.json()["error"]
+    assert len(answer.json()["error"]) < 200

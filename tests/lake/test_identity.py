@@ -1,0 +1,103 @@
+"""Two contents under one identity: the second is never swallowed, and what is merely sent again is known."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.lake.conftest import lake_of, rows_of
+from tests.model.encoder import Process
+from tests.serving import Server
+
+
+def said(
+    process_id: uuid.UUID, text: str, *, codec: str = "zstd", batch_id: uuid.UUID | None = None, exe: str = "game"
+) -> bytes:
+    """The first batch of a process: one log of this text, and a metric."""
+    process = Process(exe, process_id=process_id)
+    main = process.thread("main")
+    main.message(1_000, text)
+    main.metric(2_000, "speed", 3.5)
+    return process.batch(codec=codec, batch_id=batch_id)
+
+
+def texts(server: Server, process_id: uuid.UUID) -> int:
+    """Log blocks that are stored of the process."""
+    with lake_of(server.data) as lake:
+        return len(lake.select_blocks(1, process_ids=[process_id]))
+
+
+@pytest.mark.parametrize("again", ["none", "gzip", "lz4", "zstd"])
+def test_a_batch_that_was_compressed_otherwise_meanwhile_is_known(ingest_server: Server, again: str) -> None:
+    """A program that sent it uncompressed was killed before the answer; whoever recovers it compresses."""
+    process_id, batch_id = uuid.uuid4(), uuid.uuid4()
+    first = said(process_id, "hello" * 100, codec="none", batch_id=batch_id)
+    second = said(process_id, "hello" * 100, codec=again, batch_id=batch_id)
+    assert ingest_server.post(first).json()["status"] == "stored"
+    answer = ingest_server.post(second)
+    assert (answer.status_code, answer.json()["status"]) == (200, "known")
+    third = said(process_id, "hello" * 100, codec=again)
+    assert ingest_server.post(third).json()["status"] == "stored", "the same blocks in another batch"
+    assert texts(ingest_server, process_id) == 1
+
+
+def test_another_content_under_a_known_batch_id_is_a_conflict(ingest_server: Server) -> None:
+    process_id, batch_id = uuid.uuid4(), uuid.uuid4()
+    assert ingest_server.post(said(process_id, "one", batch_id=batch_id)).status_code == 200
+    before = ingest_server.client.get("/api/stats").json()["ingest"]["conflicts"]
+    for other in (
+        said(process_id, "two", batch_id=batch_id),
+        said(uuid.uuid4(), "one", batch_id=batch_id),
+        said(process_id, "one", batch_id=batch_id, exe="other"),
+        Process(process_id=process_id).batch([], batch_id=batch_id),
+    ):
+        answer = ingest_server.post(other)
+        assert answer.status_code == 409
+        assert "is stored already with another content" in answer.json()["error"]
+    assert ingest_server.client.get("/api/stats").json()["ingest"]["conflicts"] == before + 4
+    assert ingest_server.post(said(process_id, "one", batch_id=batch_id)).json()["status"] == "known"
+    assert texts(ingest_server, process_id) == 1
+
+
+def test_another_content_under_a_known_block_is_a_conflict_and_nothing_of_its_batch_is_stored(
+    ingest_server: Server,
+) -> None:
+    """As when somebody else has used the process's id and numbers first."""
+    process_id = uuid.uuid4()
+    assert ingest_server.post(said(process_id, "somebody else's")).status_code == 200
+    batch_id = uuid.uuid4()
+    answer = ingest_server.post(said(process_id, "the real one", batch_id=batch_id))
+    assert answer.status_code == 409
+    assert f"log block 0 of process {process_id}" in answer.json()["error"]
+    with rows_of(ingest_server.data) as rows:
+        assert rows.execute("SELECT count(*) FROM batches WHERE batch_id = %s", (batch_id,)).fetchone() == (0,)
+        (segments,) = rows.execute("SELECT count(*) FROM segments").fetchone() or (0,)
+    assert len(list((ingest_server.data / "store").rglob("*.tseg"))) == segments
+
+
+def test_contradictions_in_one_group_cost_only_themselves(tmp_path: Path) -> None:
+    """All arrive within the same wait for neighbours; whichever of two comes first is kept."""
+    shared, process = uuid.uuid4(), uuid.uuid4()
+    batches = [said(shared, text, batch_id=uuid.UUID(int=7)) for text in ("a", "b", "a")]
+    batches += [said(process, text) for text in ("c", "d")]
+    batches += [said(uuid.uuid4(), "fine") for _ in range(3)]
+    with Server(tmp_path / "data", "--role", "ingest", "--commit-wait", "500") as server:
+        with ThreadPoolExecutor(len(batches)) as pool:
+            codes = [answer.status_code for answer in pool.map(server.post, batches)]
+        assert sorted(codes[:3]) in ([200, 200, 409], [200, 409, 409])
+        assert sorted(codes[3:5]) == [200, 409]
+        assert codes[5:] == [200] * 3
+        assert texts(server, shared) == texts(server, process) == 1
+
+
+def test_what_cannot_be_compared_stays_with_its_sender(ingest_server: Server) -> None:
+    process_id, batch_id = uuid.uuid4(), uuid.uuid4()
+    ingest_server.post(said(process_id, "hello" * 100, codec="none", batch_id=batch_id))
+    with lake_of(ingest_server.data) as lake:
+        (row,) = lake.select_blocks(1, process_ids=[process_id])
+    (ingest_server.data / "store" / row.segment_key).unlink()
+    assert ingest_server.post(said(process_id, "hello" * 100, codec="none", batch_id=batch_id)).status_code == 200
+    assert ingest_server.post(said(process_id, "hello" * 100, codec="zstd", batch_id=batch_id)).status_code == 503
