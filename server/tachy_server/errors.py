@@ -4,6 +4,9 @@ TachyError
 ├── FormatError      bytes that are not what docs/format.md says
 ├── ConflictError    something else is stored under this identity already
 ├── QueryError       SQL, or its arguments, that cannot be answered
+│   ├── LimitError       it needs more of something than the server gives
+│   ├── Cancelled        somebody stopped it
+│   └── TookTooLong      its time was up
 ├── NotFound         a process, stream or block that the lake does not know
 ├── StoreError       the object store or PostgreSQL did not do its part
 └── SettingsError    an unknown or unusable setting
@@ -26,6 +29,18 @@ class ConflictError(TachyError):
 
 class QueryError(TachyError):
     """SQL, or its arguments, that cannot be answered."""
+
+
+class LimitError(QueryError):
+    """It needs more of something than the server gives to one query."""
+
+
+class Cancelled(QueryError):  # noqa: N818 - reads as the answer it is
+    """Somebody stopped it: the client, a cancel call, the server that ends."""
+
+
+class TookTooLong(QueryError):  # noqa: N818 - reads as the answer it is
+    """Its time was up."""
 
 
 class NotFound(TachyError):  # noqa: N818 - reads as the answer it is

@@ -8,6 +8,7 @@ default. Source: format/FlightSql.proto and format/Flight.proto of Apache Arrow 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tachy_server.errors import QueryError
@@ -186,8 +187,8 @@ class SessionOptionValue(Message):
 
 
 @dataclass(frozen=True)
-class SessionOptionsEntry(Message):
-    """One entry of the map in GetSessionOptionsResult."""
+class MapEntry(Message):
+    """One entry of a map from text to messages."""
 
     key: str = proto(1, "text")
     value: bytes = proto(2, "bytes")
@@ -198,10 +199,49 @@ class GetSessionOptionsResult(Message):
     session_options: tuple[bytes, ...] = proto(1, "bytes", repeated=True)
 
 
-def session_options(options: dict[str, str]) -> GetSessionOptionsResult:
+@dataclass(frozen=True)
+class SetSessionOptionsRequest(Message):
+    session_options: tuple[bytes, ...] = proto(1, "bytes", repeated=True)
+
+
+@dataclass(frozen=True)
+class SetSessionOptionsError(Message):
+    """SetSessionOptionsResult.Error."""
+
+    value: int = proto(1, "int")
+
+
+@dataclass(frozen=True)
+class SetSessionOptionsResult(Message):
+    errors: tuple[bytes, ...] = proto(1, "bytes", repeated=True)
+
+
+OPTION_INVALID_NAME = 1
+OPTION_INVALID_VALUE = 2
+
+
+def _map(values: Mapping[str, Message]) -> tuple[bytes, ...]:
+    return tuple(encode(MapEntry(key, encode(value))) for key, value in values.items())
+
+
+def session_options(options: Mapping[str, str]) -> GetSessionOptionsResult:
     """The answer to GetSessionOptions for options whose values are text."""
-    entries = (SessionOptionsEntry(key, encode(SessionOptionValue(value))) for key, value in options.items())
-    return GetSessionOptionsResult(tuple(encode(entry) for entry in entries))
+    return GetSessionOptionsResult(_map({key: SessionOptionValue(value) for key, value in options.items()}))
+
+
+def read_session_options(data: bytes) -> dict[str, str | None]:
+    """What SetSessionOptions asks for: text, None to reset an option, "(not text)" for a value of another type."""
+    options: dict[str, str | None] = {}
+    for raw in decode(SetSessionOptionsRequest, data).session_options:
+        entry = decode(MapEntry, raw)
+        text = decode(SessionOptionValue, entry.value).string_value
+        options[entry.key] = "(not text)" if text is None and entry.value else text
+    return options
+
+
+def refused_options(errors: Mapping[str, int]) -> SetSessionOptionsResult:
+    """The answer to SetSessionOptions: what is wrong, by option."""
+    return SetSessionOptionsResult(_map({key: SetSessionOptionsError(value) for key, value in errors.items()}))
 
 
 CANCEL_STATUS_CANCELLED = 1

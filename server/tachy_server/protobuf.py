@@ -88,9 +88,14 @@ def _slots(kind: type[Message]) -> tuple[_Slot, ...]:
     return found
 
 
+def write_key(number: int, size: int) -> bytes:
+    """What stands before the `size` bytes of one field of text or bytes."""
+    return _varint(number << 3 | BYTES) + _varint(size)
+
+
 def write_bytes(number: int, raw: bytes) -> bytes:
     """One field of text or bytes."""
-    return _varint(number << 3 | BYTES) + _varint(len(raw)) + raw
+    return write_key(number, len(raw)) + raw
 
 
 def _encode_value(slot: _Slot, value: str | bytes | int) -> bytes:

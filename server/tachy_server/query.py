@@ -17,7 +17,7 @@ import pyarrow as pa
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 from tachy_server import functions, query_plan, stream, table_functions
 from tachy_server.decode import BlockCache
-from tachy_server.errors import QueryError, StoreError, TachyError
+from tachy_server.errors import FormatError, QueryError, TachyError
 from tachy_server.metadata_tables import PostgresMetadata
 from tachy_server.parameters import describe as parameters_of
 from tachy_server.plain_types import plain_schema, to_plain
@@ -175,7 +175,7 @@ class Query:
 
 
 def _told(error: Exception) -> TachyError:
-    """The error as a client gets it: storage that is away stays a StoreError, anything else is a QueryError."""
-    if isinstance(error, StoreError):
-        return error
-    return QueryError(str(error)) if isinstance(error, TachyError) else one_line(error, VIEWS)
+    """The error as a client gets it; one that is not ours is a QueryError."""
+    if isinstance(error, FormatError):
+        return QueryError(str(error))
+    return type(error)(str(error)) if isinstance(error, TachyError) else one_line(error, VIEWS)

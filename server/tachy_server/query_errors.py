@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from tachy_server.errors import QueryError
+from tachy_server.errors import LimitError, QueryError
 
 _PREFIXES: Final = re.compile(
     r"^\s*(?:DataFusion error|Error during planning|External error|Execution error|Arrow error|Schema error|SQL error|"
@@ -42,7 +42,7 @@ def one_line(error: BaseException, tables: Iterable[str] = ()) -> QueryError:
     if parsed is not None:
         text = parsed.group(1).replace('\\"', '"')
     if _MEMORY.search(text):
-        text = f"the query needs more memory than the setting query_memory allows: {text}"
+        return LimitError(f"the query needs more memory than the setting query_memory allows: {text}")
     refused = _WRITES.match(text)
     if refused is not None:
         what = f" ({refused.group(2)})" if refused.group(2) else ""

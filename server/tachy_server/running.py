@@ -1,7 +1,4 @@
-"""The queries that stream to a client now, and what stops them: a client gone, a cancel call, the server stopping.
-
-One thread asks every 100 ms whether the callers are still there; it sleeps while nothing runs.
-"""
+"""The queries that stream to a client now, and what stops them: a client gone, a cancel call, the server stopping."""
 
 from __future__ import annotations
 
@@ -11,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tachy_server.errors import Cancelled, StoreError, TachyError
+
 if TYPE_CHECKING:
     from tachy_server.query import Query
-
-POLL_SECONDS = 0.1
-STOPPING = "The server is stopping"
 
 
 def forget_frames(error: BaseException) -> None:
@@ -25,14 +21,13 @@ def forget_frames(error: BaseException) -> None:
 
 @dataclass(eq=False)
 class Run:
-    """One query on its way out; `reason` is the sentence that says why it was stopped, None while it goes on."""
+    """One query on its way out; `reason` is the error that says why it was stopped, None while it goes on."""
 
     query: Query
-    is_gone: Callable[[], bool]
     handle: bytes | None
-    reason: str | None = None
+    reason: TachyError | None = None
 
-    def stop(self, reason: str) -> None:
+    def stop(self, reason: TachyError) -> None:
         """Stop the query, once."""
         if self.reason is None:
             self.reason = reason
@@ -42,57 +37,51 @@ class Run:
 class Running:
     """The set of running queries."""
 
-    def __init__(self, poll_seconds: float = POLL_SECONDS) -> None:
-        self._poll = poll_seconds
+    def __init__(self) -> None:
         self._runs: set[Run] = set()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._closed = False
-        self._thread = threading.Thread(target=self._watch, name="tachy-running", daemon=True)
-        self._thread.start()
 
     def __len__(self) -> int:
-        with self._changed:
+        with self._lock:
             return len(self._runs)
 
     @contextmanager
-    def watch(self, query: Query, is_gone: Callable[[], bool], handle: bytes | None = None) -> Iterator[Run]:
-        """Run a query's stream inside this. `is_gone` is never called after it ends, and the query never goes on."""
-        run = Run(query, is_gone, handle)
-        with self._changed:
+    def watch(
+        self, query: Query, when_over: Callable[[Callable[[], None]], None], handle: bytes | None = None
+    ) -> Iterator[Run]:
+        """Run a query's stream inside this. It stops at what `when_over` tells of, and never goes on afterwards."""
+        run = Run(query, handle)
+        with self._lock:
             self._runs.add(run)
             if self._closed:
-                run.stop(STOPPING)
-            self._changed.notify()
+                run.stop(_stopping())
         try:
+            when_over(lambda: run.stop(Cancelled("The client went away.")))
             yield run
         except BaseException:
-            run.stop("The query was abandoned")
+            run.stop(Cancelled("The query was abandoned."))
             raise
         finally:
-            with self._changed:
+            with self._lock:
                 self._runs.discard(run)
 
     def cancel(self, handle: bytes) -> bool:
         """Stop the queries that a handle started; False when none is running."""
-        with self._changed:
+        with self._lock:
             found = [run for run in self._runs if run.handle == handle]
-            for run in found:
-                run.stop("The query was cancelled")
+        for run in found:
+            run.stop(Cancelled("The query was cancelled."))
         return bool(found)
 
     def close(self) -> None:
-        """Stop every query, and the thread."""
-        with self._changed:
+        """Stop every query, and those that come."""
+        with self._lock:
             self._closed = True
-            for run in self._runs:
-                run.stop(STOPPING)
-            self._changed.notify()
-        self._thread.join()
+            runs = list(self._runs)
+        for run in runs:
+            run.stop(_stopping())
 
-    def _watch(self) -> None:
-        with self._changed:
-            while not self._closed:
-                for run in self._runs:
-                    if run.reason is None and run.is_gone():
-                        run.stop("The client went away")
-                self._changed.wait(self._poll if self._runs else None)
+
+def _stopping() -> StoreError:
+    return StoreError("The server is stopping.")

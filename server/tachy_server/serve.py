@@ -132,17 +132,13 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
 def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
     # An exploding join never yields its worker thread: with the default count, one per core, it stops everybody.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
-    from pyarrow import ArrowException
     from tachy_server.flight import FlightServer
     from tachy_server.query import QueryEngine
 
     services.engine = QueryEngine(services.lake, services.settings)
     address = services.settings.flight
-    _listen(address, "flight").close()  # gRPC shares a port with another process that shares it, and says nothing
-    try:
-        server = FlightServer(services, address.host, address.port)
-    except ArrowException as error:
-        raise StoreError(f"cannot listen on {address}: {error}; give another --flight") from None
+    _listen(address, "flight").close()  # it says why it cannot, which gRPC does not
+    server = FlightServer(services, address.host, address.port)
     stack.callback(server.stop)
     services.flight_uri = f"grpc://{Address(address.host, server.port)}"
     return services.engine

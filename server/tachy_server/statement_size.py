@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 
-from tachy_server.errors import QueryError
+from tachy_server.errors import LimitError
 
 MAX_WORDS = 4_000
+MAX_STATEMENT_BYTES = 1 << 20
+"""Of its UTF-8. Planning takes some 700 bytes of memory for each of them at worst."""
 
 _COUNTED = re.compile(
     r"""
@@ -30,12 +32,17 @@ _COUNTED = re.compile(
 
 
 def check_statement_size(sql: str) -> None:
-    """Raises QueryError for more than MAX_WORDS words and operators; values, and lists of them, do not count."""
+    """Raises LimitError for more than MAX_STATEMENT_BYTES, and for more than MAX_WORDS words and operators.
+
+    Values, and lists of them, are no words.
+    """
+    if len(sql) > MAX_STATEMENT_BYTES or len(sql.encode()) > MAX_STATEMENT_BYTES:
+        raise LimitError(f"The statement is larger than the {MAX_STATEMENT_BYTES} bytes that one may have.")
     count = 0
     for match in _COUNTED.finditer(sql):
         count += match[1] is not None
         if count > MAX_WORDS:
-            raise QueryError(
+            raise LimitError(
                 f"The statement has more than {MAX_WORDS} words and operators; "
                 "write long chains of OR as IN (…), and long UNIONs as VALUES or several statements."
             )

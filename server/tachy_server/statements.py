@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pyarrow as pa
-from tachy_server.errors import QueryError
+from tachy_server.errors import NotFound
 
 if TYPE_CHECKING:
     from tachy_server.query import Query
@@ -100,12 +100,12 @@ class Handles(Generic[T]):
         return key
 
     def get(self, key: bytes) -> T:
-        """The value, used just now. QueryError when the handle is unknown, closed or expired."""
+        """The value, used just now. NotFound when the handle is unknown, closed or expired."""
         with self._lock:
             self._expire()
             entry = self._entries.pop(key, None)
             if entry is None:
-                raise QueryError("This statement handle is unknown or has expired; send the statement again.")
+                raise NotFound("This statement handle is unknown or has expired; send the statement again.")
             self._entries[key] = (self._clock(), entry[1])
             return entry[1]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
-from tachy_server.errors import QueryError
+from tachy_server.errors import Cancelled, StoreError, TookTooLong
 
 POLL_SECONDS = 0.1
 
@@ -37,7 +37,7 @@ class Loop:
 
         with self._lock:
             if self._closing:
-                raise QueryError("the server is stopping")
+                raise StoreError("the server is stopping")
             return asyncio.run_coroutine_threadsafe(run(), self._loop)
 
     def close(self) -> None:
@@ -66,15 +66,15 @@ def read(
     cancelled: threading.Event,
     deadline: float,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches until the stream ends. Raises QueryError within about 100 ms of a cancel or the deadline (monotonic)."""
+    """Batches until the stream ends. Raises Cancelled, and TookTooLong at the deadline (monotonic), within 100 ms."""
     while True:
         future = loop.submit(stream.__anext__)
         try:
             while True:
                 if cancelled.is_set():
-                    raise QueryError("the query was cancelled")
+                    raise Cancelled("the query was cancelled")
                 if time.monotonic() > deadline:
-                    raise QueryError("the query took longer than the server's setting query_seconds allows")
+                    raise TookTooLong("the query took longer than the server's setting query_seconds allows")
                 try:
                     batch = future.result(POLL_SECONDS)
                     break
@@ -84,7 +84,7 @@ def read(
         except StopAsyncIteration:
             return
         except concurrent.futures.CancelledError:
-            raise QueryError("the server is stopping") from None
+            raise StoreError("the server is stopping") from None
         finally:
             future.cancel()
         yield batch.to_pyarrow()

@@ -24,7 +24,7 @@ from tachy_server import predicates, reader
 from tachy_server.block_errors import reading
 from tachy_server.bounds import ALL, Bounds, Meaning, read
 from tachy_server.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block
-from tachy_server.errors import QueryError, TachyError
+from tachy_server.errors import Cancelled, LimitError, TachyError
 from tachy_server.sources import BlockSource, Metadata, ProcessInfo
 from tachy_server.views import THREAD_SPANS, Kind, View
 
@@ -66,7 +66,7 @@ class Session:
     def check(self) -> None:
         """Raises when the query is over."""
         if self.cancelled.is_set():
-            raise QueryError("the query was cancelled")
+            raise Cancelled("the query was cancelled")
 
 
 class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
@@ -281,7 +281,7 @@ def select_blocks(session: Session, view: View, bounds: Bounds) -> tuple[list[Bl
             limit=limit + 1 if limit else None,
         )
     if limit and len(blocks) > limit:
-        raise QueryError(
+        raise LimitError(
             f"{view.name}: this query needs more than {limit} blocks; narrow it with a time range or with "
             f"process_id = '…', or raise the server's setting lazy_block_limit"
         )

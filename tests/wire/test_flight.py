@@ -113,7 +113,7 @@ def test_dictionaries_are_decoded_unless_they_are_asked_for(client: flight.Fligh
 def test_a_header_that_cannot_be_read_is_an_error(
     client: flight.FlightClient, headers: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(flight.FlightServerError, match=sentence):
+    with pytest.raises(pa.ArrowInvalid, match=sentence):
         client.do_get(flight.Ticket(b"select 1"), _options(**headers)).read_all()
 
 
@@ -154,10 +154,11 @@ def _exchange(client: flight.FlightClient) -> None:
 
 @pytest.mark.parametrize("what", _FAILURES)
 def test_errors_are_one_sentence_without_traceback_or_path(client: flight.FlightClient, what: str) -> None:
-    with pytest.raises((flight.FlightServerError, flight.FlightInternalError)) as caught:
+    with pytest.raises((pa.ArrowException, flight.FlightError)) as caught:
         _FAILURES[what](client)
     text = str(caught.value)
     assert "Traceback" not in text
+    assert "Detail: Failed" not in text
     assert not re.search(r"\.py|/work|site-packages|File \"", text), text
     assert "\n" not in text.split(" Detail: ")[0]
 
@@ -165,12 +166,12 @@ def test_errors_are_one_sentence_without_traceback_or_path(client: flight.Flight
 def test_a_query_that_fails_on_its_way_gives_its_first_rows_and_then_the_error(client: flight.FlightClient) -> None:
     reader = client.do_get(flight.Ticket(b"select * from broken"))
     assert reader.read_chunk().data.num_rows == 1
-    with pytest.raises(flight.FlightServerError, match=r"^A block could not be read\. Detail"):
+    with pytest.raises(pa.ArrowInvalid, match=r"A block could not be read\."):
         reader.read_chunk()
 
 
 def test_writing_is_refused_with_the_way_to_do_it(client: flight.FlightClient) -> None:
-    with pytest.raises(flight.FlightServerError, match=r"read-only over FlightSQL.*POST /ingest/v1/batch"):
+    with pytest.raises(pa.ArrowInvalid, match=r"read-only over FlightSQL.*POST /ingest/v1/batch"):
         _put(client, messages.CommandStatementIngest(table="processes"))
 
 
@@ -184,7 +185,7 @@ def test_prepared_statements_take_parameters(client: flight.FlightClient, wrappe
     assert pa.ipc.read_schema(pa.py_buffer(result.parameter_schema)).names == ["$1", "$2"]
     query = messages.CommandPreparedStatementQuery(result.prepared_statement_handle)
 
-    with pytest.raises(flight.FlightServerError, match="takes 2 parameters, and none were bound"):
+    with pytest.raises(pa.ArrowInvalid, match="takes 2 parameters, and none were bound"):
         client.get_flight_info(_descriptor(query))
     for low, high in ((10, 19), (5, 5)):
         row = pa.record_batch({"a": [low], "b": [high]})
@@ -198,7 +199,7 @@ def test_prepared_statements_take_parameters(client: flight.FlightClient, wrappe
 
     close = messages.ActionClosePreparedStatementRequest(result.prepared_statement_handle)
     assert _action(client, "ClosePreparedStatement", send(close)) == []
-    with pytest.raises(flight.FlightServerError, match="unknown or has expired"):
+    with pytest.raises(KeyError, match="unknown or has expired"):
         client.get_flight_info(_descriptor(query))
 
 
@@ -215,7 +216,7 @@ def test_what_cannot_be_bound_is_refused(client: flight.FlightClient, rows: pa.R
             writer.done_writing()
             metadata.read()
 
-    with pytest.raises(flight.FlightServerError, match=r"Bind one row|takes 1 parameters, and 2 were"):
+    with pytest.raises(pa.ArrowInvalid, match=r"Bind one row|takes 1 parameters, and 2 were"):
         bind()
 
 
@@ -317,10 +318,9 @@ def test_a_running_query_is_cancelled_by_its_flight_info(
     client: flight.FlightClient, engine: FakeEngine, name: str
 ) -> None:
     info = client.get_flight_info(_descriptor(messages.CommandStatementQuery("select * from stuck")))
-    reader = client.do_get(info.endpoints[0].ticket)
     [query] = engine.queries
     with ThreadPoolExecutor(1) as pool:
-        rows = pool.submit(reader.read_all)
+        rows = pool.submit(lambda: client.do_get(info.endpoints[0].ticket).read_all())
         time.sleep(0.2)
         assert not rows.done()
         if name == "CancelFlightInfo":
@@ -341,16 +341,15 @@ def test_an_endless_query_that_is_cancelled_does_not_look_complete(
     reader = client.do_get(info.endpoints[0].ticket)
     reader.read_chunk()
     _action(client, "CancelFlightInfo", encode(messages.CancelFlightInfoRequest(info.serialize())))
-    with pytest.raises(flight.FlightServerError, match="The query was cancelled"):
+    with pytest.raises(flight.FlightServerError, match="The query was cancelled"):  # not a KeyboardInterrupt
         reader.read_all()
     assert len(flight_server._running) == 0
 
 
-@pytest.mark.parametrize("table", ["endless", "stuck"])
 def test_a_query_stops_when_its_client_cancels(
-    client: flight.FlightClient, engine: FakeEngine, flight_server: FlightServer, table: str
+    client: flight.FlightClient, engine: FakeEngine, flight_server: FlightServer
 ) -> None:
-    reader = client.do_get(flight.Ticket(f"select * from {table}".encode()))
+    reader = client.do_get(flight.Ticket(b"select * from endless"))
     _wait(lambda: len(flight_server._running) == 1)
     reader.cancel()
     assert engine.queries[0].finished.wait(2)
@@ -410,14 +409,13 @@ def test_eight_readers_at_once_get_all_their_rows(uri: str) -> None:
 def test_a_stopping_server_ends_its_streams(engine: FakeEngine, services: object) -> None:
     server = FlightServer(services, "127.0.0.1", 0)  # type: ignore[arg-type]
     with flight.connect(f"grpc://127.0.0.1:{server.port}") as client:
-        reader = client.do_get(flight.Ticket(b"select * from stuck"))
-        _wait(lambda: len(server._running) == 1)
-        stopping = threading.Thread(target=server.stop)
-        stopping.start()
-        with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
-            reader.read_all()
-        stopping.join(5)
-        assert not stopping.is_alive()
+        with ThreadPoolExecutor(2) as pool:
+            reading = pool.submit(lambda: client.do_get(flight.Ticket(b"select * from stuck")).read_all())
+            _wait(lambda: len(server._running) == 1)
+            stopping = pool.submit(server.stop)
+            with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
+                reading.result(5)
+            stopping.result(5)
 
 
 def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: object) -> None:

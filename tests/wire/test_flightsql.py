@@ -10,14 +10,14 @@ import pytest
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
-from tachy_server import flightsql
+from tachy_server import flight_messages, flightsql
 from tachy_server.errors import QueryError
 from tachy_server.protobuf import Message, decode, encode
 
 MESSAGES: list[type[Message]] = sorted(
     (
         item
-        for item in vars(flightsql).values()
+        for item in (*vars(flightsql).values(), *vars(flight_messages).values())
         if isinstance(item, type) and issubclass(item, Message) and item is not Message
     ),
     key=lambda item: item.__name__,
@@ -144,6 +144,7 @@ def test_a_message_of_another_kind_is_refused() -> None:
 def test_field_numbers_are_those_of_arrow(kind: type[Message]) -> None:
     """The numbers of FlightSql.proto and Flight.proto, written down a second time."""
     numbers = {item.name: item.metadata["number"] for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    assert numbers.pop("data_body", 1000) == 1000
     assert numbers == {name: at for at, name in enumerate(_ARROW_FIELDS[kind.__name__].split(), 1)}
 
 
@@ -175,6 +176,20 @@ _ARROW_FIELDS = {
     "DoPutUpdateResult": "record_count",
     "GetSessionOptionsResult": "session_options",
     "SessionOptionValue": "string_value",
-    "SessionOptionsEntry": "key value",
+    "MapEntry": "key value",
+    "SetSessionOptionsError": "value",
+    "SetSessionOptionsRequest": "session_options",
+    "SetSessionOptionsResult": "errors",
+    "Action": "type body",
+    "ActionType": "type description",
+    "FlightData": "flight_descriptor data_header app_metadata",
+    "FlightDescriptor": "type cmd path",
+    "FlightEndpoint": "ticket",
+    "FlightInfo": "schema flight_descriptor endpoint total_records total_bytes",
+    "HandshakeResponse": "protocol_version payload",
+    "PutResult": "app_metadata",
+    "Result": "body",
+    "SchemaResult": "schema",
+    "Ticket": "ticket",
     "TicketStatementQuery": "statement_handle",
 }
