@@ -24,14 +24,3 @@ def pieces(batch: pa.RecordBatch, target: int = MESSAGE_BYTES) -> Iterator[pa.Re
         piece = batch.slice(start, rows)
         if piece.num_rows < batch.num_rows:
             yield from pieces(piece, target)
-
-
-def has_dictionary(schema: pa.Schema) -> bool:
-    """Whether any column, at any depth, is dictionary encoded."""
-    return any(_holds_dictionary(field.type) for field in schema)
-
-
-def _holds_dictionary(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        return True
-    return any(_holds_dictionary(kind.field(at).type) for at in range(kind.num_fields))

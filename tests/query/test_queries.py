@@ -10,7 +10,7 @@ import weakref
 
 import pyarrow as pa
 import pytest
-from tachy_server.errors import QueryError
+from tachy_server.errors import QueryError, StoreError
 from tachy_server.views import VIEWS
 
 from tests.model.encoder import Process
@@ -210,9 +210,9 @@ def test_a_query_of_an_engine_that_closes_ends_with_an_error(make_world: MakeWor
     world.lake.delay = 0.05
     query = world.engine.plan("SELECT count(*) FROM log_entries")
     threading.Timer(0.2, world.engine.close).start()
-    with pytest.raises(QueryError, match="stopping"):
+    with pytest.raises(StoreError, match="stopping"):
         list(query.batches())
-    with pytest.raises(QueryError, match="stopping"):
+    with pytest.raises(StoreError, match="stopping"):
         world.query("SELECT 1")
 
 

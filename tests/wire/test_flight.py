@@ -7,7 +7,6 @@ import re
 import resource
 import subprocess
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -408,14 +407,13 @@ def test_eight_readers_at_once_get_all_their_rows(uri: str) -> None:
 
 def test_a_stopping_server_ends_its_streams(engine: FakeEngine, services: object) -> None:
     server = FlightServer(services, "127.0.0.1", 0)  # type: ignore[arg-type]
-    with flight.connect(f"grpc://127.0.0.1:{server.port}") as client:
-        with ThreadPoolExecutor(2) as pool:
-            reading = pool.submit(lambda: client.do_get(flight.Ticket(b"select * from stuck")).read_all())
-            _wait(lambda: len(server._running) == 1)
-            stopping = pool.submit(server.stop)
-            with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
-                reading.result(5)
-            stopping.result(5)
+    with flight.connect(f"grpc://127.0.0.1:{server.port}") as client, ThreadPoolExecutor(2) as pool:
+        reading = pool.submit(lambda: client.do_get(flight.Ticket(b"select * from stuck")).read_all())
+        _wait(lambda: len(server._running) == 1)
+        stopping = pool.submit(server.stop)
+        with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
+            reading.result(5)
+        stopping.result(5)
 
 
 def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: object) -> None:
