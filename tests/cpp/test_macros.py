@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cpp.builds import HERE, INCLUDES, WARNINGS, programs, run
+from tests.pysdk.sink import Sink
 
 MISTAKES = [
     "TACHY_SPAN(name);",
@@ -23,6 +24,7 @@ MISTAKES = [
     'TACHY_LOG(TACHY_LEVEL_INFO, "%*d", 1, 2);',
     'TACHY_LOG(TACHY_LEVEL_INFO, "");',
     'TACHY_LOG(TACHY_LEVEL_INFO, "%d", Struct{});',
+    'TACHY_LOG(TACHY_LEVEL_INFO, "%d", static_cast<__int128>(1));',
     'TACHY_LOG(TACHY_LEVEL_INFO, "%d%d%d%d%d%d%d%d%d", 1, 2, 3, 4, 5, 6, 7, 8, 9);',
 ]
 STRICT = [*INCLUDES, *WARNINGS, "-fno-exceptions", "-fno-rtti"]
@@ -93,3 +95,23 @@ def test_mistakes_do_not_compile(compiler: str, disabled: list[str], tmp_path: P
 
     assert compiles('TACHY_LOG(TACHY_LEVEL_INFO, "%s", name);')
     assert [statement for statement in MISTAKES if compiles(statement)] == []
+
+
+def test_a_number_that_int64_cannot_hold_is_recorded_as_a_double() -> None:
+    with Sink() as sink:
+        run([programs() / "numbers", sink.url])
+        found: dict[str, list[float]] = {}
+        for row in sink.rows("metric"):
+            found.setdefault(row["name"], []).append(row["value"])
+    unsigned = [2.0**64, 2.0**63, float(2**63 - 1), 0.0]
+    assert found == {
+        **{name: unsigned for name in ("uint64", "unsigned long long", "size_t", "C")},
+        "int64": [-(2.0**63)],
+        "enumeration": [2.0**64, 7.0],
+        "bool": [1.0],
+        "char": [-1.0],
+        "uchar": [255.0],
+        "unsigned": [2.0**32 - 1],
+        "int128": [-(2.0**63), -(2.0**64)],
+        "uint128": [2.0**64, 2.0**128, 3.0],
+    }

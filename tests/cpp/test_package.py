@@ -44,8 +44,10 @@ def test_pkg_config_gives_the_flags_for_a_compiler(package: str) -> None:
     with locked(f"pkg-config-{package}") as folder:
         program = folder / "program"
         run([*compiler, CONSUMER / source, *flags, "-o", program])
+    static = package == "tachy-sdk"
+    assert ("libtachy" in run(["readelf", "--dynamic", program])) is not static
     with Sink() as sink:
-        run([program], env={"TACHY_URL": sink.url, "LD_LIBRARY_PATH": str(found.parent)})
+        run([program], env={"TACHY_URL": sink.url, "LD_LIBRARY_PATH": "" if static else str(found.parent)})
         expected = {"tachy": {}, "tachy-sdk": {"span": 1, "log": 1, "metric": 1}, "tachy-finstrument": {"span": 2}}[
             package
         ]

@@ -10,6 +10,7 @@ import fcntl
 import functools
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -262,6 +263,10 @@ def test_async_spans_cross_threads(tmp_path: Path) -> None:
     assert any(begins[span]["thread"] != ends[span]["thread"] for span in begins)
 
 
+def _mark(size: int) -> str:
+    return f"… [of {size} bytes]"
+
+
 def test_logs_keep_arguments_and_properties(tmp_path: Path) -> None:
     rows = run("logs", tmp_path).session.rows(LOG)
     assert [row["msg"] for row in rows[:4]] == [
@@ -273,7 +278,9 @@ def test_logs_keep_arguments_and_properties(tmp_path: Path) -> None:
     assert json.loads(rows[0]["properties"]) == {"map": "e1m1", "build": "42"}
     assert rows[0]["properties"] == rows[3]["properties"]
     assert rows[1]["properties"] == "{}"
-    assert rows[4]["msg"] == "x" * 32768
+    (given,) = (int(number) for number in re.findall("… \\[of ([0-9]+) bytes]$", rows[4]["msg"]))
+    assert rows[4]["msg"] == f"{'x' * (len(rows[4]['msg']) - len(_mark(given)))}{_mark(given)}"
+    assert len(rows[4]["msg"].encode()) == 32768 < given
     assert len(rows[5]["msg"]) > 60000
     assert [row["level"] for row in rows[:3]] == [3, 2, 4]
 

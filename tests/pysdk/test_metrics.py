@@ -129,11 +129,15 @@ def test_log_records_level_place_and_properties(session: Sink) -> None:
         tachy.log(level, f"{level} 100% {{}} %s ünï\n", target="t", properties={"k": 1})
     tachy.log(2, "by number")
     line = inspect.currentframe().f_lineno - 1  # type: ignore[union-attr]
-    tachy.log("info", "x" * 40000)
+    tachy.log("info", "x" * 100000)
+    tachy.log("info", "é" * 50000)
     tachy.stop()
     rows = session.rows("log")
-    assert [row["level"] for row in rows] == [1, 2, 3, 4, 5, 6, 2, 4]
+    assert [row["level"] for row in rows] == [1, 2, 3, 4, 5, 6, 2, 4, 4]
     assert [row["msg"] for row in rows[:6]] == [f"{level} 100% {{}} %s ünï\n" for level in levels]
     assert rows[0]["properties"] == {"k": "1"}
     assert (rows[6]["line"], rows[6]["filename"], rows[6]["target"]) == (line, __file__, __name__)
-    assert rows[7]["msg"] == "x" * 32768
+    for row, character in zip(rows[7:], "xé", strict=True):  # cut, and it says so
+        mark = "… [of 100000 bytes]"
+        assert row["msg"] == character * (len(row["msg"]) - len(mark)) + mark
+        assert 32766 <= len(row["msg"].encode()) <= 32768

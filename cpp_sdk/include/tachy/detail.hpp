@@ -125,6 +125,7 @@ inline constexpr bool is_number = std::is_arithmetic_v<T> || std::is_enum_v<T>;
 template <class T>
 constexpr auto as_printf(const T &value) {
   static_assert(is_text<T> || is_number<T> || is_pointer<T>, "a log takes numbers, text and pointers");
+  static_assert(!std::is_integral_v<T> || sizeof(T) <= 8, "a log's whole numbers have at most 64 bits");
   if constexpr (is_text<T>) {
     return static_cast<const char *>(nullptr);
   } else if constexpr (std::is_enum_v<T>) {
@@ -209,6 +210,17 @@ template <class T>
 TACHY_QUIET_ inline void metric(tachy_site *site, std::uint32_t set, const T &value) {
   if constexpr (std::is_floating_point_v<T>) {
     tachy_metric_float(site, set, static_cast<double>(value));
+  } else if constexpr (std::is_enum_v<T>) {
+    metric(site, set, static_cast<std::underlying_type_t<T>>(value));
+  } else if constexpr (sizeof(T) > 8) {  // __int128, where the compiler counts it among the integers
+    const std::int64_t whole = static_cast<std::int64_t>(value);
+    if (static_cast<T>(whole) == value && (std::is_signed_v<T> || whole >= 0)) {
+      tachy_metric_int(site, set, whole);
+    } else {
+      tachy_metric_beyond_(site, set, static_cast<double>(value));
+    }
+  } else if constexpr (sizeof(T) == 8 && std::is_unsigned_v<T>) {
+    tachy_metric_unsigned(site, set, value);
   } else {
     tachy_metric_int(site, set, static_cast<std::int64_t>(value));
   }

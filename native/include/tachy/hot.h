@@ -58,6 +58,7 @@ TACHY_API void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint
 TACHY_API void tachy_span_end_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
 TACHY_API void tachy_span_repair_(tachy_scope scope);
 TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value);
+TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_API void tachy_frame_first_(uint64_t now);
 TACHY_API uint64_t tachy_os_ticks_(void);
 
@@ -242,6 +243,16 @@ TACHY_INLINE void tachy_metric_float(tachy_site *site, uint32_t set, double valu
     } word;
     word.value = value;
     tachy_metric_bits_(id, set, tachy_ticks(), word.bits);
+  }
+}
+
+/* The same for a number that may be too large for int64: from 2^63 on it is recorded as a double, as a float metric
+ * with the site's description. */
+TACHY_INLINE void tachy_metric_unsigned(tachy_site *site, uint32_t set, uint64_t value) {
+  if (TACHY_LIKELY(value >> 63 == 0)) {
+    tachy_metric_int(site, set, (int64_t)value);
+  } else {
+    tachy_metric_beyond_(site, set, (double)value);
   }
 }
 

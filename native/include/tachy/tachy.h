@@ -15,6 +15,10 @@
  * return nothing and cannot fail upward: what is lost is counted in tachy_stats. Before tachy_start and after
  * tachy_stop they do nothing.
  *
+ * Text that is too long for its place is cut and ends in "… [of N bytes]", N being what it had: messages and text
+ * arguments of logs 32 KiB; names, targets, files, units, keys and values of properties 64 KiB; thread names 63 bytes;
+ * exe and sdk of a process 1023 and 127.
+ *
  * Caveats: text in a site must live as long as the site's module. A thread that is inside a signal handler must not
  * record. After fork() the child does not record until it calls tachy_start. While a thread is inside fork(), what runs
  * on it (signal handlers, fork handlers of other libraries) records nothing, and every function that would wait for a
@@ -266,7 +270,8 @@ typedef struct tachy_async {
 TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
 TACHY_API void tachy_async_end(const tachy_async *span);
 
-/* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there. */
+/* A log with a ready message: for sites with format "". Longer than 32 KiB (or than half the thread's ring for
+ * logs) is cut there and ends in "… [of N bytes]", as do texts of tachy_log_args. */
 TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
 
 /* A log with arguments for the site's format. types: tachy_arg_type, 4 bits each; values: one 8-byte word each (a

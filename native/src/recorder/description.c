@@ -41,9 +41,8 @@ int tachy_uuid_random(uint8_t id[16]) {
 }
 
 static void copy(char *to, size_t size, const char *from) {
-  const uint64_t length = tachy_text_cut(from, strlen(from), size - 1);
-  memcpy(to, from, length);
-  to[length] = 0;
+  const tachy_fit fit = tachy_text_fit(from, strlen(from), size - 1);
+  to[tachy_text_put(to, from, &fit)] = 0;
 }
 
 static char *duplicate(const char *text) {

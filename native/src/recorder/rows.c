@@ -49,16 +49,20 @@ static uint64_t record_limit(const tachy_slot *slot) {
   return half < RECORD_MAX ? half : RECORD_MAX;
 }
 
-static uint8_t *put_text(uint8_t *at, const char *text, uint32_t size) {
+static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
+  const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
   const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
   memset(at + padded - 8, 0, 8);
   memcpy(at, &size, sizeof size);
-  if (size) memcpy(at + sizeof size, text, size);
+  tachy_text_put(at + sizeof size, text, fit);
   return at + padded;
 }
 
 void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size) {
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + size);
+  uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
+  if (limit > TEXT_MAX) limit = TEXT_MAX;
+  const tachy_fit fit = tachy_text_fit(text, text ? size : 0, limit);
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + fit.kept + fit.mark_size);
   uint64_t head;
   uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
@@ -66,7 +70,7 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
     return;
   }
   *(tachy_log_record *)at = (tachy_log_record){ticks, site, set, (uint32_t)record_size, TACHY_ARG_TEXT};
-  put_text(at + sizeof(tachy_log_record), text, (uint32_t)size);
+  put_text(at + sizeof(tachy_log_record), text, &fit);
   tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
 }
 
@@ -74,10 +78,7 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
 static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
-  if (!slot) return;
-  uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
-  if (limit > TEXT_MAX) limit = TEXT_MAX;
-  tachy_log_write(slot, number, set, tachy_ticks(), text, text ? tachy_text_cut(text, size, limit) : 0);
+  if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
 }
 
 enum { SHORT = 64 };
@@ -119,7 +120,7 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (!slot) return;
-  uint32_t lengths[TACHY_LOG_ARGS_MAX] = {0};
+  tachy_fit fits[TACHY_LOG_ARGS_MAX];
   uint64_t room = record_limit(slot) - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
   uint64_t record_size = sizeof(tachy_log_record);
   uint32_t known = 0;
@@ -134,9 +135,10 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
     }
     const char *const text = (const char *)(uintptr_t)values[count];
     const uint64_t limit = room < TEXT_MAX ? room : TEXT_MAX;
-    lengths[count] = text ? (uint32_t)tachy_text_cut(text, sizes[count], limit) : 0;
-    room -= lengths[count];
-    record_size += tachy_pad8(4 + (uint64_t)lengths[count]);
+    fits[count] = tachy_text_fit(text, text ? sizes[count] : 0, limit);
+    const uint64_t length = fits[count].kept + fits[count].mark_size;
+    room -= length;
+    record_size += tachy_pad8(4 + length);
   }
   uint64_t head;
   uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
@@ -148,11 +150,19 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
   at += sizeof(tachy_log_record);
   for (unsigned i = 0; i < count; i++) {
     if ((known >> (4 * i) & 15u) == TACHY_ARG_TEXT) {
-      at = put_text(at, (const char *)(uintptr_t)values[i], lengths[i]);
+      at = put_text(at, (const char *)(uintptr_t)values[i], &fits[i]);
     } else {
       memcpy(at, &values[i], 8);
       at += 8;
     }
   }
   tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
+/* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */
+void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value) {
+  if (!tachy_enabled(site)) return;
+  tachy_site *const real = tachy_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target, site->name,
+                                             site->file, site->line, site->unit);
+  if (real) tachy_metric_float(real, set, value);
 }

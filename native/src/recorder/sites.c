@@ -10,6 +10,7 @@
 #include "session.h"
 #include "session_file.h"
 #include "strings.h"
+#include "text.h"
 #include "threads.h"
 
 /* Where a static site lies, and where its text did when it registered. */
@@ -226,7 +227,8 @@ static int still_there(const instance *place, const tachy_os_range *ranges, size
     const uintptr_t until = mapped_until(ranges, count, (uintptr_t)texts[i], 0);
     if (until == 0 || until - (uintptr_t)texts[i] <= copy.size) return 0;
     /* text that was cut or repaired when it was copied differs from its copy: then the address must do */
-    if (memchr(copy.text, '?', copy.size) == NULL && memcmp(texts[i], copy.text, copy.size) != 0) return 0;
+    const int cut = copy.size > TACHY_STRING_MAX - sizeof(tachy_fit);
+    if (!cut && memchr(copy.text, '?', copy.size) == NULL && memcmp(texts[i], copy.text, copy.size) != 0) return 0;
   }
   return 1;
 }

@@ -8,7 +8,7 @@
 #include "session_file.h"
 #include "text.h"
 
-enum { FIRST_CHUNK = 256, CHAINS = 1 << 14, TEXT_MAX = 1 << 16 };
+enum { FIRST_CHUNK = 256, CHAINS = 1 << 14 };
 
 typedef struct string_entry {
   tachy_string string;
@@ -59,10 +59,10 @@ uint32_t *tachy_chains_head(tachy_chains *table, uint64_t hash) {
 }
 
 uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
-  size = tachy_text_cut(text, size, TEXT_MAX);
-  char *const copy = tachy_os_allocate(size + 1);
+  const tachy_fit fit = tachy_text_fit(text, size, TACHY_STRING_MAX);
+  char *const copy = tachy_os_allocate(fit.kept + fit.mark_size + 1);
   if (!copy) return TACHY_NO_STRING;
-  memcpy(copy, text, size);
+  size = tachy_text_put(copy, text, &fit);
   copy[size] = 0;
   tachy_text_clean((uint8_t *)copy, size);
   uint32_t *const head = tachy_chains_head(&chains, tachy_hash(copy, size));

@@ -6,6 +6,7 @@
 #include "registry.h"
 
 #define TACHY_NO_STRING UINT32_MAX
+#define TACHY_STRING_MAX 65536u /* bytes; a longer one is cut and marked */
 
 /* TACHY_NO_STRING: no memory, or it is not there and is not to be added. */
 uint32_t tachy_strings_number(const char *text, uint64_t size, int add);

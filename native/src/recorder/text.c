@@ -54,6 +54,31 @@ uint64_t tachy_text_cut(const char *text, uint64_t size, uint64_t limit) {
   return cut;
 }
 
+tachy_fit tachy_text_fit(const char *text, uint64_t size, uint64_t limit) {
+  static const char front[] = "\xE2\x80\xA6 [of ";
+  static const char back[] = " bytes]";
+  tachy_fit fit = {size, 0, {0}};
+  if (size <= limit) return fit;
+  char digits[20];
+  unsigned count = 0;
+  for (uint64_t rest = size; rest; rest /= 10) digits[sizeof digits - ++count] = (char)('0' + rest % 10);
+  const uint64_t mark = sizeof front - 1 + count + sizeof back - 1;
+  if (mark < limit) {
+    memcpy(fit.mark, front, sizeof front - 1);
+    memcpy(fit.mark + sizeof front - 1, digits + sizeof digits - count, count);
+    memcpy(fit.mark + sizeof front - 1 + count, back, sizeof back - 1);
+    fit.mark_size = mark;
+  }
+  fit.kept = tachy_text_cut(text, size, limit - fit.mark_size);
+  return fit;
+}
+
+uint64_t tachy_text_put(void *to, const char *text, const tachy_fit *fit) {
+  if (fit->kept) memcpy(to, text, fit->kept);
+  if (fit->mark_size) memcpy((char *)to + fit->kept, fit->mark, fit->mark_size);
+  return fit->kept + fit->mark_size;
+}
+
 void tachy_uuid_print(const uint8_t *id, char *text) {
   static const char digits[] = "0123456789abcdef";
   for (unsigned i = 0; i < 16; i++) {

@@ -165,7 +165,10 @@ static void leave(void *value) {
 
 void tachy_set_thread_name(const char *name) {
   char text[TACHY_THREAD_NAME_MAX] = {0};
-  if (name) memcpy(text, name, tachy_text_cut(name, strlen(name), sizeof text - 1));
+  if (name) {
+    const tachy_fit fit = tachy_text_fit(name, strlen(name), sizeof text - 1);
+    tachy_text_put(text, name, &fit);
+  }
   memcpy(given_name, text, sizeof text);
   tachy_slot *const slot = tachy_slot_here();
   if (!slot || tachy_forking()) return;

@@ -94,9 +94,8 @@ static int want(uint64_t ticks) {
 }
 
 static uint64_t put(char *text, uint64_t used, const char *more, uint64_t size) {
-  const uint64_t kept = tachy_text_cut(more, size, TEXT_SIZE - used);
-  memcpy(text + used, more, kept);
-  return used + kept;
+  const tachy_fit fit = tachy_text_fit(more, size, TEXT_SIZE - used);
+  return used + tachy_text_put(text + used, more, &fit);
 }
 
 static void record(uint64_t ticks, const char *reason, const char *what, uint64_t size) {

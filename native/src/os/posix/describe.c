@@ -1,11 +1,11 @@
 /* What POSIX tells about the machine, the user and the program. */
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #if defined(__APPLE__)
 #include <mach-o/dyld.h>
+#include <pwd.h>
 #include <sys/sysctl.h>
 #endif
 
@@ -64,6 +64,7 @@ static void read_distro(char *text, size_t size) { read_value("/etc/os-release",
 static void read_cpu(char *text, size_t size) { read_value("/proc/cpuinfo", "model name", ':', text, size); }
 #endif
 
+#if defined(__APPLE__)
 static void read_user(tachy_os_fact fact, char *text, size_t size) {
   struct passwd entry;
   struct passwd *found = NULL;
@@ -72,6 +73,41 @@ static void read_user(tachy_os_fact fact, char *text, size_t size) {
   const char *const value = fact == TACHY_OS_USERNAME ? found->pw_name : found->pw_gecos;
   if (value) copy(text, size, value, fact == TACHY_OS_REALNAME ? strcspn(value, ",") : strlen(value));
 }
+#else
+/* The part of `line` behind so many colons; its length up to the next. NULL: there are not so many. */
+static const char *field(const char *line, unsigned colons, size_t *length) {
+  while (line && colons-- > 0) {
+    line = strchr(line, ':');
+    if (line) line++;
+  }
+  if (line) *length = strcspn(line, ":\n");
+  return line;
+}
+
+/* From /etc/passwd, or the name that the environment has. getpwuid_r would load modules into the program, ask a
+ * directory over the network, and with hardly any memory glibc's aborts. */
+static void read_user(tachy_os_fact fact, char *text, size_t size) {
+  char line[1024];
+  char wanted[24];
+  size_t length = 0;
+  snprintf(wanted, sizeof wanted, "%lu:", (unsigned long)getuid());
+  FILE *const file = fopen("/etc/passwd", "re");
+  int found = 0;
+  while (file && !found && fgets(line, sizeof line, file)) {
+    const char *const number = field(line, 2, &length);
+    found = number && strncmp(number, wanted, strlen(wanted)) == 0;
+  }
+  if (file) fclose(file);
+  const char *value = found ? field(line, fact == TACHY_OS_USERNAME ? 0 : 4, &length) : NULL;
+  if (!found && fact == TACHY_OS_USERNAME) {
+    value = getenv("USER") ? getenv("USER") : getenv("LOGNAME");
+    length = value ? strlen(value) : 0;
+  }
+  if (!value) return;
+  const size_t name = strcspn(value, ",");
+  copy(text, size, value, fact == TACHY_OS_REALNAME && name < length ? name : length);
+}
+#endif
 
 void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
   if (size == 0) return;
