@@ -26,7 +26,7 @@ typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
   size_t property_count; int level; uint32_t span_ring_bytes; uint32_t metric_ring_bytes; uint32_t log_ring_bytes;
   uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
-  uint64_t spool_bytes; const char *destination; int mode;
+  uint64_t spool_bytes; uint32_t spool_seconds; const char *destination; int mode;
   uint32_t flight_before_ms; uint32_t flight_after_ms; uint64_t flight_bytes; uint32_t frame_budget_us;
   uint32_t flight_ignore_errors; ...;
 } tachy_config;
@@ -35,6 +35,7 @@ typedef struct tachy_stats {
   uint64_t passed_over; uint64_t flight_overwritten; uint64_t batches;
   uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
   uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
+  uint64_t left_dropped[4];
   uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
   uint64_t async_untracked;
   uint64_t refused; uint64_t frequency; const char *clock;

@@ -51,6 +51,7 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "unprotected", stats.unprotected);
   write_number(file, "recovered_batches", stats.recovered_batches);
   write_number(file, "recovered_lost", stats.recovered_lost);
+  write_classes(file, "left_dropped", stats.left_dropped);
   write_number(file, "threads", stats.threads);
   write_number(file, "sites", stats.sites);
   write_number(file, "clock_backwards", stats.clock_backwards);

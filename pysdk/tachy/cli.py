@@ -78,10 +78,18 @@ def parser() -> argparse.ArgumentParser:
     _url(mark)
     _uri(mark)
 
-    recover = commands.add_parser("recover", help="send what killed programs left in their session folder")
+    recover = commands.add_parser("recover", help="send, list or delete what programs left in their session folder")
     recover.add_argument("folder", metavar="DIR", help="the session folder (TACHY_SESSION_FOLDER, /dev/shm/tachy-UID)")
     recover.add_argument(
         "--timeout", type=_whole, default=60, metavar="N", help="give up after N seconds; the rest stays there (60)"
+    )
+    what = recover.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="only say what lies there: for which server, whose, how old")
+    what.add_argument(
+        "--delete", action="store_true", help="delete it, of programs that are gone, instead of sending it"
+    )
+    recover.add_argument(
+        "--older-than", type=_whole, default=0, metavar="N", help="--list and --delete: only what is N seconds old (0)"
     )
     _url(recover)
 
@@ -320,7 +328,14 @@ def _mark(args: argparse.Namespace) -> int:
 
 
 def _recover(args: argparse.Namespace) -> int:
+    from tachy import leavings
     from tachy.recovery import recover
+
+    if args.list or args.delete:
+        found = leavings.delete(args.folder, args.older_than) if args.delete else leavings.look(args.folder)
+        found = [one for one in found if one.age >= args.older_than]
+        sys.stdout.write(leavings.table(found))
+        return 0
 
     def work() -> Recovery:
         return recover(args.folder, resolve("url", args.url), args.timeout)

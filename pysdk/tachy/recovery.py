@@ -53,7 +53,9 @@ def recover(folder: str | os.PathLike[str], url: str, timeout: float) -> Recover
         return result
     sender = Sender(url, min(timeout, 30.0))
     sender.start()
-    if not sender.wait(timeout):
+    taken = sender.wait(timeout)
+    lib.tachy_stop(0)  # gives back what the server has not taken
+    if not taken:
         waiting = result.batches - stats().recovered_batches
         raise ServerUnavailable(f"{url} did not take {_count(waiting, 'batch')} of {result.batches}: still in {folder}")
     return result

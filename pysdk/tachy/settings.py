@@ -52,6 +52,13 @@ def _count(value: object) -> int:
     return number
 
 
+def _age(value: object) -> int:
+    number = _count(value)
+    if number >= 2**32:
+        raise ValueError("a whole number of seconds, 1 to 4294967295")
+    return number
+
+
 def _limit(value: object) -> int:
     number = int(str(value))
     if not 0 <= number < 2**32:
@@ -150,9 +157,10 @@ SETTINGS = (
         "spool_bytes",
         1 << 28,
         _count,
-        "The most that the files of unsent batches may take (and half of what is free there); beyond it the oldest "
-        "spans are dropped, then metrics, logs last.",
+        "The most that the files of unsent batches in the session folder may take, of all programs and servers "
+        "together (and half of what is free there); beyond it the oldest spans are dropped, then metrics, logs last.",
     ),
+    Setting("spool_seconds", 7 * 86400, _age, "The age at which unsent batches in the session folder are dropped."),
     Setting("mode", "all", _mode, "`all` sends every span; `flight`, the flight recorder, those around a trigger."),
     Setting("flight_before_ms", 10_000, _count, "A trigger sends the spans of so many milliseconds before it."),
     Setting("flight_after_ms", 2_000, _count, "A trigger sends the spans of so many milliseconds after it."),

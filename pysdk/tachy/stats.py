@@ -20,11 +20,12 @@ class Stats:
     folder for the next start. passed_over: spans that the flight recorder had and no trigger wanted;
     flight_overwritten, of these: before their time, its memory was full. outbox_bytes and spool_bytes: memory and
     storage of what waits now. survives: 1 while what is recorded outlives the process, should it be killed.
-    unprotected: batches that got no file. recovered_batches and recovered_lost: batches of processes that died before,
-    which this one sent, or which were lost in whole or in part. refused: times that a span's name, a set of properties
-    or a category (`set_category`) found no room. control_version: the newest of the server's instructions that was
-    followed; control_refused: those that could not be read. Sizes are bytes, collector_ns is CPU time, frequency is
-    ticks per second.
+    unprotected: batches that got no file. recovered_batches and recovered_lost: batches of processes that died
+    before, which this one sent, or which were lost in whole or in part. left_dropped: events that processes before
+    had left in the session folder, and that this one dropped there, for want of room (spool_bytes) or for age
+    (spool_seconds). refused: times that a span's name, a set of properties or a category (`set_category`) found no
+    room. control_version: the newest of the server's instructions that was followed; control_refused: those that
+    could not be read. Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
@@ -45,6 +46,7 @@ class Stats:
     unprotected: int
     recovered_batches: int
     recovered_lost: int
+    left_dropped: Counts
     threads: int
     sites: int
     clock_backwards: int
@@ -82,6 +84,7 @@ def stats() -> Stats:
         dropped=by_class(raw.dropped),
         sent=by_class(raw.sent),
         kept=by_class(raw.kept),
+        left_dropped=by_class(raw.left_dropped),
         clock="" if raw.clock == ffi.NULL else ffi.string(raw.clock).decode(),
         **{name: getattr(raw, name) for name in numbers.split()},
     )

@@ -105,7 +105,7 @@ def test_a_number_that_int64_cannot_hold_is_recorded_as_a_double() -> None:
             found.setdefault(row["name"], []).append(row["value"])
     unsigned = [2.0**64, 2.0**63, float(2**63 - 1), 0.0]
     assert found == {
-        **{name: unsigned for name in ("uint64", "unsigned long long", "size_t", "C")},
+        **dict.fromkeys(("uint64", "unsigned long long", "size_t", "C"), unsigned),
         "int64": [-(2.0**63)],
         "enumeration": [2.0**64, 7.0],
         "bool": [1.0],

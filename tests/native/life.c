@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #if !defined(_WIN32)
+#include <sys/resource.h>
 #include <sys/wait.h>
 #endif
 
@@ -32,6 +33,37 @@ static void nothing_runs(void) {
   s = get_stats();
   CHECK(s.recorded[TACHY_CLASS_SPAN] == 0);
 }
+
+#if !defined(_WIN32)
+/* With less and less address space a session starts or is refused, and never takes the program with it. */
+static void little_memory(void) {
+  for (unsigned step = 0; step < 64; step++) {
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+      unsigned long pages = 0;
+      FILE *const file = fopen("/proc/self/statm", "r");
+      if (!file || fscanf(file, "%lu", &pages) != 1) _exit(2);
+      fclose(file);
+      const rlim_t size = pages * 4096 + (rlim_t)step * step * 4096; /* up to 16 MiB more */
+      const struct rlimit limit = {size, size};
+      if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(3);
+      const tachy_config config = {.sdk = "a game"};
+      if (tachy_start(&config) == TACHY_OK) {
+        record_some(10);
+        tachy_stop(0);
+      }
+      _exit(0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    if (status != 0) fprintf(stderr, "with %u KiB: status %d\n", step * step * 4, status);
+    CHECK(status == 0);
+  }
+  begin_session(NULL);
+  end_session();
+}
+#endif
 
 static void many_sessions(void) {
   TACHY_DEFINE_SPAN(over, "life", "over the stop");
@@ -294,6 +326,7 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
 #if !defined(_WIN32)
                                    {"forks", forks},
                                    {"everything_in_a_fork", everything_in_a_fork},
+                                   {"little_memory", little_memory},
 #endif
                                    {"names_and_properties", names_and_properties},
                                    {"inherits", inherits},

@@ -63,10 +63,25 @@ static void check_files(const char *parent) {
   tachy_os_file_close(&file);
   CHECK(tachy_os_file_remove(other) && !tachy_os_file_remove(other));
   char session[512];
-  tachy_os_session_folder(session, sizeof session);
-  CHECK(session[0] && tachy_os_folder(session));
-  tachy_os_session_folder(session, 4);
-  CHECK(session[0] == 0);
+  CHECK(tachy_os_session_folder(0, session, sizeof session) && session[0] && tachy_os_folder(session));
+  CHECK(tachy_os_session_folder(0, session, 4) && session[0] == 0);
+  unsigned choice = 0;
+  while (tachy_os_session_folder(choice, session, sizeof session)) CHECK(choice++ < 10);
+  uint64_t storage;
+  int64_t utc, copied;
+  CHECK(tachy_os_file_open(&file, path, TACHY_OS_NEW) && tachy_os_file_write(&file, 0, "0123456789", 10));
+  tachy_os_file_close(&file);
+  CHECK(tachy_os_file_look(path, &storage, &utc) && storage > 0 && utc > tachy_os_utc() - INT64_C(3600000000000));
+  CHECK(!tachy_os_file_look(folder, &storage, &copied) && !tachy_os_file_look(other, &storage, &copied));
+  CHECK(tachy_os_file_open(&file, other, TACHY_OS_NEW));
+  tachy_os_file_close(&file);
+  tachy_os_file_copy_time(path, other);
+  CHECK(tachy_os_file_look(other, &storage, &copied) && copied == utc);
+  CHECK(tachy_os_file_remove(path) && tachy_os_file_remove(other));
+  CHECK(tachy_os_folder_lock(&file, folder) && !tachy_os_folder_lock(&second, folder));
+  tachy_os_folder_unlock(&file);
+  CHECK(tachy_os_folder_lock(&file, folder));
+  tachy_os_folder_unlock(&file);
 }
 
 static void hold(const char *path) {

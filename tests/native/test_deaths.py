@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -246,7 +247,7 @@ def test_what_died_on_full_storage_makes_room_for_its_recovery(tmp_path: Path) -
     assert check(death) is not None
 
 
-@pytest.mark.parametrize("how", ["removed", "read-only", "link", "somebody else's"])
+@pytest.mark.parametrize("how", ["removed", "read-only", "link", "somebody else's", "group's", "everybody's"])
 def test_a_folder_that_cannot_be_used_costs_protection_only(how: str, tmp_path: Path) -> None:
     folder = tmp_path / "sessions"
     folder.mkdir(mode=0o700)
@@ -261,15 +262,50 @@ def test_a_folder_that_cannot_be_used_costs_protection_only(how: str, tmp_path: 
         if os.geteuid() == 0:
             pytest.skip("root may write anywhere")
         folder.chmod(0o500)
+    if how in ("group's", "everybody's"):
+        folder.chmod(0o770 if how == "group's" else 0o707)
     program = subprocess.Popen(_command("survive", tmp_path), stderr=subprocess.PIPE, env=environment(folder))
     if how == "removed":
         while not list(folder.glob("*.session")):
             time.sleep(0.005)
         shutil.rmtree(folder)
     _, errors = program.communicate(timeout=60)
-    assert (program.returncode, errors) == (0, b"")
+    assert program.returncode == 0
+    lines = errors.decode().splitlines()  # one says so, unless it went while it was in use
+    assert [str(folder) in line and "dies with the process" in line for line in lines] == [True] * (how != "removed")
     (session,) = capture.read(tmp_path / "captured")
     assert [session.events(cls) for cls in (LOG, METRIC, SPAN)] == [4000, 4000, 4000]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two users")
+@pytest.mark.parametrize("others", [1, 4])
+def test_a_folder_that_somebody_else_made_first_is_not_used(others: int) -> None:
+    """A user of a number of his own, whose standard folders (the first `others` of them) belong to somebody else."""
+    user = 100_000 + os.getpid()
+    base = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    memory = Path(f"/dev/shm/tachy-{user}")
+    try:
+        base.chmod(0o755)
+        program = shutil.copy(build(PLAIN) / "deaths", base)
+        for name in ("run", "tmp", "home", "work"):
+            (base / name).mkdir()
+            os.chown(base / name, user, user)
+        choices = [memory, base / "run" / "tachy", base / "tmp" / f"tachy-{user}", base / "home" / ".tachy-sessions"]
+        for path in choices[:others]:
+            path.mkdir(mode=0o777)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
+        own = {"XDG_RUNTIME_DIR": str(base / "run"), "TMPDIR": str(base / "tmp"), "HOME": str(base / "home")}
+        done = subprocess.run(
+            [program, "survive", str(base / "work" / "captured")],
+            capture_output=True, text=True, timeout=60, check=True,
+            user=user, group=user, extra_groups=[], env=kept | own,
+        )  # fmt: skip
+        assert [path.exists() for path in choices] == [True, True, False, False] if others == 1 else [True] * 4
+        assert all(list(path.iterdir()) == [] for path in choices[:others])
+        assert len(done.stderr.splitlines()) == (others == 4)
+    finally:
+        shutil.rmtree(base)
+        shutil.rmtree(memory, ignore_errors=True)
 
 
 def test_the_kernel_kills_for_want_of_memory(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ RECORDING = [
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
-    "forks", "everything_in_a_fork", "names_and_properties",
+    "forks", "everything_in_a_fork", "names_and_properties", "little_memory",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
@@ -43,7 +43,7 @@ ADOPTION = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd",
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
 # The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
 # sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
-FORKING = ("forks", "everything_in_a_fork", "spool_forks", "spool_killed")
+FORKING = ("forks", "little_memory", "everything_in_a_fork", "spool_forks", "spool_killed")
 UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SPOOL, *ADOPTION, *SITES] if name not in FORKING]
 
 
@@ -133,7 +133,7 @@ def test_clean_under_thread_sanitizer(scenario: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "halves", "forks"]
+    "scenario", ["nothing_runs", "many_sessions", "restart_under_load", "flushes", "halves", "forks", "little_memory"]
 )
 def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)

@@ -94,9 +94,12 @@ typedef struct tachy_config {
                                  dies with the process. */
   const char *destination;    /* where the sender sends, as it likes to say it: programs of one destination send what
                                  the others left behind; default "". */
-  uint64_t spool_bytes;       /* the most that the files of unsent batches may take, and half of what is free there at
-                                 the start; beyond it a sixteenth is cleared: the oldest spans are dropped and counted,
-                                 then metrics, logs last; default 256 MiB */
+  uint64_t spool_bytes;       /* the most that the files of unsent batches in the session folder may take, of all
+                                 processes and destinations together, and half of what is free there at the start;
+                                 beyond it a sixteenth is cleared: the oldest spans are dropped and counted, then
+                                 metrics, logs last; what processes that are gone have left goes first in each. Between
+                                 processes that run each may keep its share; default 256 MiB */
+  uint32_t spool_seconds;     /* the age at which unsent batches there are dropped and counted; default 7 days */
   tachy_mode mode;
   /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
    * the server's word. It ships exactly the spans, sync and async, that overlap [T - before, T + after]. */
@@ -114,8 +117,8 @@ TACHY_API tachy_status tachy_start(const tachy_config *config);
 
 /* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
  * done with it. What is left then is kept in the session folder for the next start, or dropped where it has no file,
- * and counted; a batch that is taken still counts once it is done. Returns at once when nothing runs or another thread
- * is stopping already. */
+ * and counted; a batch that is taken still counts once it is done. Returns at once when nothing runs (what
+ * tachy_recover has taken over and nobody has sent is given back then) or another thread is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -152,7 +155,9 @@ typedef struct tachy_stats {
   uint64_t survives;          /* 1: what is recorded now outlives the process, in a session file with room */
   uint64_t unprotected;       /* of batches: got no file, and would have died with the process */
   uint64_t recovered_batches; /* of processes that died before: sent by this one */
-  uint64_t recovered_lost;    /* the same: refused, unreadable, or cut down because of spool_bytes */
+  uint64_t recovered_lost;    /* the same: refused, unreadable, or cut down because of spool_bytes or spool_seconds */
+  uint64_t left_dropped[4];   /* events of processes that are gone, by tachy_class, dropped from the session folder by
+                                 this one because of spool_bytes or spool_seconds */
   uint64_t threads;           /* that have recorded */
   uint64_t sites;
   uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */

@@ -38,14 +38,20 @@ size_t tachy_os_page_size(void);
 
 /* Files: of a session and its spool. Paths are UTF-8, names in a folder have no separator. int results: 0 is no. */
 
-/* Makes the folder (its parent exists) for this user alone. 1 also when it is there already and is the user's. */
+/* Makes the folder (its parent exists) for this user alone. 1 also when it is there already, is the user's, and nobody
+ * else may write there. A link is no folder. */
 int tachy_os_folder(const char *path);
+/* One process at a time has the folder, until it gives it back or is gone. 0: another has it, or could not. A forked
+ * child closes its copy (tachy_os_file_close), which leaves the parent's lock alone. */
+int tachy_os_folder_lock(tachy_os_file *lock, const char *path);
+void tachy_os_folder_unlock(tachy_os_file *lock);
 /* Calls `function` for the name of every file in the folder, in no order. 0: could not be read. Files that come or go
  * meanwhile may be missed. */
 int tachy_os_folder_list(const char *path, void (*function)(void *context, const char *name), void *context);
 /* Where sessions lie when nobody says: memory-backed and the user's own where the system has such storage, else the
- * folder for temporary files. "": nowhere. */
-void tachy_os_session_folder(char *path, size_t size);
+ * folder for temporary files. `choice` counts from 0, the best first, for names that somebody else may have taken. 0:
+ * there are no more. "": this one has no name here. */
+int tachy_os_session_folder(unsigned choice, char *path, size_t size);
 
 /* For reading and writing, private to the user, not inherited by programs that this one starts. TACHY_OS_NEW: fails
  * where a file is there already. */
@@ -70,6 +76,10 @@ int tachy_os_file_discard(tachy_os_file *file, uint64_t offset, uint64_t size);
 /* All of it or 0. */
 int tachy_os_file_read(const tachy_os_file *file, uint64_t offset, void *bytes, size_t size);
 int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes, size_t size);
+/* Storage that it takes, and when it was last written, UTC in ns. 0: it is not there. */
+int tachy_os_file_look(const char *path, uint64_t *storage, int64_t *utc);
+/* Gives the file the time at which another one was written. Best effort. */
+void tachy_os_file_copy_time(const char *from, const char *to);
 /* On Windows a file that is mapped goes when this process ends. */
 int tachy_os_file_remove(const char *path);
 /* Replaces what is there. */
@@ -137,6 +147,8 @@ typedef enum tachy_os_fact {
   TACHY_OS_CPU
 } tachy_os_fact;
 void tachy_os_describe(tachy_os_fact fact, char *text, size_t size);
+/* One line for whoever runs the program: stderr. */
+void tachy_os_complain(const char *line);
 /* An environment variable, or NULL. */
 const char *tachy_os_environment(const char *name);
 

@@ -22,6 +22,7 @@ enum { TACHY_ADOPTED, TACHY_OURS, TACHY_LINES };
 struct tachy_batch {
   struct tachy_batch *next;
   struct tachy_batch *before;
+  int64_t utc;      /* when it was made */
   uint64_t ordinal; /* in the session, from 1; adopted: 0 */
   uint64_t session; /* adopted: the period between two closes of the outbox */
   int line;

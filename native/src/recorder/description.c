@@ -20,6 +20,7 @@ static uint8_t process_id[16];
 static char facts[FACTS][FACT_SIZE];
 static char sdk[128];
 static char parent[37]; /* "": none */
+static char destination[256];
 static pair pairs[PROPERTIES_MAX];
 static size_t pair_count;
 
@@ -88,6 +89,21 @@ static tachy_status set_parent(const char *given) {
   return TACHY_OK;
 }
 
+/* Without what a URL says of the user, which is nobody's affair but the server's. */
+static void set_destination(const char *given, char to[sizeof destination]) {
+  const char *const authority = strstr(given, "://");
+  const char *const begin = authority ? authority + 3 : given;
+  const char *rest = begin;
+  for (const char *at = begin; authority && *at && *at != '/' && *at != '?' && *at != '#'; at++) {
+    if (*at == '@') rest = at + 1;
+  }
+  const uint64_t front = tachy_text_cut(given, (uint64_t)(begin - given), sizeof destination - 1);
+  memcpy(to, given, front);
+  const uint64_t size = tachy_text_cut(rest, strlen(rest), sizeof destination - 1 - front);
+  memcpy(to + front, rest, size);
+  to[front + size] = 0;
+}
+
 static tachy_status start(const tachy_config *config) {
   while (pair_count > 0) {
     pair_count--;
@@ -103,6 +119,7 @@ static tachy_status start(const tachy_config *config) {
   for (unsigned i = 0; i < FACTS; i++) tachy_os_describe((tachy_os_fact)i, facts[i], FACT_SIZE);
   if (config->exe) copy(facts[TACHY_OS_EXE], FACT_SIZE, config->exe);
   copy(sdk, sizeof sdk, config->sdk ? config->sdk : "c " TACHY_VERSION);
+  set_destination(config->destination ? config->destination : "", destination);
   const tachy_status status = set_parent(config->parent_process_id);
   if (status != TACHY_OK) return status;
   return tachy_uuid_random(process_id) ? TACHY_OK : TACHY_ERROR_SYSTEM;
@@ -161,6 +178,7 @@ static int write_json(tachy_bytes *json) {
   tachy_uuid_print(process_id, id);
   int ok = put(json, "{") && put_member(json, "process_id", id);
   ok = ok && (parent[0] ? put_member(json, "parent_process_id", parent) : put(json, "\"parent_process_id\":null,"));
+  ok = ok && put_member(json, "destination", destination);
   for (unsigned i = 0; i < FACTS; i++) ok = ok && put_member(json, fact_keys[i], facts[i]);
   const tachy_clock_pair begin = tachy_clock_begin();
   ok = ok && put_number(json, "tsc_frequency", tachy_clock_frequency()) &&
@@ -171,6 +189,24 @@ static int write_json(tachy_bytes *json) {
          put_string(json, pairs[i].value);
   }
   return ok && put(json, "}");
+}
+
+/* It is the third member, and what comes before has no quotes but its own. */
+int tachy_description_is_for(const tachy_bytes *json, const char *given) {
+  static const char key[] = ",\"destination\":";
+  char wanted[sizeof destination];
+  tachy_bytes text = {0};
+  set_destination(given, wanted);
+  int same = 0;
+  if (put(&text, key) && put_string(&text, wanted)) {
+    for (uint64_t at = 0; at + text.size <= json->size; at++) {
+      if (memcmp(json->bytes + at, key, sizeof key - 1) != 0) continue;
+      same = memcmp(json->bytes + at, text.bytes, text.size) == 0;
+      break;
+    }
+  }
+  tachy_bytes_free(&text);
+  return same;
 }
 
 int tachy_description_end(tachy_bytes *json, const char *state) {

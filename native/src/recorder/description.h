@@ -13,6 +13,8 @@ void tachy_description_process_id(uint8_t id[16]);
 int tachy_description_write(tachy_bytes *json);
 /* "running", "exited" or "crashed". 0: no memory. */
 int tachy_description_end(tachy_bytes *json, const char *state);
+/* Whether such text is of a process whose batches are for this destination. */
+int tachy_description_is_for(const tachy_bytes *json, const char *destination);
 /* A random UUID. 0: the system has no randomness. */
 int tachy_uuid_random(uint8_t id[16]);
 

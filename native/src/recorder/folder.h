@@ -6,8 +6,11 @@
 
 #define TACHY_FOLDER_MAX 1024
 
-/* The folder that the setting names, or the environment's TACHY_SESSION_FOLDER, or the system's standard one; made if
- * need be. "": nowhere, because "-" was asked for or there is no such folder and none could be made. */
+/* The folder that the setting names, or the environment's TACHY_SESSION_FOLDER, or the system's standard ones, the
+ * first that is this user's own; made if need be. "": nowhere, because "-" was asked for, or there is no such folder,
+ * which one line on stderr says. */
 void tachy_folder_resolve(const char *given, char *path, size_t size);
+/* Says on stderr that no session file could be made there. */
+void tachy_folder_complain(const char *path);
 
 #endif

@@ -11,17 +11,22 @@
 #include "session_file.h"
 #include "spool.h"
 
-enum { ROOM_MIN = 1 << 20 }; /* with less storage than that, batches wait in memory */
+enum { LOOKED_AT = 64 /* the part of the disk's limit that may come before the next look at the folder */ };
+#define LOOK_EVERY UINT64_C(5000000000) /* ns */
+enum { ROOM_MIN = 1 << 20 };            /* with less storage than that, batches wait in memory */
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
 static tachy_queue queue;
 static char folder[TACHY_FOLDER_MAX]; /* "": none */
 static uint64_t ordinal;
-static uint64_t period; /* of the adopted: a close ends one, and what was adopted before is not taken back */
-static int adopting;    /* without a session: somebody has adopted something */
-static int turn;        /* the line that is next */
-static int closed;      /* nothing is put any more; 2: nothing is taken back either */
+static int64_t age;        /* ns: what has waited longer is dropped */
+static uint64_t look_at;   /* when the folder is looked at again */
+static uint64_t look_disk; /* what was ours then */
+static uint64_t period;    /* of the adopted: a close ends one, and what was adopted before is not taken back */
+static int adopting;       /* without a session: somebody has adopted something */
+static int turn;           /* the line that is next */
+static int closed;         /* nothing is put any more; 2: nothing is taken back either */
 static uint8_t process_id[16];
 static tachy_stats stats;
 static tachy_progress progress;
@@ -42,15 +47,35 @@ static void unlock(void) {
   }
 }
 
-void tachy_outbox_start(uint64_t memory, uint64_t disk, const char *where, const uint8_t id[16]) {
+/* Looks at the folder, since others write there too: not at every batch, for it costs 2 µs per file. */
+static void look(void) {
+  tachy_folder_use use;
+  tachy_os_lock(&mutex);
+  const uint64_t now = tachy_os_monotonic();
+  const int due = folder[0] && (now >= look_at || queue.disk > look_disk + queue.disk_limit / LOOKED_AT);
+  char where[TACHY_FOLDER_MAX];
+  memcpy(where, folder, strlen(folder) + 1);
+  tachy_os_unlock(&mutex);
+  if (!due) return;
+  tachy_leavings_measure(where, &use);
+  tachy_os_lock(&mutex);
+  queue.use = use;
+  look_at = now + LOOK_EVERY;
+  look_disk = queue.disk;
+  tachy_queue_expire(&queue, tachy_os_utc() - age);
+  unlock();
+}
+
+void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, const uint8_t id[16]) {
   /* the rest of the system lives there too */
   const uint64_t room = where[0] ? tachy_os_folder_free(where) / 2 : 0;
   if (room < ROOM_MIN) where = "";
   tachy_os_lock(&mutex);
   queue.session++;
   ordinal = 0;
-  queue.memory_limit = memory;
-  queue.disk_limit = disk < room ? disk : room;
+  queue.memory_limit = bounds->memory;
+  queue.disk_limit = bounds->disk < room ? bounds->disk : room;
+  age = bounds->age;
   closed = 0;
   memcpy(process_id, id, sizeof process_id);
   memcpy(folder, where, strlen(where) + 1);
@@ -58,6 +83,11 @@ void tachy_outbox_start(uint64_t memory, uint64_t disk, const char *where, const
   memset(&progress, 0, sizeof progress);
   memset(queue.lost, 0, sizeof queue.lost);
   queue.recovered_lost = 0;
+  queue.folder = folder;
+  memset(&queue.use, 0, sizeof queue.use);
+  memset(&queue.dropped, 0, sizeof queue.dropped);
+  queue.use.oldest = INT64_MAX;
+  look_at = 0;
   tachy_os_unlock(&mutex);
 }
 
@@ -88,6 +118,7 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
     return NULL;
   }
   batch->line = TACHY_OURS;
+  batch->utc = tachy_os_utc();
   batch->blocks = blocks;
   batch->description = *description;
   batch->last = last;
@@ -125,6 +156,7 @@ tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int
 }
 
 void tachy_outbox_put(tachy_batch *batch, int last) {
+  if (batch) look();
   tachy_os_lock(&mutex);
   if (batch) {
     stats.batches++;
@@ -200,12 +232,16 @@ void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
   tachy_library_init();
   tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
   char *const copy = tachy_os_allocate(strlen(path) + 1);
+  int64_t utc = INT64_MAX;
+  uint64_t storage;
+  tachy_os_file_look(path, &storage, &utc);
   tachy_os_lock(&mutex);
   estate->batches++;
   if (batch && copy) {
     memset(batch, 0, sizeof *batch);
     memcpy(copy, path, strlen(path) + 1);
     batch->line = TACHY_ADOPTED;
+    batch->utc = utc;
     batch->session = period;
     batch->estate = estate;
     batch->path = copy;
@@ -368,7 +404,8 @@ void tachy_get_stats(tachy_stats *out) {
   out->async_untracked = progress.async_untracked;
   out->outbox_bytes = queue.memory;
   out->spool_bytes = queue.disk;
-  out->recovered_lost = queue.recovered_lost;
+  out->recovered_lost = queue.recovered_lost + queue.dropped.unreadable;
+  memcpy(out->left_dropped, queue.dropped.events, sizeof out->left_dropped);
   out->passed_over = progress.passed_over;
   out->flight_overwritten = progress.overwritten;
   tachy_os_unlock(&mutex);

@@ -18,9 +18,14 @@ typedef struct tachy_progress {
 } tachy_progress;
 
 void tachy_outbox_init(void);
-/* A new session: what the last one left is forgotten, the stats start anew. memory, disk: bounds in bytes; folder: of
- * the batches' files, "": none. */
-void tachy_outbox_start(uint64_t memory, uint64_t disk, const char *folder, const uint8_t process_id[16]);
+/* A new session: what the last one left is forgotten, the stats start anew. folder: of the
+ * batches' files, "": none. */
+typedef struct tachy_outbox_bounds {
+  uint64_t memory; /* bytes */
+  uint64_t disk;   /* of all batches in the folder, whoever made them */
+  int64_t age;     /* ns */
+} tachy_outbox_bounds;
+void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *folder, const uint8_t process_id[16]);
 /* Replaces the figures: totals since the session began. */
 void tachy_outbox_tell(const tachy_progress *totals);
 /* Events whose block could not be made. */

@@ -98,6 +98,7 @@ static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int 
     }
     *link = block->next;
     lose(q, batch, cls, block->head->events);
+    if (batch->line == TACHY_ADOPTED) q->dropped.events[cls] += block->head->events;
     tachy_block_free(block);
     dropped = 1;
   }
@@ -133,15 +134,58 @@ static void shed(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
   tachy_queue_book(q, batch);
 }
 
+/* What the processes that run have to leave us: what they do not take, and our share at least, for they clear theirs in
+ * turn. With `left`, what is nobody's has to fit in, too. */
+static uint64_t room_for_us(const tachy_queue *q, uint64_t limit) {
+  const uint64_t kept = q->use.ours > q->disk ? q->use.ours - q->disk : 0; /* of earlier sessions of this process */
+  const uint64_t others = q->use.others + kept;
+  const uint64_t rest = others < limit ? limit - others : 0;
+  const uint64_t share = limit / (q->use.sessions + 1);
+  return rest > share ? rest : share;
+}
+
+static int is_full(const tachy_queue *q) { return q->disk + q->use.left > room_for_us(q, q->disk_limit); }
+
+/* Class by class: first what is nobody's, the oldest first, then ours. */
 static void bound_disk(tachy_queue *q) {
-  const uint64_t goal = q->disk_limit - q->disk_limit / CLEARED;
-  for (unsigned i = 0; i < CLASSES; i++) {
+  tachy_leavings left;
+  const int open = q->folder && q->folder[0] && tachy_leavings_open(&left, q->folder);
+  q->use.left = open ? left.storage : 0; /* else another process is about it */
+  const uint64_t goal = room_for_us(q, q->disk_limit - q->disk_limit / CLEARED);
+  for (unsigned i = 0; i < CLASSES && q->disk + q->use.left > goal; i++) {
+    if (open) {
+      tachy_leavings_shed(&left, by_worth[i], goal > q->disk ? goal - q->disk : 0, &q->dropped);
+      q->use.left = left.storage;
+    }
     for (int line = 0; line < TACHY_LINES; line++) {
-      for (tachy_batch *batch = q->lines[line].first; batch && q->disk > goal;) {
+      for (tachy_batch *batch = q->lines[line].first; batch && q->disk + q->use.left > goal;) {
         tachy_batch *const next = batch->next;
         if (!batch->taken && batch->file_size && batch->classes >> by_worth[i] & 1u) shed(q, batch, by_worth[i]);
         batch = next;
       }
+    }
+  }
+  if (open) tachy_leavings_close(&left);
+}
+
+void tachy_queue_expire(tachy_queue *q, int64_t before) {
+  tachy_leavings left;
+  if (q->use.oldest < before && tachy_leavings_open(&left, q->folder)) {
+    tachy_leavings_expire(&left, before, &q->dropped);
+    q->use.left = left.storage;
+    q->use.oldest = INT64_MAX;
+    tachy_leavings_close(&left);
+  }
+  for (int line = 0; line < TACHY_LINES; line++) {
+    for (tachy_batch *batch = q->lines[line].first; batch;) {
+      tachy_batch *const next = batch->next;
+      if (!batch->taken && batch->utc < before) {
+        if (line == TACHY_ADOPTED && (batch->loaded || tachy_spool_load(batch) == TACHY_SPOOL_OK)) {
+          for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) q->dropped.events[cls] += batch->events[cls];
+        }
+        tachy_queue_discard(q, batch);
+      }
+      batch = next;
     }
   }
 }
@@ -181,7 +225,7 @@ void tachy_queue_admit(tachy_queue *q, tachy_batch *batch) {
   /* adopted ones are read when they are taken, and what comes beyond the limit waits in its file */
   if (batch->file_size && (q->memory > q->memory_limit || batch->line == TACHY_ADOPTED)) unload(q, batch);
   if (q->memory > q->memory_limit) bound_memory(q);
-  if (q->disk > q->disk_limit) bound_disk(q);
+  if (is_full(q)) bound_disk(q);
 }
 
 void tachy_queue_append(tachy_queue *q, tachy_batch *batch) {

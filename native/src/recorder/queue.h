@@ -4,6 +4,7 @@
 #define TACHY_SRC_RECORDER_QUEUE_H
 
 #include "batch.h"
+#include "leavings.h"
 
 typedef struct tachy_line {
   tachy_batch *first;
@@ -14,12 +15,15 @@ typedef struct tachy_queue {
   tachy_line lines[TACHY_LINES]; /* in order: those that wait, and those that are taken */
   uint64_t memory;               /* of what is not taken */
   uint64_t memory_limit;
-  uint64_t disk; /* files, in units of storage */
-  uint64_t disk_limit;
-  uint64_t session;             /* of ours that are counted */
-  uint64_t lost[TACHY_CLASSES]; /* events of the session, in blocks that nobody has sent and nobody will */
-  uint64_t recovered_lost;      /* adopted batches that are lost, whole or in part */
-  tachy_estate *settled;        /* to be told */
+  uint64_t disk;                  /* files, in units of storage */
+  uint64_t disk_limit;            /* of the whole folder */
+  const char *folder;             /* "": none */
+  tachy_folder_use use;           /* of the folder, as it was found last */
+  tachy_leavings_dropped dropped; /* of what was nobody's */
+  uint64_t session;               /* of ours that are counted */
+  uint64_t lost[TACHY_CLASSES];   /* events of the session, in blocks that nobody has sent and nobody will */
+  uint64_t recovered_lost;        /* adopted batches that are lost, whole or in part */
+  tachy_estate *settled;          /* to be told */
 } tachy_queue;
 
 /* Makes it wait: in memory while there is room, else in its file alone. Keeps within the limits. */
@@ -34,6 +38,8 @@ tachy_batch *tachy_queue_first(const tachy_queue *q, int line);
 void tachy_queue_remove(tachy_queue *q, tachy_batch *batch);
 /* Its estate has one less. */
 void tachy_queue_settle(tachy_queue *q, tachy_batch *batch);
+/* Drops what has waited since before that moment. */
+void tachy_queue_expire(tachy_queue *q, int64_t before);
 /* It is lost: counts that, removes the file and the batch. */
 void tachy_queue_discard(tachy_queue *q, tachy_batch *batch);
 /* A closed estate without batches will be told. */

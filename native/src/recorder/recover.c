@@ -9,6 +9,7 @@
 #include "dead.h"
 #include "description.h"
 #include "folder.h"
+#include "leavings.h"
 #include "outbox.h"
 #include "session.h"
 #include "session_file.h"
@@ -16,11 +17,13 @@
 #include "text.h"
 
 enum { UUID_SIZE = 36, NAME_MAX_SIZE = 128 };
+#define PATIENCE UINT64_C(5000000000) /* ns */
 
 /* One dead process's files, ours until all of them are gone. */
 typedef struct heritage {
   tachy_estate estate; /* first: the outbox gives it back */
   struct heritage *next;
+  int adopted; /* its batches are whole, and need no session file to be told from others */
   tachy_os_file file;
   uint8_t id[16];
   char *path;
@@ -97,7 +100,7 @@ static void settled(tachy_estate *estate) {
 }
 
 /* A lock that this process has it could take again: so it looks first. */
-static int is_ours(const uint8_t id[16]) {
+int tachy_recover_has(const uint8_t id[16]) {
   const uint8_t *const own = tachy_session_file_id();
   if (own && memcmp(own, id, 16) == 0) return 1;
   tachy_os_lock(&list_mutex);
@@ -112,7 +115,7 @@ static heritage *take(const char *folder, const char *name, tachy_recovery *foun
   uint8_t id[16];
   char text[UUID_SIZE + 1] = {0};
   memcpy(text, name, strlen(name) < UUID_SIZE ? strlen(name) : UUID_SIZE);
-  if (!tachy_uuid_parse(text, id) || is_ours(id)) return NULL;
+  if (!tachy_uuid_parse(text, id) || tachy_recover_has(id)) return NULL;
   heritage *const h = tachy_os_allocate(sizeof *h);
   if (!h) return NULL;
   memset(h, 0, sizeof *h);
@@ -192,7 +195,8 @@ static uint64_t ordinal_of(const char *name) {
   return ordinal;
 }
 
-/* Hands the batches to the outbox, the oldest first. What was never committed goes: its events are in the rings. */
+/* Hands the batches to the outbox, the oldest first (found: NULL: leaves them where they are). What was never committed
+ * goes: its events are in the rings. */
 static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery *found) {
   char prefix[UUID_SIZE + 2];
   names files;
@@ -214,7 +218,7 @@ static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery
       if (!path) continue;
       if (strlen(name) != UUID_SIZE + 1 + 16 + strlen(".batch") || ordinal_of(name) > last) {
         tachy_os_file_remove(path);
-      } else if (tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
+      } else if (found && tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
         const uint64_t size = tachy_os_file_size(&file);
         tachy_os_file_close(&file);
         tachy_outbox_adopt(&h->estate, path, size);
@@ -243,15 +247,20 @@ static void recover_one(const char *folder, const char *name, const char *destin
     release(h);
     return;
   }
-  if (destination && strcmp(head.destination, destination) != 0) {
-    release(h);
-    return;
-  }
+  const int for_others = destination && strcmp(head.destination, destination) != 0;
+  tachy_recovery unsaid = {0};
+  tachy_recovery *const counted = found;
+  if (for_others) found = &unsaid;
   tachy_status status = TACHY_OK;
   if (head.life == TACHY_LIFE_RUNNING || head.life == TACHY_LIFE_ENDED) status = revive(folder, h, &head, found);
   if (status != TACHY_OK) {
-    found->unreadable++;
+    counted->unreadable += !for_others;
     release(h);
+    return;
+  }
+  if (for_others) { /* its batches are for others to send; its rings are not worth their storage any more */
+    adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), NULL);
+    settled(&h->estate);
     return;
   }
   found->sessions++;
@@ -259,7 +268,21 @@ static void recover_one(const char *folder, const char *name, const char *destin
    * mapped, and its threads would touch what is not there. */
   if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE);
   adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
+  h->adopted = 1;
   tachy_outbox_close_estate(&h->estate);
+}
+
+/* Batches that are nobody's get a session file, with which they are found. Waits for others who have the folder, but
+ * not for ever: they may have been stopped. */
+static void claim_left(const char *folder, const char *destination) {
+  const uint64_t deadline = tachy_os_monotonic() + PATIENCE;
+  tachy_leavings left_there;
+  while (!tachy_leavings_open(&left_there, folder)) {
+    if (tachy_os_monotonic() > deadline) return;
+    tachy_os_sleep(2000000);
+  }
+  tachy_leavings_claim(&left_there, destination);
+  tachy_leavings_close(&left_there);
 }
 
 tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
@@ -276,6 +299,7 @@ tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
     folder = own_folder;
   }
   tachy_os_lock(&mutex);
+  claim_left(folder, destination);
   names sessions;
   const int ok = list(&sessions, folder, "", ".session");
   for (size_t i = 0; ok && i < count_of(&sessions); i++) {
@@ -287,10 +311,21 @@ tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
   return ok ? TACHY_OK : TACHY_ERROR_SYSTEM;
 }
 
-/* Lets go of what the outbox has left to a later start. The memory stays: a batch that is taken still may know it. */
+int tachy_recover_holds(void) {
+  tachy_os_lock(&list_mutex);
+  const int some = held != NULL;
+  tachy_os_unlock(&list_mutex);
+  return some;
+}
+
+/* Lets go of what the outbox has left to a later start: its batches are nobody's again. The memory stays: a batch that
+ * is taken still may know it. */
 void tachy_recover_let_go(void) {
   tachy_os_lock(&list_mutex);
-  for (heritage *h = held; h; h = h->next) tachy_os_file_close(&h->file);
+  for (heritage *h = held; h; h = h->next) {
+    if (h->adopted) tachy_os_file_remove(h->path);
+    tachy_os_file_close(&h->file);
+  }
   while (held) {
     heritage *const h = held;
     held = h->next;

@@ -7,6 +7,12 @@
 /* The outbox is closed: whoever comes next may take over what it has not sent. */
 void tachy_recover_let_go(void);
 
+/* Whether the session file is this process's, or one that it recovers. */
+int tachy_recover_has(const uint8_t id[16]);
+
+/* Whether something that was taken over is left. */
+int tachy_recover_holds(void);
+
 /* Around fork(). */
 void tachy_recover_lock(void);
 void tachy_recover_unlock(void);

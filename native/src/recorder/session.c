@@ -7,6 +7,7 @@
 #include "description.h"
 #include "filter.h"
 #include "folder.h"
+#include "leavings.h"
 #include "outbox.h"
 #include "recover.h"
 #include "registry.h"
@@ -73,6 +74,7 @@ static void after_fork_parent(void) {
 
 static void after_fork_child(void) {
   const int over = tachy_threads_fork_is_over();
+  tachy_leavings_after_fork();
   tachy_session_file_after_fork();
   for (unsigned i = LOCKS; i-- > 0;) locks[i].after_fork();
   held = 0;
@@ -128,9 +130,14 @@ static tachy_status start(const tachy_config *config) {
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
   tachy_session_file_open(folder, config->destination ? config->destination : "");
-  if (!tachy_session_file_id()) folder[0] = 0; /* batches without an owner would be nobody's */
-  tachy_outbox_start(config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
-                     config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20, folder, process_id);
+  if (folder[0] && !tachy_session_file_id()) tachy_folder_complain(folder);
+  if (!tachy_session_file_id()) folder[0] = 0; /* batches of a process that runs have an owner */
+  const tachy_outbox_bounds bounds = {
+      config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
+      config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20,
+      (config->spool_seconds ? config->spool_seconds : 7u * 86400u) * INT64_C(1000000000),
+  };
+  tachy_outbox_start(&bounds, folder, process_id);
   tachy_slots_begin_session(rings);
   if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
                              config->block_events ? config->block_events : 1u << 20,
@@ -168,10 +175,14 @@ void tachy_stop_recording(void) {
 void tachy_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   tachy_stop_recording();
-  if (tachy_forking() || !move(ENDED, STOPPING)) return;
-  tachy_outbox_wait(UINT64_MAX, deadline);
+  if (tachy_forking()) return;
+  const int ended = move(ENDED, STOPPING);
+  /* without a session: what tachy_recover has taken over is left to somebody else */
+  if (!ended && !(tachy_recover_holds() && move(IDLE, STOPPING))) return;
+  if (ended) tachy_outbox_wait(UINT64_MAX, deadline);
   tachy_outbox_close();
   tachy_recover_let_go();
+  tachy_session_file_leave();
   move(STOPPING, IDLE);
 }
 

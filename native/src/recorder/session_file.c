@@ -37,6 +37,7 @@ static uint32_t given_up;             /* atomic */
 static uint32_t recording;            /* atomic: a session has begun and has not made its last commit */
 static int names_full;
 static int exit_watched;
+static uint32_t leaving; /* atomic: exit() has been called */
 
 const uint8_t *tachy_session_file_id(void) { return head ? id : NULL; }
 
@@ -91,28 +92,19 @@ static void lay_out(void) {
   TACHY_STORE(&given_up, 0);
 }
 
-/* Whether the name is that of a batch of ours. */
-static void look(void *context, const char *name) {
-  int *const batches = context;
-  if (strncmp(name, path + folder_size + 1, UUID_SIZE) == 0 && strcmp(name + UUID_SIZE, ".session") != 0) *batches = 1;
-}
-
-static void remove_if_empty(void) {
-  int batches = 0;
-  path[folder_size] = 0;
-  if (!tachy_os_folder_list(path, look, &batches)) batches = 1;
-  path[folder_size] = '/';
-  if (!batches) tachy_os_file_remove(path);
-}
-
-/* The program ends without having stopped its session, or has nothing left that is worth a file. */
+/* The program ends. A session that has ended, or ends from now on, leaves its batches and no session file. */
 static void leave(void) {
+  TACHY_STORE(&leaving, 1);
   if (!head) return;
   if (TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) {
     TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
   } else if (!TACHY_LOAD(&recording)) { /* else more batches may come, that have to have an owner */
-    remove_if_empty();
+    tachy_os_file_remove(path);
   }
+}
+
+void tachy_session_file_leave(void) {
+  if (head && TACHY_LOAD(&leaving) && TACHY_LOAD(&head->life) == TACHY_LIFE_DONE) tachy_os_file_remove(path);
 }
 
 /* A file of a new name, locked. 0: could not. */
@@ -167,7 +159,7 @@ static int suits(const char *folder, const char *destination) {
  * threads point into them, and where mappings keep a lock they do so until the process is gone. */
 static void part(void) {
   tachy_slots_part();
-  remove_if_empty();
+  tachy_os_file_remove(path);
   tachy_os_file_close(&file);
   head = NULL;
 }

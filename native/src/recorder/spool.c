@@ -61,6 +61,7 @@ int tachy_spool_rewrite(tachy_batch *batch) {
   if (!path) return 0;
   tachy_os_file_remove(path); /* what a kill may have left */
   const uint64_t size = write_file(batch, path);
+  if (size) tachy_os_file_copy_time(batch->path, path); /* what is old stays so */
   const int ok = size && tachy_os_file_rename(path, batch->path);
   if (ok) {
     batch->file_size = size;

@@ -13,9 +13,33 @@ int tachy_os_folder_list(const char *path, void (*function)(void *, const char *
   return 0;
 }
 
-void tachy_os_session_folder(char *path, size_t size) {
+int tachy_os_session_folder(unsigned choice, char *path, size_t size) {
+  (void)choice;
   if (size) path[0] = 0;
+  return 0;
 }
+
+int tachy_os_folder_lock(tachy_os_file *lock, const char *path) {
+  (void)lock;
+  (void)path;
+  return 0;
+}
+
+void tachy_os_folder_unlock(tachy_os_file *lock) { (void)lock; }
+
+int tachy_os_file_look(const char *path, uint64_t *storage, int64_t *utc) {
+  (void)path;
+  (void)storage;
+  (void)utc;
+  return 0;
+}
+
+void tachy_os_file_copy_time(const char *from, const char *to) {
+  (void)from;
+  (void)to;
+}
+
+void tachy_os_complain(const char *line) { (void)line; }
 
 uint64_t tachy_os_folder_free(const char *path) {
   (void)path;

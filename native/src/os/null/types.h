@@ -8,6 +8,7 @@ typedef unsigned char tachy_os_bell;
 typedef unsigned char tachy_os_once_flag;
 typedef unsigned char tachy_os_thread;
 typedef unsigned char tachy_os_file;
+#define TACHY_OS_NO_FILE 0
 
 #define TACHY_OS_MUTEX_INIT 0
 #define TACHY_OS_ONCE_INIT 0

@@ -133,4 +133,11 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
   }
 }
 
+void tachy_os_complain(const char *line) {
+  char text[1400];
+  const int length = snprintf(text, sizeof text, "tachy: %s\n", line);
+  const size_t size = length < 0 ? 0 : (size_t)length < sizeof text ? (size_t)length : sizeof text - 1;
+  if (write(STDERR_FILENO, text, size) < 0) return; /* closed: nobody wants to know */
+}
+
 const char *tachy_os_environment(const char *name) { return getenv(name); }

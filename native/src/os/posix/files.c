@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -20,7 +21,20 @@ int tachy_os_folder(const char *path) {
   if (mkdir(path, 0700) != 0 && errno != EEXIST) return 0;
   struct stat about;
   /* not a link, and nobody else's: names in /tmp and /dev/shm can be foreseen */
-  return lstat(path, &about) == 0 && S_ISDIR(about.st_mode) && about.st_uid == geteuid();
+  return lstat(path, &about) == 0 && S_ISDIR(about.st_mode) && about.st_uid == geteuid() &&
+         (about.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+int tachy_os_folder_lock(tachy_os_file *lock, const char *path) {
+  *lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+  if (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) == 0) return 1;
+  tachy_os_file_close(lock);
+  return 0;
+}
+
+void tachy_os_folder_unlock(tachy_os_file *lock) {
+  if (*lock >= 0) flock(*lock, LOCK_UN); /* closing would not do while a forked child has a copy */
+  tachy_os_file_close(lock);
 }
 
 int tachy_os_folder_list(const char *path, void (*function)(void *, const char *), void *context) {
@@ -33,14 +47,33 @@ int tachy_os_folder_list(const char *path, void (*function)(void *, const char *
   return 1;
 }
 
-void tachy_os_session_folder(char *path, size_t size) {
-  const char *parent = getenv("TMPDIR");
+int tachy_os_session_folder(unsigned choice, char *path, size_t size) {
+  const char *parent = NULL;
+  const char *name = "tachy"; /* in a folder that is the user's own */
+  char own[32];
+  snprintf(own, sizeof own, "tachy-%lu", (unsigned long)geteuid());
+  path[0] = 0;
+  if (choice == 0) {
+    name = own;
 #if defined(__linux__)
-  if (access("/dev/shm", W_OK | X_OK) == 0) parent = "/dev/shm";
+    if (access("/dev/shm", W_OK | X_OK) == 0) parent = "/dev/shm";
 #endif
-  if (!parent || !*parent) parent = "/tmp";
-  const int length = snprintf(path, size, "%s/tachy-%lu", parent, (unsigned long)geteuid());
+  } else if (choice == 1) {
+    parent = getenv("XDG_RUNTIME_DIR");
+  } else if (choice == 2) {
+    name = own;
+    parent = getenv("TMPDIR");
+    if (!parent || !*parent) parent = "/tmp";
+  } else if (choice == 3) {
+    parent = getenv("HOME");
+    name = ".tachy-sessions";
+  } else {
+    return 0;
+  }
+  if (!parent || !*parent) return 1;
+  const int length = snprintf(path, size, "%s/%s", parent, name);
   if (length < 0 || (size_t)length >= size) path[0] = 0;
+  return 1;
 }
 
 uint64_t tachy_os_folder_free(const char *path) {
@@ -174,6 +207,29 @@ int tachy_os_file_write(tachy_os_file *file, uint64_t offset, const void *bytes,
     size -= (size_t)put;
   }
   return 1;
+}
+
+int tachy_os_file_look(const char *path, uint64_t *storage, int64_t *utc) {
+  struct stat about;
+  if (lstat(path, &about) != 0 || !S_ISREG(about.st_mode)) return 0;
+  *storage = (uint64_t)about.st_blocks * 512u;
+#if defined(__APPLE__)
+  *utc = (int64_t)about.st_mtimespec.tv_sec * 1000000000 + about.st_mtimespec.tv_nsec;
+#else
+  *utc = (int64_t)about.st_mtim.tv_sec * 1000000000 + about.st_mtim.tv_nsec;
+#endif
+  return 1;
+}
+
+void tachy_os_file_copy_time(const char *from, const char *to) {
+  struct stat about;
+  if (lstat(from, &about) != 0) return;
+#if defined(__APPLE__)
+  const struct timespec times[2] = {about.st_atimespec, about.st_mtimespec};
+#else
+  const struct timespec times[2] = {about.st_atim, about.st_mtim};
+#endif
+  utimensat(AT_FDCWD, to, times, AT_SYMLINK_NOFOLLOW);
 }
 
 int tachy_os_file_remove(const char *path) { return unlink(path) == 0; }

@@ -17,6 +17,7 @@ typedef sem_t tachy_os_bell;
 typedef pthread_once_t tachy_os_once_flag;
 typedef pthread_t tachy_os_thread;
 typedef int tachy_os_file; /* a descriptor */
+#define TACHY_OS_NO_FILE (-1)
 
 #define TACHY_OS_MUTEX_INIT PTHREAD_MUTEX_INITIALIZER
 #define TACHY_OS_ONCE_INIT PTHREAD_ONCE_INIT

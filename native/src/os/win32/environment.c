@@ -41,3 +41,12 @@ const char *tachy_os_environment(const char *name) {
   tachy_os_unlock(&mutex);
   return kept;
 }
+
+void tachy_os_complain(const char *line) {
+  const HANDLE out = GetStdHandle(STD_ERROR_HANDLE);
+  DWORD done;
+  if (!out || out == INVALID_HANDLE_VALUE) return;
+  WriteFile(out, "tachy: ", 7, &done, NULL);
+  WriteFile(out, line, (DWORD)strlen(line), &done, NULL);
+  WriteFile(out, "\r\n", 2, &done, NULL);
+}

@@ -155,6 +155,32 @@ int tachy_os_file_rename(const char *from, const char *to) {
          MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING);
 }
 
+int tachy_os_file_look(const char *path, uint64_t *storage, int64_t *utc) {
+  BY_HANDLE_FILE_INFORMATION about;
+  FILE_STANDARD_INFO size;
+  HANDLE file = open_file(path, FILE_READ_ATTRIBUTES, OPEN_EXISTING);
+  const int ok = file != INVALID_HANDLE_VALUE && GetFileInformationByHandle(file, &about) &&
+                 GetFileInformationByHandleEx(file, FileStandardInfo, &size, sizeof size);
+  if (ok) {
+    const uint64_t time = (uint64_t)about.ftLastWriteTime.dwHighDateTime << 32 | about.ftLastWriteTime.dwLowDateTime;
+    *storage = (uint64_t)size.AllocationSize.QuadPart;
+    *utc = ((int64_t)time - INT64_C(116444736000000000)) * 100; /* from 1601 to 1970 */
+  }
+  tachy_os_file_close(&file);
+  return ok;
+}
+
+void tachy_os_file_copy_time(const char *from, const char *to) {
+  BY_HANDLE_FILE_INFORMATION about;
+  HANDLE old = open_file(from, FILE_READ_ATTRIBUTES, OPEN_EXISTING);
+  HANDLE file = open_file(to, FILE_WRITE_ATTRIBUTES, OPEN_EXISTING);
+  if (old != INVALID_HANDLE_VALUE && file != INVALID_HANDLE_VALUE && GetFileInformationByHandle(old, &about)) {
+    SetFileTime(file, NULL, NULL, &about.ftLastWriteTime);
+  }
+  tachy_os_file_close(&old);
+  tachy_os_file_close(&file);
+}
+
 /* The view keeps the mapping, and the file, after the handles are closed. */
 void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size) {
   const HANDLE mapping = CreateFileMappingW(*file, NULL, PAGE_READWRITE, 0, 0, NULL);

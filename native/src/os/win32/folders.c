@@ -84,15 +84,29 @@ int tachy_os_folder_list(const char *path, void (*function)(void *, const char *
 }
 
 /* The user's own folder for temporary files; Windows has none in memory. */
-void tachy_os_session_folder(char *path, size_t size) {
+int tachy_os_session_folder(unsigned choice, char *path, size_t size) {
   static const wchar_t name[] = L"tachy";
   wchar_t wide[TACHY_OS_PATH_MAX];
+  if (choice > 0) return 0;
   if (size) path[0] = 0;
   const DWORD length = GetTempPathW(TACHY_OS_PATH_MAX, wide); /* ends in a backslash */
-  if (length == 0 || length + sizeof name / sizeof name[0] > TACHY_OS_PATH_MAX) return;
+  if (length == 0 || length + sizeof name / sizeof name[0] > TACHY_OS_PATH_MAX) return 1;
   wcscat(wide, name);
   if (wcslen(wide) * 3 < size) tachy_os_to_utf8(wide, path, size);
+  return 1;
 }
+
+/* A file that nobody else can open, and that goes when it is closed; names with a dot are not listed. */
+int tachy_os_folder_lock(tachy_os_file *lock, const char *path) {
+  wchar_t wide[TACHY_OS_PATH_MAX + 8];
+  *lock = INVALID_HANDLE_VALUE;
+  if (!tachy_os_to_wide(path, wide, TACHY_OS_PATH_MAX)) return 0;
+  wcscat(wide, L"/.lock");
+  *lock = CreateFileW(wide, GENERIC_WRITE, 0, NULL, OPEN_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL);
+  return *lock != INVALID_HANDLE_VALUE;
+}
+
+void tachy_os_folder_unlock(tachy_os_file *lock) { tachy_os_file_close(lock); }
 
 uint64_t tachy_os_folder_free(const char *path) {
   wchar_t wide[TACHY_OS_PATH_MAX];
