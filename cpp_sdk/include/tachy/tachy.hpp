@@ -252,8 +252,8 @@ class AsyncSpan {
 // ------------------------------------------------------------------------------------------------------------
 
 // TACHY_METRIC("name", value), (…, "unit"), (…, "unit", properties), (…, "unit", properties, "target"): an integer
-// (bool and enumerations too) or a floating-point metric, as the value's type says. An integer that int64 cannot hold is
-// recorded as a double.
+// (bool and enumerations too) or a floating-point metric, as the value's type says. An integer that int64 cannot hold
+// is recorded as a double.
 #define TACHY_METRIC(...)                                                                             \
   TACHY_PICK_5_(__VA_ARGS__, TACHY_METRIC_5_, TACHY_METRIC_4_, TACHY_METRIC_3_, TACHY_METRIC_2_, _, ) \
   (__VA_ARGS__)

@@ -91,10 +91,12 @@ static tachy_status set_parent(const char *given) {
 
 /* Without what a URL says of the user, which is nobody's affair but the server's. */
 static void set_destination(const char *given, char to[sizeof destination]) {
-  const char *const authority = strstr(given, "://");
-  const char *const begin = authority ? authority + 3 : given;
+  const char *begin = given;
+  while (*begin && *begin != ':') begin++;
+  const int is_url = begin[0] && begin[1] == '/' && begin[2] == '/';
+  begin = is_url ? begin + 3 : given;
   const char *rest = begin;
-  for (const char *at = begin; authority && *at && *at != '/' && *at != '?' && *at != '#'; at++) {
+  for (const char *at = begin; is_url && *at && *at != '/' && *at != '?' && *at != '#'; at++) {
     if (*at == '@') rest = at + 1;
   }
   const uint64_t front = tachy_text_cut(given, (uint64_t)(begin - given), sizeof destination - 1);

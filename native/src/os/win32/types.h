@@ -14,7 +14,7 @@ typedef tachy_os_word tachy_os_once_flag; /* INIT_ONCE */
 typedef void *tachy_os_bell;              /* an event that resets itself */
 typedef void *tachy_os_thread;
 typedef void *tachy_os_file;
-#define TACHY_OS_NO_FILE ((void *)(intptr_t) - 1)
+#define TACHY_OS_NO_FILE ((void *)(intptr_t)-1)
 
 #define TACHY_OS_MUTEX_INIT \
   { 0 }
