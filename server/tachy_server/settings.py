@@ -184,6 +184,9 @@ class Settings:
         "Object store: a folder, or s3://bucket/prefix (AWS_* variables hold credentials and endpoint).",
         default_text="DATA/store",
     )
+    store_connect_seconds: float = _row(SECONDS, 5.0, "How long a connection to an S3 store may take.")
+    store_read_seconds: float = _row(SECONDS, 10.0, "How long the next bytes of an S3 store's answer may take.")
+    store_seconds: float = _row(SECONDS, 30.0, "How long a request to an S3 store is tried again when it fails.")
     http: Address = _row(ADDRESS, Address("127.0.0.1", 9000), "Where HTTP listens; port 0 lets the system choose.")
     allowed_hosts: tuple[str, ...] = _row(
         NAMES,

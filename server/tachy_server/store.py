@@ -12,9 +12,11 @@ import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tachy_server.errors import NotFound, SettingsError, StoreError
+from tachy_server.s3_store import Patience, S3Store
+from tachy_server.settings import Settings
 
 _SCRATCH_SECONDS = 3600.0
 
@@ -41,11 +43,12 @@ class Store(Protocol):
         """StoreError when nothing could be written now."""
 
 
-def open_store(text: str, default: Path) -> Store:
-    """The store that the setting names; `default` is the folder for an empty one."""
+def open_store(settings: Settings, default: Path) -> Store:
+    """The store that the setting `store` names; `default` is the folder for an empty one."""
+    text = settings.store
     if text.startswith("s3://"):
         bucket, _, prefix = text.removeprefix("s3://").partition("/")
-        return S3Store(bucket, prefix)
+        return S3Store(bucket, prefix, Patience.of(settings))
     if "://" in text:
         raise SettingsError(f"there is no object store {text}: give a folder or s3://bucket/prefix")
     return LocalStore(Path(text).expanduser() if text else default)
@@ -176,113 +179,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-class _ConditionError(StoreError):
-    """If-None-Match found an object."""
-
-
-class S3Store:
-    """A bucket and a prefix; write-once by conditional PUT, which the server at the other end must honour."""
-
-    coalesce_gap = 1 << 20
-
-    def __init__(self, bucket: str, prefix: str) -> None:
-        """Raises SettingsError when the bucket is not there or a PUT-if-absent replaces an object."""
-        import boto3
-        from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
-
-        self._bucket = bucket
-        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
-        config = Config(
-            retries={"max_attempts": 3, "mode": "standard"},
-            connect_timeout=5,
-            read_timeout=30,
-            max_pool_connections=32,
-            # S3's default checksums of newer SDKs are not understood by older compatible servers.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        if not bucket:
-            raise SettingsError("the store s3:// has no bucket: give s3://bucket/prefix")
-        try:
-            self._client: Any = boto3.client("s3", config=config)
-        except (BotoCoreError, ValueError) as error:
-            raise SettingsError(f"cannot use the store {self.name}: {error}") from None
-        self._probe()
-
-    @property
-    def name(self) -> str:
-        """As the setting writes it."""
-        return f"s3://{self._bucket}/{self._prefix}"
-
-    def put_new(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
-        """PUT If-None-Match: *."""
-        body = b"".join(parts)
-        if self._put_if_absent(key, body):
-            return
-        # A retry of our own request finds what its first attempt wrote: keys are random, the bytes decide.
-        if self.size(key) != len(body) or self.read(key, 0, len(body)) != body:
-            raise StoreError(f"{self.name}{key} exists already")
-
-    def read(self, key: str, offset: int, size: int) -> memoryview:
-        """A range GET."""
-        if size == 0:
-            return memoryview(b"")
-        span = f"bytes={offset}-{offset + size - 1}"
-        data: bytes = self._call("get_object", key, lambda answer: answer["Body"].read(), Range=span)
-        if len(data) != size:
-            raise NotFound(f"{self.name}{key} is too short: {offset + size} bytes were expected")
-        return memoryview(data)
-
-    def size(self, key: str) -> int:
-        """HEAD."""
-        return int(self._call("head_object", key, lambda answer: answer["ContentLength"]))
-
-    def remove(self, key: str) -> None:
-        """DELETE, which says nothing about absent keys."""
-        self._call("delete_object", key, lambda answer: None)
-
-    def check(self) -> None:
-        """PUT of a small object (replacing it: what is checked is the way, not the condition)."""
-        self._call("put_object", f".new/check-{os.getpid()}", lambda answer: None, Body=b"tachy")
-
-    def _probe(self) -> None:
-        key = f".new/probe-{uuid.uuid4().hex}"
-        try:
-            twice = self._put_if_absent(key, b"1") and self._put_if_absent(key, b"2")
-            self.remove(key)
-        except (StoreError, NotFound) as error:
-            raise SettingsError(f"cannot use the store {self.name}: {error}") from None
-        if twice:
-            raise SettingsError(
-                f"the store {self.name} ignores If-None-Match, so objects could be replaced: use another server for it"
-            )
-
-    def _put_if_absent(self, key: str, body: bytes) -> bool:
-        """Whether the object was absent and has been made."""
-        try:
-            self._call("put_object", key, lambda answer: None, Body=body, IfNoneMatch="*")
-        except _ConditionError:
-            return False
-        return True
-
-    def _call(self, operation: str, key: str, take: Any, **arguments: Any) -> Any:
-        from botocore.exceptions import BotoCoreError, ClientError
-        from urllib3.exceptions import HTTPError
-
-        try:
-            answer = getattr(self._client, operation)(Bucket=self._bucket, Key=self._prefix + key, **arguments)
-            return take(answer)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code", "")
-            if code in ("NoSuchKey", "404"):
-                raise NotFound(f"the store {self.name} has no {key}") from None
-            if code == "InvalidRange":
-                raise NotFound(f"{self.name}{key} is too short") from None
-            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in (409, 412):
-                raise _ConditionError(f"{self.name}{key} exists already") from None
-            raise StoreError(f"the store {self.name} refuses {operation}: {error}") from None
-        except (BotoCoreError, HTTPError, OSError) as error:
-            raise StoreError(f"cannot reach the store {self.name}: {error}") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +16,12 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 from tachy_server.errors import NotFound, SettingsError, StoreError
-from tachy_server.store import LocalStore, S3Store, Store, open_store
+from tachy_server.s3_store import Patience, S3Store
+from tachy_server.settings import load
+from tachy_server.store import LocalStore, Store, open_store
 
-from tests.lake.conftest import game, rows_of
+from tests.lake.conftest import game, play, rows_of
+from tests.lake.faulty_s3 import FaultyS3, faulty
 from tests.serving import Server
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "eu-west-1"}
@@ -154,9 +159,9 @@ def test_more_parts_than_one_system_call_takes(tmp_path: Path) -> None:
 def test_a_server_that_ignores_the_condition_is_refused(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = S3Store._call
 
-    def forgetful(self: S3Store, operation: str, key: str, take: object, **arguments: object) -> object:
+    def forgetful(self: S3Store, *given: object, **arguments: object) -> object:
         arguments.pop("IfNoneMatch", None)
-        return whole(self, operation, key, take, **arguments)
+        return whole(self, *given, **arguments)
 
     monkeypatch.setattr(S3Store, "_call", forgetful)
     with pytest.raises(SettingsError, match="If-None-Match"):
@@ -175,12 +180,12 @@ def test_an_endpoint_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatc
         port = free.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{port}")
     with pytest.raises(SettingsError, match="cannot use the store"):
-        S3Store("bucket", "")
+        S3Store("bucket", "", Patience(total=0.5))
 
 
 def test_other_schemes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="gs://bucket"):
-        open_store("gs://bucket", tmp_path)
+        open_store(load(["--store", "gs://bucket"], {}), tmp_path)
 
 
 def test_a_server_on_s3_stores_there(bucket: str, s3: str, tmp_path: Path) -> None:
@@ -193,3 +198,68 @@ def test_a_server_on_s3_stores_there(bucket: str, s3: str, tmp_path: Path) -> No
         assert {entry["Key"] for entry in listed} == keys
         assert len(keys) == 3
     assert not (server.data / "store").exists()
+
+
+@pytest.fixture
+def unreliable(bucket: str, s3: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FaultyS3, S3Store]]:
+    """A store behind a network that fails as it is told to."""
+    with faulty(s3) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+        yield proxy, S3Store(bucket, "lake", Patience(connect=2, read=0.5, total=20))
+
+
+CONTENT = bytes(range(256)) * 400
+
+
+@pytest.mark.parametrize("fault", ["cut", "hang", "500", "reset", "lost"])
+def test_what_fails_on_the_way_is_tried_again(unreliable: tuple[FaultyS3, S3Store], fault: str) -> None:
+    proxy, store = unreliable
+    chance = random.Random(1)
+    proxy.faults = lambda method, path: fault if chance.random() < 0.4 else ""
+    for number in range(5):
+        key = f"segments/{number}"
+        store.put_new(key, [CONTENT, str(number).encode()])
+        assert store.read(key, 100, 5_000) == CONTENT[100:5_100]
+        assert store.size(key) == len(CONTENT) + 1
+    with pytest.raises(StoreError, match="exists already"):
+        store.put_new("segments/0", [b"another"])
+    assert proxy.failed > 3
+
+
+@pytest.mark.parametrize("fault", ["cut", "hang", "trickle", "500", "reset"])
+def test_a_call_ends_when_its_time_is_over(bucket: str, s3: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty(s3) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", proxy.url)
+        store = S3Store(bucket, "lake", Patience(connect=2, read=0.5, total=1.5))
+        store.put_new(KEY, [CONTENT])
+        proxy.faults = lambda method, path: fault
+        begin = time.monotonic()
+        with pytest.raises(StoreError, match=r"cannot reach the store|fails at get_object"):
+            store.read(KEY, 0, len(CONTENT))
+        assert time.monotonic() - begin < 60, "without a bound it would be hours"
+
+
+def test_what_the_server_means_is_not_tried_again(unreliable: tuple[FaultyS3, S3Store]) -> None:
+    proxy, store = unreliable
+    before = proxy.tried
+    with pytest.raises(NotFound):
+        store.read("segments/none", 0, 1)
+    assert proxy.tried == before + 1
+
+
+def test_queries_do_not_notice_that_reads_are_cut(bucket: str, s3: str, tmp_path: Path) -> None:
+    """Many small objects, 5 % of whose answers are cut: with no second try, most queries fail."""
+    with faulty(s3) as proxy:
+        env = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": proxy.url}
+        chance = random.Random(2)
+        proxy.faults = lambda method, path: "cut" if method == "GET" and chance.random() < 0.05 else ""
+        with Server(tmp_path / "data", "--store", f"s3://{bucket}/lake", "--query-cache", "0", env=env) as server:
+            process = game()
+            for _ in range(48):
+                assert server.post(process.batch()).status_code == 200
+                play(process, process.latest - process.start_ticks + 1_000, 2)
+            sql = f"SELECT count(*) FROM thread_spans WHERE process_id = '{process.process_id}'"
+            for _ in range(5):
+                answer = server.client.post("/api/query", json={"sql": sql})
+                assert answer.status_code == 200, answer.text
+                assert answer.json()["rows"] == [[40 + 47 * 4]]
