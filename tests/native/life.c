@@ -307,6 +307,45 @@ static void names_and_properties(void) {
   end_session();
 }
 
+#if defined(__linux__)
+static void *renamed(void *stage) {
+  int *const at = stage;
+  pthread_setname_np(pthread_self(), "clone");
+  record_some(1);
+  pthread_setname_np(pthread_self(), "worker");
+  __atomic_store_n(at, 1, __ATOMIC_RELEASE);
+  while (__atomic_load_n(at, __ATOMIC_ACQUIRE) == 1) sleep_ms(1);
+  record_some(1);
+  pthread_setname_np(pthread_self(), "last words");
+  return NULL;
+}
+
+static void *named_by_us(void *unused) {
+  tachy_set_thread_name("ours");
+  record_some(1);
+  pthread_setname_np(pthread_self(), "system's");
+  record_some(1);
+  return unused;
+}
+
+/* Programs name threads once they run: after their first event, and again. */
+static void named_later(void) {
+  static int stage;
+  team t = {.count = 0};
+  begin_session(NULL);
+  record_some(1);
+  pthread_setname_np(pthread_self(), "the main one");
+  team_add(&t, renamed, &stage);
+  while (__atomic_load_n(&stage, __ATOMIC_ACQUIRE) == 0) sleep_ms(1);
+  CHECK(tachy_flush(20000) == 1);
+  __atomic_store_n(&stage, 2, __ATOMIC_RELEASE);
+  team_add(&t, named_by_us, NULL);
+  team_join(&t);
+  record_some(1);
+  end_session();
+}
+#endif
+
 /* Sends what a program left that was killed with the same session folder. */
 static void inherits(void) {
   tachy_recovery found;
@@ -327,6 +366,9 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
                                    {"forks", forks},
                                    {"everything_in_a_fork", everything_in_a_fork},
                                    {"little_memory", little_memory},
+#endif
+#if defined(__linux__)
+                                   {"named_later", named_later},
 #endif
                                    {"names_and_properties", names_and_properties},
                                    {"inherits", inherits},

@@ -33,6 +33,7 @@ RECORDING = [
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
     "forks", "everything_in_a_fork", "names_and_properties", "little_memory",
+    "named_later",
 ]  # fmt: skip
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
@@ -147,6 +148,16 @@ def test_nothing_that_runs_inside_a_fork_waits_for_a_lock_of_ours(tmp_path: Path
     # neither the properties nor the names of what was called there
     assert all("in a" not in description["properties"] for description in session.descriptions)
     assert {row["name"] for row in session.rows(SPAN)} == {"span"}
+
+
+def test_threads_bear_the_last_name_that_the_system_has_unless_the_program_told_us(tmp_path: Path) -> None:
+    blocks = run("named_later", tmp_path).session.of(SPAN)
+    names = [{thread.number: thread.name for thread in block.head.threads} for block in blocks]
+    assert names[0] == {1: "the main one", 2: "worker"}
+    last: dict[int, str] = {}
+    for of_block in names:
+        last.update(of_block)
+    assert last == {1: "the main one", 2: "last words", 3: "ours"}
 
 
 @pytest.mark.parametrize(("scenario", "threads"), [("one_thread", 1), ("two_threads", 2), ("eight_threads", 8)])

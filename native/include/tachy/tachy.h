@@ -183,7 +183,8 @@ TACHY_API void tachy_mark(const char *reason);
 /* Adds or replaces a property of the process; travels with the next batch. Ignored beyond 256. */
 TACHY_API void tachy_set_process_property(const char *key, const char *value);
 
-/* Names the calling thread, in traces and in SQL. Default: the operating system's name for it. */
+/* Names the calling thread, in traces and in SQL. Default: the operating system's name for it, read when
+ * it first records, at every block and at its end (on macOS not in between), so that the last one shows. */
 TACHY_API void tachy_set_thread_name(const char *name);
 
 /* Sites less important than this are switched off (levels are in the site), until the session ends. */

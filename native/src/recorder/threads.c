@@ -178,6 +178,14 @@ void tachy_set_thread_name(const char *name) {
   tachy_os_unlock(&mutex);
 }
 
+void tachy_slot_read_name(tachy_slot *slot) {
+  tachy_os_lock(&mutex); /* a thread does not end while we have it: the number is still its own */
+  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE && !slot->named) {
+    tachy_os_thread_name_of(slot->os_id, slot->name, sizeof slot->name);
+  }
+  tachy_os_unlock(&mutex);
+}
+
 uint32_t tachy_slot_name(tachy_slot *slot, char *name) {
   tachy_os_lock(&mutex);
   memcpy(name, slot->name, TACHY_THREAD_NAME_MAX);

@@ -96,6 +96,8 @@ int tachy_slot_deepen(tachy_slot *slot);
 /* For the collector. The list only grows. */
 tachy_slot *tachy_slots_first(void);
 void tachy_slot_free(tachy_slot *slot);
+/* Reads again what the system calls a thread that was not named through us: programs name threads once they run. */
+void tachy_slot_read_name(tachy_slot *slot);
 /* Copies the thread's name, at most TACHY_THREAD_NAME_MAX - 1 bytes, and returns its size. */
 uint32_t tachy_slot_name(tachy_slot *slot, char *name);
 uint64_t tachy_slots_attached(void);

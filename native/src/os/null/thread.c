@@ -61,3 +61,10 @@ uint64_t tachy_os_thread_id(void) { return 1; }
 void tachy_os_thread_name(char *text, size_t size) {
   if (size) text[0] = 0;
 }
+
+int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
+  (void)id;
+  (void)text;
+  (void)size;
+  return 0;
+}

@@ -1,6 +1,8 @@
 /* Waits, names and numbers of threads where the monotonic clock ends waits, as on Linux. */
 #if !defined(__APPLE__)
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -44,4 +46,28 @@ void tachy_os_thread_name(char *text, size_t size) {
   strncpy(text, name, size - 1);
   text[size - 1] = 0;
 }
+
+#if defined(__linux__)
+int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
+  char path[48];
+  char name[16];
+  snprintf(path, sizeof path, "/proc/self/task/%llu/comm", (unsigned long long)id);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  ssize_t length = read(file, name, sizeof name);
+  close(file);
+  if (length > 0 && name[length - 1] == '\n') length--;
+  if (length <= 0 || (size_t)length >= size) return 0;
+  memcpy(text, name, (size_t)length);
+  text[length] = 0;
+  return 1;
+}
+#else
+int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
+  (void)id;
+  (void)text;
+  (void)size;
+  return 0;
+}
+#endif
 #endif

@@ -43,4 +43,12 @@ uint64_t tachy_os_thread_id(void) {
 void tachy_os_thread_name(char *text, size_t size) {
   if (size && pthread_getname_np(pthread_self(), text, size) != 0) text[0] = 0;
 }
+
+/* There is pthread_from_mach_thread_np, for ports, which a thread's number is not. */
+int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
+  (void)id;
+  (void)text;
+  (void)size;
+  return 0;
+}
 #endif

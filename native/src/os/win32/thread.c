@@ -92,12 +92,26 @@ void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(
 uint64_t tachy_os_thread_id(void) { return GetCurrentThreadId(); }
 
 /* Windows 10 and later. Also at a thread's end, under the loader's lock: so nothing here waits for another thread. */
-void tachy_os_thread_name(char *text, size_t size) {
+static int read_name(HANDLE thread, char *text, size_t size) {
   typedef HRESULT(WINAPI * getter)(HANDLE, PWSTR *);
   const getter get = (getter)tachy_os_find("GetThreadDescription");
   PWSTR name = NULL;
-  if (size) text[0] = 0;
-  if (!get || get(GetCurrentThread(), &name) < 0 || !name) return;
-  tachy_os_to_utf8(name, text, size);
+  if (!get || get(thread, &name) < 0 || !name) return 0;
+  const int given = name[0] != 0;
+  if (given) tachy_os_to_utf8(name, text, size);
   LocalFree(name);
+  return given;
+}
+
+void tachy_os_thread_name(char *text, size_t size) {
+  if (size) text[0] = 0;
+  read_name(GetCurrentThread(), text, size);
+}
+
+int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
+  const HANDLE thread = OpenThread(THREAD_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)id);
+  if (!thread) return 0;
+  const int known = read_name(thread, text, size);
+  CloseHandle(thread);
+  return known;
 }
