@@ -1,7 +1,7 @@
 /* Logs with a ready message: log() at a place of its own. */
 #include "tachy_python.h"
 
-int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties) {
+static int put_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, const char *thread) {
   const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
   if (set == 0 && PyErr_Occurred()) return -1;
   PyObject *whole = NULL;
@@ -12,10 +12,27 @@ int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties) {
   Py_ssize_t size;
   PyObject *keep;
   const char *const text = tpy_text(whole != NULL ? whole : message, "message", &size, &keep);
-  if (text != NULL) tachy_log_text(site, set, text, (size_t)size);
+  if (text != NULL && thread != NULL) {
+    tachy_log_text_at(site, set, tachy_ticks_of(utc), thread, text, (size_t)size);
+  } else if (text != NULL) {
+    tachy_log_text(site, set, text, (size_t)size);
+  }
   Py_XDECREF(keep);
   Py_XDECREF(whole);
   return text == NULL ? -1 : 0;
+}
+
+int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties) {
+  return put_message(site, message, properties, 0, NULL);
+}
+
+int tpy_put_late_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread) {
+  Py_ssize_t size;
+  PyObject *keep;
+  const char *const name = tpy_text(thread, "thread", &size, &keep);
+  const int status = name == NULL ? -1 : put_message(site, message, properties, utc, name);
+  Py_XDECREF(keep);
+  return status;
 }
 
 /* 1 … 6, or 0 with ValueError. */

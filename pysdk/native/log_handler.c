@@ -1,7 +1,9 @@
 /* LoggingHandler's handle() and emit(): the usual record without a line of Python code.
  *
- * Usual is a logging.LogRecord without traceback or stack, and a handler without a formatter. Everything else goes to
- * the handler's _record(), what was raised to its _failed(): both are in tachy/handler.py. */
+ * Usual is a logging.LogRecord without traceback or stack, made here and now, and a handler without a formatter.
+ * Everything else goes to the handler's _record(), what was raised to its _failed(): both are in tachy/handler.py. */
+#include <time.h>
+
 #include "tachy_python.h"
 
 static PyObject *own_threads;  /* set of thread ids: what they log is not recorded */
@@ -42,7 +44,34 @@ static int is_plain_message(void) {
   return method == get_message;
 }
 
-/* Whether the record's text is that of its fields. 1, 0 or -1. */
+enum { LATE_MS = 20 }; /* other handlers, and other threads, may have had their turn since the record was made */
+
+#if defined(CLOCK_REALTIME_COARSE)
+#define NEARLY_NOW CLOCK_REALTIME_COARSE /* 4 ms off, for a quarter of the price */
+#else
+#define NEARLY_NOW CLOCK_REALTIME
+#endif
+
+/* Whether the record was made on this thread, and just now. */
+static int is_fresh(const tpy_record *record) {
+  PyObject *const thread = record->fields[TPY_RECORD_THREAD];
+  PyObject *const created = record->fields[TPY_RECORD_CREATED];
+  if (thread != Py_None) {
+    if (!PyLong_CheckExact(thread)) return 0;
+    const unsigned long id = PyLong_AsUnsignedLong(thread);
+    if (id != PyThread_get_thread_ident()) {
+      PyErr_Clear();
+      return 0;
+    }
+  }
+  if (!PyFloat_CheckExact(created)) return 0;
+  struct timespec now;
+  clock_gettime(NEARLY_NOW, &now);
+  const double ago = (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - PyFloat_AS_DOUBLE(created);
+  return ago > -LATE_MS * 1e-3 && ago < LATE_MS * 1e-3;
+}
+
+/* Whether the record's text is that of its fields, and it is fresh. 1, 0 or -1. */
 static int is_usual(PyObject *handler, const tpy_record *record) {
   PyObject *const formatter = PyObject_GetAttr(handler, key_formatter);
   if (formatter == NULL) return -1;
@@ -56,7 +85,7 @@ static int is_usual(PyObject *handler, const tpy_record *record) {
     const int is_false = PyObject_Not(record->fields[i]);
     if (is_false != 1) return is_false;
   }
-  return is_plain_message();
+  return is_fresh(record) ? is_plain_message() : 0;
 }
 
 /* What `extra` brought: a dict, or NULL when there is none or with an exception. */

@@ -102,11 +102,12 @@ int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObje
   return place->formatted != NULL;
 }
 
-/* log_at(logger, level, file, line, message, properties | None) */
+/* log_at(logger, level, file, line, message, properties | None, UTC in nanoseconds, thread's name | None: here and now)
+ */
 PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  if (count != 6 || !PyUnicode_Check(args[4])) {
-    return PyErr_Format(PyExc_TypeError, "log_at() takes logger, level, file, line, message, properties");
+  if (count != 8 || !PyUnicode_Check(args[4])) {
+    return PyErr_Format(PyExc_TypeError, "log_at() takes logger, level, file, line, message, properties, time, thread");
   }
   const long level = PyLong_AsLong(args[1]);
   if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) {
@@ -115,6 +116,13 @@ PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) 
   const tpy_log_place *const place = tpy_find_log_place(args[0], level, args[2], args[3]);
   if (place == NULL) return NULL;
   PyObject *const properties = args[5] == Py_None ? NULL : args[5];
-  if (tpy_ready(place->text) && tpy_put_message(place->text, args[4], properties) < 0) return NULL;
+  if (args[7] != Py_None) {
+    const long long utc = PyLong_AsLongLong(args[6]);
+    if (utc == -1 && PyErr_Occurred()) return NULL;
+    if (tachy_site_on_(place->text) <= 0) Py_RETURN_NONE;
+    if (tpy_put_late_message(place->text, args[4], properties, utc, args[7]) < 0) return NULL;
+  } else if (tpy_ready(place->text) && tpy_put_message(place->text, args[4], properties) < 0) {
+    return NULL;
+  }
   Py_RETURN_NONE;
 }

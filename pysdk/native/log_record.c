@@ -22,8 +22,8 @@
 static PyObject *names[TPY_RECORD_FIELDS]; /* interned */
 
 int tpy_add_record(void) {
-  static const char *const texts[TPY_RECORD_FIELDS] = {"name", "levelno",  "pathname",   "lineno", "msg",
-                                                       "args", "exc_info", "stack_info", "thread"};
+  static const char *const texts[TPY_RECORD_FIELDS] = {"name",     "levelno",  "pathname",   "lineno", "msg",    "args",
+                                                       "exc_info", "exc_text", "stack_info", "thread", "created"};
   for (int i = 0; i < TPY_RECORD_FIELDS; i++) {
     if ((names[i] = PyUnicode_InternFromString(texts[i])) == NULL) return -1;
   }

@@ -128,6 +128,8 @@ PyObject *tpy_frame(PyObject *module, PyObject *const *args, Py_ssize_t count, P
 PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
 /* Writes the message; the pairs follow it where the recorder has no room for another property set. -1: exception. */
 int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties);
+/* The same of one that was made at another time (UTC in nanoseconds) or on another thread. */
+int tpy_put_late_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread);
 
 /* log_format.c: formats whose formatting can wait for the reader */
 
@@ -171,8 +173,10 @@ enum {
   TPY_RECORD_MESSAGE,
   TPY_RECORD_ARGS,
   TPY_RECORD_EXCEPTION,
+  TPY_RECORD_EXCEPTION_TEXT,
   TPY_RECORD_STACK,
   TPY_RECORD_THREAD,
+  TPY_RECORD_CREATED,
   TPY_RECORD_FIELDS
 };
 

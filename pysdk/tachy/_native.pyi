@@ -74,7 +74,15 @@ def log(
     properties: Mapping[str, object] | Properties | None = None,
 ) -> None: ...
 def log_at(
-    logger: str, level: int, file: str, line: int, message: str, properties: Mapping[str, object] | None, /
+    logger: str,
+    level: int,
+    file: str,
+    line: int,
+    message: str,
+    properties: Mapping[str, object] | None,
+    time: int,
+    thread: str | None,
+    /,
 ) -> None: ...
 def handler_handle(handler: logging.Handler, record: logging.LogRecord) -> bool: ...
 def handler_emit(handler: logging.Handler, record: logging.LogRecord) -> None: ...

@@ -7,6 +7,9 @@ little more. What is passed as `extra` becomes properties.
 from __future__ import annotations
 
 import logging
+import os
+import threading
+import time
 
 from tachy.recorder import configure_logging, handler_emit, handler_handle, log_at
 
@@ -15,6 +18,8 @@ _ALWAYS = frozenset(logging.makeLogRecord({}).__dict__)
 _OWN = _ALWAYS | {"message", "asctime", "taskName"}
 _USUAL = len(_ALWAYS)
 
+LATE = 20_000_000  # nanoseconds, as in log_handler.c
+
 # Threads of ours, while they log: what they say must not become something to send.
 own_threads: set[int] = set()
 
@@ -22,6 +27,24 @@ own_threads: set[int] = set()
 def level_of(number: int) -> int:
     """The recorder's level, 1 (fatal) to 6 (trace), of one of logging's numbers."""
     return 6 - min(max(number // 10, 0), 5)
+
+
+def nanoseconds(seconds: object) -> int:
+    """Of a record's `created`; 0 for what is no time."""
+    if not isinstance(seconds, int | float) or not 0.0 <= seconds < 2.0**33:
+        return 0
+    return int(seconds * 1e9)
+
+
+def late_thread(record: logging.LogRecord) -> str | None:
+    """The name of the thread that the record was made on; None when that was this one, just now.
+
+    Records come later and through other threads from buffers (MemoryHandler), queues and sockets.
+    """
+    made_here = record.thread in (None, threading.get_ident()) and record.process in (None, os.getpid())
+    if made_here and abs(time.time_ns() - nanoseconds(record.created)) < LATE:
+        return None
+    return str(record.threadName or "")
 
 
 class LoggingHandler(logging.Handler):
@@ -42,11 +65,11 @@ class LoggingHandler(logging.Handler):
     emit = handler_emit
 
     def _record(self, record: logging.LogRecord) -> None:
-        """Records one message that a formatter makes, that has a traceback, or whose record is of another type."""
+        """Records what a formatter makes, has a traceback, is late, of another thread, or of another type."""
         try:
             if self.formatter is not None:
                 text = self.formatter.format(record)
-            elif record.exc_info or record.stack_info:
+            elif record.exc_info or record.exc_text or record.stack_info:
                 text = self._plain.format(record)
             else:
                 text = record.getMessage()
@@ -54,7 +77,11 @@ class LoggingHandler(logging.Handler):
             properties = None
             if len(fields) > _USUAL:
                 properties = {k: v for k, v in fields.items() if k not in _OWN} or None
-            log_at(record.name, level_of(record.levelno), record.pathname, record.lineno, text, properties)
+            thread = late_thread(record)
+            when = 0 if thread is None else nanoseconds(record.created)
+            log_at(
+                record.name, level_of(record.levelno), record.pathname, record.lineno, text, properties, when, thread
+            )
         except Exception:
             self.handleError(record)
 

@@ -477,6 +477,40 @@ static void cuts_under_load(void) {
   end_session();
 }
 
+typedef struct late {
+  const char *name;
+  int64_t utc;
+} late;
+
+static void *hand_on(void *argument) {
+  const late *const l = argument;
+  TACHY_DEFINE_LOG(site, "late", TACHY_LEVEL_INFO, "");
+  for (int i = 0; i < 500; i++) {
+    tachy_log_text_at(&site, 0, tachy_ticks_of(l->utc + i * 1000), l->name, "handed on", 9);
+    tachy_log_text(&site, 0, "own", 3);
+  }
+  return NULL;
+}
+
+/* Logs of other threads and times, under names that several threads hand on at once. */
+static void late_logs(void) {
+  team t = {.count = 0};
+  begin_session(NULL);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t utc = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  sleep_ms(50);
+  CHECK(tachy_ticks_of(INT64_MIN) <= tachy_ticks_of(0) && tachy_ticks_of(0) <= tachy_ticks_of(utc));
+  CHECK(tachy_ticks_of(utc) < tachy_ticks_of(utc + 1000000) && tachy_ticks_of(INT64_MAX) <= tachy_ticks());
+  late handed[] = {
+      {"worker", utc}, {"worker", utc}, {NULL, utc}, {"a name that is far longer than what a thread may have", 0}};
+  for (int i = 0; i < 4; i++) team_add(&t, hand_on, &handed[i]);
+  team_join(&t);
+  const tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_LOG] == 4000 && s.dropped[TACHY_CLASS_LOG] == 0 && s.clock_backwards == 0);
+  CHECK(s.threads == 4 + 3);
+}
+
 const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"two_threads", two_threads},
                                         {"eight_threads", eight_threads},
@@ -492,6 +526,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_races", async_races},
                                         {"async_switched_off", async_switched_off},
                                         {"async_untracked", async_untracked},
+                                        {"late_logs", late_logs},
                                         {"logs", logs},
                                         {"metrics", metrics},
                                         {"strange_times", strange_times},

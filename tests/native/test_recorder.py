@@ -27,8 +27,8 @@ PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
     "one_thread", "two_threads", "eight_threads", "full_rings", "full_ring_alone", "exact_counts", "long_spans",
-    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "metrics", "strange_times", "thread_churn",
-    "cuts_under_load",
+    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "late_logs", "metrics", "strange_times",
+    "thread_churn", "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
@@ -352,6 +352,11 @@ def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> N
     assert told["dropped"][LOG] == 0
     logs = [block.head.sequence for block in outcome.session.of(LOG)]
     assert logs == list(range(len(logs)))
+
+
+def test_logs_of_other_threads_and_times_have_streams_of_their_names(tmp_path: Path) -> None:
+    session = run("late_logs", tmp_path).session
+    assert session.events(LOG) == 4000
 
 
 def test_only_the_server_s_word_drops_a_batch_and_pauses_grow_with_jitter(tmp_path: Path) -> None:

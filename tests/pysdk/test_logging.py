@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import io
 import logging
+import logging.handlers
+import pickle
+import queue
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import tachy
@@ -181,3 +188,141 @@ def test_a_log_in_a_destructor_or_a_trace_function_does_not_lock_up(session: Sin
     texts = [row["msg"] for row in session.rows("log")]
     assert texts.count("gone") == 100
     assert texts.count("traced") == 1
+
+
+def _times_and_threads(sink: Sink) -> dict[str, tuple[float, str]]:
+    return {row["msg"]: (row["time"] / 1e9, row["thread"]) for row in sink.rows("log")}
+
+
+def test_late_records_keep_their_time_and_their_thread(session: Sink) -> None:
+    handler = tachy.LoggingHandler()
+    log = logging.getLogger("late")
+    log.propagate = False
+    log.setLevel(logging.DEBUG)
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue()
+    made: dict[str, tuple[float, str]] = {}
+
+    def say(text: str) -> None:
+        log.info("%s", text)
+        made[text] = (time.time(), threading.current_thread().name)
+
+    memory = logging.handlers.MemoryHandler(1000, flushLevel=logging.ERROR, target=handler)
+    queued = logging.handlers.QueueHandler(waiting)
+    log.addHandler(memory)
+    say("buffered here")
+    worker = threading.Thread(target=say, args=("buffered on a worker",), name="worker")
+    worker.start()
+    worker.join()
+    log.removeHandler(memory)
+    log.addHandler(queued)
+    say("queued here")
+    for number in range(2):
+        worker = threading.Thread(target=say, args=(f"queued on worker {number}",), name=f"worker {number}")
+        worker.start()
+        worker.join()
+    log.removeHandler(queued)
+    time.sleep(0.2)  # so that "now" would be wrong
+    memory.flush()
+    listener = logging.handlers.QueueListener(waiting, handler)
+    listener.start()
+    listener.stop()
+    log.addHandler(handler)
+    say("direct")
+    log.removeHandler(handler)
+    tachy.stop()
+    found = _times_and_threads(session)
+    assert {text: name for text, (_, name) in found.items()} == {text: name for text, (_, name) in made.items()}
+    for text, (moment, _) in made.items():
+        assert abs(found[text][0] - moment) < 0.1, text
+    assert tachy.stats().clock_backwards == 0
+
+
+def test_what_was_made_before_the_session_is_dated_to_its_start(session: Sink) -> None:
+    handler = tachy.LoggingHandler()
+    fields = {"name": "late", "levelno": logging.INFO}
+    for more in (
+        {"msg": "old", "created": 1.0, "threadName": None},
+        {"msg": "from the future", "created": time.time() + 1e6},
+        {"msg": "timeless", "created": "noon"},
+    ):
+        handler.handle(logging.makeLogRecord(fields | more))
+    tachy.stop()
+    now = time.time()
+    found = _times_and_threads(session)
+    assert found.keys() == {"old", "from the future", "timeless"}
+    assert all(now - 60 < moment <= now for moment, _ in found.values())
+
+
+def test_many_names_share_one_stream_and_sessions_follow_each_other(sink: Sink) -> None:
+    handler = tachy.LoggingHandler()
+    for session in range(2):
+        tachy.start(sink.url)
+        for number in range(100):
+            fields = {"name": "late", "levelno": logging.INFO, "msg": f"{session} {number}"}
+            handler.handle(logging.makeLogRecord(fields | {"thread": 1, "threadName": f"t{number}"}))
+        tachy.stop()
+        assert tachy.stats().sent["log"] == 100
+    found = _times_and_threads(sink)
+    assert len(found) == 200
+    names = {name for _, name in found.values()}
+    assert "other threads" in names
+    assert len(names) <= 32
+
+
+def _raise_and_log(logger: logging.Logger, **more: Any) -> None:
+    try:
+        raise KeyError("what went wrong")
+    except KeyError:
+        logger.error("it broke", exc_info=True, **more)
+
+
+class _OwnQueue(logging.handlers.QueueHandler):
+    """As multiprocessing's recipes have it: args are kept, the traceback is text."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        logging.Formatter().format(record)
+        left = copy.copy(record)
+        left.exc_info = None
+        return left
+
+
+class _Captured(logging.handlers.SocketHandler):
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1", 1)
+        self.sent: list[bytes] = []
+
+    def send(self, s: bytes) -> None:
+        self.sent.append(s)
+
+
+@pytest.mark.parametrize("way", ["direct", "queue", "own queue", "socket"])
+def test_tracebacks_arrive_as_the_standard_handler_prints_them(way: str, session: Sink) -> None:
+    log = logging.getLogger("broken")
+    log.propagate = False
+    printed = io.StringIO()
+    standard = logging.StreamHandler(printed)
+    standard.terminator = "\0"
+    ours = tachy.LoggingHandler()
+    waiting: queue.Queue[Any] = queue.Queue()
+    socket = _Captured()
+    handlers: dict[str, logging.Handler] = {
+        "direct": ours,
+        "queue": logging.handlers.QueueHandler(waiting),
+        "own queue": _OwnQueue(waiting),
+        "socket": socket,
+    }
+    log.handlers = [handlers[way], standard] if way != "direct" else [ours, standard]
+    _raise_and_log(log)
+    _raise_and_log(log, stack_info=True)
+    log.error("nothing", exc_info=(None, None, None))
+    log.error("plain")
+    log.handlers = []
+    while not waiting.empty():
+        ours.handle(waiting.get())
+    for sent in socket.sent:
+        ours.handle(logging.makeLogRecord(pickle.loads(sent[4:])))
+    tachy.stop()
+    said = [row["msg"] for row in session.rows("log")]
+    assert sorted(said) == sorted(printed.getvalue().split("\0")[:-1])
+    assert printed.getvalue().count("Traceback (most recent call last):") == 2
+    assert printed.getvalue().count("Stack (most recent call last):") == 1

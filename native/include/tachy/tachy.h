@@ -280,6 +280,17 @@ TACHY_API void tachy_async_end(const tachy_async *span);
  * logs) is cut there and ends in "… [of N bytes]", as do texts of tachy_log_args. */
 TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
 
+/* A ready message that was made at another time, or on another thread, than it is recorded: for adapters of loggers
+ * that hand on what they have collected. thread: the name of the one that it was made on; the log goes to a stream of
+ * that name, beside the thread's own (beyond 31 names: to one that all others share). ticks: when; must not lie before
+ * what was recorded under the name already (it is raised to that), nor after now (it is lowered to that). Takes a
+ * lock. */
+TACHY_API void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
+                                 size_t size);
+
+/* The ticks at a moment of the system's clock, in nanoseconds since 1970: at most now, and not before the session. */
+TACHY_API uint64_t tachy_ticks_of(int64_t utc_ns);
+
 /* A log with arguments for the site's format. types: tachy_arg_type, 4 bits each; values: one 8-byte word each (a
  * double's bits; a text's address, its size being in sizes[i]). The text is copied, the formatting happens when
  * somebody reads. */

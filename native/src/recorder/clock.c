@@ -12,6 +12,7 @@ static uint64_t begin_monotonic;
 static int64_t measured;        /* UTC at the last reading, as the system's clock has it */
 static tachy_clock_pair newest; /* what tachy_clock_now said last */
 static uint64_t frequency;      /* atomic */
+static uint64_t first_ticks;    /* atomic: those of `begin` */
 static uint64_t step = 1;
 static int stated;
 static unsigned refined;
@@ -85,6 +86,7 @@ void tachy_clock_start(void) {
   begin.utc = tachy_os_utc();
   begin.ticks = read_pair(hz, &begin_monotonic);
   TACHY_STORE(&frequency, hz);
+  TACHY_STORE(&first_ticks, begin.ticks);
   newest = begin;
 }
 
@@ -115,6 +117,15 @@ void tachy_clock_refine(tachy_clock_pair now) {
   if (stated || refined == 2 || elapsed < after[refined]) return;
   refined++;
   TACHY_STORE(&frequency, rate(now.ticks - begin.ticks, (uint64_t)elapsed));
+}
+
+uint64_t tachy_ticks_of(int64_t utc_ns) {
+  const uint64_t now = tachy_ticks();
+  const uint64_t first = TACHY_LOAD(&first_ticks);
+  const int64_t utc = tachy_os_utc();
+  if (utc_ns >= utc || now <= first) return now;
+  const double ago = ((double)utc - (double)utc_ns) * 1e-9 * (double)TACHY_LOAD(&frequency);
+  return ago < (double)(now - first) ? now - (uint64_t)ago : first;
 }
 
 uint64_t tachy_clock_step(void) { return step; }

@@ -7,6 +7,7 @@
 #include "description.h"
 #include "filter.h"
 #include "folder.h"
+#include "late.h"
 #include "leavings.h"
 #include "outbox.h"
 #include "recover.h"
@@ -47,6 +48,7 @@ static const struct {
     {tachy_outbox_lock, tachy_outbox_unlock, tachy_outbox_after_fork},
     {tachy_description_lock, tachy_description_unlock, tachy_description_after_fork},
     {tachy_registry_lock, tachy_registry_unlock, tachy_registry_after_fork},
+    {tachy_late_lock, tachy_late_unlock, tachy_late_after_fork},
     {tachy_threads_lock, tachy_threads_unlock, tachy_threads_after_fork},
     {tachy_recover_lock, tachy_recover_unlock, tachy_recover_after_fork},
 };

@@ -123,6 +123,20 @@ static tachy_slot *free_slot(int in_file) {
   return slot ? slot : make_slot(in_file);
 }
 
+/* Under the lock: a free slot becomes somebody's. */
+static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os_id) {
+  slot->thread.number = ++last_number;
+  slot->thread.depth = 0;
+  slot->thread.frame_ticks = 0;
+  slot->async_count = 0;
+  slot->missed_before = tachy_slot_missed(slot);
+  slot->os_id = os_id;
+  memcpy(slot->name, name, sizeof slot->name);
+  slot->named = (uint32_t)named;
+  attached++;
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
+}
+
 tachy_slot *tachy_slot_attach(void) {
   if (tachy_slot_here()) return tachy_slot_here();
   if (tachy_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
@@ -133,18 +147,18 @@ tachy_slot *tachy_slot_attach(void) {
   tachy_slot *slot = free_slot(1);
   if (!slot) slot = free_slot(0);
   if (slot && !stand_at(slot)) slot = NULL;
-  if (slot) {
-    slot->thread.number = ++last_number;
-    slot->thread.depth = 0;
-    slot->thread.frame_ticks = 0;
-    slot->async_count = 0;
-    slot->missed_before = tachy_slot_missed(slot);
-    slot->os_id = tachy_os_thread_id();
-    memcpy(slot->name, name, sizeof name);
-    slot->named = given_name[0] != 0;
-    attached++;
-    TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
-  }
+  if (slot) take_slot(slot, name, given_name[0] != 0, tachy_os_thread_id());
+  tachy_os_unlock(&mutex);
+  return slot;
+}
+
+tachy_slot *tachy_slot_stand_in(const char *name) {
+  char text[TACHY_THREAD_NAME_MAX] = {0};
+  memcpy(text, name, strlen(name));
+  tachy_os_lock(&mutex);
+  tachy_slot *slot = free_slot(1);
+  if (!slot) slot = free_slot(0);
+  if (slot) take_slot(slot, text, 1, 0);
   tachy_os_unlock(&mutex);
   return slot;
 }

@@ -90,6 +90,9 @@ static inline tachy_slot *tachy_slot_here(void) {
 /* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */
 tachy_slot *tachy_slot_attach(void);
 
+/* A new one at which no thread stands, with this name; NULL without memory. For the life of the process. */
+tachy_slot *tachy_slot_stand_in(const char *name);
+
 /* More room on the calling thread's stack. 0: it has all that there can be. */
 int tachy_slot_deepen(tachy_slot *slot);
 
