@@ -25,7 +25,8 @@ CODECS = {0: "none", 1: "zstd", 2: "lz4", 3: "gzip"}
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _WINDOW_MAX = 1 << 27
-DESCRIPTION_MAX = 256 << 10  # bytes; what lists of processes show of each comes from it
+DESCRIPTION_MAX = 4 << 20  # bytes of JSON
+PROPERTY_TEXT_MAX = 512 << 10  # characters of all properties; lists of processes show them
 TEXT_MAX = 4096  # characters of exe, username, …
 PROPERTIES_MAX = 1024
 _TEXTS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
@@ -215,6 +216,11 @@ def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
         raise FormatError("properties in a batch's description is not an object of text")
     if len(properties) > PROPERTIES_MAX:
         raise FormatError(f"a batch's description has {len(properties)} properties, {PROPERTIES_MAX} may be")
+    characters = sum(len(key) + len(text) for key, text in properties.items())
+    if characters > PROPERTY_TEXT_MAX:
+        raise FormatError(
+            f"properties in a batch's description have {characters} characters, {PROPERTY_TEXT_MAX} may be"
+        )
     value["properties"] = {_utf8(key): _utf8(text) for key, text in properties.items()}
     if value["state"] not in ("running", "exited", "crashed"):
         raise FormatError("state in a batch's description is not running, exited or crashed")

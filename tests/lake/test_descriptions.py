@@ -51,10 +51,11 @@ def test_the_newest_is_the_one_that_the_server_heard_of_last(server: Server) -> 
 @pytest.mark.parametrize(
     ("description", "what"),
     [
-        ({"exe": "e" * 3_000_000}, "bytes"),
+        ({"exe": "e" * 3_000_000}, "exe"),
         ({"username": "u" * 4097}, "username"),
         ({"properties": {f"key {i}": "v" for i in range(1025)}}, "1025 properties"),
-        ({"properties": {"key": "v" * 300_000}}, "bytes"),
+        ({"properties": {"key": "v" * 600_000}}, "characters"),
+        ({"properties": {"key": "v" * 5_000_000}}, "bytes"),
     ],
 )
 def test_a_description_has_bounds(server: Server, description: dict[str, object], what: str) -> None:

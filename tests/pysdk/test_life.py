@@ -227,3 +227,22 @@ def test_thread_names_can_be_given(session: Sink) -> None:
     tachy.stop()
     assert session.rows("metric")[0]["thread"] == "game"
     tachy.set_thread_name("MainThread")
+
+
+def test_the_largest_description_that_a_program_can_make_is_one_that_the_server_takes(sink: Sink) -> None:
+    """Keys and values are cut, with their true length at the end; what is worst for JSON is in them."""
+    run(
+        r"""
+        import tachy
+        tachy.start(properties={f"{i} " + "\x01" * 2000: "\x02" * 100_000 for i in range(254)})
+        tachy.log("info", "hello")
+        """,
+        sink.url,
+    )
+    (head,) = {head.process_id: head for head in sink.heads()}.values()  # sink checks as the server does
+    properties = head.description["properties"]
+    own = {key: value for key, value in properties.items() if key not in ("pid", "python")}
+    assert len(own) == 254
+    assert {len(key.encode()) for key in own} == {255}
+    assert all(key.endswith(f"… [of {len(key.split()[0]) + 2001} bytes]") for key in own)
+    assert all(value.endswith("… [of 100000 bytes]") and len(value.encode()) == 1023 for value in own.values())

@@ -17,7 +17,7 @@
  *
  * Text that is too long for its place is cut and ends in "… [of N bytes]", N being what it had: messages and text
  * arguments of logs 32 KiB; names, targets, files, units, keys and values of properties 64 KiB; thread names 63 bytes;
- * exe and sdk of a process 1023 and 127.
+ * exe and sdk of a process 1023 and 127, keys and values of its properties 255 and 1023.
  *
  * Caveats: text in a site must live as long as the site's module. A thread that is inside a signal handler must not
  * record. After fork() the child does not record until it calls tachy_start. While a thread is inside fork(), what runs

@@ -6,7 +6,7 @@
 #include "session.h"
 #include "text.h"
 
-enum { FACTS = 6, FACT_SIZE = 1024, PROPERTIES_MAX = 256 };
+enum { FACTS = 6, FACT_SIZE = 1024, PROPERTIES_MAX = 256, KEY_SIZE = 256, VALUE_SIZE = 1024 };
 
 typedef struct pair {
   char *key;
@@ -46,16 +46,20 @@ static void copy(char *to, size_t size, const char *from) {
   to[tachy_text_put(to, from, &fit)] = 0;
 }
 
-static char *duplicate(const char *text) {
-  const size_t size = strlen(text) + 1;
+/* A copy of at most `size` bytes, the terminator included. */
+static char *duplicate(const char *text, size_t size) {
+  const size_t length = strlen(text);
+  if (length < size) size = length + 1;
   char *const bytes = tachy_os_allocate(size);
-  if (bytes) memcpy(bytes, text, size);
+  if (bytes) copy(bytes, size, text);
   return bytes;
 }
 
-/* 0: no memory, or too many. */
-static int set_pair(const char *key, const char *value) {
-  char *const value_copy = duplicate(value);
+/* 0: no memory, or too many. With 256 properties of this size a description is within what the server takes. */
+static int set_pair(const char *given_key, const char *value) {
+  char key[KEY_SIZE];
+  copy(key, sizeof key, given_key);
+  char *const value_copy = duplicate(value, VALUE_SIZE);
   if (!value_copy) return 0;
   for (size_t i = 0; i < pair_count; i++) {
     if (strcmp(pairs[i].key, key) != 0) continue;
@@ -63,7 +67,7 @@ static int set_pair(const char *key, const char *value) {
     pairs[i].value = value_copy;
     return 1;
   }
-  char *const key_copy = pair_count < PROPERTIES_MAX ? duplicate(key) : NULL;
+  char *const key_copy = pair_count < PROPERTIES_MAX ? duplicate(key, KEY_SIZE) : NULL;
   if (!key_copy) {
     tachy_os_release(value_copy);
     return 0;
