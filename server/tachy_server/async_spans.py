@@ -65,17 +65,17 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
         before = session.lake.block_before(ASYNC_EVENTS.cls, process_id, session.begin)
         if before is not None:
             blocks = [row for row in blocks if row.sequence >= before.sequence or row.end_time >= session.begin]
-    batches = []
+    batches: list[pa.RecordBatch] = []
     opened = []
     expected = -1  # a block that follows no other has to say what is open
     for row, data in session.lake.read_blocks(blocks):
         session.check()
         session.blocks_read += 1
         with reading(session.lake, row):
-            batch = decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.cache)
+            events = decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.lake.limits, session.cache)
             if row.sequence != expected:
-                opened.append(_open_at_start(row, data))
-            batches.append(batch)
+                opened.append(_open_at_start(row, data, session.lake.limits))
+            batches.extend(events)
             expected = row.sequence + 1
             latest = max(latest, row.end_time)
     if not batches:
@@ -99,9 +99,9 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
         yield _as_spans(batch, process_id).select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
 
 
-def _open_at_start(row: BlockRow, data: Stored) -> pa.RecordBatch:
+def _open_at_start(row: BlockRow, data: Stored, limits: reader.Limits) -> pa.RecordBatch:
     """The async spans that are open at the block's start, as begin events."""
-    _, front, body = open_block(row, data)
+    _, front, body = open_block(row, data, limits)
     raw = reader.read_open_async(front, body)
     made = {"event_type": constant("begin", len(raw)), "time": raw.column("begin")}
     types = [ASYNC_EVENTS.column(name).type for name in _EVENTS]

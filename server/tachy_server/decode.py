@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -35,10 +35,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A block's threads and rows, as reader.h gives them."""
+    """A block's threads and a slice of its rows, as reader.h gives them."""
 
     threads: tuple[reader.BlockThread, ...]
     raw: pa.RecordBatch
+
+
+_THREAD_BYTES: Final = 700
+"""Of a BlockThread with its numbers."""
+_SHARE: Final = 4
+"""No block takes more than this part of the cache: while it is read, its slices are held beside what the cache has."""
 
 
 class BlockCache:
@@ -47,34 +53,50 @@ class BlockCache:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._size = 0
-        self._entries: OrderedDict[tuple[str, UUID], Decoded] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, UUID], tuple[Decoded, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, UUID]) -> Decoded | None:
-        """The block, if it is here."""
+    def get(self, key: tuple[str, UUID]) -> tuple[Decoded, ...] | None:
+        """The block's slices, if it is here."""
         with self._lock:
             found = self._entries.get(key)
             if found is not None:
                 self._entries.move_to_end(key)
             return found
 
-    def put(self, key: tuple[str, UUID], decoded: Decoded) -> None:
-        """Keep a whole block."""
-        size = decoded.raw.nbytes
-        if size > self._capacity:
+    def keep(self, key: tuple[str, UUID], slices: Iterator[Decoded]) -> Iterator[Decoded]:
+        """The slices of a whole block, which is kept once they all have been taken, unless it is too large."""
+        taken: list[Decoded] = []
+        for decoded in slices:
+            taken.append(decoded)
+            if _size(taken) > self._capacity // _SHARE:
+                break
+            yield decoded
+        else:
+            self._put(key, tuple(taken))
             return
+        del taken
+        yield decoded
+        yield from slices
+
+    def _put(self, key: tuple[str, UUID], slices: tuple[Decoded, ...]) -> None:
         with self._lock:
-            old = self._entries.pop(key, None)
-            self._size += size - (old.raw.nbytes if old is not None else 0)
-            self._entries[key] = decoded
+            self._size += _size(slices) - _size(self._entries.pop(key, ()))
+            self._entries[key] = slices
             while self._size > self._capacity:
-                _, dropped = self._entries.popitem(last=False)
-                self._size -= dropped.raw.nbytes
+                self._size -= _size(self._entries.popitem(last=False)[1])
 
     @property
     def size(self) -> int:
         """Bytes held."""
         return self._size
+
+
+def _size(slices: Sequence[Decoded]) -> int:
+    """Bytes of memory; the threads are the same in all of them."""
+    threads = len(slices[0].threads) if slices else 0
+    size: int = sum(decoded.raw.nbytes for decoded in slices)
+    return size + threads * _THREAD_BYTES
 
 
 def decode_block(
@@ -84,28 +106,37 @@ def decode_block(
     wanted: Wanted,
     columns: Sequence[str],
     process: ProcessInfo | None,
+    limits: reader.Limits,
     cache: BlockCache | None = None,
-) -> pa.RecordBatch:
-    """The wanted rows of a block, with these columns of the view (none at all: a batch that only has a length).
+) -> Iterator[pa.RecordBatch]:
+    """The wanted rows of a block, with these columns of the view (none at all: batches that only have a length).
 
-    `data` is the block as stored. Raises FormatError when it cannot be read.
+    `data` is the block as stored. Batches are of bounded size (reader.h). Raises FormatError, before it returns, when
+    the block cannot be read.
     """
-    decoded = _decode(view, row, data, wanted, cache)
+    decoded = _decode(view, row, data, wanted, limits, cache)
+    return (_project(view, row, one, columns, process or NOBODY) for one in decoded)
+
+
+def _project(
+    view: View, row: BlockRow, decoded: Decoded, columns: Sequence[str], process: ProcessInfo
+) -> pa.RecordBatch:
     if not columns:
         return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), len(decoded.raw), [None]))
-    source = _Source(view, row, decoded, process or NOBODY)
+    source = _Source(view, row, decoded, process)
     arrays = [source.column(name) for name in columns]
     schema = pa.schema([pa.field(name, view.column(name).type) for name in columns])
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def open_block(row: Any, data: Stored) -> tuple[reader.BlockHead, memoryview, reader.Readable]:
+def open_block(row: Any, data: Stored, limits: reader.Limits) -> tuple[reader.BlockHead, memoryview, reader.Readable]:
     """A block's head, the bytes of its head, and its body. Raises FormatError, also when it is another block's."""
     if isinstance(data, FormatError):
         raise data
     head = reader.check_block(data)
     if (head.process_id, head.cls, head.sequence) != (row.process_id, row.cls, row.sequence):
         raise FormatError("another block lies where this one was stored")
+    limits.check(head)
     stored = data[head.header_size : head.header_size + head.stored_size]
     return head, data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size)
 
@@ -115,13 +146,15 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(_zeros(count), pa.array([text], pa.utf8()))
 
 
-def _decode(view: View, row: BlockRow, data: Stored, wanted: Wanted, cache: BlockCache | None) -> Decoded:
+def _decode(
+    view: View, row: BlockRow, data: Stored, wanted: Wanted, limits: reader.Limits, cache: BlockCache | None
+) -> Iterator[Decoded]:
     key = (view.name, row.block_id)
     if cache is not None and not wanted.open_end:
         cached = cache.get(key)
         if cached is not None:
-            return Decoded(cached.threads, _cut(view, row, cached, wanted))
-    head, front, body = open_block(row, data)
+            return (Decoded(one.threads, _cut(view, row, one, wanted)) for one in cached)
+    head, front, body = open_block(row, data, limits)
     numbers = _numbers(row, head.threads, wanted)
     # Threads are numbered from 1, so 0 is none of them. The native filter takes one; more are left to the predicate.
     thread = None if numbers is None or len(numbers) > 1 else (numbers or [0])[0]
@@ -129,12 +162,12 @@ def _decode(view: View, row: BlockRow, data: Stored, wanted: Wanted, cache: Bloc
     end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
     if wanted.open_end:
         begin, end = wanted.begin, wanted.end
-    read = _READERS[view.name]
-    options = {"open_end": True} if wanted.open_end else {}
-    raw = read(front, body, begin=begin, end=end, thread=thread, **options)
-    decoded = Decoded(head.threads, raw)
+    slices = reader.slices(
+        _KINDS[view.name], front, body, begin=begin, end=end, thread=thread, open_end=wanted.open_end
+    )
+    decoded = (Decoded(head.threads, raw) for raw in slices)
     if cache is not None and thread is None and begin is None and end is None and not wanted.open_end:
-        cache.put(key, decoded)
+        return cache.keep(key, decoded)
     return decoded
 
 
@@ -193,11 +226,11 @@ class _Source:
         return pa.DictionaryArray.from_arrays(self.raw.column("thread"), pa.array(values, pa.utf8()))
 
 
-_READERS: Final[dict[str, Callable[..., pa.RecordBatch]]] = {
-    LOG_ENTRIES.name: reader.read_logs,
-    MEASURES.name: reader.read_metrics,
-    THREAD_SPANS.name: reader.read_spans,
-    ASYNC_EVENTS.name: reader.read_async,
+_KINDS: Final = {
+    LOG_ENTRIES.name: "logs",
+    MEASURES.name: "metrics",
+    THREAD_SPANS.name: "spans",
+    ASYNC_EVENTS.name: "async",
 }
 _CONSTANTS: Final[dict[str, Callable[[_Source], str]]] = {
     "process_id": lambda source: str(source.row.process_id),

@@ -106,6 +106,7 @@ class Ingest:
         self.counts = Counts()
         self._database = base
         self._store = store
+        self._limits = settings.limits
         self._wait = settings.commit_wait / 1000
         self._items: collections.deque[_Item] = collections.deque()
         self._bytes = 0
@@ -226,6 +227,8 @@ class Ingest:
         for item in group:
             try:
                 head = check_batch(item.body)
+                for _, _, block in head.blocks:
+                    self._limits.check(block)
                 known = batches.get(head.batch_id)
                 if known is not None and known.items[0].body == item.body:
                     known.items.append(item)

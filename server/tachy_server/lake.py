@@ -15,6 +15,7 @@ from tachy_server import block_days, block_errors
 from tachy_server.block_errors import REASON
 from tachy_server.database import Connection, Database
 from tachy_server.errors import FormatError, NotFound
+from tachy_server.reader import Limits
 from tachy_server.store import Store
 
 _READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
@@ -60,9 +61,10 @@ class BlockRow:
 class Lake:
     """Segments and their metadata. Every method may be called on any thread."""
 
-    def __init__(self, database: Database, store: Store) -> None:
+    def __init__(self, database: Database, store: Store, limits: Limits | None = None) -> None:
         self.database = database
         self.store = store
+        self.limits = limits or Limits()
         self.unreadable = 0
         self.readable_again = 0
         self._lock = threading.Lock()

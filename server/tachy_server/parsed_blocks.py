@@ -41,22 +41,25 @@ def table(session: Session, block_id: UUID) -> Table:
             for row, data in session.lake.read_blocks(session.lake.select_blocks(cls, block_ids={block_id})):
                 session.blocks_read += 1
                 with reading(session.lake, row):
+                    limits = session.lake.limits
                     batches = [
-                        (decode_block(view, row, data, Wanted(), names, None), name) for name, view, names in views
+                        (decode_block(view, row, data, Wanted(), names, None, limits), name)
+                        for name, view, names in views
                     ]
                     yield from _events(session, batches)
 
     return batch_table(session, SCHEMA, make)
 
 
-def _events(session: Session, batches: list[tuple[pa.RecordBatch, str]]) -> Iterator[pa.RecordBatch]:
+def _events(session: Session, batches: list[tuple[Iterator[pa.RecordBatch], str]]) -> Iterator[pa.RecordBatch]:
     index = 0
-    for batch, name in batches:
-        for start in range(0, batch.num_rows, _ROWS):
-            session.check()
-            values = [_value(entry) for entry in _plain(batch.slice(start, _ROWS)).to_pylist()]
-            yield _batch(index, name, values)
-            index += len(values)
+    for decoded, name in batches:
+        for batch in decoded:
+            for start in range(0, batch.num_rows, _ROWS):
+                session.check()
+                values = [_value(entry) for entry in _plain(batch.slice(start, _ROWS)).to_pylist()]
+                yield _batch(index, name, values)
+                index += len(values)
 
 
 def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:

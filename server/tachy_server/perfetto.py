@@ -6,6 +6,7 @@ Sequence ids 1 to 15 and the packets for clocks and processes are the caller's; 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tachy_server._reader import ffi, lib
@@ -52,12 +53,16 @@ class PerfettoTrace:
             raise MemoryError
         return int(chosen)
 
-    def add(self, head: Buffer, body: Buffer) -> None:
+    def parts(self, head: Buffer, body: Buffer) -> Iterator[bytes]:
         """A block: its head as it lies in the block, its body decompressed. Blocks of a process and class come in the
-        order of their sequence. Raises FormatError.
+        order of their sequence. Gives the trace's bytes, some MiB at a time. Raises FormatError, before the first.
         """
+        more = ffi.new("int *", 1)
         with ffi.from_buffer(head) as h, ffi.from_buffer(body) as b:
-            self._check(lib.tachy_perfetto_add(self._trace, h, len(h), b, len(b), self._error))
+            self._check(lib.tachy_perfetto_start(self._trace, h, len(h), b, len(b), self._error))
+            while more[0]:
+                self._check(lib.tachy_perfetto_next(self._trace, more, self._error))
+                yield self.take()
 
     def finish(self, end: int) -> None:
         """Ends at `end` what is open and writes the async spans; then another process's blocks may follow."""

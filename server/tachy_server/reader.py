@@ -10,6 +10,7 @@ import json
 import threading
 import uuid
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -31,6 +32,7 @@ TEXT_MAX = 4096  # characters of exe, username, …
 PROPERTIES_MAX = 1024
 _TEXTS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
 _NUMBERS = ("tsc_frequency", "start_time", "start_ticks")
+_EXPANSION_FREE = 64 << 20  # a body of so many bytes may have been anything, such as one row again and again
 _per_thread = threading.local()
 
 
@@ -309,20 +311,80 @@ def _decompress_lz4(stored: Readable, raw_size: int) -> bytes:
         raise FormatError(f"a block's body is not valid lz4: {error}") from error
 
 
-def _read(
-    function: Any, head: Readable, body: Readable, begin: int | None, end: int | None, thread: int | None,
-    open_end: bool,
-) -> pa.RecordBatch:  # fmt: skip
-    first, second = ffi.from_buffer(head), ffi.from_buffer(body)
+def _options(begin: int | None, end: int | None, thread: int | None, open_end: bool) -> Any:
     options = ffi.new("tachy_read_options *")
     options.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
     options.end_utc = _INT64_MAX if end is None else min(end, _INT64_MAX)
     options.thread = -1 if thread is None else thread
     options.open_end = open_end
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a block may be: rows, bytes of its body decompressed, and how often its stored bytes go into these."""
+
+    rows: int = 1 << 24
+    raw_bytes: int = 256 << 20
+    expansion: int = 1000
+
+    def check(self, head: BlockHead) -> None:
+        """Raises FormatError for a block that is more."""
+        rows = sum(thread.rows + thread.async_rows for thread in head.threads)
+        if rows > self.rows:
+            raise FormatError(f"a block has {rows} rows, and the setting block_rows is {self.rows}")
+        if head.raw_size > self.raw_bytes:
+            raise FormatError(f"a block's body is {head.raw_size} bytes, more than the setting block_bytes says")
+        if head.raw_size > _EXPANSION_FREE and head.raw_size > self.expansion * head.stored_size:
+            raise FormatError(
+                f"a block's body is {head.raw_size} bytes and {head.stored_size} compressed: more than the setting "
+                f"block_expansion allows"
+            )
+
+
+def _read(
+    function: Any, head: Readable, body: Readable, begin: int | None, end: int | None, thread: int | None,
+    open_end: bool,
+) -> pa.RecordBatch:  # fmt: skip
+    first, second = ffi.from_buffer(head), ffi.from_buffer(body)
+    options = _options(begin, end, thread, open_end)
     schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
     error = ffi.new("tachy_read_error *")
     _check(function(first, len(first), second, len(second), options, schema, array, error), error)
     return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
+
+
+_KINDS = {
+    "logs": lib.TACHY_READ_LOGS,
+    "metrics": lib.TACHY_READ_METRICS,
+    "spans": lib.TACHY_READ_SPANS,
+    "async": lib.TACHY_READ_ASYNC,
+}
+
+
+def slices(
+    kind: str, head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None,
+    thread: int | None = None, open_end: bool = False,
+) -> Iterator[pa.RecordBatch]:  # fmt: skip
+    """As read_spans and the like (`kind`: logs, metrics, spans, async), in batches of bounded size, at least one.
+
+    The whole block is checked, and FormatError raised, before this returns.
+    """
+    first, second = ffi.from_buffer(head), ffi.from_buffer(body)
+    options = _options(begin, end, thread, open_end)
+    out, error = ffi.new("tachy_reader **"), ffi.new("tachy_read_error *")
+    _check(lib.tachy_reader_open(_KINDS[kind], first, len(first), second, len(second), options, out, error), error)
+    opened = ffi.gc(out[0], lib.tachy_reader_free)
+    return _slices(opened, (first, second))
+
+
+def _slices(opened: Any, _buffers: Any) -> Iterator[pa.RecordBatch]:
+    """`_buffers` are what the native reader reads."""
+    more, error = ffi.new("int *", 1), ffi.new("tachy_read_error *")
+    while more[0]:
+        schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
+        _check(lib.tachy_reader_next(opened, schema, array, more, error), error)
+        yield pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
 
 
 def read_spans(

@@ -118,7 +118,7 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
     base = Database(dsn, settings.connections)
     stack.callback(base.close)
     base.ensure_days()
-    lake = Lake(base, open_store(settings, folder.path / "store"))
+    lake = Lake(base, open_store(settings, folder.path / "store"), settings.limits)
     stack.callback(lake.close)
     services = Services(settings=settings, lake=lake, postgres=postgres)
     if "query" in settings.role:

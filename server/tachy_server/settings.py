@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from tachy_server.errors import SettingsError
+from tachy_server.reader import Limits
 
 ROLES = ("ingest", "query")
 
@@ -203,6 +204,18 @@ class Settings:
         MILLISECONDS, 2.0, "How long a batch waits for others that can be made durable together with it."
     )
     max_batch_bytes: int = _row(SIZE, 64 << 20, "Largest batch that is accepted.")
+    block_rows: int = _row(
+        COUNT,
+        1 << 24,
+        "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 44 bytes for each of its "
+        "rows, its bytes decompressed, and some 100 MiB.",
+    )
+    block_bytes: int = _row(
+        SIZE, 256 << 20, "Largest block when it is decompressed; a batch with a larger one is refused."
+    )
+    block_expansion: int = _row(
+        COUNT, 1000, "How many times its stored bytes a block may be when it is decompressed, if that is above 64 MiB."
+    )
     ingest_queue_bytes: int = _row(SIZE, 256 << 20, "Batches held in memory; more than that have to wait, then 503.")
     ingest_queue_wait: float = _row(SECONDS, 10.0, "How long a batch waits for room in the queue before it gets 503.")
     body_timeout: float = _row(
@@ -223,6 +236,11 @@ class Settings:
     query_cache: int = _row(SIZE, 256 << 20, "Memory for decoded blocks that queries share; 0: none.")
     lost_after: float = _row(SECONDS, 300.0, "How long a running process may be silent before it is called lost.")
     connections: int = _row(COUNT, 16, "Connections to PostgreSQL for queries and requests.")
+
+    @property
+    def limits(self) -> Limits:
+        """Of blocks."""
+        return Limits(self.block_rows, self.block_bytes, self.block_expansion)
 
     def as_rows(self) -> list[dict[str, str]]:
         """Name, type, default, value, help of every setting, as text; a password in the dsn is left out."""

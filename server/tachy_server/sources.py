@@ -13,11 +13,15 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from tachy_server.bounds import Bounds
     from tachy_server.lake import BlockRow, Stored
+    from tachy_server.reader import Limits
     from tachy_server.views import View
 
 
 class BlockSource(Protocol):
     """What a query reads events from; `lake.Lake` is one."""
+
+    limits: Limits
+    """Of the blocks that are read; larger ones cannot be."""
 
     def select_blocks(
         self,

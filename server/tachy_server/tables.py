@@ -255,7 +255,12 @@ def _part(
             of_block = replace(wanted, open_end=row.block_id in open_ends)
             process = processes.get(row.process_id)
             with reading(session.lake, row):
-                yield decode_block(view, row, data, of_block, scan.needed, process, session.cache)
+                decoded = decode_block(
+                    view, row, data, of_block, scan.needed, process, session.lake.limits, session.cache
+                )
+                for batch in decoded:
+                    session.check()
+                    yield batch
 
     return batches
 

@@ -19,7 +19,7 @@ from tachy_server.block_errors import reading
 from tachy_server.decode import open_block
 from tachy_server.errors import FormatError, NotFound
 from tachy_server.perfetto import PerfettoTrace, TraceCounts, process_uuid
-from tachy_server.reader import LOG, METRIC, SPAN
+from tachy_server.reader import LOG, METRIC, SPAN, Limits
 
 if TYPE_CHECKING:
     from tachy_server.lake import Stored
@@ -35,6 +35,8 @@ _HEAD_SEQUENCE = 1
 
 class TraceLake(Protocol):
     """What a trace needs of a lake; `lake.Lake` is one."""
+
+    limits: Limits
 
     def select_blocks(
         self, cls: int, *, begin: int | None = None, end: int | None = None, process_ids: Collection[UUID] | None = None
@@ -125,12 +127,15 @@ class Trace:
         for cls in self._classes:
             for row, data in self._lake.read_blocks(self._blocks(cls, process.process_id)):
                 with reading(self._lake, row):
-                    _, head, body = open_block(row, data)
-                    self._encoder.add(head, body)
+                    _, head, body = open_block(row, data, self._lake.limits)
+                    for chunk in self._encoder.parts(head, body):
+                        if chunk:
+                            yield chunk
                     latest = max(latest, row.end_time)
-                yield from self._taken()
         self._encoder.finish(latest if self._end is None else min(latest, self._end))
-        yield from self._taken()
+        chunk = self._encoder.take()
+        if chunk:
+            yield chunk
 
     def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
         """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
@@ -140,11 +145,6 @@ class Trace:
             if before is not None:
                 rows = sorted([before, *rows], key=lambda row: row.sequence)
         return rows
-
-    def _taken(self) -> Iterator[bytes]:
-        chunk = self._encoder.take()
-        if chunk:
-            yield chunk
 
 
 def write_trace(

@@ -90,7 +90,9 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
   }
   tachy_perfetto *trace = tachy_perfetto_new();
   tachy_read_error error;
-  if (trace && tachy_perfetto_add(trace, head, head_size, body, body_size, &error) == TACHY_READ_OK) {
+  if (trace && tachy_perfetto_start(trace, head, head_size, body, body_size, &error) == TACHY_READ_OK) {
+    int more = 1;
+    while (more) REQUIRE(tachy_perfetto_next(trace, &more, &error) == TACHY_READ_OK);
     (void)tachy_perfetto_finish(trace, 1750000000000009000, &error);
     uint64_t size = 0;
     const void *bytes = tachy_perfetto_take(trace, &size);

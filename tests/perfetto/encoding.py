@@ -30,7 +30,6 @@ def encode(
     trace = PerfettoTrace(begin=begin, end=end)
     data = head_packets([traced(process)], [trace.process(process.process_id)], process.start_time)
     for block in blocks:
-        trace.add(block.head, block.raw)
-        data += trace.take()
+        data += b"".join(trace.parts(block.head, block.raw))
     trace.finish(process.utc(process.latest) + END_MARGIN if until is None else until)
     return read(data + trace.take()), trace.counts

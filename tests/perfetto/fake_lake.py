@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tachy_server.reader import block_id
+from tachy_server.reader import Limits, block_id
 
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block
@@ -41,6 +41,7 @@ def row_of(process_id: UUID, block: Block) -> Row:
 class FakeLake:
     rows: list[Row] = field(default_factory=list)
     processes: dict[UUID, Process] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
     errors: dict[UUID, str | None] = field(default_factory=dict)
 
     def store(self, process: Process, blocks: list[Block]) -> None:

@@ -76,12 +76,15 @@ int main(int argc, char **argv) {
         damage(body, sizes[1], next(2) ? 0 : sizes[1] / 3);
       }
       tachy_read_error error;
-      const tachy_read_status status = tachy_perfetto_add(trace, head, sizes[0], body, sizes[1], &error);
-      added += status == TACHY_READ_OK;
+      tachy_read_status status = tachy_perfetto_start(trace, head, sizes[0], body, sizes[1], &error);
       refused += status == TACHY_READ_FORMAT;
-      uint64_t taken;
-      const void *const bytes = tachy_perfetto_take(trace, &taken);
-      if (taken && fwrite(bytes, 1, taken, out) != taken) return 2;
+      for (int more = !status; more;) {
+        status = tachy_perfetto_next(trace, &more, &error);
+        uint64_t taken;
+        const void *const bytes = tachy_perfetto_take(trace, &taken);
+        if (taken && fwrite(bytes, 1, taken, out) != taken) return 2;
+      }
+      added += status == TACHY_READ_OK;
       free(head);
       free(body);
     }

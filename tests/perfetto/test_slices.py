@@ -129,9 +129,8 @@ def test_a_span_begins_once_in_the_block_where_its_begin_is_known() -> None:
     begins = []
     data = b""
     for block in blocks:
-        trace.add(block.head, block.raw)
+        data += b"".join(trace.parts(block.head, block.raw))
         begins.append(trace.counts.slices)
-        data += trace.take()
     trace.finish(process.utc(process.latest))
     found = read(head + data + trace.take())
     assert begins == [2, 3, 3]
@@ -187,7 +186,7 @@ def test_two_processes_never_share_tracks_sequences_or_pids() -> None:
     for process in processes:
         process.thread("main").span("Frame", 1_000, 2_000)
         for block in process.blocks():
-            trace.add(block.head, block.raw)
+            data += b"".join(trace.parts(block.head, block.raw))
         trace.finish(process.utc(process.latest))
         data += trace.take()
     found = read(data)
@@ -244,7 +243,9 @@ def test_a_malformed_block_is_refused_and_leaves_the_trace_usable(kind: str) -> 
     trace = PerfettoTrace()
     head = head_packets([traced(process)], [trace.process(process.process_id)], process.start_time)
     with pytest.raises(FormatError):
-        trace.add(block.head[:100] if kind == "head" else block.head, block.raw[:20] if kind == "body" else block.raw)
-    trace.add(block.head, block.raw)
+        next(
+            trace.parts(block.head[:100] if kind == "head" else block.head, block.raw[: 20 if kind == "body" else None])
+        )
+    head += b"".join(trace.parts(block.head, block.raw))
     trace.finish(process.utc(process.latest))
     assert len(read(head + trace.take()).thread_slices) == 1

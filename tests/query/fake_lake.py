@@ -14,7 +14,7 @@ import pyarrow as pa
 from tachy_server import reader
 from tachy_server.bounds import Bounds
 from tachy_server.lake import BlockRow
-from tachy_server.reader import SPAN
+from tachy_server.reader import SPAN, Limits
 from tachy_server.sources import ProcessInfo
 from tachy_server.views import View
 
@@ -28,6 +28,7 @@ class FakeLake:
     processes: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     reads: list[UUID] = field(default_factory=list)
     delay: float = 0.0
+    limits: Limits = field(default_factory=Limits)
     errors: dict[UUID, str] = field(default_factory=dict)
 
     def add(self, batch: bytes) -> None:

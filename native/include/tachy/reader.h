@@ -68,7 +68,8 @@ tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, 
                                     tachy_read_error *error);
 
 /* Checks a whole batch: header, hash, sizes, every block with its body hash, that all blocks are of the batch's process
- * and that nothing is left over. Offsets (from the start of the batch) of the first `capacity` blocks are written to
+ * and do not contradict themselves (their times their clocks and threads, their rows their size), that nothing is left
+ * over. Offsets (from the start of the batch) of the first `capacity` blocks are written to
  * `offsets`. */
 tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
                                     tachy_read_error *error);
@@ -129,6 +130,25 @@ tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const
                                      const tachy_read_options *options, struct ArrowSchema *schema,
                                      struct ArrowArray *array, tachy_read_error *error);
 
+/* The same in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages and of properties.
+ * What a block may need in all is then its body; 44 bytes for each of its rows (logs: 28 for each of a slice, and 32
+ * for each of their arguments); and a slice. The block is checked to its end before the first slice. `head` and `body`
+ * must outlive the reader. There is one slice at least; *more says whether another follows. */
+typedef struct tachy_reader tachy_reader;
+typedef enum tachy_read_kind {
+  TACHY_READ_LOGS = 1,
+  TACHY_READ_METRICS = 2,
+  TACHY_READ_SPANS = 3,
+  TACHY_READ_ASYNC = 4
+} tachy_read_kind;
+
+tachy_read_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                                    uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                                    tachy_read_error *error);
+tachy_read_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array,
+                                    int *more, tachy_read_error *error);
+void tachy_reader_free(tachy_reader *reader);
+
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 
 /* One trace. Packets are appended to a buffer that the caller empties as he goes, so a trace of any length needs the
@@ -165,10 +185,15 @@ void tachy_perfetto_spans(tachy_perfetto *trace, int thread_spans, int async_spa
  * memory. A process that is not announced gets a derived one. */
 int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[16], int32_t pid);
 
-/* A block that fails with TACHY_READ_FORMAT in decoding leaves the trace as it was. After a failure in writing (out of
- * memory, or a block that would become out of proportion) every further call fails and nothing more is to be taken. */
-tachy_read_status tachy_perfetto_add(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
-                                     uint64_t body_size, tachy_read_error *error);
+/* A block, in parts: it is checked and decoded, then each call of tachy_perfetto_next writes a part of some MiB, to be
+ * taken before the next one. A part ends between logs, metrics, or the spans of two threads. `head` and `body` must
+ * outlive the last part, that with *more = 0. A block that fails in tachy_perfetto_start with TACHY_READ_FORMAT leaves
+ * the trace as it was. After a failure in writing (out of memory) every further call fails and nothing more is to be
+ * taken. */
+tachy_read_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                       uint64_t body_size, tachy_read_error *error);
+tachy_read_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error);
+
 /* Ends what is open, writes the async spans and forgets the blocks of all processes. Call it after the last block; or
  * after each process's last block, so that only one process is held: others may follow. */
 tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error);

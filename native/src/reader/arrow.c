@@ -103,6 +103,19 @@ void tachy_arrow_fixed(tachy_arrow *arrow, const char *name, const char *format,
   }
 }
 
+void tachy_arrow_part(tachy_arrow *arrow, const char *name, const char *format, tachy_arrow_window window,
+                      void **values, size_t width) {
+  const size_t size = (size_t)arrow->length * width;
+  void *part = *values;
+  if (window.first == 0 && (uint64_t)arrow->length == window.total) {
+    *values = NULL;
+  } else {
+    part = malloc(size + 1);
+    if (part) memcpy(part, (const uint8_t *)*values + window.first * width, size);
+  }
+  tachy_arrow_fixed(arrow, name, format, part);
+}
+
 void tachy_arrow_text(tachy_arrow *arrow, const char *name, int32_t *offsets, char *bytes) {
   struct ArrowArray *array = offsets ? add_child(arrow, name, "u") : NULL;
   if (!array) {

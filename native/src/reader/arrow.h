@@ -22,12 +22,17 @@ int tachy_arrow_start(tachy_arrow *arrow, uint64_t length);
 /* A column of fixed-width values (malloc'd, taken over), or of bits for format "b". Failures are kept in `failed`. */
 void tachy_arrow_fixed(tachy_arrow *arrow, const char *name, const char *format, void *values);
 
-/* The same for a buffer of decoded rows, which gives it up. */
-#define TACHY_ARROW_GIVE(arrow, name, format, values)       \
-  do {                                                      \
-    tachy_arrow_fixed((arrow), (name), (format), (values)); \
-    (values) = NULL;                                        \
-  } while (0)
+/* Which of the decoded rows a record batch has: as many as it is long, from `first` on, of `total`. */
+typedef struct tachy_arrow_window {
+  uint64_t first;
+  uint64_t total;
+} tachy_arrow_window;
+
+/* The same for a buffer of decoded rows, of `width` bytes each: all of it is given up, a part is copied. */
+void tachy_arrow_part(tachy_arrow *arrow, const char *name, const char *format, tachy_arrow_window window,
+                      void **values, size_t width);
+#define TACHY_ARROW_GIVE(arrow, name, format, window, values) \
+  tachy_arrow_part((arrow), (name), (format), (window), (void **)&(values), sizeof *(values))
 
 /* A utf8 column; offsets has length + 1 entries. Both are taken over. */
 void tachy_arrow_text(tachy_arrow *arrow, const char *name, int32_t *offsets, char *bytes);
@@ -68,8 +73,24 @@ void tachy_arrow_site_text(tachy_arrow *arrow, const char *name, const tachy_blo
 void tachy_arrow_site_line(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sites);
 void tachy_arrow_site_hash(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sites);
 
+/* Lowers *count so that the distinct sets of the first *count rows have about `most` bytes; 1 at least. */
+tachy_read_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
+                                       tachy_read_error *error);
+
 /* The column `properties`. */
 tachy_read_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
                                          tachy_read_error *error);
+
+/* Rows [first, first + *count) as columns. Texts of about `most_text` bytes end the batch: *count is then lower. What
+ * `arrow` has after a failure is to be freed. */
+tachy_read_status tachy_arrow_logs(const tachy_block *block, tachy_log_rows *rows, uint64_t first, uint64_t *count,
+                                   uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
+tachy_read_status tachy_arrow_metrics(const tachy_block *block, tachy_metric_rows *rows, uint64_t first,
+                                      uint64_t *count, uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
+tachy_read_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
+                                    uint64_t count, tachy_arrow *arrow, tachy_read_error *error);
+tachy_read_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
+                                    tachy_arrow *arrow, tachy_read_error *error);
+int tachy_append_open(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows);
 
 #endif

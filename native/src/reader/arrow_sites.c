@@ -86,10 +86,34 @@ static tachy_read_status add_set(tachy_dictionary *dictionary, const tachy_block
     status = tachy_set_json(block, set, json, error);
   }
   if (status) return status;
-  if (dictionary->bytes.size + json->size > block->text_limit) {
-    return tachy_read_fail(error, "a block's properties are far larger than the block");
+  if (dictionary->bytes.size + json->size > INT32_MAX) {
+    return tachy_read_fail(error, "a block's properties are longer than 2 GiB");
   }
   if (!tachy_dictionary_add(dictionary, json->bytes, json->size, index)) return tachy_read_no_memory(error);
+  return TACHY_READ_OK;
+}
+
+/* As JSON text: every byte of a set may have to be escaped, but few are. */
+static uint64_t set_size(const tachy_block *block, uint32_t set) {
+  uint64_t size = 2;
+  for (uint64_t i = block->set_first[set]; i < block->set_first[set + 1]; i++) {
+    size += block->strings[block->set_keys[i]].size + block->strings[block->set_values[i]].size + 6;
+  }
+  return size;
+}
+
+tachy_read_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
+                                       tachy_read_error *error) {
+  uint8_t *const seen = calloc((size_t)block->set_count + 1, 1);
+  if (!seen) return tachy_read_no_memory(error);
+  uint64_t size = 0;
+  for (uint64_t i = 0; i < *count; i++) {
+    if (sets[i] == TACHY_NO_SET || seen[sets[i]]) continue;
+    seen[sets[i]] = 1;
+    size += set_size(block, sets[i]);
+    if (size > most && i) *count = i; /* ends the loop */
+  }
+  free(seen);
   return TACHY_READ_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Span blocks -> Arrow: tachy_read_spans, tachy_read_async. */
+/* Span rows -> Arrow. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +13,7 @@ static int overlaps(const tachy_read_options *options, int64_t begin, int64_t en
 #define GROW(values, count) \
   ((grown = realloc((values), ((count) + 1) * sizeof *(values))) != NULL ? ((values) = grown, 1) : 0)
 
-/* Appends the spans that are open at the block's end, which is where they end here. 0 when memory is short. */
-static int append_open(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows) {
+int tachy_append_open(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows) {
   const uint64_t most = rows->count + rows->open_end_first[block->thread_count];
   void *grown = NULL;
   if (!GROW(rows->thread, most) || !GROW(rows->site, most) || !GROW(rows->depth, most) || !GROW(rows->id, most) ||
@@ -41,53 +40,33 @@ static int append_open(const tachy_block *block, const tachy_read_options *optio
   return 1;
 }
 
-static void add_columns(tachy_arrow *arrow, const tachy_block *block, tachy_span_rows *rows, uint64_t closed) {
-  const uint64_t count = rows->count;
+tachy_read_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
+                                    uint64_t count, tachy_arrow *arrow, tachy_read_error *error) {
+  if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
+  const uint32_t *const sites = rows->site + first;
+  const tachy_arrow_window window = {first, rows->count};
   int64_t *durations = malloc((count + 1) * sizeof *durations);
   uint8_t *is_open = calloc(count / 8 + 1, 1);
   for (uint64_t i = 0; durations && i < count; i++) {
-    durations[i] = (int64_t)((uint64_t)rows->end_utc[i] - (uint64_t)rows->begin_utc[i]);
+    durations[i] = (int64_t)((uint64_t)rows->end_utc[first + i] - (uint64_t)rows->begin_utc[first + i]);
   }
-  for (uint64_t i = closed; is_open && i < count; i++) is_open[i / 8] |= (uint8_t)(1u << i % 8);
-  TACHY_ARROW_GIVE(arrow, "thread", "i", rows->thread);
-  TACHY_ARROW_GIVE(arrow, "id", "l", rows->id);
-  TACHY_ARROW_GIVE(arrow, "parent", "l", rows->parent);
-  TACHY_ARROW_GIVE(arrow, "depth", "I", rows->depth);
-  tachy_arrow_site_hash(arrow, block, rows->site);
-  TACHY_ARROW_GIVE(arrow, "begin", "tsn:UTC", rows->begin_utc);
-  TACHY_ARROW_GIVE(arrow, "end", "tsn:UTC", rows->end_utc);
+  for (uint64_t i = closed > first ? closed - first : 0; is_open && i < count; i++) {
+    is_open[i / 8] |= (uint8_t)(1u << i % 8);
+  }
+  TACHY_ARROW_GIVE(arrow, "thread", "i", window, rows->thread);
+  TACHY_ARROW_GIVE(arrow, "id", "l", window, rows->id);
+  TACHY_ARROW_GIVE(arrow, "parent", "l", window, rows->parent);
+  TACHY_ARROW_GIVE(arrow, "depth", "I", window, rows->depth);
+  tachy_arrow_site_hash(arrow, block, sites);
+  TACHY_ARROW_GIVE(arrow, "begin", "tsn:UTC", window, rows->begin_utc);
+  TACHY_ARROW_GIVE(arrow, "end", "tsn:UTC", window, rows->end_utc);
   tachy_arrow_fixed(arrow, "duration", "l", durations);
-  tachy_arrow_site_text(arrow, "name", block, rows->site, TACHY_SITE_TEXT_NAME);
-  tachy_arrow_site_text(arrow, "target", block, rows->site, TACHY_SITE_TEXT_TARGET);
-  tachy_arrow_site_text(arrow, "filename", block, rows->site, TACHY_SITE_TEXT_FILE);
-  tachy_arrow_site_line(arrow, block, rows->site);
+  tachy_arrow_site_text(arrow, "name", block, sites, TACHY_SITE_TEXT_NAME);
+  tachy_arrow_site_text(arrow, "target", block, sites, TACHY_SITE_TEXT_TARGET);
+  tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
+  tachy_arrow_site_line(arrow, block, sites);
   tachy_arrow_fixed(arrow, "is_open", "b", is_open);
-}
-
-static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
-
-tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error) {
-  tachy_block block;
-  tachy_span_rows rows;
-  tachy_arrow arrow;
-  if (!options) options = &everything;
-  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
-  if (status) return status;
-  status = tachy_decode_spans(&block, options, &rows, error);
-  if (!status) {
-    const uint64_t closed = rows.count;
-    if ((options->open_end && !append_open(&block, options, &rows)) || !tachy_arrow_start(&arrow, rows.count)) {
-      status = tachy_read_no_memory(error);
-    } else {
-      add_columns(&arrow, &block, &rows, closed);
-      status = tachy_arrow_export(&arrow, schema, array, error);
-    }
-    tachy_span_rows_free(&rows);
-  }
-  tachy_block_close(&block);
-  return status;
+  return TACHY_READ_OK;
 }
 
 /* The column `event_type`; `kinds` are its indices. */
@@ -104,36 +83,23 @@ static void add_event_type(tachy_arrow *arrow, const uint8_t *kinds) {
   tachy_arrow_dictionary(arrow, "event_type", indices, &dictionary);
 }
 
-tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error) {
-  tachy_block block;
-  tachy_async_rows rows;
-  tachy_arrow arrow;
-  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
-  if (status) return status;
-  status = tachy_decode_async(&block, options, &rows, error);
-  if (!status) {
-    if (!tachy_arrow_start(&arrow, rows.count)) {
-      status = tachy_read_no_memory(error);
-    } else {
-      TACHY_ARROW_GIVE(&arrow, "thread", "i", rows.thread);
-      TACHY_ARROW_GIVE(&arrow, "time", "tsn:UTC", rows.utc);
-      add_event_type(&arrow, rows.kind);
-      TACHY_ARROW_GIVE(&arrow, "span_id", "l", rows.id);
-      TACHY_ARROW_GIVE(&arrow, "parent_span_id", "l", rows.parent);
-      TACHY_ARROW_GIVE(&arrow, "depth", "I", rows.depth);
-      tachy_arrow_site_hash(&arrow, &block, rows.site);
-      tachy_arrow_site_text(&arrow, "name", &block, rows.site, TACHY_SITE_TEXT_NAME);
-      tachy_arrow_site_text(&arrow, "filename", &block, rows.site, TACHY_SITE_TEXT_FILE);
-      tachy_arrow_site_text(&arrow, "target", &block, rows.site, TACHY_SITE_TEXT_TARGET);
-      tachy_arrow_site_line(&arrow, &block, rows.site);
-      status = tachy_arrow_export(&arrow, schema, array, error);
-    }
-    tachy_async_rows_free(&rows);
-  }
-  tachy_block_close(&block);
-  return status;
+tachy_read_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
+                                    tachy_arrow *arrow, tachy_read_error *error) {
+  if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
+  const uint32_t *const sites = rows->site + first;
+  const tachy_arrow_window window = {first, rows->count};
+  TACHY_ARROW_GIVE(arrow, "thread", "i", window, rows->thread);
+  TACHY_ARROW_GIVE(arrow, "time", "tsn:UTC", window, rows->utc);
+  add_event_type(arrow, rows->kind + first);
+  TACHY_ARROW_GIVE(arrow, "span_id", "l", window, rows->id);
+  TACHY_ARROW_GIVE(arrow, "parent_span_id", "l", window, rows->parent);
+  TACHY_ARROW_GIVE(arrow, "depth", "I", window, rows->depth);
+  tachy_arrow_site_hash(arrow, block, sites);
+  tachy_arrow_site_text(arrow, "name", block, sites, TACHY_SITE_TEXT_NAME);
+  tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
+  tachy_arrow_site_text(arrow, "target", block, sites, TACHY_SITE_TEXT_TARGET);
+  tachy_arrow_site_line(arrow, block, sites);
+  return TACHY_READ_OK;
 }
 
 tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
@@ -148,11 +114,12 @@ tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, co
     if (!tachy_arrow_start(&arrow, rows.count)) {
       status = tachy_read_no_memory(error);
     } else {
-      TACHY_ARROW_GIVE(&arrow, "thread_number", "I", rows.thread);
-      TACHY_ARROW_GIVE(&arrow, "begin", "tsn:UTC", rows.begin_utc);
-      TACHY_ARROW_GIVE(&arrow, "span_id", "l", rows.id);
-      TACHY_ARROW_GIVE(&arrow, "parent_span_id", "l", rows.parent);
-      TACHY_ARROW_GIVE(&arrow, "depth", "I", rows.depth);
+      const tachy_arrow_window all = {0, rows.count};
+      TACHY_ARROW_GIVE(&arrow, "thread_number", "I", all, rows.thread);
+      TACHY_ARROW_GIVE(&arrow, "begin", "tsn:UTC", all, rows.begin_utc);
+      TACHY_ARROW_GIVE(&arrow, "span_id", "l", all, rows.id);
+      TACHY_ARROW_GIVE(&arrow, "parent_span_id", "l", all, rows.parent);
+      TACHY_ARROW_GIVE(&arrow, "depth", "I", all, rows.depth);
       tachy_arrow_site_hash(&arrow, &block, rows.site);
       tachy_arrow_site_text(&arrow, "name", &block, rows.site, TACHY_SITE_TEXT_NAME);
       tachy_arrow_site_text(&arrow, "filename", &block, rows.site, TACHY_SITE_TEXT_FILE);

@@ -8,8 +8,8 @@
 #include "head.h"
 #include "text.h"
 
-#define TEXT_PER_BYTE 256u /* of a body: what its rows may become as text, far more than any real block's do */
-#define TEXT_ALLOWANCE (UINT64_C(1) << 16)
+#define HASHED_MAX (UINT64_C(1) << 32) /* bytes of sites' names: a second's work; a million sites have 4 KiB each */
+#define SET_MAX (UINT64_C(1) << 28)    /* bytes of one property set, which is made as a whole */
 
 /* 0 for an id that this version does not know. */
 static uint32_t expected_encoding(uint32_t id) {
@@ -183,7 +183,7 @@ static tachy_read_status hash_sites(tachy_block *block, tachy_read_error *error)
   for (uint32_t i = 0; i < block->site_count && !status; i++) {
     if (!hash_site(block, &block->sites[i], &scratch)) status = tachy_read_no_memory(error);
     hashed += scratch.size;
-    if (hashed > block->text_limit) status = tachy_read_fail(error, "the names of a block's sites are too long");
+    if (hashed > HASHED_MAX) status = tachy_read_fail(error, "the names of a block's sites are too long");
   }
   tachy_buffer_free(&scratch);
   return status;
@@ -255,7 +255,6 @@ tachy_read_status tachy_block_open(tachy_block *block, const void *head, uint64_
                            (unsigned long long)block->header.raw_size);
   }
   block->rate = tachy_clock_rate(&block->header);
-  block->text_limit = TEXT_ALLOWANCE + TEXT_PER_BYTE * body_size;
   status = find_columns(block, body, body_size, error);
   if (!status) status = read_threads(block, head, error);
   if (!status) status = read_strings(block, error);
@@ -280,7 +279,7 @@ void tachy_block_close(tachy_block *block) {
 }
 
 tachy_read_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error) {
-  uint64_t limit = block->text_limit;
+  uint64_t limit = SET_MAX;
   int good = tachy_buffer_append(out, "{", 1);
   for (uint64_t i = block->set_first[set]; good && i < block->set_first[set + 1]; i++) {
     const tachy_text *key = &block->strings[block->set_keys[i]];

@@ -64,6 +64,51 @@ static tachy_read_status check_batch_header(const void *bytes, uint64_t size, ta
   return TACHY_READ_OK;
 }
 
+#define ROW_BYTES 4u /* that a row has in its block's body, at least: logs, metrics and spans all have four columns */
+#define ASYNC_BYTES 6u
+#define CLOCK_SLACK INT64_C(1000000000)
+
+static int agree(int64_t utc, int64_t clock, int64_t slack) {
+  return utc >= clock - slack && utc <= clock + slack && clock > INT64_MIN + slack && clock < INT64_MAX - slack;
+}
+
+/* A thread's times are its ticks by the block's clock, but for the begin of a span that was open at the start. */
+static int times_agree(const tachy_block_header *h, double rate, const tachy_block_thread *t) {
+  const int64_t begin = tachy_ticks_to_utc(h, rate, t->begin_ticks);
+  const int64_t end = tachy_ticks_to_utc(h, rate, t->end_ticks);
+  if (!agree(t->end_utc, end, CLOCK_SLACK)) return 0;
+  if (t->open_at_start && t->begin_utc >= 0 && t->begin_utc < begin) return 1;
+  return agree(t->begin_utc, begin, CLOCK_SLACK);
+}
+
+/* What costs nothing to see, and would otherwise be selected by queries that it has nothing for. */
+static tachy_read_status check_plausible(const void *bytes, tachy_read_error *error) {
+  tachy_block_header h;
+  memcpy(&h, bytes, sizeof h);
+  const double rate = tachy_clock_rate(&h);
+  uint64_t least = 0;
+  int64_t begin = INT64_MAX;
+  int64_t end = INT64_MIN;
+  for (uint32_t i = 0; i < h.thread_count; i++) {
+    const tachy_block_thread t = tachy_head_thread(bytes, i);
+    least += t.rows * ROW_BYTES + t.async_rows * ASYNC_BYTES; /* each at most raw_size: no overflow */
+    if (t.events == 0) continue;
+    if (!times_agree(&h, rate, &t)) {
+      return tachy_read_fail(error, "the times of thread %u contradict the clock of its block", t.number);
+    }
+    if (t.begin_utc < begin) begin = t.begin_utc;
+    if (t.end_utc > end) end = t.end_utc;
+  }
+  if (least > h.raw_size)
+    return tachy_read_fail(error, "a block of %llu bytes cannot have so many rows", (unsigned long long)h.raw_size);
+  if (h.events == 0) begin = end = tachy_ticks_to_utc(&h, rate, h.end_ticks);
+  if (h.events ? h.begin_utc != begin || h.end_utc != end
+               : !agree(h.begin_utc, begin, CLOCK_SLACK) || !agree(h.end_utc, end, CLOCK_SLACK)) {
+    return tachy_read_fail(error, "the times of a block are not those of its threads");
+  }
+  return TACHY_READ_OK;
+}
+
 tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
                                     tachy_read_error *error) {
   tachy_batch_header h;
@@ -74,6 +119,7 @@ tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *
   for (uint32_t i = 0; i < h.block_count; i++) {
     uint64_t total = 0;
     status = tachy_block_check(start + offset, size - offset, 1, &total, error);
+    if (!status) status = check_plausible(start + offset, error);
     if (status) return status;
     if (memcmp(start + offset + offsetof(tachy_block_header, process_id), h.process_id, sizeof h.process_id) != 0) {
       return tachy_read_fail(error, "a batch has a block of another process");

@@ -76,7 +76,6 @@ typedef struct tachy_block {
   uint32_t *set_values;        /* string index per pair */
   uint64_t rows;               /* of all threads, gap rows included */
   uint64_t async_rows;
-  uint64_t text_limit;                          /* bytes of text that a block of this size may become */
   char *fixed_text;                             /* strings and names that had to be repaired to be UTF-8, or NULL */
   tachy_raw_column columns[TACHY_COLUMN_COUNT]; /* by tachy_column_id */
 } tachy_block;
@@ -181,13 +180,20 @@ typedef struct tachy_log_rows {
   uint64_t gap_count;
 } tachy_log_rows;
 
-tachy_read_status tachy_decode_logs(const tachy_block *block, const tachy_read_options *options, tachy_log_rows *rows,
-                                    tachy_read_error *error);
+/* A block of logs is decoded a part at a time: arguments take far more memory than their bytes in the block.
+ * The block is checked to the end before the first part. *more: whether another part follows. */
+typedef struct tachy_log_walk tachy_log_walk;
+
+tachy_read_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
+                                   tachy_read_error *error);
+tachy_read_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
+                                  tachy_read_error *error);
+void tachy_logs_end(tachy_log_walk *walk);
 void tachy_log_rows_free(tachy_log_rows *rows);
 
 /* Appends the message of row `row`, as C's printf would write it, as valid UTF-8. The type of an argument decides how
- * it is printed where it contradicts the conversion; a missing argument prints as "<missing>". A buffer
- * that has grown beyond block->text_limit is a failure: append the messages of a block to one buffer. */
+ * it is printed where it contradicts the conversion; a missing argument prints as "<missing>". A message is a small
+ * multiple of its format and arguments; those of a block may be far larger than the block. */
 tachy_read_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row,
                                     tachy_buffer *out, tachy_read_error *error);
 

@@ -72,11 +72,19 @@ static int take_args(log_args *a, tachy_log_arg *out) {
   return count;
 }
 
-/* Arguments are at most what the columns that they come from hold. */
-static tachy_read_status allocate(const tachy_block *block, tachy_log_rows *rows, tachy_read_error *error) {
-  const uint64_t args = block->columns[TACHY_COLUMN_LOG_INT].count + block->columns[TACHY_COLUMN_LOG_F64].count +
-                        block->columns[TACHY_COLUMN_LOG_TEXT_SIZE].count;
-  const size_t n = (size_t)block->columns[TACHY_COLUMN_LOG_TYPES].count + 1; /* rows, without the gaps */
+struct tachy_log_walk {
+  tachy_row_walk rows;
+  log_args args;
+  int ended;
+};
+
+static tachy_read_status allocate(const tachy_block *block, uint64_t most, tachy_log_rows *rows,
+                                  tachy_read_error *error) {
+  const uint64_t all = block->columns[TACHY_COLUMN_LOG_TYPES].count; /* rows, without the gaps */
+  const uint64_t arguments = block->columns[TACHY_COLUMN_LOG_INT].count + block->columns[TACHY_COLUMN_LOG_F64].count +
+                             block->columns[TACHY_COLUMN_LOG_TEXT_SIZE].count;
+  const size_t n = (size_t)(all < most ? all : most) + 1;
+  const size_t args = arguments < n * TACHY_LOG_ARGS_MAX ? (size_t)arguments : n * TACHY_LOG_ARGS_MAX;
   rows->thread = malloc(n * sizeof *rows->thread);
   rows->site = malloc(n * sizeof *rows->site);
   rows->set = malloc(n * sizeof *rows->set);
@@ -90,43 +98,75 @@ static tachy_read_status allocate(const tachy_block *block, tachy_log_rows *rows
   return TACHY_READ_OK;
 }
 
-static tachy_read_status decode(const tachy_block *block, tachy_row_walk *walk, tachy_log_rows *rows,
+/* Up to `most` wanted rows; without `rows` all of them, which only are looked at. */
+static tachy_read_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, tachy_gap *gaps,
                                 tachy_read_error *error) {
-  log_args args;
-  start_args(&args, block);
   uint64_t arg_count = 0;
+  uint64_t gap_count = 0;
+  uint64_t count = 0;
   tachy_log_arg taken[TACHY_LOG_ARGS_MAX];
-  for (;;) {
+  while (count < most) {
     int found = 0;
-    const tachy_read_status status = tachy_row_next(walk, rows->gaps, &rows->gap_count, rows->count, &found, error);
+    if (!rows) gap_count = 0;
+    const tachy_read_status status = tachy_row_next(&walk->rows, gaps, &gap_count, count, &found, error);
     if (status) return status;
-    if (!found) break;
-    const int count = take_args(&args, taken);
-    if (count < 0) return tachy_read_fail(error, "the arguments of a log row are malformed");
-    if (!walk->wanted) continue;
-    const uint64_t i = rows->count++;
-    rows->thread[i] = walk->thread;
-    rows->site[i] = walk->row_site;
-    rows->set[i] = walk->row_set;
-    rows->utc[i] = walk->utc;
-    rows->arg_first[i] = arg_count;
-    for (int a = 0; a < count; a++) rows->args[arg_count++] = taken[a];
+    if (!found) {
+      walk->ended = 1;
+      if (!args_used_up(&walk->args)) return tachy_read_fail(error, "the log rows do not use up their arguments");
+      break;
+    }
+    const int args = take_args(&walk->args, taken);
+    if (args < 0) return tachy_read_fail(error, "the arguments of a log row are malformed");
+    if (!walk->rows.wanted || !rows) continue;
+    rows->thread[count] = walk->rows.thread;
+    rows->site[count] = walk->rows.row_site;
+    rows->set[count] = walk->rows.row_set;
+    rows->utc[count] = walk->rows.utc;
+    rows->arg_first[count++] = arg_count;
+    for (int a = 0; a < args; a++) rows->args[arg_count++] = taken[a];
   }
-  rows->arg_first[rows->count] = arg_count;
-  if (!args_used_up(&args)) return tachy_read_fail(error, "the log rows do not use up their arguments");
+  if (rows) {
+    rows->count = count;
+    rows->gap_count = gap_count;
+    rows->arg_first[count] = arg_count;
+  }
   return TACHY_READ_OK;
 }
 
-tachy_read_status tachy_decode_logs(const tachy_block *block, const tachy_read_options *options, tachy_log_rows *rows,
-                                    tachy_read_error *error) {
+static tachy_read_status start(tachy_log_walk *walk, const tachy_block *block, const tachy_read_options *options,
+                               tachy_read_error *error) {
+  walk->ended = 0;
+  start_args(&walk->args, block);
+  return tachy_row_start(&walk->rows, block, TACHY_CLASS_LOG, options, error);
+}
+
+tachy_read_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
+                                   tachy_read_error *error) {
+  *walk = malloc(sizeof **walk);
+  if (!*walk) return tachy_read_no_memory(error);
+  tachy_gap *const gaps = tachy_row_gaps(block);
+  tachy_read_status status = gaps ? start(*walk, block, options, error) : tachy_read_no_memory(error);
+  if (!status) status = decode(*walk, UINT64_MAX, NULL, gaps, error);
+  if (!status) status = start(*walk, block, options, error);
+  free(gaps);
+  if (status) {
+    free(*walk);
+    *walk = NULL;
+  }
+  return status;
+}
+
+tachy_read_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
+                                  tachy_read_error *error) {
   memset(rows, 0, sizeof *rows);
-  tachy_row_walk walk;
-  tachy_read_status status = tachy_row_start(&walk, block, TACHY_CLASS_LOG, options, error);
-  if (!status) status = allocate(block, rows, error);
-  if (!status) status = decode(block, &walk, rows, error);
+  tachy_read_status status = allocate(walk->rows.block, most, rows, error);
+  if (!status) status = decode(walk, most, rows, rows->gaps, error);
+  *more = !walk->ended;
   if (status) tachy_log_rows_free(rows);
   return status;
 }
+
+void tachy_logs_end(tachy_log_walk *walk) { free(walk); }
 
 void tachy_log_rows_free(tachy_log_rows *rows) {
   free(rows->thread);

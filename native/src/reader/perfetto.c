@@ -2,12 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "error.h"
 #include "perfetto_trace.h"
-
-/* Bytes that one block may become: far above what a well-formed block needs (23 bytes a packet, 4 bytes of block a
- * span), far below what a hostile one could ask for. */
-#define OUTPUT_BASE (UINT64_C(16) << 20)
-#define OUTPUT_FACTOR UINT64_C(256)
 
 static tachy_read_status fail(tachy_read_error *error, tachy_read_status status, const char *text) {
   if (error) snprintf(error->message, sizeof error->message, "%s", text);
@@ -59,6 +55,8 @@ tachy_perfetto *tachy_perfetto_new(void) {
   return trace;
 }
 
+static void end_work(tachy_perfetto *trace);
+
 static void free_thread(perfetto_thread *thread) {
   perfetto_map_free(&thread->slices.interned);
   perfetto_map_free(&thread->logs.interned);
@@ -89,6 +87,7 @@ static void forget(perfetto_process *p, uint64_t seed) {
 
 void tachy_perfetto_free(tachy_perfetto *trace) {
   if (!trace) return;
+  end_work(trace);
   for (uint64_t i = 0; i < trace->process_count; i++) forget(trace->processes + i, trace->seed);
   free(trace->processes);
   perfetto_map_free(&trace->pids);
@@ -308,80 +307,125 @@ uint64_t perfetto_thread_of(const perfetto_scope *scope, uint32_t t) {
 
 /* Blocks ----------------------------------------------------------------------------------------------------------- */
 
-static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status status, tachy_read_error *error) {
-  if (status == TACHY_READ_MEMORY || trace->out.failed) {
-    const int large = trace->out.failed == PROTO_TOO_LARGE;
-    trace->broken = large ? TACHY_READ_FORMAT : TACHY_READ_MEMORY;
-    return fail(error, trace->broken,
-                large ? "The block would become more trace than a block of its size can hold." : "Out of memory.");
-  }
-  return status;
-}
-
-/* All kinds of span rows that are wanted are decoded before the first packet is written. */
-static tachy_read_status add_spans(const perfetto_scope *scope, tachy_read_error *error) {
-  tachy_span_rows spans = {0};
-  tachy_open_async_rows open = {0};
-  tachy_async_rows async = {0};
-  const int with_threads = scope->trace->thread_spans, with_async = scope->trace->async_spans;
-  tachy_read_status status = TACHY_READ_OK;
-  if (with_threads) status = tachy_decode_spans(scope->block, NULL, &spans, error);
-  if (with_async && status == TACHY_READ_OK) status = tachy_decode_open_async(scope->block, &open, error);
-  if (with_async && status == TACHY_READ_OK) status = tachy_decode_async(scope->block, NULL, &async, error);
-  if (status == TACHY_READ_OK &&
-      ((with_threads && !perfetto_add_slices(scope, &spans)) ||
-       (with_async && (!perfetto_add_open_async(scope, &open) || !perfetto_add_async(scope, &async))))) {
-    status = TACHY_READ_MEMORY;
-  }
-  tachy_async_rows_free(&async);
-  tachy_open_async_rows_free(&open);
-  tachy_span_rows_free(&spans);
-  return status;
-}
-
-static tachy_read_status add(perfetto_scope *scope, tachy_read_error *error) {
-  scope->process = process_of(scope->trace, scope->block->header.process_id, 0);
-  scope->sites = calloc(scope->block->site_count ? scope->block->site_count : 1, sizeof *scope->sites);
-  if (!scope->process || !scope->sites) {
-    free(scope->sites);
-    return fail(error, TACHY_READ_MEMORY, "Out of memory.");
-  }
-  const int64_t begin = scope->block->header.utc0;
-  if (begin < scope->process->first_utc) scope->process->first_utc = begin;
-  tachy_read_status status;
-  switch (scope->block->header.cls) {
-    case TACHY_CLASS_LOG:
-      status = perfetto_add_logs(scope, error);
-      break;
-    case TACHY_CLASS_METRIC:
-      status = perfetto_add_values(scope, error);
-      break;
-    case TACHY_CLASS_SPAN:
-      status = add_spans(scope, error);
-      break;
-    default:
-      status = fail(error, TACHY_READ_FORMAT, "The block is of no known class.");
-  }
-  free(scope->sites);
-  return status;
-}
-
-tachy_read_status tachy_perfetto_add(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
-                                     uint64_t body_size, tachy_read_error *error) {
-  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+struct perfetto_work {
   tachy_block block;
-  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
-  if (status != TACHY_READ_OK) return status;
-  trace->out.limit = trace->out.size + OUTPUT_BASE + OUTPUT_FACTOR * (head_size + body_size);
-  perfetto_scope scope = {.trace = trace, .block = &block};
-  status = after_writing(trace, add(&scope, error), error);
-  tachy_block_close(&block);
+  uint64_t process; /* index: others may be announced between two parts */
+  perfetto_scope scope;
+  perfetto_place at;
+  tachy_log_walk *logs;
+  tachy_metric_rows values;
+  tachy_span_rows spans;
+  tachy_open_async_rows open;
+  tachy_async_rows async;
+};
+
+static void end_work(tachy_perfetto *trace) {
+  perfetto_work *const work = trace->work;
+  if (!work) return;
+  tachy_logs_end(work->logs);
+  tachy_metric_rows_free(&work->values);
+  tachy_span_rows_free(&work->spans);
+  tachy_open_async_rows_free(&work->open);
+  tachy_async_rows_free(&work->async);
+  free(work->scope.sites);
+  tachy_block_close(&work->block);
+  free(work);
+  trace->work = NULL;
+}
+
+static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status status, tachy_read_error *error) {
+  if (!status && !trace->out.failed) return TACHY_READ_OK;
+  const int large = trace->out.failed == PROTO_TOO_LARGE;
+  trace->broken = large ? TACHY_READ_FORMAT : TACHY_READ_MEMORY;
+  return fail(error, trace->broken, large ? "A packet of the trace would be too large." : "Out of memory.");
+}
+
+/* All kinds of rows are decoded, or checked, before the first packet is written. */
+static tachy_read_status decode(perfetto_work *work, tachy_read_error *error) {
+  const tachy_perfetto *const trace = work->scope.trace;
+  tachy_read_status status = TACHY_READ_OK;
+  switch (work->block.header.cls) {
+    case TACHY_CLASS_LOG:
+      return perfetto_start_logs(&work->scope, &work->logs, error);
+    case TACHY_CLASS_METRIC:
+      return tachy_decode_metrics(&work->block, NULL, &work->values, error);
+    default:
+      if (trace->thread_spans) status = tachy_decode_spans(&work->block, NULL, &work->spans, error);
+      if (!status && trace->async_spans) status = tachy_decode_open_async(&work->block, &work->open, error);
+      if (!status && trace->async_spans) status = tachy_decode_async(&work->block, NULL, &work->async, error);
+      return status;
+  }
+}
+
+/* 0: out of memory. */
+static int prepare(perfetto_work *work) {
+  perfetto_scope *const scope = &work->scope;
+  scope->process = process_of(scope->trace, work->block.header.process_id, 0);
+  scope->sites = calloc((size_t)work->block.site_count + 1, sizeof *scope->sites);
+  if (!scope->process || !scope->sites) return 0;
+  work->process = (uint64_t)(scope->process - scope->trace->processes);
+  const int64_t begin = work->block.header.utc0;
+  if (begin < scope->process->first_utc) scope->process->first_utc = begin;
+  return 1;
+}
+
+tachy_read_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                       uint64_t body_size, tachy_read_error *error) {
+  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+  end_work(trace);
+  perfetto_work *const work = trace->work = calloc(1, sizeof *work);
+  if (!work) return tachy_read_no_memory(error);
+  tachy_read_status status = tachy_block_open(&work->block, head, head_size, body, body_size, error);
+  work->scope = (perfetto_scope){.trace = trace, .block = &work->block};
+  if (!status) status = decode(work, error);
+  if (!status && !prepare(work)) status = after_writing(trace, TACHY_READ_MEMORY, error);
+  if (status) end_work(trace);
+  return status;
+}
+
+static tachy_read_status write_spans(perfetto_work *work, int *more) {
+  const tachy_perfetto *const trace = work->scope.trace;
+  if (trace->thread_spans) {
+    if (!perfetto_add_slices(&work->scope, &work->spans, &work->at)) return TACHY_READ_MEMORY;
+    *more = work->at.thread < work->block.thread_count;
+    if (*more) return TACHY_READ_OK;
+  }
+  *more = 0;
+  if (!trace->async_spans) return TACHY_READ_OK;
+  const int ok = perfetto_add_open_async(&work->scope, &work->open) && perfetto_add_async(&work->scope, &work->async);
+  return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+}
+
+static tachy_read_status write_part(perfetto_work *work, int *more, tachy_read_error *error) {
+  int ok;
+  switch (work->block.header.cls) {
+    case TACHY_CLASS_LOG:
+      return perfetto_next_logs(&work->scope, work->logs, more, error);
+    case TACHY_CLASS_METRIC:
+      ok = perfetto_add_values(&work->scope, &work->values, &work->at);
+      *more = work->at.row < work->values.count;
+      return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+    default:
+      return write_spans(work, more);
+  }
+}
+
+tachy_read_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error) {
+  *more = 0;
+  if (!trace->work) return fail(error, TACHY_READ_ARGUMENT, "No block was started.");
+  trace->part_end = trace->out.size + PERFETTO_PART;
+  trace->work->scope.process = trace->processes + trace->work->process;
+  tachy_read_status status = TACHY_READ_OK;
+  do {
+    status = after_writing(trace, write_part(trace->work, more, error), error);
+  } while (!status && *more && !perfetto_part_is_full(trace));
+  if (status || !*more) end_work(trace);
   return status;
 }
 
 tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {
   if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
-  trace->out.limit = 0;
+  end_work(trace);
   int ok = 1;
   for (uint64_t i = 0; i < trace->process_count; i++) {
     perfetto_process *const p = trace->processes + i;

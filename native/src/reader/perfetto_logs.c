@@ -3,6 +3,8 @@
 
 #include "perfetto_trace.h"
 
+#define PART_ROWS 1024u /* of at most 16 KiB of message each */
+
 static const char *const level_names[] = {"none", "fatal", "error", "warn", "info", "debug", "trace"};
 
 static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
@@ -83,43 +85,48 @@ static perfetto_thread *logging_thread(const perfetto_scope *scope, uint32_t t) 
   return thread;
 }
 
-static int write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, const tachy_buffer *messages,
-                      const uint64_t *ends) {
+/* Messages are made one at a time: a block's may be far larger than the block. */
+static tachy_read_status write_message(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i,
+                                       tachy_buffer *scratch, tachy_read_error *error) {
+  perfetto_thread *const thread = logging_thread(scope, rows->thread[i]);
+  if (!thread) return TACHY_READ_MEMORY;
+  scratch->size = 0;
+  const tachy_read_status status = tachy_log_message(scope->block, rows, i, scratch, error);
+  if (status) return status;
+  const tachy_text message = {scratch->size ? scratch->bytes : "", scratch->size};
+  return write_log(scope, rows, i, &thread->logs, message) ? TACHY_READ_OK : TACHY_READ_MEMORY;
+}
+
+static tachy_read_status write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, tachy_read_error *error) {
+  tachy_read_status status = TACHY_READ_OK;
+  tachy_buffer scratch = {0};
   uint64_t g = 0;
-  for (uint64_t i = 0; i <= rows->count; i++) {
+  for (uint64_t i = 0; !status && i <= rows->count; i++) {
     for (; g < rows->gap_count && rows->gaps[g].row <= i; g++) {
       const tachy_gap *const gap = rows->gaps + g;
       if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
       perfetto_thread *const thread = logging_thread(scope, gap->thread);
-      if (!thread) return 0;
-      perfetto_lost(scope->trace, &thread->logs, gap->utc, gap->count, "log");
+      if (!thread) status = TACHY_READ_MEMORY;
+      if (thread) perfetto_lost(scope->trace, &thread->logs, gap->utc, gap->count, "log");
     }
-    if (i == rows->count) break;
-    perfetto_thread *const thread = logging_thread(scope, rows->thread[i]);
-    if (!thread) return 0;
-    const uint64_t begin = i ? ends[i - 1] : 0;
-    const tachy_text message = {messages->size ? messages->bytes + begin : "", ends[i] - begin};
-    if (!write_log(scope, rows, i, &thread->logs, message)) return 0;
+    if (!status && i < rows->count) status = write_message(scope, rows, i, &scratch, error);
   }
-  return 1;
+  tachy_buffer_free(&scratch);
+  return status;
 }
 
-tachy_read_status perfetto_add_logs(const perfetto_scope *scope, tachy_read_error *error) {
+tachy_read_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error) {
   const tachy_read_options options = {
       .begin_utc = scope->trace->begin_utc, .end_utc = scope->trace->end_utc, .thread = -1};
+  return tachy_logs_start(scope->block, &options, walk, error);
+}
+
+tachy_read_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more,
+                                     tachy_read_error *error) {
   tachy_log_rows rows;
-  tachy_read_status status = tachy_decode_logs(scope->block, &options, &rows, error);
-  if (status != TACHY_READ_OK) return status;
-  tachy_buffer messages = {0};
-  uint64_t *const ends = malloc(rows.count ? (size_t)rows.count * sizeof *ends : 1);
-  if (!ends) status = TACHY_READ_MEMORY;
-  for (uint64_t i = 0; status == TACHY_READ_OK && i < rows.count; i++) {
-    status = tachy_log_message(scope->block, &rows, i, &messages, error);
-    ends[i] = messages.size;
-  }
-  if (status == TACHY_READ_OK && !write_logs(scope, &rows, &messages, ends)) status = TACHY_READ_MEMORY;
-  free(ends);
-  tachy_buffer_free(&messages);
+  tachy_read_status status = tachy_logs_next(walk, PART_ROWS, &rows, more, error);
+  if (status) return status;
+  status = write_logs(scope, &rows, error);
   tachy_log_rows_free(&rows);
   return status;
 }

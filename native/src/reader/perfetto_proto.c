@@ -11,10 +11,6 @@ void proto_free(proto_buffer *b) {
 uint8_t *proto_grow(proto_buffer *b, uint64_t more) {
   if (b->failed) return NULL;
   const uint64_t need = b->size + more;
-  if (b->limit && need > b->limit) {
-    b->failed = PROTO_TOO_LARGE;
-    return NULL;
-  }
   if (need > b->capacity) {
     uint64_t capacity = b->capacity ? b->capacity : 4096;
     while (capacity < need) capacity += capacity / 2;

@@ -1,7 +1,7 @@
 /* Writes protocol buffer messages into a growing buffer: what protozero does, in the little that a trace needs.
  *
  * Lengths of nested messages are patched when the message is closed, so nothing is measured twice. A buffer that cannot
- * grow (memory, or its limit) remembers that and drops what follows; the caller looks at `failed` once, at the end.
+ * grow remembers that and drops what follows; the caller looks at `failed` once, at the end.
  */
 #ifndef TACHY_PERFETTO_PROTO_H
 #define TACHY_PERFETTO_PROTO_H
@@ -20,7 +20,6 @@ typedef struct proto_buffer {
   uint8_t *bytes;
   uint64_t size;
   uint64_t capacity;
-  uint64_t limit; /* size that must not be exceeded; 0: none */
   proto_failure failed;
 } proto_buffer;
 

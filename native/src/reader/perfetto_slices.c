@@ -333,12 +333,12 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
 
 /* The block -------------------------------------------------------------------------------------------------------- */
 
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows) {
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at) {
   int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
   if (!parent) return 0;
-  uint64_t gap = 0;
   int ok = 1;
-  for (uint32_t t = 0; ok && t < scope->block->thread_count; t++) {
+  for (; ok && at->thread < scope->block->thread_count && !perfetto_part_is_full(scope->trace); at->thread++) {
+    const uint32_t t = at->thread;
     const uint64_t index = perfetto_thread_of(scope, t);
     ok = index != UINT64_MAX;
     if (!ok) break;
@@ -347,9 +347,9 @@ int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows
     w.count = (int64_t)(rows->thread_first[t + 1] - w.first);
     w.open_end = rows->open_end + rows->open_end_first[t];
     w.open_end_count = (int64_t)(rows->open_end_first[t + 1] - rows->open_end_first[t]);
-    w.gaps = rows->gaps + gap;
-    while (gap < rows->gap_count && rows->gaps[gap].thread == t) gap++;
-    w.gap_count = (uint64_t)(rows->gaps + gap - w.gaps);
+    w.gaps = rows->gaps + at->gap;
+    while (at->gap < rows->gap_count && rows->gaps[at->gap].thread == t) at->gap++;
+    w.gap_count = (uint64_t)(rows->gaps + at->gap - w.gaps);
     const tachy_open_row *const start = rows->open_start + rows->open_start_first[t];
     const uint64_t start_count = rows->open_start_first[t + 1] - rows->open_start_first[t];
     if (!w.count && !w.gap_count && !w.open_end_count && !start_count && !w.thread->open_count) continue;

@@ -181,8 +181,12 @@ typedef struct perfetto_process {
   uint64_t async_site_capacity;
 } perfetto_process;
 
+typedef struct perfetto_work perfetto_work;
+
 struct tachy_perfetto {
   proto_buffer out;
+  uint64_t part_end;   /* size of `out` at which the part is full */
+  perfetto_work *work; /* the block that is being written, or NULL */
   int64_t begin_utc;
   int64_t end_utc;
   uint64_t seed;
@@ -216,6 +220,16 @@ typedef struct perfetto_scope {
   perfetto_process *process;
   perfetto_site_cache *sites;
 } perfetto_scope;
+
+/* How far a block's rows have been written. A part ends when it has so many bytes. */
+#define PERFETTO_PART (UINT64_C(4) << 20)
+typedef struct perfetto_place {
+  uint32_t thread; /* of spans */
+  uint64_t row;    /* of metrics */
+  uint64_t gap;
+} perfetto_place;
+
+static inline int perfetto_part_is_full(const tachy_perfetto *trace) { return trace->out.size >= trace->part_end; }
 
 /* perfetto.c */
 int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc); /* raises to the newest; never negative */
@@ -255,14 +269,17 @@ int perfetto_intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, ta
 /* A text's id as INTERNED_ANNOTATION_NAME or INTERNED_ANNOTATION_TEXT; 0: out of memory. */
 uint32_t perfetto_intern_text(tachy_perfetto *trace, perfetto_sequence *sequence, uint32_t kind, tachy_text text);
 
-/* The classes. Everything is decoded before anything is written, so that a malformed block leaves the trace as it was.
- * Functions that return int: 0 is out of memory. */
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows);
+/* The classes. Everything is decoded, or checked, before anything is written, so that a malformed block leaves the
+ * trace as it was. Functions that return int: 0 is out of memory. Those with a place write from there on, up to a
+ * part's end: spans by threads. */
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at);
 /* The spans of OPEN_ASYNC that no block before has told of. Before the block's async rows. */
 int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
-tachy_read_status perfetto_add_logs(const perfetto_scope *scope, tachy_read_error *error);
-tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_error *error);
+int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at);
+tachy_read_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error);
+tachy_read_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more,
+                                     tachy_read_error *error);
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);
 tachy_text perfetto_async_name(const perfetto_async_site *site);
 tachy_text perfetto_async_target(const perfetto_async_site *site);

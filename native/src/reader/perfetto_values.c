@@ -157,30 +157,36 @@ static int write_frame(const perfetto_scope *scope, uint32_t site, uint32_t numb
   return 1;
 }
 
-tachy_read_status perfetto_add_values(const perfetto_scope *scope, tachy_read_error *error) {
-  tachy_metric_rows rows;
-  const tachy_read_status status = tachy_decode_metrics(scope->block, NULL, &rows, error);
-  if (status != TACHY_READ_OK) return status;
-  const counters c = {.scope = scope, .rows = &rows, .sets = hash_sets(scope->block)};
-  int ok = c.sets != NULL;
-  uint64_t g = 0;
-  for (uint64_t i = 0; ok && i <= rows.count; i++) {
-    for (; ok && g < rows.gap_count && rows.gaps[g].row <= i; g++) {
-      if (!perfetto_overlaps(scope->trace, rows.gaps[g].utc, rows.gaps[g].utc)) continue;
-      perfetto_thread *const thread = measuring_thread(scope, rows.gaps[g].thread);
-      ok = thread != NULL;
-      if (ok) perfetto_lost(scope->trace, &thread->values, rows.gaps[g].utc, rows.gaps[g].count, "metric");
-    }
-    if (!ok || i == rows.count) break;
-    if (scope->block->sites[rows.site[i]].kind == TACHY_SITE_FRAME) {
-      const uint32_t number = scope->block->threads[rows.thread[i]].number;
-      ok = write_frame(scope, rows.site[i], number, rows.utc[i], rows.bits[i]);
-    } else if (perfetto_overlaps(scope->trace, rows.utc[i], rows.utc[i])) {
-      perfetto_thread *const thread = measuring_thread(scope, rows.thread[i]);
-      ok = thread && write_counter(&c, i, thread);
-    }
+static int write_value(const counters *c, uint64_t i) {
+  const perfetto_scope *const scope = c->scope;
+  const tachy_metric_rows *const rows = c->rows;
+  if (scope->block->sites[rows->site[i]].kind == TACHY_SITE_FRAME) {
+    const uint32_t number = scope->block->threads[rows->thread[i]].number;
+    return write_frame(scope, rows->site[i], number, rows->utc[i], rows->bits[i]);
   }
+  if (!perfetto_overlaps(scope->trace, rows->utc[i], rows->utc[i])) return 1;
+  perfetto_thread *const thread = measuring_thread(scope, rows->thread[i]);
+  return thread && write_counter(c, i, thread);
+}
+
+static int write_gaps(const perfetto_scope *scope, const tachy_gap *gaps, uint64_t count, perfetto_place *at) {
+  for (; at->gap < count && gaps[at->gap].row <= at->row; at->gap++) {
+    const tachy_gap *const gap = gaps + at->gap;
+    if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
+    perfetto_thread *const thread = measuring_thread(scope, gap->thread);
+    if (!thread) return 0;
+    perfetto_lost(scope->trace, &thread->values, gap->utc, gap->count, "metric");
+  }
+  return 1;
+}
+
+int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at) {
+  const counters c = {.scope = scope, .rows = rows, .sets = hash_sets(scope->block)};
+  int ok = c.sets != NULL;
+  for (; ok && at->row < rows->count && !perfetto_part_is_full(scope->trace); at->row += (uint64_t)ok) {
+    ok = write_gaps(scope, rows->gaps, rows->gap_count, at) && write_value(&c, at->row);
+  }
+  if (ok && at->row == rows->count) ok = write_gaps(scope, rows->gaps, rows->gap_count, at);
   free(c.sets);
-  tachy_metric_rows_free(&rows);
-  return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+  return ok;
 }

@@ -1,0 +1,161 @@
+/* Blocks -> record batches of bounded size, one after the other: tachy_reader_open, _next, and tachy_read_*, which
+ * makes one of a whole block. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "arrow.h"
+#include "error.h"
+
+#define SLICE_ROWS (UINT64_C(1) << 20) /* as many as the recorder puts into a block, so that most are one slice */
+#define SLICE_LOGS (UINT64_C(1) << 17) /* an argument takes 32 bytes, and a log has up to 8 */
+#define SLICE_TEXT (UINT64_C(1) << 24) /* of messages, and of properties */
+
+struct tachy_reader {
+  tachy_block block;
+  tachy_read_kind kind;
+  uint64_t most_rows;
+  uint64_t most_text;
+  uint64_t at; /* the first of the decoded rows that has not been given yet */
+  uint64_t closed;
+  int more; /* logs: whether rows follow the decoded ones */
+  tachy_log_walk *walk;
+  tachy_log_rows logs;
+  tachy_metric_rows metrics;
+  tachy_span_rows spans;
+  tachy_async_rows async;
+};
+
+static tachy_read_status decode(tachy_reader *r, const tachy_read_options *options, tachy_read_error *error) {
+  static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
+  if (!options) options = &everything;
+  tachy_read_status status;
+  switch (r->kind) {
+    case TACHY_READ_LOGS:
+      r->more = 1;
+      return tachy_logs_start(&r->block, options, &r->walk, error);
+    case TACHY_READ_METRICS:
+      return tachy_decode_metrics(&r->block, options, &r->metrics, error);
+    case TACHY_READ_ASYNC:
+      return tachy_decode_async(&r->block, options, &r->async, error);
+    default:
+      status = tachy_decode_spans(&r->block, options, &r->spans, error);
+      if (status) return status;
+      r->closed = r->spans.count;
+      if (options->open_end && !tachy_append_open(&r->block, options, &r->spans)) return tachy_read_no_memory(error);
+      return TACHY_READ_OK;
+  }
+}
+
+tachy_read_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                                    uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                                    tachy_read_error *error) {
+  tachy_reader *const r = calloc(1, sizeof *r);
+  if (!r) return tachy_read_no_memory(error);
+  r->kind = kind;
+  r->most_rows = kind == TACHY_READ_LOGS ? SLICE_LOGS : SLICE_ROWS;
+  r->most_text = SLICE_TEXT;
+  tachy_read_status status = tachy_block_open(&r->block, head, head_size, body, body_size, error);
+  if (!status) status = decode(r, options, error);
+  if (status) {
+    tachy_reader_free(r);
+  } else {
+    *reader = r;
+  }
+  return status;
+}
+
+void tachy_reader_free(tachy_reader *reader) {
+  if (!reader) return;
+  tachy_logs_end(reader->walk);
+  tachy_log_rows_free(&reader->logs);
+  tachy_metric_rows_free(&reader->metrics);
+  tachy_span_rows_free(&reader->spans);
+  tachy_async_rows_free(&reader->async);
+  tachy_block_close(&reader->block);
+  free(reader);
+}
+
+static uint64_t decoded(const tachy_reader *r) {
+  switch (r->kind) {
+    case TACHY_READ_LOGS:
+      return r->logs.count;
+    case TACHY_READ_METRICS:
+      return r->metrics.count;
+    case TACHY_READ_ASYNC:
+      return r->async.count;
+    default:
+      return r->spans.count;
+  }
+}
+
+static tachy_read_status columns(tachy_reader *r, uint64_t *count, tachy_arrow *arrow, tachy_read_error *error) {
+  switch (r->kind) {
+    case TACHY_READ_LOGS:
+      return tachy_arrow_logs(&r->block, &r->logs, r->at, count, r->most_text, arrow, error);
+    case TACHY_READ_METRICS:
+      return tachy_arrow_metrics(&r->block, &r->metrics, r->at, count, r->most_text, arrow, error);
+    case TACHY_READ_ASYNC:
+      return tachy_arrow_async(&r->block, &r->async, r->at, *count, arrow, error);
+    default:
+      return tachy_arrow_spans(&r->block, &r->spans, r->closed, r->at, *count, arrow, error);
+  }
+}
+
+tachy_read_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array,
+                                    int *more, tachy_read_error *error) {
+  tachy_reader *const r = reader;
+  if (r->at == decoded(r) && r->more) {
+    tachy_log_rows_free(&r->logs);
+    r->at = 0;
+    const tachy_read_status status = tachy_logs_next(r->walk, r->most_rows, &r->logs, &r->more, error);
+    if (status) return status;
+  }
+  uint64_t count = decoded(r) - r->at;
+  if (count > r->most_rows) count = r->most_rows;
+  tachy_arrow arrow = {0};
+  const tachy_read_status status = columns(r, &count, &arrow, error);
+  if (status) {
+    tachy_arrow_free(&arrow);
+    return status;
+  }
+  r->at += count;
+  *more = r->more || r->at < decoded(r);
+  return tachy_arrow_export(&arrow, schema, array, error);
+}
+
+static tachy_read_status whole(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                               uint64_t body_size, const tachy_read_options *options, struct ArrowSchema *schema,
+                               struct ArrowArray *array, tachy_read_error *error) {
+  tachy_reader *r = NULL;
+  tachy_read_status status = tachy_reader_open(kind, head, head_size, body, body_size, options, &r, error);
+  if (status) return status;
+  int more = 0;
+  r->most_rows = r->most_text = UINT64_MAX;
+  status = tachy_reader_next(r, schema, array, &more, error);
+  tachy_reader_free(r);
+  return status;
+}
+
+tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   const tachy_read_options *options, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, tachy_read_error *error) {
+  return whole(TACHY_READ_SPANS, head, head_size, body, body_size, options, schema, array, error);
+}
+
+tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   const tachy_read_options *options, struct ArrowSchema *schema,
+                                   struct ArrowArray *array, tachy_read_error *error) {
+  return whole(TACHY_READ_ASYNC, head, head_size, body, body_size, options, schema, array, error);
+}
+
+tachy_read_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                  const tachy_read_options *options, struct ArrowSchema *schema,
+                                  struct ArrowArray *array, tachy_read_error *error) {
+  return whole(TACHY_READ_LOGS, head, head_size, body, body_size, options, schema, array, error);
+}
+
+tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                     const tachy_read_options *options, struct ArrowSchema *schema,
+                                     struct ArrowArray *array, tachy_read_error *error) {
+  return whole(TACHY_READ_METRICS, head, head_size, body, body_size, options, schema, array, error);
+}
