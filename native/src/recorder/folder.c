@@ -16,8 +16,6 @@ static void complain(const char *what, const char *path) {
   tachy_os_complain(line);
 }
 
-void tachy_folder_complain(const char *path) { complain("could not make a session file in ", path); }
-
 static void find_own(char *path, size_t size) {
   for (unsigned choice = 0; tachy_os_session_folder(choice, path, size); choice++) {
     if (path[0] && tachy_os_folder(path)) return;

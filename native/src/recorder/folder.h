@@ -10,7 +10,5 @@
  * first that is this user's own; made if need be. "": nowhere, because "-" was asked for, or there is no such folder,
  * which one line on stderr says. */
 void tachy_folder_resolve(const char *given, char *path, size_t size);
-/* Says on stderr that no session file could be made there. */
-void tachy_folder_complain(const char *path);
 
 #endif

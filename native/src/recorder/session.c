@@ -132,7 +132,6 @@ static tachy_status start(const tachy_config *config) {
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
   tachy_session_file_open(folder, config->destination ? config->destination : "");
-  if (folder[0] && !tachy_session_file_id()) tachy_folder_complain(folder);
   if (!tachy_session_file_id()) folder[0] = 0; /* batches of a process that runs have an owner */
   const tachy_outbox_bounds bounds = {
       config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
