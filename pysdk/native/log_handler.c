@@ -46,12 +46,6 @@ static int is_plain_message(void) {
 
 enum { LATE_MS = 20 }; /* other handlers, and other threads, may have had their turn since the record was made */
 
-#if defined(CLOCK_REALTIME_COARSE)
-#define NEARLY_NOW CLOCK_REALTIME_COARSE /* 4 ms off, for a quarter of the price */
-#else
-#define NEARLY_NOW CLOCK_REALTIME
-#endif
-
 /* Whether the record was made on this thread, and just now. */
 static int is_fresh(const tpy_record *record) {
   PyObject *const thread = record->fields[TPY_RECORD_THREAD];
@@ -66,7 +60,7 @@ static int is_fresh(const tpy_record *record) {
   }
   if (!PyFloat_CheckExact(created)) return 0;
   struct timespec now;
-  clock_gettime(NEARLY_NOW, &now);
+  timespec_get(&now, TIME_UTC);
   const double ago = (double)now.tv_sec + (double)now.tv_nsec * 1e-9 - PyFloat_AS_DOUBLE(created);
   return ago > -LATE_MS * 1e-3 && ago < LATE_MS * 1e-3;
 }
