@@ -26,7 +26,7 @@ from tachy_server.control import Control, Issued, parse_control, parse_mark
 from tachy_server.database import Connection
 from tachy_server.errors import NotFound, QueryError, TachyError
 from tachy_server.http_guard import check_content_type
-from tachy_server.http_stream import ThreadStream, error_answer, error_text
+from tachy_server.http_stream import ThreadStream, error_answer, error_text, in_stream_thread
 from tachy_server.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.running import forget_frames
 from tachy_server.slices import pieces
@@ -108,18 +108,24 @@ class _Api:
         if not isinstance(preserve, bool):
             raise QueryError("preserve_dictionary must be true or false.")
         as_arrow = _wants_arrow(body.get("format"), request.headers.get("accept", ""))
-        query = await to_thread.run_sync(
-            lambda: engine.plan(
-                sql,
-                begin=_time(body, "begin"),
-                end=_time(body, "end"),
-                limit=_count(body, "limit"),
-                preserve_dictionary=preserve and as_arrow,
-            )
-        )
-        if as_arrow:
-            return ThreadStream(_arrow(query), query.cancel, ARROW_STREAM)
-        return ThreadStream(_json(query), query.cancel, "application/json")
+        begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
+        stopped = threading.Event()
+        planned: list[Query] = []
+
+        def stop() -> None:
+            stopped.set()
+            for query in planned:
+                query.cancel()
+
+        def chunks() -> Generator[bytes, None, None]:
+            keep = preserve and as_arrow
+            query = engine.plan(sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, gone=stopped.is_set)
+            planned.append(query)
+            if stopped.is_set():
+                query.cancel()
+            yield from _arrow(query) if as_arrow else _json(query)
+
+        return ThreadStream(chunks(), stop, ARROW_STREAM if as_arrow else "application/json")
 
     async def processes(self, request: Request) -> Response:
         """GET /api/processes."""
@@ -146,7 +152,7 @@ class _Api:
         if conditions:
             sql += " WHERE " + " AND ".join(conditions)
         sql += f" ORDER BY insert_time DESC, start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
-        rows = await to_thread.run_sync(_rows, engine, sql, parameters)
+        rows = await in_stream_thread(_rows, engine, sql, parameters)
         return JSONResponse({"processes": [_with_properties(row) for row in rows]})
 
     async def process(self, request: Request) -> Response:
@@ -155,11 +161,11 @@ class _Api:
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
         parameters = [pa.scalar(str(process_id))]
-        found = await to_thread.run_sync(_rows, engine, "SELECT * FROM processes WHERE process_id = $1", parameters)
+        found = await in_stream_thread(_rows, engine, "SELECT * FROM processes WHERE process_id = $1", parameters)
         if not found:
             raise NotFound(f"There is no process {process_id}.")
         sql = "SELECT * FROM streams WHERE process_id = $1 ORDER BY stream_id"
-        streams = await to_thread.run_sync(_rows, engine, sql, parameters)
+        streams = await in_stream_thread(_rows, engine, sql, parameters)
         return JSONResponse(_with_properties(found[0]) | {"streams": [_with_properties(row) for row in streams]})
 
     async def trace(self, request: Request) -> Response:

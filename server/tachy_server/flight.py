@@ -18,7 +18,7 @@ import pyarrow as pa
 from tachy_server import flight_data, flight_service
 from tachy_server import flight_metadata as metadata
 from tachy_server import flightsql as messages
-from tachy_server.errors import Cancelled, QueryError, TachyError
+from tachy_server.errors import QueryError, TachyError
 from tachy_server.flight_messages import (
     CMD,
     Action,
@@ -164,8 +164,6 @@ class FlightServer:
         return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters))
 
     def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Query:
-        if call.gone:
-            raise Cancelled("The client went away.")
         return self._engine.plan(
             sql,
             begin=bounds.begin,
@@ -173,6 +171,7 @@ class FlightServer:
             limit=bounds.limit,
             parameters=parameters,
             preserve_dictionary=bounds.preserve_dictionary,
+            gone=lambda: call.gone,
         )
 
     def _keep(self, planned: Planned) -> bytes:

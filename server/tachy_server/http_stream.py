@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Generator, Mapping
+from typing import TypeVar, TypeVarTuple
 
 import anyio
 from anyio import to_thread
@@ -50,6 +51,19 @@ def error_answer(error: Exception) -> JSONResponse:
         return JSONResponse({"error": error_text(error)}, error.status, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
     return JSONResponse({"error": error_text(error)}, status, {"retry-after": "1"} if status == 503 else None)
+
+
+T = TypeVar("T")
+Arguments = TypeVarTuple("Arguments")
+
+
+async def in_stream_thread(function: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
+    """Run what may wait for a query in the threads that wait for queries, so that nothing else waits for a thread."""
+    threads = _threads.get(None)
+    if threads is None:
+        threads = anyio.CapacityLimiter(STREAM_THREADS)
+        _threads.set(threads)
+    return await to_thread.run_sync(function, *arguments, limiter=threads)
 
 
 class ThreadStream(Response):
@@ -115,8 +129,4 @@ class ThreadStream(Response):
                 self._chunks.close()
 
     async def _next(self) -> bytes | None:
-        threads = _threads.get(None)
-        if threads is None:
-            threads = anyio.CapacityLimiter(STREAM_THREADS)
-            _threads.set(threads)
-        return await to_thread.run_sync(next, self._chunks, None, limiter=threads)
+        return await in_stream_thread(next, self._chunks, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,6 +21,7 @@ from tachy_server.errors import FormatError, QueryError, TachyError
 from tachy_server.metadata_tables import PostgresMetadata
 from tachy_server.parameters import describe as parameters_of
 from tachy_server.plain_types import plain_schema, to_plain
+from tachy_server.planning import Planner
 from tachy_server.query_errors import one_line
 from tachy_server.sources import BlockSource, Metadata
 from tachy_server.tables import PARTITIONS, Session, event_table, metadata_table
@@ -51,6 +52,7 @@ class QueryEngine:
         self._metadata = metadata or PostgresMetadata(lake, settings.lost_after)
         self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
         self._loop = stream.Loop()
+        self.planner = Planner(settings.plan_seconds or math.inf)
 
     def tables(self) -> list[TableInfo]:
         """What SQL can read."""
@@ -65,13 +67,25 @@ class QueryEngine:
         limit: int | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
+        gone: Callable[[], bool] = lambda: False,
     ) -> Query:
         """A query that is ready to run: its schema is known, nothing has been read.
 
         `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
         `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
-        `preserve_dictionary`. Raises QueryError with one line.
+        `preserve_dictionary`. Nothing is begun for a caller who is `gone`. Raises QueryError with one line.
         """
+        return self.planner.run(lambda: self._plan(sql, begin, end, limit, parameters, preserve_dictionary), gone)
+
+    def _plan(
+        self,
+        sql: str,
+        begin: int | None,
+        end: int | None,
+        limit: int | None,
+        parameters: Sequence[pa.Scalar] | None,
+        preserve_dictionary: bool,
+    ) -> Query:
         session = Session(
             self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end, parameters
         )
@@ -88,10 +102,13 @@ class QueryEngine:
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error) from None
         deadline = self._settings.query_seconds or math.inf
-        return Query(context, frame, session, self._loop, schema, unbound, limit, preserve_dictionary, deadline)
+        return Query(
+            context, frame, session, self._loop, self.planner, schema, unbound, limit, preserve_dictionary, deadline
+        )
 
     def close(self) -> None:
         """Stop the queries that run."""
+        self.planner.close()
         self._loop.close()
 
     def _context(self, session: Session) -> SessionContext:
@@ -122,6 +139,7 @@ class Query:
         frame: Any,
         session: Session,
         loop: stream.Loop,
+        planner: Planner,
         schema: pa.Schema,
         parameter_schema: pa.Schema,
         limit: int | None,
@@ -129,6 +147,7 @@ class Query:
         seconds: float,
     ) -> None:
         self._context, self._frame, self._session, self._loop = context, frame, session, loop
+        self._planner = planner
         self._limit, self._seconds = limit, seconds
         self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
@@ -150,8 +169,7 @@ class Query:
             self._session.check()
             if self._session.unbound:
                 raise QueryError(f"parameter ${min(self._session.unbound)} has no value")
-            self._session.hints.update(query_plan.hints(self._frame.optimized_logical_plan()))
-            running = self._frame.execute_stream()
+            running = self._planner.run(self._start, self._session.cancelled.is_set)
             for batch in stream.read(self._loop, running, self._session.cancelled, deadline):
                 if batch.num_rows > left:
                     batch = batch.slice(0, int(left))
@@ -168,6 +186,10 @@ class Query:
         if failure is not None:
             # Raised here, it holds neither the first error nor the frames of the stream, which would go on computing.
             raise failure.with_traceback(None)
+
+    def _start(self) -> Any:
+        self._session.hints.update(query_plan.hints(self._frame.optimized_logical_plan()))
+        return self._frame.execute_stream()
 
     def cancel(self) -> None:
         """Stop it: `batches` raises soon."""

@@ -230,6 +230,7 @@ class Settings:
     ingest_workers: int = _row(COUNT, 2, "Threads that make groups of batches durable, each with its own connection.")
     query_memory: int = _row(SIZE, 1 << 30, "Memory that one query may use before it spills to disk.")
     query_seconds: float = _row(SECONDS, 300.0, "How long one query may take.")
+    plan_seconds: float = _row(SECONDS, 30.0, "How long a statement may wait for its plan, and the planning take.")
     lazy_block_limit: int = _row(
         COUNT, 20_000, "Blocks that one query on a lazy view may decode before it is refused; 0: as many as it likes."
     )

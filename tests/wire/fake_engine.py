@@ -49,6 +49,7 @@ def _processes() -> pa.RecordBatch:
             "username": pa.array(["ada", "bob"], _name),
             "computer": pa.array(["desk", "rack"], _name),
             "start_time": pa.array([START, START + 500 * SECOND], _time),
+            "insert_time": pa.array([START, START + 500 * SECOND], _time),
             "last_update_time": pa.array([START + 900 * SECOND, None], _time),
             "parent_process_id": pa.array([None, PROCESS], _name),
             "properties": pa.array(['{"build": "dev"}', "{}"], _name),
@@ -154,6 +155,7 @@ class FakeEngine:
         limit: int | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
+        gone: Callable[[], bool] = lambda: False,
     ) -> FakeQuery:
         query = self._misbehave(sql) or self._select(sql, begin, end, limit, parameters, preserve_dictionary)
         self.queries.append(query)

@@ -27,7 +27,7 @@ _CHAINS = {
 @pytest.mark.parametrize("make", _CHAINS.values(), ids=_CHAINS)
 def test_a_long_chain_is_refused_before_it_is_planned(make: Callable[[int], str]) -> None:
     check_statement_size(make(100))
-    with pytest.raises(QueryError, match="more than 4000 words and operators"):
+    with pytest.raises(QueryError, match="more than 2000 words and operators"):
         check_statement_size(make(MAX_WORDS + 1))
 
 
@@ -38,13 +38,17 @@ def test_lists_of_values_may_be_long() -> None:
 
 
 def test_a_statement_as_long_as_may_be_does_not_end_the_server(server: Server) -> None:
-    for size in (MAX_WORDS - 1, 100_000):
+    for size in (MAX_WORDS - 1, MAX_WORDS + 2, 100_000):
         sql = "SELECT " + "+".join(["1"] * size)
         answer = server.client.post("/api/query", json={"sql": sql})
-        assert answer.status_code == 400
-        assert "\n" not in answer.json()["error"]
+        if size < MAX_WORDS and answer.status_code == 200:
+            assert answer.json()["rows"] == [[size]]
+        else:
+            assert answer.status_code == 400
+            expected = "plan_seconds" if size < MAX_WORDS else "more than 2000 words"
+            assert expected in answer.json()["error"], "a busy machine may need more than its time to plan"
     with dbapi.connect(server.flight, autocommit=True) as connection, connection.cursor() as cursor:
-        with pytest.raises(dbapi.Error, match="more than 4000 words"):
+        with pytest.raises(dbapi.Error, match="more than 2000 words"):
             cursor.execute("SELECT " + "+".join(["1"] * 100_000))
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
