@@ -18,6 +18,7 @@ import pyarrow as pa
 from tachy_server import flight_data, flight_service
 from tachy_server import flight_metadata as metadata
 from tachy_server import flightsql as messages
+from tachy_server.column_metadata import described
 from tachy_server.errors import QueryError, TachyError
 from tachy_server.flight_messages import (
     CMD,
@@ -95,7 +96,7 @@ class FlightServer:
         else:
             planned = self._plan(call, command, _range(call))
             assert planned.query is not None
-            schema = planned.query.schema
+            schema = described(planned.query.schema)
             ticket = messages.pack(messages.TicketStatementQuery(self._keep(planned)))
         endpoint = encode(FlightEndpoint(encode(Ticket(ticket))))
         return encode(FlightInfo(_schema_bytes(schema), request, (endpoint,), -1, -1))
@@ -107,7 +108,7 @@ class FlightServer:
         if schema is None:
             planned = self._plan(call, command, _range(call))
             assert planned.query is not None
-            schema = planned.query.schema
+            schema = described(planned.query.schema)
         return encode(SchemaResult(_schema_bytes(schema)))
 
     def do_get(self, call: Call, request: bytes) -> Iterator[bytes]:
@@ -209,7 +210,7 @@ class FlightServer:
             with closing(batches()) as source:
                 first = next(source, None)
                 given = source if first is None else chain([first], source)
-                yield from flight_data.write(query.schema, given)
+                yield from flight_data.write(described(query.schema), given)
 
     # --- prepared statements and refusals ---------------------------------------------------------------------------
 
@@ -291,7 +292,7 @@ class FlightServer:
             handle = PREPARED_PREFIX + self._prepared.add(Prepared(numbered, count)) + b" */ " + handle
         result = messages.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
-            dataset_schema=_schema_bytes(query.schema),
+            dataset_schema=_schema_bytes(described(query.schema)),
             parameter_schema=_schema_bytes(query.parameter_schema),
         )
         return messages.pack(result)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from tachy_server import flightsql as messages
+from tachy_server.column_metadata import described
 from tachy_server.plain_types import plain_schema
 from tachy_server.protobuf import Message
 from tachy_server.sqlinfo import SQL_INFO, sql_info
@@ -23,6 +24,7 @@ SCHEMA = "public"
 INFORMATION_SCHEMA = "information_schema"
 INFORMATION_VIEWS = ("columns", "df_settings", "parameters", "routines", "schemata", "tables", "views")
 TABLE_TYPES = ("TABLE", "VIEW")
+_TYPE_ALIASES = {"BASE TABLE": "TABLE", "SYSTEM TABLE": "VIEW", "SYSTEM VIEW": "VIEW"}
 
 _text, _flag, _int32, _uint8 = pa.string(), pa.bool_(), pa.int32(), pa.uint8()
 
@@ -162,7 +164,7 @@ def answer(command: Message, engine: QueryEngine, *, preserve_dictionary: bool =
             return _rows(CATALOGS, [(CATALOG,)])
         case messages.CommandGetDbSchemas(catalog=catalog, db_schema_filter_pattern=pattern):
             matches = like(pattern)
-            names = [name for name in (INFORMATION_SCHEMA, SCHEMA) if matches(name) and catalog in (None, CATALOG)]
+            names = [name for name in (SCHEMA, INFORMATION_SCHEMA) if matches(name) and catalog in (None, CATALOG)]
             return _rows(DB_SCHEMAS, [(CATALOG, name) for name in names])
         case messages.CommandGetTables():
             return _tables(command, engine, preserve_dictionary)
@@ -179,25 +181,26 @@ def answer(command: Message, engine: QueryEngine, *, preserve_dictionary: bool =
 def _tables(command: messages.CommandGetTables, engine: QueryEngine, preserve_dictionary: bool) -> pa.Table:
     schema_matches = like(command.db_schema_filter_pattern)
     name_matches = like(command.table_name_filter_pattern)
+    wanted = {_TYPE_ALIASES.get(kind, kind) for kind in (given.strip().upper() for given in command.table_types)}
     rows: list[tuple[Any, ...]] = []
 
     def add(schema_name: str, name: str, kind: str, schema: Callable[[], pa.Schema]) -> None:
-        if not name_matches(name) or (command.table_types and kind not in command.table_types):
+        if not name_matches(name) or (wanted and kind not in wanted):
             return
         row: tuple[Any, ...] = (CATALOG, schema_name, name, kind)
         if command.include_schema:
-            found = schema()
-            row += ((found if preserve_dictionary else plain_schema(found)).serialize().to_pybytes(),)
+            found = schema() if preserve_dictionary else plain_schema(schema())
+            row += (described(found, (CATALOG, schema_name, name)).serialize().to_pybytes(),)
         rows.append(row)
 
     if command.catalog in (None, CATALOG):
+        if schema_matches(SCHEMA):  # what people look for comes before what describes it
+            for info in sorted(engine.tables(), key=lambda info: info.name):
+                add(SCHEMA, info.name, "TABLE", lambda info=info: info.schema)  # type: ignore[misc]
         if schema_matches(INFORMATION_SCHEMA):
             for name in INFORMATION_VIEWS:
                 sql = f"SELECT * FROM {INFORMATION_SCHEMA}.{name}"
                 add(INFORMATION_SCHEMA, name, "VIEW", lambda sql=sql: engine.plan(sql).schema)  # type: ignore[misc]
-        if schema_matches(SCHEMA):
-            for info in sorted(engine.tables(), key=lambda info: info.name):
-                add(SCHEMA, info.name, "TABLE", lambda info=info: info.schema)  # type: ignore[misc]
     return _rows(TABLES_WITH_SCHEMA if command.include_schema else TABLES, rows)
 
 

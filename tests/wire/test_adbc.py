@@ -135,6 +135,21 @@ def test_schemas_types_and_info_of_the_server(connection: dbapi.Connection) -> N
     assert (connection.adbc_current_catalog, connection.adbc_current_db_schema) == ("tachy", "public")
 
 
+def test_the_current_catalog_and_schema_can_be_set_to_those_that_there_are(connection: dbapi.Connection) -> None:
+    connection.adbc_current_catalog = "tachy"
+    connection.adbc_current_db_schema = "public"
+    with pytest.raises(adbc_driver_manager.Error):
+        connection.adbc_current_catalog = "other"
+    assert connection.adbc_current_catalog == "tachy"
+
+
+def test_errors_have_their_status(connection: dbapi.Connection) -> None:
+    with pytest.raises(adbc_driver_manager.ProgrammingError) as caught:
+        _fetch(connection, "select nothing from nowhere")
+    assert caught.value.status_code is adbc_driver_manager.AdbcStatusCode.INVALID_ARGUMENT
+    assert "Detail: Failed" not in str(caught.value)
+
+
 def test_a_schema_can_be_had_without_running(connection: dbapi.Connection, engine: FakeEngine) -> None:
     with connection.cursor() as cursor:
         assert cursor.adbc_execute_schema("select 1 as a").names == ["a"]

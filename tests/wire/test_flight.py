@@ -233,7 +233,7 @@ def test_a_prepared_statement_without_parameters_holds_nothing_in_the_server(
 def test_metadata_lists_what_sql_sees(client: flight.FlightClient) -> None:
     assert _ask(client, messages.CommandGetCatalogs()).to_pydict() == {"catalog_name": ["tachy"]}
     schemas = _ask(client, messages.CommandGetDbSchemas()).to_pydict()
-    assert schemas["db_schema_name"] == ["information_schema", "public"]
+    assert schemas["db_schema_name"] == ["public", "information_schema"]
     assert _ask(client, messages.CommandGetDbSchemas(db_schema_filter_pattern="pub%")).num_rows == 1
     assert _ask(client, messages.CommandGetDbSchemas(catalog="other")).num_rows == 0
     assert _ask(client, messages.CommandGetTableTypes()).to_pydict() == {"table_type": ["TABLE", "VIEW"]}
@@ -268,6 +268,69 @@ def test_tables_are_filtered_by_type_and_come_with_schemas(client: flight.Flight
     for row in tables.to_pylist():
         schema = pa.ipc.read_schema(pa.py_buffer(row["table_schema"]))
         assert schema == _sql(client, f"select * from {row['table_name']} limit 0").schema
+
+
+@pytest.mark.parametrize("given", ["TABLE", "table", "BASE TABLE", "base table", " Table "])
+def test_table_types_are_known_by_the_names_that_clients_use(client: flight.FlightClient, given: str) -> None:
+    expected = _ask(client, messages.CommandGetTables(table_types=("TABLE",)))
+    assert expected.num_rows > 3
+    assert _ask(client, messages.CommandGetTables(table_types=(given,))) == expected
+    assert _ask(client, messages.CommandGetTables(table_types=(given, "view"))) == _ask(
+        client, messages.CommandGetTables()
+    )
+    assert _ask(client, messages.CommandGetTables(table_types=("SEQUENCE",))).num_rows == 0
+
+
+def test_views_come_before_the_schema_that_describes_them(client: flight.FlightClient) -> None:
+    schemas = _ask(client, messages.CommandGetTables())["db_schema_name"].to_pylist()
+    assert schemas == sorted(schemas, reverse=True)
+    assert schemas[0] == "public"
+
+
+def test_columns_say_their_type_in_sql(client: flight.FlightClient) -> None:
+    def of(schema: pa.Schema, fact: str) -> dict[str, str]:
+        key = f"ARROW:FLIGHT:SQL:{fact}".encode()
+        return {field.name: field.metadata[key].decode() for field in schema if key in (field.metadata or {})}
+
+    command = messages.CommandGetTables(table_name_filter_pattern="oddities", include_schema=True)
+    [row] = _ask(client, command).to_pylist()
+    told = pa.ipc.read_schema(pa.py_buffer(row["table_schema"]))
+    answered = _sql(client, "select * from oddities").schema
+    types = {"f": "DOUBLE", "big": "BIGINT", "raw": "VARBINARY", "at": "TIMESTAMP", "day": "DATE", "yes": "BOOLEAN"}
+    types |= {"local": "TIMESTAMP", "took": "INTERVAL", "cash": "DECIMAL", "tags": "ARRAY", "pair": "STRUCT"}
+    for schema in (told, answered):
+        assert of(schema, "TYPE_NAME") == types
+        assert of(schema, "PRECISION") == {"cash": "9"}
+        assert set(of(schema, "IS_READ_ONLY").values()) == {"1"}
+    assert set(of(told, "TABLE_NAME").values()) == {"oddities"}
+    assert of(answered, "TABLE_NAME") == {}
+
+
+def _text_options(**options: str | None) -> bytes:
+    entries = []
+    for name, value in options.items():
+        inner = encode(messages.SessionOptionValue(value))
+        entries.append(encode(messages.MapEntry(name, inner)))
+    return encode(messages.SetSessionOptionsRequest(tuple(entries)))
+
+
+@pytest.mark.parametrize(
+    ("options", "errors"),
+    [
+        ({"catalog": "tachy"}, {}),
+        ({"catalog": "tachy", "schema": "public"}, {}),
+        ({"catalog": None}, {}),
+        ({"catalog": "other", "schema": "public"}, {"catalog": messages.OPTION_INVALID_VALUE}),
+        ({"schema": "information_schema"}, {"schema": messages.OPTION_INVALID_VALUE}),
+        ({"color": "blue", "catalog": "tachy"}, {"color": messages.OPTION_INVALID_NAME}),
+    ],
+)
+def test_session_options_are_taken_for_what_they_can_mean(
+    client: flight.FlightClient, options: dict[str, str | None], errors: dict[str, int]
+) -> None:
+    [answer] = _action(client, "SetSessionOptions", _text_options(**options))
+    entries = [decode(messages.MapEntry, raw) for raw in decode(messages.SetSessionOptionsResult, answer).errors]
+    assert {e.key: decode(messages.SetSessionOptionsError, e.value).value for e in entries} == errors
 
 
 def test_sql_info_is_a_dense_union_that_can_be_asked_for_in_part(client: flight.FlightClient) -> None:
