@@ -148,25 +148,17 @@ static uint64_t drain(collector *c) {
   return fullest;
 }
 
-/* What the thread is called now, for all its streams: those of a flight recorder are not settled. */
-static void read_name(tachy_slot *slot) {
-  tachy_slot_read_name(slot);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_stream *const stream = slot->streams[cls];
-    if (stream) stream->name_size = tachy_slot_name(slot, stream->name);
-  }
-}
-
 static void settle(collector *c, unsigned classes) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     if (TACHY_LOAD_ACQUIRE(&slot->state) == TACHY_SLOT_FREE) continue;
-    read_name(slot);
+    tachy_slot_read_name(slot);
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
       const tachy_class cls = (tachy_class)i;
       if (!(classes >> i & 1u)) continue;
       tachy_stream *const stream = stream_of(c, slot, cls);
       if (!stream) continue;
       tachy_stream_settle(&c->channels[cls], stream);
+      stream->name_size = tachy_slot_name(slot, stream->name);
     }
     read_counters(c, slot);
   }
