@@ -134,6 +134,7 @@ struct tachy_http_sender {
   size_t answer_size = 0;
   char control[kControlLimit + 1] = "";  // the answer's Tachy-Control; "" when it has none, or one that is too long
   tachy_retry retry{};
+  curl_off_t moved = 0;  // bytes of the request under way
 
   bool is(const bool &flag) const { return __atomic_load_n(&flag, __ATOMIC_ACQUIRE); }
   void set(bool &flag) {
@@ -178,6 +179,14 @@ size_t keep_control(char *line, size_t unit, size_t count, void *to) {
   memcpy(control, line + kName, end - kName);
   control[end - kName] = 0;
   return size;
+}
+
+// Called often while a request is under way. 0: goes on.
+int see_progress(void *to, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) {
+  tachy_http_sender *const sender = static_cast<tachy_http_sender *>(to);
+  if (sender->moved != received + sent) tachy_batch_moves();
+  sender->moved = received + sent;
+  return 0;
 }
 
 void *run_thread(void *sender) {
@@ -277,6 +286,7 @@ tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint32_t *pause_ms) {
   control[0] = 0;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
   curl_easy_setopt(easy, CURLOPT_POSTFIELDS, bytes);
+  moved = 0;
   const CURLcode result = transfer();
   if (result != CURLE_OK) return judge(0, 0, curl_easy_strerror(result), pause_ms);
   if (control[0]) tachy_control(control);
@@ -372,6 +382,9 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, sender);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, keep_control);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, sender);
+  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, see_progress);
+  curl_easy_setopt(easy, CURLOPT_XFERINFODATA, sender);
 
   sender->process = getpid();
   char pid[24];

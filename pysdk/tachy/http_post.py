@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from tachy.answers import is_local, sentence
 
 CONNECT = 5.0  # seconds
 BODY = 1 << 16  # bytes of an answer that are read
+PIECE = 1 << 18  # bytes that are sent at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ def _credentials(parts: urllib.parse.SplitResult) -> str:
 class HttpPost:
     """Posts to one address. Its thread's own, but for `interrupt`."""
 
-    def __init__(self, url: str, timeout: float, headers: Mapping[str, str]) -> None:
+    def __init__(self, url: str, timeout: float, headers: Mapping[str, str], moves: Callable[[], object]) -> None:
+        self._moves = moves  # is called when the server has been reached, and as it takes a body
         self._client = unpatched.module("http.client")
         self._timeout = timeout
         self._headers = dict(headers)
@@ -109,12 +111,13 @@ class HttpPost:
         connection.sock.settimeout(self._timeout)
         self._request = (target, {**self._headers, **extra})
         self._connection = connection
+        self._moves()
 
     def _exchange(self, body: bytes) -> Answer:
         connection = self._connection
         target, headers = self._request
         with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it has read all
-            connection.request("POST", target, body, headers)
+            connection.request("POST", target, self._pieces(body), {**headers, "content-length": str(len(body))})
         answer = connection.getresponse()
         text = answer.read(BODY).decode("utf-8", "replace")
         known = {name.lower(): value for name, value in answer.getheaders()}
@@ -122,6 +125,11 @@ class HttpPost:
             self.close()
         said = sentence(answer.status, answer.reason, known.get("content-type", ""), text)
         return Answer(answer.status, known, said)
+
+    def _pieces(self, body: bytes) -> Iterator[bytes]:
+        for begin in range(0, len(body), PIECE):
+            yield body[begin : begin + PIECE]
+            self._moves()
 
     def interrupt(self) -> None:
         """From another thread: what the connection waits for fails now."""

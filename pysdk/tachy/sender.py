@@ -59,7 +59,7 @@ class Sender:
         self._server = url
         self._compressor = zstandard.ZstdCompressor(level=1)
         headers = {"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"}
-        self._http = HttpPost(f"{url}/ingest/v1/batch", timeout, headers)
+        self._http = HttpPost(f"{url}/ingest/v1/batch", timeout, headers, lib.tachy_batch_moves)
         self._threads = unpatched.module("_thread")
         self._patience = self._threads.allocate_lock()  # the thread's while it may wait; `hurry` lets go of it
         self._running = self._threads.allocate_lock()  # held until the thread ends

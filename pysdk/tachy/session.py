@@ -70,7 +70,7 @@ class _Session:
         try:
             lib.tachy_stop_recording()
             _wait(EVERYTHING, timeout)
-            patience = 1.0
+            patience = 0.1
         finally:
             lib.tachy_stop(0)
             self.sender.close(patience)

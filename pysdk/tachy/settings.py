@@ -167,7 +167,12 @@ SETTINGS = (
     Setting("flight_bytes", 1 << 26, _count, "Memory for spans that wait for a trigger, some 7 bytes each."),
     Setting("frame_budget_us", 0, _limit, "A frame of more microseconds is a trigger; 0: none is."),
     Setting("flight_on_error", True, _flag, "A log of level error or fatal is a trigger."),
-    Setting("exit_timeout", 2.0, _seconds, "Seconds that the end of the program waits for the last batches."),
+    Setting(
+        "exit_timeout",
+        2.0,
+        _seconds,
+        "Seconds that the end of the program waits for the last batches; 0.3 without progress where they lie in files.",
+    ),
     Setting("send_timeout", 30.0, _seconds, "Seconds that one request may take before it is tried again."),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}

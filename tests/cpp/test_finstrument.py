@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -298,3 +300,19 @@ def test_a_killed_server_does_not_hold_the_program(session_folder: Path) -> None
     done = subprocess.run([programs() / "calls_c"], env=env, timeout=20, capture_output=True, check=False)
     assert done.returncode == 0
     assert list(session_folder.glob("*.batch"))  # kept for the next start
+
+
+@pytest.mark.parametrize("server", ["away", "silent"])
+def test_an_end_does_not_wait_for_a_server_where_files_protect_what_is_left(server: str, session_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # connects, and never answers
+        port = listening.getsockname()[1] if server == "silent" else 1
+        env = {"TACHY_URL": f"http://127.0.0.1:{port}", "TACHY_STOP_TIMEOUT_MS": "600000"}
+        run([programs() / "calls_c"], env=env, timeout=60)
+    assert list(session_folder.glob("*.batch"))
+
+
+def test_an_end_waits_as_long_as_it_was_told_where_nothing_protects_what_is_left() -> None:
+    env = {"TACHY_URL": "http://127.0.0.1:1", "TACHY_STOP_TIMEOUT_MS": "1500", "TACHY_SESSION_FOLDER": "-"}
+    begin = time.monotonic()
+    run([programs() / "calls_c"], env=env)
+    assert time.monotonic() - begin > 1.5

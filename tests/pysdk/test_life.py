@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -246,3 +248,15 @@ def test_the_largest_description_that_a_program_can_make_is_one_that_the_server_
     assert {len(key.encode()) for key in own} == {255}
     assert all(key.endswith(f"… [of {len(key.split()[0]) + 2001} bytes]") for key in own)
     assert all(value.endswith("… [of 100000 bytes]") and len(value.encode()) == 1023 for value in own.values())
+
+
+@pytest.mark.parametrize("end", ["", "tachy.stop(600)"])
+@pytest.mark.parametrize("server", ["away", "silent"])
+def test_an_end_does_not_wait_for_a_server_where_files_protect_what_is_left(
+    server: str, end: str, session_folder: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # connects, and never answers
+        port = listening.getsockname()[1] if server == "silent" else 1
+        program = f"import tachy; tachy.start('http://127.0.0.1:{port}', exit_timeout=600); tachy.metric('m', 1); {end}"
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    assert list(session_folder.glob("*.batch"))

@@ -116,9 +116,11 @@ typedef struct tachy_config {
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
 /* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
- * done with it. What is left then is kept in the session folder for the next start, or dropped where it has no file,
- * and counted; a batch that is taken still counts once it is done. Returns at once when nothing runs (what
- * tachy_recover has taken over and nobody has sent is given back then) or another thread is stopping already. */
+ * done with it; no longer than 0.3 s without progress (tachy_batch_moves) where all that is left lies in files of the
+ * session folder: who wants it at the server whatever that takes calls tachy_flush first. What is left then is kept in
+ * the session folder for the next start, or dropped where it has no file, and counted; a batch that is taken still
+ * counts once it is done. Returns at once when nothing runs (what tachy_recover has taken over and nobody has sent is
+ * given back then) or another thread is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -128,7 +130,8 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
 /* The halves of these two, for a host that has something else to do now and then while it waits (a language whose
  * signal handlers run between calls). tachy_flush_begin cuts the blocks, in at most timeout_ms, and says what
  * tachy_flush_wait is to wait for; 0: no session records. tachy_flush_wait may be called again and again, and returns
- * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything. tachy_stop_recording does what
+ * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything (recording having been stopped: or
+ * until tachy_stop would not wait longer). tachy_stop_recording does what
  * tachy_stop does before it waits; tachy_stop must follow, and keeps what is left. */
 #define TACHY_FLUSH_ALL UINT64_MAX
 TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
@@ -313,6 +316,10 @@ typedef struct tachy_batch tachy_batch;
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */
 TACHY_API tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
+
+/* The server is there, or has taken some more of the batch that is out: a tachy_stop that waits for it goes on waiting.
+ * Once a try has ended with TACHY_RETRY, what moved in it does not count. */
+TACHY_API void tachy_batch_moves(void);
 
 /* A batch that waits and that nobody has taken yet, or NULL, at once. */
 TACHY_API tachy_batch *tachy_batch_take_raw(void);

@@ -15,18 +15,22 @@ enum { LOOKED_AT = 64 /* the part of the disk's limit that may come before the n
 #define LOOK_EVERY UINT64_C(5000000000) /* ns */
 enum { ROOM_MIN = 1 << 20 };            /* with less storage than that, batches wait in memory */
 
+#define QUIET_NS UINT64_C(300000000)
+
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
 static tachy_queue queue;
 static char folder[TACHY_FOLDER_MAX]; /* "": none */
 static uint64_t ordinal;
-static int64_t age;        /* ns: what has waited longer is dropped */
-static uint64_t look_at;   /* when the folder is looked at again */
-static uint64_t look_disk; /* what was ours then */
-static uint64_t period;    /* of the adopted: a close ends one, and what was adopted before is not taken back */
-static int adopting;       /* without a session: somebody has adopted something */
-static int turn;           /* the line that is next */
-static int closed;         /* nothing is put any more; 2: nothing is taken back either */
+static int64_t age;         /* ns: what has waited longer is dropped */
+static uint64_t look_at;    /* when the folder is looked at again */
+static uint64_t look_disk;  /* what was ours then */
+static uint64_t period;     /* of the adopted: a close ends one, and what was adopted before is not taken back */
+static int adopting;        /* without a session: somebody has adopted something */
+static int turn;            /* the line that is next */
+static int closed;          /* nothing is put any more; 2: nothing is taken back either */
+static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
+static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
 static uint8_t process_id[16];
 static tachy_stats stats;
 static tachy_progress progress;
@@ -166,6 +170,7 @@ void tachy_outbox_put(tachy_batch *batch, int last) {
     tachy_queue_append(&queue, batch);
   }
   if (last) closed = 1;
+  settled_at = moved_at = tachy_os_monotonic();
   tachy_os_wake_all(&changed);
   unlock();
 }
@@ -184,16 +189,36 @@ static int pending_up_to(uint64_t last) {
   return 0;
 }
 
+/* Until when a program that ends waits for a server that takes nothing, although its batches lie in files; UINT64_MAX:
+ * it does not end, or one of them would be lost. */
+static uint64_t patience(void) {
+  if (!closed) return UINT64_MAX;
+  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
+    if (batch->session == queue.session && !batch->book_disk) return UINT64_MAX;
+  }
+  return moved_at + QUIET_NS;
+}
+
 int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
   tachy_os_lock(&mutex);
   const uint64_t waited_for = queue.session;
-  int in_time = 1;
-  while (in_time && queue.session == waited_for && pending_up_to(last)) {
-    in_time = tachy_os_wait(&changed, &mutex, deadline);
+  int done;
+  for (;;) {
+    const uint64_t until = patience();
+    const uint64_t now = tachy_os_monotonic();
+    done = queue.session != waited_for || !pending_up_to(last) || now >= until;
+    if (done || now >= deadline) break;
+    tachy_os_wait(&changed, &mutex, until < deadline ? until : deadline);
   }
-  const int done = queue.session != waited_for || !pending_up_to(last);
   tachy_os_unlock(&mutex);
   return done;
+}
+
+void tachy_batch_moves(void) {
+  if (tachy_forking()) return;
+  tachy_os_lock(&mutex);
+  moved_at = tachy_os_monotonic();
+  tachy_os_unlock(&mutex);
 }
 
 /* A batch of the session that will not be taken back: kept in its file, or lost. */
@@ -375,6 +400,9 @@ void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   if (again) tachy_spool_renew(batch);
   if (outcome != TACHY_RETRY) tachy_spool_remove(batch);
   tachy_os_lock(&mutex);
+  /* a try that failed was no progress, however far it came: a proxy may take all and have no server */
+  if (outcome != TACHY_RETRY) settled_at = tachy_os_monotonic();
+  moved_at = settled_at;
   if (outcome == TACHY_RETRY) {
     put_back(batch);
   } else if (outcome == TACHY_SENT) {

@@ -39,7 +39,8 @@ tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int
 /* From now on the sender may take it. NULL: there is none, but `last` counts. */
 void tachy_outbox_put(tachy_batch *batch, int last);
 uint64_t tachy_outbox_last_ordinal(void);
-/* 1: the sender is done with all batches up to `ordinal`; 0: the deadline has passed. */
+/* 1: the sender is done with all batches up to `ordinal`, or the session has ended, all that is left lies in files, and
+ * nothing has moved for 0.3 s; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
 /* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Adopted
  * batches are left to a later start. */
