@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ import httpx
 import pyarrow as pa
 import pytest
 from tachy_server.errors import NotFound, StoreError
+from tachy_server.http_stream import STREAM_THREADS
 
 from tests.wire.fake_engine import OTHER, PROCESS, FakeEngine
 
@@ -314,3 +316,26 @@ def _wait(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.01)
+
+
+def test_nothing_else_waits_for_planning(
+    http_server: str, services: SimpleNamespace, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on, plan = threading.Event(), engine.plan
+    asked = threading.Semaphore(0)
+
+    def slow(sql: str, **more: Any) -> Any:
+        asked.release()
+        going_on.wait()
+        return plan(sql, **more)
+
+    monkeypatch.setattr(engine, "plan", slow)
+    with ThreadPoolExecutor(90) as pool:
+        body = {"sql": "select 1 as a"}
+        queries = [pool.submit(httpx.post, f"{http_server}/api/query", json=body, timeout=60) for _ in range(45)]
+        lists = [pool.submit(httpx.get, f"{http_server}/api/processes", timeout=60) for _ in range(45)]
+        for _ in range(STREAM_THREADS):
+            asked.acquire()
+        assert httpx.get(f"{http_server}/api/stats", timeout=60).json() == {"batches": 3}
+        going_on.set()
+        assert {answer.result().status_code for answer in queries + lists} == {200}
