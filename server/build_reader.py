@@ -41,7 +41,12 @@ def make_ffi(root: Path) -> FFI:
     structs = [re.search(rf"typedef struct {name} \{{.*?\}} {name};", header, re.DOTALL) for name in STRUCTS]
     sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/format/hash.c"]
     builder = FFI()
-    builder.cdef(CONSTANTS + "\n".join(match.group() for match in structs if match) + declarations("reader.h"))
+    builder.cdef(
+        CONSTANTS
+        + "\n".join(match.group() for match in structs if match)
+        + declarations("status.h")
+        + declarations("reader.h")
+    )
     builder.set_source(
         "tachy_server._reader",
         "#include <tachy/reader.h>\n",

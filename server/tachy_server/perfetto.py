@@ -89,9 +89,9 @@ class PerfettoTrace:
         )
 
     def _check(self, status: int) -> None:
-        if status == lib.TACHY_READ_OK:
+        if status == lib.TACHY_OK:
             return
-        if status == lib.TACHY_READ_MEMORY:
+        if status == lib.TACHY_ERROR_MEMORY:
             raise MemoryError("not enough memory for the trace")
         raise FormatError(ffi.string(self._error.message).decode())
 

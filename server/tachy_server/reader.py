@@ -102,7 +102,7 @@ class BatchHead:
 def _check(status: int, error: Any) -> None:
     if status:
         message = ffi.string(error.message).decode(errors="replace")
-        raise MemoryError(message) if status == lib.TACHY_READ_MEMORY else FormatError(message)
+        raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
 
 
 def hash64(data: Readable) -> int:

@@ -21,8 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     }                                                                  \
   } while (0)
 
-typedef tachy_read_status (*read_function)(const void *, uint64_t, const void *, uint64_t, const tachy_read_options *,
-                                           struct ArrowSchema *, struct ArrowArray *, tachy_read_error *);
+typedef tachy_status (*read_function)(const void *, uint64_t, const void *, uint64_t, const tachy_read_options *,
+                                      struct ArrowSchema *, struct ArrowArray *, tachy_read_error *);
 
 static void look_at_text(const struct ArrowArray *array) {
   const int32_t *offsets = array->buffers[1];
@@ -61,9 +61,9 @@ static uint64_t look_at(const struct ArrowSchema *schema, const struct ArrowArra
   return seen;
 }
 
-static tachy_read_status read_open(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error) {
+static tachy_status read_open(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                              tachy_read_error *error) {
   (void)options;
   return tachy_read_open_async(head, head_size, body, body_size, schema, array, error);
 }
@@ -90,9 +90,9 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
   }
   tachy_perfetto *trace = tachy_perfetto_new();
   tachy_read_error error;
-  if (trace && tachy_perfetto_start(trace, head, head_size, body, body_size, &error) == TACHY_READ_OK) {
+  if (trace && tachy_perfetto_start(trace, head, head_size, body, body_size, &error) == TACHY_OK) {
     int more = 1;
-    while (more) REQUIRE(tachy_perfetto_next(trace, &more, &error) == TACHY_READ_OK);
+    while (more) REQUIRE(tachy_perfetto_next(trace, &more, &error) == TACHY_OK);
     (void)tachy_perfetto_finish(trace, 1750000000000009000, &error);
     uint64_t size = 0;
     const void *bytes = tachy_perfetto_take(trace, &size);
@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   put_right(copy, size);
   tachy_block_header h;
   memcpy(&h, copy, sizeof h);
-  if (h.header_size >= sizeof h && tachy_block_check(copy, size, 1, &total, &error) == TACHY_READ_OK) {
+  if (h.header_size >= sizeof h && tachy_block_check(copy, size, 1, &total, &error) == TACHY_OK) {
     volatile uint64_t seen = read_all(copy, h.header_size, copy + h.header_size, h.raw_size);
     (void)seen;
   }

@@ -76,20 +76,20 @@ int main(int argc, char **argv) {
         damage(body, sizes[1], next(2) ? 0 : sizes[1] / 3);
       }
       tachy_read_error error;
-      tachy_read_status status = tachy_perfetto_start(trace, head, sizes[0], body, sizes[1], &error);
-      refused += status == TACHY_READ_FORMAT;
+      tachy_status status = tachy_perfetto_start(trace, head, sizes[0], body, sizes[1], &error);
+      refused += status == TACHY_ERROR_FORMAT;
       for (int more = !status; more;) {
         status = tachy_perfetto_next(trace, &more, &error);
         uint64_t taken;
         const void *const bytes = tachy_perfetto_take(trace, &taken);
         if (taken && fwrite(bytes, 1, taken, out) != taken) return 2;
       }
-      added += status == TACHY_READ_OK;
+      added += status == TACHY_OK;
       free(head);
       free(body);
     }
     tachy_read_error error;
-    broken += tachy_perfetto_finish(trace, 1750000000001000000, &error) != TACHY_READ_OK;
+    broken += tachy_perfetto_finish(trace, 1750000000001000000, &error) != TACHY_OK;
     uint64_t taken;
     const void *const bytes = tachy_perfetto_take(trace, &taken);
     if (taken && fwrite(bytes, 1, taken, out) != taken) return 2;

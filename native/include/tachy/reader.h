@@ -6,12 +6,13 @@
  * compression.
  *
  * No global state; every function may run on any thread at the same time as any other, on different handles.
- * The reader does not know the recorder: the two share format.h.
+ * The reader does not know the recorder: the two share format.h and status.h.
  */
 #ifndef TACHY_READER_H
 #define TACHY_READER_H
 
 #include "format.h"
+#include "status.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -45,13 +46,6 @@ struct ArrowArray {
 };
 #endif
 
-typedef enum tachy_read_status {
-  TACHY_READ_OK = 0,
-  TACHY_READ_FORMAT = 1, /* the bytes are not what docs/format.md says */
-  TACHY_READ_MEMORY = 2,
-  TACHY_READ_ARGUMENT = 3
-} tachy_read_status;
-
 typedef struct tachy_read_error {
   char message[256]; /* one sentence, filled when a function fails */
 } tachy_read_error;
@@ -64,15 +58,14 @@ uint64_t tachy_hash(const void *bytes, uint64_t size);
 /* Checks the head of a block: at least its header_size bytes must be there. With `body`, also stored_size and
  * body_hash. `size` is what is there; *total is set to the size of the whole block, padding included. header and
  * threads may be copied out with memcpy afterwards (bytes need no alignment). */
-tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total,
-                                    tachy_read_error *error);
+tachy_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total, tachy_read_error *error);
 
 /* Checks a whole batch: header, hash, sizes, every block with its body hash, that all blocks are of the batch's process
  * and do not contradict themselves (their times their clocks and threads, their rows their size), that nothing is left
  * over. Offsets (from the start of the batch) of the first `capacity` blocks are written to
  * `offsets`. */
-tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
-                                    tachy_read_error *error);
+tachy_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
+                               tachy_read_error *error);
 
 /* The derived identities, 16 bytes each. */
 void tachy_block_id(const uint8_t process_id[16], uint8_t cls, uint64_t sequence, uint8_t id[16]);
@@ -112,23 +105,23 @@ typedef struct tachy_read_options {
  * "end". properties are JSON text, "{}" for none. kind is a tachy_site_kind: integers become doubles; ticks and frames
  * become seconds, their unit "seconds".
  */
-tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error);
-tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error);
+tachy_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                              tachy_read_error *error);
+tachy_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                              tachy_read_error *error);
 /* The async spans of the process that are open at the block's start, ascending by id (unsigned): thread_number uint32
  * (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth uint32, hash uint32, name D,
  * filename D, target D, line uint32. */
-tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                        struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
-tachy_read_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                  const tachy_read_options *options, struct ArrowSchema *schema,
-                                  struct ArrowArray *array, tachy_read_error *error);
-tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                     const tachy_read_options *options, struct ArrowSchema *schema,
-                                     struct ArrowArray *array, tachy_read_error *error);
+tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
+tachy_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                             const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                             tachy_read_error *error);
+tachy_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                                tachy_read_error *error);
 
 /* The same in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages and of properties.
  * What a block may need in all is then its body; 44 bytes for each of its rows (logs: 28 for each of a slice, and 32
@@ -142,11 +135,11 @@ typedef enum tachy_read_kind {
   TACHY_READ_ASYNC = 4
 } tachy_read_kind;
 
-tachy_read_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                                    uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
-                                    tachy_read_error *error);
-tachy_read_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array,
-                                    int *more, tachy_read_error *error);
+tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                               tachy_read_error *error);
+tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array, int *more,
+                               tachy_read_error *error);
 void tachy_reader_free(tachy_reader *reader);
 
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
@@ -187,16 +180,16 @@ int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[1
 
 /* A block, in parts: it is checked and decoded, then each call of tachy_perfetto_next writes a part of some MiB, to be
  * taken before the next one. A part ends between logs, metrics, or the spans of two threads. `head` and `body` must
- * outlive the last part, that with *more = 0. A block that fails in tachy_perfetto_start with TACHY_READ_FORMAT leaves
+ * outlive the last part, that with *more = 0. A block that fails in tachy_perfetto_start with TACHY_ERROR_FORMAT leaves
  * the trace as it was. After a failure in writing (out of memory) every further call fails and nothing more is to be
  * taken. */
-tachy_read_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
-                                       uint64_t body_size, tachy_read_error *error);
-tachy_read_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error);
+tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                  uint64_t body_size, tachy_read_error *error);
+tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error);
 
 /* Ends what is open, writes the async spans and forgets the blocks of all processes. Call it after the last block; or
  * after each process's last block, so that only one process is held: others may follow. */
-tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error);
+tachy_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error);
 
 /* The bytes since the last call, valid until the next call on this trace. */
 const void *tachy_perfetto_take(tachy_perfetto *trace, uint64_t *size);

@@ -31,6 +31,7 @@
 #include <stdint.h>
 
 #include "format.h"
+#include "status.h"
 
 #define TACHY_VERSION "0.1.0"
 
@@ -49,15 +50,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-typedef enum tachy_status {
-  TACHY_OK = 0,
-  TACHY_ERROR_ARGUMENT = 1,
-  TACHY_ERROR_MEMORY = 2,
-  TACHY_ERROR_STATE = 3,  /* already started, or not started */
-  TACHY_ERROR_SYSTEM = 4, /* the operating system refused */
-  TACHY_ERROR_FORMAT = 5  /* bytes that are not what they should be */
-} tachy_status;
 
 /* Life ----------------------------------------------------------------------------------------------------------- */
 

@@ -203,8 +203,8 @@ void tachy_arrow_dictionary(tachy_arrow *arrow, const char *name, int32_t *indic
   tachy_dictionary_free(dictionary);
 }
 
-tachy_read_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
-                                     tachy_read_error *error) {
+tachy_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
+                                tachy_read_error *error) {
   if (arrow->failed) {
     tachy_arrow_free(arrow);
     return tachy_read_no_memory(error);
@@ -212,5 +212,5 @@ tachy_read_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *sch
   *schema = arrow->schema;
   *array = arrow->array;
   memset(arrow, 0, sizeof *arrow);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }

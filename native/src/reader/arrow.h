@@ -55,8 +55,8 @@ void tachy_dictionary_free(tachy_dictionary *dictionary);
 void tachy_arrow_dictionary(tachy_arrow *arrow, const char *name, int32_t *indices, tachy_dictionary *dictionary);
 
 /* Moves everything out; after a failure everything has been freed. */
-tachy_read_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
-                                     tachy_read_error *error);
+tachy_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
+                                tachy_read_error *error);
 void tachy_arrow_free(tachy_arrow *arrow);
 
 /* The text columns that sites give: which of a site's texts. */
@@ -74,23 +74,23 @@ void tachy_arrow_site_line(tachy_arrow *arrow, const tachy_block *block, const u
 void tachy_arrow_site_hash(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sites);
 
 /* Lowers *count so that the distinct sets of the first *count rows have about `most` bytes; 1 at least. */
-tachy_read_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
-                                       tachy_read_error *error);
+tachy_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
+                                  tachy_read_error *error);
 
 /* The column `properties`. */
-tachy_read_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
-                                         tachy_read_error *error);
+tachy_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
+                                    tachy_read_error *error);
 
 /* Rows [first, first + *count) as columns. Texts of about `most_text` bytes end the batch: *count is then lower. What
  * `arrow` has after a failure is to be freed. */
-tachy_read_status tachy_arrow_logs(const tachy_block *block, tachy_log_rows *rows, uint64_t first, uint64_t *count,
-                                   uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
-tachy_read_status tachy_arrow_metrics(const tachy_block *block, tachy_metric_rows *rows, uint64_t first,
-                                      uint64_t *count, uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
-tachy_read_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
-                                    uint64_t count, tachy_arrow *arrow, tachy_read_error *error);
-tachy_read_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
-                                    tachy_arrow *arrow, tachy_read_error *error);
+tachy_status tachy_arrow_logs(const tachy_block *block, tachy_log_rows *rows, uint64_t first, uint64_t *count,
+                              uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
+tachy_status tachy_arrow_metrics(const tachy_block *block, tachy_metric_rows *rows, uint64_t first, uint64_t *count,
+                                 uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
+tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
+                               uint64_t count, tachy_arrow *arrow, tachy_read_error *error);
+tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
+                               tachy_arrow *arrow, tachy_read_error *error);
 int tachy_append_open(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows);
 
 #endif

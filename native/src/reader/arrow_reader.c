@@ -25,10 +25,10 @@ struct tachy_reader {
   tachy_async_rows async;
 };
 
-static tachy_read_status decode(tachy_reader *r, const tachy_read_options *options, tachy_read_error *error) {
+static tachy_status decode(tachy_reader *r, const tachy_read_options *options, tachy_read_error *error) {
   static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
   if (!options) options = &everything;
-  tachy_read_status status;
+  tachy_status status;
   switch (r->kind) {
     case TACHY_READ_LOGS:
       r->more = 1;
@@ -42,19 +42,19 @@ static tachy_read_status decode(tachy_reader *r, const tachy_read_options *optio
       if (status) return status;
       r->closed = r->spans.count;
       if (options->open_end && !tachy_append_open(&r->block, options, &r->spans)) return tachy_read_no_memory(error);
-      return TACHY_READ_OK;
+      return TACHY_OK;
   }
 }
 
-tachy_read_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                                    uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
-                                    tachy_read_error *error) {
+tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                               tachy_read_error *error) {
   tachy_reader *const r = calloc(1, sizeof *r);
   if (!r) return tachy_read_no_memory(error);
   r->kind = kind;
   r->most_rows = kind == TACHY_READ_LOGS ? SLICE_LOGS : SLICE_ROWS;
   r->most_text = SLICE_TEXT;
-  tachy_read_status status = tachy_block_open(&r->block, head, head_size, body, body_size, error);
+  tachy_status status = tachy_block_open(&r->block, head, head_size, body, body_size, error);
   if (!status) status = decode(r, options, error);
   if (status) {
     tachy_reader_free(r);
@@ -88,7 +88,7 @@ static uint64_t decoded(const tachy_reader *r) {
   }
 }
 
-static tachy_read_status columns(tachy_reader *r, uint64_t *count, tachy_arrow *arrow, tachy_read_error *error) {
+static tachy_status columns(tachy_reader *r, uint64_t *count, tachy_arrow *arrow, tachy_read_error *error) {
   switch (r->kind) {
     case TACHY_READ_LOGS:
       return tachy_arrow_logs(&r->block, &r->logs, r->at, count, r->most_text, arrow, error);
@@ -101,19 +101,19 @@ static tachy_read_status columns(tachy_reader *r, uint64_t *count, tachy_arrow *
   }
 }
 
-tachy_read_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array,
-                                    int *more, tachy_read_error *error) {
+tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array, int *more,
+                               tachy_read_error *error) {
   tachy_reader *const r = reader;
   if (r->at == decoded(r) && r->more) {
     tachy_log_rows_free(&r->logs);
     r->at = 0;
-    const tachy_read_status status = tachy_logs_next(r->walk, r->most_rows, &r->logs, &r->more, error);
+    const tachy_status status = tachy_logs_next(r->walk, r->most_rows, &r->logs, &r->more, error);
     if (status) return status;
   }
   uint64_t count = decoded(r) - r->at;
   if (count > r->most_rows) count = r->most_rows;
   tachy_arrow arrow = {0};
-  const tachy_read_status status = columns(r, &count, &arrow, error);
+  const tachy_status status = columns(r, &count, &arrow, error);
   if (status) {
     tachy_arrow_free(&arrow);
     return status;
@@ -123,11 +123,11 @@ tachy_read_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *sc
   return tachy_arrow_export(&arrow, schema, array, error);
 }
 
-static tachy_read_status whole(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                               uint64_t body_size, const tachy_read_options *options, struct ArrowSchema *schema,
-                               struct ArrowArray *array, tachy_read_error *error) {
+static tachy_status whole(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                          uint64_t body_size, const tachy_read_options *options, struct ArrowSchema *schema,
+                          struct ArrowArray *array, tachy_read_error *error) {
   tachy_reader *r = NULL;
-  tachy_read_status status = tachy_reader_open(kind, head, head_size, body, body_size, options, &r, error);
+  tachy_status status = tachy_reader_open(kind, head, head_size, body, body_size, options, &r, error);
   if (status) return status;
   int more = 0;
   r->most_rows = r->most_text = UINT64_MAX;
@@ -136,26 +136,26 @@ static tachy_read_status whole(tachy_read_kind kind, const void *head, uint64_t 
   return status;
 }
 
-tachy_read_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error) {
+tachy_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                              tachy_read_error *error) {
   return whole(TACHY_READ_SPANS, head, head_size, body, body_size, options, schema, array, error);
 }
 
-tachy_read_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   const tachy_read_options *options, struct ArrowSchema *schema,
-                                   struct ArrowArray *array, tachy_read_error *error) {
+tachy_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                              tachy_read_error *error) {
   return whole(TACHY_READ_ASYNC, head, head_size, body, body_size, options, schema, array, error);
 }
 
-tachy_read_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                  const tachy_read_options *options, struct ArrowSchema *schema,
-                                  struct ArrowArray *array, tachy_read_error *error) {
+tachy_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                             const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                             tachy_read_error *error) {
   return whole(TACHY_READ_LOGS, head, head_size, body, body_size, options, schema, array, error);
 }
 
-tachy_read_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                     const tachy_read_options *options, struct ArrowSchema *schema,
-                                     struct ArrowArray *array, tachy_read_error *error) {
+tachy_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
+                                tachy_read_error *error) {
   return whole(TACHY_READ_METRICS, head, head_size, body, body_size, options, schema, array, error);
 }

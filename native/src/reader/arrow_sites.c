@@ -76,10 +76,10 @@ void tachy_arrow_site_hash(tachy_arrow *arrow, const tachy_block *block, const u
 }
 
 /* Dictionary index of the set's JSON text; `of_set` remembers. */
-static tachy_read_status add_set(tachy_dictionary *dictionary, const tachy_block *block, uint32_t set,
-                                 tachy_buffer *json, int32_t *index, tachy_read_error *error) {
+static tachy_status add_set(tachy_dictionary *dictionary, const tachy_block *block, uint32_t set, tachy_buffer *json,
+                            int32_t *index, tachy_read_error *error) {
   json->size = 0;
-  tachy_read_status status = TACHY_READ_OK;
+  tachy_status status = TACHY_OK;
   if (set == TACHY_NO_SET) {
     if (!tachy_buffer_append(json, "{}", 2)) return tachy_read_no_memory(error);
   } else {
@@ -90,7 +90,7 @@ static tachy_read_status add_set(tachy_dictionary *dictionary, const tachy_block
     return tachy_read_fail(error, "a block's properties are longer than 2 GiB");
   }
   if (!tachy_dictionary_add(dictionary, json->bytes, json->size, index)) return tachy_read_no_memory(error);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* As JSON text: every byte of a set may have to be escaped, but few are. */
@@ -102,8 +102,8 @@ static uint64_t set_size(const tachy_block *block, uint32_t set) {
   return size;
 }
 
-tachy_read_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
-                                       tachy_read_error *error) {
+tachy_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets, uint64_t *count, uint64_t most,
+                                  tachy_read_error *error) {
   uint8_t *const seen = calloc((size_t)block->set_count + 1, 1);
   if (!seen) return tachy_read_no_memory(error);
   uint64_t size = 0;
@@ -114,18 +114,18 @@ tachy_read_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t 
     if (size > most && i) *count = i; /* ends the loop */
   }
   free(seen);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
-                                         tachy_read_error *error) {
+tachy_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
+                                    tachy_read_error *error) {
   const uint64_t count = (uint64_t)arrow->length;
   const size_t set_count = (size_t)block->set_count + 1; /* the last one stands for no set */
   tachy_dictionary dictionary = {0};
   tachy_buffer json = {0};
   int32_t *of_set = malloc(set_count * sizeof *of_set);
   int32_t *indices = malloc((count + 1) * sizeof *indices);
-  tachy_read_status status = of_set && indices ? TACHY_READ_OK : tachy_read_no_memory(error);
+  tachy_status status = of_set && indices ? TACHY_OK : tachy_read_no_memory(error);
   for (size_t i = 0; !status && i < set_count; i++) of_set[i] = -1;
   for (uint64_t i = 0; !status && i < count; i++) {
     int32_t *index = &of_set[sets[i] == TACHY_NO_SET ? block->set_count : sets[i]];
@@ -140,5 +140,5 @@ tachy_read_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *
     return status;
   }
   tachy_arrow_dictionary(arrow, "properties", indices, &dictionary);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }

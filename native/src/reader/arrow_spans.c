@@ -40,8 +40,8 @@ int tachy_append_open(const tachy_block *block, const tachy_read_options *option
   return 1;
 }
 
-tachy_read_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
-                                    uint64_t count, tachy_arrow *arrow, tachy_read_error *error) {
+tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
+                               uint64_t count, tachy_arrow *arrow, tachy_read_error *error) {
   if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
   const uint32_t *const sites = rows->site + first;
   const tachy_arrow_window window = {first, rows->count};
@@ -66,7 +66,7 @@ tachy_read_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *r
   tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
   tachy_arrow_site_line(arrow, block, sites);
   tachy_arrow_fixed(arrow, "is_open", "b", is_open);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* The column `event_type`; `kinds` are its indices. */
@@ -83,8 +83,8 @@ static void add_event_type(tachy_arrow *arrow, const uint8_t *kinds) {
   tachy_arrow_dictionary(arrow, "event_type", indices, &dictionary);
 }
 
-tachy_read_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
-                                    tachy_arrow *arrow, tachy_read_error *error) {
+tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
+                               tachy_arrow *arrow, tachy_read_error *error) {
   if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
   const uint32_t *const sites = rows->site + first;
   const tachy_arrow_window window = {first, rows->count};
@@ -99,15 +99,15 @@ tachy_read_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *
   tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
   tachy_arrow_site_text(arrow, "target", block, sites, TACHY_SITE_TEXT_TARGET);
   tachy_arrow_site_line(arrow, block, sites);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                        struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error) {
+tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
+                                   struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error) {
   tachy_block block;
   tachy_open_async_rows rows;
   tachy_arrow arrow;
-  tachy_read_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
+  tachy_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
   if (status) return status;
   status = tachy_decode_open_async(&block, &rows, error);
   if (!status) {

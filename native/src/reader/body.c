@@ -28,7 +28,7 @@ static int count_fits(const tachy_column *column) {
   return column->count == column->size;
 }
 
-static tachy_read_status find_columns(tachy_block *block, const uint8_t *body, uint64_t size, tachy_read_error *error) {
+static tachy_status find_columns(tachy_block *block, const uint8_t *body, uint64_t size, tachy_read_error *error) {
   tachy_body_header h;
   if (size < sizeof h)
     return tachy_read_fail(error, "a block's body of %llu bytes has no header", (unsigned long long)size);
@@ -57,11 +57,11 @@ static tachy_read_status find_columns(tachy_block *block, const uint8_t *body, u
     offset += tachy_pad8(column.size);
   }
   if (offset != size) return tachy_read_fail(error, "a block's body has bytes after its last column");
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* Strings and names that are not UTF-8 get repaired copies in block->fixed_text. */
-static tachy_read_status repair_texts(tachy_block *block, tachy_read_error *error) {
+static tachy_status repair_texts(tachy_block *block, tachy_read_error *error) {
   uint64_t invalid = 0;
   for (int names = 0; names < 2; names++) {
     const tachy_text *texts = names ? block->thread_names : block->strings;
@@ -70,7 +70,7 @@ static tachy_read_status repair_texts(tachy_block *block, tachy_read_error *erro
       if (!tachy_text_is_utf8(texts[i].bytes, texts[i].size)) invalid += texts[i].size;
     }
   }
-  if (!invalid) return TACHY_READ_OK;
+  if (!invalid) return TACHY_OK;
   tachy_buffer fixed = {malloc(invalid * 3), 0, invalid * 3}; /* the most it can become: it will not move */
   if (!fixed.bytes) return tachy_read_no_memory(error);
   block->fixed_text = fixed.bytes;
@@ -84,10 +84,10 @@ static tachy_read_status repair_texts(tachy_block *block, tachy_read_error *erro
       texts[i] = (tachy_text){fixed.bytes + start, fixed.size - start};
     }
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status read_strings(tachy_block *block, tachy_read_error *error) {
+static tachy_status read_strings(tachy_block *block, tachy_read_error *error) {
   const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_STRING_SIZE];
   const tachy_raw_column *bytes = &block->columns[TACHY_COLUMN_STRING_BYTES];
   block->string_count = (uint32_t)sizes->count; /* a body has at most 1 GiB */
@@ -104,7 +104,7 @@ static tachy_read_status read_strings(tachy_block *block, tachy_read_error *erro
   if (!tachy_uint_ok(&cursor) || offset != bytes->size) {
     return tachy_read_fail(error, "the string table's sizes do not add up");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* Low half of XXH64 over name, 0, target, 0, file, 0 and the line. */
@@ -121,7 +121,7 @@ static int hash_site(const tachy_block *block, tachy_site_row *site, tachy_buffe
 }
 
 /* Fills the sites' fields from the columns SITE_ID … SITE_KIND. */
-static tachy_read_status read_site_columns(tachy_block *block, tachy_read_error *error) {
+static tachy_status read_site_columns(tachy_block *block, tachy_read_error *error) {
   const uint64_t count = block->site_count;
   for (uint32_t id = TACHY_COLUMN_SITE_ID; id <= TACHY_COLUMN_SITE_KIND; id++) {
     if (block->columns[id].count != count)
@@ -166,19 +166,19 @@ static tachy_read_status read_site_columns(tachy_block *block, tachy_read_error 
     }
     if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the site table is malformed", id);
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status read_sites(tachy_block *block, tachy_read_error *error) {
+static tachy_status read_sites(tachy_block *block, tachy_read_error *error) {
   block->site_count = (uint32_t)block->columns[TACHY_COLUMN_SITE_ID].count;
   block->sites = calloc((size_t)block->site_count + 1, sizeof *block->sites);
   if (!block->sites) return tachy_read_no_memory(error);
   return read_site_columns(block, error);
 }
 
-static tachy_read_status hash_sites(tachy_block *block, tachy_read_error *error) {
+static tachy_status hash_sites(tachy_block *block, tachy_read_error *error) {
   tachy_buffer scratch = {0};
-  tachy_read_status status = TACHY_READ_OK;
+  tachy_status status = TACHY_OK;
   uint64_t hashed = 0; /* many sites may name one long string: the work is bounded, not only the memory */
   for (uint32_t i = 0; i < block->site_count && !status; i++) {
     if (!hash_site(block, &block->sites[i], &scratch)) status = tachy_read_no_memory(error);
@@ -189,7 +189,7 @@ static tachy_read_status hash_sites(tachy_block *block, tachy_read_error *error)
   return status;
 }
 
-static tachy_read_status read_set_strings(tachy_block *block, uint32_t id, uint32_t *out, tachy_read_error *error) {
+static tachy_status read_set_strings(tachy_block *block, uint32_t id, uint32_t *out, tachy_read_error *error) {
   tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
   for (uint64_t i = 0; i < block->columns[id].count; i++) {
     const uint64_t value = tachy_uint_take(&cursor);
@@ -197,10 +197,10 @@ static tachy_read_status read_set_strings(tachy_block *block, uint32_t id, uint3
     out[i] = (uint32_t)value;
   }
   if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the property sets is malformed", id);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status read_sets(tachy_block *block, tachy_read_error *error) {
+static tachy_status read_sets(tachy_block *block, tachy_read_error *error) {
   const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_SET_SIZE];
   const uint64_t pairs = block->columns[TACHY_COLUMN_SET_KEY].count;
   block->set_count = (uint32_t)sizes->count;
@@ -220,12 +220,12 @@ static tachy_read_status read_sets(tachy_block *block, tachy_read_error *error) 
   if (!tachy_uint_ok(&cursor) || first != pairs || block->columns[TACHY_COLUMN_SET_VALUE].count != pairs) {
     return tachy_read_fail(error, "the property sets' sizes do not add up");
   }
-  const tachy_read_status status = read_set_strings(block, TACHY_COLUMN_SET_KEY, block->set_keys, error);
+  const tachy_status status = read_set_strings(block, TACHY_COLUMN_SET_KEY, block->set_keys, error);
   if (status) return status;
   return read_set_strings(block, TACHY_COLUMN_SET_VALUE, block->set_values, error);
 }
 
-static tachy_read_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
+static tachy_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
   block->thread_count = block->header.thread_count;
   block->threads = malloc(block->thread_count * sizeof *block->threads + 1);
   block->thread_names = malloc(block->thread_count * sizeof *block->thread_names + 1);
@@ -242,13 +242,13 @@ static tachy_read_status read_threads(tachy_block *block, const uint8_t *head, t
       block->async_rows != block->columns[TACHY_COLUMN_ASYNC_KIND].count || (block->async_rows && !is_span)) {
     return tachy_read_fail(error, "the threads' rows are not the rows of the body");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
-                                   uint64_t body_size, tachy_read_error *error) {
+tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
+                              uint64_t body_size, tachy_read_error *error) {
   memset(block, 0, sizeof *block);
-  tachy_read_status status = tachy_head_check(head, head_size, &block->header, error);
+  tachy_status status = tachy_head_check(head, head_size, &block->header, error);
   if (status) return status;
   if (body_size != block->header.raw_size) {
     return tachy_read_fail(error, "a body of %llu bytes was given for a block of %llu", (unsigned long long)body_size,
@@ -278,7 +278,7 @@ void tachy_block_close(tachy_block *block) {
   memset(block, 0, sizeof *block);
 }
 
-tachy_read_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error) {
+tachy_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error) {
   uint64_t limit = SET_MAX;
   int good = tachy_buffer_append(out, "{", 1);
   for (uint64_t i = block->set_first[set]; good && i < block->set_first[set + 1]; i++) {
@@ -291,5 +291,5 @@ tachy_read_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_b
            tachy_buffer_append_json(out, value->bytes, value->size);
   }
   if (!good || !tachy_buffer_append(out, "}", 1)) return tachy_read_no_memory(error);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }

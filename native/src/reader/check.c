@@ -17,10 +17,9 @@ static int hash_without(const void *bytes, uint64_t size, uint64_t field, uint64
   return 1;
 }
 
-tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total,
-                                    tachy_read_error *error) {
+tachy_status tachy_block_check(const void *bytes, uint64_t size, int body, uint64_t *total, tachy_read_error *error) {
   tachy_block_header h;
-  const tachy_read_status status = tachy_head_check(bytes, size, &h, error);
+  const tachy_status status = tachy_head_check(bytes, size, &h, error);
   if (status) return status;
   uint64_t hash = 0;
   if (!hash_without(bytes, h.header_size, offsetof(tachy_block_header, header_hash), &hash)) {
@@ -35,11 +34,11 @@ tachy_read_status tachy_block_check(const void *bytes, uint64_t size, int body, 
     }
   }
   if (total) *total = whole;
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status check_batch_header(const void *bytes, uint64_t size, tachy_batch_header *header,
-                                            tachy_read_error *error) {
+static tachy_status check_batch_header(const void *bytes, uint64_t size, tachy_batch_header *header,
+                                       tachy_read_error *error) {
   tachy_batch_header h;
   if (size < sizeof h) return tachy_read_fail(error, "a batch of %llu bytes has no header", (unsigned long long)size);
   memcpy(&h, bytes, sizeof h);
@@ -61,7 +60,7 @@ static tachy_read_status check_batch_header(const void *bytes, uint64_t size, ta
   }
   if (hash != h.header_hash) return tachy_read_fail(error, "a batch's head does not match its hash");
   *header = h;
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 #define ROW_BYTES 4u /* that a row has in its block's body, at least: logs, metrics and spans all have four columns */
@@ -82,7 +81,7 @@ static int times_agree(const tachy_block_header *h, double rate, const tachy_blo
 }
 
 /* What costs nothing to see, and would otherwise be selected by queries that it has nothing for. */
-static tachy_read_status check_plausible(const void *bytes, tachy_read_error *error) {
+static tachy_status check_plausible(const void *bytes, tachy_read_error *error) {
   tachy_block_header h;
   memcpy(&h, bytes, sizeof h);
   const double rate = tachy_clock_rate(&h);
@@ -106,13 +105,13 @@ static tachy_read_status check_plausible(const void *bytes, tachy_read_error *er
                : !agree(h.begin_utc, begin, CLOCK_SLACK) || !agree(h.end_utc, end, CLOCK_SLACK)) {
     return tachy_read_fail(error, "the times of a block are not those of its threads");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
-                                    tachy_read_error *error) {
+tachy_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
+                               tachy_read_error *error) {
   tachy_batch_header h;
-  tachy_read_status status = check_batch_header(bytes, size, &h, error);
+  tachy_status status = check_batch_header(bytes, size, &h, error);
   if (status) return status;
   const uint8_t *start = bytes;
   uint64_t offset = sizeof h + tachy_pad8(h.description_size);
@@ -130,5 +129,5 @@ tachy_read_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *
   if (offset != size) {
     return tachy_read_fail(error, "a batch has %llu bytes after its last block", (unsigned long long)(size - offset));
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }

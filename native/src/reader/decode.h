@@ -5,7 +5,7 @@
  *
  *   tachy_block block;
  *   tachy_span_rows rows;
- *   if ((status = tachy_block_open(&block, head, head_size, body, body_size, error)) != TACHY_READ_OK) return status;
+ *   if ((status = tachy_block_open(&block, head, head_size, body, body_size, error)) != TACHY_OK) return status;
  *   status = tachy_decode_spans(&block, NULL, &rows, error);
  *   … block.sites[rows.site[i]], rows.begin_utc[i] …
  *   tachy_span_rows_free(&rows);
@@ -81,12 +81,12 @@ typedef struct tachy_block {
 } tachy_block;
 
 /* Does not check hashes: tachy_block_check does. The head's structure is checked all the same. */
-tachy_read_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
-                                   uint64_t body_size, tachy_read_error *error);
+tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
+                              uint64_t body_size, tachy_read_error *error);
 void tachy_block_close(tachy_block *block);
 
 /* Appends a property set as JSON text, {"key":"value",…}; the pairs in their order. */
-tachy_read_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error);
+tachy_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error);
 
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
@@ -129,8 +129,8 @@ typedef struct tachy_span_rows { /* in the order of their ends */
   uint64_t *open_end_first;
 } tachy_span_rows;
 
-tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
-                                     tachy_read_error *error);
+tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
+                                tachy_read_error *error);
 void tachy_span_rows_free(tachy_span_rows *rows);
 
 typedef struct tachy_async_rows { /* begins and ends */
@@ -144,8 +144,8 @@ typedef struct tachy_async_rows { /* begins and ends */
   uint64_t *parent; /* 0: none */
 } tachy_async_rows;
 
-tachy_read_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options,
-                                     tachy_async_rows *rows, tachy_read_error *error);
+tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+                                tachy_read_error *error);
 void tachy_async_rows_free(tachy_async_rows *rows);
 
 typedef struct tachy_open_async_rows { /* async spans that are open at the block's start, ascending by id */
@@ -158,8 +158,7 @@ typedef struct tachy_open_async_rows { /* async spans that are open at the block
   uint64_t *parent; /* 0: none */
 } tachy_open_async_rows;
 
-tachy_read_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows,
-                                          tachy_read_error *error);
+tachy_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error);
 void tachy_open_async_rows_free(tachy_open_async_rows *rows);
 
 typedef struct tachy_log_arg {
@@ -184,18 +183,18 @@ typedef struct tachy_log_rows {
  * The block is checked to the end before the first part. *more: whether another part follows. */
 typedef struct tachy_log_walk tachy_log_walk;
 
-tachy_read_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
-                                   tachy_read_error *error);
-tachy_read_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
-                                  tachy_read_error *error);
+tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
+                              tachy_read_error *error);
+tachy_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
+                             tachy_read_error *error);
 void tachy_logs_end(tachy_log_walk *walk);
 void tachy_log_rows_free(tachy_log_rows *rows);
 
 /* Appends the message of row `row`, as C's printf would write it, as valid UTF-8. The type of an argument decides how
  * it is printed where it contradicts the conversion; a missing argument prints as "<missing>". A message is a small
  * multiple of its format and arguments; those of a block may be far larger than the block. */
-tachy_read_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row,
-                                    tachy_buffer *out, tachy_read_error *error);
+tachy_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row, tachy_buffer *out,
+                               tachy_read_error *error);
 
 typedef struct tachy_metric_rows {
   uint64_t count;
@@ -208,8 +207,8 @@ typedef struct tachy_metric_rows {
   uint64_t gap_count;
 } tachy_metric_rows;
 
-tachy_read_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options,
-                                       tachy_metric_rows *rows, tachy_read_error *error);
+tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options, tachy_metric_rows *rows,
+                                  tachy_read_error *error);
 void tachy_metric_rows_free(tachy_metric_rows *rows);
 
 /* The value as SQL shows it: integers as doubles; ticks and frames in seconds by the block's clock, bits × rate / 1e9.

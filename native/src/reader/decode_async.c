@@ -7,7 +7,7 @@
 
 #define COLUMNS (TACHY_COLUMN_ASYNC_DEPTH - TACHY_COLUMN_ASYNC_KIND + 1)
 
-static tachy_read_status allocate(const tachy_block *block, tachy_async_rows *rows, tachy_read_error *error) {
+static tachy_status allocate(const tachy_block *block, tachy_async_rows *rows, tachy_read_error *error) {
   const size_t n = (size_t)block->async_rows + 1;
   rows->thread = malloc(n * sizeof *rows->thread);
   rows->site = malloc(n * sizeof *rows->site);
@@ -19,11 +19,11 @@ static tachy_read_status allocate(const tachy_block *block, tachy_async_rows *ro
   if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->utc || !rows->id || !rows->parent) {
     return tachy_read_no_memory(error);
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status decode(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
-                                tachy_read_error *error) {
+static tachy_status decode(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+                           tachy_read_error *error) {
   tachy_uint_cursor columns[COLUMNS];
   for (uint32_t i = 0; i < COLUMNS; i++) {
     const tachy_raw_column *column = &block->columns[TACHY_COLUMN_ASYNC_KIND + i];
@@ -63,15 +63,15 @@ static tachy_read_status decode(const tachy_block *block, const tachy_read_optio
   for (uint32_t i = 0; i < COLUMNS; i++) {
     if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the async rows is malformed");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options,
-                                     tachy_async_rows *rows, tachy_read_error *error) {
+tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+                                tachy_read_error *error) {
   static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
   memset(rows, 0, sizeof *rows);
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
-  tachy_read_status status = allocate(block, rows, error);
+  tachy_status status = allocate(block, rows, error);
   if (!status) status = decode(block, options ? options : &everything, rows, error);
   if (status) tachy_async_rows_free(rows);
   return status;
@@ -92,7 +92,7 @@ void tachy_async_rows_free(tachy_async_rows *rows) {
 
 #define OPEN_COLUMNS (TACHY_COLUMN_OPEN_ASYNC_THREAD - TACHY_COLUMN_OPEN_ASYNC_ID + 1)
 
-static tachy_read_status decode_open(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
+static tachy_status decode_open(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
   tachy_uint_cursor columns[OPEN_COLUMNS];
   for (uint32_t i = 0; i < OPEN_COLUMNS; i++)
     columns[i] = tachy_uint_start(block->columns + TACHY_COLUMN_OPEN_ASYNC_ID + i);
@@ -120,11 +120,10 @@ static tachy_read_status decode_open(const tachy_block *block, tachy_open_async_
   for (uint32_t i = 0; i < OPEN_COLUMNS; i++) {
     if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the open async spans is malformed");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows,
-                                          tachy_read_error *error) {
+tachy_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
   memset(rows, 0, sizeof *rows);
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
   rows->count = block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
@@ -141,7 +140,7 @@ tachy_read_status tachy_decode_open_async(const tachy_block *block, tachy_open_a
   rows->id = malloc(n * sizeof *rows->id);
   rows->parent = malloc(n * sizeof *rows->parent);
   const int complete = rows->thread && rows->site && rows->depth && rows->begin_utc && rows->id && rows->parent;
-  const tachy_read_status status = complete ? decode_open(block, rows, error) : tachy_read_no_memory(error);
+  const tachy_status status = complete ? decode_open(block, rows, error) : tachy_read_no_memory(error);
   if (status) tachy_open_async_rows_free(rows);
   return status;
 }

@@ -78,8 +78,7 @@ struct tachy_log_walk {
   int ended;
 };
 
-static tachy_read_status allocate(const tachy_block *block, uint64_t most, tachy_log_rows *rows,
-                                  tachy_read_error *error) {
+static tachy_status allocate(const tachy_block *block, uint64_t most, tachy_log_rows *rows, tachy_read_error *error) {
   const uint64_t all = block->columns[TACHY_COLUMN_LOG_TYPES].count; /* rows, without the gaps */
   const uint64_t arguments = block->columns[TACHY_COLUMN_LOG_INT].count + block->columns[TACHY_COLUMN_LOG_F64].count +
                              block->columns[TACHY_COLUMN_LOG_TEXT_SIZE].count;
@@ -95,12 +94,12 @@ static tachy_read_status allocate(const tachy_block *block, uint64_t most, tachy
   if (!rows->thread || !rows->site || !rows->set || !rows->utc || !rows->arg_first || !rows->args || !rows->gaps) {
     return tachy_read_no_memory(error);
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* Up to `most` wanted rows; without `rows` all of them, which only are looked at. */
-static tachy_read_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, tachy_gap *gaps,
-                                tachy_read_error *error) {
+static tachy_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, tachy_gap *gaps,
+                           tachy_read_error *error) {
   uint64_t arg_count = 0;
   uint64_t gap_count = 0;
   uint64_t count = 0;
@@ -108,7 +107,7 @@ static tachy_read_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_r
   while (count < most) {
     int found = 0;
     if (!rows) gap_count = 0;
-    const tachy_read_status status = tachy_row_next(&walk->rows, gaps, &gap_count, count, &found, error);
+    const tachy_status status = tachy_row_next(&walk->rows, gaps, &gap_count, count, &found, error);
     if (status) return status;
     if (!found) {
       walk->ended = 1;
@@ -130,22 +129,22 @@ static tachy_read_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_r
     rows->gap_count = gap_count;
     rows->arg_first[count] = arg_count;
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status start(tachy_log_walk *walk, const tachy_block *block, const tachy_read_options *options,
-                               tachy_read_error *error) {
+static tachy_status start(tachy_log_walk *walk, const tachy_block *block, const tachy_read_options *options,
+                          tachy_read_error *error) {
   walk->ended = 0;
   start_args(&walk->args, block);
   return tachy_row_start(&walk->rows, block, TACHY_CLASS_LOG, options, error);
 }
 
-tachy_read_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
-                                   tachy_read_error *error) {
+tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
+                              tachy_read_error *error) {
   *walk = malloc(sizeof **walk);
   if (!*walk) return tachy_read_no_memory(error);
   tachy_gap *const gaps = tachy_row_gaps(block);
-  tachy_read_status status = gaps ? start(*walk, block, options, error) : tachy_read_no_memory(error);
+  tachy_status status = gaps ? start(*walk, block, options, error) : tachy_read_no_memory(error);
   if (!status) status = decode(*walk, UINT64_MAX, NULL, gaps, error);
   if (!status) status = start(*walk, block, options, error);
   free(gaps);
@@ -156,10 +155,10 @@ tachy_read_status tachy_logs_start(const tachy_block *block, const tachy_read_op
   return status;
 }
 
-tachy_read_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
-                                  tachy_read_error *error) {
+tachy_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
+                             tachy_read_error *error) {
   memset(rows, 0, sizeof *rows);
-  tachy_read_status status = allocate(walk->rows.block, most, rows, error);
+  tachy_status status = allocate(walk->rows.block, most, rows, error);
   if (!status) status = decode(walk, most, rows, rows->gaps, error);
   *more = !walk->ended;
   if (status) tachy_log_rows_free(rows);

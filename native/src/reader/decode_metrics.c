@@ -15,7 +15,7 @@ double tachy_metric_value(const tachy_block *block, uint8_t kind, uint64_t bits)
   return kind == TACHY_SITE_METRIC_INT ? value : value * block->rate / 1e9;
 }
 
-static tachy_read_status allocate(const tachy_block *block, tachy_metric_rows *rows, tachy_read_error *error) {
+static tachy_status allocate(const tachy_block *block, tachy_metric_rows *rows, tachy_read_error *error) {
   const size_t n = (size_t)block->rows + 1;
   rows->thread = malloc(n * sizeof *rows->thread);
   rows->site = malloc(n * sizeof *rows->site);
@@ -26,17 +26,17 @@ static tachy_read_status allocate(const tachy_block *block, tachy_metric_rows *r
   if (!rows->thread || !rows->site || !rows->set || !rows->utc || !rows->bits || !rows->gaps) {
     return tachy_read_no_memory(error);
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status decode(const tachy_block *block, tachy_row_walk *walk, uint64_t *last_values,
-                                tachy_metric_rows *rows, tachy_read_error *error) {
+static tachy_status decode(const tachy_block *block, tachy_row_walk *walk, uint64_t *last_values,
+                           tachy_metric_rows *rows, tachy_read_error *error) {
   const tachy_raw_column *doubles = &block->columns[TACHY_COLUMN_VALUE_F64];
   tachy_uint_cursor integers = tachy_uint_start(&block->columns[TACHY_COLUMN_VALUE_INT]);
   uint64_t doubles_taken = 0;
   for (;;) {
     int found = 0;
-    const tachy_read_status status = tachy_row_next(walk, rows->gaps, &rows->gap_count, rows->count, &found, error);
+    const tachy_status status = tachy_row_next(walk, rows->gaps, &rows->gap_count, rows->count, &found, error);
     if (status) return status;
     if (!found) break;
     uint64_t bits;
@@ -61,14 +61,14 @@ static tachy_read_status decode(const tachy_block *block, tachy_row_walk *walk, 
   if (!tachy_uint_ok(&integers) || doubles_taken != doubles->count) {
     return tachy_read_fail(error, "the metric rows do not use up their values");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options,
-                                       tachy_metric_rows *rows, tachy_read_error *error) {
+tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options, tachy_metric_rows *rows,
+                                  tachy_read_error *error) {
   memset(rows, 0, sizeof *rows);
   tachy_row_walk walk;
-  tachy_read_status status = tachy_row_start(&walk, block, TACHY_CLASS_METRIC, options, error);
+  tachy_status status = tachy_row_start(&walk, block, TACHY_CLASS_METRIC, options, error);
   if (status) return status;
   uint64_t *last_values = calloc((size_t)block->site_count + 1, sizeof *last_values);
   status = last_values ? allocate(block, rows, error) : tachy_read_no_memory(error);

@@ -15,8 +15,8 @@ static void enter_thread(tachy_row_walk *w, uint32_t thread) {
   w->ticks = w->block->threads[thread].base_ticks;
 }
 
-tachy_read_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
-                                  const tachy_read_options *options, tachy_read_error *error) {
+tachy_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
+                             const tachy_read_options *options, tachy_read_error *error) {
   static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
   if (block->header.cls != cls) {
     return tachy_read_fail(error, "this is not a block of %s", cls == TACHY_CLASS_LOG ? "logs" : "metrics");
@@ -32,18 +32,18 @@ tachy_read_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block
                            .set = tachy_uint_start(&block->columns[TACHY_COLUMN_ROW_SET]),
                            .gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT])};
   if (block->thread_count) enter_thread(walk, 0);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status finish(const tachy_row_walk *w, tachy_read_error *error) {
+static tachy_status finish(const tachy_row_walk *w, tachy_read_error *error) {
   if (tachy_uint_ok(&w->site) && tachy_uint_ok(&w->time) && tachy_uint_ok(&w->set) && tachy_uint_ok(&w->gap_count)) {
-    return TACHY_READ_OK;
+    return TACHY_OK;
   }
   return tachy_read_fail(error, "a column of the rows is malformed");
 }
 
-tachy_read_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap_count, uint64_t at, int *found,
-                                 tachy_read_error *error) {
+tachy_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap_count, uint64_t at, int *found,
+                            tachy_read_error *error) {
   tachy_row_walk *const w = walk;
   const tachy_block *const block = w->block;
   *found = 0;
@@ -75,6 +75,6 @@ tachy_read_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t
     w->row_set = set ? (uint32_t)set - 1u : TACHY_NO_SET;
     w->wanted = thread_wanted && w->utc >= w->options.begin_utc && w->utc <= w->options.end_utc;
     *found = 1;
-    return TACHY_READ_OK;
+    return TACHY_OK;
   }
 }

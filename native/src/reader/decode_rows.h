@@ -21,13 +21,13 @@ typedef struct tachy_row_walk {
 } tachy_row_walk;
 
 /* Checks class and columns. */
-tachy_read_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
-                                  const tachy_read_options *options, tachy_read_error *error);
+tachy_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
+                             const tachy_read_options *options, tachy_read_error *error);
 
 /* The next row that is not a gap; gaps on the way are appended to `gaps`, as standing before row `at`. *found is 0 at
  * the end, when everything has also been checked to be used up. */
-tachy_read_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap_count, uint64_t at, int *found,
-                                 tachy_read_error *error);
+tachy_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap_count, uint64_t at, int *found,
+                            tachy_read_error *error);
 
 /* Memory for the gaps. */
 tachy_gap *tachy_row_gaps(const tachy_block *block);

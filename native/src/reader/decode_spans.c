@@ -209,7 +209,7 @@ static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, 
   return kept;
 }
 
-static tachy_read_status walk_thread(walk *w, uint32_t t, const tachy_read_options *options, tachy_read_error *error) {
+static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *options, tachy_read_error *error) {
   const tachy_block_thread *thread = &w->block->threads[t];
   tachy_span_rows *rows = w->rows;
   const uint64_t first = rows->count;
@@ -250,7 +250,7 @@ static tachy_read_status walk_thread(walk *w, uint32_t t, const tachy_read_optio
   }
   for (uint64_t i = first; i < at; i++) rows->thread[i] = t;
   rows->count = at;
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 static void skip_thread(walk *w, uint64_t count) {
@@ -264,8 +264,8 @@ static void skip_thread(walk *w, uint64_t count) {
 }
 
 /* OPEN_START_* or OPEN_END_*: four columns from `id` on. */
-static tachy_read_status read_open(const tachy_block *block, uint32_t id, int at_end, tachy_open_row *out,
-                                   uint64_t *first, uint64_t total, tachy_read_error *error) {
+static tachy_status read_open(const tachy_block *block, uint32_t id, int at_end, tachy_open_row *out, uint64_t *first,
+                              uint64_t total, tachy_read_error *error) {
   tachy_uint_cursor columns[4];
   for (uint32_t i = 0; i < 4; i++) {
     if (block->columns[id + i].count != total) {
@@ -291,22 +291,21 @@ static tachy_read_status read_open(const tachy_block *block, uint32_t id, int at
   for (uint32_t i = 0; i < 4; i++) {
     if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "column %u is malformed", id + i);
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-static tachy_read_status check_columns(const tachy_block *block, tachy_read_error *error) {
+static tachy_status check_columns(const tachy_block *block, tachy_read_error *error) {
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
   for (uint32_t id = TACHY_COLUMN_SPAN_DEPTH; id <= TACHY_COLUMN_SPAN_TAIL; id++) {
     if (block->columns[id].count != block->rows) {
       return tachy_read_fail(error, "column %u does not have a value for each row", id);
     }
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
 /* Memory for every row of the chosen thread, and the lists of open spans. */
-static tachy_read_status allocate(const tachy_block *block, int64_t thread, tachy_span_rows *rows,
-                                  tachy_read_error *error) {
+static tachy_status allocate(const tachy_block *block, int64_t thread, tachy_span_rows *rows, tachy_read_error *error) {
   uint64_t count = 0;
   uint64_t open_start = 0;
   uint64_t open_end = 0;
@@ -339,13 +338,13 @@ static tachy_read_status allocate(const tachy_block *block, int64_t thread, tach
       !rows->open_start_first || !rows->open_end_first) {
     return tachy_read_no_memory(error);
   }
-  const tachy_read_status status =
+  const tachy_status status =
       read_open(block, TACHY_COLUMN_OPEN_START_SITE, 0, rows->open_start, rows->open_start_first, open_start, error);
   if (status) return status;
   return read_open(block, TACHY_COLUMN_OPEN_END_SITE, 1, rows->open_end, rows->open_end_first, open_end, error);
 }
 
-static tachy_read_status walk_block(walk *w, const tachy_read_options *options, tachy_read_error *error) {
+static tachy_status walk_block(walk *w, const tachy_read_options *options, tachy_read_error *error) {
   const tachy_block *block = w->block;
   w->site = tachy_uint_start(&block->columns[TACHY_COLUMN_ROW_SITE]);
   w->depth_delta = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_DEPTH]);
@@ -358,7 +357,7 @@ static tachy_read_status walk_block(walk *w, const tachy_read_options *options, 
       skip_thread(w, block->threads[t].rows);
       continue;
     }
-    const tachy_read_status status = walk_thread(w, t, options, error);
+    const tachy_status status = walk_thread(w, t, options, error);
     if (status) return status;
   }
   w->rows->thread_first[block->thread_count] = w->rows->count;
@@ -366,15 +365,15 @@ static tachy_read_status walk_block(walk *w, const tachy_read_options *options, 
       !tachy_uint_ok(&w->tail) || !tachy_uint_ok(&w->gap_count)) {
     return tachy_read_fail(error, "a column of the span rows is malformed");
   }
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }
 
-tachy_read_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
-                                     tachy_read_error *error) {
+tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
+                                tachy_read_error *error) {
   static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
   if (!options) options = &everything;
   memset(rows, 0, sizeof *rows);
-  tachy_read_status status = check_columns(block, error);
+  tachy_status status = check_columns(block, error);
   if (!status) status = allocate(block, options->thread, rows, error);
   walk *w = status ? NULL : calloc(1, sizeof *w);
   if (!status && !w) status = tachy_read_no_memory(error);

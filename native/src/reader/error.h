@@ -7,9 +7,9 @@
 #if defined(__GNUC__)
 __attribute__((format(printf, 2, 3)))
 #endif
-tachy_read_status
-tachy_read_fail(tachy_read_error *error, const char *format, ...); /* TACHY_READ_FORMAT */
+tachy_status
+tachy_read_fail(tachy_read_error *error, const char *format, ...); /* TACHY_ERROR_FORMAT */
 
-tachy_read_status tachy_read_no_memory(tachy_read_error *error); /* TACHY_READ_MEMORY */
+tachy_status tachy_read_no_memory(tachy_read_error *error); /* TACHY_ERROR_MEMORY */
 
 #endif

@@ -260,8 +260,8 @@ static int format_message(const tachy_text *format, const tachy_log_arg *args, u
   return 1;
 }
 
-tachy_read_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row,
-                                    tachy_buffer *out, tachy_read_error *error) {
+tachy_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row, tachy_buffer *out,
+                               tachy_read_error *error) {
   static const tachy_text any[2] = {{"%s", 2}, {"", 0}};
   const uint64_t start = out->size;
   const tachy_log_arg *args = rows->args + rows->arg_first[row];
@@ -269,5 +269,5 @@ tachy_read_status tachy_log_message(const tachy_block *block, const tachy_log_ro
   const tachy_text *format = &block->strings[block->sites[rows->site[row]].name];
   if (format->size == 0) format = count ? &any[0] : &any[1];
   if (!format_message(format, args, count, out) || !tachy_buffer_repair(out, start)) return tachy_read_no_memory(error);
-  return TACHY_READ_OK;
+  return TACHY_OK;
 }

@@ -21,12 +21,12 @@ static int compare_numbers(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static tachy_read_status check_numbers(const void *bytes, uint32_t count, tachy_read_error *error) {
+static tachy_status check_numbers(const void *bytes, uint32_t count, tachy_read_error *error) {
   uint32_t *numbers = malloc((size_t)count * sizeof *numbers + 1);
   if (!numbers) return tachy_read_no_memory(error);
   for (uint32_t i = 0; i < count; i++) numbers[i] = tachy_head_thread(bytes, i).number;
   qsort(numbers, count, sizeof *numbers, compare_numbers);
-  tachy_read_status status = TACHY_READ_OK;
+  tachy_status status = TACHY_OK;
   if (count && numbers[0] == 0) status = tachy_read_fail(error, "a block's thread has number 0");
   for (uint32_t i = 1; i < count && !status; i++) {
     if (numbers[i] == numbers[i - 1]) status = tachy_read_fail(error, "a block lists thread %u twice", numbers[i]);
@@ -35,7 +35,7 @@ static tachy_read_status check_numbers(const void *bytes, uint32_t count, tachy_
   return status;
 }
 
-static tachy_read_status check_threads(const void *bytes, const tachy_block_header *h, tachy_read_error *error) {
+static tachy_status check_threads(const void *bytes, const tachy_block_header *h, tachy_read_error *error) {
   const uint64_t names = sizeof *h + (uint64_t)h->thread_count * sizeof(tachy_block_thread);
   uint64_t events = 0;
   uint64_t name_room = h->header_size - names; /* names do not share bytes: their sum is bounded, too */
@@ -62,8 +62,7 @@ static tachy_read_status check_threads(const void *bytes, const tachy_block_head
   return check_numbers(bytes, h->thread_count, error);
 }
 
-tachy_read_status tachy_head_check(const void *bytes, uint64_t size, tachy_block_header *header,
-                                   tachy_read_error *error) {
+tachy_status tachy_head_check(const void *bytes, uint64_t size, tachy_block_header *header, tachy_read_error *error) {
   tachy_block_header h;
   if (size < sizeof h) return tachy_read_fail(error, "a block of %llu bytes has no header", (unsigned long long)size);
   memcpy(&h, bytes, sizeof h);
@@ -93,7 +92,7 @@ tachy_read_status tachy_head_check(const void *bytes, uint64_t size, tachy_block
       h.sequence >= SEQUENCE_MAX) {
     return tachy_read_fail(error, "a time or a count in a block's header is out of range");
   }
-  const tachy_read_status status = check_threads(bytes, &h, error);
-  if (status == TACHY_READ_OK) *header = h;
+  const tachy_status status = check_threads(bytes, &h, error);
+  if (status == TACHY_OK) *header = h;
   return status;
 }

@@ -5,7 +5,7 @@
 #include "error.h"
 #include "perfetto_trace.h"
 
-static tachy_read_status fail(tachy_read_error *error, tachy_read_status status, const char *text) {
+static tachy_status fail(tachy_read_error *error, tachy_status status, const char *text) {
   if (error) snprintf(error->message, sizeof error->message, "%s", text);
   return status;
 }
@@ -150,7 +150,7 @@ static perfetto_process *process_of(tachy_perfetto *trace, const uint8_t id[16],
 int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[16], int32_t pid) {
   const perfetto_process *const p = process_of(trace, process_id, pid);
   if (p) return p->pid;
-  trace->broken = TACHY_READ_MEMORY;
+  trace->broken = TACHY_ERROR_MEMORY;
   return 0;
 }
 
@@ -333,17 +333,17 @@ static void end_work(tachy_perfetto *trace) {
   trace->work = NULL;
 }
 
-static tachy_read_status after_writing(tachy_perfetto *trace, tachy_read_status status, tachy_read_error *error) {
-  if (!status && !trace->out.failed) return TACHY_READ_OK;
+static tachy_status after_writing(tachy_perfetto *trace, tachy_status status, tachy_read_error *error) {
+  if (!status && !trace->out.failed) return TACHY_OK;
   const int large = trace->out.failed == PROTO_TOO_LARGE;
-  trace->broken = large ? TACHY_READ_FORMAT : TACHY_READ_MEMORY;
+  trace->broken = large ? TACHY_ERROR_FORMAT : TACHY_ERROR_MEMORY;
   return fail(error, trace->broken, large ? "A packet of the trace would be too large." : "Out of memory.");
 }
 
 /* All kinds of rows are decoded, or checked, before the first packet is written. */
-static tachy_read_status decode(perfetto_work *work, tachy_read_error *error) {
+static tachy_status decode(perfetto_work *work, tachy_read_error *error) {
   const tachy_perfetto *const trace = work->scope.trace;
-  tachy_read_status status = TACHY_READ_OK;
+  tachy_status status = TACHY_OK;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
       return perfetto_start_logs(&work->scope, &work->logs, error);
@@ -369,34 +369,34 @@ static int prepare(perfetto_work *work) {
   return 1;
 }
 
-tachy_read_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
-                                       uint64_t body_size, tachy_read_error *error) {
+tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
+                                  uint64_t body_size, tachy_read_error *error) {
   if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
   end_work(trace);
   perfetto_work *const work = trace->work = calloc(1, sizeof *work);
   if (!work) return tachy_read_no_memory(error);
-  tachy_read_status status = tachy_block_open(&work->block, head, head_size, body, body_size, error);
+  tachy_status status = tachy_block_open(&work->block, head, head_size, body, body_size, error);
   work->scope = (perfetto_scope){.trace = trace, .block = &work->block};
   if (!status) status = decode(work, error);
-  if (!status && !prepare(work)) status = after_writing(trace, TACHY_READ_MEMORY, error);
+  if (!status && !prepare(work)) status = after_writing(trace, TACHY_ERROR_MEMORY, error);
   if (status) end_work(trace);
   return status;
 }
 
-static tachy_read_status write_spans(perfetto_work *work, int *more) {
+static tachy_status write_spans(perfetto_work *work, int *more) {
   const tachy_perfetto *const trace = work->scope.trace;
   if (trace->thread_spans) {
-    if (!perfetto_add_slices(&work->scope, &work->spans, &work->at)) return TACHY_READ_MEMORY;
+    if (!perfetto_add_slices(&work->scope, &work->spans, &work->at)) return TACHY_ERROR_MEMORY;
     *more = work->at.thread < work->block.thread_count;
-    if (*more) return TACHY_READ_OK;
+    if (*more) return TACHY_OK;
   }
   *more = 0;
-  if (!trace->async_spans) return TACHY_READ_OK;
+  if (!trace->async_spans) return TACHY_OK;
   const int ok = perfetto_add_open_async(&work->scope, &work->open) && perfetto_add_async(&work->scope, &work->async);
-  return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+  return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
 }
 
-static tachy_read_status write_part(perfetto_work *work, int *more, tachy_read_error *error) {
+static tachy_status write_part(perfetto_work *work, int *more, tachy_read_error *error) {
   int ok;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
@@ -404,18 +404,18 @@ static tachy_read_status write_part(perfetto_work *work, int *more, tachy_read_e
     case TACHY_CLASS_METRIC:
       ok = perfetto_add_values(&work->scope, &work->values, &work->at);
       *more = work->at.row < work->values.count;
-      return ok ? TACHY_READ_OK : TACHY_READ_MEMORY;
+      return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
     default:
       return write_spans(work, more);
   }
 }
 
-tachy_read_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error) {
+tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error) {
   *more = 0;
-  if (!trace->work) return fail(error, TACHY_READ_ARGUMENT, "No block was started.");
+  if (!trace->work) return fail(error, TACHY_ERROR_ARGUMENT, "No block was started.");
   trace->part_end = trace->out.size + PERFETTO_PART;
   trace->work->scope.process = trace->processes + trace->work->process;
-  tachy_read_status status = TACHY_READ_OK;
+  tachy_status status = TACHY_OK;
   do {
     status = after_writing(trace, write_part(trace->work, more, error), error);
   } while (!status && *more && !perfetto_part_is_full(trace));
@@ -423,7 +423,7 @@ tachy_read_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_re
   return status;
 }
 
-tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {
+tachy_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {
   if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
   end_work(trace);
   int ok = 1;
@@ -433,5 +433,5 @@ tachy_read_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, 
     ok &= perfetto_write_lanes(trace, p, end_utc);
     forget(p, trace->seed);
   }
-  return after_writing(trace, ok ? TACHY_READ_OK : TACHY_READ_MEMORY, error);
+  return after_writing(trace, ok ? TACHY_OK : TACHY_ERROR_MEMORY, error);
 }

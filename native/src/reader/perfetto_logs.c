@@ -86,19 +86,19 @@ static perfetto_thread *logging_thread(const perfetto_scope *scope, uint32_t t) 
 }
 
 /* Messages are made one at a time: a block's may be far larger than the block. */
-static tachy_read_status write_message(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i,
-                                       tachy_buffer *scratch, tachy_read_error *error) {
+static tachy_status write_message(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i,
+                                  tachy_buffer *scratch, tachy_read_error *error) {
   perfetto_thread *const thread = logging_thread(scope, rows->thread[i]);
-  if (!thread) return TACHY_READ_MEMORY;
+  if (!thread) return TACHY_ERROR_MEMORY;
   scratch->size = 0;
-  const tachy_read_status status = tachy_log_message(scope->block, rows, i, scratch, error);
+  const tachy_status status = tachy_log_message(scope->block, rows, i, scratch, error);
   if (status) return status;
   const tachy_text message = {scratch->size ? scratch->bytes : "", scratch->size};
-  return write_log(scope, rows, i, &thread->logs, message) ? TACHY_READ_OK : TACHY_READ_MEMORY;
+  return write_log(scope, rows, i, &thread->logs, message) ? TACHY_OK : TACHY_ERROR_MEMORY;
 }
 
-static tachy_read_status write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, tachy_read_error *error) {
-  tachy_read_status status = TACHY_READ_OK;
+static tachy_status write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, tachy_read_error *error) {
+  tachy_status status = TACHY_OK;
   tachy_buffer scratch = {0};
   uint64_t g = 0;
   for (uint64_t i = 0; !status && i <= rows->count; i++) {
@@ -106,7 +106,7 @@ static tachy_read_status write_logs(const perfetto_scope *scope, const tachy_log
       const tachy_gap *const gap = rows->gaps + g;
       if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
       perfetto_thread *const thread = logging_thread(scope, gap->thread);
-      if (!thread) status = TACHY_READ_MEMORY;
+      if (!thread) status = TACHY_ERROR_MEMORY;
       if (thread) perfetto_lost(scope->trace, &thread->logs, gap->utc, gap->count, "log");
     }
     if (!status && i < rows->count) status = write_message(scope, rows, i, &scratch, error);
@@ -115,16 +115,15 @@ static tachy_read_status write_logs(const perfetto_scope *scope, const tachy_log
   return status;
 }
 
-tachy_read_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error) {
+tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error) {
   const tachy_read_options options = {
       .begin_utc = scope->trace->begin_utc, .end_utc = scope->trace->end_utc, .thread = -1};
   return tachy_logs_start(scope->block, &options, walk, error);
 }
 
-tachy_read_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more,
-                                     tachy_read_error *error) {
+tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error) {
   tachy_log_rows rows;
-  tachy_read_status status = tachy_logs_next(walk, PART_ROWS, &rows, more, error);
+  tachy_status status = tachy_logs_next(walk, PART_ROWS, &rows, more, error);
   if (status) return status;
   status = write_logs(scope, &rows, error);
   tachy_log_rows_free(&rows);

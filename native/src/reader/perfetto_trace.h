@@ -193,7 +193,7 @@ struct tachy_perfetto {
   uint32_t next_sequence;
   int thread_spans; /* wanted */
   int async_spans;
-  tachy_read_status broken; /* a failure that left the trace unusable */
+  tachy_status broken; /* a failure that left the trace unusable */
   tachy_perfetto_counts counts;
   perfetto_map pids;
   perfetto_map process_by_id; /* index + 1 into processes */
@@ -277,9 +277,8 @@ int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows
 int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
 int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at);
-tachy_read_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error);
-tachy_read_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more,
-                                     tachy_read_error *error);
+tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error);
+tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error);
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);
 tachy_text perfetto_async_name(const perfetto_async_site *site);
 tachy_text perfetto_async_target(const perfetto_async_site *site);
