@@ -48,6 +48,7 @@ CLIENT_VARIABLES = frozenset(
         "TACHY_SESSION_FOLDER",
         "TACHY_SPAN_RING_BYTES",
         "TACHY_SPOOL_BYTES",
+        "TACHY_SPOOL_SECONDS",
         "TACHY_STOP_TIMEOUT_MS",
         "TACHY_URL",
     }

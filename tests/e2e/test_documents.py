@@ -120,3 +120,9 @@ def test_pages_name_files_that_are_there(page: str) -> None:
         if Path(name).suffix in suffixes or ("/" in name.strip("/") and name.endswith("/")):
             wanted = name.strip("/") + ("/*" if name.endswith("/") else "")
             assert any(fnmatch.fnmatch(f"/{path}", f"*/{wanted}") for path in tracked), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_wrap_at_120(page: str) -> None:
+    text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
