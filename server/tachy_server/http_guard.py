@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import socket
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
@@ -100,9 +101,9 @@ def _split(url: str) -> SplitResult:
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
+    try:  # inet_aton reads what clients resolve by themselves: 127.1
+        address = ipaddress.ip_address(name if ":" in name else socket.inet_aton(name))
+    except (OSError, ValueError):
         return None
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped if isinstance(mapped, ipaddress.IPv4Address) else address
