@@ -250,13 +250,11 @@ class Ingest:
         """Makes the batches durable and answers them. When the data of one are refused, the others do without it."""
         try:
             self._try_commit(connection, batches)
-        except identity.Conflict as conflict:
-            with self._lock:
-                self.counts.conflicts += 1
+        except identity.Refused as refused:
             for batch in batches:
-                if batch.head.batch_id == conflict.batch_id:
-                    self._refuse(batch.items, ConflictError(str(conflict)))
-            rest = [batch for batch in batches if batch.head.batch_id != conflict.batch_id]
+                if (answer := refused.answers.get(batch.head.batch_id)) is not None:
+                    self._refuse(batch.items, answer)
+            rest = [batch for batch in batches if batch.head.batch_id not in refused.answers]
             if rest:
                 self._commit(connection, rest)
         except psycopg.DataError as error:
@@ -284,6 +282,7 @@ class Ingest:
         written = _Written()
         streams: list[StreamRow] = []
         controls: dict[uuid.UUID, Issued] = {}
+        refused: identity.Answers = {}
         inserted = 0
         outcome_known = True
         try:
@@ -298,14 +297,17 @@ class Ingest:
                     streams = self._stale_streams(fresh, now)
                     metadata.upsert_streams(connection, streams, now)
                     sent = [identity.Sent(batch.head, batch.items[0].body) for batch in fresh]
-                    known = identity.check_fresh(connection, self._store, sent, since)
-                    inserted = metadata.insert_blocks(connection, written.places, ids, known, now)
+                    known = identity.check_fresh(connection, self._store, sent, since, refused)
+                    if not refused:
+                        inserted = metadata.insert_blocks(connection, written.places, ids, known, now)
                 if len(fresh) < len(batches):
                     resent = [batch for batch in batches if batch.head.batch_id not in claimed]
                     sent = [identity.Sent(batch.head, batch.items[0].body) for batch in resent]
-                    identity.check_resent(connection, self._store, sent)
+                    identity.check_resent(connection, self._store, sent, refused)
                     others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
                     controls |= control_table.of_processes(connection, others)
+                if refused:
+                    raise identity.Refused(refused)
                 outcome_known = False
         except BaseException:
             if outcome_known:
@@ -392,8 +394,9 @@ class Ingest:
             self.counts.segments += segments
             self.counts.groups += 1
 
-    def _refuse(self, items: Sequence[_Item], error: FormatError | ConflictError) -> None:
+    def _refuse(self, items: Sequence[_Item], error: TachyError) -> None:
         with self._lock:
+            self.counts.conflicts += isinstance(error, ConflictError)
             self.counts.refused += len(items)
         for item in items:
             item.answer(error)

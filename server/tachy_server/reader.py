@@ -30,6 +30,7 @@ DESCRIPTION_MAX = 4 << 20  # bytes of JSON
 PROPERTY_TEXT_MAX = 512 << 10  # characters of all properties; lists of processes show them
 TEXT_MAX = 4096  # characters of exe, username, …
 PROPERTIES_MAX = 1024
+NAME_MAX = 1024  # characters of a thread's name; the recorder cuts them at fewer
 _TEXTS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clock", "sdk", "state")
 _NUMBERS = ("tsc_frequency", "start_time", "start_ticks")
 _EXPANSION_FREE = 64 << 20  # a body of so many bytes may have been anything, such as one row again and again
@@ -175,6 +176,9 @@ def check_batch(data: Readable) -> BatchHead:
     offset = ffi.sizeof("tachy_batch_header") + (header.description_size + 7) // 8 * 8
     for _ in range(header.block_count):
         head = _head(start + offset)
+        for thread in head.threads:
+            if len(thread.name) > NAME_MAX:
+                raise FormatError(f"a thread's name has {len(thread.name)} characters, {NAME_MAX} may be")
         size = (head.header_size + head.stored_size + 7) // 8 * 8
         blocks.append((offset, size, head))
         offset += size
@@ -182,10 +186,17 @@ def check_batch(data: Readable) -> BatchHead:
     return BatchHead(batch_id, process_id, description, hash64(text), blocks)
 
 
-def same_block(a: Readable, b: Readable) -> bool:
-    """Whether two blocks, checked before, hold the same, however each is compressed. Raises FormatError."""
-    one, other = (replace(read_head(data), codec=0, stored_size=0, header_hash=0) for data in (a, b))
-    return one == other and _body(a) == _body(b)
+def same_block(stored: Readable, sent: Readable) -> bool:
+    """Whether two blocks hold the same, however each is compressed; what is stored and cannot be read is not the same.
+
+    Raises FormatError when the body that was sent cannot be decompressed.
+    """
+    head = replace(read_head(sent), codec=0, stored_size=0, header_hash=0)
+    body = _body(sent)
+    try:
+        return replace(read_head(stored), codec=0, stored_size=0, header_hash=0) == head and _body(stored) == body
+    except FormatError:
+        return False
 
 
 def _body(data: Readable) -> Readable:

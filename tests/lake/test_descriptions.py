@@ -63,3 +63,12 @@ def test_a_description_has_bounds(server: Server, description: dict[str, object]
     assert answer.status_code == 400
     assert what in answer.json()["error"]
     assert len(answer.json()["error"]) < 200
+
+
+def test_a_threads_name_has_a_bound(server: Server) -> None:
+    for length, code in ((1024, 200), (1025, 400), (3_000_000, 400)):
+        process = Process()
+        process.thread("n" * length).message(1_000, "x")
+        answer = server.post(process.batch())
+        assert answer.status_code == code
+        assert code == 200 or "thread's name" in answer.json()["error"]
