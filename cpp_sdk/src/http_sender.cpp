@@ -31,6 +31,7 @@ constexpr uint64_t kLookMs = 1000;    // how often batches that have come meanwh
 constexpr size_t kAnswerLimit = 200;  // bytes of an answer worth keeping: the reason of a refusal
 constexpr size_t kControlLimit = 8191;  // bytes of the header Tachy-Control
 constexpr long kConnectMs = 10000;
+constexpr char kParent[] = "TACHY_PARENT_PROCESS_ID";
 
 uint64_t now_ms() {
   timespec now{};
@@ -119,6 +120,8 @@ struct tachy_http_sender {
   curl_slist *headers = nullptr;
   ZSTD_CCtx *zstd = nullptr;
   pthread_t thread{};
+  std::string parent;  // what TACHY_PARENT_PROCESS_ID was before; programs that this one starts find our id there
+  bool had_parent = false;
   pid_t process = 0;  // whose thread it is: a forked child has only the memory
 
   bool hurry = false;     // atomic: the program is stopping, pauses are short now
@@ -187,6 +190,25 @@ int see_progress(void *to, curl_off_t, curl_off_t received, curl_off_t, curl_off
   if (sender->moved != received + sent) tachy_batch_moves();
   sender->moved = received + sent;
   return 0;
+}
+
+// The process is the parent of what it starts from now on.
+void inherit(tachy_http_sender *sender) {
+  static const char digits[] = "0123456789abcdef";
+  const char *const before = getenv(kParent);
+  tachy_stats stats;
+  tachy_get_stats(&stats);
+  char id[37];
+  char *at = id;
+  for (unsigned i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    *at++ = digits[stats.process_id[i] >> 4];
+    *at++ = digits[stats.process_id[i] & 15];
+  }
+  *at = 0;
+  sender->had_parent = before != nullptr;
+  if (before) sender->parent = before;
+  setenv(kParent, id, 1);
 }
 
 void *run_thread(void *sender) {
@@ -402,6 +424,7 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
     release(sender);
     return TACHY_ERROR_SYSTEM;
   }
+  inherit(sender);
   *out = sender;
   return TACHY_OK;
 }
@@ -415,6 +438,11 @@ void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
   if (!sender || sender->process != getpid() || tachy_forking()) return;
   sender->set(sender->hurry);
   tachy_stop(timeout_ms);
+  if (sender->had_parent) {
+    setenv(kParent, sender->parent.c_str(), 1);
+  } else {
+    unsetenv(kParent);
+  }
   sender->set(sender->stopping);
   pthread_join(sender->thread, nullptr);
   release(sender);

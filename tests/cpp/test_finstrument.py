@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,14 @@ def trace(program: Path, tmp_path: Path, *arguments: str, status: int = 0, **env
         given = {"TACHY_URL": sink.url, "TACHY_REPORT": str(report), **env}
         printed = run([program, *arguments], env=given, status=status)
     return printed, sink, json.loads(report.read_text()) if report.exists() else None
+
+
+def await_(there: Callable[[], bool]) -> None:
+    """Until it is there; a test that waits for ever ends here."""
+    until = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.02)
 
 
 def calls_of(printed: str, what: str = "calls") -> int:
@@ -316,3 +325,68 @@ def test_an_end_waits_as_long_as_it_was_told_where_nothing_protects_what_is_left
     begin = time.monotonic()
     run([programs() / "calls_c"], env=env)
     assert time.monotonic() - begin > 1.5
+
+
+ENDS = """#define _GNU_SOURCE
+    #include <signal.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+    static volatile int sum;
+    static __attribute__((noinline)) void leaf(int n) { sum += n; }
+    int main(int count, char **values) {
+      const char *const how = count > 1 ? values[1] : "";
+      leaf(0);
+      if (!strcmp(how, "daemon")) { if (daemon(1, 0)) return 1; }
+      if (!strcmp(how, "setsid")) { if (fork() != 0) exit(0); setsid(); }
+      if (!strcmp(how, "exec") && fork() == 0) execl(values[0], values[0], "child", (char *)0);
+      if (!strcmp(how, "exec")) wait(0);
+      for (int i = 1; i < 1000; i++) leaf(i);
+      if (!strcmp(how, "quick_exit")) quick_exit(0);
+      if (!strcmp(how, "SIGTERM")) raise(SIGTERM);
+      if (!strcmp(how, "SIGSEGV")) raise(SIGSEGV);
+      return 0;
+    }"""
+
+
+def of_processes(sink: Sink) -> list[dict[str, Any]]:
+    """The last description of each process, in the order in which they began."""
+    return list({head.process_id: head.description for head in sink.heads()}.values())
+
+
+def test_quick_exit_loses_nothing(tmp_path: Path) -> None:
+    _, sink, _ = trace(compiled(tmp_path, ENDS), tmp_path, "quick_exit")
+    assert Counter(row["name"] for row in sink.rows("span")) == {"leaf": 1000, "main": 1}
+    assert [process["state"] for process in of_processes(sink)] == ["exited"]
+
+
+@pytest.mark.parametrize(("ended", "state"), [("SIGTERM", "exited"), ("SIGSEGV", "crashed")])
+def test_who_was_asked_to_end_did_not_crash(ended: str, state: str, tmp_path: Path) -> None:
+    program = compiled(tmp_path, ENDS)
+    with Sink() as sink:
+        run([program, ended], env={"TACHY_URL": sink.url}, status=-int(getattr(signal, ended)))
+        run([program], env={"TACHY_URL": sink.url, "TACHY_STOP_TIMEOUT_MS": "60000"})
+        await_(lambda: len(sink.rows("span")) >= 2001)
+    assert Counter(row["name"] for row in sink.rows("span"))["leaf"] == 2000
+    assert sorted(process["state"] for process in of_processes(sink)) == sorted(["exited", state])
+
+
+@pytest.mark.parametrize("how", ["daemon", "setsid"])
+def test_a_daemon_records_on_as_a_child_of_who_started_it(how: str, tmp_path: Path) -> None:
+    program = compiled(tmp_path, ENDS)
+    with Sink() as sink:
+        run([program, how], env={"TACHY_URL": sink.url})
+        await_(lambda: len(of_processes(sink)) == 2 and all(p["state"] == "exited" for p in of_processes(sink)))
+    assert Counter(row["name"] for row in sink.rows("span"))["leaf"] == 1000
+    parents = {process["process_id"]: process["parent_process_id"] for process in of_processes(sink)}
+    assert len(parents) == 2
+    assert set(parents.values()) - {None} <= set(parents)
+
+
+def test_a_program_that_another_executes_is_its_child(tmp_path: Path) -> None:
+    _, sink, _ = trace(compiled(tmp_path, ENDS), tmp_path, "exec")
+    parents = {process["process_id"]: process["parent_process_id"] for process in of_processes(sink)}
+    assert len(parents) == 2
+    assert set(parents.values()) - {None} <= set(parents)
+    assert list(parents.values()).count(None) == 1

@@ -169,6 +169,38 @@ def test_multiprocessing_children_send_what_they_record(sink: Sink, method: str,
     assert {row["value"] for row in sink.rows("metric")} == {0.0, 1.0, 2.0}
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_ends_its_workers_and_their_events_arrive_with_the_parents(
+    sink: Sink, method: str, tmp_path: Path
+) -> None:
+    """It ends them by SIGTERM: they have not crashed, and nobody else has to start before they are seen."""
+    path = tmp_path / "program.py"
+    path.write_text(
+        textwrap.dedent(f"""
+        import multiprocessing, tachy
+
+        def begin():
+            tachy.start(flush_ms=3600_000)
+
+        def work(number):
+            tachy.metric("number", number)
+
+        if __name__ == "__main__":
+            tachy.start()
+            with multiprocessing.get_context({method!r}).Pool(2, begin) as pool:
+                pool.map(work, range(10))
+            pool.join()
+        """)
+    )
+    env = {**os.environ, "TACHY_URL": sink.url, "TACHY_EXIT_TIMEOUT": "60"}
+    done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(row["value"] for row in sink.rows("metric")) == list(range(10))
+    described = processes(sink)
+    assert {description["state"] for description in described.values()} == {"exited"}
+    assert len({description["parent_process_id"] for description in described.values()} - {None}) == 1
+
+
 def test_a_subprocess_knows_its_parent(session: Sink) -> None:
     run("import tachy; tachy.start(); tachy.metric('child', 1)", session.url)
     parent = tachy.stats().process_id

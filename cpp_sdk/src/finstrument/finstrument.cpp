@@ -10,9 +10,11 @@
 // The session begins in a constructor and ends at exit. Environment: TACHY_URL ("": nothing is recorded),
 // TACHY_SPAN_RING_BYTES, TACHY_STOP_TIMEOUT_MS, TACHY_REPORT (a file for tachy_write_report);
 // TACHY_FINSTRUMENT_SESSION=0 leaves the session to the program.
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -289,6 +291,7 @@ constexpr std::uint32_t kRingBytes = 8u << 20;
 
 tachy_http_sender *sender;
 pid_t owner;
+bool orphan;  // a forked child of a process that recorded
 std::uint32_t stop_timeout_ms;
 
 std::uint32_t number(const char *name, std::uint32_t otherwise) {
@@ -320,6 +323,7 @@ void on_abort(int) {
 }
 
 void in_child() {
+  orphan = orphan || running;
   running = false;
   pthread_mutex_init(&mutex, nullptr);
 }
@@ -345,6 +349,9 @@ bool start_session() {
   // just now
   owner = getpid();
   atexit(finish);
+#if defined(__GLIBC__)
+  at_quick_exit(finish);
+#endif
   return true;
 }
 
@@ -358,9 +365,48 @@ __attribute__((constructor(101))) void begin() {
 
 }  // namespace
 
+// A forked child that leads a session of its own is what is left of the program: it goes on as a process of its own.
+void record_on() {
+  if (!orphan || running) return;
+  orphan = false;
+  busy = true;
+  const bool started = start_session();
+  TACHY_STORE_RELEASE(&running, started);
+  if (!started) {
+    static const char said[] = "tachy: this daemon records nothing: its session did not start\n";
+    if (write(STDERR_FILENO, said, sizeof said - 1) < 0) return;
+  }
+  busy = false;
+}
+
 // The hooks ---------------------------------------------------------------------------------------------------------
 
 #define TACHY_HOOK extern "C" __attribute__((visibility("default"), no_instrument_function, hot))
+
+extern "C" __attribute__((visibility("default"), no_instrument_function)) pid_t setsid() noexcept {
+  const pid_t leader = static_cast<pid_t>(syscall(SYS_setsid));
+  if (leader != -1) record_on();
+  return leader;
+}
+
+// libc's ends the parent without a word, and the session with it.
+extern "C" __attribute__((visibility("default"), no_instrument_function)) int daemon(int nochdir,
+                                                                                     int noclose) noexcept {
+  const pid_t child = fork();
+  if (child < 0) return -1;
+  if (child > 0) {
+    finish();
+    _exit(0);
+  }
+  if (setsid() == -1) return -1;
+  if (!nochdir && chdir("/") != 0) return -1;
+  const int null = noclose ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (noclose) return 0;
+  if (null < 0) return -1;
+  for (int descriptor = 0; descriptor < 3; descriptor++) dup2(null, descriptor);
+  if (null > 2) close(null);
+  return 0;
+}
 
 TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *caller_address) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);

@@ -98,6 +98,9 @@ int tachy_os_map_over(void *memory, size_t size);
 /* Once per process: what runs when the program ends by exit() or by returning from main. In a DLL of Windows the other
  * threads have been ended by then, wherever they were: it must wait for no lock. */
 void tachy_os_on_exit(void (*function)(void));
+/* What runs before the process dies of a signal that asks it to end (SIGTERM, SIGINT, SIGHUP), where the program has
+ * left that to the system; in a signal handler. NULL: nothing, from now on. */
+void tachy_os_on_termination(void (*function)(void));
 
 /* Mutexes and conditions are static and need no destruction. init_* is for conditions, and for both after fork(). */
 void tachy_os_mutex_init(tachy_os_mutex *mutex);

@@ -8,6 +8,7 @@
 typedef struct tachy_estate {
   uint64_t batches; /* files that are neither sent nor given up; the outbox's lock guards this and what follows */
   int closed;       /* no more will be adopted */
+  int awaited;      /* tachy_stop waits for its batches: the process that left them was a child */
   /* Called once, outside every lock, by whichever thread did away with the last batch of a closed estate. Not called
    * for an estate of which the outbox leaves a file to a later start. */
   void (*settled)(struct tachy_estate *estate);

@@ -186,6 +186,10 @@ static int pending_up_to(uint64_t last) {
   for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
     if (batch->session == queue.session) return batch->ordinal <= last;
   }
+  if (!closed) return 0;
+  for (const tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch; batch = batch->next) {
+    if (batch->session == period && batch->estate && batch->estate->awaited) return 1;
+  }
   return 0;
 }
 

@@ -230,7 +230,26 @@ static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery
   tachy_bytes_free(&files.text);
 }
 
-static void recover_one(const char *folder, const char *name, const char *destination, tachy_recovery *found) {
+/* Whether the process that left the file was started by this one, of the environment or in a fork. */
+static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_session_head *head) {
+  const unsigned which = head->commit & 1u;
+  const uint64_t size = head->records[which].description_size;
+  if (size == 0 || size >= TACHY_SESSION_DESCRIPTION_SIZE) return 0;
+  char wanted[sizeof "\"parent_process_id\":\"" + UUID_SIZE] = "\"parent_process_id\":\"";
+  tachy_uuid_print(parent, wanted + strlen(wanted));
+  char *const text = tachy_os_allocate(size + 1);
+  if (!text) return 0;
+  const uint64_t at = TACHY_SESSION_DESCRIPTIONS + which * TACHY_SESSION_DESCRIPTION_SIZE;
+  int found = tachy_os_file_read(&h->file, at, text, size);
+  text[size] = 0;
+  found = found && strstr(text, wanted) != NULL; /* in a value its quotes would be escaped */
+  tachy_os_release(text);
+  return found;
+}
+
+/* parent: only what its children left, and tachy_stop waits for it; NULL: everybody's. */
+static void recover_one(const char *folder, const char *name, const char *destination, const uint8_t *parent,
+                        tachy_recovery *found) {
   heritage *const h = take(folder, name, found);
   if (!h) return;
   tachy_session_head head;
@@ -247,6 +266,11 @@ static void recover_one(const char *folder, const char *name, const char *destin
     release(h);
     return;
   }
+  if (parent && !is_child_of(parent, h, &head)) {
+    release(h);
+    return;
+  }
+  h->estate.awaited = parent != NULL;
   const int for_others = destination && strcmp(head.destination, destination) != 0;
   tachy_recovery unsaid = {0};
   tachy_recovery *const counted = found;
@@ -303,12 +327,27 @@ tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
   names sessions;
   const int ok = list(&sessions, folder, "", ".session");
   for (size_t i = 0; ok && i < count_of(&sessions); i++) {
-    recover_one(folder, name_at(&sessions, i), destination, &found);
+    recover_one(folder, name_at(&sessions, i), destination, NULL, &found);
   }
   tachy_bytes_free(&sessions.text);
   tachy_os_unlock(&mutex);
   if (out) *out = found;
   return ok ? TACHY_OK : TACHY_ERROR_SYSTEM;
+}
+
+void tachy_recover_children(const uint8_t parent[16]) {
+  tachy_recovery found = {0};
+  char folder[TACHY_FOLDER_MAX];
+  const char *const destination = tachy_session_file_place(folder, sizeof folder);
+  if (!destination) return;
+  tachy_os_lock(&mutex);
+  names sessions;
+  const int ok = list(&sessions, folder, "", ".session");
+  for (size_t i = 0; ok && i < count_of(&sessions); i++) {
+    recover_one(folder, name_at(&sessions, i), destination, parent, &found);
+  }
+  tachy_bytes_free(&sessions.text);
+  tachy_os_unlock(&mutex);
 }
 
 int tachy_recover_holds(void) {

@@ -4,6 +4,9 @@
 
 #include <tachy/tachy.h>
 
+/* What children of the process left that are gone, to be sent before the session has stopped. */
+void tachy_recover_children(const uint8_t parent[16]);
+
 /* The outbox is closed: whoever comes next may take over what it has not sent. */
 void tachy_recover_let_go(void);
 

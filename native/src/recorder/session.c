@@ -148,6 +148,7 @@ static tachy_status start(const tachy_config *config) {
     return TACHY_ERROR_SYSTEM;
   }
   TACHY_STORE(&tachy_running, 1);
+  tachy_os_on_termination(tachy_session_file_ends);
   set_level(config->level ? config->level : TACHY_LEVEL_TRACE);
   tachy_control_start();
   tachy_registry_switch(1);
@@ -167,9 +168,13 @@ tachy_status tachy_start(const tachy_config *config) {
 void tachy_stop_recording(void) {
   if (tachy_forking() || !move(RUNNING, ENDING)) return;
   tachy_registry_switch(0);
-  tachy_collector_stop(); /* which may still record what was lost */
+  uint8_t process_id[16];
+  tachy_description_process_id(process_id);
+  tachy_recover_children(process_id); /* first: after the last batch the sender goes as soon as nothing waits */
+  tachy_collector_stop();             /* which may still record what was lost */
   tachy_control_stop();
   TACHY_STORE(&tachy_running, 0);
+  tachy_os_on_termination(NULL);
   move(ENDING, ENDED);
 }
 

@@ -107,6 +107,10 @@ void tachy_session_file_leave(void) {
   if (head && TACHY_LOAD(&leaving) && TACHY_LOAD(&head->life) == TACHY_LIFE_DONE) tachy_os_file_remove(path);
 }
 
+void tachy_session_file_ends(void) {
+  if (head && TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
+}
+
 /* A file of a new name, locked. 0: could not. */
 static int make_file(const char *folder) {
   if (!tachy_uuid_random(id)) return 0;

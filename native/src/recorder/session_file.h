@@ -50,6 +50,8 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
                                uint64_t description_size);
 /* The session has ended, and its last commit has everything. */
 void tachy_session_file_done(void);
+/* The program is being ended by a signal that asks for it: what is recovered then did not crash. Async-signal-safe. */
+void tachy_session_file_ends(void);
 /* A session has ended and the outbox is closed: where the program ends already, the file goes now. */
 void tachy_session_file_leave(void);
 /* 1: sessions of this process survive it. */

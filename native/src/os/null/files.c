@@ -137,3 +137,5 @@ int tachy_os_map_over(void *memory, size_t size) {
 }
 
 void tachy_os_on_exit(void (*function)(void)) { (void)function; }
+
+void tachy_os_on_termination(void (*function)(void)) { (void)function; }

@@ -260,4 +260,9 @@ int tachy_os_map_over(void *memory, size_t size) {
   return mmap(memory, size, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
 }
 
-void tachy_os_on_exit(void (*function)(void)) { atexit(function); }
+void tachy_os_on_exit(void (*function)(void)) {
+  atexit(function);
+#if defined(__GLIBC__)
+  at_quick_exit(function);
+#endif
+}

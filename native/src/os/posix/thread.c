@@ -49,6 +49,29 @@ int tachy_os_on_thread_exit(void (*function)(void *)) { return pthread_key_creat
 
 int tachy_os_arm_thread_exit(void *value) { return pthread_setspecific(exit_key, value) == 0; }
 
+static const int terminations[] = {SIGTERM, SIGINT, SIGHUP};
+static void (*on_termination)(void);
+
+/* Its disposition is the default again, and it is blocked until this returns: then the process dies of it. */
+static void terminate(int number) {
+  on_termination();
+  raise(number);
+}
+
+void tachy_os_on_termination(void (*function)(void)) {
+  if (function) on_termination = function;
+  for (size_t i = 0; i < sizeof terminations / sizeof *terminations; i++) {
+    struct sigaction now;
+    if (sigaction(terminations[i], NULL, &now) != 0 || now.sa_flags & SA_SIGINFO) continue;
+    if (now.sa_handler != (function ? SIG_DFL : terminate)) continue;
+    struct sigaction wanted;
+    memset(&wanted, 0, sizeof wanted);
+    wanted.sa_handler = function ? terminate : SIG_DFL;
+    wanted.sa_flags = (int)SA_RESETHAND;
+    sigaction(terminations[i], &wanted, NULL);
+  }
+}
+
 void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(void)) {
   pthread_atfork(before, parent, child);
 }
