@@ -29,7 +29,7 @@ from tachy_server.control import Issued
 from tachy_server.database import Connection, Database
 from tachy_server.errors import ConflictError, FormatError, StoreError, TachyError
 from tachy_server.metadata import BlockPlace, ProcessRow, StreamRow
-from tachy_server.reader import LOG, BatchHead, check_batch, stream_id
+from tachy_server.reader import LOG, BatchHead, BlockHead, check_batch, stream_id
 from tachy_server.segments import CLASS_NAMES, SegmentWriter
 from tachy_server.settings import Settings
 from tachy_server.store import Store
@@ -38,6 +38,7 @@ _GROUP_BYTES = 32 << 20
 _STREAM_REFRESH_NS = 10_000_000_000
 _STREAM_CACHE = 200_000
 _ATTEMPTS = 3
+_LATEST_UTC = 7_258_118_400 * 10**9  # 2200
 
 
 class Status(enum.Enum):
@@ -229,6 +230,7 @@ class Ingest:
                 head = check_batch(item.body)
                 for _, _, block in head.blocks:
                     self._limits.check(block)
+                    _check_times(block)
                 known = batches.get(head.batch_id)
                 if known is not None and known.items[0].body == item.body:
                     known.items.append(item)
@@ -339,9 +341,10 @@ class Ingest:
         _wait_all(puts)
 
     def _remove(self, written: _Written) -> None:
-        for _, key, _ in written.segments:
-            with contextlib.suppress(StoreError):
-                self._store.remove(key)
+        """At the same time, too: a store that hangs, which is why they are removed, takes its time for each."""
+        removals = [self._writers.submit(self._store.remove, key) for _, key, _ in written.segments]
+        with contextlib.suppress(StoreError):
+            _wait_all(removals)
 
     # Streams are known after their first block, and told again every ten seconds, not with every block -------------
 
@@ -421,6 +424,14 @@ def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
         known = rows.get(batch.head.process_id)
         rows[batch.head.process_id] = batch.process if known is None else known.merge(batch.process)
     return list(rows.values())
+
+
+def _check_times(block: BlockHead) -> None:
+    """Clocks that were never set say 1970, wrong ones any year; but with a time at the end of what 64 bits hold,
+    `time + interval '1 day'` fails for everybody who asks for it.
+    """
+    if block.begin_utc < 0 or max(block.end_utc, block.utc0, block.utc1) > _LATEST_UTC:
+        raise FormatError("the times of a block are those of no clock: before 1970, or after 2200")
 
 
 def _wait_all(futures: Sequence[Future[None]]) -> None:

@@ -97,12 +97,15 @@ class S3Store:
         return self._size(key, self._until())
 
     def remove(self, key: str) -> None:
-        """DELETE, which says nothing about absent keys."""
-        self._call("delete_object", key, self._until(), lambda answer: None)
+        """DELETE, which says nothing about absent keys. Tried once: an object that nothing refers to is harmless."""
+        self._delete(key, time.monotonic())
 
     def check(self) -> None:
         """PUT of a small object (replacing it: what is checked is the way, not the condition)."""
         self._call("put_object", f".new/check-{os.getpid()}", self._until(), lambda answer: None, Body=b"tachy")
+
+    def _delete(self, key: str, until: float) -> None:
+        self._call("delete_object", key, until, lambda answer: None)
 
     def _until(self) -> float:
         return time.monotonic() + self._patience.total
@@ -113,7 +116,7 @@ class S3Store:
         try:
             self._put_if_absent(key, b"1", until)  # False where a first try arrived and its answer did not
             twice = self._put_if_absent(key, b"2", until)
-            self.remove(key)
+            self._delete(key, until)
         except (StoreError, NotFound) as error:
             raise SettingsError(f"cannot use the store {self.name}: {error}") from None
         if twice:

@@ -21,7 +21,7 @@ class FaultyS3(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = urlsplit(behind).netloc
         self.faults: Callable[[str, str], Fault] = lambda method, path: ""
-        self.tried = self.failed = 0
+        self.tried = self.failed = self.deletes = 0
         self.over = threading.Event()
 
     @property
@@ -49,6 +49,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self.server.tried += 1
+        self.server.deletes += self.command == "DELETE"
         fault = self.server.faults(self.command, self.path)
         self.server.failed += fault != ""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

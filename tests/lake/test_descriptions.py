@@ -72,3 +72,18 @@ def test_a_threads_name_has_a_bound(server: Server) -> None:
         answer = server.post(process.batch())
         assert answer.status_code == code
         assert code == 200 or "thread's name" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("start", [9_223_372_036_000_000_000 - 10**10, 7_300_000_000 * 10**9, -(1 << 62), -(10**9)])
+def test_times_of_no_clock_are_refused_and_fail_nobodys_arithmetic(server: Server, start: int) -> None:
+    process = Process(exe="no clock", start_time=start)
+    process.thread("main").message(1_000, "when?")
+    answer = server.post(process.batch())
+    assert answer.status_code == 400
+    assert "before 1970, or after 2200" in answer.json()["error"]
+    unset = Process(exe="clock never set", start_time=0)
+    unset.thread("main").message(1_000, "1970")
+    assert server.post(unset.batch()).status_code == 200
+    sql = "SELECT max(time + interval '50 years'), min(time - interval '50 years') FROM log_entries"
+    answer = server.client.post("/api/query", json={"sql": sql})
+    assert answer.status_code == 200, answer.text

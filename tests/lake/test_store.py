@@ -263,3 +263,17 @@ def test_queries_do_not_notice_that_reads_are_cut(bucket: str, s3: str, tmp_path
                 answer = server.client.post("/api/query", json={"sql": sql})
                 assert answer.status_code == 200, answer.text
                 assert answer.json()["rows"] == [[40 + 47 * 4]]
+
+
+def test_what_could_not_be_written_is_removed_with_one_try_each(bucket: str, s3: str, tmp_path: Path) -> None:
+    """The senders wait for the answer: a store that is away takes its time once, not once more for each object."""
+    with faulty(s3) as proxy:
+        env = CREDENTIALS | {"AWS_ENDPOINT_URL_S3": proxy.url}
+        options = ["--role", "ingest", "--store", f"s3://{bucket}/lake", "--store-seconds", "1"]
+        with Server(tmp_path / "data", *options, env=env) as server:
+            proxy.faults = lambda method, path: "reset"
+            before = proxy.deletes
+            assert server.post(game().batch()).status_code == 503
+            assert proxy.deletes - before == 3, "log, metric, span"
+            proxy.faults = lambda method, path: ""
+            assert server.post(game().batch()).status_code == 200
