@@ -73,7 +73,7 @@ def test_a_range_finds_open_spans_whose_block_lies_after_it(sent: Sent) -> None:
 def test_processes_say_what_they_are_and_how_they_ended(sent: Sent) -> None:
     over = Process(exe="over", properties={"a": "b"}, parent=sent.processes[0].process_id)
     over.thread("main").message(5, "bye")
-    sent.send(over, state="exited")
+    Sent(sent.server).send(over, state="exited")  # the world that all share stays as it is
     rows = sent.rows(f"SELECT * FROM processes WHERE process_id = '{over.process_id}'")
     assert len(rows) == 1
     row = rows[0]
