@@ -6,6 +6,8 @@ import datetime
 import random
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -46,8 +48,8 @@ def add_block(connection: Connection, process: uuid.UUID, sequence: int, day: in
         connection.execute(_BLOCK, values)
 
 
-@pytest.fixture(scope="module")
-def lake(ingest_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+@contextmanager
+def forty_days(ingest_server: Server, store: Path) -> Iterator[Lake]:
     """Forty days of one process, the last of another, in a database of their own; one connection serves everybody."""
     name = f"test_{uuid.uuid4().hex}"
     dsn = make_conninfo(dsn_of(ingest_server.data), dbname=name)
@@ -62,12 +64,26 @@ def lake(ingest_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Ite
             add_block(connection, LONG, day, day, START + day * DAY + 5 * 10**9)
         add_block(connection, SHORT, 0, DAYS - 1, last)
         connection.execute("ANALYZE")
-    opened = Lake(base, LocalStore(tmp_path_factory.mktemp("store")))
+    opened = Lake(base, LocalStore(store))
     yield opened
     opened.close()
     base.close()
     with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="module")
+def lake(ingest_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """For tests that add nothing."""
+    with forty_days(ingest_server, tmp_path_factory.mktemp("store")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def own_lake(ingest_server: Server, tmp_path: Path) -> Iterator[Lake]:
+    """For a test that adds to it."""
+    with forty_days(ingest_server, tmp_path) as opened:
+        yield opened
 
 
 def test_no_statement_that_comes_back_is_planned_for_all_values_at_once(lake: Lake) -> None:
@@ -122,27 +138,27 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
     assert touched == {f"blocks_{FIRST + datetime.timedelta(days=DAYS - 1):%Y%m%d}"}
 
 
-def test_a_range_finds_what_a_wrong_clock_or_a_late_batch_put_into_another_day(lake: Lake) -> None:
+def test_a_range_finds_what_a_wrong_clock_or_a_late_batch_put_into_another_day(own_lake: Lake) -> None:
     odd = uuid.uuid4()
     chance = random.Random(1)
     begins = [START + chance.randrange(-400 * DAY, 400 * DAY) for _ in range(20)]
-    with lake.connection() as connection:
+    with own_lake.connection() as connection:
         connection.execute(_PROCESS, (odd, START, START, START + DAYS * DAY, START + DAYS * DAY))
         for number, begin in enumerate(begins):
             add_block(connection, odd, number, chance.randrange(DAYS), begin)
     for begin in begins:
-        found = lake.select_blocks(SPAN, begin=begin, end=begin + 10**9)
+        found = own_lake.select_blocks(SPAN, begin=begin, end=begin + 10**9)
         assert begin in {row.begin_time for row in found if row.process_id == odd}
-        assert lake.select_blocks(SPAN, begin=begin + 10**9 + 1, end=begin + 10**9 + 1, process_ids=[odd]) == []
+        assert own_lake.select_blocks(SPAN, begin=begin + 10**9 + 1, end=begin + 10**9 + 1, process_ids=[odd]) == []
         before = [other for other in begins if other + 10**9 < begin]
-        previous = lake.block_before(SPAN, odd, begin)
+        previous = own_lake.block_before(SPAN, odd, begin)
         assert (previous is not None) == bool(before)
 
 
-def test_a_day_is_written_once_an_hour_not_with_every_group(lake: Lake) -> None:
+def test_a_day_is_written_once_an_hour_not_with_every_group(own_lake: Lake) -> None:
     day = FIRST + datetime.timedelta(days=DAYS - 1)
     begin = START + (DAYS - 1) * DAY
-    with lake.connection() as connection:
+    with own_lake.connection() as connection:
         block_days.widen(connection, day, begin, begin + 10**9)
         version = "SELECT xmin, ctid, xmax FROM block_days WHERE insert_day = %s"
         before = connection.execute(version, (day,)).fetchone()
