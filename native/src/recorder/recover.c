@@ -237,12 +237,13 @@ static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_
   if (size == 0 || size >= TACHY_SESSION_DESCRIPTION_SIZE) return 0;
   char wanted[sizeof "\"parent_process_id\":\"" + UUID_SIZE] = "\"parent_process_id\":\"";
   tachy_uuid_print(parent, wanted + strlen(wanted));
-  char *const text = tachy_os_allocate(size + 1);
+  char *const text = tachy_os_allocate(size);
   if (!text) return 0;
   const uint64_t at = TACHY_SESSION_DESCRIPTIONS + which * TACHY_SESSION_DESCRIPTION_SIZE;
-  int found = tachy_os_file_read(&h->file, at, text, size);
-  text[size] = 0;
-  found = found && strstr(text, wanted) != NULL; /* in a value its quotes would be escaped */
+  const size_t length = strlen(wanted);
+  const uint64_t last = tachy_os_file_read(&h->file, at, text, size) && size >= length ? size - length + 1 : 0;
+  int found = 0; /* in a value its quotes would be escaped */
+  for (uint64_t i = 0; i < last && !found; i++) found = memcmp(text + i, wanted, length) == 0;
   tachy_os_release(text);
   return found;
 }
