@@ -115,3 +115,13 @@ def test_a_number_that_int64_cannot_hold_is_recorded_as_a_double() -> None:
         "int128": [-(2.0**63), -(2.0**64)],
         "uint128": [2.0**64, 2.0**128, 3.0],
     }
+
+
+def test_a_long_literal_that_is_logged_often_is_read() -> None:
+    """Its messages are far larger than the blocks that hold it once: what our own recorder made is no bomb."""
+    with Sink() as sink:
+        run([programs() / "literals", sink.url])
+        stored = sum(block.raw_size for head in sink.heads() for _, _, block in head.blocks if block.cls == 1)
+        rows = sink.rows("log")
+    assert [row["msg"] for row in rows] == ["0123456789 of a log!" * 100] * 5000
+    assert stored < 200_000
