@@ -177,7 +177,8 @@ def test_whatever_an_outage_is_made_of_everything_arrives_once(tmp_path: Path, s
 
 def test_what_waits_is_compressed_and_kept_when_the_program_ends(tmp_path: Path, session_folder: Path) -> None:
     with Sink(lambda number: Answer(503, body="away")) as sink:
-        report, _ = exercise(sink.url, tmp_path, 2000, 5, 100000)
+        # for three seconds, of which the sender needs the last fraction for its own end
+        report, _ = exercise(sink.url, tmp_path, 2000, 100, 100000)
     assert report["kept"] == report["recorded"]
     heads = [reader.check_batch(file.read_bytes()) for file in sorted(session_folder.glob("*.batch"))]
     assert heads[-1].description["state"] == "exited"
