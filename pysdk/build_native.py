@@ -84,8 +84,9 @@ def sources() -> list[str]:
     """The C files, relative to the current folder for setuptools and absolute when run as a program."""
     if sys.platform == "win32":
         raise SystemExit("tachy's recorder does not run on Windows yet: it needs Linux or another POSIX system")
-    folders = [NATIVE / "src/recorder", NATIVE / "src/format", NATIVE / "src/os/posix", ROOT / "pysdk/native"]
-    found = [str(file) for folder in folders for file in sorted(folder.glob("*.c"))]
+    rooms = ["recorder", "encode", "base", "os/posix"]
+    folders = [*(NATIVE / "src" / room for room in rooms), ROOT / "pysdk/native"]
+    found = [str(file) for folder in folders for file in sorted(folder.rglob("*.c"))]
     if not found:
         raise SystemExit(f"no C sources below {NATIVE}: run this from a complete copy of the repository")
     return found

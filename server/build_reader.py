@@ -39,7 +39,7 @@ def make_ffi(root: Path) -> FFI:
     """The builder; its paths begin with `root` (setuptools wants them relative to the project)."""
     header = declarations("format.h")
     structs = [re.search(rf"typedef struct {name} \{{.*?\}} {name};", header, re.DOTALL) for name in STRUCTS]
-    sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/format/hash.c"]
+    sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/base/hash.c"]
     builder = FFI()
     builder.cdef(
         CONSTANTS

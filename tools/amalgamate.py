@@ -134,12 +134,12 @@ def make_header() -> str:
 
 
 def make_source(version: str) -> str:
-    """The hash, the recorder and the systems in one."""
+    """The recorder, what it stands on and the systems in one."""
     made = Amalgamation()
     made.parts.append(PRELUDE.format(version=version))
     made.add_header(NATIVE / "src/os/os.h")
-    for folder in ("format", "recorder"):
-        for path in sorted((NATIVE / "src" / folder).glob("*.c")):
+    for folder in ("base", "encode", "recorder"):
+        for path in sorted((NATIVE / "src" / folder).rglob("*.c")):
             made.add_source(path)
     for system in SYSTEMS:
         for path in sorted((NATIVE / "src/os" / system).glob("*.c")):

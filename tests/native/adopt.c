@@ -4,7 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-#include "../../native/src/recorder/outbox.h"
+#include "../../native/src/recorder/send/outbox.h"
 #include "harness.h"
 
 enum { FILES_MAX = 64 };

@@ -3,9 +3,9 @@
  * how many were read, and how many of them gave blocks. */
 #include <sys/mman.h>
 
-#include "../../native/src/recorder/batch.h"
-#include "../../native/src/recorder/dead.h"
-#include "../../native/src/recorder/description.h"
+#include "../../native/src/recorder/recover/dead.h"
+#include "../../native/src/recorder/send/batch.h"
+#include "../../native/src/recorder/send/description.h"
 #include "harness.h"
 
 enum { PAGE = 4096, PAGES_MAX = 1 << 16, CHANGES_MAX = 8 };

@@ -22,8 +22,8 @@ ON_ARM64 = [name for name in UNDER_SANITIZERS if name not in ("full_rings", *ADO
 
 
 def test_a_system_without_threads_refuses_to_start_and_says_so(tmp_path: Path) -> None:
-    folders = [NATIVE / "src" / name for name in ("recorder", "format", "os/null")]
-    sources = [str(file) for folder in folders for file in sorted(folder.glob("*.c"))]
+    folders = [NATIVE / "src" / name for name in ("recorder", "encode", "base", "os/null")]
+    sources = [str(file) for folder in folders for file in sorted(folder.rglob("*.c"))]
     program = tmp_path / "refused"
     command = ["cc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
     command += ["-DTACHY_STATIC", "-DTACHY_OS_NULL", f"-I{NATIVE}/include", "-o", str(program)]

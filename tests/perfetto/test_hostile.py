@@ -61,7 +61,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     compiler = shutil.which("clang") or shutil.which("gcc")
     assert compiler is not None
     program = tmp_path_factory.mktemp("hostile") / "hostile"
-    sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/format/hash.c"]
+    sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/base/hash.c"]
     flags = ["-std=c11", "-g", "-O0", *SANITIZERS, "-Wall", "-Wextra", "-Wconversion", "-Werror"]
     command = [compiler, *flags, f"-I{ROOT / 'native/include'}", str(Path(__file__).parent / "hostile.c")]
     subprocess.run([*command, *map(str, sources), "-o", str(program)], check=True)

@@ -23,7 +23,7 @@ from tests.model.records import BLOCK_HEADER, Block, compress, xxh64
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "tests/native"
 CORPUS = sorted((NATIVE / "corpus").iterdir())
-SOURCES = [*(ROOT / "native/src/reader").glob("*.c"), ROOT / "native/src/format/hash.c", NATIVE / "fuzz_reader.c"]
+SOURCES = [*(ROOT / "native/src/reader").glob("*.c"), ROOT / "native/src/base/hash.c", NATIVE / "fuzz_reader.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 # The sanitizer counts what the process has now. libFuzzer's own limit counts the peak since before exec, which is that
 # of the process that starts it: these tests.

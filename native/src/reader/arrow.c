@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/hash.h"
+#include "../base/hash.h"
 #include "error.h"
 
 /* Schemas: names and formats are literals, so only the children are memory. */

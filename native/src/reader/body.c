@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../format/hash.h"
+#include "../base/hash.h"
 #include "cursor.h"
 #include "error.h"
 #include "head.h"

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "../os/os.h"
-#include "filter.h"
-#include "registry.h"
-#include "triggers.h"
+#include "sites/filter.h"
+#include "sites/registry.h"
+#include "threads/triggers.h"
 
 enum { SECONDS_MAX = 1000000000 };
 

@@ -1,20 +1,20 @@
 /* The life of a session: start, stop, flush, and what fork() leaves of it. */
 #include "session.h"
 
-#include "clock.h"
-#include "collector.h"
+#include "../base/clock.h"
+#include "collect/collector.h"
 #include "control.h"
-#include "description.h"
-#include "filter.h"
-#include "folder.h"
-#include "late.h"
-#include "leavings.h"
-#include "outbox.h"
-#include "recover.h"
-#include "registry.h"
-#include "session_file.h"
-#include "threads.h"
-#include "triggers.h"
+#include "pool/folder.h"
+#include "pool/session_file.h"
+#include "recover/recover.h"
+#include "send/description.h"
+#include "send/leavings.h"
+#include "send/outbox.h"
+#include "sites/filter.h"
+#include "sites/registry.h"
+#include "threads/late.h"
+#include "threads/threads.h"
+#include "threads/triggers.h"
 
 enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
 

@@ -1,0 +1,26 @@
+/* UTF-8: what leaves the recorder is valid, whatever came in. */
+#ifndef TACHY_SRC_BASE_TEXT_H
+#define TACHY_SRC_BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Replaces every byte that is not part of valid UTF-8 by '?'. */
+void tachy_text_clean(uint8_t *text, uint64_t size);
+/* The greatest size up to `limit` that does not cut a character. */
+uint64_t tachy_text_cut(const char *text, uint64_t size, uint64_t limit);
+/* How a text lies in a place of `limit` bytes: `kept` bytes of it, and where that is not all the mark "… [of N bytes]"
+ * behind them. A place that is too small for the mark has none. */
+typedef struct tachy_fit {
+  uint64_t kept;
+  uint64_t mark_size;
+  char mark[40];
+} tachy_fit;
+tachy_fit tachy_text_fit(const char *text, uint64_t size, uint64_t limit);
+/* Writes it; returns kept + mark_size. */
+uint64_t tachy_text_put(void *to, const char *text, const tachy_fit *fit);
+/* 16 bytes <-> 36 characters and a terminator. parse: 0 when it is not a UUID. */
+void tachy_uuid_print(const uint8_t *id, char *text);
+int tachy_uuid_parse(const char *text, uint8_t *id);
+
+#endif

@@ -1,0 +1,35 @@
+/* What was lost, told as data: the metric tachy.dropped_events, with the class as its property. */
+#include "report.h"
+
+#include "../send/outbox.h"
+
+static const char *const names[TACHY_CLASSES] = {"", "log", "metric", "span"};
+
+static void record(tachy_site *site, unsigned cls, uint64_t events) {
+  const tachy_property property = {"class", names[cls]};
+  const int32_t id = TACHY_LOAD(&site->id);
+  /* whatever the level, and also when all sites are off because the session ends */
+  tachy_metric_slow_(id < 0 ? -id : id, tachy_property_set(&property, 1), tachy_ticks(), events);
+}
+
+int tachy_report_losses(tachy_report *report, int last) {
+  uint64_t lost[TACHY_CLASSES];
+  uint64_t news = 0;
+  tachy_outbox_lost(lost);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) news += lost[cls] - report->told[cls];
+  if (news == 0) return 0;
+  /* What was lost may be no more than the last report itself: then telling of it would go on for ever. It is told with
+   * the next loss, or at the end. */
+  if (!last && news == lost[TACHY_CLASS_METRIC] - report->told[TACHY_CLASS_METRIC] && news <= report->rows) return 0;
+  tachy_site *const site =
+      tachy_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
+  if (!site) return 0;
+  report->rows = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (lost[cls] == report->told[cls]) continue;
+    record(site, cls, lost[cls] - report->told[cls]);
+    report->told[cls] = lost[cls];
+    report->rows++;
+  }
+  return 1;
+}

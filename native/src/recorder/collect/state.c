@@ -1,0 +1,121 @@
+/* Channels and streams to bytes and back: session_layout.h. */
+#include "state.h"
+
+#include "../../encode/open_async.h"
+#include "../pool/session_layout.h"
+#include "reel.h"
+
+static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls) {
+  tachy_saved_stream row = {.position = s->position,
+                            .os_id = s->os_id,
+                            .total = s->total,
+                            .last = s->last,
+                            .told = s->slot ? s->front->told : 0,
+                            .emitted = s->slot ? s->front->emitted : 0,
+                            .number = s->number,
+                            .open_count = s->at_start,
+                            .held_count = (uint32_t)s->resumed,
+                            .name_size = s->name_size};
+  if (s->reel) { /* what is on the reel may be gone when it is read: nobody will know what was open where it begins */
+    row.total += s->reel->events;
+    row.last = s->base;
+    row.open_count = row.held_count = 0;
+  }
+  if (s->slot && cls == TACHY_CLASS_SPAN) {
+    row.missed = s->slot->seen_async_lost + s->slot->seen_too_deep;
+  }
+  memcpy(row.name, s->name, s->name_size);
+  if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
+  for (uint32_t k = 0; k < row.open_count; k++) {
+    const tachy_open_row *const open = &s->opens[k];
+    const tachy_saved_open entry = {open->ticks, open->utc, open->id, open->site, 0};
+    if (!tachy_bytes_append(out, &entry, sizeof entry)) return 0;
+  }
+  return !row.held_count || tachy_bytes_append(out, s->raw.bytes, row.held_count * sizeof(tachy_async_record));
+}
+
+int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
+  tachy_saved_channel head = {channel->sequence, channel->unit, channel->from.ticks, channel->from.utc, 0, 0};
+  const tachy_open_asyncs *const a = &channel->asyncs;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
+  head.async_count = a->count;
+  if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    if (!write_stream(out, s, channel->cls)) return 0;
+  }
+  if (!tachy_bytes_reserve(out, a->count * sizeof(tachy_saved_async))) return 0;
+  for (uint64_t i = 0; i < a->capacity; i++) {
+    const tachy_open_async *const entry = &a->entries[i];
+    if (!entry->state) continue;
+    const tachy_saved_async row = {entry->id, entry->parent, entry->utc, entry->site, entry->depth, entry->thread, 0};
+    tachy_bytes_put(out, &row, sizeof row);
+  }
+  return 1;
+}
+
+/* What is left to be read. */
+typedef struct rest {
+  const uint8_t *bytes;
+  uint64_t size;
+} rest;
+
+static int take(rest *r, void *to, uint64_t size) {
+  if (r->size < size) return 0;
+  memcpy(to, r->bytes, size);
+  r->bytes += size;
+  r->size -= size;
+  return 1;
+}
+
+static int read_stream(tachy_channel *channel, rest *r) {
+  tachy_saved_stream row;
+  if (!take(r, &row, sizeof row) || row.name_size >= TACHY_THREAD_NAME_MAX || row.open_count > TACHY_DEPTH_MAX)
+    return 0;
+  if (channel->cls != TACHY_CLASS_SPAN && (row.open_count || row.held_count)) return 0;
+  tachy_stream *const s = tachy_stream_new(channel, row.number);
+  if (!s) return 0;
+  s->position = row.position;
+  s->os_id = row.os_id;
+  s->total = s->first = row.total;
+  s->last = s->base = row.last;
+  s->own_front = (tachy_ring_front){row.told, row.emitted};
+  s->seen_missed = row.missed;
+  s->name_size = row.name_size;
+  memcpy(s->name, row.name, sizeof s->name);
+  s->at_start = s->at_end = s->open = s->depth = row.open_count;
+  for (uint32_t k = 0; k < row.open_count; k++) {
+    tachy_saved_open open;
+    if (!take(r, &open, sizeof open)) return 0;
+    s->opens[k] = s->ends[k] = (tachy_open_row){open.ticks, open.utc, open.id, open.site & TACHY_SITE_MAX};
+  }
+  const uint64_t held = row.held_count * (uint64_t)sizeof(tachy_async_record);
+  if (r->size < held || !tachy_bytes_append(&s->held, r->bytes, held)) return 0;
+  r->bytes += held;
+  r->size -= held;
+  const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->held.bytes;
+  for (uint32_t i = 0; i < row.held_count; i++) {
+    if (records[i].site > TACHY_SITE_MAX || records[i].ticks >= TACHY_CONTROL_FIRST) return 0;
+  }
+  return 1;
+}
+
+int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size) {
+  rest r = {bytes, size};
+  tachy_saved_channel head;
+  if (!take(&r, &head, sizeof head)) return 0;
+  channel->sequence = head.sequence;
+  channel->unit = head.unit > 0 && head.unit <= UINT32_MAX ? head.unit : 1;
+  channel->divider = tachy_divider_make(channel->unit);
+  channel->from = (tachy_clock_pair){head.from_ticks, head.from_utc};
+  for (uint64_t i = 0; i < head.stream_count; i++) {
+    if (!read_stream(channel, &r)) return 0;
+  }
+  tachy_open_async_resume(channel);
+  for (uint64_t i = 0; i < head.async_count; i++) {
+    tachy_saved_async row;
+    if (!take(&r, &row, sizeof row)) return 0;
+    const tachy_open_async entry = {row.id, row.parent, row.utc, row.site & TACHY_SITE_MAX, row.depth, row.thread, 0};
+    if (!tachy_open_async_add(&channel->asyncs, &entry)) return 0;
+  }
+  return r.size == 0;
+}

@@ -1,0 +1,388 @@
+/* Taking over what dead processes left: their session files become batches, their batches are sent with ours.
+ *
+ * A session file belongs to who has its lock: the process that records, or the one that recovers it. It is the last
+ * file to go, so its batches never lie there without an owner, and every step may be interrupted and done again. */
+#include "recover.h"
+
+#include <stdlib.h>
+
+#include "../../base/text.h"
+#include "../pool/folder.h"
+#include "../pool/session_file.h"
+#include "../send/description.h"
+#include "../send/leavings.h"
+#include "../send/outbox.h"
+#include "../send/spool.h"
+#include "../session.h"
+#include "dead.h"
+
+enum { UUID_SIZE = 36, NAME_MAX_SIZE = 128 };
+#define PATIENCE UINT64_C(5000000000) /* ns */
+
+/* One dead process's files, ours until all of them are gone. */
+typedef struct heritage {
+  tachy_estate estate; /* first: the outbox gives it back */
+  struct heritage *next;
+  int adopted; /* its batches are whole, and need no session file to be told from others */
+  tachy_os_file file;
+  uint8_t id[16];
+  char *path;
+} heritage;
+
+typedef struct names {
+  tachy_bytes text; /* NAME_MAX_SIZE each */
+  const char *prefix;
+  const char *suffix;
+  int failed;
+} names;
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;      /* one recovery at a time */
+static tachy_os_mutex list_mutex = TACHY_OS_MUTEX_INIT; /* of `held`; taken last */
+static heritage *held;
+static heritage *left; /* let go of */
+
+static char *join(const char *folder, const char *name) {
+  const size_t size = strlen(folder) + strlen(name) + 2;
+  char *const path = tachy_os_allocate(size);
+  if (!path) return NULL;
+  memcpy(path, folder, strlen(folder));
+  path[strlen(folder)] = '/';
+  memcpy(path + strlen(folder) + 1, name, strlen(name) + 1);
+  return path;
+}
+
+static void add_name(void *context, const char *name) {
+  names *const n = context;
+  const size_t size = strlen(name);
+  const size_t end = strlen(n->suffix);
+  char row[NAME_MAX_SIZE] = {0};
+  if (size >= sizeof row || size < end || strcmp(name + size - end, n->suffix) != 0) return;
+  if (strncmp(name, n->prefix, strlen(n->prefix)) != 0) return;
+  memcpy(row, name, size);
+  if (!tachy_bytes_append(&n->text, row, sizeof row)) n->failed = 1;
+}
+
+static int by_name(const void *a, const void *b) {
+  const char *const x = a, *const y = b;
+  return strcmp(x, y);
+}
+
+/* The folder's files of this kind, sorted. 0: could not be read. */
+static int list(names *n, const char *folder, const char *prefix, const char *suffix) {
+  *n = (names){{0}, prefix, suffix, 0};
+  const int ok = tachy_os_folder_list(folder, add_name, n) && !n->failed;
+  if (n->text.size) qsort(n->text.bytes, n->text.size / NAME_MAX_SIZE, NAME_MAX_SIZE, by_name);
+  return ok;
+}
+
+static size_t count_of(const names *n) { return n->text.size / NAME_MAX_SIZE; }
+static const char *name_at(const names *n, size_t i) { return (const char *)n->text.bytes + i * NAME_MAX_SIZE; }
+
+static void release(heritage *h) {
+  tachy_os_lock(&list_mutex);
+  heritage **lists[] = {&held, &left};
+  for (unsigned i = 0; i < 2; i++) {
+    heritage **link = lists[i];
+    while (*link && *link != h) link = &(*link)->next;
+    if (*link) *link = h->next;
+  }
+  tachy_os_file_close(&h->file);
+  tachy_os_unlock(&list_mutex);
+  tachy_os_release(h->path);
+  tachy_os_release(h);
+}
+
+/* Nothing is left to be sent. */
+static void settled(tachy_estate *estate) {
+  heritage *const h = (heritage *)(void *)estate;
+  tachy_os_file_remove(h->path);
+  release(h);
+}
+
+/* A lock that this process has it could take again: so it looks first. */
+int tachy_recover_has(const uint8_t id[16]) {
+  const uint8_t *const own = tachy_session_file_id();
+  if (own && memcmp(own, id, 16) == 0) return 1;
+  tachy_os_lock(&list_mutex);
+  const heritage *h = held;
+  while (h && memcmp(h->id, id, 16) != 0) h = h->next;
+  tachy_os_unlock(&list_mutex);
+  return h != NULL;
+}
+
+/* The locked session file, or NULL: somebody has it, it is gone, or no memory. */
+static heritage *take(const char *folder, const char *name, tachy_recovery *found) {
+  uint8_t id[16];
+  char text[UUID_SIZE + 1] = {0};
+  memcpy(text, name, strlen(name) < UUID_SIZE ? strlen(name) : UUID_SIZE);
+  if (!tachy_uuid_parse(text, id) || tachy_recover_has(id)) return NULL;
+  heritage *const h = tachy_os_allocate(sizeof *h);
+  if (!h) return NULL;
+  memset(h, 0, sizeof *h);
+  memcpy(h->id, id, sizeof h->id);
+  h->path = join(folder, name);
+  h->estate.settled = settled;
+  tachy_os_lock(&list_mutex); /* what is open is in the list: a forked child must close it */
+  const int opened = h->path && tachy_os_file_open(&h->file, h->path, TACHY_OS_EXISTING);
+  if (opened) {
+    h->next = held;
+    held = h;
+  }
+  tachy_os_unlock(&list_mutex);
+  if (!opened) {
+    tachy_os_release(h->path);
+    tachy_os_release(h);
+    return NULL;
+  }
+  const int locked = tachy_os_file_lock(&h->file);
+  if (!locked) found->busy++;
+  if (locked && tachy_os_file_is_at(&h->file, h->path)) return h;
+  release(h);
+  return NULL;
+}
+
+static int set_life(heritage *h, tachy_session_life life) {
+  const uint32_t value = (uint32_t)life;
+  return tachy_os_file_write(&h->file, offsetof(tachy_session_head, life), &value, sizeof value);
+}
+
+/* Writes what was in rings and journal as the batch behind the last committed one. 0: could not. */
+static int write_batch(const char *folder, const heritage *h, const tachy_session_head *head, tachy_dead *dead) {
+  tachy_batch batch;
+  memset(&batch, 0, sizeof batch);
+  if (!tachy_uuid_random(batch.id)) return 0;
+  memcpy(batch.process_id, dead->process_id, sizeof batch.process_id);
+  batch.description = dead->description;
+  batch.blocks = dead->blocks;
+  tachy_batch_count(&batch);
+  batch.path = tachy_spool_path(folder, h->id, head->commit + 1);
+  if (!batch.path) return 0;
+  tachy_os_file_remove(batch.path); /* a part, of a batch that was not committed or of a recovery that was killed */
+  const int ok = tachy_spool_write(&batch);
+  tachy_os_release(batch.path);
+  return ok;
+}
+
+/* From rings to a batch. The last step, one store, makes the batch valid and the rings void. */
+static tachy_status revive(const char *folder, heritage *h, tachy_session_head *head, tachy_recovery *found) {
+  tachy_dead dead;
+  tachy_status status = tachy_dead_read(&h->file, head, &dead);
+  const char *const end = head->life == TACHY_LIFE_ENDED ? "exited" : "crashed";
+  if (status == TACHY_OK && !tachy_description_end(&dead.description, end)) status = TACHY_ERROR_MEMORY;
+  if (status == TACHY_OK && !write_batch(folder, h, head, &dead)) {
+    const int room = tachy_dead_thin(&h->file, head);
+    if (!room || !write_batch(folder, h, head, &dead)) status = TACHY_ERROR_SYSTEM;
+  }
+  if (status == TACHY_OK && !set_life(h, TACHY_LIFE_RECOVERED)) status = TACHY_ERROR_SYSTEM;
+  if (status == TACHY_OK) {
+    found->crashed += head->life == TACHY_LIFE_RUNNING;
+    head->life = TACHY_LIFE_RECOVERED;
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) found->events[cls] += dead.events[cls];
+  }
+  tachy_dead_free(&dead);
+  return status;
+}
+
+/* The number in FOLDER/<id>.<16 digits>.batch; UINT64_MAX: there is none. */
+static uint64_t ordinal_of(const char *name) {
+  uint64_t ordinal = 0;
+  for (unsigned i = 0; i < 16; i++) {
+    const char c = name[UUID_SIZE + 1 + i];
+    const unsigned digit = c >= '0' && c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a') + 10;
+    if (digit > 15) return UINT64_MAX;
+    ordinal = ordinal << 4 | digit;
+  }
+  return ordinal;
+}
+
+/* Hands the batches to the outbox, the oldest first (found: NULL: leaves them where they are). What was never committed
+ * goes: its events are in the rings. */
+static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery *found) {
+  char prefix[UUID_SIZE + 2];
+  names files;
+  tachy_uuid_print(h->id, prefix);
+  memcpy(prefix + UUID_SIZE, ".", 2);
+  if (list(&files, folder, prefix, ".new")) {
+    for (size_t i = 0; i < count_of(&files); i++) {
+      char *const path = join(folder, name_at(&files, i));
+      if (path) tachy_os_file_remove(path);
+      tachy_os_release(path);
+    }
+  }
+  tachy_bytes_free(&files.text);
+  if (list(&files, folder, prefix, ".batch")) {
+    for (size_t i = 0; i < count_of(&files); i++) {
+      const char *const name = name_at(&files, i);
+      char *const path = join(folder, name);
+      tachy_os_file file;
+      if (!path) continue;
+      if (strlen(name) != UUID_SIZE + 1 + 16 + strlen(".batch") || ordinal_of(name) > last) {
+        tachy_os_file_remove(path);
+      } else if (found && tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
+        const uint64_t size = tachy_os_file_size(&file);
+        tachy_os_file_close(&file);
+        tachy_outbox_adopt(&h->estate, path, size);
+        found->batches++;
+      }
+      tachy_os_release(path);
+    }
+  }
+  tachy_bytes_free(&files.text);
+}
+
+/* Whether the process that left the file was started by this one, of the environment or in a fork. */
+static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_session_head *head) {
+  const unsigned which = head->commit & 1u;
+  const uint64_t size = head->records[which].description_size;
+  if (size == 0 || size >= TACHY_SESSION_DESCRIPTION_SIZE) return 0;
+  char wanted[sizeof "\"parent_process_id\":\"" + UUID_SIZE] = "\"parent_process_id\":\"";
+  tachy_uuid_print(parent, wanted + strlen(wanted));
+  char *const text = tachy_os_allocate(size);
+  if (!text) return 0;
+  const uint64_t at = TACHY_SESSION_DESCRIPTIONS + which * TACHY_SESSION_DESCRIPTION_SIZE;
+  const size_t length = strlen(wanted);
+  const uint64_t last = tachy_os_file_read(&h->file, at, text, size) && size >= length ? size - length + 1 : 0;
+  int found = 0; /* in a value its quotes would be escaped */
+  for (uint64_t i = 0; i < last && !found; i++) found = memcmp(text + i, wanted, length) == 0;
+  tachy_os_release(text);
+  return found;
+}
+
+/* parent: only what its children left, and tachy_stop waits for it; NULL: everybody's. */
+static void recover_one(const char *folder, const char *name, const char *destination, const uint8_t *parent,
+                        tachy_recovery *found) {
+  heritage *const h = take(folder, name, found);
+  if (!h) return;
+  tachy_session_head head;
+  const int whole = tachy_os_file_read(&h->file, 0, &head, sizeof head);
+  head.destination[whole ? sizeof head.destination - 1 : 0] = 0;
+  if (!whole || head.magic == 0 || head.life == TACHY_LIFE_MAKING) {
+    /* it died while it made the file */
+    settled(&h->estate);
+    return;
+  }
+  if (head.magic != TACHY_SESSION_MAGIC || head.version != TACHY_SESSION_VERSION ||
+      head.slot_size != sizeof(tachy_slot) / 16) {
+    found->unreadable++;
+    release(h);
+    return;
+  }
+  if (parent && !is_child_of(parent, h, &head)) {
+    release(h);
+    return;
+  }
+  h->estate.awaited = parent != NULL;
+  const int for_others = destination && strcmp(head.destination, destination) != 0;
+  tachy_recovery unsaid = {0};
+  tachy_recovery *const counted = found;
+  if (for_others) found = &unsaid;
+  tachy_status status = TACHY_OK;
+  if (head.life == TACHY_LIFE_RUNNING || head.life == TACHY_LIFE_ENDED) status = revive(folder, h, &head, found);
+  if (status != TACHY_OK) {
+    counted->unreadable += !for_others;
+    release(h);
+    return;
+  }
+  if (for_others) { /* its batches are for others to send; its rings are not worth their storage any more */
+    adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), NULL);
+    settled(&h->estate);
+    return;
+  }
+  found->sessions++;
+  /* Rings and journal are of no more use. Without a recovery the process may live on, in another file, with this one
+   * mapped, and its threads would touch what is not there. */
+  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE);
+  adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
+  h->adopted = 1;
+  tachy_outbox_close_estate(&h->estate);
+}
+
+/* Batches that are nobody's get a session file, with which they are found. Waits for others who have the folder, but
+ * not for ever: they may have been stopped. */
+static void claim_left(const char *folder, const char *destination) {
+  const uint64_t deadline = tachy_os_monotonic() + PATIENCE;
+  tachy_leavings left_there;
+  while (!tachy_leavings_open(&left_there, folder)) {
+    if (tachy_os_monotonic() > deadline) return;
+    tachy_os_sleep(2000000);
+  }
+  tachy_leavings_claim(&left_there, destination);
+  tachy_leavings_close(&left_there);
+}
+
+tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
+  tachy_recovery found;
+  char own_folder[TACHY_FOLDER_MAX];
+  const char *destination = NULL;
+  memset(&found, 0, sizeof found);
+  if (out) *out = found;
+  if (tachy_forking()) return TACHY_ERROR_STATE;
+  tachy_library_init();
+  if (!folder) {
+    destination = tachy_session_file_place(own_folder, sizeof own_folder);
+    if (!destination) return TACHY_ERROR_STATE;
+    folder = own_folder;
+  }
+  tachy_os_lock(&mutex);
+  claim_left(folder, destination);
+  names sessions;
+  const int ok = list(&sessions, folder, "", ".session");
+  for (size_t i = 0; ok && i < count_of(&sessions); i++) {
+    recover_one(folder, name_at(&sessions, i), destination, NULL, &found);
+  }
+  tachy_bytes_free(&sessions.text);
+  tachy_os_unlock(&mutex);
+  if (out) *out = found;
+  return ok ? TACHY_OK : TACHY_ERROR_SYSTEM;
+}
+
+void tachy_recover_children(const uint8_t parent[16]) {
+  tachy_recovery found = {0};
+  char folder[TACHY_FOLDER_MAX];
+  const char *const destination = tachy_session_file_place(folder, sizeof folder);
+  if (!destination) return;
+  tachy_os_lock(&mutex);
+  names sessions;
+  const int ok = list(&sessions, folder, "", ".session");
+  for (size_t i = 0; ok && i < count_of(&sessions); i++) {
+    recover_one(folder, name_at(&sessions, i), destination, parent, &found);
+  }
+  tachy_bytes_free(&sessions.text);
+  tachy_os_unlock(&mutex);
+}
+
+int tachy_recover_holds(void) {
+  tachy_os_lock(&list_mutex);
+  const int some = held != NULL;
+  tachy_os_unlock(&list_mutex);
+  return some;
+}
+
+/* Lets go of what the outbox has left to a later start: its batches are nobody's again. The memory stays: a batch that
+ * is taken still may know it. */
+void tachy_recover_let_go(void) {
+  tachy_os_lock(&list_mutex);
+  for (heritage *h = held; h; h = h->next) {
+    if (h->adopted) tachy_os_file_remove(h->path);
+    tachy_os_file_close(&h->file);
+  }
+  while (held) {
+    heritage *const h = held;
+    held = h->next;
+    h->next = left;
+    left = h;
+  }
+  tachy_os_unlock(&list_mutex);
+}
+
+void tachy_recover_lock(void) { tachy_os_lock(&list_mutex); }
+void tachy_recover_unlock(void) { tachy_os_unlock(&list_mutex); }
+
+/* What is being recovered is the parent's, and locked as long as it is open here. fork() does not wait for the end of a
+ * recovery: the child looks at nothing else. */
+void tachy_recover_after_fork(void) {
+  for (heritage *h = held; h; h = h->next) tachy_os_file_close(&h->file);
+  tachy_os_mutex_init(&mutex);
+  tachy_os_mutex_init(&list_mutex);
+  held = left = NULL;
+}

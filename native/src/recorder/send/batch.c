@@ -1,0 +1,147 @@
+/* A batch in the sender's hands: bodies, their compressed forms, the bytes that travel. */
+#include "batch.h"
+
+#include "../../base/hash.h"
+#include "description.h"
+
+static tachy_block *block_at(const tachy_batch *batch, uint32_t i) {
+  tachy_block *block = batch->blocks;
+  while (block && i-- > 0) block = block->next;
+  return block;
+}
+
+void tachy_batch_unload(tachy_batch *batch) {
+  while (batch->blocks) {
+    tachy_block *const block = batch->blocks;
+    batch->blocks = block->next;
+    tachy_block_free(block);
+  }
+  tachy_bytes_free(&batch->description);
+  tachy_bytes_free(&batch->bytes);
+  batch->loaded = 0;
+}
+
+void tachy_batch_free(tachy_batch *batch) {
+  tachy_batch_unload(batch);
+  tachy_os_release(batch->path);
+  tachy_os_release(batch);
+}
+
+void tachy_batch_count(tachy_batch *batch) {
+  batch->block_count = 0;
+  batch->classes = 0;
+  memset(batch->events, 0, sizeof batch->events);
+  for (const tachy_block *block = batch->blocks; block; block = block->next) {
+    batch->block_count++;
+    batch->classes |= 1u << block->head->cls;
+    batch->events[block->head->cls] += block->head->events;
+  }
+}
+
+void tachy_batch_changed(tachy_batch *batch) {
+  tachy_bytes_free(&batch->bytes);
+  tachy_uuid_random(batch->id);
+  tachy_batch_count(batch);
+  batch->sealed = 0;
+  batch->changed = 1;
+}
+
+uint32_t tachy_batch_block_count(const tachy_batch *batch) { return batch ? batch->block_count : 0; }
+
+const uint8_t *tachy_batch_id(const tachy_batch *batch) { return batch ? batch->id : NULL; }
+
+const void *tachy_batch_body(const tachy_batch *batch, uint32_t i, uint64_t *size) {
+  const tachy_block *const block = batch ? block_at(batch, i) : NULL;
+  if (size) *size = block ? block->stored_size : 0;
+  return block ? block->body : NULL;
+}
+
+tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t i) {
+  const tachy_block *const block = batch ? block_at(batch, i) : NULL;
+  return block ? block->codec : TACHY_CODEC_NONE;
+}
+
+tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes, uint64_t size) {
+  tachy_block *const block = batch ? block_at(batch, i) : NULL;
+  if (!block || !bytes || codec <= TACHY_CODEC_NONE || codec > TACHY_CODEC_GZIP) return TACHY_ERROR_ARGUMENT;
+  if (batch->sealed || block->codec != TACHY_CODEC_NONE || size >= block->stored_size) return TACHY_OK;
+  uint8_t *const copy = tachy_os_allocate(size ? size : 1);
+  if (!copy) return TACHY_ERROR_MEMORY;
+  memcpy(copy, bytes, size);
+  tachy_os_release(block->body);
+  block->body = copy;
+  block->stored_size = size;
+  block->codec = codec;
+  batch->changed = 1;
+  return TACHY_OK;
+}
+
+static void seal_block(tachy_block *block) {
+  tachy_block_header *const head = block->head;
+  head->codec = (uint8_t)block->codec;
+  head->raw_size = block->raw_size;
+  head->stored_size = block->stored_size;
+  head->body_hash = tachy_hash(block->body, block->stored_size);
+  head->header_hash = 0;
+  head->header_hash = tachy_hash(head, head->header_size);
+}
+
+static uint64_t size_of(const tachy_batch *batch) {
+  uint64_t size = sizeof(tachy_batch_header) + tachy_pad8(batch->description.size);
+  for (const tachy_block *block = batch->blocks; block; block = block->next) {
+    size += block->head->header_size + tachy_pad8(block->stored_size);
+  }
+  return size;
+}
+
+/* The header and the description. 0: no memory. */
+static int make_front(const tachy_batch *batch, tachy_bytes *front) {
+  static const uint8_t zeros[8] = {0};
+  const uint64_t described = sizeof(tachy_batch_header) + batch->description.size;
+  if (!tachy_bytes_reserve(front, tachy_pad8(described))) return 0;
+  tachy_batch_header head = {0};
+  head.magic = TACHY_BATCH_MAGIC;
+  head.version = TACHY_FORMAT_VERSION;
+  memcpy(head.batch_id, batch->id, sizeof head.batch_id);
+  memcpy(head.process_id, batch->process_id, sizeof head.process_id);
+  head.description_size = (uint32_t)batch->description.size;
+  head.block_count = batch->block_count;
+  head.total_size = size_of(batch);
+  tachy_bytes_put(front, &head, sizeof head);
+  tachy_bytes_put(front, batch->description.bytes, batch->description.size);
+  head.header_hash = tachy_hash(front->bytes, front->size);
+  memcpy(front->bytes, &head, sizeof head);
+  tachy_bytes_put(front, zeros, tachy_pad8(described) - described);
+  return 1;
+}
+
+int tachy_batch_write(tachy_batch *batch, tachy_batch_writer *writer, void *context) {
+  static const uint8_t zeros[8] = {0};
+  tachy_bytes front = {0};
+  int ok = make_front(batch, &front) && writer(context, front.bytes, front.size);
+  tachy_bytes_free(&front);
+  for (tachy_block *block = batch->blocks; block && ok; block = block->next) {
+    seal_block(block);
+    ok = writer(context, block->head, block->head->header_size) && writer(context, block->body, block->stored_size) &&
+         writer(context, zeros, tachy_pad8(block->stored_size) - block->stored_size);
+  }
+  return ok;
+}
+
+static int append(void *context, const void *bytes, uint64_t size) {
+  tachy_bytes *const to = context;
+  return tachy_bytes_append(to, bytes, size);
+}
+
+const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size) {
+  if (size) *size = 0;
+  if (!batch) return NULL;
+  if (batch->bytes.size == 0 &&
+      !(tachy_bytes_reserve(&batch->bytes, size_of(batch)) && tachy_batch_write(batch, append, &batch->bytes))) {
+    tachy_bytes_free(&batch->bytes);
+    return NULL;
+  }
+  batch->sealed = 1;
+  if (size) *size = batch->bytes.size;
+  return batch->bytes.bytes;
+}

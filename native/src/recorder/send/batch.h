@@ -1,0 +1,63 @@
+/* A batch: blocks with the description of their process, in memory, in a file, or in both. */
+#ifndef TACHY_SRC_RECORDER_SEND_BATCH_H
+#define TACHY_SRC_RECORDER_SEND_BATCH_H
+
+#include "../../encode/block.h"
+
+/* The batches of one dead process, whose files were found. */
+typedef struct tachy_estate {
+  uint64_t batches; /* files that are neither sent nor given up; the outbox's lock guards this and what follows */
+  int closed;       /* no more will be adopted */
+  int awaited;      /* tachy_stop waits for its batches: the process that left them was a child */
+  /* Called once, outside every lock, by whichever thread did away with the last batch of a closed estate. Not called
+   * for an estate of which the outbox leaves a file to a later start. */
+  void (*settled)(struct tachy_estate *estate);
+  struct tachy_estate *next_settled; /* the outbox's */
+} tachy_estate;
+
+/* Which line a batch stands in. */
+enum { TACHY_ADOPTED, TACHY_OURS, TACHY_LINES };
+
+/* While it is taken, all but the links, the ordinal, the session, the line and the path is the taker's; else it is
+ * guarded by the outbox's lock. */
+struct tachy_batch {
+  struct tachy_batch *next;
+  struct tachy_batch *before;
+  int64_t utc;      /* when it was made */
+  uint64_t ordinal; /* in the session, from 1; adopted: 0 */
+  uint64_t session; /* adopted: the period between two closes of the outbox */
+  int line;
+  char *path;           /* of its file, or of the one that it may get; NULL: none */
+  tachy_estate *estate; /* adopted ones' */
+  int taken;
+  int last;    /* of its session: goes even without blocks */
+  int loaded;  /* id, process id, description and blocks are in memory */
+  int offered; /* somebody could compress the blocks */
+  int sealed;  /* it may have travelled: its bytes must not change under this id */
+  int changed; /* its file has not the present form of the blocks */
+  int damaged; /* adopted: it is counted as such */
+  uint8_t id[16];
+  uint8_t process_id[16];
+  tachy_bytes description;
+  tachy_block *blocks; /* as they will lie */
+  uint32_t block_count;
+  unsigned classes; /* a bit for each that may be in it */
+  uint64_t events[TACHY_CLASSES];
+  tachy_bytes bytes;    /* as it travels, once somebody asked */
+  uint64_t file_size;   /* 0: it has no file */
+  uint64_t book_memory; /* what the queue's books say it takes */
+  uint64_t book_disk;
+};
+
+/* The blocks, the description and the bytes leave the memory. */
+void tachy_batch_unload(tachy_batch *batch);
+void tachy_batch_free(tachy_batch *batch);
+/* Sums up the blocks: count, classes, events. */
+void tachy_batch_count(tachy_batch *batch);
+/* Blocks have gone: another id, and no bytes yet. */
+void tachy_batch_changed(tachy_batch *batch);
+/* Gives `writer` the batch as it travels, piece by piece. 0: it refused one, or no memory. */
+typedef int tachy_batch_writer(void *context, const void *bytes, uint64_t size);
+int tachy_batch_write(tachy_batch *batch, tachy_batch_writer *writer, void *context);
+
+#endif

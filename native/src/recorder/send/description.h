@@ -1,0 +1,26 @@
+/* The description of the process that every batch carries. */
+#ifndef TACHY_SRC_RECORDER_SEND_DESCRIPTION_H
+#define TACHY_SRC_RECORDER_SEND_DESCRIPTION_H
+
+#include <tachy/tachy.h>
+
+#include "../../base/buffer.h"
+
+/* Takes over the configuration and makes a new process id. TACHY_OK, _ARGUMENT, _MEMORY or _SYSTEM. */
+tachy_status tachy_description_start(const tachy_config *config);
+void tachy_description_process_id(uint8_t id[16]);
+/* JSON text, all but the state, which comes last: a process that is killed cannot say it. 0: no memory. */
+int tachy_description_write(tachy_bytes *json);
+/* "running", "exited" or "crashed". 0: no memory. */
+int tachy_description_end(tachy_bytes *json, const char *state);
+/* Whether such text is of a process whose batches are for this destination. */
+int tachy_description_is_for(const tachy_bytes *json, const char *destination);
+/* A random UUID. 0: the system has no randomness. */
+int tachy_uuid_random(uint8_t id[16]);
+
+/* Around fork(). */
+void tachy_description_lock(void);
+void tachy_description_unlock(void);
+void tachy_description_after_fork(void);
+
+#endif

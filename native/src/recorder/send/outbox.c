@@ -1,0 +1,476 @@
+/* The outbox: what waits for the sender, and the stats that say what became of every event. */
+#include "outbox.h"
+
+#include "../../base/clock.h"
+#include "../control.h"
+#include "../pool/folder.h"
+#include "../pool/session_file.h"
+#include "../session.h"
+#include "../sites/registry.h"
+#include "description.h"
+#include "queue.h"
+#include "spool.h"
+
+enum { LOOKED_AT = 64 /* the part of the disk's limit that may come before the next look at the folder */ };
+#define LOOK_EVERY UINT64_C(5000000000) /* ns */
+enum { ROOM_MIN = 1 << 20 };            /* with less storage than that, batches wait in memory */
+
+#define QUIET_NS UINT64_C(300000000)
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
+static tachy_os_condition changed;
+static tachy_queue queue;
+static char folder[TACHY_FOLDER_MAX]; /* "": none */
+static uint64_t ordinal;
+static int64_t age;         /* ns: what has waited longer is dropped */
+static uint64_t look_at;    /* when the folder is looked at again */
+static uint64_t look_disk;  /* what was ours then */
+static uint64_t period;     /* of the adopted: a close ends one, and what was adopted before is not taken back */
+static int adopting;        /* without a session: somebody has adopted something */
+static int turn;            /* the line that is next */
+static int closed;          /* nothing is put any more; 2: nothing is taken back either */
+static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
+static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
+static uint8_t process_id[16];
+static tachy_stats stats;
+static tachy_progress progress;
+
+void tachy_outbox_lock(void) { tachy_os_lock(&mutex); }
+void tachy_outbox_unlock(void) { tachy_os_unlock(&mutex); }
+void tachy_outbox_init(void) { tachy_os_condition_init(&changed); }
+
+/* Unlocks, and tells the estates that have been settled. */
+static void unlock(void) {
+  tachy_estate *estate = queue.settled;
+  queue.settled = NULL;
+  tachy_os_unlock(&mutex);
+  while (estate) {
+    tachy_estate *const next = estate->next_settled;
+    estate->settled(estate);
+    estate = next;
+  }
+}
+
+/* Looks at the folder, since others write there too: not at every batch, for it costs 2 µs per file. */
+static void look(void) {
+  tachy_folder_use use;
+  tachy_os_lock(&mutex);
+  const uint64_t now = tachy_os_monotonic();
+  const int due = folder[0] && (now >= look_at || queue.disk > look_disk + queue.disk_limit / LOOKED_AT);
+  char where[TACHY_FOLDER_MAX];
+  memcpy(where, folder, strlen(folder) + 1);
+  tachy_os_unlock(&mutex);
+  if (!due) return;
+  tachy_leavings_measure(where, &use);
+  tachy_os_lock(&mutex);
+  queue.use = use;
+  look_at = now + LOOK_EVERY;
+  look_disk = queue.disk;
+  tachy_queue_expire(&queue, tachy_os_utc() - age);
+  unlock();
+}
+
+void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, const uint8_t id[16]) {
+  /* the rest of the system lives there too */
+  const uint64_t room = where[0] ? tachy_os_folder_free(where) / 2 : 0;
+  if (room < ROOM_MIN) where = "";
+  tachy_os_lock(&mutex);
+  queue.session++;
+  ordinal = 0;
+  queue.memory_limit = bounds->memory;
+  queue.disk_limit = bounds->disk < room ? bounds->disk : room;
+  age = bounds->age;
+  closed = 0;
+  memcpy(process_id, id, sizeof process_id);
+  memcpy(folder, where, strlen(where) + 1);
+  memset(&stats, 0, sizeof stats);
+  memset(&progress, 0, sizeof progress);
+  memset(queue.lost, 0, sizeof queue.lost);
+  queue.recovered_lost = 0;
+  queue.folder = folder;
+  memset(&queue.use, 0, sizeof queue.use);
+  memset(&queue.dropped, 0, sizeof queue.dropped);
+  queue.use.oldest = INT64_MAX;
+  look_at = 0;
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_outbox_tell(const tachy_progress *totals) {
+  tachy_os_lock(&mutex);
+  progress = *totals;
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_outbox_drop(tachy_class cls, uint64_t events) {
+  tachy_os_lock(&mutex);
+  queue.lost[cls] += events;
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]) {
+  tachy_os_lock(&mutex);
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) lost[cls] = progress.lost[cls] + queue.lost[cls];
+  tachy_os_unlock(&mutex);
+}
+
+static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *description, int last) {
+  tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
+  if (!batch) return NULL;
+  memset(batch, 0, sizeof *batch);
+  if (!tachy_uuid_random(batch->id)) {
+    tachy_os_release(batch);
+    return NULL;
+  }
+  batch->line = TACHY_OURS;
+  batch->utc = tachy_os_utc();
+  batch->blocks = blocks;
+  batch->description = *description;
+  batch->last = last;
+  batch->loaded = 1;
+  tachy_batch_count(batch);
+  tachy_os_lock(&mutex);
+  batch->ordinal = ++ordinal;
+  batch->session = queue.session;
+  memcpy(batch->process_id, process_id, sizeof process_id);
+  if (folder[0]) batch->path = tachy_spool_path(folder, tachy_session_file_id(), tachy_session_file_next());
+  tachy_os_unlock(&mutex);
+  return batch;
+}
+
+static void lose_blocks(tachy_block *blocks) {
+  while (blocks) {
+    tachy_block *const next = blocks->next;
+    queue.lost[blocks->head->cls] += blocks->head->events;
+    tachy_block_free(blocks);
+    blocks = next;
+  }
+}
+
+tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
+  tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
+  if (batch) {
+    if (batch->path) tachy_spool_write(batch); /* outside the lock: nobody knows the batch yet */
+    return batch;
+  }
+  tachy_os_lock(&mutex);
+  lose_blocks(blocks);
+  tachy_os_unlock(&mutex);
+  tachy_bytes_free(&description);
+  return NULL;
+}
+
+void tachy_outbox_put(tachy_batch *batch, int last) {
+  if (batch) look();
+  tachy_os_lock(&mutex);
+  if (batch) {
+    stats.batches++;
+    stats.blocks += batch->block_count;
+    stats.unprotected += batch->file_size == 0;
+    for (const tachy_block *block = batch->blocks; block; block = block->next) stats.raw_bytes += block->raw_size;
+    tachy_queue_append(&queue, batch);
+  }
+  if (last) closed = 1;
+  settled_at = moved_at = tachy_os_monotonic();
+  tachy_os_wake_all(&changed);
+  unlock();
+}
+
+uint64_t tachy_outbox_last_ordinal(void) {
+  tachy_os_lock(&mutex);
+  const uint64_t last = ordinal;
+  tachy_os_unlock(&mutex);
+  return last;
+}
+
+static int pending_up_to(uint64_t last) {
+  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
+    if (batch->session == queue.session) return batch->ordinal <= last;
+  }
+  if (!closed) return 0;
+  for (const tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch; batch = batch->next) {
+    if (batch->session == period && batch->estate && batch->estate->awaited) return 1;
+  }
+  return 0;
+}
+
+/* Until when a program that ends waits for a server that takes nothing, although its batches lie in files; UINT64_MAX:
+ * it does not end, or one of them would be lost. */
+static uint64_t patience(void) {
+  if (!closed) return UINT64_MAX;
+  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
+    if (batch->session == queue.session && !batch->book_disk) return UINT64_MAX;
+  }
+  return moved_at + QUIET_NS;
+}
+
+int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
+  tachy_os_lock(&mutex);
+  const uint64_t waited_for = queue.session;
+  int done;
+  for (;;) {
+    const uint64_t until = patience();
+    const uint64_t now = tachy_os_monotonic();
+    done = queue.session != waited_for || !pending_up_to(last) || now >= until;
+    if (done || now >= deadline) break;
+    tachy_os_wait(&changed, &mutex, until < deadline ? until : deadline);
+  }
+  tachy_os_unlock(&mutex);
+  return done;
+}
+
+void tachy_batch_moves(void) {
+  if (tachy_forking()) return;
+  tachy_os_lock(&mutex);
+  moved_at = tachy_os_monotonic();
+  tachy_os_unlock(&mutex);
+}
+
+/* A batch of the session that will not be taken back: kept in its file, or lost. */
+static void keep(tachy_batch *batch) {
+  if (!batch->file_size) {
+    tachy_queue_discard(&queue, batch);
+    return;
+  }
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (batch->session == queue.session) stats.kept[cls] += batch->events[cls];
+  }
+  tachy_queue_remove(&queue, batch);
+}
+
+void tachy_outbox_close(void) {
+  tachy_os_lock(&mutex);
+  closed = 2;
+  period++;
+  adopting = 0;
+  for (tachy_batch *batch = queue.lines[TACHY_OURS].first; batch;) {
+    tachy_batch *const next = batch->next;
+    if (!batch->taken && !batch->file_size) tachy_spool_renew(batch); /* the last chance */
+    if (!batch->taken) keep(batch);
+    batch = next;
+  }
+  for (tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch;) {
+    tachy_batch *const next = batch->next;
+    if (!batch->taken) tachy_queue_remove(&queue, batch);
+    batch = next;
+  }
+  tachy_os_wake_all(&changed);
+  unlock();
+}
+
+void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
+  tachy_library_init();
+  tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
+  char *const copy = tachy_os_allocate(strlen(path) + 1);
+  int64_t utc = INT64_MAX;
+  uint64_t storage;
+  tachy_os_file_look(path, &storage, &utc);
+  tachy_os_lock(&mutex);
+  estate->batches++;
+  if (batch && copy) {
+    memset(batch, 0, sizeof *batch);
+    memcpy(copy, path, strlen(path) + 1);
+    batch->line = TACHY_ADOPTED;
+    batch->utc = utc;
+    batch->session = period;
+    batch->estate = estate;
+    batch->path = copy;
+    batch->file_size = size ? size : 1; /* an empty one is damaged, and goes like any other */
+    batch->offered = 1;
+    batch->classes = (1u << TACHY_CLASSES) - 2u; /* who knows */
+    adopting = 1;
+    if (queue.session == 0 || closed == 2) queue.memory_limit = queue.disk_limit = UINT64_MAX;
+    tachy_queue_append(&queue, batch);
+    tachy_os_wake_all(&changed);
+  } else {
+    tachy_os_release(batch);
+    tachy_os_release(copy);
+  }
+  unlock();
+}
+
+void tachy_outbox_close_estate(tachy_estate *estate) {
+  tachy_os_lock(&mutex);
+  estate->closed = 1;
+  tachy_queue_check_estate(&queue, estate);
+  unlock();
+}
+
+/* Whether the batch may wait again. */
+static int is_wanted(const tachy_batch *batch) {
+  if (batch->line == TACHY_ADOPTED) return batch->session == period;
+  return batch->session == queue.session && closed != 2;
+}
+
+/* Whether nothing will come any more, now that nothing waits. */
+static int is_over(void) {
+  for (int line = 0; line < TACHY_LINES; line++) {
+    for (const tachy_batch *batch = queue.lines[line].first; batch; batch = batch->next) {
+      if (is_wanted(batch)) return 0; /* it is taken, and may come back */
+    }
+  }
+  return closed || (queue.session == 0 && adopting);
+}
+
+/* The next that waits: the lines in turns. */
+static tachy_batch *next_waiting(void) {
+  tachy_batch *batch = tachy_queue_first(&queue, turn);
+  if (!batch) turn = !turn;
+  if (!batch) batch = tachy_queue_first(&queue, turn);
+  if (batch) turn = !turn;
+  return batch;
+}
+
+/* Takes a batch and sees to it that its blocks are in memory, for which it unlocks. NULL: it was unreadable and is
+ * lost, or there is no memory for it (*status): then it waits on. */
+static tachy_batch *claim(tachy_batch *batch, tachy_spool_status *status) {
+  *status = TACHY_SPOOL_OK;
+  batch->taken = 1;
+  tachy_queue_book(&queue, batch);
+  if (!batch->loaded) {
+    tachy_os_unlock(&mutex);
+    *status = tachy_spool_load(batch);
+    tachy_os_lock(&mutex);
+    if (*status == TACHY_SPOOL_NO_MEMORY) tachy_queue_admit(&queue, batch);
+    if (*status == TACHY_SPOOL_DAMAGED) tachy_queue_discard(&queue, batch);
+    if (*status != TACHY_SPOOL_OK) tachy_os_wake_all(&changed);
+  }
+  if (*status != TACHY_SPOOL_OK) return NULL;
+  batch->offered = 1;
+  return batch;
+}
+
+tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
+  if (ended) *ended = 0;
+  if (tachy_forking()) return NULL;
+  tachy_library_init();
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  tachy_spool_status status = TACHY_SPOOL_OK;
+  tachy_os_lock(&mutex);
+  tachy_batch *batch;
+  int over;
+  int in_time = 1;
+  for (;;) {
+    batch = next_waiting();
+    if (batch) batch = claim(batch, &status);
+    over = !batch && status == TACHY_SPOOL_OK && is_over();
+    if (batch || over || !in_time) break;
+    if (status != TACHY_SPOOL_DAMAGED) in_time = tachy_os_wait(&changed, &mutex, deadline);
+    status = TACHY_SPOOL_OK;
+  }
+  unlock();
+  if (ended) *ended = over;
+  return batch;
+}
+
+tachy_batch *tachy_batch_take_raw(void) {
+  tachy_spool_status status;
+  if (tachy_forking()) return NULL;
+  tachy_os_lock(&mutex);
+  tachy_batch *batch = queue.lines[TACHY_OURS].first;
+  while (batch && (batch->taken || batch->offered)) batch = batch->next;
+  if (batch) batch = claim(batch, &status);
+  unlock();
+  return batch;
+}
+
+/* The sender has given it back: it waits again, or what it was is over. */
+static void put_back(tachy_batch *batch) {
+  if (is_wanted(batch)) {
+    tachy_queue_admit(&queue, batch);
+  } else if (batch->line == TACHY_OURS) {
+    keep(batch);
+  } else {
+    tachy_queue_remove(&queue, batch);
+  }
+}
+
+static void count_sent(tachy_batch *batch) {
+  if (batch->line == TACHY_ADOPTED) {
+    stats.recovered_batches++;
+  } else if (batch->session == queue.session) {
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) stats.sent[cls] += batch->events[cls];
+    stats.wire_bytes += batch->bytes.size;
+  }
+  tachy_queue_settle(&queue, batch);
+  tachy_queue_remove(&queue, batch);
+}
+
+void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
+  if (!batch || tachy_forking()) return;
+  tachy_os_lock(&mutex);
+  const int again = outcome == TACHY_RETRY && is_wanted(batch);
+  tachy_os_unlock(&mutex);
+  /* outside the lock: the batch is the caller's still */
+  if (again) tachy_spool_renew(batch);
+  if (outcome != TACHY_RETRY) tachy_spool_remove(batch);
+  tachy_os_lock(&mutex);
+  /* a try that failed was no progress, however far it came: a proxy may take all and have no server */
+  if (outcome != TACHY_RETRY) settled_at = tachy_os_monotonic();
+  moved_at = settled_at;
+  if (outcome == TACHY_RETRY) {
+    put_back(batch);
+  } else if (outcome == TACHY_SENT) {
+    count_sent(batch);
+  } else {
+    tachy_queue_discard(&queue, batch);
+  }
+  tachy_os_wake_all(&changed);
+  unlock();
+}
+
+void tachy_get_stats(tachy_stats *out) {
+  if (!out) return;
+  memset(out, 0, sizeof *out);
+  if (tachy_forking()) return;
+  tachy_os_lock(&mutex);
+  *out = stats;
+  memcpy(out->process_id, process_id, sizeof process_id);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    out->recorded[cls] = progress.recorded[cls];
+    out->dropped[cls] = progress.lost[cls] + queue.lost[cls];
+  }
+  out->collector_ns = progress.collector_ns;
+  out->clock_backwards = progress.clock_backwards;
+  out->too_deep = progress.too_deep;
+  out->mismatched = progress.mismatched;
+  out->async_untracked = progress.async_untracked;
+  out->outbox_bytes = queue.memory;
+  out->spool_bytes = queue.disk;
+  out->recovered_lost = queue.recovered_lost + queue.dropped.unreadable;
+  memcpy(out->left_dropped, queue.dropped.events, sizeof out->left_dropped);
+  out->passed_over = progress.passed_over;
+  out->flight_overwritten = progress.overwritten;
+  tachy_os_unlock(&mutex);
+  out->survives = (uint64_t)tachy_session_file_protects();
+  out->threads = tachy_slots_attached();
+  out->sites = tachy_registry_site_count();
+  out->refused = tachy_registry_refused();
+  tachy_control_stats(&out->control_version, &out->control_refused);
+  out->frequency = tachy_clock_frequency();
+  out->clock = tachy_clock_name();
+}
+
+/* The child has copies of the parent's batches: their files and their estates are not its own. */
+void tachy_outbox_after_fork(void) {
+  tachy_os_mutex_init(&mutex);
+  tachy_os_condition_init(&changed);
+  for (int line = 0; line < TACHY_LINES; line++) {
+    for (tachy_batch *batch = queue.lines[line].first; batch;) {
+      tachy_batch *const next = batch->next;
+      batch->file_size = 0;
+      batch->estate = NULL;
+      tachy_os_release(batch->path);
+      batch->path = NULL;
+      if (batch->taken) {
+        tachy_queue_book(&queue, batch);
+      } else {
+        tachy_queue_discard(&queue, batch);
+      }
+      batch = next;
+    }
+  }
+  queue.settled = NULL;
+  period++;
+  adopting = 0;
+  closed = 2;
+}

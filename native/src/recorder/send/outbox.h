@@ -1,0 +1,61 @@
+/* The outbox: what waits for the sender, and what became of every event. */
+#ifndef TACHY_SRC_RECORDER_SEND_OUTBOX_H
+#define TACHY_SRC_RECORDER_SEND_OUTBOX_H
+
+#include "batch.h"
+
+/* What the collector found out since it last told. */
+typedef struct tachy_progress {
+  uint64_t recorded[TACHY_CLASSES];
+  uint64_t lost[TACHY_CLASSES];
+  uint64_t collector_ns;
+  uint64_t clock_backwards;
+  uint64_t too_deep;
+  uint64_t mismatched;
+  uint64_t async_untracked;
+  uint64_t passed_over;
+  uint64_t overwritten;
+} tachy_progress;
+
+void tachy_outbox_init(void);
+/* A new session: what the last one left is forgotten, the stats start anew. folder: of the
+ * batches' files, "": none. */
+typedef struct tachy_outbox_bounds {
+  uint64_t memory; /* bytes */
+  uint64_t disk;   /* of all batches in the folder, whoever made them */
+  int64_t age;     /* ns */
+} tachy_outbox_bounds;
+void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *folder, const uint8_t process_id[16]);
+/* Replaces the figures: totals since the session began. */
+void tachy_outbox_tell(const tachy_progress *totals);
+/* Events whose block could not be made. */
+void tachy_outbox_drop(tachy_class cls, uint64_t events);
+/* Every event that was lost since the session began, wherever. */
+void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]);
+/* For the collector: a batch of the blocks, which it takes over with the description. Without blocks only as the last.
+ * Returns when the batch's file is complete, or there is none. NULL: no memory, the blocks' events are counted as lost.
+ */
+tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last);
+/* From now on the sender may take it. NULL: there is none, but `last` counts. */
+void tachy_outbox_put(tachy_batch *batch, int last);
+uint64_t tachy_outbox_last_ordinal(void);
+/* 1: the sender is done with all batches up to `ordinal`, or the session has ended, all that is left lies in files, and
+ * nothing has moved for 0.3 s; 0: the deadline has passed. */
+int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
+/* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Adopted
+ * batches are left to a later start. */
+void tachy_outbox_close(void);
+
+/* The file of a batch of a dead process, to be sent before what waits already, in turns with ours. Also when no session
+ * runs. It counts in no process's events, only in recovered_batches. Without memory the file stays for a later start,
+ * and the estate is never settled. */
+void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size);
+/* No more will be adopted for it. It may be settled before this returns. */
+void tachy_outbox_close_estate(tachy_estate *estate);
+
+/* Around fork(). */
+void tachy_outbox_lock(void);
+void tachy_outbox_unlock(void);
+void tachy_outbox_after_fork(void);
+
+#endif

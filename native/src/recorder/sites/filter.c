@@ -1,0 +1,92 @@
+/* Which sites are on: asked when a site registers and when a rule changes, never by an event. */
+#include "filter.h"
+
+#include <string.h>
+
+#include "../session.h"
+#include "registry.h"
+
+static tachy_rules own = {TACHY_LEVEL_TRACE, 1, 0, {{0, TACHY_LEVEL_NONE, {0}}}};
+static tachy_rules over; /* the server's */
+
+static tachy_rule *find(tachy_rules *rules, const char *category, size_t size) {
+  for (uint32_t i = 0; i < rules->count; i++) {
+    tachy_rule *const rule = &rules->rules[i];
+    if (rule->size == size && memcmp(rule->category, category, size) == 0) return rule;
+  }
+  return NULL;
+}
+
+int tachy_rules_put(tachy_rules *rules, const char *category, size_t size, tachy_level level) {
+  if (size == 0 || size > TACHY_CATEGORY_MAX) return 0;
+  tachy_rule *rule = find(rules, category, size);
+  if (!rule) {
+    if (rules->count == TACHY_RULES_MAX) return 0;
+    rule = &rules->rules[rules->count++];
+    rule->size = (uint32_t)size;
+    memcpy(rule->category, category, size);
+  }
+  rule->level = level;
+  return 1;
+}
+
+static int covers(const tachy_rule *rule, const char *target, size_t size) {
+  return rule->size <= size && memcmp(rule->category, target, rule->size) == 0 &&
+         (rule->size == size || target[rule->size] == '.');
+}
+
+/* The rule with the longest category that covers the target, if it is at least `size_min` long. */
+static const tachy_rule *longest(const tachy_rules *rules, const char *target, size_t size, uint32_t size_min) {
+  const tachy_rule *best = NULL;
+  for (uint32_t i = 0; i < rules->count; i++) {
+    const tachy_rule *const rule = &rules->rules[i];
+    if (rule->size < size_min || !covers(rule, target, size)) continue;
+    best = rule;
+    size_min = rule->size + 1;
+  }
+  return best;
+}
+
+int tachy_filter_passes(uint8_t level, const char *target, size_t size) {
+  tachy_level limit = over.has_level ? over.level : own.level;
+  const tachy_rule *const below = longest(&own, target, size, 1);
+  const tachy_rule *const above = longest(&over, target, size, below ? below->size : 1);
+  if (above) {
+    limit = above->level;
+  } else if (below) {
+    limit = below->level;
+  }
+  if (limit == TACHY_LEVEL_NONE) return 0;
+  return level <= (uint8_t)limit; /* a site without a level has the level 0 */
+}
+
+void tachy_filter_set_level(tachy_level level) { own.level = level; }
+
+void tachy_filter_lay_over(const tachy_rules *rules) {
+  if (rules) {
+    over = *rules;
+  } else {
+    over.has_level = 0;
+    over.count = 0;
+  }
+}
+
+void tachy_set_category(const char *category, tachy_level level) {
+  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_forking()) return;
+  tachy_library_init();
+  tachy_registry_lock();
+  const int put = tachy_rules_put(&own, category, strlen(category), level);
+  if (!put) tachy_registry_refuse();
+  tachy_registry_unlock();
+  if (put) tachy_registry_switch_again();
+}
+
+void tachy_unset_category(const char *category) {
+  if (!category || tachy_forking()) return;
+  tachy_library_init();
+  tachy_registry_lock();
+  tachy_rule *const rule = find(&own, category, strlen(category));
+  if (rule) *rule = own.rules[--own.count];
+  tachy_registry_unlock();
+  if (rule) tachy_registry_switch_again();
+}

@@ -1,0 +1,10 @@
+/* Logs that come later than they were made. */
+#ifndef TACHY_SRC_RECORDER_THREADS_LATE_H
+#define TACHY_SRC_RECORDER_THREADS_LATE_H
+
+/* Around fork(). */
+void tachy_late_lock(void);
+void tachy_late_unlock(void);
+void tachy_late_after_fork(void);
+
+#endif

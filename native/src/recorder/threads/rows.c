@@ -1,0 +1,168 @@
+/* Logs and metrics off the fast path. */
+#include <string.h>
+
+#include "../../base/text.h"
+#include "../pool/ring.h"
+
+enum { TEXT_MAX = 32768, RECORD_MAX = 65536 };
+
+static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, uint64_t value) {
+  uint64_t head;
+  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_METRIC, sizeof(tachy_metric_record), &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_METRIC, 0);
+    return;
+  }
+  *(tachy_metric_record *)at = (tachy_metric_record){ticks, value, site, set};
+  tachy_ring_publish(slot, TACHY_CLASS_METRIC, head);
+}
+
+void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
+  tachy_slot *const slot = tachy_slot_attach();
+  if (!slot || !TACHY_LOAD(&tachy_running)) return;
+  write_metric(slot, (uint32_t)id, set, ticks, value);
+}
+
+void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
+  const int32_t id = tachy_site_on_(site);
+  if (id > 0) tachy_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
+}
+
+void tachy_frame_first_(uint64_t now) {
+  tachy_slot *const slot = tachy_slot_attach();
+  if (slot) slot->thread.frame_ticks = now;
+}
+
+/* The slot to log to, or NULL when this log is not wanted. */
+static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
+  const int32_t id = tachy_site_on_(site);
+  if (id <= 0) return NULL;
+  tachy_slot *const slot = tachy_slot_attach();
+  if (!slot || !TACHY_LOAD(&tachy_running)) return NULL;
+  *number = (uint32_t)id;
+  return slot;
+}
+
+/* What one record may take, so that any ring can hold some. */
+static uint64_t record_limit(const tachy_slot *slot) {
+  const uint64_t half = slot->back[TACHY_CLASS_LOG].size / 2;
+  return half < RECORD_MAX ? half : RECORD_MAX;
+}
+
+static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
+  const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
+  const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
+  memset(at + padded - 8, 0, 8);
+  memcpy(at, &size, sizeof size);
+  tachy_text_put(at + sizeof size, text, fit);
+  return at + padded;
+}
+
+void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size) {
+  uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
+  if (limit > TEXT_MAX) limit = TEXT_MAX;
+  const tachy_fit fit = tachy_text_fit(text, text ? size : 0, limit);
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + fit.kept + fit.mark_size);
+  uint64_t head;
+  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    return;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){ticks, site, set, (uint32_t)record_size, TACHY_ARG_TEXT};
+  put_text(at + sizeof(tachy_log_record), text, &fit);
+  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
+/* Any text, wherever it goes. */
+static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  uint32_t number;
+  tachy_slot *const slot = log_slot(site, &number);
+  if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
+}
+
+enum { SHORT = 64 };
+
+/* put_text for at most SHORT bytes, without a call. */
+static void put_short(uint8_t *at, const char *text, uint32_t size) {
+  const uint64_t last = tachy_pad8(sizeof size + (uint64_t)size) - 8;
+  const uint64_t zero = 0;
+  memcpy(at + last, &zero, 8);
+  memcpy(at, &size, sizeof size);
+  at += sizeof size;
+  if (size >= 8) {
+    for (uint32_t done = 0; done < size - 8; done += 8) memcpy(at + done, text + done, 8);
+    memcpy(at + size - 8, text + size - 8, 8);
+  } else if (size >= 4) {
+    memcpy(at, text, 4);
+    memcpy(at + size - 4, text + size - 4, 4);
+  } else {
+    for (uint32_t done = 0; done < size; done++) at[done] = (uint8_t)text[done];
+  }
+}
+
+void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  const int32_t id = TACHY_LOAD(&site->id);
+  tachy_thread *const thread = tachy_here_();
+  const uint64_t head = thread->log.head;
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)size);
+  if (TACHY_UNLIKELY(id <= 0 || size > SHORT || !text || thread->log.limit - head < record_size)) {
+    log_text(site, set, text, size);
+    return;
+  }
+  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+  *record = (tachy_log_record){tachy_ticks(), (uint32_t)id, set, (uint32_t)record_size, TACHY_ARG_TEXT};
+  put_short((uint8_t *)(record + 1), text, (uint32_t)size);
+  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
+}
+
+void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
+  uint32_t number;
+  tachy_slot *const slot = log_slot(site, &number);
+  if (!slot) return;
+  tachy_fit fits[TACHY_LOG_ARGS_MAX];
+  uint64_t room = record_limit(slot) - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
+  uint64_t record_size = sizeof(tachy_log_record);
+  uint32_t known = 0;
+  unsigned count = 0;
+  for (; count < TACHY_LOG_ARGS_MAX; count++) {
+    const uint32_t type = types >> (4 * count) & 15u;
+    if (type == TACHY_ARG_END || type > TACHY_ARG_POINTER) break;
+    known |= type << (4 * count);
+    if (type != TACHY_ARG_TEXT) {
+      record_size += 8;
+      continue;
+    }
+    const char *const text = (const char *)(uintptr_t)values[count];
+    const uint64_t limit = room < TEXT_MAX ? room : TEXT_MAX;
+    fits[count] = tachy_text_fit(text, text ? sizes[count] : 0, limit);
+    const uint64_t length = fits[count].kept + fits[count].mark_size;
+    room -= length;
+    record_size += tachy_pad8(4 + length);
+  }
+  uint64_t head;
+  uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  if (!at) {
+    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    return;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, known};
+  at += sizeof(tachy_log_record);
+  for (unsigned i = 0; i < count; i++) {
+    if ((known >> (4 * i) & 15u) == TACHY_ARG_TEXT) {
+      at = put_text(at, (const char *)(uintptr_t)values[i], &fits[i]);
+    } else {
+      memcpy(at, &values[i], 8);
+      at += 8;
+    }
+  }
+  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+}
+
+/* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */
+void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value) {
+  if (!tachy_enabled(site)) return;
+  tachy_site *const real = tachy_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target, site->name,
+                                             site->file, site->line, site->unit);
+  if (real) tachy_metric_float(real, set, value);
+}

@@ -1,0 +1,273 @@
+/* Thread slots: given to a thread at its first event, taken back by the collector after its exit. */
+#include "threads.h"
+
+#include <string.h>
+
+#include "../../base/text.h"
+#include "../../os/os.h"
+#include "../pool/ring.h"
+#include "../pool/session_file.h"
+
+/* A depth that no scope can equal, rings without room: every event of a thread without a slot takes a slow path. */
+const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX};
+static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
+
+uint32_t tachy_running;
+
+static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
+static tachy_slot *first_slot;
+static uint32_t last_number;
+static uint64_t attached; /* in this session */
+static uint64_t ring_sizes[TACHY_CLASSES];
+
+/* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
+#if defined(_WIN32)
+uint32_t tachy_thread_place_;
+
+tachy_thread *tachy_thread_far_(void) {
+  tachy_thread *const thread = tachy_os_armed();
+  return thread ? thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+}
+
+static int stand_at(tachy_slot *slot) { return tachy_os_arm_thread_exit(slot ? &slot->thread : NULL); }
+#else
+TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_ = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+
+static int stand_at(tachy_slot *slot) {
+  if (!tachy_os_arm_thread_exit(slot ? &slot->thread : NULL)) return 0;
+  tachy_this_thread_ = slot ? &slot->thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  return 1;
+}
+#endif
+
+/* The forking thread records nothing meanwhile: its slot is not mapped in the child, and others' handlers run there
+ * before ours. Counted, since a signal handler may fork, too. */
+static TACHY_THREAD_LOCAL uint32_t forking; /* atomic, for handlers on this thread */
+static TACHY_THREAD_LOCAL tachy_slot *forking_slot;
+
+int tachy_forking(void) { return TACHY_LOAD(&forking) != 0; }
+
+int tachy_threads_fork_begins(void) {
+  TACHY_STORE(&forking, forking + 1);
+  if (forking > 1) return 0;
+  forking_slot = tachy_slot_here();
+  if (forking_slot) stand_at(NULL);
+  return 1;
+}
+
+int tachy_threads_fork_is_over(void) {
+  if (forking <= 1) return 1;
+  TACHY_STORE(&forking, forking - 1);
+  return 0;
+}
+
+void tachy_threads_fork_ends(void) {
+  if (forking_slot) stand_at(forking_slot);
+  TACHY_STORE(&forking, 0);
+}
+
+void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
+void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
+
+static uint64_t to_pages(uint64_t size) {
+  const uint64_t page = tachy_os_page_size();
+  return (size + page - 1) / page * page;
+}
+
+static tachy_slot *make_slot(int in_file) {
+  uint64_t size = to_pages(sizeof(tachy_slot));
+  uint64_t offsets[TACHY_CLASSES] = {0};
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    offsets[cls] = size;
+    size += to_pages(ring_sizes[cls]);
+  }
+  tachy_slot *const slot = in_file ? tachy_session_file_slot(size) : (tachy_slot *)tachy_os_map(size);
+  if (!slot) return NULL;
+  slot->size = size;
+  slot->thread.room = (TACHY_STACK_STEP - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    slot->back[cls].offset = offsets[cls];
+    slot->back[cls].size = ring_sizes[cls];
+    slot->back[cls].lost_depth = TACHY_NO_DEPTH;
+  }
+  slot->next = first_slot;
+  TACHY_STORE_RELEASE(&first_slot, slot);
+  return slot;
+}
+
+int tachy_slot_deepen(tachy_slot *slot) {
+  tachy_thread *const thread = &slot->thread;
+  if (thread->room >= TACHY_DEPTH_MAX) return 0;
+  void *const memory = thread->stack + thread->room;
+  uint64_t room = thread->room + TACHY_STACK_STEP / sizeof(tachy_open_span);
+  if (room > TACHY_DEPTH_MAX) room = TACHY_DEPTH_MAX;
+  const uint64_t size = (room - thread->room) * sizeof(tachy_open_span);
+  /* where the file has no room the stack goes on in memory of its own, and only that part dies with the process */
+  if (!tachy_session_file_back(slot, memory, size) && !tachy_os_map_over(memory, to_pages(size))) return 0;
+  thread->room = room;
+  return 1;
+}
+
+static int fits(const tachy_slot *slot, int in_file) {
+  if ((slot->in_file != TACHY_NOT_IN_FILE && slot->in_file != TACHY_IN_OLD_FILE) != in_file) return 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (slot->back[cls].size != ring_sizes[cls]) return 0;
+  }
+  return TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE;
+}
+
+/* In the session file or not. NULL: there is none, or no memory. */
+static tachy_slot *free_slot(int in_file) {
+  tachy_slot *slot = first_slot;
+  while (slot && !fits(slot, in_file)) slot = slot->next;
+  return slot ? slot : make_slot(in_file);
+}
+
+/* Under the lock: a free slot becomes somebody's. */
+static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os_id) {
+  slot->thread.number = ++last_number;
+  slot->thread.depth = 0;
+  slot->thread.frame_ticks = 0;
+  slot->async_count = 0;
+  slot->missed_before = tachy_slot_missed(slot);
+  slot->os_id = os_id;
+  memcpy(slot->name, name, sizeof slot->name);
+  slot->named = (uint32_t)named;
+  attached++;
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
+}
+
+tachy_slot *tachy_slot_attach(void) {
+  if (tachy_slot_here()) return tachy_slot_here();
+  if (tachy_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+  char name[TACHY_THREAD_NAME_MAX];
+  memcpy(name, given_name, sizeof name);
+  if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
+  tachy_os_lock(&mutex);
+  tachy_slot *slot = free_slot(1);
+  if (!slot) slot = free_slot(0);
+  if (slot && !stand_at(slot)) slot = NULL;
+  if (slot) take_slot(slot, name, given_name[0] != 0, tachy_os_thread_id());
+  tachy_os_unlock(&mutex);
+  return slot;
+}
+
+tachy_slot *tachy_slot_stand_in(const char *name) {
+  char text[TACHY_THREAD_NAME_MAX] = {0};
+  memcpy(text, name, strlen(name));
+  tachy_os_lock(&mutex);
+  tachy_slot *slot = free_slot(1);
+  if (!slot) slot = free_slot(0);
+  if (slot) take_slot(slot, text, 1, 0);
+  tachy_os_unlock(&mutex);
+  return slot;
+}
+
+/* The thread's end. What it left open ends now. Its thread-local variables may be gone already. */
+static void leave(void *value) {
+  tachy_thread *const thread = value;
+  tachy_slot *const slot = tachy_slot_of(thread);
+  if (TACHY_LOAD(&tachy_running)) tachy_spans_unwind(slot, 0);
+  char name[TACHY_THREAD_NAME_MAX] = {0};
+  tachy_os_thread_name(name, sizeof name);
+  tachy_os_lock(&mutex);
+  if (name[0] && !slot->named) memcpy(slot->name, name, sizeof name);
+  stand_at(NULL);
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_set_thread_name(const char *name) {
+  char text[TACHY_THREAD_NAME_MAX] = {0};
+  if (name) {
+    const tachy_fit fit = tachy_text_fit(name, strlen(name), sizeof text - 1);
+    tachy_text_put(text, name, &fit);
+  }
+  memcpy(given_name, text, sizeof text);
+  tachy_slot *const slot = tachy_slot_here();
+  if (!slot || tachy_forking()) return;
+  tachy_os_lock(&mutex);
+  memcpy(slot->name, text, sizeof text);
+  slot->named = text[0] != 0;
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_slot_read_name(tachy_slot *slot) {
+  tachy_os_lock(&mutex); /* a thread does not end while we have it: the number is still its own */
+  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE && !slot->named) {
+    tachy_os_thread_name_of(slot->os_id, slot->name, sizeof slot->name);
+  }
+  tachy_os_unlock(&mutex);
+}
+
+uint32_t tachy_slot_name(tachy_slot *slot, char *name) {
+  tachy_os_lock(&mutex);
+  memcpy(name, slot->name, TACHY_THREAD_NAME_MAX);
+  tachy_os_unlock(&mutex);
+  const uint32_t size = (uint32_t)strlen(name);
+  tachy_text_clean((uint8_t *)name, size);
+  return size;
+}
+
+tachy_slot *tachy_slots_first(void) { return TACHY_LOAD_ACQUIRE(&first_slot); }
+
+void tachy_slot_free(tachy_slot *slot) {
+  tachy_os_lock(&mutex);
+  TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
+  tachy_os_unlock(&mutex);
+}
+
+uint64_t tachy_slots_attached(void) {
+  tachy_os_lock(&mutex);
+  const uint64_t count = attached;
+  tachy_os_unlock(&mutex);
+  return count;
+}
+
+void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
+  tachy_os_lock(&mutex);
+  attached = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) ring_sizes[cls] = ring_bytes[cls];
+  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
+    if (state == TACHY_SLOT_FREE) continue;
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+      tachy_ring_skip(slot, (tachy_class)cls);
+      slot->streams[cls] = NULL;
+    }
+    slot->seen_async_lost = TACHY_LOAD(&slot->async_lost);
+    slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
+    slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
+    slot->seen_backwards = TACHY_LOAD(&slot->backwards);
+    slot->missed_before = slot->seen_async_lost + slot->seen_too_deep;
+    if (state == TACHY_SLOT_EXITED) {
+      TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
+    } else {
+      attached++;
+    }
+  }
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_slots_part(void) {
+  tachy_os_lock(&mutex);
+  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    if (slot->in_file != TACHY_NOT_IN_FILE) TACHY_STORE(&slot->in_file, TACHY_IN_OLD_FILE);
+  }
+  tachy_os_unlock(&mutex);
+}
+
+int tachy_threads_init(void) {
+  const int ok = tachy_os_on_thread_exit(leave);
+#if defined(_WIN32)
+  TACHY_STORE(&tachy_thread_place_, tachy_os_armed_place());
+#endif
+  return ok;
+}
+
+void tachy_threads_after_fork(void) {
+  forking_slot = NULL;
+  tachy_os_mutex_init(&mutex);
+  TACHY_STORE(&tachy_running, 0);
+  first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */
+}

@@ -1,0 +1,43 @@
+/* What makes the flight recorder ship, and whether there is one: modes, triggers, and the windows around them. Any
+ * thread triggers; the collector asks. */
+#ifndef TACHY_SRC_RECORDER_THREADS_TRIGGERS_H
+#define TACHY_SRC_RECORDER_THREADS_TRIGGERS_H
+
+#include "../../encode/stream.h"
+
+/* Spans that overlap it are shipped. Ticks, both ends are in it. */
+typedef struct tachy_window {
+  uint64_t from;
+  uint64_t until;
+} tachy_window;
+
+/* A new session, after its clock has started. */
+void tachy_triggers_start(const tachy_config *config);
+/* Ticks from a window's begin to its trigger. */
+uint64_t tachy_triggers_before(void);
+/* The mode that should be; what the server says of it (_DEFAULT: nothing). */
+tachy_mode tachy_triggers_mode(void);
+void tachy_triggers_set_mode(tachy_mode mode);
+
+/* Wants the window around that moment, and records a log that says why: "reason", or "reason: what". Where the window
+ * is wanted already: only if `always`. */
+void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_t size, int always);
+/* The first window that does not end before `fed` or there. 0: none. Forgets those that do. */
+int tachy_triggers_window(uint64_t fed, tachy_window *window);
+void tachy_triggers_forget(void);
+
+/* What the collector looks for among the rows of a class. */
+typedef struct tachy_watch {
+  tachy_bytes kinds; /* u8 by place of the site in the block: whether its rows are looked at */
+} tachy_watch;
+
+/* A metric or log, whose site has this place in the block, was read. */
+void tachy_watch_metric(tachy_channel *channel, uint32_t place, const tachy_metric_record *record);
+void tachy_watch_log(tachy_channel *channel, uint32_t place, const tachy_log_record *record);
+
+/* Around fork(). */
+void tachy_triggers_lock(void);
+void tachy_triggers_unlock(void);
+void tachy_triggers_after_fork(void);
+
+#endif
