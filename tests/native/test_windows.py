@@ -68,7 +68,11 @@ def test_the_headers_are_microsofts_dialect_too(linking: str, language: list[str
 
 
 def test_the_recorder_is_microsofts_dialect_too(tmp_path: Path) -> None:
-    sources = [str(file) for folder in ("recorder", "format") for file in sorted((NATIVE / "src" / folder).glob("*.c"))]
+    sources = [
+        str(file)
+        for folder in ("recorder", "encode", "base")
+        for file in sorted((NATIVE / "src" / folder).rglob("*.c"))
+    ]
     read_dialect(tmp_path, "x86_64", "-std=c11", "-DTACHY_BUILD", *sources)
 
 
