@@ -140,7 +140,7 @@ def recording() -> Iterator[None]:
         logger.setLevel(logging.INFO)
         logger.propagate = False
     with Sink() as sink:
-        tachy.start(sink.url, span_ring_bytes=1 << 24, metric_ring_bytes=1 << 24, log_ring_bytes=1 << 24)
+        tachy.start(sink.url)
         yield
         tachy.stop(30)
     for logger, handler in handlers:

@@ -146,7 +146,7 @@ def best(action: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 def record(server: Server) -> uuid.UUID:
     """Has this process record SPANS spans, three deep, and send them."""
-    tachy.start(server.http, span_ring_bytes=1 << 25)
+    tachy.start(server.http)
     process_id = tachy.stats().process_id
     outer, inner, leaf = tachy.span("outer"), tachy.span("inner"), tachy.span("leaf")
     for i in range(SPANS // 8):

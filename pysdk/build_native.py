@@ -24,15 +24,15 @@ CDEF = """
 typedef struct { const char *key; const char *value; } tachy_property;
 typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
-  size_t property_count; int level; uint32_t span_ring_bytes; uint32_t metric_ring_bytes; uint32_t log_ring_bytes;
+  size_t property_count; int level; uint64_t pool_bytes;
   uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
   uint64_t spool_bytes; uint32_t spool_seconds; const char *destination; int mode;
-  uint32_t flight_before_ms; uint32_t flight_after_ms; uint64_t flight_bytes; uint32_t frame_budget_us;
+  uint32_t flight_before_ms; uint32_t flight_after_ms; uint32_t frame_budget_us;
   uint32_t flight_ignore_errors; ...;
 } tachy_config;
 typedef struct tachy_stats {
   uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t kept[4];
-  uint64_t passed_over; uint64_t flight_overwritten; uint64_t batches;
+  uint64_t not_retained; uint64_t flight_overwritten; uint64_t batches;
   uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
   uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
   uint64_t left_dropped[4];

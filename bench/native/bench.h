@@ -30,8 +30,8 @@ typedef struct bench_taken {
   uint64_t batch_ns;    /* exchanging bodies, the batch's bytes and checksum */
   uint64_t wire_bytes;
 } bench_taken;
-void bench_start(uint32_t span_ring_bytes, int compress);
-void bench_start_in(const char *session_folder, uint32_t span_ring_bytes, int compress);
+void bench_start(uint64_t pool_bytes, int compress);
+void bench_start_in(const char *session_folder, uint64_t pool_bytes, int compress);
 bench_taken bench_stop(void);
 /* Until everything recorded is taken: the rings are empty and the collector sleeps. */
 void bench_drain(void);

@@ -54,14 +54,12 @@ static void *take(void *unused) {
   return NULL;
 }
 
-void bench_start(uint32_t span_ring_bytes, int compress_bodies) {
-  bench_start_in(NULL, span_ring_bytes, compress_bodies);
+void bench_start(uint64_t pool_bytes, int compress_bodies) {
+  bench_start_in(NULL, pool_bytes, compress_bodies);
 }
 
-void bench_start_in(const char *folder, uint32_t span_ring_bytes, int compress_bodies) {
-  const tachy_config config = {.span_ring_bytes = span_ring_bytes,
-                               .metric_ring_bytes = span_ring_bytes,
-                               .log_ring_bytes = span_ring_bytes,
+void bench_start_in(const char *folder, uint64_t pool_bytes, int compress_bodies) {
+  const tachy_config config = {.pool_bytes = pool_bytes,
                                .flush_ms = 1u << 30,
                                .outbox_bytes = UINT64_C(1) << 32,
                                .session_folder = folder};

@@ -38,7 +38,7 @@ tachy_status tachy_write_report(const char *path) {
   write_classes(file, "dropped", stats.dropped);
   write_classes(file, "sent", stats.sent);
   write_classes(file, "kept", stats.kept);
-  write_number(file, "passed_over", stats.passed_over);
+  write_number(file, "not_retained", stats.not_retained);
   write_number(file, "flight_overwritten", stats.flight_overwritten);
   write_number(file, "batches", stats.batches);
   write_number(file, "blocks", stats.blocks);

@@ -30,9 +30,7 @@ PARENT = "TACHY_PARENT_PROCESS_ID"
 STATUS = ("", "a setting was refused", "memory ran out", "a session runs already", "the operating system refused")
 _NATIVE = (
     "level",
-    "span_ring_bytes",
-    "metric_ring_bytes",
-    "log_ring_bytes",
+    "pool_bytes",
     "flush_ms",
     "block_events",
     "outbox_bytes",
@@ -41,7 +39,6 @@ _NATIVE = (
     "mode",
     "flight_before_ms",
     "flight_after_ms",
-    "flight_bytes",
     "frame_budget_us",
 )
 
@@ -115,9 +112,7 @@ def start(
     level: str | int | None = None,
     flush_ms: int | None = None,
     block_events: int | None = None,
-    span_ring_bytes: int | None = None,
-    metric_ring_bytes: int | None = None,
-    log_ring_bytes: int | None = None,
+    pool_bytes: int | None = None,
     outbox_bytes: int | None = None,
     session_folder: str | os.PathLike[str] | None = None,
     spool_bytes: int | None = None,
@@ -125,7 +120,6 @@ def start(
     mode: str | None = None,
     flight_before_ms: int | None = None,
     flight_after_ms: int | None = None,
-    flight_bytes: int | None = None,
     frame_budget_us: int | None = None,
     flight_on_error: bool | None = None,
     exit_timeout: float | None = None,

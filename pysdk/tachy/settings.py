@@ -73,10 +73,10 @@ def _mode(value: object) -> int:
     raise ValueError(f"one of {', '.join(MODES)}")
 
 
-def _power(value: object) -> int:
+def _pool(value: object) -> int:
     number = _count(value)
-    if number & (number - 1) or not 4096 <= number <= 2**30:
-        raise ValueError("a power of two from 4096 to 1073741824")
+    if not 1 << 16 <= number <= 16 << 30:
+        raise ValueError("a number of bytes from 65536 to 17179869184")
     return number
 
 
@@ -137,9 +137,7 @@ SETTINGS = (
     Setting("logging", False, _flag, "Attach a `LoggingHandler` to the root logger."),
     Setting("flush_ms", 1000, _count, "The longest that an event waits for its block, in milliseconds."),
     Setting("block_events", 1 << 20, _count, "A block with so many events is cut at once."),
-    Setting("span_ring_bytes", 1 << 20, _power, "Memory for spans, per thread that records them; a power of two."),
-    Setting("metric_ring_bytes", 1 << 18, _power, "Memory for metrics, per thread; a power of two."),
-    Setting("log_ring_bytes", 1 << 18, _power, "Memory for logs, per thread; a power of two."),
+    Setting("pool_bytes", 1 << 26, _pool, "Memory of all that was recorded and is in no batch yet; 64 KiB to 16 GiB."),
     Setting(
         "outbox_bytes",
         1 << 26,
@@ -164,7 +162,6 @@ SETTINGS = (
     Setting("mode", "all", _mode, "`all` sends every span; `flight`, the flight recorder, those around a trigger."),
     Setting("flight_before_ms", 10_000, _count, "A trigger sends the spans of so many milliseconds before it."),
     Setting("flight_after_ms", 2_000, _count, "A trigger sends the spans of so many milliseconds after it."),
-    Setting("flight_bytes", 1 << 26, _count, "Memory for spans that wait for a trigger, some 7 bytes each."),
     Setting("frame_budget_us", 0, _limit, "A frame of more microseconds is a trigger; 0: none is."),
     Setting("flight_on_error", True, _flag, "A log of level error or fatal is a trigger."),
     Setting(

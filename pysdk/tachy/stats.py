@@ -17,7 +17,7 @@ class Stats:
 
     recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox or
     spool, or refused by the server. sent, of these: acknowledged by the server. kept, of these: left in the session
-    folder for the next start. passed_over: spans that the flight recorder had and no trigger wanted;
+    folder for the next start. not_retained: spans that the flight recorder had and no trigger wanted;
     flight_overwritten, of these: before their time, its memory was full. outbox_bytes and spool_bytes: memory and
     storage of what waits now. survives: 1 while what is recorded outlives the process, should it be killed.
     unprotected: batches that got no file. recovered_batches and recovered_lost: batches of processes that died
@@ -33,7 +33,7 @@ class Stats:
     dropped: Counts
     sent: Counts
     kept: Counts
-    passed_over: int
+    not_retained: int
     flight_overwritten: int
     batches: int
     blocks: int
@@ -73,7 +73,7 @@ def stats() -> Stats:
         return {"log": values[1], "metric": values[2], "span": values[3]}
 
     numbers = (
-        "passed_over flight_overwritten batches blocks raw_bytes wire_bytes collector_ns outbox_bytes "
+        "not_retained flight_overwritten batches blocks raw_bytes wire_bytes collector_ns outbox_bytes "
         "spool_bytes survives unprotected recovered_batches recovered_lost threads sites "
         "clock_backwards too_deep mismatched async_untracked refused frequency "
         "control_version control_refused"

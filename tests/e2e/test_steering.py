@@ -28,7 +28,7 @@ with tachy.span("main", target="game"):
             tachy.metric("tick", 1, target="game")
 tachy.stop()
 stats = tachy.stats()
-assert stats.recorded["span"] == stats.sent["span"] + stats.passed_over and stats.passed_over > 0
+assert stats.recorded["span"] == stats.sent["span"] + stats.not_retained and stats.not_retained > 0
 """
 
 

@@ -108,7 +108,7 @@ static void second(void) {
 /* Rings of a page and bursts into them: what found no room is counted, gap record or not. */
 static void full(void) {
   enum { TIMES = 20000 };
-  start((tachy_config){.span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096, .flush_ms = 5});
+  start((tachy_config){.pool_bytes = 2 * 65536, .flush_ms = 5});
   const tachy_scope scope = tachy_span_begin(&outer);
   for (int i = 0; i < TIMES; i++) {
     span();
@@ -125,7 +125,7 @@ static void burst(void) {
   enum { TIMES = 400, BURSTS = 8 };
   static char text[LONG_TEXT];
   memset(text, 'x', sizeof text);
-  start((tachy_config){.log_ring_bytes = 64 << 20});
+  start((tachy_config){.pool_bytes = 256 << 20});
   for (int i = 0; i < TIMES * BURSTS; i++) {
     tachy_log_text(&line, 0, text, sizeof text);
     span();
@@ -137,7 +137,7 @@ static void burst(void) {
 
 /* Rings that nobody has used take no memory, neither here nor in a recovery. */
 static void large(void) {
-  start((tachy_config){.log_ring_bytes = 1 << 30, .metric_ring_bytes = 1 << 30});
+  start((tachy_config){});
   for (int i = 0; i < 10; i++) span();
   printf("{\"events\": [0, 0, 10], \"dropped\": [0, 0, 0], \"open\": 0}\n");
   die();
@@ -177,8 +177,7 @@ static void *visit(void *stays) {
 
 static void crowd(void) {
   static team t;
-  start((tachy_config){
-      .span_ring_bytes = 1 << 15, .metric_ring_bytes = 1 << 13, .log_ring_bytes = 1 << 13, .flush_ms = 20});
+  start((tachy_config){.pool_bytes = 8 * 65536, .flush_ms = 20});
   for (int i = 0; i < ROUNDS; i++) {
     for (int k = 0; k < CROWD; k++) team_add(&t, visit, i + 1 == ROUNDS ? (void *)&t : NULL);
     if (i + 1 < ROUNDS) team_join(&t);
@@ -249,12 +248,7 @@ static void record_everything(const tachy_async *parent) {
 }
 
 static void sample_in(tachy_mode mode) {
-  start((tachy_config){.span_ring_bytes = 4096,
-                       .metric_ring_bytes = 4096,
-                       .log_ring_bytes = 4096,
-                       .mode = mode,
-                       .flight_before_ms = NEVER,
-                       .flight_bytes = 1 << 20});
+  start((tachy_config){.pool_bytes = 2 * 65536, .mode = mode, .flight_before_ms = NEVER});
   const tachy_async first = tachy_async_begin(&load, NULL);
   record_everything(&first);
   cut();

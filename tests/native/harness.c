@@ -51,8 +51,8 @@ tachy_stats end_session(void) {
   pthread_join(sender, NULL);
   const tachy_stats stats = get_stats();
   for (int cls = 1; cls < 4; cls++) {
-    const uint64_t passed_over = cls == TACHY_CLASS_SPAN ? stats.passed_over : 0;
-    CHECK(stats.recorded[cls] == stats.dropped[cls] + stats.sent[cls] + stats.kept[cls] + passed_over);
+    const uint64_t not_retained = cls == TACHY_CLASS_SPAN ? stats.not_retained : 0;
+    CHECK(stats.recorded[cls] == stats.dropped[cls] + stats.sent[cls] + stats.kept[cls] + not_retained);
   }
   CHECK(stats.outbox_bytes == 0 && stats.spool_bytes == 0);
   print_stats(&stats);
@@ -71,9 +71,9 @@ void print_stats(const tachy_stats *s) {
   }
   printf(
       ", \"threads\": %llu, \"too_deep\": %llu, \"mismatched\": %llu, \"blocks\": %llu, \"backwards\": %llu, "
-      "\"passed_over\": %llu}\n",
+      "\"not_retained\": %llu}\n",
       (unsigned long long)s->threads, (unsigned long long)s->too_deep, (unsigned long long)s->mismatched,
-      (unsigned long long)s->blocks, (unsigned long long)s->clock_backwards, (unsigned long long)s->passed_over);
+      (unsigned long long)s->blocks, (unsigned long long)s->clock_backwards, (unsigned long long)s->not_retained);
   fflush(stdout);
 }
 

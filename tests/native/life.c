@@ -21,7 +21,7 @@ static void nothing_runs(void) {
   tachy_stop(10);
   int ended = 1;
   CHECK(tachy_batch_take(1, &ended) == NULL && ended == 0);
-  const tachy_config odd = {.span_ring_bytes = 5000};
+  const tachy_config odd = {.pool_bytes = 5000};
   CHECK(tachy_start(&odd) == TACHY_ERROR_ARGUMENT);
   const tachy_config no_parent = {.parent_process_id = "not a uuid"};
   CHECK(tachy_start(&no_parent) == TACHY_ERROR_ARGUMENT);

@@ -33,8 +33,7 @@ static void nobody_takes(void) {
 
 /* The oldest spans go first, then metrics; logs survive. */
 static void overflow(void) {
-  const tachy_config config = {
-      .outbox_bytes = 60000, .flush_ms = 60000, .span_ring_bytes = 1 << 22, .session_folder = "-"};
+  const tachy_config config = {.outbox_bytes = 60000, .flush_ms = 60000, .session_folder = "-"};
   CHECK(tachy_start(&config) == TACHY_OK);
   for (int i = 0; i < 10; i++) {
     record(4000);

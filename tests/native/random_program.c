@@ -261,9 +261,7 @@ static void random_program(void) {
   journal = fopen(getenv("RANDOM_JOURNAL"), "wb");
   CHECK(journal != NULL);
   intern_sites();
-  const tachy_config config = {.span_ring_bytes = ring,
-                               .metric_ring_bytes = ring,
-                               .log_ring_bytes = ring,
+  const tachy_config config = {.pool_bytes = ring,
                                .flush_ms = 1 + (uint32_t)(next_random(&random) % 30),
                                .block_events = 100 + (uint32_t)(next_random(&random) % 20000)};
   CHECK(tachy_start(&config) == TACHY_OK);

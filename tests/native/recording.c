@@ -70,11 +70,9 @@ static void run_trees(int threads, long steps, long pause, const tachy_config *c
   end_session();
 }
 
-static const tachy_config roomy = {
-    .span_ring_bytes = 1 << 24, .metric_ring_bytes = 1 << 22, .log_ring_bytes = 1 << 22, .flush_ms = 20};
+static const tachy_config roomy = {.flush_ms = 20};
 /* Cuts as often as it can while rings overflow. */
-static const tachy_config cramped = {
-    .span_ring_bytes = 4096, .metric_ring_bytes = 4096, .log_ring_bytes = 4096, .flush_ms = 1, .block_events = 500};
+static const tachy_config cramped = {.pool_bytes = 2 * 65536, .flush_ms = 1, .block_events = 500};
 
 static void one_thread(void) { run_trees(1, 20000, 0, &roomy); }
 static void two_threads(void) { run_trees(2, 10000, 0, &roomy); }
@@ -104,7 +102,7 @@ static void *storm(void *argument) {
 static void exact_counts(void) {
   long count = 100000;
   team t = {.count = 0};
-  const tachy_config config = {.span_ring_bytes = 65536, .metric_ring_bytes = 65536, .log_ring_bytes = 65536};
+  const tachy_config config = {.pool_bytes = 4 * 65536};
   begin_session(&config);
   for (int i = 0; i < 2; i++) team_add(&t, storm, &count);
   team_join(&t);
@@ -299,7 +297,7 @@ static void *take_over(void *argument) {
 /* Spans go from thread to thread, in both directions, while blocks are cut: ends are read before their begins. */
 static void async_races(void) {
   static handover h[2];
-  const tachy_config config = {.span_ring_bytes = 1 << 22, .flush_ms = 1, .block_events = 300};
+  const tachy_config config = {.flush_ms = 1, .block_events = 300};
   begin_session(&config);
   team t = {.count = 0};
   team_add(&t, hand_over, &h[0]);
@@ -328,7 +326,7 @@ static void async_switched_off(void) {
 static void async_untracked(void) {
   enum { MANY = 70000 };
   static tachy_async spans[MANY];
-  const tachy_config config = {.span_ring_bytes = 1 << 24, .flush_ms = 60000};
+  const tachy_config config = {.flush_ms = 60000};
   begin_session(&config);
   for (int i = 0; i < MANY; i++) spans[i] = tachy_async_begin(&load_site, NULL);
   CHECK(tachy_flush(20000) == 1);
@@ -431,8 +429,7 @@ static void *live_shortly(void *argument) {
 
 static void thread_churn(void) {
   static int leave_open[1000];
-  const tachy_config config = {
-      .span_ring_bytes = 4096, .log_ring_bytes = 4096, .metric_ring_bytes = 4096, .flush_ms = 7};
+  const tachy_config config = {.pool_bytes = 2 * 65536, .flush_ms = 7};
   begin_session(&config);
   team t = {.count = 0};
   for (int i = 0; i < 1000; i++) {
@@ -466,7 +463,7 @@ static void *keep_open(void *argument) {
 
 static void cuts_under_load(void) {
   int stop = 0;
-  const tachy_config config = {.span_ring_bytes = 1 << 18, .flush_ms = 1};
+  const tachy_config config = {.flush_ms = 1};
   intern_depths();
   begin_session(&config);
   team t = {.count = 0};

@@ -100,7 +100,7 @@ static void record_batches(uint64_t from, uint64_t to, int events) {
   }
 }
 
-static const tachy_config patient = {.flush_ms = 60000, .span_ring_bytes = 1 << 22, .log_ring_bytes = 1 << 20};
+static const tachy_config patient = {.flush_ms = 60000};
 
 /* A batch's file holds the bytes that travel, also in its second form, and goes with the batch. */
 static void spool_file(void) {

@@ -117,9 +117,9 @@ def run(
         if told is None:
             continue
         for cls in (LOG, METRIC, SPAN):  # to the event
-            passed_over = told["passed_over"] if cls == SPAN else 0
+            not_retained = told["not_retained"] if cls == SPAN else 0
             assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
-            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls] - passed_over
+            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls] - not_retained
     return outcome
 
 

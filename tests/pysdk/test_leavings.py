@@ -23,7 +23,7 @@ PROGRAM = """
 import json, random, sys, time, tachy
 folder, url, events, end, spool_bytes, seconds = sys.argv[1:]
 tachy.start(url=url, session_folder=folder, exit_timeout=0.0, spool_bytes=int(spool_bytes), flush_ms=60000,
-            spool_seconds=int(seconds), span_ring_bytes=1 << 22, metric_ring_bytes=1 << 22)
+            spool_seconds=int(seconds))
 for i in range(int(events)):
     with tachy.span("work"):
         pass

@@ -96,7 +96,7 @@ def test_what_filters_add_becomes_properties_and_what_formatters_leave_does_not(
 def test_properties_beyond_the_recorders_room_stay_in_the_text(sink: Sink) -> None:
     program = """
 import logging, tachy
-tachy.start(log_ring_bytes=1 << 24)
+tachy.start()
 logger = logging.getLogger("server")
 logger.addHandler(tachy.LoggingHandler())
 logger.setLevel(logging.INFO)

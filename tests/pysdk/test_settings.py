@@ -36,7 +36,7 @@ def test_argument_over_environment_over_default() -> None:
         ("level", "loud"),
         ("logging", "perhaps"),
         ("flush_ms", 0),
-        ("span_ring_bytes", 1000),
+        ("pool_bytes", 1000),
         ("exit_timeout", -1),
     ],
 )
@@ -60,9 +60,7 @@ def test_start_takes_every_setting_of_the_recorder(sink: Sink) -> None:
         level="warn",
         flush_ms=10,
         block_events=1000,
-        span_ring_bytes=1 << 14,
-        metric_ring_bytes=1 << 14,
-        log_ring_bytes=1 << 14,
+        pool_bytes=1 << 18,
         outbox_bytes=1 << 20,
         exit_timeout=1,
         send_timeout=5,
@@ -118,15 +116,15 @@ def test_the_flight_recorder_sends_spans_around_a_mark_and_no_others(sink: Sink)
     assert tachy.flush(10)
     assert sink.events() == {"log": 101, "metric": 1, "span": 100}
     assert [row["msg"] for row in sink.rows("log") if row["target"] == "tachy"] == ["flight recorder: it looked odd"]
-    assert tachy.stats().passed_over == 0
+    assert tachy.stats().not_retained == 0
 
 
-def test_what_no_trigger_wants_is_passed_over(sink: Sink) -> None:
+def test_what_no_trigger_wants_is_not_retained(sink: Sink) -> None:
     tachy.start(sink.url, mode="flight")
     for _ in range(100):
         with tachy.span("unwanted"):
             pass
     tachy.stop()
     stats = tachy.stats()
-    assert stats.recorded["span"] == stats.passed_over == 100
+    assert stats.recorded["span"] == stats.not_retained == 100
     assert sink.events() == {}

@@ -291,7 +291,7 @@ def test_full_rings_drop_and_count_and_never_wait(sink: Sink) -> None:
                 tachy.metric("m", index)
                 tachy.log("info", "text that takes some room in the ring")
 
-    tachy.start(sink.url, span_ring_bytes=4096, metric_ring_bytes=4096, log_ring_bytes=4096)
+    tachy.start(sink.url, pool_bytes=1 << 16)
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
         thread.start()

@@ -8,7 +8,7 @@
 // ignored. Run: pytest tests/cpp/test_finstrument.py.
 //
 // The session begins in a constructor and ends at exit. Environment: TACHY_URL ("": nothing is recorded),
-// TACHY_SPAN_RING_BYTES, TACHY_STOP_TIMEOUT_MS, TACHY_REPORT (a file for tachy_write_report);
+// TACHY_POOL_BYTES, TACHY_STOP_TIMEOUT_MS, TACHY_REPORT (a file for tachy_write_report);
 // TACHY_FINSTRUMENT_SESSION=0 leaves the session to the program.
 #include <fcntl.h>
 #include <pthread.h>
@@ -287,7 +287,6 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
 // The session -------------------------------------------------------------------------------------------------------
 
 // Every function is an event: this is 100 ms at 5 million a second.
-constexpr std::uint32_t kRingBytes = 8u << 20;
 
 tachy_http_sender *sender;
 pid_t owner;
@@ -336,7 +335,7 @@ bool start_session() {
   tachy_config config = {};
   config.sdk = "finstrument " TACHY_VERSION;
   config.destination = tachy_http_url(nullptr);
-  config.span_ring_bytes = number("TACHY_SPAN_RING_BYTES", kRingBytes);
+  config.pool_bytes = number("TACHY_POOL_BYTES", 0);
   stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
   if (tachy_start(&config) != TACHY_OK) return false;
   if (tachy_http_sender_start(nullptr, &sender) != TACHY_OK) {

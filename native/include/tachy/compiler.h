@@ -41,6 +41,8 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #define TACHY_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 /* Of 32 bits, sequentially consistent; for slow paths. */
 #define TACHY_EXCHANGE(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+/* Of 64 bits, the same; 1: *p was `was` and is `v` now. */
+#define TACHY_COMPARE_EXCHANGE(p, was, v) __sync_bool_compare_and_swap((p), (was), (v))
 
 #else /* Microsoft's: /std:c11 or /std:c++17 and later */
 
@@ -59,6 +61,8 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #define TACHY_ORDER_() _ReadWriteBarrier()
 #endif
 #define TACHY_EXCHANGE(p, v) ((uint32_t)_InterlockedExchange((volatile long *)(p), (long)(v)))
+#define TACHY_COMPARE_EXCHANGE(p, was, v) \
+  (_InterlockedCompareExchange64((volatile __int64 *)(p), (__int64)(v), (__int64)(was)) == (__int64)(was))
 
 #if defined(__cplusplus)
 template <class T>

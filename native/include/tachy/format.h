@@ -28,6 +28,7 @@ extern "C" {
 #define TACHY_LOG_ARGS_MAX 8u
 
 typedef enum tachy_class { TACHY_CLASS_LOG = 1, TACHY_CLASS_METRIC = 2, TACHY_CLASS_SPAN = 3 } tachy_class;
+#define TACHY_CLASSES 4u /* arrays by tachy_class; element 0 is unused */
 
 typedef enum tachy_codec {
   TACHY_CODEC_NONE = 0,
@@ -91,6 +92,9 @@ typedef struct tachy_gap_record {
   uint64_t depth;
   uint64_t zero;
 } tachy_gap_record;
+
+#define TACHY_ASYNC_SHIFT 40u /* id of an async span: the number of the thread that began it, and the count there */
+#define TACHY_ASYNC_COUNT ((UINT64_C(1) << TACHY_ASYNC_SHIFT) - 1)
 
 typedef struct tachy_async_record {
   uint64_t control; /* TACHY_CONTROL_ASYNC_BEGIN or _END */

@@ -4,7 +4,7 @@
  * Everything rare is a call of a function that ends in an underscore and lives in src/recorder. What to run after a
  * change: make bench-native.
  *
- * A thread that has never recorded points to tachy_no_thread_, whose depth is the greatest and whose rings have no
+ * A thread that has never recorded points to tachy_no_thread_, whose depth is the greatest and whose writers have no
  * room: the two tests that every event needs anyway (too deep? full?) also find out that there is no thread yet.
  */
 #ifndef TACHY_HOT_H
@@ -17,19 +17,19 @@
 extern "C" {
 #endif
 
-/* The writer's half of a ring. Byte n of the stream, while n < limit, lies at origin + n. */
-typedef struct tachy_ring {
+/* Where the thread writes events of one class. Byte n of its stream, while n < limit, lies at origin + n. */
+typedef struct tachy_writer {
   uint64_t head;    /* written by the thread (release), read by the collector */
-  uint64_t limit;   /* the thread's: up to here it may write without looking at the collector's tail */
-  uintptr_t origin; /* the thread's: moves back by the ring's size with every lap */
-} tachy_ring;
+  uint64_t limit;   /* the thread's: the end of the chunk that it fills */
+  uintptr_t origin; /* the thread's: so that byte `head` lies where the chunk has room */
+} tachy_writer;
 
 typedef struct tachy_thread {
   uint32_t depth; /* of the shadow stack; written by the thread */
   uint32_t number;
-  tachy_ring span;
-  tachy_ring metric;
-  tachy_ring log;
+  tachy_writer span;
+  tachy_writer metric;
+  tachy_writer log;
   uint64_t frame_ticks; /* of the thread's last frame mark, or 0 */
   uint64_t room;        /* entries of the stack that have memory; at most TACHY_DEPTH_MAX */
   uint64_t zeros[4];
@@ -39,7 +39,7 @@ typedef struct tachy_thread {
 TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
                         sizeof(tachy_gap_record) % 16 == 0 && sizeof(tachy_async_record) % 16 == 0,
-                    "what is left of a span ring is nothing or room for a span");
+                    "what is left of a chunk of spans is nothing or room for a span");
 
 TACHY_API const tachy_thread tachy_no_thread_;
 #if defined(_WIN32)

@@ -73,9 +73,8 @@ typedef struct tachy_config {
   const tachy_property *properties; /* of the process */
   size_t property_count;
   tachy_level level;          /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
-  uint32_t span_ring_bytes;   /* per thread that records spans; a power of two, 4 KiB to 1 GiB; default 1 MiB */
-  uint32_t metric_ring_bytes; /* default 256 KiB */
-  uint32_t log_ring_bytes;    /* default 256 KiB */
+  uint64_t pool_bytes;        /* memory of all events that have been recorded and are in no batch yet, in chunks of 64 KiB;
+                                 beyond it events are dropped and counted; 64 KiB to 16 GiB; default 64 MiB */
   uint32_t flush_ms;          /* the longest that an event waits for its block; default 1000 */
   uint32_t block_events;      /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
   uint64_t outbox_bytes; /* memory of what waits for the sender; beyond it batches wait in their files alone, and of
@@ -94,17 +93,17 @@ typedef struct tachy_config {
   uint32_t spool_seconds;     /* the age at which unsent batches there are dropped and counted; default 7 days */
   tachy_mode mode;
   /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
-   * the server's word. It ships exactly the spans, sync and async, that overlap [T - before, T + after]. */
+   * the server's word. It ships the spans, sync and async, that overlap [T - before, T + after], and of each thread at
+   * most what two chunks hold beyond it. Three quarters of pool_bytes may hold what waits for a trigger, 16 bytes a span;
+   * beyond that the oldest is given up before its time. */
   uint32_t flight_before_ms; /* default 10000 */
   uint32_t flight_after_ms;  /* default 2000 */
-  uint64_t flight_bytes;     /* memory for the spans that wait for a trigger, some 7 bytes each; beyond it the oldest
-                                are passed over before their time; default 64 MiB */
   uint32_t frame_budget_us;  /* a frame mark that is longer is a trigger; default: none is */
   uint32_t flight_ignore_errors; /* 1: logs are no triggers */
 } tachy_config;
 
-/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a
- * ring's size, a level, a property without a key or a parent_process_id that cannot be, and beyond 256 properties. */
+/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for
+ * pool_bytes, a level, a property without a key or a parent_process_id that cannot be, and beyond 256 properties. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
 /* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
@@ -134,12 +133,12 @@ TACHY_API void tachy_stop_recording(void);
 typedef struct tachy_stats {
   uint8_t process_id[16];
   uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */
-  uint64_t dropped[4];  /* of these: lost in a full ring, an overfull outbox or spool, or refused by the server */
+  uint64_t dropped[4];  /* of these: lost because the pool was empty, in an overfull outbox or spool, or refused by the server */
   uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
   uint64_t kept[4];     /* of these: left in the session folder when the session stopped */
-  uint64_t passed_over; /* of these: spans that no trigger wanted. Once the session has stopped, what was recorded was
-                           sent, dropped or passed over */
-  uint64_t flight_overwritten; /* of these: before their time, since flight_bytes was full */
+  uint64_t not_retained; /* of these: spans that no trigger wanted. Once the session has stopped, what was recorded was
+                            sent, dropped or not retained */
+  uint64_t flight_overwritten; /* of these: before their time, since the pool was short */
   uint64_t batches;
   uint64_t blocks;
   uint64_t raw_bytes;         /* of block bodies, uncompressed */
@@ -202,12 +201,12 @@ typedef struct tachy_recovery {
   uint64_t sessions;   /* of processes that are gone, taken over by this call */
   uint64_t crashed;    /* of these: killed while they recorded */
   uint64_t batches;    /* that wait for the sender because of it */
-  uint64_t events[4];  /* in these: saved out of rings and journals, by tachy_class */
+  uint64_t events[4];  /* in these: saved out of their chunks, by tachy_class */
   uint64_t busy;       /* sessions that other processes have: they run, or are just recovering it */
   uint64_t unreadable; /* damaged, or of another version of the recorder: left as they are */
 } tachy_recovery;
 
-/* Takes over what processes that are gone have left in a folder: what was in their rings becomes a batch, and this
+/* Takes over what processes that are gone have left in a folder: what was in their chunks becomes a batch, and this
  * batch and all that they had not sent are handed out by tachy_batch_take like our own, whether a session runs or not;
  * their files go with the last of them. NULL: the running session's folder, and of that only sessions of its
  * destination (TACHY_ERROR_STATE: no session has a file). Reads and writes files: call it from the sender's thread. It
@@ -271,8 +270,7 @@ typedef struct tachy_async {
 TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
 TACHY_API void tachy_async_end(const tachy_async *span);
 
-/* A log with a ready message: for sites with format "". Longer than 32 KiB (or than half the thread's ring for
- * logs) is cut there and ends in "… [of N bytes]", as do texts of tachy_log_args. */
+/* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there and ends in "… [of N bytes]", as do texts of tachy_log_args. */
 TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
 
 /* A ready message that was made at another time, or on another thread, than it is recorded: for adapters of loggers

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../os/os.h"
+
 /* Bytes of the valid character at the front of text, or 0. */
 static uint64_t character(const uint8_t *text, uint64_t size) {
   const uint8_t first = text[0];
@@ -107,4 +109,11 @@ int tachy_uuid_parse(const char *text, uint8_t *id) {
     text += 2;
   }
   return *text == 0;
+}
+
+int tachy_uuid_random(uint8_t *id) {
+  if (!tachy_os_random(id, 16)) return 0;
+  id[6] = (uint8_t)((id[6] & 0x0F) | 0x40);
+  id[8] = (uint8_t)((id[8] & 0x3F) | 0x80);
+  return 1;
 }

@@ -22,5 +22,7 @@ uint64_t tachy_text_put(void *to, const char *text, const tachy_fit *fit);
 /* 16 bytes <-> 36 characters and a terminator. parse: 0 when it is not a UUID. */
 void tachy_uuid_print(const uint8_t *id, char *text);
 int tachy_uuid_parse(const char *text, uint8_t *id);
+/* A random one. 0: the system has no randomness. */
+int tachy_uuid_random(uint8_t *id);
 
 #endif

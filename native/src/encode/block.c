@@ -61,17 +61,11 @@ static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
   tachy_plane_free(&ids);
 }
 
-/* Makes the unit small enough for every async row, before anything is written. */
-static void divide_async(tachy_channel *channel) {
+/* Async rows alone give the thread a base, too. */
+static void base_async(tachy_channel *channel) {
   for (tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
     if (s->async_rows && s->base == TACHY_NO_TICKS) s->base = s->last = records[0].ticks;
-    uint64_t last = s->base;
-    for (uint64_t i = 0; i < s->async_rows; i++) {
-      const uint64_t delta = records[i].ticks - last;
-      tachy_channel_divide(channel, (int64_t)delta < 0 ? 0 - delta : delta);
-      last = records[i].ticks;
-    }
   }
 }
 
@@ -83,7 +77,7 @@ static void add_async(tachy_columns *c, tachy_channel *channel) {
     uint64_t last = s->base;
     for (uint64_t i = 0; i < s->async_rows; i++) {
       const tachy_async_record *const r = &records[i];
-      const int64_t delta = (int64_t)(r->ticks - last) / (int64_t)channel->divider.unit;
+      const int64_t delta = (int64_t)(r->ticks - last);
       const uint32_t place = tachy_index_place(&channel->tables.sites, r->site);
       if (!place || !tachy_plane_append(&kinds, r->control == TACHY_CONTROL_ASYNC_END) ||
           !tachy_plane_append(&times, tachy_zigzag(delta)) || !tachy_plane_append(&sites, place - 1) ||
@@ -254,9 +248,10 @@ static tachy_block_header clock_of(const tachy_channel *channel, tachy_clock_pai
   return clock;
 }
 
-void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to, int last) {
+void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
   const tachy_block_header clock = clock_of(channel, to);
-  tachy_open_async_follow(channel, &clock, last);
+  tachy_open_async_put_back(channel);
+  tachy_open_async_follow(channel, &clock, 0);
   number_all_open(channel, &clock);
 }
 
@@ -273,7 +268,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
       tachy_open_async_resume(channel);
       return NULL;
     }
-    divide_async(channel);
+    base_async(channel);
     number_all_open(channel, &clock);
   }
   tachy_block *const block = tachy_os_allocate(sizeof *block);
@@ -290,7 +285,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
     tachy_os_release(block);
     return NULL;
   }
-  head->tick_unit = channel->divider.unit;
+  head->tick_unit = 1;
   head->raw_size = size;
   *block = (tachy_block){NULL, head, body, size, size, TACHY_CODEC_NONE};
   return block;

@@ -19,8 +19,9 @@ typedef struct tachy_block {
  * spans that are open and nothing else are something to say. */
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
                               int open_too, int *failed);
-/* What making the block would have done to the channel, without one: its open spans are numbered and dated. */
-void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to, int last);
+/* What making the block would have done to the channel, without one: its open spans are numbered and dated. Async ends
+ * that wait for a block do so still. */
+void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to);
 void tachy_block_free(tachy_block *block);
 
 static inline uint64_t tachy_block_size(const tachy_block *block) {

@@ -1,6 +1,5 @@
-/* Log and metric rings -> columns: docs/format.md, "Main rows". */
+/* Log and metric records -> columns: docs/format.md, "Main rows". */
 #include "../base/text.h"
-#include "../recorder/threads/triggers.h"
 #include "stream.h"
 
 static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
@@ -9,7 +8,7 @@ static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
     ticks = s->last;
     channel->backwards++;
   }
-  const uint64_t delta = tachy_channel_divide(channel, ticks - s->last);
+  const uint64_t delta = ticks - s->last;
   s->last = ticks;
   tachy_stream_extend(s, ticks, ticks);
   return tachy_plane_append(&s->planes[TACHY_PLANE_LEAD], delta);
@@ -26,7 +25,7 @@ static int put_head(tachy_channel *channel, tachy_stream *s, uint64_t ticks, uin
 static int put_metric(tachy_channel *channel, tachy_stream *s, const tachy_metric_record *record) {
   const tachy_raw_metric raw = {record->value, tachy_index_place(&channel->tables.sites, record->site), 0};
   if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
-  if (TACHY_UNLIKELY(channel->watch != NULL)) tachy_watch_metric(channel, raw.place, record);
+  if (TACHY_UNLIKELY(channel->watch != NULL)) channel->watch->metric(channel, raw.place, record);
   return tachy_bytes_append(&s->raw, &raw, sizeof raw);
 }
 
@@ -63,7 +62,7 @@ static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
 static int put_log(tachy_channel *channel, tachy_stream *s, const tachy_log_record *record) {
   if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
   if (TACHY_UNLIKELY(channel->watch != NULL)) {
-    tachy_watch_log(channel, tachy_index_place(&channel->tables.sites, record->site), record);
+    channel->watch->log(channel, tachy_index_place(&channel->tables.sites, record->site), record);
   }
   return tachy_plane_append(&s->planes[TACHY_PLANE_TYPES], record->types) && put_arguments(s, record);
 }

@@ -2,7 +2,7 @@
  *
  * A cut reads the rings one after the other, so the end of a span may be met before its begin: in the same block
  * (ENDED entries stand for ends without begins while a block is followed), or while the begin is still in a ring. Such
- * an end is held back for the next block. It waits once: by then the begin has been read, unless no block has it. */
+ * an end is held back until its begin has been read. */
 #include "open_async.h"
 
 #include <stdlib.h>
@@ -72,15 +72,22 @@ static void follow(tachy_open_asyncs *a, const tachy_stream *s, const tachy_asyn
   a->count++;
 }
 
-/* The ends without a begin leave the stream's rows, unless they have waited before. */
+/* Whether the begin of a span, of which only the end has been met, is still to come. A thread that has recorded nothing
+ * else has no stream yet, as one that is gone has none any more: an end waits once for it. */
+static int begins_later(const tachy_channel *channel, uint64_t id, int has_waited) {
+  const tachy_stream *const s = tachy_stream_find(channel, (uint32_t)(id >> TACHY_ASYNC_SHIFT));
+  return s ? (id & TACHY_ASYNC_COUNT) > s->begun : !has_waited;
+}
+
+/* The ends whose begins are still to come leave the stream's rows. */
 static void hold_ends(tachy_open_asyncs *a, tachy_channel *channel, tachy_stream *s) {
   tachy_async_record *const records = (tachy_async_record *)(void *)s->raw.bytes;
   uint64_t kept = 0;
   for (uint64_t i = 0; i < s->async_rows; i++) {
     const tachy_async_record record = records[i];
-    if (i >= s->resumed && record.control == TACHY_CONTROL_ASYNC_END) {
-      const uint64_t at = find(a, record.id);
-      if (a->entries[at].state == SPAN_ENDED && tachy_bytes_append(&s->held, &record, sizeof record)) continue;
+    if (record.control == TACHY_CONTROL_ASYNC_END && a->entries[find(a, record.id)].state == SPAN_ENDED &&
+        begins_later(channel, record.id, i < s->resumed) && tachy_bytes_append(&s->held, &record, sizeof record)) {
+      continue;
     }
     records[kept++] = record;
   }
@@ -158,6 +165,18 @@ void tachy_open_async_resume(tachy_channel *channel) {
       channel->lost += count;
     }
     s->held.size = 0;
+  }
+}
+
+void tachy_open_async_put_back(tachy_channel *channel) {
+  for (tachy_stream *s = channel->streams; s; s = s->next) {
+    const uint64_t size = s->resumed * sizeof(tachy_async_record);
+    if (!size || !tachy_bytes_append(&s->held, s->raw.bytes, size)) continue;
+    memmove(s->raw.bytes, s->raw.bytes + size, s->raw.size - size);
+    s->raw.size -= size;
+    s->async_rows -= s->resumed;
+    channel->events -= s->resumed;
+    s->resumed = 0;
   }
 }
 

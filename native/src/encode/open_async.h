@@ -11,6 +11,8 @@
 void tachy_open_async_follow(tachy_channel *channel, const tachy_block_header *head, int last);
 /* Ends that wait come back into their streams, as the first async rows of the next block. */
 void tachy_open_async_resume(tachy_channel *channel);
+/* Before rows are forgotten: ends that have waited go on waiting, for a block. */
+void tachy_open_async_put_back(tachy_channel *channel);
 void tachy_open_async_columns(tachy_columns *columns, tachy_channel *channel);
 /* Puts in one that is open already. 0: no memory. */
 int tachy_open_async_add(tachy_open_asyncs *asyncs, const tachy_open_async *open);

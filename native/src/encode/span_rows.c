@@ -1,4 +1,4 @@
-/* Span ring -> span columns: docs/format.md, "Span rows". The collector's hottest loop. */
+/* Span records -> span columns: docs/format.md, "Span rows". The collector's hottest loop. */
 #include "stream.h"
 
 enum { ROWS_AT_ONCE = 1024 };
@@ -15,6 +15,7 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
     tachy_stream_drop(channel, s, 1);
     return;
   }
+  if (record->control == TACHY_CONTROL_ASYNC_BEGIN) s->begun = record->id & TACHY_ASYNC_COUNT;
   s->async_rows++;
   channel->events++;
   channel->recorded++;
@@ -29,6 +30,10 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
   }
   const uint32_t depth = record->word >> TACHY_DEPTH_SHIFT;
   uint64_t end = begin + duration;
+  if (TACHY_UNLIKELY(depth >= s->room) && !tachy_stream_reach(s, depth)) {
+    s->broken = 1;
+    return;
+  }
   tachy_span_level *const level = &s->levels[depth];
   uint64_t lead = 0;
   uint64_t tail;
@@ -60,8 +65,8 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
   }
   tail = end - s->last;
 put:
-  tachy_plane_put(&s->planes[TACHY_PLANE_LEAD], tachy_channel_divide(channel, lead));
-  tachy_plane_put(&s->planes[TACHY_PLANE_TAIL], tachy_channel_divide(channel, tail));
+  tachy_plane_put(&s->planes[TACHY_PLANE_LEAD], lead);
+  tachy_plane_put(&s->planes[TACHY_PLANE_TAIL], tail);
   const uint32_t place = tachy_index_place(&channel->tables.sites, record->word & TACHY_SITE_MAX);
   if (TACHY_UNLIKELY(place == 0)) s->broken = 1;
   tachy_plane_put(&s->planes[TACHY_PLANE_SITE], place);

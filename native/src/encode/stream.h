@@ -1,7 +1,7 @@
-/* A thread's events of one class on their way into a block: columns that grow while the ring is drained.
+/* A thread's events of one class on their way into a block: columns that grow while its records are read.
  *
- * Only the collector touches a stream. Columns whose values depend on other threads' rows (metric values, async ids)
- * are kept raw until the cut. */
+ * The encoder knows nothing of threads: who feeds it says which stream records are of. Columns whose values depend on
+ * other threads' rows (metric values, async ids) are kept raw until the cut. */
 #ifndef TACHY_SRC_ENCODE_STREAM_H
 #define TACHY_SRC_ENCODE_STREAM_H
 
@@ -9,25 +9,9 @@
 #include "../base/clock.h"
 #include "../base/tables.h"
 #include "../recorder/sites/names.h"
-#include "../recorder/threads/threads.h"
 
 #define TACHY_NO_TICKS UINT64_MAX
-#define TACHY_UNSEEN UINT64_MAX
-
-/* Exact division by the block's tick unit: one multiplication, and it tells whether it was exact. */
-typedef struct tachy_divider {
-  uint64_t unit;
-  uint64_t inverse;
-  uint64_t limit;
-  uint32_t shift;
-} tachy_divider;
-
-tachy_divider tachy_divider_make(uint64_t unit);
-
-static inline uint64_t tachy_divide(const tachy_divider *d, uint64_t v) {
-  const uint64_t product = v * d->inverse;
-  return product >> d->shift | product << (-d->shift & 63u);
-}
+#define TACHY_NAME_MAX 48
 
 enum {
   TACHY_PLANE_SITE,
@@ -80,19 +64,14 @@ typedef struct tachy_raw_metric {
 } tachy_raw_metric;
 
 typedef struct tachy_stream {
-  struct tachy_stream *next;  /* of the class, ascending numbers */
-  tachy_slot *slot;           /* NULL once the thread has gone and everything was read */
-  tachy_ring_front *front;    /* the slot's; valid as long */
-  tachy_ring_front own_front; /* as it was at first; of a dead process's stream, which has no slot yet, as it is */
-  uint64_t seen_missed;       /* of a dead process's stream: tachy_slot_missed, or TACHY_UNSEEN */
-  int gone;                   /* the same: the journal has its end */
-  int known;                  /* to the session file */
-  uint64_t position;          /* read up to here */
-  struct tachy_reel *reel;    /* flight recorder: where the ring is read to, instead of into the rows; else NULL */
+  struct tachy_stream *next; /* of the class, ascending numbers */
+  void *source;              /* who feeds it: theirs */
+  int gone;                  /* its thread has ended and everything was read: it leaves after the cut */
   uint64_t os_id;
+  tachy_class cls;
   uint32_t number;
   uint32_t name_size;
-  char name[TACHY_THREAD_NAME_MAX];
+  char name[TACHY_NAME_MAX];
   uint64_t total; /* events of the main rows, recorded or lost, since the session began */
   uint64_t last;  /* ticks of the last main row, or TACHY_NO_TICKS */
   int broken;     /* memory ran out: this block is lost */
@@ -114,6 +93,7 @@ typedef struct tachy_stream {
   /* async spans */
   tachy_bytes held; /* tachy_async_record: ends that wait for their begins */
   uint64_t resumed; /* so many of the async rows have waited */
+  uint64_t begun;   /* the thread's last async begin that was read, by its number within the thread */
   /* spans */
   uint64_t long_duration;
   uint32_t depth;    /* of the last row: so many spans are open there */
@@ -121,10 +101,20 @@ typedef struct tachy_stream {
   uint32_t deepest;  /* level in use */
   uint32_t at_start; /* spans in opens at the block's start */
   uint32_t at_end;
-  tachy_span_level *levels; /* TACHY_DEPTH_MAX + 2 */
-  tachy_open_row *opens;    /* TACHY_DEPTH_MAX, at the block's start */
+  uint32_t room;            /* depths that the next three have memory for */
+  tachy_span_level *levels; /* room + 2 */
+  tachy_open_row *opens;    /* room, at the block's start */
   tachy_open_row *ends;     /* the same at its end */
 } tachy_stream;
+
+struct tachy_channel;
+
+/* Who looks at the rows of logs or metrics as they are read. */
+typedef struct tachy_watch {
+  void (*metric)(struct tachy_channel *channel, uint32_t place, const tachy_metric_record *record);
+  void (*log)(struct tachy_channel *channel, uint32_t place, const tachy_log_record *record);
+  tachy_bytes kinds; /* the watcher's: u8 by place of the site in the block */
+} tachy_watch;
 
 /* One class of the running session. */
 typedef struct tachy_channel {
@@ -132,63 +122,43 @@ typedef struct tachy_channel {
   tachy_stream *streams;
   tachy_tables tables;
   tachy_open_asyncs asyncs;
-  tachy_divider divider;
-  uint64_t unit;         /* that a block starts with */
-  uint64_t rescaled;     /* blocks in a row that needed a smaller one */
   uint64_t events;       /* in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
   uint64_t frequency;    /* ticks per second, as the block will have it */
   const tachy_names *names;
-  struct tachy_watch *watch; /* logs and metrics: looks at the rows for triggers; NULL: nobody does */
-  uint64_t recorded;         /* all events read, and lost, since the session began */
+  tachy_watch *watch; /* NULL: nobody does */
+  uint64_t recorded;  /* all events read, and lost, since the session began */
   uint64_t lost;
   uint64_t backwards;
 } tachy_channel;
 
 /* NULL: no memory, or there is one of this number. */
 tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number);
-tachy_stream *tachy_stream_make(tachy_channel *channel, tachy_slot *slot);
 /* The stream of the thread, or NULL. */
 tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number);
 /* Takes it out of the channel and frees it. */
 void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
-/* Forgets the rows of the block that was cut. */
-void tachy_stream_next_block(tachy_stream *stream);
-/* All of them; streams of threads that have gone leave. made: there was a block, and the next one has its number. */
+/* Room for spans of depths up to `depth`. 0: no memory. */
+int tachy_stream_reach(tachy_stream *stream, uint32_t depth);
+/* After a cut: forgets the rows of all streams. made: there was a block, and the next one has its number. */
 void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made);
-void tachy_stream_free(tachy_stream *stream);
 
-/* Reads the ring up to `head`, without giving its memory back to the thread. */
-void tachy_stream_read(tachy_channel *channel, tachy_stream *stream, uint64_t head);
-/* The same for `size` bytes of one lap that lie somewhere else. */
-void tachy_stream_feed(tachy_channel *channel, tachy_stream *stream, const uint8_t *bytes, uint64_t size);
-/* Events that were lost and that no gap record in the ring has told of yet. */
-typedef struct tachy_untold {
-  uint64_t count;
-  uint32_t depth;
-} tachy_untold;
-/* Reads everything that is there, and makes a gap row of the losses that no gap record tells of yet, which it returns;
- * spans: ends[0 .. depth) is the stack at the last row. */
-tachy_untold tachy_stream_settle(tachy_channel *channel, tachy_stream *stream);
-
-/* The two decoders of ring records: `size` bytes within one lap, up to a gap or padding. Return the bytes read. */
+/* The two decoders of records: `size` bytes, whole records. Return the bytes read: fewer where something else stands.
+ */
 uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records, uint64_t size);
 uint64_t tachy_row_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records, uint64_t size);
+static inline uint64_t tachy_stream_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records,
+                                            uint64_t size) {
+  return channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, stream, records, size)
+                                          : tachy_row_records(channel, stream, records, size);
+}
 void tachy_channel_free(tachy_channel *channel);
 
 /* A gap row of `count` lost events. */
 void tachy_stream_gap(tachy_channel *channel, tachy_stream *stream, uint64_t count, uint32_t depth);
 /* Events that were lost and have no row. */
 void tachy_stream_drop(tachy_channel *channel, tachy_stream *stream, uint64_t count);
-/* The quotient of v by the unit, which is made smaller if need be. */
-uint64_t tachy_channel_divide_slow(tachy_channel *channel, uint64_t v);
-
-static inline uint64_t tachy_channel_divide(tachy_channel *channel, uint64_t v) {
-  const uint64_t q = tachy_divide(&channel->divider, v);
-  return TACHY_LIKELY(q <= channel->divider.limit) ? q : tachy_channel_divide_slow(channel, v);
-}
-
 static inline void tachy_stream_extend(tachy_stream *s, uint64_t begin, uint64_t end) {
   if (begin < s->begin_ticks) s->begin_ticks = begin;
   if (end > s->end_ticks) s->end_ticks = end;

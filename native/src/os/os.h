@@ -154,6 +154,8 @@ typedef enum tachy_os_fact {
 void tachy_os_describe(tachy_os_fact fact, char *text, size_t size);
 /* One line for whoever runs the program: stderr. */
 void tachy_os_complain(const char *line);
+/* The same, and the end of the program: for TACHY_ASSERT. */
+void tachy_os_fail(const char *line);
 /* An environment variable, or NULL. */
 const char *tachy_os_environment(const char *name);
 

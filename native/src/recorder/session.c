@@ -16,7 +16,8 @@
 #include "threads/threads.h"
 #include "threads/triggers.h"
 
-enum { RING_MIN = 4096, RING_MAX = 1 << 30 };
+#define POOL_STANDARD (UINT64_C(64) << 20)
+#define POOL_MAX (UINT64_C(16) << 30)
 
 typedef enum life { IDLE, STARTING, RUNNING, ENDING, ENDED, STOPPING } life;
 
@@ -101,9 +102,15 @@ static int move(life from, life to) {
   return ok;
 }
 
-static int ring_size(uint32_t wanted, uint32_t standard, uint32_t *size) {
-  *size = wanted ? wanted : standard;
-  return *size >= RING_MIN && *size <= RING_MAX && (*size & (*size - 1)) == 0;
+/* The session's file and pool, and the names of what is registered already. */
+static int open_pool(const tachy_config *config, const char *folder) {
+  int fresh;
+  tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
+  const int ok = tachy_session_file_open(folder, config->destination ? config->destination : "",
+                                         config->pool_bytes ? config->pool_bytes : POOL_STANDARD, &fresh);
+  if (fresh) tachy_registry_tell();
+  tachy_registry_unlock();
+  return ok;
 }
 
 /* The sites follow at once if they are not all off. */
@@ -115,11 +122,8 @@ static void set_level(tachy_level level) {
 }
 
 static tachy_status start(const tachy_config *config) {
-  uint32_t rings[TACHY_CLASSES] = {0};
-  if (!ring_size(config->span_ring_bytes, 1u << 20, &rings[TACHY_CLASS_SPAN]) ||
-      !ring_size(config->metric_ring_bytes, 1u << 18, &rings[TACHY_CLASS_METRIC]) ||
-      !ring_size(config->log_ring_bytes, 1u << 18, &rings[TACHY_CLASS_LOG]) || config->level > TACHY_LEVEL_TRACE ||
-      config->mode > TACHY_MODE_FLIGHT) {
+  if ((config->pool_bytes && (config->pool_bytes < TACHY_CHUNK_BYTES || config->pool_bytes > POOL_MAX)) ||
+      config->level > TACHY_LEVEL_TRACE || config->mode > TACHY_MODE_FLIGHT) {
     return TACHY_ERROR_ARGUMENT;
   }
   if (!usable) return TACHY_ERROR_SYSTEM;
@@ -131,7 +135,7 @@ static tachy_status start(const tachy_config *config) {
   tachy_triggers_start(config);
   char folder[TACHY_FOLDER_MAX];
   tachy_folder_resolve(config->session_folder, folder, sizeof folder);
-  tachy_session_file_open(folder, config->destination ? config->destination : "");
+  if (!open_pool(config, folder)) return TACHY_ERROR_MEMORY;
   if (!tachy_session_file_id()) folder[0] = 0; /* batches of a process that runs have an owner */
   const tachy_outbox_bounds bounds = {
       config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
@@ -139,10 +143,9 @@ static tachy_status start(const tachy_config *config) {
       (config->spool_seconds ? config->spool_seconds : 7u * 86400u) * INT64_C(1000000000),
   };
   tachy_outbox_start(&bounds, folder, process_id);
-  tachy_slots_begin_session(rings);
+  tachy_slots_begin_session();
   if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
-                             config->block_events ? config->block_events : 1u << 20,
-                             config->flight_bytes ? config->flight_bytes : UINT64_C(64) << 20, process_id)) {
+                             config->block_events ? config->block_events : 1u << 20, process_id)) {
     tachy_outbox_close();
     tachy_session_file_done();
     return TACHY_ERROR_SYSTEM;

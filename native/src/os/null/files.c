@@ -1,4 +1,6 @@
 /* No files: no session survives its process. */
+#include <stdlib.h>
+
 #include "../os.h"
 
 int tachy_os_folder(const char *path) {
@@ -40,6 +42,11 @@ void tachy_os_file_copy_time(const char *from, const char *to) {
 }
 
 void tachy_os_complain(const char *line) { (void)line; }
+
+void tachy_os_fail(const char *line) {
+  (void)line;
+  abort();
+}
 
 uint64_t tachy_os_folder_free(const char *path) {
   (void)path;

@@ -140,4 +140,9 @@ void tachy_os_complain(const char *line) {
   if (write(STDERR_FILENO, text, size) < 0) return; /* closed: nobody wants to know */
 }
 
+void tachy_os_fail(const char *line) {
+  tachy_os_complain(line);
+  abort();
+}
+
 const char *tachy_os_environment(const char *name) { return getenv(name); }

@@ -1,4 +1,5 @@
 /* Environment variables on Windows, in UTF-8: the C library has them in the process' code page. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../os.h"
@@ -49,4 +50,9 @@ void tachy_os_complain(const char *line) {
   WriteFile(out, "tachy: ", 7, &done, NULL);
   WriteFile(out, line, (DWORD)strlen(line), &done, NULL);
   WriteFile(out, "\r\n", 2, &done, NULL);
+}
+
+void tachy_os_fail(const char *line) {
+  tachy_os_complain(line);
+  abort();
 }

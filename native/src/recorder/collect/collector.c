@@ -1,22 +1,23 @@
-/* The collector: the thread that drains the rings and cuts blocks. */
+/* The collector: the thread that reads what others have recorded and cuts blocks. */
 #include "collector.h"
 
+#include "../../base/bell.h"
 #include "../../encode/open_async.h"
 #include "../control.h"
-#include "../pool/ring.h"
 #include "../pool/session_file.h"
 #include "../send/description.h"
 #include "../send/outbox.h"
+#include "../threads/threads.h"
 #include "../threads/triggers.h"
 #include "flight.h"
-#include "journal.h"
 #include "report.h"
+#include "source.h"
 #include "state.h"
 
-enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, HALF_FULL = 128, BLOCK_BYTES = 16 << 20 };
+enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, IDLE_MS = 500, BLOCK_BYTES = 16 << 20, ENDED_SLOTS = 1024 };
 
 typedef struct collector {
-  tachy_channel channels[TACHY_CLASSES];
+  tachy_intake intakes[TACHY_CLASSES];
   tachy_report report;
   uint8_t process_id[16];
   uint64_t flush_ns;
@@ -26,12 +27,9 @@ typedef struct collector {
   uint64_t backwards;
   tachy_flight flight;
   tachy_watch watches[TACHY_CLASSES];
-  unsigned full; /* classes, a bit each, whose journal has no room for what is in the rings */
 } collector;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
-static tachy_os_bell bell;       /* wakes the collector */
-static uint32_t rung;            /* atomic: and will look at the rings once more; one ring is enough */
 static tachy_os_condition reply; /* who asked it for a cut */
 static uint64_t cuts_wanted;
 static uint64_t cuts_made;
@@ -44,24 +42,8 @@ void tachy_collector_lock(void) { tachy_os_lock(&mutex); }
 void tachy_collector_unlock(void) { tachy_os_unlock(&mutex); }
 
 void tachy_collector_init(void) {
-  tachy_os_bell_init(&bell);
-  TACHY_STORE(&rung, 0);
+  tachy_bell_init();
   tachy_os_condition_init(&reply);
-}
-
-static tachy_stream *stream_of(collector *c, tachy_slot *slot, tachy_class cls) {
-  tachy_stream *const stream = slot->streams[cls];
-  if (stream) return stream;
-  const uint64_t lost = TACHY_LOAD_ACQUIRE(&slot->back[cls].lost);
-  if (TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head) == slot->tail[cls] && lost == slot->front[cls].emitted) {
-    return NULL;
-  }
-  tachy_stream *const made = tachy_stream_make(&c->channels[cls], slot);
-  if (made && c->flight.on && cls == TACHY_CLASS_SPAN && !tachy_flight_join(&c->flight, made)) {
-    tachy_stream_remove(&c->channels[cls], made);
-    return NULL;
-  }
-  return slot->streams[cls] = made;
 }
 
 /* What the slot's own counters say since they were last read. */
@@ -73,92 +55,65 @@ static uint64_t news(const uint64_t *counter, uint64_t *seen) {
 }
 
 static void read_counters(collector *c, tachy_slot *slot) {
-  tachy_channel *const channel = &c->channels[TACHY_CLASS_SPAN];
+  tachy_channel *const channel = &c->intakes[TACHY_CLASS_SPAN].channel;
   const uint64_t too_deep = news(&slot->too_deep, &slot->seen_too_deep);
   const uint64_t async_lost = news(&slot->async_lost, &slot->seen_async_lost);
   c->too_deep += too_deep;
   c->mismatched += news(&slot->mismatched, &slot->seen_mismatched);
   c->backwards += news(&slot->backwards, &slot->seen_backwards);
   if (too_deep + async_lost == 0) return;
-  tachy_stream *const stream = slot->streams[TACHY_CLASS_SPAN];
-  if (stream) {
-    tachy_stream_drop(channel, stream, too_deep + async_lost);
-    stream->missed += too_deep + async_lost;
+  tachy_source *const source = slot->sources[TACHY_CLASS_SPAN];
+  if (source) {
+    tachy_stream_drop(channel, source->stream, too_deep + async_lost);
+    source->stream->missed += too_deep + async_lost;
   } else {
     channel->lost += too_deep + async_lost;
     channel->recorded += too_deep + async_lost;
   }
 }
 
-/* Gives the thread back what has been read and is in the journal or in a batch. */
-static void release_tail(tachy_slot *slot, tachy_class cls) {
-  TACHY_STORE_RELEASE(&slot->tail[cls], slot->streams[cls]->position);
+/* Everything that is there, for a cut of the class. */
+static void settle_source(collector *c, tachy_slot *slot, tachy_class cls) {
+  tachy_source *const source = tachy_source_of(&c->intakes[cls], slot, 0);
+  if (!source) return;
+  tachy_source_settle(&c->intakes[cls], source);
+  if (!source->stream->rows && !source->stream->async_rows) return;
+  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
+  source->stream->name_size = tachy_slot_name(slot, source->stream->name);
 }
 
-/* Reads a ring up to `head`. 0: the journal is full, a block must be cut first. What goes to a reel is in no journal:
- * it is worth something only if a trigger comes. */
-static int read_ring(collector *c, tachy_stream *stream, tachy_class cls, uint64_t head) {
-  if (!stream->reel && !tachy_journal_ring(cls, stream, head)) {
-    c->full |= 1u << cls;
-    return 0;
-  }
-  tachy_stream_read(&c->channels[cls], stream, head);
-  release_tail(stream->slot, cls);
-  return 1;
-}
-
-/* The thread has gone: reads the rest and lets the slot go, unless a block must be cut first. */
-static void detach(collector *c, tachy_slot *slot) {
+/* The thread has ended: reads the rest. The flight recorder does that for spans, some time later. */
+static void read_ended(collector *c, tachy_slot *slot) {
+  const tachy_source *const spans = c->flight.on ? tachy_source_of(&c->intakes[TACHY_CLASS_SPAN], slot, 0) : NULL;
+  const int kept = spans && !spans->stream->gone;
   read_counters(c, slot);
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-    const tachy_class cls = (tachy_class)i;
-    tachy_stream *const stream = stream_of(c, slot, cls);
-    if (!stream) continue;
-    if (!read_ring(c, stream, cls, TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head))) return;
-    const tachy_untold untold = tachy_stream_settle(&c->channels[cls], stream);
-    stream->name_size = tachy_slot_name(slot, stream->name);
-    if (!stream->reel && !tachy_journal_end(cls, stream, untold)) {
-      c->full |= 1u << cls;
-      return;
-    }
-    stream->slot = NULL;
-    slot->streams[cls] = NULL;
+    if (i != TACHY_CLASS_SPAN || !spans) settle_source(c, slot, (tachy_class)i);
+    if (slot->sources[i] && !kept) slot->sources[i]->stream->gone = 1;
   }
-  tachy_slot_free(slot);
+  if (!kept) TACHY_STORE(&slot->state, TACHY_SLOT_READ);
 }
 
-/* One pass over all rings. Returns how full the fullest one was, in 1/256. */
-static uint64_t drain(collector *c) {
-  uint64_t fullest = 0;
-  c->full = 0;
+/* One pass over all threads. */
+static void drain(collector *c) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
-    if (state == TACHY_SLOT_FREE) continue;
+    if (state == TACHY_SLOT_FREE || state == TACHY_SLOT_READ) continue;
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-      const tachy_class cls = (tachy_class)i;
-      tachy_stream *const stream = stream_of(c, slot, cls);
-      if (!stream) continue;
-      const uint64_t head = TACHY_LOAD_ACQUIRE(&tachy_slot_ring(slot, cls)->head);
-      const uint64_t part = (head - stream->position) * 256 / slot->back[cls].size;
-      if (part > fullest) fullest = part;
-      read_ring(c, stream, cls, head);
+      if (i == TACHY_CLASS_SPAN && c->flight.on) continue;
+      tachy_source *const source = tachy_source_of(&c->intakes[i], slot, 0);
+      if (source) tachy_source_read(&c->intakes[i], source);
     }
-    if (state == TACHY_SLOT_EXITED) detach(c, slot);
+    if (state == TACHY_SLOT_EXITED) read_ended(c, slot);
   }
-  return fullest;
 }
 
 static void settle(collector *c, unsigned classes) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
-    if (TACHY_LOAD_ACQUIRE(&slot->state) == TACHY_SLOT_FREE) continue;
-    tachy_slot_read_name(slot);
+    const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
+    if (state == TACHY_SLOT_FREE || state == TACHY_SLOT_READ) continue;
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-      const tachy_class cls = (tachy_class)i;
-      if (!(classes >> i & 1u)) continue;
-      tachy_stream *const stream = stream_of(c, slot, cls);
-      if (!stream) continue;
-      tachy_stream_settle(&c->channels[cls], stream);
-      stream->name_size = tachy_slot_name(slot, stream->name);
+      if (classes >> i & 1u) settle_source(c, slot, (tachy_class)i);
     }
     read_counters(c, slot);
   }
@@ -167,40 +122,54 @@ static void settle(collector *c, unsigned classes) {
 static void tell(const collector *c) {
   tachy_progress progress = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    progress.recorded[cls] = c->channels[cls].recorded;
-    progress.lost[cls] = c->channels[cls].lost;
-    progress.clock_backwards += c->channels[cls].backwards;
+    progress.recorded[cls] = c->intakes[cls].channel.recorded;
+    progress.lost[cls] = c->intakes[cls].channel.lost;
+    progress.clock_backwards += c->intakes[cls].channel.backwards;
   }
   progress.clock_backwards += c->backwards;
   progress.too_deep = c->too_deep;
   progress.mismatched = c->mismatched;
-  progress.async_untracked = c->channels[TACHY_CLASS_SPAN].asyncs.untracked;
-  progress.recorded[TACHY_CLASS_SPAN] += c->flight.reels.events;
-  progress.passed_over = c->flight.passed_over;
+  progress.async_untracked = c->intakes[TACHY_CLASS_SPAN].channel.asyncs.untracked;
+  progress.not_retained = c->flight.not_retained;
   progress.overwritten = c->flight.overwritten;
   progress.collector_ns = tachy_os_thread_cpu();
   tachy_outbox_tell(&progress);
 }
 
-static void save(const tachy_channel *channel) {
+static void save(const tachy_intake *intake) {
   if (!tachy_session_file_protects()) return;
   tachy_bytes state = {0};
-  if (!tachy_state_write(&state, channel)) state.size = 0;
-  tachy_session_file_save(channel->cls, &state);
+  if (!tachy_state_write(&state, &intake->channel)) state.size = 0;
+  tachy_session_file_save(intake->channel.cls, &state);
   tachy_bytes_free(&state);
-  for (tachy_stream *s = channel->streams; s; s = s->next) s->known = 1;
 }
 
-static void release_tails(unsigned classes) {
-  for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
-    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-      if ((classes >> cls & 1u) && slot->streams[cls]) release_tail(slot, (tachy_class)cls);
+/* What the last commit holds is over: its chunks, and the streams and slots of threads that have ended. */
+static void release(collector *c, unsigned classes) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_intake *const intake = &c->intakes[cls];
+    if (!(classes >> cls & 1u)) continue;
+    tachy_intake_release(intake);
+    for (tachy_stream *s = intake->channel.streams, *next; s; s = next) {
+      next = s->next;
+      tachy_source *const source = s->source;
+      if (s->gone && s->async_rows == 0 && TACHY_LOAD(&source->slot->state) == TACHY_SLOT_READ) {
+        tachy_source_free(intake, source);
+      } else {
+        tachy_source_return(source);
+      }
     }
+  }
+  for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
+    if (TACHY_LOAD_ACQUIRE(&slot->state) != TACHY_SLOT_READ) continue;
+    int some = 0;
+    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) some |= slot->sources[cls] != NULL;
+    if (!some) tachy_source_free_slot(slot);
   }
 }
 
-/* Puts the blocks into the outbox as one batch. The batch's file is written, then the commit makes it valid and the
- * rings' content old, then it may be sent. */
+/* Puts the blocks into the outbox as one batch. The batch's file is written, then the commit makes it valid and what
+ * was read old, then it may be sent. */
 static void commit(collector *c, tachy_block *blocks, unsigned classes, int last) {
   tachy_bytes description = {0};
   const int described = tachy_description_write(&description);
@@ -209,7 +178,7 @@ static void commit(collector *c, tachy_block *blocks, unsigned classes, int last
   tachy_batch *const batch = tachy_outbox_make(blocks, description, last);
   tachy_session_file_commit(c->process_id, tachy_clock_frequency(), batch ? batch->description.bytes : NULL, size);
   if (last) tachy_session_file_done();
-  release_tails(classes);
+  release(c, classes);
   tachy_outbox_put(batch, last);
 }
 
@@ -218,14 +187,14 @@ static void cut(collector *c, unsigned classes, int last) {
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);
   tell(c);
-  if (metrics && tachy_report_losses(&c->report, last)) settle(c, metrics);
-  const tachy_clock_pair now = tachy_clock_now(); /* after the rings were read: no event is later */
+  if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last)) settle(c, metrics);
+  const tachy_clock_pair now = tachy_clock_now(); /* after everything was read: no event is later */
   tachy_clock_refine(now);
   tachy_block *blocks = NULL;
   tachy_block **link = &blocks;
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
     if (!(classes >> i & 1u)) continue;
-    tachy_channel *const channel = &c->channels[i];
+    tachy_channel *const channel = &c->intakes[i].channel;
     channel->frequency = tachy_clock_frequency();
     int failed;
     tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, 0, &failed);
@@ -240,10 +209,10 @@ static void cut(collector *c, unsigned classes, int last) {
       link = &block->next;
     }
     tachy_channel_next_block(channel, now, 1);
-    save(channel);
+    save(&c->intakes[i]);
   }
   tell(c);
-  if (c->flight.on) save(&c->channels[TACHY_CLASS_SPAN]);
+  if (c->flight.on) save(&c->intakes[TACHY_CLASS_SPAN]);
   if (classes || last) commit(c, blocks, classes, last);
 }
 
@@ -254,9 +223,10 @@ static int fly(collector *c, tachy_flight_pace pace) {
   do {
     more = tachy_flight_step(&c->flight, pace, &block);
     if (block) {
-      save(&c->channels[TACHY_CLASS_SPAN]);
-      commit(c, block, 0, 0);
-      tachy_flight_release(&c->flight);
+      save(&c->intakes[TACHY_CLASS_SPAN]);
+      commit(c, block, 1u << TACHY_CLASS_SPAN, 0);
+    } else if (!c->flight.pending) {
+      release(c, 1u << TACHY_CLASS_SPAN);
     }
     if (more && pace >= TACHY_FLIGHT_FLUSH) drain(c);
   } while (more && pace >= TACHY_FLIGHT_FLUSH);
@@ -270,29 +240,22 @@ static void follow_mode(collector *c) {
   const int wanted = tachy_triggers_mode() == TACHY_MODE_FLIGHT;
   if (wanted == c->flight.on) return;
   if (wanted) {
-    if (c->channels[TACHY_CLASS_SPAN].streams) cut(c, spans, 0); /* none: the session begins */
-    tachy_flight_enter(&c->flight, tachy_clock_now());
+    if (c->intakes[TACHY_CLASS_SPAN].channel.streams) cut(c, spans, 0); /* none: the session begins */
+    tachy_flight_enter(&c->flight);
   } else {
     fly(c, TACHY_FLIGHT_FLUSH);
     tachy_flight_leave(&c->flight);
     cut(c, spans, 0);
   }
   for (unsigned cls = TACHY_CLASS_LOG; cls <= TACHY_CLASS_METRIC; cls++) {
-    c->watches[cls].kinds.size = 0;
-    c->channels[cls].watch = c->flight.on ? &c->watches[cls] : NULL;
+    tachy_triggers_watch(&c->watches[cls]);
+    c->intakes[cls].channel.watch = c->flight.on ? &c->watches[cls] : NULL;
   }
-}
-
-/* Also while it is awake: it may have read this ring already. Sequentially consistent, so that either the collector
- * sees what was published before, or we see that it must be rung again. */
-void tachy_collector_hurry(void) {
-  if (TACHY_EXCHANGE(&rung, 1) == 0) tachy_os_ring(&bell);
 }
 
 /* Sleeps until it is time, or somebody asks. Returns 1 when the session stops. */
 static int wait_for_work(uint64_t deadline) {
-  tachy_os_wait_bell(&bell, deadline);
-  TACHY_EXCHANGE(&rung, 0);
+  tachy_bell_wait(deadline);
   tachy_os_lock(&mutex);
   const int stop = stopping;
   tachy_os_unlock(&mutex);
@@ -322,21 +285,33 @@ static uint64_t text_bytes(const tachy_channel *channel) {
   return size;
 }
 
+/* Classes, a bit each, of which a block is to be cut at once. */
 static unsigned full_classes(const collector *c) {
+  const uint64_t limit = tachy_pool_limit();
+  const int scarce = tachy_pool_free() < limit / 8;
   unsigned classes = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    const tachy_channel *const channel = &c->channels[cls];
-    if (channel->events >= c->block_events || text_bytes(channel) >= BLOCK_BYTES) classes |= 1u << cls;
+    const tachy_intake *const intake = &c->intakes[cls];
+    const int full = intake->channel.events >= c->block_events || text_bytes(&intake->channel) >= BLOCK_BYTES;
+    if (full || intake->waiting_count > limit / 4 || (scarce && intake->waiting_count)) classes |= 1u << cls;
   }
-  return classes | c->full;
+  return tachy_slots_ended() >= ENDED_SLOTS ? (1u << TACHY_CLASSES) - 2u : classes;
 }
 
-/* How long to sleep, in ms, after a pass that found a ring so full. */
-static uint64_t next_poll(uint64_t poll, uint64_t fullest) {
-  if (fullest >= HALF_FULL) return 0; /* look again at once */
-  if (fullest >= HALF_FULL / 2 || poll == 0) return POLL_MIN_MS;
-  if (fullest >= HALF_FULL / 8) return poll;
-  return poll * 2 < POLL_MAX_MS ? poll * 2 : POLL_MAX_MS;
+/* How long to sleep, in ms, after a pass: so that the pool is never half used up meanwhile. taken: chunks since the
+ * pass before; idle: nothing was recorded. */
+static uint64_t next_poll(uint64_t poll, uint64_t taken, int idle) {
+  const uint64_t limit = tachy_pool_limit();
+  if (taken > limit / 4) return 0; /* look again at once */
+  if (taken > limit / 16 || poll == 0) return POLL_MIN_MS;
+  const uint64_t most = idle ? IDLE_MS : POLL_MAX_MS;
+  return poll * 2 < most ? poll * 2 : most;
+}
+
+static uint64_t recorded(const collector *c) {
+  uint64_t count = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) count += c->intakes[cls].channel.recorded;
+  return count;
 }
 
 static void run(void *argument) {
@@ -354,9 +329,11 @@ static void run(void *argument) {
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
     tachy_control_poll();
-    if (c->flight.on) tachy_flight_tick(&c->flight);
-    const uint64_t fullest = drain(c);
-    poll = next_poll(poll, fullest);
+    const uint64_t before = recorded(c);
+    drain(c);
+    const uint64_t taken = tachy_pool_tend(0);
+    tachy_slots_tend();
+    poll = next_poll(poll, taken, !c->flight.on && recorded(c) == before);
     if (stop) break;
     follow_mode(c);
     const unsigned classes = c->flight.on ? all & ~spans : all;
@@ -364,6 +341,7 @@ static void run(void *argument) {
     const int due = ticket != made || tachy_os_monotonic() >= next_cut;
     if (due) {
       cut(c, classes, 0);
+      tachy_pool_tend(1);
       next_cut = tachy_os_monotonic() + c->flush_ns;
     } else if (full) {
       cut(c, full, 0);
@@ -381,7 +359,6 @@ static void run(void *argument) {
   }
   drain(c);
   if (c->flight.on) {
-    tachy_flight_tick(&c->flight);
     fly(c, TACHY_FLIGHT_LAST);
     drain(c); /* the last triggers' logs */
   }
@@ -392,15 +369,14 @@ static void run(void *argument) {
 /* From now on what is recorded can be recovered. */
 static void commit_first(collector *c) {
   tachy_bytes description = {0};
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) save(&c->channels[cls]);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) save(&c->intakes[cls]);
   const int described = tachy_description_write(&description);
   tachy_session_file_commit(c->process_id, tachy_clock_frequency(), described ? description.bytes : NULL,
                             description.size);
   tachy_bytes_free(&description);
 }
 
-int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t flight_bytes,
-                          const uint8_t process_id[16]) {
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]) {
   collector *const c = tachy_os_allocate(sizeof *c);
   if (!c) return 0;
   memset(c, 0, sizeof *c);
@@ -408,17 +384,17 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t fli
   c->flush_ns = (uint64_t)flush_ms * 1000000u;
   c->block_events = block_events;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_channel *const channel = &c->channels[cls];
+    tachy_channel *const channel = &c->intakes[cls].channel;
     channel->cls = (tachy_class)cls;
-    channel->unit = tachy_clock_step();
-    channel->divider = tachy_divider_make(channel->unit);
     channel->from = tachy_clock_begin();
     channel->names = &tachy_registry_names;
   }
-  c->flight.channel = &c->channels[TACHY_CLASS_SPAN];
+  c->flight.intake = &c->intakes[TACHY_CLASS_SPAN];
   c->flight.process_id = c->process_id;
   c->flight.block_events = block_events;
-  c->flight.limit = flight_bytes;
+  tachy_sources_begin_session();
+  tachy_pool_tend(0);
+  tachy_slots_tend();
   commit_first(c);
   tachy_os_lock(&mutex);
   stopping = 0;
@@ -434,7 +410,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t fli
 void tachy_collector_stop(void) {
   tachy_os_lock(&mutex);
   stopping = 1;
-  tachy_os_ring(&bell);
+  tachy_bell_ring();
   tachy_os_unlock(&mutex);
   tachy_os_thread_join(thread);
   tachy_os_lock(&mutex);
@@ -443,7 +419,10 @@ void tachy_collector_stop(void) {
   tachy_os_wake_all(&reply);
   tachy_os_unlock(&mutex);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_channel_free(&c->channels[cls]);
+    tachy_intake *const intake = &c->intakes[cls];
+    tachy_intake_release(intake);
+    while (intake->channel.streams) tachy_source_free(intake, intake->channel.streams->source);
+    tachy_channel_free(&intake->channel);
     tachy_bytes_free(&c->watches[cls].kinds);
   }
   tachy_os_release(c);
@@ -454,7 +433,7 @@ int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal) {
   int made = 0;
   if (running && !stopping) {
     const uint64_t ticket = ++cuts_wanted;
-    tachy_os_ring(&bell);
+    tachy_bell_ring();
     while (cuts_made < ticket && running && tachy_os_wait(&reply, &mutex, deadline)) {
     }
     made = running && cuts_made >= ticket;

@@ -1,4 +1,4 @@
-/* The collector: the thread that drains the rings and cuts blocks. */
+/* The collector: the thread that reads what others have recorded and cuts blocks. */
 #ifndef TACHY_SRC_RECORDER_COLLECT_COLLECTOR_H
 #define TACHY_SRC_RECORDER_COLLECT_COLLECTOR_H
 
@@ -6,16 +6,11 @@
 
 void tachy_collector_init(void);
 /* 0: no thread or no memory. */
-int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t flight_bytes,
-                          const uint8_t process_id[16]);
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]);
 /* Cuts for the last time and ends the thread. */
 void tachy_collector_stop(void);
 /* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */
 int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal);
-
-/* From a thread whose ring is half full: wakes the collector, or makes it look once more. Takes no lock; a system call
- * at most once per half a ring. */
-void tachy_collector_hurry(void);
 
 /* Around fork(). */
 void tachy_collector_lock(void);

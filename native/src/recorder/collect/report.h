@@ -2,7 +2,7 @@
 #ifndef TACHY_SRC_RECORDER_COLLECT_REPORT_H
 #define TACHY_SRC_RECORDER_COLLECT_REPORT_H
 
-#include "../threads/threads.h"
+#include "source.h"
 
 typedef struct tachy_report {
   uint64_t told[TACHY_CLASSES]; /* events lost that rows tell of */
@@ -11,6 +11,6 @@ typedef struct tachy_report {
 
 /* For the collector, before a cut: records, as any thread does, a row for each class that lost events since the last
  * time. Returns whether there was something to tell. last: nothing comes after it. */
-int tachy_report_losses(tachy_report *report, int last);
+int tachy_report_losses(tachy_report *report, tachy_intake *metrics, int last);
 
 #endif

@@ -3,27 +3,21 @@
 
 #include "../../encode/open_async.h"
 #include "../pool/session_layout.h"
-#include "reel.h"
+#include "source.h"
 
-static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls) {
-  tachy_saved_stream row = {.position = s->position,
+static int write_stream(tachy_bytes *out, const tachy_stream *s) {
+  const tachy_source *const source = s->source;
+  tachy_saved_stream row = {.position = source->position,
                             .os_id = s->os_id,
                             .total = s->total,
                             .last = s->last,
-                            .told = s->slot ? s->front->told : 0,
-                            .emitted = s->slot ? s->front->emitted : 0,
+                            .told = source->told,
+                            .emitted = source->emitted,
                             .number = s->number,
                             .open_count = s->at_start,
                             .held_count = (uint32_t)s->resumed,
                             .name_size = s->name_size};
-  if (s->reel) { /* what is on the reel may be gone when it is read: nobody will know what was open where it begins */
-    row.total += s->reel->events;
-    row.last = s->base;
-    row.open_count = row.held_count = 0;
-  }
-  if (s->slot && cls == TACHY_CLASS_SPAN) {
-    row.missed = s->slot->seen_async_lost + s->slot->seen_too_deep;
-  }
+  if (s->cls == TACHY_CLASS_SPAN) row.missed = source->slot->seen_async_lost + source->slot->seen_too_deep;
   memcpy(row.name, s->name, s->name_size);
   if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
   for (uint32_t k = 0; k < row.open_count; k++) {
@@ -35,13 +29,13 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s, tachy_class cls
 }
 
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
-  tachy_saved_channel head = {channel->sequence, channel->unit, channel->from.ticks, channel->from.utc, 0, 0};
+  tachy_saved_channel head = {channel->sequence, 1, channel->from.ticks, channel->from.utc, 0, 0};
   const tachy_open_asyncs *const a = &channel->asyncs;
   for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
   head.async_count = a->count;
   if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
-    if (!write_stream(out, s, channel->cls)) return 0;
+    if (!write_stream(out, s)) return 0;
   }
   if (!tachy_bytes_reserve(out, a->count * sizeof(tachy_saved_async))) return 0;
   for (uint64_t i = 0; i < a->capacity; i++) {
@@ -73,13 +67,16 @@ static int read_stream(tachy_channel *channel, rest *r) {
     return 0;
   if (channel->cls != TACHY_CLASS_SPAN && (row.open_count || row.held_count)) return 0;
   tachy_stream *const s = tachy_stream_new(channel, row.number);
-  if (!s) return 0;
-  s->position = row.position;
+  tachy_source *const source = s ? tachy_os_allocate(sizeof *source) : NULL;
+  if (!source || (row.open_count && !tachy_stream_reach(s, row.open_count - 1))) {
+    tachy_os_release(source);
+    return 0;
+  }
+  *source = (tachy_source){s, NULL, NULL, row.position, row.told, row.emitted, row.missed};
+  s->source = source;
   s->os_id = row.os_id;
   s->total = s->first = row.total;
   s->last = s->base = row.last;
-  s->own_front = (tachy_ring_front){row.told, row.emitted};
-  s->seen_missed = row.missed;
   s->name_size = row.name_size;
   memcpy(s->name, row.name, sizeof s->name);
   s->at_start = s->at_end = s->open = s->depth = row.open_count;
@@ -104,8 +101,6 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
   tachy_saved_channel head;
   if (!take(&r, &head, sizeof head)) return 0;
   channel->sequence = head.sequence;
-  channel->unit = head.unit > 0 && head.unit <= UINT32_MAX ? head.unit : 1;
-  channel->divider = tachy_divider_make(channel->unit);
   channel->from = (tachy_clock_pair){head.from_ticks, head.from_utc};
   for (uint64_t i = 0; i < head.stream_count; i++) {
     if (!read_stream(channel, &r)) return 0;

@@ -3,24 +3,21 @@
 #ifndef TACHY_SRC_RECORDER_POOL_SESSION_LAYOUT_H
 #define TACHY_SRC_RECORDER_POOL_SESSION_LAYOUT_H
 
-#include "../sites/registry.h"
-#include "../threads/threads.h"
+#include "../../base/clock.h"
+#include "slot.h"
 
 #define TACHY_SESSION_MAGIC 0x53534554u /* "TESS" */
 #define TACHY_SESSION_VERSION 1u
-#define TACHY_SESSION_SLOTS 4096u
 
 /* Offsets of the regions, and their sizes. They are sparse: what is never used takes no storage. */
-#define TACHY_SESSION_TABLE UINT64_C(0x10000) /* tachy_session_slot[TACHY_SESSION_SLOTS] */
+#define TACHY_SESSION_HEAD_SIZE UINT64_C(0x10000)
 #define TACHY_SESSION_DESCRIPTIONS UINT64_C(0x100000)
 #define TACHY_SESSION_DESCRIPTION_SIZE UINT64_C(0x100000) /* two of them */
 #define TACHY_SESSION_NAMES UINT64_C(0x400000)
 #define TACHY_SESSION_NAMES_SIZE UINT64_C(0x2000000)
 #define TACHY_SESSION_STATES UINT64_C(0x4000000)
 #define TACHY_SESSION_STATE_SIZE UINT64_C(0x800000) /* two for each class */
-#define TACHY_SESSION_JOURNALS UINT64_C(0x8000000)
-#define TACHY_SESSION_JOURNAL_SIZE UINT64_C(0x1000000) /* one for each class */
-#define TACHY_SESSION_FIXED UINT64_C(0xB000000)        /* slots follow, one behind the other */
+#define TACHY_SESSION_POOL UINT64_C(0x8000000)      /* the slots, TACHY_SLOT_BYTES each; then the chunks */
 
 typedef enum tachy_session_life {
   TACHY_LIFE_MAKING = 0,   /* nothing has been committed */
@@ -35,31 +32,23 @@ typedef struct tachy_session_record {
   uint64_t ordinal;
   uint8_t process_id[16];
   uint64_t frequency;
-  uint64_t description_size; /* JSON without its end, in description n & 1 */
-  uint32_t which[TACHY_CLASSES];
-  uint64_t epoch[TACHY_CLASSES];
+  uint64_t description_size;     /* JSON without its end, in description n & 1 */
+  uint32_t which[TACHY_CLASSES]; /* state of the class */
 } tachy_session_record;
 
 typedef struct tachy_session_head {
   uint32_t magic;
   uint16_t version;
-  uint16_t slot_size; /* sizeof(tachy_slot) / 16: rings of another layout cannot be read */
+  uint16_t slot_size; /* sizeof(tachy_slot) / 16: slots of another layout cannot be read */
   uint32_t life;      /* atomic: tachy_session_life */
   uint32_t zero;
   char destination[256];
-  uint64_t commit;                 /* atomic: the ordinal of the last one */
-  uint64_t names_size;             /* atomic */
-  uint64_t slot_count;             /* atomic */
-  uint64_t journal[TACHY_CLASSES]; /* atomic: epoch << 32 | size */
-  uint64_t reels;                  /* offset of the flight recorder's memory; 0: none */
-  uint64_t reels_size;             /* atomic: tachy_reel_chunk, each TACHY_REEL_CHUNK bytes */
+  uint64_t commit;     /* atomic: the ordinal of the last one */
+  uint64_t names_size; /* atomic */
+  uint64_t slots;      /* room for so many */
+  uint64_t chunks;     /* the same */
   tachy_session_record records[2];
 } tachy_session_head;
-
-typedef struct tachy_session_slot {
-  uint64_t offset;
-  uint64_t size;
-} tachy_session_slot;
 
 /* Names: entries of multiples of 8 bytes, numbered by kind in the order of the entries. */
 enum { TACHY_NAME_STRING = 1, TACHY_NAME_SITE = 2, TACHY_NAME_SET = 3 };
@@ -74,21 +63,8 @@ typedef struct tachy_name_site {
   uint8_t kind;
   uint8_t level;
   uint16_t zero;
-  uint32_t strings[TACHY_SITE_TEXTS];
+  uint32_t strings[4]; /* name, target, file, unit */
 } tachy_name_site;
-
-/* The journal of a class: what has been taken out of rings since the last commit of the class. */
-enum { TACHY_JOURNAL_BEGIN = 1, TACHY_JOURNAL_DATA = 2, TACHY_JOURNAL_GAP = 3, TACHY_JOURNAL_END = 4 };
-
-typedef struct tachy_journal_entry {
-  uint32_t kind;
-  uint32_t number; /* of the thread */
-  uint64_t first;  /* BEGIN, DATA: position in the ring; GAP: events lost; END: events missed since the last block */
-  uint64_t second; /* BEGIN: os_id; GAP: depth */
-  uint64_t size;   /* bytes that follow, before padding to 8. DATA: of the ring; END: the thread's name */
-  uint64_t told;   /* BEGIN: tachy_ring_front */
-  uint64_t emitted;
-} tachy_journal_entry;
 
 /* The state of a class at a commit, when its next block begins: the channel, its streams, each with its open spans and
  * its async ends that wait, then the open async spans. */
@@ -135,11 +111,9 @@ typedef struct tachy_saved_async {
   uint32_t zero;
 } tachy_saved_async;
 
-_Static_assert(sizeof(tachy_session_record) == 88, "session file");
-_Static_assert(sizeof(tachy_session_head) == 520, "session file");
-_Static_assert(sizeof(tachy_session_slot) == 16, "session file");
+_Static_assert(sizeof(tachy_session_record) == 56, "session file");
+_Static_assert(sizeof(tachy_session_head) == 416, "session file");
 _Static_assert(sizeof(tachy_name_entry) == 8 && sizeof(tachy_name_site) == 24, "session file");
-_Static_assert(sizeof(tachy_journal_entry) == 48, "session file");
 _Static_assert(sizeof(tachy_saved_channel) == 48 && sizeof(tachy_saved_stream) == 128, "session file");
 _Static_assert(sizeof(tachy_saved_open) == 32 && sizeof(tachy_saved_async) == 40, "session file");
 _Static_assert(sizeof(tachy_slot) / 16 < 65536 && sizeof(tachy_slot) % 16 == 0, "session file");

@@ -3,6 +3,7 @@
 
 #include "../../encode/open_async.h"
 #include "../collect/state.h"
+#include "../pool/pool.h"
 
 enum { AFTER_MS = 1 }; /* the last interval ends so long after the last event */
 
@@ -31,56 +32,14 @@ static tachy_status read_state(const tachy_os_file *file, const tachy_session_re
   return ok ? TACHY_OK : TACHY_ERROR_FORMAT;
 }
 
-static tachy_status read_journal(const tachy_os_file *file, const tachy_session_head *head, uint64_t epoch,
-                                 tachy_channel *channel) {
-  const uint64_t word = head->journal[channel->cls];
-  const uint64_t size = word & UINT32_MAX;
-  uint8_t *bytes;
-  if (word >> 32 != (epoch & UINT32_MAX)) return TACHY_OK; /* of the block before: the commit made it old */
-  if (size > TACHY_SESSION_JOURNAL_SIZE) return TACHY_ERROR_FORMAT;
-  const uint64_t offset = TACHY_SESSION_JOURNALS + ((uint64_t)channel->cls - 1) * TACHY_SESSION_JOURNAL_SIZE;
-  const tachy_status status = read_part(file, offset, size, &bytes);
-  if (status != TACHY_OK) return status;
-  const int ok = tachy_dead_replay(channel, bytes, size);
-  tachy_os_release(bytes);
-  return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
-}
-
-static tachy_status read_reels(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channel) {
-  const uint64_t end = tachy_os_file_size(file);
-  uint8_t *bytes;
-  if (head->reels > end || head->reels_size > end - head->reels) return TACHY_OK;
-  const tachy_status status = read_part(file, head->reels, head->reels_size, &bytes);
-  if (status != TACHY_OK) return status;
-  const int ok = tachy_dead_reels(channel, bytes, head->reels_size);
-  tachy_os_release(bytes);
-  return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
-}
-
-static uint64_t slots_of(const tachy_session_head *head) {
-  return head->slot_count < TACHY_SESSION_SLOTS ? head->slot_count : TACHY_SESSION_SLOTS;
-}
-
-int tachy_dead_place(const tachy_os_file *file, uint64_t i, tachy_session_slot *place) {
-  const uint64_t end = tachy_os_file_size(file);
-  if (!tachy_os_file_read(file, TACHY_SESSION_TABLE + i * sizeof *place, place, sizeof *place)) return 0;
-  return place->offset <= end && place->size <= end - place->offset && place->size >= sizeof(tachy_slot);
-}
-
-static tachy_status read_slots(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channels) {
-  tachy_session_slot place;
-  for (uint64_t i = 0; i < slots_of(head); i++) {
-    if (!tachy_dead_place(file, i, &place)) continue;
-    if (!tachy_dead_read_slot(channels, file, &place)) return TACHY_ERROR_MEMORY;
-  }
-  return TACHY_OK;
-}
-
 int tachy_dead_thin(tachy_os_file *file, const tachy_session_head *head) {
-  tachy_session_slot place;
+  const uint64_t chunks = TACHY_SESSION_POOL + head->slots * TACHY_SLOT_BYTES;
   int some = 0;
-  for (uint64_t i = 0; i < slots_of(head); i++) {
-    if (tachy_dead_place(file, i, &place)) some |= tachy_dead_thin_slot(file, &place);
+  for (uint64_t i = 0; i < head->chunks; i++) {
+    const uint64_t at = chunks + i * TACHY_CHUNK_BYTES;
+    uint64_t owner;
+    if (!tachy_os_file_read(file, at, &owner, sizeof owner)) break;
+    if (owner == 0) some |= tachy_os_file_discard(file, at, TACHY_CHUNK_BYTES);
   }
   return some;
 }
@@ -127,13 +86,11 @@ static tachy_status read_all(const tachy_os_file *file, const tachy_session_head
                              tachy_dead *dead) {
   const tachy_session_record *const record = &head->records[head->commit & 1];
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    tachy_status status = read_state(file, record, &channels[cls]);
-    if (status == TACHY_OK) status = read_journal(file, head, record->epoch[cls], &channels[cls]);
+    const tachy_status status = read_state(file, record, &channels[cls]);
     if (status != TACHY_OK) return status;
   }
-  tachy_status status = read_reels(file, head, &channels[TACHY_CLASS_SPAN]);
-  if (status == TACHY_OK) status = read_slots(file, head, channels);
-  return status == TACHY_OK ? make_blocks(channels, record->frequency, dead) : status;
+  if (!tachy_dead_chunks(channels, file, head)) return TACHY_ERROR_MEMORY;
+  return make_blocks(channels, record->frequency, dead);
 }
 
 static tachy_status read_description(const tachy_os_file *file, const tachy_session_head *head, tachy_bytes *json) {
@@ -149,6 +106,7 @@ tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head
   const tachy_session_record *const record = &head->records[head->commit & 1];
   memset(dead, 0, sizeof *dead);
   if (record->ordinal != head->commit || record->frequency == 0) return TACHY_ERROR_FORMAT;
+  if (head->slots > TACHY_SLOTS_MAX || head->chunks > TACHY_DEAD_CHUNKS_MAX) return TACHY_ERROR_FORMAT;
   memcpy(dead->process_id, record->process_id, sizeof dead->process_id);
   tachy_status status = read_description(file, head, &dead->description);
   if (status != TACHY_OK) return status;
@@ -162,7 +120,10 @@ tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head
   }
   status = tachy_dead_names_read(&names, file, head->names_size) ? TACHY_OK : TACHY_ERROR_MEMORY;
   if (status == TACHY_OK) status = read_all(file, head, channels, dead);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) tachy_channel_free(&channels[cls]);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    for (const tachy_stream *s = channels[cls].streams; s; s = s->next) tachy_os_release(s->source);
+    tachy_channel_free(&channels[cls]);
+  }
   tachy_dead_names_free(&names);
   return status;
 }

@@ -1,11 +1,14 @@
-/* What a process that is gone left in its session file: from rings, journal and state to the blocks that its collector
+/* What a process that is gone left in its session file: from chunks and state to the blocks that its collector
  * would have cut next. Reads the file and changes nothing. Anything may stand in it: a program that crashed may have
  * written anywhere. */
 #ifndef TACHY_SRC_RECORDER_RECOVER_DEAD_H
 #define TACHY_SRC_RECORDER_RECOVER_DEAD_H
 
 #include "../../encode/block.h"
+#include "../../os/os.h"
 #include "../pool/session_layout.h"
+
+#define TACHY_DEAD_CHUNKS_MAX (1u << 20) /* nobody has more */
 
 typedef struct tachy_dead {
   uint8_t process_id[16];
@@ -18,8 +21,8 @@ typedef struct tachy_dead {
 tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head *head, tachy_dead *dead);
 void tachy_dead_free(tachy_dead *dead);
 
-/* Gives back what of the rings' storage nobody will read any more: a full file system has no room for the batch else.
- * 1: some of it. */
+/* Gives back the storage of chunks that are nobody's: a full file system has no room for the batch else. 1: some of it.
+ */
 int tachy_dead_thin(tachy_os_file *file, const tachy_session_head *head);
 
 /* dead_names.c: the names in the file. */
@@ -37,19 +40,11 @@ typedef struct tachy_dead_names {
 int tachy_dead_names_read(tachy_dead_names *names, const tachy_os_file *file, uint64_t size);
 void tachy_dead_names_free(tachy_dead_names *names);
 
-/* dead_rings.c */
-
-/* How many of the bytes, which lie within one lap, are whole records that make sense. */
+/* dead_records.c: how many of the bytes are whole records that make sense. */
 uint64_t tachy_dead_records(tachy_class cls, const uint8_t *bytes, uint64_t size);
-/* Replays the journal. 0: no memory. */
-int tachy_dead_replay(tachy_channel *channel, const uint8_t *journal, uint64_t size);
-/* dead_reels.c: puts what the flight recorder had into the streams of spans. 0: no memory. */
-int tachy_dead_reels(tachy_channel *channel, const uint8_t *memory, uint64_t size);
-/* Place number i. 0: there is none, or what stands there cannot be. */
-int tachy_dead_place(const tachy_os_file *file, uint64_t i, tachy_session_slot *place);
-/* Puts what is in the slot's rings into the streams. 0: no memory, or it could not be read. */
-int tachy_dead_read_slot(tachy_channel *channels, const tachy_os_file *file, const tachy_session_slot *place);
-/* Gives back the storage of what has been read out of its rings. 1: some. */
-int tachy_dead_thin_slot(tachy_os_file *file, const tachy_session_slot *place);
+
+/* dead_chunks.c: puts what is in slots and chunks into the channels, one for each class, whose streams each have a
+ * source without a slot. 0: no memory, or it could not be read. */
+int tachy_dead_chunks(tachy_channel *channels, const tachy_os_file *file, const tachy_session_head *head);
 
 #endif

@@ -289,9 +289,9 @@ static void recover_one(const char *folder, const char *name, const char *destin
     return;
   }
   found->sessions++;
-  /* Rings and journal are of no more use. Without a recovery the process may live on, in another file, with this one
+  /* Slots and chunks are of no more use. Without a recovery the process may live on, in another file, with this one
    * mapped, and its threads would touch what is not there. */
-  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_TABLE);
+  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_HEAD_SIZE);
   adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
   h->adopted = 1;
   tachy_outbox_close_estate(&h->estate);

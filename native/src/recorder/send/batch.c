@@ -2,6 +2,7 @@
 #include "batch.h"
 
 #include "../../base/hash.h"
+#include "../../base/text.h"
 #include "description.h"
 
 static tachy_block *block_at(const tachy_batch *batch, uint32_t i) {

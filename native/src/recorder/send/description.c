@@ -34,13 +34,6 @@ void tachy_description_process_id(uint8_t id[16]) {
   tachy_os_unlock(&mutex);
 }
 
-int tachy_uuid_random(uint8_t id[16]) {
-  if (!tachy_os_random(id, 16)) return 0;
-  id[6] = (uint8_t)((id[6] & 0x0F) | 0x40);
-  id[8] = (uint8_t)((id[8] & 0x3F) | 0x80);
-  return 1;
-}
-
 static void copy(char *to, size_t size, const char *from) {
   const tachy_fit fit = tachy_text_fit(from, strlen(from), size - 1);
   to[tachy_text_put(to, from, &fit)] = 0;

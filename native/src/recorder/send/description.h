@@ -15,8 +15,6 @@ int tachy_description_write(tachy_bytes *json);
 int tachy_description_end(tachy_bytes *json, const char *state);
 /* Whether such text is of a process whose batches are for this destination. */
 int tachy_description_is_for(const tachy_bytes *json, const char *destination);
-/* A random UUID. 0: the system has no randomness. */
-int tachy_uuid_random(uint8_t id[16]);
 
 /* Around fork(). */
 void tachy_description_lock(void);

@@ -2,11 +2,13 @@
 #include "outbox.h"
 
 #include "../../base/clock.h"
+#include "../../base/text.h"
 #include "../control.h"
 #include "../pool/folder.h"
 #include "../pool/session_file.h"
 #include "../session.h"
 #include "../sites/registry.h"
+#include "../threads/threads.h"
 #include "description.h"
 #include "queue.h"
 #include "spool.h"
@@ -438,7 +440,7 @@ void tachy_get_stats(tachy_stats *out) {
   out->spool_bytes = queue.disk;
   out->recovered_lost = queue.recovered_lost + queue.dropped.unreadable;
   memcpy(out->left_dropped, queue.dropped.events, sizeof out->left_dropped);
-  out->passed_over = progress.passed_over;
+  out->not_retained = progress.not_retained;
   out->flight_overwritten = progress.overwritten;
   tachy_os_unlock(&mutex);
   out->survives = (uint64_t)tachy_session_file_protects();

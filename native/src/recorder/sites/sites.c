@@ -82,6 +82,12 @@ static int32_t switched(uint32_t number) {
   return on ? (int32_t)number : -(int32_t)number;
 }
 
+static void tell(const tachy_site_entry *site) {
+  tachy_name_site name = {site->line, site->kind, site->level, 0, {0}};
+  memcpy(name.strings, site->strings, sizeof name.strings);
+  tachy_session_file_name(TACHY_NAME_SITE, &name, sizeof name);
+}
+
 /* The number of the description, a new one if need be; 0: no memory or no number left. */
 static uint32_t number_of(const tachy_site *site) {
   const char *const texts[TACHY_SITE_TEXTS] = {site->name, site->target, site->file, site->unit};
@@ -107,14 +113,14 @@ static uint32_t number_of(const tachy_site *site) {
   *entry = wanted;
   entry->next = *head;
   *head = entries.count;
-  tachy_session_file_site(entry);
+  tell(entry);
   return entries.count;
 }
 
 void tachy_registry_tell(void) {
   tachy_strings_tell();
   tachy_sets_tell();
-  for (uint32_t number = 1; number <= entries.count; number++) tachy_session_file_site(entry_at(number));
+  for (uint32_t number = 1; number <= entries.count; number++) tell(entry_at(number));
 }
 
 static uint32_t *instance_chain(const tachy_site *site) {

@@ -83,14 +83,14 @@ uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
   entry->string.size = (uint32_t)size;
   entry->next = *head;
   *head = strings.count;
-  tachy_session_file_string(copy, entry->string.size);
+  tachy_session_file_name(TACHY_NAME_STRING, copy, entry->string.size);
   return strings.count - 1;
 }
 
 void tachy_strings_tell(void) {
   for (uint32_t i = 0; i < strings.count; i++) {
     const tachy_string string = tachy_strings_text(i);
-    tachy_session_file_string(string.text, string.size);
+    tachy_session_file_name(TACHY_NAME_STRING, string.text, string.size);
   }
 }
 

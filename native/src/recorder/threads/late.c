@@ -1,16 +1,16 @@
 /* Logs that come later than they were made, or through another thread: queues, buffers and sockets of other loggers.
  *
  * Each goes to the stream of a stand-in: a slot that no thread stands at, which bears the name of the thread that the
- * log was made on. Whoever holds the lock is the one writer that a ring may have. */
+ * log was made on. Whoever holds the lock is the one writer that a slot may have. */
 #include "late.h"
 
 #include <string.h>
 
 #include "../../base/text.h"
 #include "../../os/os.h"
-#include "../pool/ring.h"
+#include "writer.h"
 
-enum { STAND_INS = 32 }; /* each takes a ring for logs; what is more shares one */
+enum { STAND_INS = 32 }; /* each takes a slot; what is more shares one */
 
 typedef struct stand_in {
   char name[TACHY_THREAD_NAME_MAX];

@@ -2,19 +2,19 @@
 #include <string.h>
 
 #include "../../base/text.h"
-#include "../pool/ring.h"
+#include "writer.h"
 
-enum { TEXT_MAX = 32768, RECORD_MAX = 65536 };
+enum { TEXT_MAX = 32768 };
 
 static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, uint64_t value) {
   uint64_t head;
-  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_METRIC, sizeof(tachy_metric_record), &head);
+  uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_METRIC, sizeof(tachy_metric_record), &head);
   if (!at) {
-    tachy_ring_lose(slot, TACHY_CLASS_METRIC, 0);
+    tachy_writer_lose(slot, TACHY_CLASS_METRIC, 0);
     return;
   }
   *(tachy_metric_record *)at = (tachy_metric_record){ticks, value, site, set};
-  tachy_ring_publish(slot, TACHY_CLASS_METRIC, head);
+  tachy_writer_publish(slot, TACHY_CLASS_METRIC, head);
 }
 
 void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
@@ -43,12 +43,6 @@ static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
   return slot;
 }
 
-/* What one record may take, so that any ring can hold some. */
-static uint64_t record_limit(const tachy_slot *slot) {
-  const uint64_t half = slot->back[TACHY_CLASS_LOG].size / 2;
-  return half < RECORD_MAX ? half : RECORD_MAX;
-}
-
 static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
   const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
   const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
@@ -59,19 +53,17 @@ static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
 }
 
 void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size) {
-  uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
-  if (limit > TEXT_MAX) limit = TEXT_MAX;
-  const tachy_fit fit = tachy_text_fit(text, text ? size : 0, limit);
+  const tachy_fit fit = tachy_text_fit(text, text ? size : 0, TEXT_MAX);
   const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + fit.kept + fit.mark_size);
   uint64_t head;
-  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
-    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    tachy_writer_lose(slot, TACHY_CLASS_LOG, 0);
     return;
   }
   *(tachy_log_record *)at = (tachy_log_record){ticks, site, set, (uint32_t)record_size, TACHY_ARG_TEXT};
   put_text(at + sizeof(tachy_log_record), text, &fit);
-  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+  tachy_writer_publish(slot, TACHY_CLASS_LOG, head);
 }
 
 /* Any text, wherever it goes. */
@@ -121,7 +113,7 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
   tachy_slot *const slot = log_slot(site, &number);
   if (!slot) return;
   tachy_fit fits[TACHY_LOG_ARGS_MAX];
-  uint64_t room = record_limit(slot) - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
+  uint64_t room = TACHY_RECORD_MAX - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
   uint64_t record_size = sizeof(tachy_log_record);
   uint32_t known = 0;
   unsigned count = 0;
@@ -141,9 +133,9 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
     record_size += tachy_pad8(4 + length);
   }
   uint64_t head;
-  uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
+  uint8_t *at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
-    tachy_ring_lose(slot, TACHY_CLASS_LOG, 0);
+    tachy_writer_lose(slot, TACHY_CLASS_LOG, 0);
     return;
   }
   *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, known};
@@ -156,7 +148,7 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
       at += 8;
     }
   }
-  tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
+  tachy_writer_publish(slot, TACHY_CLASS_LOG, head);
 }
 
 /* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */

@@ -1,5 +1,5 @@
-/* Spans off the fast path: first events, full rings, long durations, depth, scopes out of order, async spans. */
-#include "../pool/ring.h"
+/* Spans off the fast path: first events, full chunks, long durations, depth, scopes out of order, async spans. */
+#include "writer.h"
 
 static uint64_t raise(tachy_slot *slot, uint64_t begin, uint64_t end) {
   if ((int64_t)(end - begin) >= 0) return end;
@@ -12,10 +12,10 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
   const uint64_t duration = end - begin;
   const int is_long = duration >= UINT32_MAX;
   uint64_t head;
-  uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_SPAN,
-                                   sizeof(tachy_span_record) + (is_long ? sizeof(tachy_long_record) : 0), &head);
+  uint8_t *at = tachy_writer_reserve(slot, TACHY_CLASS_SPAN,
+                                     sizeof(tachy_span_record) + (is_long ? sizeof(tachy_long_record) : 0), &head);
   if (!at) {
-    tachy_ring_lose(slot, TACHY_CLASS_SPAN, depth);
+    tachy_writer_lose(slot, TACHY_CLASS_SPAN, depth);
     return;
   }
   if (is_long) {
@@ -24,7 +24,7 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
   }
   *(tachy_span_record *)at =
       (tachy_span_record){begin, is_long ? UINT32_MAX : (uint32_t)duration, depth << TACHY_DEPTH_SHIFT | site};
-  tachy_ring_publish(slot, TACHY_CLASS_SPAN, head);
+  tachy_writer_publish(slot, TACHY_CLASS_SPAN, head);
 }
 
 tachy_scope tachy_span_begin_slow_(int32_t id) {
@@ -35,7 +35,7 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
     tachy_count(&slot->too_deep, 1);
     return 0;
   }
-  tachy_ring_map(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
+  tachy_writer_begin(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
   tachy_span_open_(&slot->thread, depth, id, tachy_ticks());
   return depth + 1u;
 }
@@ -101,14 +101,14 @@ void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ti
 
 static int write_async(tachy_slot *slot, uint64_t control, uint32_t site, const tachy_async *span) {
   uint64_t head;
-  uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_SPAN, sizeof(tachy_async_record), &head);
+  uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_SPAN, sizeof(tachy_async_record), &head);
   if (!at) {
     tachy_count(&slot->async_lost, 1);
     return 0;
   }
   *(tachy_async_record *)at =
       (tachy_async_record){control, tachy_ticks(), site, span->depth, span->id, span->parent, 0};
-  tachy_ring_publish(slot, TACHY_CLASS_SPAN, head);
+  tachy_writer_publish(slot, TACHY_CLASS_SPAN, head);
   return 1;
 }
 
@@ -123,7 +123,7 @@ tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
     span.depth = parent->depth + 1;
   }
   /* unique without an atomic: thread numbers are never reused */
-  span.id = (uint64_t)slot->thread.number << 40 | ++slot->async_count;
+  span.id = (uint64_t)slot->thread.number << TACHY_ASYNC_SHIFT | ++slot->async_count;
   if (!write_async(slot, TACHY_CONTROL_ASYNC_BEGIN, (uint32_t)id, &span)) span.id = 0;
   return span;
 }

@@ -1,24 +1,30 @@
-/* Thread slots: given to a thread at its first event, taken back by the collector after its exit. */
+/* Thread slots: given to a thread at its first event, taken back by the collector after its end. */
 #include "threads.h"
 
 #include <string.h>
 
+#include "../../base/bell.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
-#include "../pool/ring.h"
-#include "../pool/session_file.h"
+#include "../pool/pool.h"
+#include "writer.h"
 
-/* A depth that no scope can equal, rings without room: every event of a thread without a slot takes a slow path. */
+/* A depth that no scope can equal, writers without room: every event of a thread without a slot takes a slow path. */
 const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX};
 static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
+
+/* Slots that lie ready for new threads; and the ends after which the collector looks. */
+enum { READY = 16, ENDS_RING = 256 };
 
 uint32_t tachy_running;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_slot *first_slot;
 static uint32_t last_number;
+static tachy_slot *free_slots;
+static uint64_t free_count;
 static uint64_t attached; /* in this session */
-static uint64_t ring_sizes[TACHY_CLASSES];
+static uint64_t ended;    /* atomic */
 
 /* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
 #if defined(_WIN32)
@@ -74,22 +80,12 @@ static uint64_t to_pages(uint64_t size) {
   return (size + page - 1) / page * page;
 }
 
-static tachy_slot *make_slot(int in_file) {
-  uint64_t size = to_pages(sizeof(tachy_slot));
-  uint64_t offsets[TACHY_CLASSES] = {0};
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    offsets[cls] = size;
-    size += to_pages(ring_sizes[cls]);
-  }
-  tachy_slot *const slot = in_file ? tachy_session_file_slot(size) : (tachy_slot *)tachy_os_map(size);
+/* Under the lock: a new one, of the pool or, when that has no more, on its own. NULL: no memory. */
+static tachy_slot *make_slot(void) {
+  tachy_slot *slot = tachy_pool_slot();
+  if (!slot) slot = (tachy_slot *)tachy_os_map(sizeof *slot);
   if (!slot) return NULL;
-  slot->size = size;
-  slot->thread.room = (TACHY_STACK_STEP - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    slot->back[cls].offset = offsets[cls];
-    slot->back[cls].size = ring_sizes[cls];
-    slot->back[cls].lost_depth = TACHY_NO_DEPTH;
-  }
+  slot->thread.room = (TACHY_SLOT_BACKED - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
   slot->next = first_slot;
   TACHY_STORE_RELEASE(&first_slot, slot);
   return slot;
@@ -99,28 +95,28 @@ int tachy_slot_deepen(tachy_slot *slot) {
   tachy_thread *const thread = &slot->thread;
   if (thread->room >= TACHY_DEPTH_MAX) return 0;
   void *const memory = thread->stack + thread->room;
-  uint64_t room = thread->room + TACHY_STACK_STEP / sizeof(tachy_open_span);
+  uint64_t room = thread->room + TACHY_SLOT_STEP / sizeof(tachy_open_span);
   if (room > TACHY_DEPTH_MAX) room = TACHY_DEPTH_MAX;
   const uint64_t size = (room - thread->room) * sizeof(tachy_open_span);
-  /* where the file has no room the stack goes on in memory of its own, and only that part dies with the process */
-  if (!tachy_session_file_back(slot, memory, size) && !tachy_os_map_over(memory, to_pages(size))) return 0;
+  if (!tachy_pool_back_slot(slot, memory, to_pages(size))) return 0;
   thread->room = room;
   return 1;
 }
 
-static int fits(const tachy_slot *slot, int in_file) {
-  if ((slot->in_file != TACHY_NOT_IN_FILE && slot->in_file != TACHY_IN_OLD_FILE) != in_file) return 0;
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    if (slot->back[cls].size != ring_sizes[cls]) return 0;
-  }
-  return TACHY_LOAD(&slot->state) == TACHY_SLOT_FREE;
+/* Under the lock. NULL: no memory. */
+static tachy_slot *free_slot(void) {
+  tachy_slot *const slot = free_slots;
+  if (!slot) return make_slot();
+  free_slots = slot->next_free;
+  free_count--;
+  return slot;
 }
 
-/* In the session file or not. NULL: there is none, or no memory. */
-static tachy_slot *free_slot(int in_file) {
-  tachy_slot *slot = first_slot;
-  while (slot && !fits(slot, in_file)) slot = slot->next;
-  return slot ? slot : make_slot(in_file);
+static void put_back(tachy_slot *slot) {
+  if (!tachy_pool_has_slot(slot)) return;
+  slot->next_free = free_slots;
+  free_slots = slot;
+  free_count++;
 }
 
 /* Under the lock: a free slot becomes somebody's. */
@@ -129,6 +125,14 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
   slot->thread.depth = 0;
   slot->thread.frame_ticks = 0;
   slot->async_count = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    tachy_writer_back *const back = &slot->back[cls];
+    *tachy_slot_writer(slot, (tachy_class)cls) = (tachy_writer){0, 0, 0};
+    TACHY_ASSERT(slot->sources[cls] == NULL);
+    back->chunk = back->lost = slot->begin[cls] = slot->lost_before[cls] = 0;
+    back->lost_depth = TACHY_NO_DEPTH;
+    TACHY_STORE(&back->first, 0);
+  }
   slot->missed_before = tachy_slot_missed(slot);
   slot->os_id = os_id;
   memcpy(slot->name, name, sizeof slot->name);
@@ -144,11 +148,15 @@ tachy_slot *tachy_slot_attach(void) {
   memcpy(name, given_name, sizeof name);
   if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
   tachy_os_lock(&mutex);
-  tachy_slot *slot = free_slot(1);
-  if (!slot) slot = free_slot(0);
-  if (slot && !stand_at(slot)) slot = NULL;
+  tachy_slot *slot = free_slot();
+  if (slot && !stand_at(slot)) {
+    put_back(slot);
+    slot = NULL;
+  }
   if (slot) take_slot(slot, name, given_name[0] != 0, tachy_os_thread_id());
+  const int few = free_count < READY / 2;
   tachy_os_unlock(&mutex);
+  if (few) tachy_bell_ring();
   return slot;
 }
 
@@ -156,8 +164,7 @@ tachy_slot *tachy_slot_stand_in(const char *name) {
   char text[TACHY_THREAD_NAME_MAX] = {0};
   memcpy(text, name, strlen(name));
   tachy_os_lock(&mutex);
-  tachy_slot *slot = free_slot(1);
-  if (!slot) slot = free_slot(0);
+  tachy_slot *slot = free_slot();
   if (slot) take_slot(slot, text, 1, 0);
   tachy_os_unlock(&mutex);
   return slot;
@@ -173,8 +180,12 @@ static void leave(void *value) {
   tachy_os_lock(&mutex);
   if (name[0] && !slot->named) memcpy(slot->name, name, sizeof name);
   stand_at(NULL);
+  slot->ended = tachy_ticks();
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
+  const uint64_t count = ended + 1;
+  TACHY_STORE(&ended, count);
   tachy_os_unlock(&mutex);
+  if (count % ENDS_RING == 0) tachy_bell_ring();
 }
 
 void tachy_set_thread_name(const char *name) {
@@ -213,9 +224,28 @@ tachy_slot *tachy_slots_first(void) { return TACHY_LOAD_ACQUIRE(&first_slot); }
 
 void tachy_slot_free(tachy_slot *slot) {
   tachy_os_lock(&mutex);
+  TACHY_ASSERT(slot->state == TACHY_SLOT_READ);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    uint64_t size;
+    TACHY_STORE(&tachy_slot_own(slot, (tachy_class)cls, &size)->owner, 0);
+  }
+  TACHY_STORE(&ended, ended - 1);
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
+  put_back(slot);
   tachy_os_unlock(&mutex);
 }
+
+void tachy_slots_tend(void) {
+  for (int more = 1; more;) {
+    tachy_os_lock(&mutex); /* for each anew: a thread may be waiting for its first event */
+    tachy_slot *const slot = free_count < READY ? make_slot() : NULL;
+    if (slot) put_back(slot);
+    more = slot != NULL;
+    tachy_os_unlock(&mutex);
+  }
+}
+
+uint64_t tachy_slots_ended(void) { return TACHY_LOAD(&ended); }
 
 uint64_t tachy_slots_attached(void) {
   tachy_os_lock(&mutex);
@@ -224,35 +254,15 @@ uint64_t tachy_slots_attached(void) {
   return count;
 }
 
-void tachy_slots_begin_session(const uint32_t ring_bytes[TACHY_CLASSES]) {
+void tachy_slots_begin_session(void) {
   tachy_os_lock(&mutex);
-  attached = 0;
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) ring_sizes[cls] = ring_bytes[cls];
-  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
-    const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
-    if (state == TACHY_SLOT_FREE) continue;
-    for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-      tachy_ring_skip(slot, (tachy_class)cls);
-      slot->streams[cls] = NULL;
-    }
-    slot->seen_async_lost = TACHY_LOAD(&slot->async_lost);
-    slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
-    slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
-    slot->seen_backwards = TACHY_LOAD(&slot->backwards);
-    slot->missed_before = slot->seen_async_lost + slot->seen_too_deep;
-    if (state == TACHY_SLOT_EXITED) {
-      TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
-    } else {
-      attached++;
-    }
+  if (free_slots && !tachy_pool_has_slot(free_slots)) {
+    free_slots = NULL;
+    free_count = 0;
   }
-  tachy_os_unlock(&mutex);
-}
-
-void tachy_slots_part(void) {
-  tachy_os_lock(&mutex);
-  for (tachy_slot *slot = first_slot; slot; slot = slot->next) {
-    if (slot->in_file != TACHY_NOT_IN_FILE) TACHY_STORE(&slot->in_file, TACHY_IN_OLD_FILE);
+  attached = 0;
+  for (const tachy_slot *slot = first_slot; slot; slot = slot->next) {
+    attached += TACHY_LOAD(&slot->state) != TACHY_SLOT_FREE;
   }
   tachy_os_unlock(&mutex);
 }
@@ -269,5 +279,7 @@ void tachy_threads_after_fork(void) {
   forking_slot = NULL;
   tachy_os_mutex_init(&mutex);
   TACHY_STORE(&tachy_running, 0);
-  first_slot = NULL; /* those in the session file are not mapped here, and the others are of no more use */
+  first_slot = free_slots = NULL; /* those in the session file are not mapped here, and the others are of no more use */
+  free_count = 0;
+  TACHY_STORE(&ended, 0);
 }

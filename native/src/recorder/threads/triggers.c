@@ -2,7 +2,7 @@
 #include "triggers.h"
 
 #include "../../base/text.h"
-#include "../pool/ring.h"
+#include "writer.h"
 
 enum { WINDOWS_MAX = 64, TEXT_SIZE = 512 };
 
@@ -161,16 +161,22 @@ static const tachy_site_entry *site_of(tachy_channel *channel, uint32_t place) {
   return tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, place - 1));
 }
 
-void tachy_watch_metric(tachy_channel *channel, uint32_t place, const tachy_metric_record *record_) {
+static void watch_metric(tachy_channel *channel, uint32_t place, const tachy_metric_record *record_) {
   const tachy_site_entry *const site = site_of(channel, place);
   if (!site || record_->value <= budget) return;
   const tachy_string name = tachy_names_string(channel->names, site->strings[TACHY_TEXT_NAME]);
   tachy_trigger(record_->ticks, "slow frame", name.text, name.size, 0);
 }
 
-void tachy_watch_log(tachy_channel *channel, uint32_t place, const tachy_log_record *record_) {
+static void watch_log(tachy_channel *channel, uint32_t place, const tachy_log_record *record_) {
   const tachy_site_entry *const site = site_of(channel, place);
   if (!site) return;
   const tachy_string target = tachy_names_string(channel->names, site->strings[TACHY_TEXT_TARGET]);
   tachy_trigger(record_->ticks, site->level == TACHY_LEVEL_FATAL ? "fatal" : "error", target.text, target.size, 0);
+}
+
+void tachy_triggers_watch(tachy_watch *watch) {
+  watch->metric = watch_metric;
+  watch->log = watch_log;
+  watch->kinds.size = 0;
 }

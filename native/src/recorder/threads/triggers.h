@@ -26,14 +26,8 @@ void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_
 int tachy_triggers_window(uint64_t fed, tachy_window *window);
 void tachy_triggers_forget(void);
 
-/* What the collector looks for among the rows of a class. */
-typedef struct tachy_watch {
-  tachy_bytes kinds; /* u8 by place of the site in the block: whether its rows are looked at */
-} tachy_watch;
-
-/* A metric or log, whose site has this place in the block, was read. */
-void tachy_watch_metric(tachy_channel *channel, uint32_t place, const tachy_metric_record *record);
-void tachy_watch_log(tachy_channel *channel, uint32_t place, const tachy_log_record *record);
+/* A channel's rows are looked at for triggers from now on. */
+void tachy_triggers_watch(tachy_watch *watch);
 
 /* Around fork(). */
 void tachy_triggers_lock(void);

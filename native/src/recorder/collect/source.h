@@ -1,0 +1,59 @@
+/* Where the collector reads: the chunks of one thread and class, from its first to the one that it fills. */
+#ifndef TACHY_SRC_RECORDER_COLLECT_SOURCE_H
+#define TACHY_SRC_RECORDER_COLLECT_SOURCE_H
+
+#include "../../encode/stream.h"
+#include "../pool/slot.h"
+
+typedef struct tachy_source {
+  tachy_stream *stream;
+  tachy_slot *slot;
+  tachy_chunk *chunk; /* the one that is being read, or NULL: none yet */
+  uint64_t position;  /* read up to here */
+  uint64_t told;      /* lost events that the chunks so far tell of */
+  uint64_t emitted;   /* lost events that rows tell of */
+  uint64_t missed;    /* of a process that is gone: tachy_slot_missed, as far as blocks tell of it */
+} tachy_source;
+
+/* One class: its channel, and the chunks that have been read and wait for the commit of what was in them. */
+typedef struct tachy_intake {
+  tachy_channel channel;
+  tachy_chunk *waiting;
+  uint64_t waiting_count;
+} tachy_intake;
+
+/* The slot's source. It is made when its thread has recorded something, lost it or, if asked for, has spans open. NULL:
+ * not yet, or no memory. */
+tachy_source *tachy_source_of(tachy_intake *intake, tachy_slot *slot, int open_too);
+/* The same for a slot that has none yet, whatever its thread has done. */
+tachy_source *tachy_source_make(tachy_intake *intake, tachy_slot *slot);
+/* The chunk that is being read, or after its end the next one. NULL: there is none yet. */
+tachy_chunk *tachy_source_chunk(tachy_intake *intake, tachy_source *source);
+/* Reads what there is in the chunk. */
+void tachy_source_read_chunk(tachy_intake *intake, tachy_source *source);
+/* Reads what there is. */
+void tachy_source_read(tachy_intake *intake, tachy_source *source);
+/* Passes over what there is in the chunk, with a gap without events, and returns how many spans there were. Async ones
+ * are read all the same. */
+uint64_t tachy_source_skip(tachy_intake *intake, tachy_source *source);
+/* Reads everything, and makes a gap row of the losses that no chunk tells of yet; spans: the stream's ends[0 .. depth)
+ * is the stack at the last row. */
+void tachy_source_settle(tachy_intake *intake, tachy_source *source);
+/* The same where the next chunk begins, and nothing is read. */
+void tachy_source_settle_here(tachy_source *source);
+/* After settling: what the thread has opened since the last row is open too, unless it is too busy to tell. */
+void tachy_source_open_rest(tachy_source *source);
+/* The thread has gone and everything was read: the stream leaves, and the slot knows nothing of it any more. */
+void tachy_source_free(tachy_intake *intake, tachy_source *source);
+
+/* After a commit: where the thread's chunk is full, and it has found no other, it may begin this one anew. */
+void tachy_source_return(tachy_source *source);
+/* After a commit: nothing knows of the slot any more, whose thread has ended. */
+void tachy_source_free_slot(tachy_slot *slot);
+/* After a commit: the chunks that waited are nobody's. */
+void tachy_intake_release(tachy_intake *intake);
+
+/* Before a session: what slots hold of the time before is passed over. */
+void tachy_sources_begin_session(void);
+
+#endif

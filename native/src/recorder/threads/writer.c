@@ -1,0 +1,81 @@
+/* The slow half of writing: the next chunk, what finds no room. */
+#include "writer.h"
+
+#include <string.h>
+
+#include "../pool/pool.h"
+
+/* The thread fills `chunk` after the full one. While there was none the collector may have returned that one. */
+static void link_chunk(tachy_writer_back *back, tachy_chunk *full, tachy_chunk *chunk, int own) {
+  if (full && full != chunk) {
+    if (TACHY_COMPARE_EXCHANGE(&full->next, TACHY_CHUNK_LAST, (uint64_t)(uintptr_t)chunk)) return;
+    if (!own) tachy_pool_give(full);
+  }
+  TACHY_STORE_RELEASE(&back->first, (uintptr_t)chunk);
+}
+
+static int next_chunk(tachy_slot *slot, tachy_class cls, uint64_t wanted) {
+  tachy_writer *const writer = tachy_slot_writer(slot, cls);
+  tachy_writer_back *const back = &slot->back[cls];
+  tachy_chunk *const full = tachy_chunk_at(back->chunk);
+  const uint32_t depth = cls == TACHY_CLASS_SPAN ? slot->thread.depth : 0;
+  const uint64_t stack = depth * sizeof(tachy_open_span);
+  uint64_t size = 0;
+  const tachy_chunk *const own = tachy_slot_own(slot, cls, &size);
+  const int returned = full && TACHY_LOAD_ACQUIRE(&full->next) == TACHY_CHUNK_RETURNED;
+  tachy_chunk *chunk = full ? (returned ? full : NULL) : tachy_slot_own(slot, cls, &size);
+  if (chunk && chunk != own) size = TACHY_RECORD_MAX;
+  if (!chunk || stack + wanted > size) {
+    chunk = tachy_pool_take();
+    size = TACHY_RECORD_MAX;
+  }
+  if (!chunk) return 0;
+  TACHY_ASSERT(stack + wanted <= size);
+  if (chunk == full) TACHY_COMPARE_EXCHANGE(&chunk->owner, chunk->owner, 0); /* before what follows, for who recovers */
+  TACHY_ASSERT(TACHY_LOAD(&chunk->owner) == 0);
+  if (full && full != chunk && !returned) TACHY_STORE_RELEASE(&full->used, writer->head - full->first);
+  chunk->first = writer->head;
+  chunk->used = 0;
+  chunk->lost = back->lost;
+  chunk->lost_depth = back->lost_depth;
+  chunk->ticks = tachy_ticks();
+  chunk->depth = depth;
+  chunk->size = size - stack;
+  chunk->read = chunk->waiting = 0;
+  TACHY_STORE(&chunk->next, TACHY_CHUNK_LAST);
+  if (stack) memcpy(chunk + 1, slot->thread.stack, stack);
+  TACHY_STORE_RELEASE(&chunk->owner, tachy_chunk_owner(slot->thread.number, cls));
+  link_chunk(back, full, chunk, full == own);
+  back->chunk = (uintptr_t)chunk;
+  /* release: whoever sees the loss gone also sees the chunk that tells of it */
+  TACHY_STORE_RELEASE(&back->lost_depth, TACHY_NO_DEPTH);
+  writer->origin = (uintptr_t)tachy_chunk_records(chunk) - (uintptr_t)writer->head;
+  TACHY_STORE(&writer->limit, writer->head + chunk->size);
+  return 1;
+}
+
+int tachy_writer_begin(tachy_slot *slot, tachy_class cls) {
+  return slot->back[cls].chunk || next_chunk(slot, cls, sizeof(tachy_span_record));
+}
+
+uint8_t *tachy_writer_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head) {
+  tachy_writer *const writer = tachy_slot_writer(slot, cls);
+  if (writer->limit - writer->head < size && !next_chunk(slot, cls, size)) return NULL;
+  *head = writer->head + size;
+  return (uint8_t *)(writer->origin + (uintptr_t)writer->head);
+}
+
+void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head) {
+  TACHY_ASSERT(head <= tachy_slot_writer(slot, cls)->limit);
+  TACHY_STORE_RELEASE(&tachy_slot_writer(slot, cls)->head, head);
+}
+
+void tachy_writer_lose(tachy_slot *slot, tachy_class cls, uint32_t depth) {
+  tachy_writer *const writer = tachy_slot_writer(slot, cls);
+  tachy_writer_back *const back = &slot->back[cls];
+  TACHY_STORE(&writer->limit, writer->head); /* nothing smaller may slip in before the chunk that tells of it */
+  /* release, and the depth first: whoever sees the stack change sees why, and whoever sees the count sees a depth that
+   * is at least as shallow */
+  if (depth < back->lost_depth) TACHY_STORE_RELEASE(&back->lost_depth, depth);
+  TACHY_STORE_RELEASE(&back->lost, back->lost + 1);
+}

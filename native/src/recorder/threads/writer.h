@@ -1,0 +1,26 @@
+/* The slow half of writing: the next chunk, records of odd sizes, what finds no room. */
+#ifndef TACHY_SRC_RECORDER_THREADS_WRITER_H
+#define TACHY_SRC_RECORDER_THREADS_WRITER_H
+
+#include "threads.h"
+
+/* Somebody else's ticks: a time to come would hold back the thread's next events, and look like a control code. */
+static inline uint64_t tachy_not_after(uint64_t ticks, uint64_t now) { return ticks < now ? ticks : now; }
+
+/* A chunk before the first record, so that its event does not wait for one. 0: there is none. */
+int tachy_writer_begin(tachy_slot *slot, tachy_class cls);
+/* Room for `size` bytes in one piece (at most TACHY_RECORD_MAX; spans less, by the stack): where to write the record,
+ * or NULL when there is no chunk. *head: what to publish then. */
+uint8_t *tachy_writer_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head);
+/* Publishes what was reserved last. */
+void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head);
+/* Counts an event that found no room; a span's depth. The next chunk will say so. */
+void tachy_writer_lose(tachy_slot *slot, tachy_class cls, uint32_t depth);
+
+/* A log with a ready message into the slot of the calling thread, at a time of its own; `size` is at most 512. */
+void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size);
+
+/* Ends the open spans at depths >= depth now and counts them as mismatched. */
+void tachy_spans_unwind(tachy_slot *slot, uint32_t depth);
+
+#endif
