@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from bench import budgets, native, native_peers
+from bench import around, budgets, native, native_peers
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,19 @@ def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.C
 def test_every_native_budget_has_its_figure(cases: budgets.Cases) -> None:
     verdicts = budgets.judge(budgets.budgets("native"), cases)
     assert {v.case for v in verdicts if v.verdict == "not run"} == {"simulation", "doom"}
+
+
+@pytest.mark.xdist_group("bench")
+def test_every_budget_around_the_events_has_its_figure(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(around, "BUILD", tmp_path_factory.mktemp("around"))
+    monkeypatch.setattr(around, "MEMORY", {name: (64, at_a_time) for name, (_, at_a_time) in around.MEMORY.items()})
+    monkeypatch.setattr(around, "AMOUNTS", {name: min(most, 2) for name, most in around.AMOUNTS.items()})
+    with around.ready() as programs:
+        measured = around.measure(programs)
+    verdicts = budgets.judge(budgets.budgets("around"), measured)
+    assert [v for v in verdicts if v.verdict == "not run"] == []
 
 
 @pytest.mark.xdist_group("bench")
