@@ -293,15 +293,16 @@ class AsyncSpan {
   do {                                                                                                                \
     TACHY_DEFINE_LOG(tachy_site_here_, TACHY_TARGET, level, TACHY_FIRST_(__VA_ARGS__, ));                             \
     TACHY_CHECK_LOG_(__VA_ARGS__)                                                                                     \
-    if (tachy_enabled(&tachy_site_here_)) {                                                                           \
+    const std::int32_t tachy_id_ = tachy_site_on_(&tachy_site_here_);                                                 \
+    if (tachy_id_ > 0) {                                                                                              \
       TACHY_PICK_10_(__VA_ARGS__, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, \
                      TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_0_, )                                        \
       (properties, __VA_ARGS__);                                                                                      \
     }                                                                                                                 \
   } while (0)
-#define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, (properties).number())
+#define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, tachy_id_, (properties).number())
 #define TACHY_LOG_N_(properties, format, ...) \
-  ::tachy::detail::log(&tachy_site_here_, (properties).number(), __VA_ARGS__)
+  ::tachy::detail::log(&tachy_site_here_, tachy_id_, (properties).number(), __VA_ARGS__)
 
 #define TACHY_METRIC_5_(name, value, unit, properties, target)                                                    \
   do {                                                                                                            \

@@ -10,6 +10,8 @@
 #ifndef TACHY_HOT_H
 #define TACHY_HOT_H
 
+#include <string.h>
+
 #include "compiler.h"
 #include "tachy.h"
 
@@ -273,6 +275,43 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
 
 /* Logs ----------------------------------------------------------------------------------------------------------- */
 
+/* A log of at most so many bytes may be written inline: no text of it can be one that must be cut. */
+enum { TACHY_LOG_INLINE_MAX_ = 1024 };
+
+/* Writes the front of a log's record at `head`, where there must be room; returns where its arguments go. */
+TACHY_INLINE uint8_t *tachy_log_front_(const tachy_thread *thread, uint64_t head, int32_t id, uint32_t set,
+                                       uint32_t types, uint64_t size) {
+  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+  record->ticks = tachy_ticks();
+  record->site = (uint32_t)id;
+  record->set = set;
+  record->size = (uint32_t)size;
+  record->types = types;
+  return (uint8_t *)(record + 1);
+}
+
+/* The bytes that a text takes in a record: its size, itself, zeros up to 8. */
+TACHY_INLINE uint64_t tachy_log_text_room_(uint64_t size) { return (sizeof(uint32_t) + size + 7) & ~UINT64_C(7); }
+
+/* Writes it; returns where the next argument goes. Most texts are short, and are copied without a call: two pieces that
+ * overlap. */
+TACHY_INLINE uint8_t *tachy_log_put_text_(uint8_t *at, const char *text, uint32_t size) {
+  uint8_t *const end = at + tachy_log_text_room_(size);
+  memset(end - 8, 0, 8);
+  memcpy(at, &size, sizeof size);
+  at += sizeof size;
+  if (TACHY_LIKELY(size - 16u <= 16u)) {
+    memcpy(at, text, 16);
+    memcpy(at + size - 16, text + size - 16, 16);
+  } else if (TACHY_LIKELY(size - 8u <= 8u)) {
+    memcpy(at, text, 8);
+    memcpy(at + size - 8, text + size - 8, 8);
+  } else if (size) {
+    memcpy(at, text, size);
+  }
+  return end;
+}
+
 /* A log whose arguments are all numbers or pointers, `count` of them: tachy_log_args without the texts, inline. */
 TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
                                   uint32_t count) {
@@ -285,13 +324,7 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
     tachy_log_args(site, set, types, values, NULL);
     return;
   }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  record->ticks = tachy_ticks();
-  record->site = (uint32_t)id;
-  record->set = set;
-  record->size = (uint32_t)size;
-  record->types = types;
-  uint64_t *const words = (uint64_t *)(record + 1);
+  uint64_t *const words = (uint64_t *)(void *)tachy_log_front_(thread, head, id, set, types, size);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
   TACHY_STORE_RELEASE(&thread->log.head, head + size);
 }

@@ -51,7 +51,7 @@ static uint64_t record_limit(const tachy_slot *slot) {
 
 static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
   const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
-  const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
+  const uint64_t padded = tachy_log_text_room_(size);
   memset(at + padded - 8, 0, 8);
   memcpy(at, &size, sizeof size);
   tachy_text_put(at + sizeof size, text, fit);
@@ -62,7 +62,7 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
   uint64_t limit = record_limit(slot) - sizeof(tachy_log_record) - 16;
   if (limit > TEXT_MAX) limit = TEXT_MAX;
   const tachy_fit fit = tachy_text_fit(text, text ? size : 0, limit);
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + fit.kept + fit.mark_size);
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(fit.kept + fit.mark_size);
   uint64_t head;
   uint8_t *const at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
@@ -81,38 +81,16 @@ static void log_text(tachy_site *site, uint32_t set, const char *text, size_t si
   if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
 }
 
-enum { SHORT = 64 };
-
-/* put_text for at most SHORT bytes, without a call. */
-static void put_short(uint8_t *at, const char *text, uint32_t size) {
-  const uint64_t last = tachy_pad8(sizeof size + (uint64_t)size) - 8;
-  const uint64_t zero = 0;
-  memcpy(at + last, &zero, 8);
-  memcpy(at, &size, sizeof size);
-  at += sizeof size;
-  if (size >= 8) {
-    for (uint32_t done = 0; done < size - 8; done += 8) memcpy(at + done, text + done, 8);
-    memcpy(at + size - 8, text + size - 8, 8);
-  } else if (size >= 4) {
-    memcpy(at, text, 4);
-    memcpy(at + size - 4, text + size - 4, 4);
-  } else {
-    for (uint32_t done = 0; done < size; done++) at[done] = (uint8_t)text[done];
-  }
-}
-
 void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   const int32_t id = TACHY_LOAD(&site->id);
   tachy_thread *const thread = tachy_here_();
   const uint64_t head = thread->log.head;
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)size);
-  if (TACHY_UNLIKELY(id <= 0 || size > SHORT || !text || thread->log.limit - head < record_size)) {
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(size);
+  if (TACHY_UNLIKELY(id <= 0 || size > TACHY_LOG_INLINE_MAX_ || !text || thread->log.limit - head < record_size)) {
     log_text(site, set, text, size);
     return;
   }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  *record = (tachy_log_record){tachy_ticks(), (uint32_t)id, set, (uint32_t)record_size, TACHY_ARG_TEXT};
-  put_short((uint8_t *)(record + 1), text, (uint32_t)size);
+  tachy_log_put_text_(tachy_log_front_(thread, head, id, set, TACHY_ARG_TEXT, record_size), text, (uint32_t)size);
   TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
 }
 
@@ -138,7 +116,7 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
     fits[count] = tachy_text_fit(text, text ? sizes[count] : 0, limit);
     const uint64_t length = fits[count].kept + fits[count].mark_size;
     room -= length;
-    record_size += tachy_pad8(4 + length);
+    record_size += tachy_log_text_room_(length);
   }
   uint64_t head;
   uint8_t *at = tachy_ring_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
