@@ -35,7 +35,10 @@
 
 #define TACHY_VERSION "0.1.0"
 
-#if defined(TACHY_STATIC)
+#if defined(TACHY_STATIC) && defined(__GNUC__) && !defined(_WIN32)
+/* The recorder's copy in this module: other modules have theirs, and the dynamic linker must not mix them. */
+#define TACHY_API __attribute__((visibility("hidden"))) extern
+#elif defined(TACHY_STATIC)
 #define TACHY_API extern
 #elif defined(_WIN32)
 #if defined(TACHY_BUILD)
@@ -103,11 +106,17 @@ typedef struct tachy_config {
   uint32_t flight_ignore_errors; /* 1: logs are no triggers */
 } tachy_config;
 
-/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for a
- * ring's size, a level, a property without a key or a parent_process_id that cannot be, and beyond 256 properties. */
+/* Starts a session: a new process id, the collector thread. TACHY_ERROR_ARGUMENT for a ring's size, a level, a property
+ * without a key or a parent_process_id that cannot be, and beyond 256 properties.
+ *
+ * A process has one session, whichever of its modules linked the recorder, and however: while it runs, another start
+ * joins it as it is, and answers TACHY_JOINED. It ends with as many stops as there were starts. TACHY_ERROR_STATE: it is
+ * just ending, or the recorder in this module is of another version than the one that records for the process, which is
+ * said once on stderr: then nothing of this module is recorded. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
-/* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
+/* For all starts but the last: takes one back, and returns at once. For the last: stops recording, cuts the last blocks,
+ * and waits at most timeout_ms for the sender to take everything and say it is
  * done with it; no longer than 0.3 s without progress (tachy_batch_moves) where all that is left lies in files of the
  * session folder: who wants it at the server whatever that takes calls tachy_flush first. What is left then is kept in
  * the session folder for the next start, or dropped where it has no file, and counted; a batch that is taken still
@@ -124,7 +133,8 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
  * tachy_flush_wait is to wait for; 0: no session records. tachy_flush_wait may be called again and again, and returns
  * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything (recording having been stopped: or
  * until tachy_stop would not wait longer). tachy_stop_recording does what
- * tachy_stop does before it waits; tachy_stop must follow, and keeps what is left. */
+ * tachy_stop does before it waits, which is nothing for all starts but the last; tachy_stop must follow, and keeps what
+ * is left. */
 #define TACHY_FLUSH_ALL UINT64_MAX
 TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
 TACHY_API int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
@@ -304,6 +314,14 @@ TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, u
  * a sender takes what tachy_batch_take_raw gives, compresses it and hands it back with TACHY_RETRY, so that more fits
  * into the session folder. */
 typedef struct tachy_batch tachy_batch;
+
+/* Where several parts of a program have joined one session and bring a sender each, one of them sends, and the next one
+ * when it has ended. tachy_sender_begin waits at most timeout_ms for its turn, and returns what tachy_sender_end takes;
+ * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its wait,
+ * here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender needs
+ * neither. */
+TACHY_API uint64_t tachy_sender_begin(uint32_t timeout_ms);
+TACHY_API void tachy_sender_end(uint64_t turn);
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */

@@ -1,6 +1,7 @@
 /* What was lost, told as data: the metric tachy.dropped_events, with the class as its property. */
 #include "report.h"
 
+#include "../../base/entries.h"
 #include "../send/outbox.h"
 
 static const char *const names[TACHY_CLASSES] = {"", "log", "metric", "span"};
@@ -9,7 +10,7 @@ static void record(tachy_site *site, unsigned cls, uint64_t events) {
   const tachy_property property = {"class", names[cls]};
   const int32_t id = TACHY_LOAD(&site->id);
   /* whatever the level, and also when all sites are off because the session ends */
-  tachy_metric_slow_(id < 0 ? -id : id, tachy_property_set(&property, 1), tachy_ticks(), events);
+  tachy_own_metric_slow_(id < 0 ? -id : id, tachy_own_property_set(&property, 1), tachy_ticks(), events);
 }
 
 int tachy_report_losses(tachy_report *report, int last) {
@@ -22,7 +23,7 @@ int tachy_report_losses(tachy_report *report, int last) {
    * the next loss, or at the end. */
   if (!last && news == lost[TACHY_CLASS_METRIC] - report->told[TACHY_CLASS_METRIC] && news <= report->rows) return 0;
   tachy_site *const site =
-      tachy_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
+      tachy_own_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
   if (!site) return 0;
   report->rows = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {

@@ -1,6 +1,7 @@
 /* Logs and metrics off the fast path. */
 #include <string.h>
 
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../pool/ring.h"
 
@@ -17,18 +18,18 @@ static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t
   tachy_ring_publish(slot, TACHY_CLASS_METRIC, head);
 }
 
-void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
+void tachy_own_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || !TACHY_LOAD(&tachy_running)) return;
   write_metric(slot, (uint32_t)id, set, ticks, value);
 }
 
-void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
+void tachy_own_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
+  if (id > 0) tachy_own_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
 }
 
-void tachy_frame_first_(uint64_t now) {
+void tachy_own_frame_first_(uint64_t now) {
   tachy_slot *const slot = tachy_slot_attach();
   if (slot) slot->thread.frame_ticks = now;
 }
@@ -74,27 +75,13 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
   tachy_ring_publish(slot, TACHY_CLASS_LOG, head);
 }
 
-/* Any text, wherever it goes. */
-static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+void tachy_own_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
 }
 
-void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
-  const int32_t id = TACHY_LOAD(&site->id);
-  tachy_thread *const thread = tachy_here_();
-  const uint64_t head = thread->log.head;
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(size);
-  if (TACHY_UNLIKELY(id <= 0 || size > TACHY_LOG_INLINE_MAX_ || !text || thread->log.limit - head < record_size)) {
-    log_text(site, set, text, size);
-    return;
-  }
-  tachy_log_put_text_(tachy_log_front_(thread, head, id, set, TACHY_ARG_TEXT, record_size), text, (uint32_t)size);
-  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
-}
-
-void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
+void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (!slot) return;
@@ -138,9 +125,9 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
 }
 
 /* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */
-void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value) {
+void tachy_own_metric_beyond_(tachy_site *site, uint32_t set, double value) {
   if (!tachy_enabled(site)) return;
-  tachy_site *const real = tachy_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target, site->name,
-                                             site->file, site->line, site->unit);
+  tachy_site *const real = tachy_own_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target,
+                                                 site->name, site->file, site->line, site->unit);
   if (real) tachy_metric_float(real, set, value);
 }

@@ -81,6 +81,11 @@ static inline uint64_t tachy_slot_missed(const tachy_slot *slot) {
   return TACHY_LOAD(&slot->too_deep) + TACHY_LOAD(&slot->async_lost);
 }
 
+#if defined(_WIN32)
+/* tachy_here_ for what the inline half cannot read. */
+tachy_thread *tachy_thread_armed(void);
+#endif
+
 /* The calling thread's slot, or NULL when it has none. */
 static inline tachy_slot *tachy_slot_here(void) {
   tachy_thread *const thread = tachy_here_();
