@@ -74,6 +74,8 @@ def build(sanitizer: str) -> Path:
             "--target",
             "recorder_tests",
             "recorder_plugin",
+            "recorder_tests_static",
+            "recorder_plugin_static",
             "killed",
             "kill_shim",
             "deaths",

@@ -54,7 +54,8 @@ typedef struct tachy_http_sender tachy_http_sender;
 TACHY_SDK_API const char *tachy_http_url(const tachy_http_config *config);
 
 /* Starts the thread, after tachy_start. Where several parts of a program have one, one of them sends at a time. The
- * process gets the property "pid". TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query and fragment. */
+ * process gets the property "pid". TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query
+ * and fragment. */
 TACHY_SDK_API tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
 
 TACHY_SDK_API void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);

@@ -110,18 +110,18 @@ typedef struct tachy_config {
  * without a key or a parent_process_id that cannot be, and beyond 256 properties.
  *
  * A process has one session, whichever of its modules linked the recorder, and however: while it runs, another start
- * joins it as it is, and answers TACHY_JOINED. It ends with as many stops as there were starts. TACHY_ERROR_STATE: it is
- * just ending, or the recorder in this module is of another version than the one that records for the process, which is
- * said once on stderr: then nothing of this module is recorded. */
+ * joins it as it is, and answers TACHY_JOINED. It ends with as many stops as there were starts. TACHY_ERROR_STATE: it
+ * is just ending, or the recorder in this module is of another version than the one that records for the process, which
+ * is said once on stderr: then nothing of this module is recorded. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
-/* For all starts but the last: takes one back, and returns at once. For the last: stops recording, cuts the last blocks,
- * and waits at most timeout_ms for the sender to take everything and say it is
- * done with it; no longer than 0.3 s without progress (tachy_batch_moves) where all that is left lies in files of the
- * session folder: who wants it at the server whatever that takes calls tachy_flush first. What is left then is kept in
- * the session folder for the next start, or dropped where it has no file, and counted; a batch that is taken still
- * counts once it is done. Returns at once when nothing runs (what tachy_recover has taken over and nobody has sent is
- * given back then) or another thread is stopping already. */
+/* For all starts but the last: takes one back, and returns at once. For the last: stops recording, cuts the last
+ * blocks, and waits at most timeout_ms for the sender to take everything and say it is done with it; no longer than 0.3
+ * s without progress (tachy_batch_moves) where all that is left lies in files of the session folder: who wants it at
+ * the server whatever that takes calls tachy_flush first. What is left then is kept in the session folder for the next
+ * start, or dropped where it has no file, and counted; a batch that is taken still counts once it is done. Returns at
+ * once when nothing runs (what tachy_recover has taken over and nobody has sent is given back then) or another thread
+ * is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -317,9 +317,9 @@ typedef struct tachy_batch tachy_batch;
 
 /* Where several parts of a program have joined one session and bring a sender each, one of them sends, and the next one
  * when it has ended. tachy_sender_begin waits at most timeout_ms for its turn, and returns what tachy_sender_end takes;
- * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its wait,
- * here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender needs
- * neither. */
+ * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its
+ * wait, here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender
+ * needs neither. */
 TACHY_API uint64_t tachy_sender_begin(uint32_t timeout_ms);
 TACHY_API void tachy_sender_end(uint64_t turn);
 

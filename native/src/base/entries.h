@@ -49,7 +49,7 @@
   RECORDS(metric_at, (tachy_site * site, uint32_t set, uint64_t ticks, uint64_t value_bits),                          \
           (site, set, ticks, value_bits))                                                                             \
   RECORDS(frame_first_, (uint64_t now), (now))                                                                        \
-  RECORDS(log_text, (tachy_site * site, uint32_t set, const char *text, size_t size), (site, set, text, size))        \
+  SPECIAL(void, log_text, (tachy_site * site, uint32_t set, const char *text, size_t size))                           \
   RECORDS(log_args, (tachy_site * site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes), \
           (site, set, types, values, sizes))                                                                          \
   DOES(log_text_at,                                                                                                   \

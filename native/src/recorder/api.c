@@ -12,6 +12,8 @@
 #include "session.h"
 #include "threads/followers.h"
 
+enum { LINE_SIZE = 1024 };
+
 #define MAGIC UINT64_C(0x7970632d79686374) /* "tchy-cpy" */
 
 typedef struct tachy_copy {
@@ -34,7 +36,9 @@ typedef struct tachy_copy {
   TACHY_ENTRIES(MEMBER, MEMBER_VOID, MEMBER, MEMBER_VOID, MEMBER_SPECIAL)
 } tachy_copy;
 
-/* Whatever the inline halves of several modules read and write together. */
+/* Whatever the inline halves of several modules read and write together. GENERATION is to be raised when that means
+ * something else in the same layout. */
+#define GENERATION 1
 #define MIX(hash, number) (((hash) ^ (uint64_t)(number)) * UINT64_C(0x100000001b3))
 #if defined(TACHY_CLOCK_TSC)
 #define CLOCK 1
@@ -43,10 +47,10 @@ typedef struct tachy_copy {
 #else
 #define CLOCK 3
 #endif
-#define LAYOUT_OF_THREADS                                                                    \
-  MIX(MIX(MIX(MIX(MIX(UINT64_C(0xcbf29ce484222325), CLOCK), offsetof(tachy_thread, metric)), \
-              offsetof(tachy_thread, log)),                                                  \
-          offsetof(tachy_thread, room)),                                                     \
+#define LAYOUT_OF_THREADS                                                                                     \
+  MIX(MIX(MIX(MIX(MIX(UINT64_C(0xcbf29ce484222325), GENERATION * 4 + CLOCK), offsetof(tachy_thread, metric)), \
+              offsetof(tachy_thread, log)),                                                                   \
+          offsetof(tachy_thread, room)),                                                                      \
       offsetof(tachy_thread, stack))
 #define LAYOUT_OF_RECORDS                                                                                        \
   MIX(MIX(MIX(MIX(LAYOUT_OF_THREADS, sizeof(tachy_ring)), sizeof(tachy_span_record)), sizeof(tachy_log_record)), \
@@ -95,7 +99,6 @@ TACHY_OS_LANDMARK(tachy_copy_)
 
 static tachy_copy *joined; /* atomic: the copy that records; NULL: not looked for yet, or not ours to join */
 static uint32_t silent;    /* atomic: 1: it was not ours to join */
-static uint32_t unloaded;  /* atomic: 1: the module with this copy is going */
 
 static int can_join(const tachy_copy *copy) {
   return copy->size == tachy_copy_.size && copy->layout == tachy_copy_.layout &&
@@ -130,21 +133,27 @@ static tachy_copy *elect(void) {
   }
 }
 
-static void complain(const tachy_copy *other) {
-  char line[1024];
-  char name[400];
-  static const char *const parts[] = {"tachy: the recorder ", " in ", " cannot join ", " in ",
-                                      ", which records for this process: nothing of the former is recorded. Build "
-                                      "both with one version of tachy."};
-  size_t used = 0;
-  for (unsigned i = 0; i < 5; i++) {
-    const tachy_copy *const copy = i < 2 ? &tachy_copy_ : other;
-    const char *text = i % 2 ? name : copy->version;
-    if (i % 2) tachy_os_module_name(copy, name, sizeof name);
-    for (const char *c = parts[i]; *c && used < sizeof line - 1; c++) line[used++] = *c;
-    for (const char *c = i < 4 ? text : ""; *c && used < sizeof line - 1; c++) line[used++] = *c;
-  }
+static size_t put(char line[LINE_SIZE], size_t used, const char *text) {
+  while (*text && used < LINE_SIZE - 1) line[used++] = *text++;
   line[used] = 0;
+  return used;
+}
+
+static void complain(const tachy_copy *other) {
+  char line[LINE_SIZE];
+  char module[400];
+  size_t used = put(line, 0, "the recorder ");
+  used = put(line, used, tachy_copy_.version);
+  used = put(line, used, " in ");
+  tachy_os_module_name(&tachy_copy_, module, sizeof module);
+  used = put(line, used, module);
+  used = put(line, used, " cannot join ");
+  used = put(line, used, other->version);
+  used = put(line, used, " in ");
+  tachy_os_module_name(other, module, sizeof module);
+  used = put(line, used, module);
+  put(line, used,
+      ", which records for this process: the former records nothing. Build both with one version of tachy.");
   tachy_os_complain(line);
 }
 
@@ -178,6 +187,8 @@ tachy_thread *tachy_thread_far_(void) {
 
 static void follow_thread(const tachy_copy *by) { (void)by; }
 #else
+static uint32_t unloaded; /* atomic: 1: the module with this copy is going */
+
 /* After an event of a thread that has none here yet. */
 static void follow_thread(const tachy_copy *by) {
   tachy_thread *const nobody = (tachy_thread *)(uintptr_t)&tachy_no_thread_;
@@ -241,6 +252,27 @@ tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
   const tachy_async span = by->async_begin(site, parent);
   follow_thread(by);
   return span;
+}
+
+static void log_slowly(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  const tachy_copy *const by = get_recorder();
+  if (!by) return;
+  by->log_text(site, set, text, size);
+  follow_thread(by);
+}
+
+/* A text of usual length is written here, as the inline half writes what is in its reach. */
+void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+  const int32_t id = TACHY_LOAD(&site->id);
+  tachy_thread *const thread = tachy_here_();
+  const uint64_t head = thread->log.head;
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(size);
+  if (TACHY_UNLIKELY(id <= 0 || size > TACHY_LOG_INLINE_MAX_ || !text || thread->log.limit - head < record_size)) {
+    log_slowly(site, set, text, size);
+    return;
+  }
+  tachy_log_put_text_(tachy_log_front_(thread, head, id, set, TACHY_ARG_TEXT, record_size), text, (uint32_t)size);
+  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
 }
 
 void tachy_get_stats(tachy_stats *stats) {

@@ -62,7 +62,8 @@ tachy_codec tachy_own_batch_codec(const tachy_batch *batch, uint32_t i) {
   return block ? block->codec : TACHY_CODEC_NONE;
 }
 
-tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes, uint64_t size) {
+tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes,
+                                     uint64_t size) {
   tachy_block *const block = batch ? block_at(batch, i) : NULL;
   if (!block || !bytes || codec <= TACHY_CODEC_NONE || codec > TACHY_CODEC_GZIP) return TACHY_ERROR_ARGUMENT;
   if (batch->sealed || block->codec != TACHY_CODEC_NONE || size >= block->stored_size) return TACHY_OK;

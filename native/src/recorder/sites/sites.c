@@ -167,7 +167,7 @@ int32_t tachy_own_site_register_(tachy_site *site) {
 }
 
 tachy_site *tachy_own_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
-                              const char *file, uint32_t line, const char *unit) {
+                                  const char *file, uint32_t line, const char *unit) {
   if (tachy_own_forking()) return NULL;
   const tachy_site wanted = {0, line, (uint8_t)kind, (uint8_t)level, 0, name, target, file, unit};
   tachy_os_lock(&mutex);

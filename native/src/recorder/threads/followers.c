@@ -4,6 +4,21 @@
 
 #include "../../os/os.h"
 
+#if defined(_WIN32)
+void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void *copy) {
+  (void)where;
+  (void)nobody;
+  (void)copy;
+}
+
+void tachy_followers_forget(const void *copy) { (void)copy; }
+void tachy_followers_stand(void) {}
+void tachy_followers_end(void) {}
+void tachy_followers_lock(void) {}
+void tachy_followers_unlock(void) {}
+void tachy_followers_after_fork(void) {}
+
+#else
 typedef struct follower {
   struct follower *next;   /* of all, for the life of the process */
   struct follower *beside; /* of the same thread; or the next free one */
@@ -19,16 +34,6 @@ static follower *unused;
 void tachy_followers_lock(void) { tachy_os_lock(&mutex); }
 void tachy_followers_unlock(void) { tachy_os_unlock(&mutex); }
 
-#if defined(_WIN32)
-void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void *copy) {
-  (void)where;
-  (void)nobody;
-  (void)copy;
-}
-void tachy_followers_stand(void) {}
-void tachy_followers_end(void) {}
-void tachy_followers_after_fork(void) {}
-#else
 static TACHY_THREAD_LOCAL follower *here;  /* the calling thread's */
 static TACHY_THREAD_LOCAL uint32_t adding; /* atomic, for signal handlers, which must not wait for the lock then */
 
@@ -100,7 +105,6 @@ void tachy_followers_after_fork(void) {
     unused = f;
   }
 }
-#endif
 
 void tachy_followers_forget(const void *copy) {
   tachy_os_lock(&mutex);
@@ -109,3 +113,4 @@ void tachy_followers_forget(const void *copy) {
   }
   tachy_os_unlock(&mutex);
 }
+#endif
