@@ -96,10 +96,10 @@ static void init(void) {
 
 void tachy_library_init(void) { tachy_os_once(&once, init); }
 
-/* Goes from one state to another; 0: it was not in the first, or recording would end for others who started, too. */
+/* Goes from one state to another; 0: it was not in the first. */
 static int move(life from, life to) {
   tachy_os_lock(&mutex);
-  const int ok = state == from && (to != ENDING || starts <= 1);
+  const int ok = state == from;
   if (ok) state = to;
   tachy_os_unlock(&mutex);
   return ok;
@@ -165,22 +165,35 @@ static life start_or_join(void) {
   for (;;) {
     tachy_os_lock(&mutex);
     const life found = state;
-    if (found == IDLE) state = STARTING;
-    if (found == IDLE) starts = 1;
-    if (found == RUNNING) starts++;
+    if (found == IDLE) {
+      state = STARTING;
+      starts = 1;
+    } else if (found == RUNNING) {
+      starts++;
+    }
     tachy_os_unlock(&mutex);
     if (found != STARTING) return found == IDLE ? STARTING : found;
     tachy_os_sleep(1000000);
   }
 }
 
-/* 1: there were more starts than this one. */
-static int take_back(void) {
+/* What a stop has found. */
+typedef enum end { NOTHING, OTHERS, LAST } end;
+
+/* OTHERS: they go on, and the caller's start has been taken back, if it was to be. LAST: the caller has taken the state
+ * ENDING. */
+static end end_or_leave(int take_back) {
+  end found = NOTHING;
   tachy_os_lock(&mutex);
-  const int more = state == RUNNING && starts > 1;
-  if (more) starts--;
+  if (state == RUNNING && starts > 1) {
+    found = OTHERS;
+    if (take_back) starts--;
+  } else if (state == RUNNING) {
+    found = LAST;
+    state = ENDING;
+  }
   tachy_os_unlock(&mutex);
-  return more;
+  return found;
 }
 
 tachy_status tachy_own_start(const tachy_config *config) {
@@ -193,8 +206,7 @@ tachy_status tachy_own_start(const tachy_config *config) {
   return status;
 }
 
-void tachy_own_stop_recording(void) {
-  if (tachy_own_forking() || !move(RUNNING, ENDING)) return;
+static void end_recording(void) {
   tachy_registry_switch(0);
   uint8_t process_id[16];
   tachy_description_process_id(process_id);
@@ -206,10 +218,16 @@ void tachy_own_stop_recording(void) {
   move(ENDING, ENDED);
 }
 
+void tachy_own_stop_recording(void) {
+  if (!tachy_own_forking() && end_or_leave(0) == LAST) end_recording();
+}
+
 void tachy_own_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  if (tachy_own_forking() || take_back()) return;
-  tachy_own_stop_recording();
+  if (tachy_own_forking()) return;
+  const end found = end_or_leave(1);
+  if (found == OTHERS) return;
+  if (found == LAST) end_recording();
   const int ended = move(ENDED, STOPPING);
   /* without a session: what tachy_recover has taken over is left to somebody else */
   if (!ended && !(tachy_recover_holds() && move(IDLE, STOPPING))) return;
