@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import native_peers
+from bench import code, native_peers
 from bench.budgets import RESULTS, ROOT, BenchError, Cases, finish, machine
 
 BUILD = RESULTS / "native"
@@ -162,7 +162,7 @@ def measure() -> Cases:
         "bytes_beyond_ring": memory["recorded"],
         "bytes_of_the_collector": memory["collector"],
     }
-    return cases | games()
+    return cases | code.cases() | games()
 
 
 def games() -> Cases:

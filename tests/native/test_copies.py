@@ -24,7 +24,7 @@ KINDS = {  # of the program and of the plugin: linked to the shared library, or 
 SCENARIOS = ["two_copies", "joins", "forks_with_copies", "unloaded"]
 # What a copy answers by itself: constants, the clock, sums without a state, and what calls others of the list.
 BY_THEMSELVES = {
-    "tachy_no_thread_", "tachy_this_thread_", "tachy_os_ticks_", "tachy_retry_answer", "tachy_span_begin_first_",
+    "tachy_no_thread_", "tachy_this_thread_", "tachy_os_ticks_", "tachy_retry_answer", "tachy_span_begin_rare_",
 }  # fmt: skip
 
 

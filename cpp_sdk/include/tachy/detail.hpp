@@ -39,10 +39,10 @@
     define(tachy_site_here_, target, name);    \
     &tachy_site_here_;                         \
   })
-#define TACHY_SITE_OF_FUNCTION_(target)                                          \
-  __extension__({                                                                \
-    static tachy_site tachy_site_here_ = TACHY_FUNCTION_SITE_(__func__, target); \
-    &tachy_site_here_;                                                           \
+#define TACHY_SITE_OF_FUNCTION_(target)                                    \
+  __extension__({                                                          \
+    TACHY_SITE_ tachy_site_here_ = TACHY_FUNCTION_SITE_(__func__, target); \
+    &tachy_site_here_;                                                     \
   })
 #else
 #define TACHY_QUIET_
@@ -52,10 +52,10 @@
     define(tachy_site_here_, target, name);    \
     return &tachy_site_here_;                  \
   }()
-#define TACHY_SITE_OF_FUNCTION_(target)                                          \
-  [](const char *function) {                                                     \
-    static tachy_site tachy_site_here_ = TACHY_FUNCTION_SITE_(function, target); \
-    return &tachy_site_here_;                                                    \
+#define TACHY_SITE_OF_FUNCTION_(target)                                    \
+  [](const char *function) {                                               \
+    TACHY_SITE_ tachy_site_here_ = TACHY_FUNCTION_SITE_(function, target); \
+    return &tachy_site_here_;                                              \
   }(__func__)
 #endif
 #define TACHY_FUNCTION_SITE_(function, target) \

@@ -320,9 +320,9 @@ class AsyncSpan {
     tachy_frame_mark(&tachy_site_here_);                                                         \
   } while (0)
 #define TACHY_FRAME_1_(variable, name) TACHY_FRAME_2_(variable, name, TACHY_TARGET)
-#define TACHY_FRAME_2_(variable, name, target)                                                              \
-  static tachy_site variable = {0,         __LINE__, TACHY_SITE_FRAME, 0, 0, TACHY_TEXT_OR_(name, "frame"), \
-                                "" target, __FILE__, "ticks"}
+#define TACHY_FRAME_2_(variable, name, target)                                                        \
+  TACHY_SITE_ variable = {0,         __LINE__, TACHY_SITE_FRAME, 0, 0, TACHY_TEXT_OR_(name, "frame"), \
+                          "" target, __FILE__, "ticks"}
 
 #else
 

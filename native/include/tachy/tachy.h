@@ -240,8 +240,13 @@ typedef struct tachy_site {
   const char *unit; /* metrics: "ms", "bytes", … */
 } tachy_site;
 
+#if defined(__GNUC__)
+#define TACHY_SITE_ static __attribute__((aligned(8))) tachy_site /* gcc's own choice is 32, and makes it 64 bytes */
+#else
+#define TACHY_SITE_ static tachy_site
+#endif
 #define TACHY_DEFINE_SITE_(variable, kind, level, target, name, unit) \
-  static tachy_site variable = {0, __LINE__, (kind), (level), 0, ("" name), ("" target), __FILE__, ("" unit)}
+  TACHY_SITE_ variable = {0, __LINE__, (kind), (level), 0, ("" name), ("" target), __FILE__, ("" unit)}
 #define TACHY_DEFINE_SPAN(variable, target, name) TACHY_DEFINE_SITE_(variable, TACHY_SITE_SPAN, 0, target, name, "")
 #define TACHY_DEFINE_ASYNC_SPAN(variable, target, name) \
   TACHY_DEFINE_SITE_(variable, TACHY_SITE_ASYNC, 0, target, name, "")

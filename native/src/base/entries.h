@@ -38,8 +38,7 @@
   ANSWERS(uint64_t, ticks_of, (int64_t utc_ns), (utc_ns), tachy_ticks())                                              \
   RECORDS_AND_ANSWERS(tachy_scope, span_begin_slow_, (int32_t id), (id), 0)                                           \
   DOES(span_close_slow_, (tachy_thread * thread, uint32_t depth, uint64_t now), (thread, depth, now))                 \
-  DOES(span_end_slow_, (tachy_thread * thread, uint32_t depth, uint64_t now), (thread, depth, now))                   \
-  RECORDS(span_repair_, (tachy_scope scope), (scope))                                                                 \
+  RECORDS(span_end_rare_, (tachy_scope scope), (scope))                                                               \
   RECORDS(span_complete, (tachy_site * site, uint64_t begin_ticks, uint64_t end_ticks),                               \
           (site, begin_ticks, end_ticks))                                                                             \
   SPECIAL(tachy_async, async_begin, (tachy_site * site, const tachy_async *parent))                                   \

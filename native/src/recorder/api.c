@@ -240,8 +240,8 @@ int32_t tachy_site_register_(tachy_site *site) {
   return -1;
 }
 
-tachy_scope tachy_span_begin_first_(tachy_site *site) {
-  const int32_t id = tachy_site_register_(site);
+tachy_scope tachy_span_begin_rare_(tachy_site *site) {
+  const int32_t id = tachy_site_on_(site);
   return id > 0 ? tachy_span_begin_slow_(id) : 0;
 }
 

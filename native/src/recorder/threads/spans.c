@@ -47,11 +47,6 @@ void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t n
   write_span(slot, depth, entry->site, entry->begin, raise(slot, entry->begin, now));
 }
 
-void tachy_own_span_end_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
-  tachy_own_span_close_slow_(thread, depth, now);
-  TACHY_STORE_RELEASE(&thread->depth, depth);
-}
-
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
   tachy_thread *const thread = &slot->thread;
   if (thread->depth <= depth) return;
@@ -63,7 +58,7 @@ void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
   }
 }
 
-void tachy_own_span_repair_(tachy_scope scope) {
+static void repair(tachy_scope scope) {
   tachy_slot *const slot = tachy_slot_here();
   if (!slot) {
     tachy_slot *const made = tachy_slot_attach();
@@ -76,6 +71,18 @@ void tachy_own_span_repair_(tachy_scope scope) {
   }
   tachy_spans_unwind(slot, scope);
   tachy_span_end(scope);
+}
+
+/* Out of order, longer than 32 bits, or no room. The clock is read again, some 10 ns after the caller's reading. */
+void tachy_own_span_end_rare_(tachy_scope scope) {
+  const uint64_t now = tachy_ticks();
+  tachy_thread *const thread = tachy_here_();
+  if (thread->depth != scope) {
+    repair(scope);
+    return;
+  }
+  tachy_own_span_close_slow_(thread, scope - 1u, now);
+  TACHY_STORE_RELEASE(&thread->depth, scope - 1u);
 }
 
 void tachy_own_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks) {
