@@ -33,6 +33,7 @@ AMOUNTS = {  # of each mode of bench/around
     "idle": 3000,
     "flight": 50,
     "started": 40,
+    "tail": 10000,
 }
 
 
@@ -44,13 +45,21 @@ class Programs:
         self.environment = os.environ | {"TACHY_URL": url, "TACHY_SESSION_FOLDER": folder}
 
     def run(self, program: str, *arguments: str | int) -> dict[str, float]:
-        """What a program printed."""
+        """What a program printed, of one case."""
+        found: dict[str, float] = json.loads(self._output(program, *arguments))
+        return found
+
+    def cases(self, program: str, *arguments: str | int) -> Cases:
+        """What a program printed, of several."""
+        found: Cases = json.loads(self._output(program, *arguments))
+        return found
+
+    def _output(self, program: str, *arguments: str | int) -> str:
         command = [str(self.build / program), *map(str, arguments)]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=900)
         if done.returncode != 0:
             raise BenchError(f"{command} gave {done.returncode}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
-        found: dict[str, float] = json.loads(done.stdout)
-        return found
+        return done.stdout
 
     def once(self, program: str) -> tuple[float, float]:
         """Milliseconds that a run takes: wall, CPU."""
@@ -124,6 +133,7 @@ def measure(programs: Programs) -> Cases:
         "collector": behind,
         "idle_collector": programs.run("around", "idle", AMOUNTS["idle"]),
         "flight_unwanted": programs.run("around", "flight", AMOUNTS["flight"]),
+        **programs.cases("around", "tail", AMOUNTS["tail"]),
     }
 
 

@@ -25,6 +25,7 @@ void tight_loop(const Arguments &);    // MS
 void collector(const Arguments &);     // ROUNDS
 void idle(const Arguments &);          // MS
 void flight(const Arguments &);        // ROUNDS
+void tail(const Arguments &);          // MS
 int sink();
 
 }  // namespace around

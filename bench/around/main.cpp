@@ -47,9 +47,14 @@ int main(int argc, char **argv) {
     std::size_t numbers;
     void (*run)(const around::Arguments &);
   } modes[] = {
-      {"first_event", 1, around::first_event}, {"thread_lives", 3, around::thread_lives}, {"burst", 1, around::burst},
-      {"tight_loop", 1, around::tight_loop},   {"collector", 1, around::collector},       {"idle", 1, around::idle},
+      {"first_event", 1, around::first_event},
+      {"thread_lives", 3, around::thread_lives},
+      {"burst", 1, around::burst},
+      {"tight_loop", 1, around::tight_loop},
+      {"collector", 1, around::collector},
+      {"idle", 1, around::idle},
       {"flight", 1, around::flight},
+      {"tail", 1, around::tail},
   };
   if (argc == 2 && std::strcmp(argv[1], "sink") == 0) return around::sink();
   around::Arguments numbers;
