@@ -3,7 +3,7 @@
 #   make demo        the whole way: server, a simulation and a Python program, SQL, a Perfetto trace   (DEMO_SERVE=1 stays up)
 #   make demo-doom   the same with a real game, built from Debian's source package
 #   make test        every test of the short tier        make test-long   all of them
-#   make bench       what it costs, against bench/budgets.toml: bench-native (C and Python), bench-server
+#   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
 .PHONY: demo demo-doom test test-long bench bench-native bench-server lint format clean setup-demo setup-test setup-bench setup-long setup-doom
@@ -27,10 +27,10 @@ test-long: setup-test setup-long setup-doom build/extensions
 	$(PYTEST)
 
 bench: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native python server
+	$(VENV)/python -m bench native around python server
 
 bench-native: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native python
+	$(VENV)/python -m bench native around python
 
 bench-server: setup-test build/extensions
 	$(VENV)/python -m bench server

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import native_peers
+from bench import code, native_peers
 from bench.budgets import RESULTS, ROOT, BenchError, Cases, finish, machine
 
 BUILD = RESULTS / "native"
@@ -23,8 +23,8 @@ TURNS, ROUNDS = 6, 150
 THREADS = 128
 CALLS = 100, 1100
 EVENTS = (
-    "span", "log_two_ints", "log_short_text", "metric_int", "metric_float", "metric_two_properties", "frame_mark",
-    "phase",
+    "span", "log_two_ints", "log_short_text", "log_c_string", "log_string", "log_c_string_int",
+    "metric_int", "metric_float", "metric_two_properties", "frame_mark", "phase",
 )  # fmt: skip
 STAGES = "columns", "blocks", "file", "zstd", "batch"  # of what bench/native/collector.c prints
 DISABLED = "disabled_span", "disabled_log", "disabled_metric"
@@ -162,7 +162,7 @@ def measure() -> Cases:
         "bytes_beyond_ring": memory["recorded"],
         "bytes_of_the_collector": memory["collector"],
     }
-    return cases | games()
+    return cases | code.cases() | games()
 
 
 def games() -> Cases:

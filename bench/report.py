@@ -13,7 +13,7 @@ from typing import Any
 from bench import native_peers, peers
 from bench.budgets import RESULTS, ROOT
 
-SUITES = ("native", "python", "server")
+SUITES = ("native", "around", "python", "server")
 FIGURES = {
     "native": (
         "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "bytes_per_event",
@@ -47,6 +47,12 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
 - `disabled_*` is what is left of an event that its level has switched off, less the loop around it. `work_span` is a
   span around work that keeps the core's issue slots busy, above the same work between two bare clock reads.
 - Absolute nanoseconds are judged only where the clock leaves room for them; `clock too slow` says where it does not.
+- `around` is what tachy costs around its events, with default settings and the SDK's sender: in threads (their first
+  event, a short life, resident memory with the session file's), behind them (CPU time of the collector per span; idle,
+  per second), in bursts and in a loop that does nothing but record (what is lost, as a count or a share), in the
+  slowest of a thousand events (`tail_*`: one every 10 us, each beside two bare readings of the clock, which are
+  `of_none`), and in a program's start and end. `above_none` is above the same program without tachy, `above_empty`
+  above an empty one.
 - In the server suite everything shares one machine's cores and disk, client included. `of_raw_writes` divides by
   fsynced writes of one batch each, `of_ready` by Flight that sends batches which lie ready in memory. To be
   `behind target` breaks nothing.

@@ -23,16 +23,20 @@ import httpx
 import pyarrow as pa
 import pyarrow.flight as flight
 import tachy
+from tachy.client import Connection
 
 from bench.budgets import Cases, finish, machine
+from tests.model.decoder import Header
 from tests.model.encoder import Process
-from tests.model.records import xxh64
+from tests.model.records import BLOCK_HEADER, xxh64
 from tests.serving import Server
 
 BATCH = 64 << 10
 SENDERS = 32
 REQUESTS = 1_000  # per round
 SPANS = 2_000_000
+LOGS = 100_000  # of a block, of which there are LOG_BLOCKS
+LOG_BLOCKS = 8
 ROUNDS = 5
 
 
@@ -52,12 +56,10 @@ def block_of(size: int) -> tuple[Process, bytes]:
 
 def numbered(block: bytes, sequence: int) -> bytes:
     """The same block at another place of its process: a block of its own to the server."""
-    size = int.from_bytes(block[8:12], "little")
-    head = bytearray(block[:size])
-    head[40:48] = sequence.to_bytes(8, "little")
-    head[160:168] = bytes(8)
-    head[160:168] = xxh64(bytes(head)).to_bytes(8, "little")
-    return bytes(head) + block[size:]
+    header = Header(*BLOCK_HEADER.unpack_from(block))._replace(sequence=sequence, header_hash=0)
+    head = BLOCK_HEADER.pack(*header) + block[BLOCK_HEADER.size : header.header_size]
+    hashed = BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(head)))
+    return hashed + block[BLOCK_HEADER.size :]
 
 
 async def send_all(url: str, batches: Iterator[bytes]) -> list[float]:
@@ -108,14 +110,19 @@ def ingest(server: Server, folder: Path) -> Cases:
         begin = time.perf_counter()
         taken += asyncio.run(send_all(server.http, batches))
         rates.append(REQUESTS / (time.perf_counter() - begin))
-    rate = max(rates)
+    with tachy.connect(server.flight, url=server.http) as connection:
+        where = f"WHERE process_id = '{process.process_id}'"
+        stored = connection.query(f"SELECT count(*) AS n FROM blocks {where}").column("n")[0].as_py()
+    if stored != ROUNDS * REQUESTS:
+        raise RuntimeError(f"the server has {stored} blocks of {ROUNDS * REQUESTS} that were sent")
+    most = max(rates)
     taken.sort()
     return {
         "ingest": {
-            "requests_per_second": rate,
+            "requests_per_second": most,
             "batch_bytes": float(len(block)),
             "raw_writes_per_second": max(writes),
-            "least_of_raw_writes": rate / max(writes),
+            "least_of_raw_writes": most / max(writes),
             "p50_ms": taken[len(taken) // 2] * 1e3,
             "p99_ms": taken[len(taken) * 99 // 100] * 1e3,
             "p99_of_p50": taken[len(taken) * 99 // 100] / taken[len(taken) // 2],
@@ -164,36 +171,75 @@ def record(server: Server) -> uuid.UUID:
     return uuid.UUID(str(process_id))
 
 
-def queries(server: Server, process_id: uuid.UUID) -> Cases:
-    """Decoding of spans, and the price of a query that reads nothing."""
-    where = f"FROM thread_spans WHERE process_id = '{process_id}'"
-    rows = f'SELECT "begin", "end", id, parent, depth {where}'
-    total = f"SELECT sum(duration), count(*) {where}"
+def send_logs(server: Server) -> uuid.UUID:
+    """Sends blocks of logs of two numbers each, as a C++ program records them; returns their process's id."""
+    process = Process(exe="bench")
+    main = process.thread("main")
+    for i in range(LOGS):
+        main.log(1_000 * i, "loaded part %d in %d ms", i, i * 7919 % 997, target="bench")
+    (block,) = process.blocks(codec="zstd")
+    batches = (process.batch([numbered(block.data, i)]) for i in range(LOG_BLOCKS))
+    asyncio.run(send_all(server.http, batches))
+    return process.process_id
+
+
+class Measured:
+    """Queries whose batches also lie ready on another server: what of the time is Flight's, what the decoding's."""
+
+    def __init__(self, connection: Connection, tables: dict[bytes, pa.Table]) -> None:
+        self.connection = connection
+        self.ready = Ready(tables)
+        self.thread = threading.Thread(target=self.ready.serve, daemon=True)
+
+    def __enter__(self) -> Measured:
+        self.thread.start()
+        self.raw = flight.connect(f"grpc://127.0.0.1:{self.ready.port}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.raw.close()
+        self.ready.shutdown()
+        self.thread.join()
+
+    def seconds(self, sql: str, name: bytes, rounds: int, turns: int = 1) -> tuple[float, float]:
+        """The fastest of the query, and of the ready batches, taken in turns."""
+        asked, sent = [], []
+        for _ in range(turns):
+            sent.append(best(lambda: self.raw.do_get(flight.Ticket(name)).read_all(), rounds))
+            asked.append(best(lambda: self.connection.query(sql), rounds))
+        return min(asked), min(sent)
+
+
+def queries(server: Server, spans_of: uuid.UUID, logs_of: uuid.UUID) -> Cases:
+    """Decoding of spans and logs, and the price of a query that reads nothing."""
+    spans = f"FROM thread_spans WHERE process_id = '{spans_of}'"
+    logs = f"FROM log_entries WHERE process_id = '{logs_of}'"
+    rows = f'SELECT "begin", "end", id, parent, depth {spans}'
+    texts = f"SELECT time, level, target, msg {logs}"
     with tachy.connect(server.flight, url=server.http) as connection:
-        table = connection.query(rows)
-        if table.num_rows != SPANS:
-            raise RuntimeError(f"{table.num_rows} rows of {SPANS} spans")
-        ready = Ready({b"rows": table, b"one": pa.table({"one": [1]})})
-        thread = threading.Thread(target=ready.serve, daemon=True)
-        thread.start()
-        with flight.connect(f"grpc://127.0.0.1:{ready.port}") as raw:
-            streamed, sent, summed = [], [], []
-            for _ in range(ROUNDS):  # interleaved
-                sent.append(best(lambda: raw.do_get(flight.Ticket(b"rows")).read_all(), 1))
-                streamed.append(best(lambda: connection.query(rows), 1))
-                summed.append(best(lambda: connection.query(total), 1))
-            one = best(lambda: connection.query("SELECT 1"), 200)
-            get = best(lambda: raw.do_get(flight.Ticket(b"one")).read_all(), 200)
-        ready.shutdown()
-        thread.join()
+        tables = {b"rows": connection.query(rows), b"logs": connection.query(texts), b"one": pa.table({"one": [1]})}
+        found = [tables[b"rows"].num_rows, tables[b"logs"].num_rows]
+        if found != [SPANS, LOGS * LOG_BLOCKS]:
+            raise RuntimeError(f"{found} rows of {SPANS} spans and {LOGS * LOG_BLOCKS} logs")
+        with Measured(connection, tables) as measured:
+            streamed, sent = measured.seconds(rows, b"rows", 1, ROUNDS)
+            read, sent_logs = measured.seconds(texts, b"logs", 1, ROUNDS)
+            one, get = measured.seconds("SELECT 1", b"one", 200)
+        summed = best(lambda: connection.query(f"SELECT sum(duration), count(*) {spans}"))
     return {
-        "span_rows": {
-            "rows_per_second": SPANS / min(streamed),
-            "ready_rows_per_second": SPANS / min(sent),
-            "least_of_ready": min(sent) / min(streamed),
-        },
-        "span_aggregate": {"rows_per_second": SPANS / min(summed), "least_of_ready": min(sent) / min(summed)},
+        "span_rows": rate(SPANS, streamed, sent),
+        "log_rows": rate(LOGS * LOG_BLOCKS, read, sent_logs),
+        "span_aggregate": {"rows_per_second": SPANS / summed, "least_of_ready": sent / summed},
         "select_1": {"ms": one * 1e3, "ready_ms": get * 1e3, "of_ready": one / get},
+    }
+
+
+def rate(rows: int, seconds: float, ready: float) -> dict[str, float]:
+    """Rows that come out of a query, beside the same rows ready."""
+    return {
+        "rows_per_second": rows / seconds,
+        "ready_rows_per_second": rows / ready,
+        "least_of_ready": ready / seconds,
     }
 
 
@@ -229,9 +275,14 @@ def main() -> int:
     """Starts a server, measures, writes, judges."""
     about = machine()
     with tempfile.TemporaryDirectory(prefix="tachy-bench-") as name, Server(Path(name) / "data") as server:
-        process_id = record(server)
-        cases = queries(server, process_id) | trace(server, process_id) | ingest(server, Path(name))
+        cases = measure(server, Path(name))
     return finish("server", cases, about)
+
+
+def measure(server: Server, folder: Path) -> Cases:
+    """All of the suite; `folder` is on the server's disk."""
+    process_id = record(server)
+    return queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ void tachy_control(const char *text);
 void tachy_mark(const char *reason);
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 tachy_batch *tachy_batch_take_raw(void);
+uint64_t tachy_sender_begin(uint32_t timeout_ms);
+void tachy_sender_end(uint64_t turn);
 void tachy_batch_moves(void);
 uint32_t tachy_batch_block_count(const tachy_batch *batch);
 const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);

@@ -7,7 +7,8 @@ sources. tachy.c compiles as C11 and as C++17. Three things are changed on the w
   front, so that all files fit into one;
 - what initializes a pointer, and memory that is assigned to one, is cast to the pointer's type: C converts void * by
   itself, C++ does not;
-- a system's files are compiled only for that system, as src/os/os.h decides.
+- a system's files are compiled only for that system, as src/os/os.h decides;
+- what headers of src/ declare is hidden from other modules, which may have a tachy.c of their own.
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ PRELUDE = """\
 #endif
 #include "tachy.h"
 
+#if defined(__GNUC__) && !defined(_WIN32)
+#define TACHY_HIDE _Pragma("GCC visibility push(hidden)")
+#define TACHY_SHOW _Pragma("GCC visibility pop")
+#else
+#define TACHY_HIDE
+#define TACHY_SHOW
+#endif
 #ifdef __cplusplus
 #define _Alignas alignas
 #define _Static_assert static_assert
@@ -48,6 +56,7 @@ PRELUDE = """\
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 #pragma GCC diagnostic ignored "-Wmissing-braces"
 #pragma GCC diagnostic ignored "-Wextra"
+#pragma GCC diagnostic ignored "-Wattributes" /* what holds something hidden */
 #endif
 #else
 #define TACHY_AS(pointer)
@@ -86,6 +95,20 @@ def cast_pointers(text: str) -> str:
     return LISTED.sub(r"return (\1 *)", ASSIGNED.sub(r"\1 = TACHY_AS(\1) ", POINTER.sub(cast, text)))
 
 
+def hide(text: str) -> str:
+    """A header of ours whose declarations, which follow its includes of the system's, are hidden."""
+    lines = text.splitlines(keepends=True)
+    after = max((i for i, line in enumerate(lines) if line.startswith("#include <")), default=0)
+    depth = 0  # of conditions, the header's own guard among them
+    for i, line in enumerate(lines):
+        depth += line.startswith("#if") - line.startswith("#endif")
+        if i >= after and depth == 1 and not line.startswith("#ifndef"):
+            lines.insert(i + 1, "TACHY_HIDE\n")
+            break
+    end = max(i for i, line in enumerate(lines) if line.startswith("#endif"))
+    return "".join([*lines[:end], "TACHY_SHOW\n", *lines[end:]])
+
+
 class Amalgamation:
     """Pastes files behind what they include, each header once."""
 
@@ -101,9 +124,9 @@ class Amalgamation:
         text = path.read_text()
         if path.name == "os.h":  # the systems' types stay inside their condition
             for system in SYSTEMS:
-                types = (path.parent / system / "types.h").read_text()
+                types = hide((path.parent / system / "types.h").read_text())
                 text = text.replace(f'#include "{system}/types.h"\n', types)
-        self.paste(path, text)
+        self.paste(path, hide(text))
 
     def paste(self, path: Path, text: str) -> None:
         """Pastes the text of a file behind the headers that it includes."""

@@ -23,6 +23,12 @@ extern const bench_case bench_cases[]; /* ends with a NULL name */
 void bench_prepare_cases(void);        /* property sets, levels: once the session runs */
 
 void once_compiled_out(void); /* disabled.cpp */
+#define BENCH_TEXT(name)  \
+  void once_##name(void); \
+  void loop_##name(uint32_t n)
+BENCH_TEXT(log_c_string); /* texts.cpp */
+BENCH_TEXT(log_string);
+BENCH_TEXT(log_c_string_int);
 
 /* A taker that throws away, or compresses with zstd-1 first as the senders do. */
 typedef struct bench_taken {

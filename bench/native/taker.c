@@ -54,15 +54,11 @@ static void *take(void *unused) {
   return NULL;
 }
 
-void bench_start(uint64_t pool_bytes, int compress_bodies) {
-  bench_start_in(NULL, pool_bytes, compress_bodies);
-}
+void bench_start(uint64_t pool_bytes, int compress_bodies) { bench_start_in(NULL, pool_bytes, compress_bodies); }
 
 void bench_start_in(const char *folder, uint64_t pool_bytes, int compress_bodies) {
-  const tachy_config config = {.pool_bytes = pool_bytes,
-                               .flush_ms = 1u << 30,
-                               .outbox_bytes = UINT64_C(1) << 32,
-                               .session_folder = folder};
+  const tachy_config config = {
+      .pool_bytes = pool_bytes, .flush_ms = 1u << 30, .outbox_bytes = UINT64_C(1) << 32, .session_folder = folder};
   compressing = compress_bodies;
   taken = (bench_taken){0};
   if (tachy_start(&config) != TACHY_OK || pthread_create(&thread, NULL, take, NULL) != 0) {

@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 
 set(package "${CMAKE_INSTALL_LIBDIR}/cmake/tachy")
-install(TARGETS tachy_recorder tachy_recorder_shared tachy_sdk tachy_finstrument tachy_finstrument_shared EXPORT tachy)
+install(TARGETS tachy_recorder tachy_recorder_shared tachy_sdk tachy_sdk_shared tachy_finstrument tachy_finstrument_shared EXPORT tachy)
 install(EXPORT tachy NAMESPACE tachy:: FILE tachyTargets.cmake DESTINATION "${package}")
 install(FILES ../native/include/tachy/tachy.h ../native/include/tachy/hot.h ../native/include/tachy/compiler.h
               ../native/include/tachy/format.h ../native/include/tachy/status.h

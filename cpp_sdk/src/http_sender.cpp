@@ -26,6 +26,7 @@
 namespace {
 
 constexpr uint32_t kTakeMs = 1000;    // how long one wait for a batch takes
+constexpr uint32_t kTurnMs = 60000;   // as long as another part of the program sends; its end wakes us
 constexpr uint32_t kHurryMs = 100;    // the longest pause once the program is stopping
 constexpr uint64_t kLookMs = 1000;    // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr size_t kAnswerLimit = 200;  // bytes of an answer worth keeping: the reason of a refusal
@@ -122,10 +123,12 @@ struct tachy_http_sender {
   pthread_t thread{};
   std::string parent;  // what TACHY_PARENT_PROCESS_ID was before; programs that this one starts find our id there
   bool had_parent = false;
-  pid_t process = 0;  // whose thread it is: a forked child has only the memory
+  bool inherited = false;  // and we have set it
+  pid_t process = 0;       // whose thread it is: a forked child has only the memory
 
   bool hurry = false;     // atomic: the program is stopping, pauses are short now
   bool stopping = false;  // atomic: give up what is under way
+  uint64_t turn = 0;      // atomic: of those who could send for this process; 0: another one does
 
   pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // of stats
   tachy_http_stats stats{};
@@ -206,6 +209,8 @@ void inherit(tachy_http_sender *sender) {
     *at++ = digits[stats.process_id[i] & 15];
   }
   *at = 0;
+  if (before && strcmp(before, id) == 0) return;  // whoever started the session has said it
+  sender->inherited = true;
   sender->had_parent = before != nullptr;
   if (before) sender->parent = before;
   setenv(kParent, id, 1);
@@ -335,6 +340,10 @@ void tachy_http_sender::pause(uint32_t ms) {
 
 void tachy_http_sender::run() {
   int ended = 0;
+  while (!turn) {
+    if (is(stopping)) return;
+    __atomic_store_n(&turn, tachy_sender_begin(kTurnMs), __ATOMIC_RELEASE);
+  }
   tachy_recover(nullptr, nullptr);  // what earlier processes with this destination left
   while (!is(stopping)) {
     tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);
@@ -438,12 +447,13 @@ void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
   if (!sender || sender->process != getpid() || tachy_forking()) return;
   sender->set(sender->hurry);
   tachy_stop(timeout_ms);
-  if (sender->had_parent) {
+  if (sender->inherited && sender->had_parent) {
     setenv(kParent, sender->parent.c_str(), 1);
-  } else {
+  } else if (sender->inherited) {
     unsetenv(kParent);
   }
   sender->set(sender->stopping);
+  tachy_sender_end(__atomic_load_n(&sender->turn, __ATOMIC_ACQUIRE));
   pthread_join(sender->thread, nullptr);
   release(sender);
 }

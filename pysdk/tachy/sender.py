@@ -26,6 +26,7 @@ from tachy.version import VERSION
 SENT, RETRY, REFUSED = 0, 1, 2
 CODEC_ZSTD = 1
 TAKE_MS = 1000
+TURN_MS = 60000  # as long as another part of the program sends; its end wakes us
 NO_ANSWER = 0  # where an HTTP status would be
 STOPPING_DELAY = 0.1
 LOOK = 1.0  # seconds: how often batches that have come meanwhile are compressed while nothing is sent
@@ -64,6 +65,8 @@ class Sender:
         self._patience = self._threads.allocate_lock()  # the thread's while it may wait; `hurry` lets go of it
         self._running = self._threads.allocate_lock()  # held until the thread ends
         self._stopping = False
+        self._closing = False
+        self._turn = 0  # of those who could send for this process; 0: another one does
         self._retry = ffi.new("tachy_retry *")
         self._away = False  # and has been said so
         self._refusal = ""  # the last one that was reported
@@ -100,6 +103,8 @@ class Sender:
 
         False when it hangs in the network still; its batch is kept.
         """
+        self._closing = True
+        lib.tachy_sender_end(self._turn)
         if self.wait(patience):
             return True
         self._http.interrupt()
@@ -108,11 +113,15 @@ class Sender:
     def _run(self) -> None:
         ended = ffi.new("int *")
         try:
+            while not self._turn:
+                if self._closing:
+                    return
+                self._turn = lib.tachy_sender_begin(TURN_MS)
             lib.tachy_recover(ffi.NULL, ffi.NULL)  # what earlier processes with this server left
             while True:
                 batch = lib.tachy_batch_take(TAKE_MS, ended)
                 if batch == ffi.NULL:
-                    if ended[0]:
+                    if ended[0] or self._closing:
                         return
                     continue
                 begin = time.monotonic()

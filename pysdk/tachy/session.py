@@ -27,7 +27,14 @@ EVERYTHING = 2**64 - 1
 PIECE = 0.05  # seconds
 GREEN_PIECE = 0.005
 PARENT = "TACHY_PARENT_PROCESS_ID"
-STATUS = ("", "a setting was refused", "memory ran out", "a session runs already", "the operating system refused")
+STATUS = (
+    "",
+    "a setting was refused",
+    "memory ran out",
+    "a session is just ending, or another version of tachy records in this process",
+    "the operating system refused",
+)
+JOINED = 6
 _NATIVE = (
     "level",
     "pool_bytes",
@@ -199,7 +206,7 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
         slot.key, slot.value = text(key), text(value)
     config.properties, config.property_count = array, len(pairs)
     status = lib.tachy_start(config)
-    if status != 0:
+    if status not in (0, JOINED):
         raise TachyError(f"the recorder did not start: {STATUS[status] if status < len(STATUS) else status}")
 
 

@@ -1,7 +1,7 @@
 """Bodies of requests: how many bytes of them may be in memory at once, and how long they may take to come.
 
 Room is taken for the bytes that have come, not for those that are announced. Who finds none waits, in order; meanwhile
-a body that holds more and does not come on is sent away, so that slow clients cannot keep others out.
+bodies that hold more and do not come on are sent away, if that makes room, so that slow clients cannot keep others out.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Share:
                 left = begin + seconds - loop.time()
                 if left <= 0:
                     raise BusyError("the server has more batches than it can hold: send this one again later")
-                self._send_one_away()
+                self._make_room(entry)
                 await asyncio.wait([entry[1]], timeout=min(left, _STALLED))
         except BaseException:
             if entry[1].done():
@@ -159,16 +159,34 @@ class Share:
         self._came(size)
         return loop.time() - begin
 
-    def _send_one_away(self) -> None:
-        """The body that holds the most of those that do not come on, and not less than this one."""
-        late = asyncio.get_running_loop().time() - _STALLED
-        others = [other for other in self._room._coming if other is not self and other._moved <= late]
-        most = max(others, key=lambda other: other._held, default=None)
-        if most is None or most._held < max(self._held, 1) or self._sent_away:
+    def _make_room(self, entry: tuple[int, asyncio.Future[None]]) -> None:
+        """Sends away the largest of the bodies that do not come on and hold no less than this one, as many as make
+        room for it and for those that wait before it; nobody when all of them would not.
+        """
+        if self._sent_away:
             return
-        if most._timer is not None and not most._sent_away and not most._timer.expired():
-            most._sent_away = True
-            most._timer.reschedule(0)
+        room, late = self._room, asyncio.get_running_loop().time() - _STALLED
+        missing = room.used - room.size - sum(other._held for other in room._coming if other._sent_away)
+        for waiting in room._waiting:
+            missing += waiting[0]
+            if waiting is entry:
+                break
+        others = [other for other in room._coming if other._stalled(late) and other._held >= max(self._held, 1)]
+        others = sorted((other for other in others if other is not self), key=lambda other: other._held)
+        if missing > sum(other._held for other in others):
+            return
+        while missing > 0:
+            other = others.pop()
+            missing -= other._held
+            other._send_away()
+
+    def _stalled(self, since: float) -> bool:
+        return not self._sent_away and self._moved <= since and self._timer is not None and not self._timer.expired()
+
+    def _send_away(self) -> None:
+        assert self._timer is not None
+        self._sent_away = True
+        self._timer.reschedule(0)
 
     def _give(self, size: int) -> None:
         room = self._room

@@ -3,6 +3,9 @@
 A batch is known by its id, a block by its process, class and sequence number. Both come again: after an answer that was
 lost, from a recovered process, in another batch, compressed by another program. Equal hashes say that nothing is new.
 Where they differ, which is rare, the stored block is read, and both are compared as they were before compression.
+
+What was stored may be lost: its object is missing, short or damaged. Then there is nothing to be compared with, and
+what is sent takes its place. Whether it is lost is seen when the block is read, so also where a query found that out.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from dataclasses import dataclass
 
 from tachy_server import metadata
 from tachy_server.database import Connection
-from tachy_server.errors import ConflictError, FormatError, NotFound, StoreError, TachyError
+from tachy_server.errors import ConflictError, FormatError, NotFound, TachyError
 from tachy_server.metadata import StoredBlock
-from tachy_server.reader import BatchHead, BlockHead, block_id, same_block
+from tachy_server.reader import BatchHead, BlockHead, block_id, check_block, same_block
 from tachy_server.segments import CLASS_NAMES
 from tachy_server.store import Store
 
@@ -39,72 +42,95 @@ class Sent:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Ids of blocks that are stored: those that are there, those whose bytes are lost."""
+
+    there: set[uuid.UUID]
+    lost: set[uuid.UUID]
+
+
 def check_fresh(
     connection: Connection, store: Store, batches: Sequence[Sent], since: datetime.date, refused: Answers
-) -> set[uuid.UUID]:
-    """The ids of those blocks of new batches that are stored already; batches that contradict them are `refused`.
+) -> Stored:
+    """Which blocks of the batches are stored already; batches that contradict them are `refused`.
 
     With the processes' rows locked; `since` is the first day on which blocks of them can have been inserted. Raises
     StoreError.
     """
     stored = metadata.stored_blocks(connection, _heads(batches), since)
+    lost: set[uuid.UUID] = set()
     seen: dict[uuid.UUID, memoryview] = {}
     for batch in batches:
         own: dict[uuid.UUID, memoryview] = {}
         try:
             for key, head, data in _blocks(batch):
                 before = own.get(key, seen.get(key))
-                if key in stored:
-                    _compare(store, head, data, stored[key])
-                elif before is not None and before != data and not same_block(before, data):
+                if before is not None and before != data and not same_block(before, data):
                     raise _conflict(_name(head))
+                if before is None and key in stored and not _is_there(store, head, data, stored[key]):
+                    lost.add(key)
                 own[key] = data
-        except (ConflictError, FormatError, NotFound) as error:
-            refused[batch.head.batch_id] = _answer(error)
+        except (ConflictError, FormatError) as error:
+            refused[batch.head.batch_id] = error
         else:
             seen |= own
-    return set(stored)
+    return Stored(set(stored) - lost, lost)
 
 
-def check_resent(connection: Connection, store: Store, batches: Sequence[Sent], refused: Answers) -> None:
-    """Batches whose ids are known hold what was stored with them, or are `refused`. Raises StoreError."""
+def check_resent(connection: Connection, store: Store, batches: Sequence[Sent], refused: Answers) -> set[uuid.UUID]:
+    """Batches whose ids are known hold what was stored with them, or are `refused`. Raises StoreError.
+
+    Returns the ids of those that have blocks which are lost.
+    """
     hashes = metadata.description_hashes(connection, [batch.head.batch_id for batch in batches])
     since = metadata.first_day(connection, {batch.head.process_id for batch in batches})
     stored = metadata.stored_blocks(connection, _heads(batches), since)
+    incomplete: set[uuid.UUID] = set()
     for batch in batches:
         try:
-            _check_known(store, batch, hashes[batch.head.batch_id], stored)
-        except (ConflictError, FormatError, NotFound) as error:
-            refused[batch.head.batch_id] = _answer(error)
+            if not _is_complete(store, batch, hashes[batch.head.batch_id], stored):
+                incomplete.add(batch.head.batch_id)
+        except (ConflictError, FormatError) as error:
+            refused[batch.head.batch_id] = error
+    return incomplete
 
 
-def _check_known(store: Store, batch: Sent, hashed: int, stored: Mapping[uuid.UUID, StoredBlock]) -> None:
+def _is_complete(store: Store, batch: Sent, hashed: int, stored: Mapping[uuid.UUID, StoredBlock]) -> bool:
+    """Whether all blocks of a batch that is known are there. Raises ConflictError when it is not the same batch."""
     blocks = _blocks(batch)
     same = hashed in (0, metadata.signed(batch.head.description_hash))
     if not same or not all(key in stored for key, _, _ in blocks):
         raise _conflict(f"batch {batch.head.batch_id}")
-    for key, head, data in blocks:
-        _compare(store, head, data, stored[key])
+    there = [_is_there(store, head, data, stored[key]) for key, head, data in blocks]
+    return all(there)
 
 
-def _compare(store: Store, head: BlockHead, data: memoryview, known: StoredBlock) -> None:
-    if known.hash == metadata.signed(head.header_hash):
-        return
-    try:
-        before = store.read(known.segment_key, known.offset, known.size)
-    except NotFound as error:
-        raise NotFound(f"{error}: {_name(head)} cannot be compared with what is stored") from None
-    if not same_block(before, data):
+def _is_there(store: Store, head: BlockHead, data: memoryview, known: StoredBlock) -> bool:
+    """Whether what was stored is not lost. Raises ConflictError when it is there and another content."""
+    same = known.hash == metadata.signed(head.header_hash)
+    if same and not known.unreadable:
+        return True
+    before = _read(store, known)
+    if before is None:
+        return False
+    if not same and not same_block(before, data):
         raise _conflict(_name(head))
+    return True
+
+
+def _read(store: Store, known: StoredBlock) -> memoryview | None:
+    """The block as it was stored, or None when these bytes are lost."""
+    try:
+        data = store.read(known.segment_key, known.offset, known.size)
+        head = check_block(data)
+    except (NotFound, FormatError):
+        return None
+    return data if known.hash in (0, metadata.signed(head.header_hash)) else None
 
 
 def _conflict(what: str) -> ConflictError:
     return ConflictError(f"{what} is stored already with another content: this batch is not kept")
-
-
-def _answer(error: TachyError) -> TachyError:
-    """Where the stored block is lost, what may be the only copy stays with its sender."""
-    return StoreError(str(error)) if isinstance(error, NotFound) else error
 
 
 def _heads(batches: Iterable[Sent]) -> list[BlockHead]:

@@ -291,22 +291,22 @@ class Ingest:
             with connection.transaction():
                 metadata.be_durable(connection)
                 claimed = metadata.claim_batches(connection, [batch.head for batch in batches], now)
-                fresh = [batch for batch in batches if batch.head.batch_id in claimed]
+                resent = [batch for batch in batches if batch.head.batch_id not in claimed]
+                incomplete = identity.check_resent(connection, self._store, _sent(resent), refused) if resent else set()
+                fresh = [batch for batch in batches if batch.head.batch_id in claimed | incomplete]
                 if fresh:
                     self._write_segments(fresh, now, written)
                     ids = metadata.insert_segments(connection, written.segments, now)
                     since, controls = metadata.upsert_processes(connection, _merge_processes(fresh), now)
                     streams = self._stale_streams(fresh, now)
                     metadata.upsert_streams(connection, streams, now)
-                    sent = [identity.Sent(batch.head, batch.items[0].body) for batch in fresh]
-                    known = identity.check_fresh(connection, self._store, sent, since, refused)
+                    stored = identity.check_fresh(connection, self._store, _sent(fresh), since, refused)
                     if not refused:
-                        inserted = metadata.insert_blocks(connection, written.places, ids, known, now)
-                if len(fresh) < len(batches):
-                    resent = [batch for batch in batches if batch.head.batch_id not in claimed]
-                    sent = [identity.Sent(batch.head, batch.items[0].body) for batch in resent]
-                    identity.check_resent(connection, self._store, sent, refused)
-                    others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
+                        processes = {batch.head.process_id for batch in fresh}
+                        metadata.forget_blocks(connection, stored.lost, processes, since)
+                        inserted = metadata.insert_blocks(connection, written.places, ids, stored.there, now)
+                others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
+                if others:
                     controls |= control_table.of_processes(connection, others)
                 if refused:
                     raise identity.Refused(refused)
@@ -424,6 +424,10 @@ def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
         known = rows.get(batch.head.process_id)
         rows[batch.head.process_id] = batch.process if known is None else known.merge(batch.process)
     return list(rows.values())
+
+
+def _sent(batches: Sequence[_Batch]) -> list[identity.Sent]:
+    return [identity.Sent(batch.head, batch.items[0].body) for batch in batches]
 
 
 def _check_times(block: BlockHead) -> None:

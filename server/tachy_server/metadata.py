@@ -79,9 +79,13 @@ ON CONFLICT (stream_id) DO UPDATE SET
 
 # Asked with the processes' rows locked, which upsert_processes has done: nobody else inserts blocks of them meanwhile.
 _KNOWN_BLOCKS = """
-SELECT block_id, hash, segment_key, "offset", size FROM blocks
+SELECT block_id, hash, segment_key, "offset", size,
+    EXISTS (SELECT FROM block_errors AS e WHERE e.block_id = blocks.block_id) FROM blocks
 WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
 """
+
+_FORGET_BLOCKS = "DELETE FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)"
+_FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
 
 _FIRST_DAY = "SELECT min(insert_time) FROM processes WHERE process_id = ANY(%s)"
 _BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE batch_id = ANY(%s)"
@@ -194,13 +198,14 @@ class BlockPlace:
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
-    """A block that is stored: its header's hash (0: not known), and where it lies."""
+    """A block that is stored: its header's hash (0: not known), where it lies, whether a query could not read it."""
 
     block_id: uuid.UUID
     hash: int
     segment_key: str
     offset: int
     size: int
+    unreadable: bool
 
 
 def be_durable(connection: Connection) -> None:
@@ -245,6 +250,15 @@ def stored_blocks(
         return {}
     rows = connection.execute(_KNOWN_BLOCKS, (since, list(set(ids.values())), list(ids)))
     return {row[0]: StoredBlock(*row) for row in rows}
+
+
+def forget_blocks(
+    connection: Connection, blocks: Collection[uuid.UUID], processes: Collection[uuid.UUID], since: datetime.date
+) -> None:
+    """These blocks of these processes, inserted since that day, are not stored; with the processes' rows locked."""
+    if blocks:
+        connection.execute(_FORGET_BLOCKS, (since, list(processes), list(blocks)))
+        connection.execute(_FORGET_ERRORS, (list(blocks),))
 
 
 def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, int]], now: int) -> dict[str, int]:

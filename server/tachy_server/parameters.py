@@ -38,7 +38,8 @@ def describe(context: SessionContext, sql: str, plan: Any) -> pa.Schema:
     inferred = _inferred(context, sql)
     if len(inferred) == count:
         types = dict(zip(names, inferred, strict=True)) | types
-    known = dict(zip(types, _parsed(context, types.values()), strict=True))
+    parsed = dict(zip(set(types.values()), _parsed(context, set(types.values())), strict=True))
+    known = {name: parsed[kind] for name, kind in types.items()}
     if len(inferred) != count:
         known = query_plan.placeholders(plan) | known
     return pa.schema([pa.field(name, _asked(known.get(name, pa.utf8()))) for name in names])

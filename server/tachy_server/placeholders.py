@@ -21,6 +21,8 @@ _TOKENS = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_COMMENT_MARKS = re.compile(r"/\*|\*/")
+
 
 def number_placeholders(sql: str) -> tuple[str, int]:
     """(SQL with every `?` as `$1`, `$2`, …, how many parameters it takes)."""
@@ -45,8 +47,8 @@ def number_placeholders(sql: str) -> tuple[str, int]:
 
 def _comment_end(sql: str, at: int) -> int:
     depth = 0
-    for mark in re.finditer(r"/\*|\*/", sql[at:]):
+    for mark in _COMMENT_MARKS.finditer(sql, at):
         depth += 1 if mark.group() == "/*" else -1
         if depth == 0:
-            return at + mark.end()
+            return mark.end()
     return len(sql)

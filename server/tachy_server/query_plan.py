@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from tachy_server.bounds import Bounds, Meaning, read
 from tachy_server.views import VIEWS
 
 _NOT_LIMITED: Final = ("Explain", "Analyze", "DescribeTable")
+_LEAVES: Final = ("Column", "Literal", "ScalarVariable")
+"""Expressions that the bindings give as their own operands."""
 
 
 def may_be_limited(plan: Any) -> bool:
@@ -64,20 +67,20 @@ def _expressions(variant: Any) -> Iterator[Any]:
             yield from found if isinstance(found, list) else [found]
 
 
-def _placeholders(expression: Any) -> Iterator[tuple[str, pa.DataType]]:
-    if expression.variant_name() == "Placeholder":
-        placeholder = expression.to_variant()
-        entry = placeholder.field()
-        kind = pa.null() if entry is None else entry.type
-        yield placeholder.id(), kind.value_type if pa.types.is_dictionary(kind) else kind
-        return
-    try:
-        operands = expression.rex_call_operands()
-    except Exception:  # a kind of expression that the bindings do not take apart
-        return
-    for operand in operands:
-        if str(operand) != str(expression):
-            yield from _placeholders(operand)
+def _placeholders(root: Any) -> Iterator[tuple[str, pa.DataType]]:
+    """Every one of an expression, from left to right; `a OR b OR …` is as deep as it is long."""
+    rest = [root]
+    while rest:
+        expression = rest.pop()
+        kind = expression.variant_name()
+        if kind == "Placeholder":
+            placeholder = expression.to_variant()
+            entry = placeholder.field()
+            type_ = pa.null() if entry is None else entry.type
+            yield placeholder.id(), type_.value_type if pa.types.is_dictionary(type_) else type_
+        elif kind not in _LEAVES:
+            with contextlib.suppress(Exception):  # a kind of expression that the bindings do not take apart
+                rest += reversed(expression.rex_call_operands())
 
 
 def _walk(node: Any, parent: Any) -> Iterator[tuple[Any, Any]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from bench import budgets, native, native_peers
+from bench import around, budgets, native, native_peers
+from bench import server as server_suite
+from tests.serving import Server
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,19 @@ def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.C
 def test_every_native_budget_has_its_figure(cases: budgets.Cases) -> None:
     verdicts = budgets.judge(budgets.budgets("native"), cases)
     assert {v.case for v in verdicts if v.verdict == "not run"} == {"simulation", "doom"}
+
+
+@pytest.mark.xdist_group("bench")
+def test_every_budget_around_the_events_has_its_figure(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(around, "BUILD", tmp_path_factory.mktemp("around"))
+    monkeypatch.setattr(around, "MEMORY", {name: (64, at_a_time) for name, (_, at_a_time) in around.MEMORY.items()})
+    monkeypatch.setattr(around, "AMOUNTS", {name: min(most, 2) for name, most in around.AMOUNTS.items()})
+    with around.ready() as programs:
+        measured = around.measure(programs)
+    verdicts = budgets.judge(budgets.budgets("around"), measured)
+    assert [v for v in verdicts if v.verdict == "not run"] == []
 
 
 @pytest.mark.xdist_group("bench")
@@ -54,3 +70,13 @@ def test_what_is_written_holds_machine_cases_and_verdicts(
     assert {"cpu", "cores", "compiler"} <= set(written["machine"])
     with (budgets.ROOT / "bench" / "budgets.toml").open("rb") as file:
         assert {case for case, *_ in written["verdicts"]} == set(tomllib.load(file)["native"])
+
+
+def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A few rows; that the server stores everything that is sent to it is the suite's own check."""
+    for name, few in {"SPANS": 800, "LOGS": 100, "LOG_BLOCKS": 2, "REQUESTS": 40, "ROUNDS": 2, "BATCH": 4096}.items():
+        monkeypatch.setattr(server_suite, name, few)
+    with Server(tmp_path / "data") as server:
+        measured = server_suite.measure(server, tmp_path)
+    verdicts = budgets.judge(budgets.budgets("server_targets"), measured, "behind target")
+    assert [v for v in verdicts if v.verdict == "not run"] == []

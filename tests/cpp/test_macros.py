@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cpp.builds import HERE, INCLUDES, WARNINGS, programs, run
+from tests.cpp.test_sanitizers import FLAGS, OPTIONS
 from tests.pysdk.sink import Sink
 
 MISTAKES = [
@@ -115,6 +116,19 @@ def test_a_number_that_int64_cannot_hold_is_recorded_as_a_double() -> None:
         "int128": [-(2.0**63), -(2.0**64)],
         "uint128": [2.0**64, 2.0**128, 3.0],
     }
+
+
+@pytest.mark.parametrize("variant", [(), ("address", *FLAGS["address"])], ids=["plain", "address"])
+def test_texts_written_inline_are_those_of_the_c_api(variant: tuple[str, ...]) -> None:
+    """Short and long, cut or not, of any bytes: what the macro writes itself is what tachy_log_args would write."""
+    with Sink() as sink:
+        run([programs(*variant) / "texts", sink.url], env=OPTIONS)
+        messages = [row["msg"] for row in sink.rows("log")]
+    assert len(messages) == 2 * (3 * (41 + 81 + 41 + 4) + 3)
+    assert messages[::2] == messages[1::2]
+    assert "0123456789" * 4 in messages
+    assert any(message.endswith("… [of 40000 bytes]") for message in messages)
+    assert messages[-6:] == ["(null)"] * 2 + ["a\0b"] * 2 + ["|"] * 2
 
 
 def test_a_long_literal_that_is_logged_often_is_read() -> None:

@@ -73,7 +73,7 @@ static void begin_span(worker *w) {
 
 static void end_span(worker *w) {
   if (w->depth == 0) return;
-  const tachy_thread *const thread = tachy_this_thread_;
+  const tachy_thread *const thread = tachy_here_();
   const uint64_t begin = thread->stack[w->depth - 1].begin;
   tachy_span_end(w->scopes[--w->depth]);
   const tachy_span_record *const record = written(&thread->span, sizeof *record);
@@ -90,12 +90,12 @@ static void complete_span(const worker *w) {
   const uint64_t end = tachy_ticks();
   if (w->random % 16 < 4) sleep_ms(1); /* told of later than it ended */
   tachy_span_complete(site, begin, end);
-  WRITE("S %u %u %u %llu %llu\n", tachy_this_thread_->number, number, w->depth, (unsigned long long)begin,
+  WRITE("S %u %u %u %llu %llu\n", tachy_here_()->number, number, w->depth, (unsigned long long)begin,
         (unsigned long long)end);
 }
 
 static void write_async(const char *what, uint32_t number) {
-  const tachy_async_record *const record = written(&tachy_this_thread_->span, sizeof *record);
+  const tachy_async_record *const record = written(&tachy_here_()->span, sizeof *record);
   WRITE("A %s %u %llu\n", what, number, (unsigned long long)record->ticks);
 }
 
@@ -120,16 +120,16 @@ static void trigger(uint64_t random) {
     static const char reason[] = "because";
     const uint64_t size = sizeof(tachy_log_record) + tachy_pad8(4 + strlen("flight recorder: ") + strlen(reason));
     tachy_mark(reason);
-    ticks = ((const tachy_log_record *)written(&tachy_this_thread_->log, size))->ticks;
+    ticks = ((const tachy_log_record *)written(&tachy_here_()->log, size))->ticks;
   } else if (random % 3 == 1) {
     tachy_log_text(&error_site, 0, "four", 4);
-    ticks = ((const tachy_log_record *)written(&tachy_this_thread_->log, sizeof(tachy_log_record) + 8))->ticks;
+    ticks = ((const tachy_log_record *)written(&tachy_here_()->log, sizeof(tachy_log_record) + 8))->ticks;
   } else {
     static int begun;
     for (int i = 0; i < 2; i++) {
       tachy_frame_mark(&frame_site); /* the first one of all only starts the count; later, it is very late */
       if (begun) {
-        ticks = ((const tachy_metric_record *)written(&tachy_this_thread_->metric, sizeof(tachy_metric_record)))->ticks;
+        ticks = ((const tachy_metric_record *)written(&tachy_here_()->metric, sizeof(tachy_metric_record)))->ticks;
         WRITE("T %llu\n", (unsigned long long)ticks);
       }
       begun = 1;
@@ -185,8 +185,7 @@ static void *hang(void *argument) {
   uint32_t number;
   tachy_site *const site = numbered(TACHY_SITE_SPAN, &number);
   const tachy_scope scope = tachy_span_begin(site);
-  WRITE("S %u %u 0 %llu 0\n", tachy_this_thread_->number, number,
-        (unsigned long long)tachy_this_thread_->stack[0].begin);
+  WRITE("S %u %u 0 %llu 0\n", tachy_here_()->number, number, (unsigned long long)tachy_here_()->stack[0].begin);
   while (!TACHY_LOAD(&over)) sleep_ms(1);
   tachy_span_end(scope);
   return NULL;

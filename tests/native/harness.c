@@ -1,6 +1,12 @@
 /* What harness.h promises. */
 #include "harness.h"
 
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <dlfcn.h>
+#endif
+
 FILE *capture;
 const char *plugin_path;
 static pthread_t sender;
@@ -84,3 +90,42 @@ void team_add(team *t, void *(*function)(void *), void *argument) {
 void team_join(team *t) {
   while (t->count > 0) pthread_join(t->threads[--t->count], NULL);
 }
+
+#if defined(_WIN32)
+void *load_plugin(void) {
+  const HMODULE library = LoadLibraryA(plugin_path);
+  CHECK(library != NULL);
+  return library;
+}
+
+void (*find_in_plugin(void *library, const char *name))(void) {
+  void (*const found)(void) = (void (*)(void))GetProcAddress((HMODULE)library, name);
+  CHECK(found != NULL);
+  return found;
+}
+
+void unload_plugin(void *library) {
+  CHECK(FreeLibrary((HMODULE)library));
+  CHECK(GetModuleHandleA(plugin_path) == NULL);
+}
+#else
+void *load_plugin(void) {
+  CHECK(plugin_path != NULL);
+  void *const library = dlopen(plugin_path, RTLD_NOW);
+  if (!library) fprintf(stderr, "%s\n", dlerror());
+  CHECK(library != NULL);
+  return library;
+}
+
+void (*find_in_plugin(void *library, const char *name))(void) {
+  void (*found)(void);
+  *(void **)&found = dlsym(library, name);
+  CHECK(found != NULL);
+  return found;
+}
+
+void unload_plugin(void *library) {
+  dlclose(library);
+  CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
+}
+#endif

@@ -32,9 +32,15 @@ extern const scenario random_scenarios[];
 extern const scenario control_scenarios[];
 extern const scenario flight_scenarios[];
 extern const scenario retry_scenarios[];
+extern const scenario copy_scenarios[];
 
 extern FILE *capture;           /* where batches go */
 extern const char *plugin_path; /* a library with sites of its own */
+
+/* That library. unload_plugin checks that it has really gone. */
+void *load_plugin(void);
+void (*find_in_plugin(void *library, const char *name))(void);
+void unload_plugin(void *library);
 
 /* Starts a session whose batches a thread of ours takes and writes. NULL: defaults. */
 void begin_session(const tachy_config *config);

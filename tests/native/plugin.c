@@ -2,11 +2,16 @@
 #include <tachy/tachy.h>
 
 #if defined(_WIN32)
-__declspec(dllexport)
+#define SHOW __declspec(dllexport)
 #else
-__attribute__((visibility("default")))
+#define SHOW __attribute__((visibility("default")))
 #endif
-    void plugin_record(int count) {
+
+/* A session of the plugin's own. */
+SHOW int plugin_start(void) { return (int)tachy_start(NULL); }
+SHOW void plugin_stop(void) { tachy_stop(60000); }
+
+SHOW void plugin_record(int count) {
   TACHY_DEFINE_SPAN(span, "plugin", "plugin span");
   TACHY_DEFINE_LOG(note, "plugin", TACHY_LEVEL_INFO, "");
   for (int i = 0; i < count; i++) {

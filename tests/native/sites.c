@@ -1,12 +1,6 @@
 /* Scenarios: sites are switched by level, interned, and outlive the module that held them. */
 #include "harness.h"
 
-#if defined(_WIN32)
-#include <windows.h>
-#else
-#include <dlfcn.h>
-#endif
-
 static void levels(void) {
   TACHY_DEFINE_LOG(error, "levels", TACHY_LEVEL_ERROR, "");
   TACHY_DEFINE_LOG(debug, "levels", TACHY_LEVEL_DEBUG, "");
@@ -50,48 +44,18 @@ static void interned(void) {
   CHECK(!tachy_enabled(b));
 }
 
-/* Loads the plugin and finds its function; unloads it, for sure. */
-#if defined(_WIN32)
-static void *open_plugin(void (**record)(int)) {
-  const HMODULE library = LoadLibraryA(plugin_path);
-  CHECK(library != NULL);
-  *record = (void (*)(int))(void (*)(void))GetProcAddress(library, "plugin_record");
-  CHECK(*record != NULL);
-  return library;
-}
-
-static void close_plugin(void *library) {
-  CHECK(FreeLibrary(library));
-  CHECK(GetModuleHandleA(plugin_path) == NULL);
-}
-#else
-static void *open_plugin(void (**record)(int)) {
-  void *const library = dlopen(plugin_path, RTLD_NOW);
-  if (!library) fprintf(stderr, "%s\n", dlerror());
-  CHECK(library != NULL);
-  *(void **)record = dlsym(library, "plugin_record");
-  CHECK(*record != NULL);
-  return library;
-}
-
-static void close_plugin(void *library) {
-  dlclose(library);
-  CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
-}
-#endif
-
 /* A library is loaded, records, goes, and comes back, while levels change. */
 static void unloaded(void) {
   CHECK(plugin_path != NULL);
   begin_session(NULL);
   for (int i = 0; i < 5; i++) {
-    void (*record)(int);
-    void *const library = open_plugin(&record);
+    void *const library = load_plugin();
+    void (*const record)(int) = (void (*)(int))find_in_plugin(library, "plugin_record");
     record(10);
     tachy_set_level(TACHY_LEVEL_WARN);
     record(10);
     tachy_set_level(TACHY_LEVEL_TRACE);
-    close_plugin(library);
+    unload_plugin(library);
     tachy_set_level(TACHY_LEVEL_ERROR); /* must not write where the sites were */
     tachy_set_level(TACHY_LEVEL_TRACE);
   }

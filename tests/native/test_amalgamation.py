@@ -35,7 +35,9 @@ SCENARIOS = [
 
 def program_files() -> list[str]:
     """The files of the recorder's test program."""
-    found = re.search(r"add_executable\(recorder_tests ([^)]*)\)", (ROOT / "tests/native/CMakeLists.txt").read_text())
+    found = re.search(
+        r"add_executable\(recorder_tests\S* ([^)]*)\)", (ROOT / "tests/native/CMakeLists.txt").read_text()
+    )
     assert found
     return found[1].split()
 

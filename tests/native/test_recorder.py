@@ -74,11 +74,14 @@ def build(sanitizer: str) -> Path:
             "--target",
             "recorder_tests",
             "recorder_plugin",
+            "recorder_tests_static",
+            "recorder_plugin_static",
             "killed",
             "kill_shim",
             "deaths",
             "fuzz_dead",
             "adoption_tests",
+            *([] if sanitizer else ["few_allocations"]),
         ]
         built = subprocess.run(["cmake", "--build", str(folder), *targets], capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
@@ -141,6 +144,15 @@ def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Pat
     for session in outcome.sessions:
         states = [description["state"] for description in session.descriptions]
         assert states == ["running"] * (len(states) - 1) + ["exited"]
+
+
+def test_a_session_starts_or_is_refused_whichever_allocation_fails(tmp_path: Path) -> None:
+    """The C library's own fail, too: what it does for us must not abort."""
+    environment = {"TACHY_SESSION_FOLDER": str(tmp_path / "session")}
+    command = [str(build(PLAIN) / "few_allocations")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10
 
 
 def test_nothing_that_runs_inside_a_fork_waits_for_a_lock_of_ours(tmp_path: Path) -> None:

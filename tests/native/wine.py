@@ -35,7 +35,7 @@ def build() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(FOLDER), "-DTACHY_TESTS=ON", *target]
         subprocess.run(configure, check=True, capture_output=True)
-        targets = ["recorder_tests", "recorder_plugin", "os_tests"]
+        targets = ["recorder_tests", "recorder_plugin", "recorder_tests_static", "recorder_plugin_static", "os_tests"]
         command = ["cmake", "--build", str(FOLDER), "--target", *targets]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr

@@ -33,6 +33,8 @@ for i in range(int(events)):
 if end == "kill":
     import os, signal
     os.kill(os.getpid(), signal.SIGKILL)
+if end == "send":
+    assert tachy.flush(60)
 tachy.stop(0)
 stats = tachy.stats()
 print(json.dumps({name: getattr(stats, name) for name in ("recorded", "dropped", "sent", "kept", "left_dropped")}))
@@ -83,7 +85,7 @@ def test_a_program_that_ended_leaves_its_unsent_batches_and_nothing_else(folder:
     assert events_in(folder) == kept
     assert kept["span"] == 100
     with Sink() as other:  # who has another server leaves them alone
-        run(folder, other.url)
+        run(folder, other.url, end="send")
         assert other.events()["span"] == 100
     assert events_in(folder) == kept
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from tachy_server import query_plan
 from tachy_server.errors import QueryError
 
 from tests.query.conftest import World
@@ -38,6 +39,64 @@ def test_a_parameter_has_the_type_that_the_statement_gives_it(world: World, sql:
     schema = world.engine.plan(sql).parameter_schema
     assert schema.names == [f"${at}" for at in range(1, len(schema) + 1)]
     assert schema.types == TYPES[sql]
+
+
+class Expression:
+    """One of a plan, as DataFusion's bindings show it; `looked` counts how often any is taken apart or written."""
+
+    looked = 0
+
+    def __init__(self, kind: str, *operands: Expression, number: int = 0) -> None:
+        self.kind, self.operands, self.number = kind, operands, number
+
+    def variant_name(self) -> str:
+        return self.kind
+
+    def rex_call_operands(self) -> list[Expression]:
+        Expression.looked += 1
+        return list(self.operands) or [self]
+
+    def __str__(self) -> str:
+        Expression.looked += 1
+        return self.kind
+
+    def to_variant(self) -> Expression:
+        return self
+
+    def id(self) -> str:
+        return f"${self.number}"
+
+    def field(self) -> pa.Field:
+        return pa.field("", pa.int32())
+
+
+class Filter:
+    def __init__(self, predicate: Expression) -> None:
+        self.predicate = lambda: predicate
+
+    def inputs(self) -> list[Filter]:
+        return []
+
+    def to_variant(self) -> Filter:
+        return self
+
+
+def test_each_of_many_parameters_is_looked_at_once() -> None:
+    """`level = $1 OR level = $2 OR …` is as deep as it is long, and an IN has all of them side by side."""
+    terms = [Expression("BinaryExpr", Expression("Column"), Expression("Placeholder", number=n)) for n in range(2_000)]
+    chain = terms[0]
+    for term in terms[1:]:
+        chain = Expression("BinaryExpr", chain, term)
+    Expression.looked = 0
+    found = query_plan.placeholders(Filter(Expression("InList", chain, *terms)))
+    assert found == {f"${n}": pa.int32() for n in range(2_000)}
+    assert Expression.looked <= 3 * 2_000
+
+
+def test_many_parameters_beside_one_that_nothing_says_anything_of_have_their_types(world: World) -> None:
+    compared = " OR ".join(f"level = ${n}" for n in range(2, 302))
+    schema = world.engine.plan(f"SELECT $1 FROM log_entries WHERE {compared}").parameter_schema
+    assert schema.types == [pa.utf8()] + [pa.int32()] * 300
 
 
 def test_a_parameters_number_costs_nothing(world: World) -> None:

@@ -166,6 +166,54 @@ def test_who_finds_no_room_sends_the_largest_body_away_that_does_not_come_on(mon
     asyncio.run(run())
 
 
+def test_nobody_is_sent_away_whose_going_makes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small bodies have stalled, large ones have just come on: it is waited for the large ones to stall, too."""
+    monkeypatch.setattr("tachy_server.bodies._STALLED", 0.2)
+    monkeypatch.setattr("tachy_server.bodies._PROGRESS", 100)
+
+    async def run() -> None:
+        room = Room(1000)
+        small, large = [Held() for _ in range(4)], [Held() for _ in range(2)]
+        tasks = [asyncio.create_task(read(room, client)) for client in (*small, *large)]
+        for client in small:
+            client.send(b"x")
+        await held(room, 4)
+        await asyncio.sleep(0.3)
+        for client in large:
+            client.send(b"x" * 498)
+        await held(room, 1000)
+        assert await read(room, sending(b"y" * 100), ingest_queue_wait=60) == b"y" * 100
+        for client in (*small, *large):
+            client.send(b"x", more=False)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert results[:4] == [b"xx"] * 4
+        assert sum(isinstance(result, BusyError) for result in results[4:]) == 1
+        assert room.used == 0
+
+    asyncio.run(run())
+
+
+def test_no_more_are_sent_away_than_make_room_for_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tachy_server.bodies._STALLED", 0.1)
+
+    async def run() -> None:
+        room = Room(1000)
+        clients = [Held() for _ in range(10)]
+        tasks = [asyncio.create_task(read(room, client)) for client in clients]
+        for client in clients:
+            client.send(b"x" * 100)
+        await held(room, 1000)
+        reads = [read(room, sending(b"y" * 5), ingest_queue_wait=60) for _ in range(20)]
+        assert await asyncio.gather(*reads) == [b"y" * 5] * 20
+        for client in clients:
+            client.send(b"x", more=False)
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(result, BusyError) for result in results) == 1
+        assert room.used == 0
+
+    asyncio.run(run())
+
+
 def test_bodies_that_fill_the_room_and_wait_for_more_do_not_wait_for_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 #define TACHY_JOIN_2_(a, b) a##b
 #define TACHY_JOIN_(a, b) TACHY_JOIN_2_(a, b)
@@ -32,27 +33,29 @@
 #if defined(__GNUC__)
 // in a program traced by -finstrument-functions, tachy itself is not
 #define TACHY_QUIET_ __attribute__((always_inline, no_instrument_function))
+#define TACHY_APART_ __attribute__((noinline, cold, no_instrument_function))
 #define TACHY_SITE_OF_2_(define, name, target) \
   __extension__({                              \
     define(tachy_site_here_, target, name);    \
     &tachy_site_here_;                         \
   })
-#define TACHY_SITE_OF_FUNCTION_(target)                                          \
-  __extension__({                                                                \
-    static tachy_site tachy_site_here_ = TACHY_FUNCTION_SITE_(__func__, target); \
-    &tachy_site_here_;                                                           \
+#define TACHY_SITE_OF_FUNCTION_(target)                                    \
+  __extension__({                                                          \
+    TACHY_SITE_ tachy_site_here_ = TACHY_FUNCTION_SITE_(__func__, target); \
+    &tachy_site_here_;                                                     \
   })
 #else
 #define TACHY_QUIET_
+#define TACHY_APART_ __declspec(noinline)
 #define TACHY_SITE_OF_2_(define, name, target) \
   [] {                                         \
     define(tachy_site_here_, target, name);    \
     return &tachy_site_here_;                  \
   }()
-#define TACHY_SITE_OF_FUNCTION_(target)                                          \
-  [](const char *function) {                                                     \
-    static tachy_site tachy_site_here_ = TACHY_FUNCTION_SITE_(function, target); \
-    return &tachy_site_here_;                                                    \
+#define TACHY_SITE_OF_FUNCTION_(target)                                    \
+  [](const char *function) {                                               \
+    TACHY_SITE_ tachy_site_here_ = TACHY_FUNCTION_SITE_(function, target); \
+    return &tachy_site_here_;                                              \
   }(__func__)
 #endif
 #define TACHY_FUNCTION_SITE_(function, target) \
@@ -170,39 +173,81 @@ TACHY_QUIET_ inline std::uint64_t bits_of(double value) {
   return bits;
 }
 
+// An argument as tachy_log_args takes it, and what it takes in a record.
+struct Argument {
+  std::uint64_t word = 0;  // a number's bits; a text's address
+  std::uint64_t size = 0;  // a text's
+};
+
 template <class T>
-TACHY_QUIET_ inline void encode(const T &value, std::uint64_t &word, std::uint32_t &size) {
+TACHY_QUIET_ inline Argument argument(const T &value) {
   if constexpr (is_text<T>) {
     if constexpr (std::is_pointer_v<T>) {
-      if (!value) return encode("(null)", word, size);
+      if (!value) return argument("(null)");
     }
     const std::string_view text = value;
-    word = reinterpret_cast<std::uintptr_t>(text.data());
-    size = text.size() < UINT32_MAX ? static_cast<std::uint32_t>(text.size()) : UINT32_MAX;
+    return {reinterpret_cast<std::uintptr_t>(text.data()), text.size()};
   } else if constexpr (std::is_floating_point_v<T>) {
-    word = bits_of(static_cast<double>(value));
+    return {bits_of(static_cast<double>(value))};
   } else if constexpr (is_number<T>) {
-    word = static_cast<std::uint64_t>(value);
+    return {static_cast<std::uint64_t>(value)};
   } else if constexpr (std::is_null_pointer_v<T>) {
-    word = 0;
+    return {};
   } else {
     const volatile void *const address = value;
-    word = reinterpret_cast<std::uintptr_t>(address);
+    return {reinterpret_cast<std::uintptr_t>(address)};
   }
 }
 
-template <class... T>
-TACHY_QUIET_ inline void log(tachy_site *site, std::uint32_t set, const T &...arguments) {
-  static_assert(sizeof...(T) <= TACHY_LOG_ARGS_MAX, "a log has at most 8 arguments");
-  std::uint64_t words[sizeof...(T) + 1] = {};
-  std::uint32_t sizes[sizeof...(T) + 1] = {};
-  std::uint32_t types = 0;
-  std::uint32_t n = 0;
-  ((types |= arg_type<T>() << (4 * n), encode(arguments, words[n], sizes[n]), ++n), ...);
-  if constexpr ((is_text<T> || ...)) {
-    tachy_log_args(site, set, types, words, sizes);
+// What is rare: the thread's first log, a full ring, long texts. One function for all logs of so many arguments.
+template <class... A>
+TACHY_APART_ void log_slow(tachy_site *site, std::uint32_t set, std::uint32_t types, A... arguments) {
+  const std::uint64_t words[] = {arguments.word...};
+  const std::uint32_t sizes[] = {
+      static_cast<std::uint32_t>(arguments.size < UINT32_MAX ? arguments.size : UINT32_MAX)...};
+  tachy_log_args(site, set, types, words, sizes);
+}
+
+template <class T>
+TACHY_QUIET_ inline std::uint64_t room(const Argument &a) {
+  return is_text<T> ? tachy_log_text_room_(a.size) : sizeof a.word;
+}
+
+template <class T>
+TACHY_QUIET_ inline std::uint8_t *put(std::uint8_t *at, const Argument &a) {
+  if constexpr (is_text<T>) {
+    return tachy_log_put_text_(at, reinterpret_cast<const char *>(a.word), static_cast<std::uint32_t>(a.size));
   } else {
-    tachy_log_words(site, set, types, words, n);
+    std::memcpy(at, &a.word, sizeof a.word);
+    return at + sizeof a.word;
+  }
+}
+
+template <class... T, std::size_t... I>
+TACHY_QUIET_ inline void log_of(std::index_sequence<I...>, tachy_site *site, std::int32_t id, std::uint32_t set,
+                                const T &...values) {
+  constexpr std::uint32_t types = ((arg_type<T>() << (4 * I)) | ... | 0u);
+  const Argument arguments[] = {argument(values)...};
+  const std::uint64_t size = sizeof(tachy_log_record) + (room<T>(arguments[I]) + ...);
+  tachy_thread *const thread = tachy_here_();
+  const std::uint64_t head = thread->log.head;
+  if (TACHY_UNLIKELY(size > TACHY_LOG_INLINE_MAX_ || thread->log.limit - head < size)) {
+    log_slow(site, set, types, arguments[I]...);
+    return;
+  }
+  std::uint8_t *at = tachy_log_front_(thread, head, id, set, types, size);
+  ((at = put<T>(at, arguments[I])), ...);
+  TACHY_STORE_RELEASE(&thread->log.head, head + size);
+}
+
+// A log of a site whose number is `id`.
+template <class... T>
+TACHY_QUIET_ inline void log(tachy_site *site, std::int32_t id, std::uint32_t set, const T &...values) {
+  static_assert(sizeof...(T) <= TACHY_LOG_ARGS_MAX, "a log has at most 8 arguments");
+  if constexpr (sizeof...(T) == 0) {
+    tachy_log_words(site, set, 0, nullptr, 0);
+  } else {
+    log_of(std::index_sequence_for<T...>{}, site, id, set, values...);
   }
 }
 

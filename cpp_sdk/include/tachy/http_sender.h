@@ -20,6 +20,13 @@
 
 #define TACHY_DEFAULT_URL "http://127.0.0.1:9000"
 
+/* What tachy::sdk_shared shows beside the recorder. */
+#if defined(_WIN32) && defined(TACHY_SDK_BUILD)
+#define TACHY_SDK_API __declspec(dllexport) extern
+#else
+#define TACHY_SDK_API TACHY_API
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -44,18 +51,19 @@ typedef struct tachy_http_sender tachy_http_sender;
 
 /* Where a sender of this configuration sends: for tachy_config.destination, so that programs that send there send what
  * killed ones have left. As long-lived as config->url and the environment. */
-const char *tachy_http_url(const tachy_http_config *config);
+TACHY_SDK_API const char *tachy_http_url(const tachy_http_config *config);
 
-/* Starts the thread; one sender per process at a time, after tachy_start. The process gets the property "pid".
- * TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query and fragment. */
-tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
+/* Starts the thread, after tachy_start. Where several parts of a program have one, one of them sends at a time. The
+ * process gets the property "pid". TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query
+ * and fragment. */
+TACHY_SDK_API tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
 
-void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);
+TACHY_SDK_API void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);
 
 /* Stops the session (tachy_stop) and gives the sender timeout_ms to deliver what waits, then stops and frees it: it
  * returns after at most timeout_ms and a fraction of a second, whatever the network does. Ignores NULL, and in a child
  * of fork() the parent's sender, whose memory stays. */
-void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms);
+TACHY_SDK_API void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms);
 
 #ifdef __cplusplus
 }

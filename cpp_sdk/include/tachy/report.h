@@ -2,7 +2,7 @@
 #ifndef TACHY_REPORT_H
 #define TACHY_REPORT_H
 
-#include <tachy/tachy.h>
+#include <tachy/http_sender.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,10 +11,10 @@ extern "C" {
 /* Writes one JSON object with the fields of tachy_stats, the process id as text, the counts by class as objects ("log",
  * "metric", "span"), and bytes_per_event: wire bytes per event sent. To be called after the session has stopped.
  * TACHY_ERROR_SYSTEM: the file could not be written. */
-tachy_status tachy_write_report(const char *path);
+TACHY_SDK_API tachy_status tachy_write_report(const char *path);
 
 /* The id of the session's process as text: 37 bytes with the terminator. */
-void tachy_process_id_text(char *text);
+TACHY_SDK_API void tachy_process_id_text(char *text);
 
 #ifdef __cplusplus
 }

@@ -51,7 +51,8 @@ struct Options {
 
 #if !defined(TACHY_DISABLED)
 
-// A process's session: begins recording and sending, and ends both with the scope. One at a time.
+// A part in the process's session: the first begins recording and sending, others join what runs, and the last to go
+// ends both. Who sends is whoever came first, and when it goes, the next.
 class Session {
  public:
   explicit Session(const char *url = nullptr) : Session(with_url(url)) {}
@@ -60,17 +61,19 @@ class Session {
     if (!options.config.sdk) options.config.sdk = "cpp " TACHY_VERSION;
     if (!options.config.destination) options.config.destination = tachy_http_url(&options.http);
     status_ = tachy_start(&options.config);
-    if (status_ != TACHY_OK) return;
-    status_ = tachy_http_sender_start(&options.http, &sender_);
-    if (status_ != TACHY_OK) tachy_stop(0);
+    if (status_ != TACHY_OK && status_ != TACHY_JOINED) return;
+    const tachy_status sends = tachy_http_sender_start(&options.http, &sender_);
+    if (sends == TACHY_OK) return;
+    status_ = sends;
+    tachy_stop(0);
   }
 
   ~Session() { stop(); }
   Session(const Session &) = delete;
   Session &operator=(const Session &) = delete;
 
-  // Whether it began, and why not: a program goes on without it.
-  explicit operator bool() const { return status_ == TACHY_OK; }
+  // Whether it began, or joined (status TACHY_JOINED), and why not: a program goes on without it.
+  explicit operator bool() const { return status_ == TACHY_OK || status_ == TACHY_JOINED; }
   tachy_status status() const { return status_; }
 
   // Ends the session before the scope does; waits for the server as long as the options say.
@@ -293,15 +296,16 @@ class AsyncSpan {
   do {                                                                                                                \
     TACHY_DEFINE_LOG(tachy_site_here_, TACHY_TARGET, level, TACHY_FIRST_(__VA_ARGS__, ));                             \
     TACHY_CHECK_LOG_(__VA_ARGS__)                                                                                     \
-    if (tachy_enabled(&tachy_site_here_)) {                                                                           \
+    const std::int32_t tachy_id_ = tachy_site_on_(&tachy_site_here_);                                                 \
+    if (tachy_id_ > 0) {                                                                                              \
       TACHY_PICK_10_(__VA_ARGS__, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, \
                      TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_0_, )                                        \
       (properties, __VA_ARGS__);                                                                                      \
     }                                                                                                                 \
   } while (0)
-#define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, (properties).number())
+#define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, tachy_id_, (properties).number())
 #define TACHY_LOG_N_(properties, format, ...) \
-  ::tachy::detail::log(&tachy_site_here_, (properties).number(), __VA_ARGS__)
+  ::tachy::detail::log(&tachy_site_here_, tachy_id_, (properties).number(), __VA_ARGS__)
 
 #define TACHY_METRIC_5_(name, value, unit, properties, target)                                                    \
   do {                                                                                                            \
@@ -316,9 +320,9 @@ class AsyncSpan {
     tachy_frame_mark(&tachy_site_here_);                                                         \
   } while (0)
 #define TACHY_FRAME_1_(variable, name) TACHY_FRAME_2_(variable, name, TACHY_TARGET)
-#define TACHY_FRAME_2_(variable, name, target)                                                              \
-  static tachy_site variable = {0,         __LINE__, TACHY_SITE_FRAME, 0, 0, TACHY_TEXT_OR_(name, "frame"), \
-                                "" target, __FILE__, "ticks"}
+#define TACHY_FRAME_2_(variable, name, target)                                                        \
+  TACHY_SITE_ variable = {0,         __LINE__, TACHY_SITE_FRAME, 0, 0, TACHY_TEXT_OR_(name, "frame"), \
+                          "" target, __FILE__, "ticks"}
 
 #else
 

@@ -19,6 +19,7 @@
 #if !defined(_MSC_VER) || defined(__clang__)
 
 #define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
+#define TACHY_RARE __attribute__((cold)) /* a call of it is moved out of the way */
 #define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #if defined(__APPLE__) || defined(_WIN32)
@@ -49,6 +50,7 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #include <intrin.h>
 
 #define TACHY_INLINE static __forceinline
+#define TACHY_RARE
 #define TACHY_LIKELY(x) (x)
 #define TACHY_UNLIKELY(x) (x)
 #define TACHY_THREAD_LOCAL __declspec(thread)

@@ -10,6 +10,8 @@
 #ifndef TACHY_HOT_H
 #define TACHY_HOT_H
 
+#include <string.h>
+
 #include "compiler.h"
 #include "tachy.h"
 
@@ -52,11 +54,10 @@ TACHY_API TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
 #endif
 
 TACHY_API int32_t tachy_site_register_(tachy_site *site);
-TACHY_API tachy_scope tachy_span_begin_first_(tachy_site *site);
-TACHY_API tachy_scope tachy_span_begin_slow_(int32_t id);
-TACHY_API void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
-TACHY_API void tachy_span_end_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
-TACHY_API void tachy_span_repair_(tachy_scope scope);
+TACHY_API TACHY_RARE tachy_scope tachy_span_begin_rare_(tachy_site *site);
+TACHY_API TACHY_RARE tachy_scope tachy_span_begin_slow_(int32_t id);
+TACHY_API TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
+TACHY_API TACHY_RARE void tachy_span_end_rare_(tachy_scope scope);
 TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value);
 TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_API void tachy_frame_first_(uint64_t now);
@@ -108,11 +109,12 @@ TACHY_INLINE int tachy_enabled(tachy_site *site) { return tachy_site_on_(site) >
 
 /* Spans ---------------------------------------------------------------------------------------------------------- */
 
-/* Entry `depth` of the shadow stack. Addressed in words of 8 bytes, which an x86 address can scale by itself. */
+/* Entry `depth` of the shadow stack. Counted in words of 8 bytes, which an x86 address can scale by itself, from the
+ * entry before the first, whose distance from the thread fits into one byte of the address. */
 TACHY_INLINE tachy_open_span *tachy_span_entry_(tachy_thread *thread, uint32_t depth) {
-  size_t words = (size_t)depth * 2u;
+  size_t words = (depth + 1u) * 2u;
   TACHY_OPAQUE(words);
-  return (tachy_open_span *)((uint64_t *)thread->stack + words);
+  return (tachy_open_span *)((uint64_t *)thread + (offsetof(tachy_thread, stack) / 8 - 2) + words);
 }
 
 TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t id, uint64_t now) {
@@ -123,33 +125,38 @@ TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t
   TACHY_STORE_RELEASE(&thread->depth, depth + 1u);
 }
 
-/* 17 instructions, two tests; one more in a shared library (`make bench-native` counts them). What is rare is a jump:
+/* 16 instructions, two tests; one more in a shared library (`make bench-native` counts them). What is rare is a jump:
  * nothing lives across a call. */
 TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
   const int32_t id = TACHY_LOAD(&site->id);
-  if (TACHY_UNLIKELY(id <= 0)) return id == 0 ? tachy_span_begin_first_(site) : 0;
+  if (TACHY_UNLIKELY(id <= 0)) {
+    tachy_scope none = 0;
+    if (id == 0) return tachy_span_begin_rare_(site);
+    TACHY_OPAQUE(none); /* or the compiler makes a second copy of what follows, for scopes that are 0 */
+    return none;
+  }
   tachy_thread *const thread = tachy_here_();
-  const uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth >= thread->room)) return tachy_span_begin_slow_(id);
-  tachy_span_open_(thread, depth, id, tachy_ticks());
-  return depth + 1u;
+  uint64_t scope = thread->depth + UINT64_C(1);
+  TACHY_OPAQUE(scope);
+  if (TACHY_UNLIKELY(scope > thread->room)) return tachy_span_begin_rare_(site);
+  tachy_span_open_(thread, (uint32_t)scope - 1u, id, tachy_ticks());
+  return (tachy_scope)scope;
 }
 
 /* Ticks since entry->begin, modulo 2^32; *is_long: they are as many or more. x86 has the reading in two halves, which
  * need not be put together: three instructions instead of six. */
-TACHY_INLINE uint32_t tachy_elapsed_(const tachy_open_span *entry, int *is_long, uint64_t *now) {
+TACHY_INLINE uint32_t tachy_elapsed_(const tachy_open_span *entry, int *is_long) {
 #if defined(TACHY_TWO_HALVES)
   const tachy_half *const half = (const tachy_half *)&entry->begin;
   uint32_t low, high;
   __asm__ volatile("rdtsc\n\tsub{l %3, %0| %0, %3}\n\tsbb{l %4, %1| %1, %4}"
                    : "=&a"(low), "=&d"(high), "=@ccnz"(*is_long)
                    : "m"(half[0]), "m"(half[1]));
-  *now = entry->begin + ((uint64_t)high << 32 | low);
   return low;
 #else
-  *now = tachy_ticks();
-  *is_long = (*now - entry->begin) >> 32 != 0;
-  return (uint32_t)(*now - entry->begin);
+  const uint64_t elapsed = tachy_ticks() - entry->begin;
+  *is_long = elapsed >> 32 != 0;
+  return (uint32_t)elapsed;
 #endif
 }
 
@@ -181,20 +188,17 @@ TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t depth, uint64
 TACHY_INLINE void tachy_span_end(tachy_scope scope) {
   if (TACHY_UNLIKELY(scope == 0)) return;
   tachy_thread *const thread = tachy_here_();
-  if (TACHY_UNLIKELY(thread->depth != scope)) {
-    tachy_span_repair_(scope);
-    return;
+  if (TACHY_LIKELY(thread->depth == scope)) {
+    const uint32_t depth = scope - 1u;
+    const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
+    int is_long;
+    const uint32_t duration = tachy_elapsed_(entry, &is_long);
+    if (TACHY_LIKELY(!is_long) && tachy_span_write_(thread, depth, entry, duration)) {
+      TACHY_STORE_RELEASE(&thread->depth, depth);
+      return;
+    }
   }
-  const uint32_t depth = scope - 1u;
-  const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
-  int is_long;
-  uint64_t now;
-  const uint32_t duration = tachy_elapsed_(entry, &is_long, &now);
-  if (TACHY_UNLIKELY(is_long) || !tachy_span_write_(thread, depth, entry, duration)) {
-    tachy_span_end_slow_(thread, depth, now);
-    return;
-  }
-  TACHY_STORE_RELEASE(&thread->depth, depth);
+  tachy_span_end_rare_(scope); /* once in the code, for all that is rare */
 }
 
 /* Ends one span and begins the next, with one reading of the clock: for the phases of a frame. */
@@ -273,6 +277,43 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
 
 /* Logs ----------------------------------------------------------------------------------------------------------- */
 
+/* A log of at most so many bytes may be written inline: no text of it can be one that must be cut. */
+enum { TACHY_LOG_INLINE_MAX_ = 1024 };
+
+/* Writes the front of a log's record at `head`, where there must be room; returns where its arguments go. */
+TACHY_INLINE uint8_t *tachy_log_front_(const tachy_thread *thread, uint64_t head, int32_t id, uint32_t set,
+                                       uint32_t types, uint64_t size) {
+  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+  record->ticks = tachy_ticks();
+  record->site = (uint32_t)id;
+  record->set = set;
+  record->size = (uint32_t)size;
+  record->types = types;
+  return (uint8_t *)(record + 1);
+}
+
+/* The bytes that a text takes in a record: its size, itself, zeros up to 8. */
+TACHY_INLINE uint64_t tachy_log_text_room_(uint64_t size) { return (sizeof(uint32_t) + size + 7) & ~UINT64_C(7); }
+
+/* Writes it; returns where the next argument goes. Most texts are short, and are copied without a call: two pieces that
+ * overlap. */
+TACHY_INLINE uint8_t *tachy_log_put_text_(uint8_t *at, const char *text, uint32_t size) {
+  uint8_t *const end = at + tachy_log_text_room_(size);
+  memset(end - 8, 0, 8);
+  memcpy(at, &size, sizeof size);
+  at += sizeof size;
+  if (TACHY_LIKELY(size - 16u <= 16u)) {
+    memcpy(at, text, 16);
+    memcpy(at + size - 16, text + size - 16, 16);
+  } else if (TACHY_LIKELY(size - 8u <= 8u)) {
+    memcpy(at, text, 8);
+    memcpy(at + size - 8, text + size - 8, 8);
+  } else if (size) {
+    memcpy(at, text, size);
+  }
+  return end;
+}
+
 /* A log whose arguments are all numbers or pointers, `count` of them: tachy_log_args without the texts, inline. */
 TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
                                   uint32_t count) {
@@ -285,13 +326,7 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
     tachy_log_args(site, set, types, values, NULL);
     return;
   }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  record->ticks = tachy_ticks();
-  record->site = (uint32_t)id;
-  record->set = set;
-  record->size = (uint32_t)size;
-  record->types = types;
-  uint64_t *const words = (uint64_t *)(record + 1);
+  uint64_t *const words = (uint64_t *)(void *)tachy_log_front_(thread, head, id, set, types, size);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
   TACHY_STORE_RELEASE(&thread->log.head, head + size);
 }

@@ -35,7 +35,10 @@
 
 #define TACHY_VERSION "0.1.0"
 
-#if defined(TACHY_STATIC)
+#if defined(TACHY_STATIC) && defined(__GNUC__) && !defined(_WIN32)
+/* The recorder's copy in this module: other modules have theirs, and the dynamic linker must not mix them. */
+#define TACHY_API __attribute__((visibility("hidden"))) extern
+#elif defined(TACHY_STATIC)
 #define TACHY_API extern
 #elif defined(_WIN32)
 #if defined(TACHY_BUILD)
@@ -72,11 +75,11 @@ typedef struct tachy_config {
   const char *parent_process_id;    /* UUID text; default: the environment's TACHY_PARENT_PROCESS_ID, or none */
   const tachy_property *properties; /* of the process */
   size_t property_count;
-  tachy_level level;          /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
-  uint64_t pool_bytes;        /* memory of all events that have been recorded and are in no batch yet, in chunks of 64 KiB;
-                                 beyond it events are dropped and counted; 64 KiB to 16 GiB; default 64 MiB */
-  uint32_t flush_ms;          /* the longest that an event waits for its block; default 1000 */
-  uint32_t block_events;      /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
+  tachy_level level;     /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
+  uint64_t pool_bytes;   /* memory of all events that have been recorded and are in no batch yet, in chunks of 64 KiB;
+                            beyond it events are dropped and counted; 64 KiB to 16 GiB; default 64 MiB */
+  uint32_t flush_ms;     /* the longest that an event waits for its block; default 1000 */
+  uint32_t block_events; /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
   uint64_t outbox_bytes; /* memory of what waits for the sender; beyond it batches wait in their files alone, and of
                             those without a file the oldest spans are dropped and counted; default 64 MiB */
   const char *session_folder; /* where the session file and unsent batches lie; default: TACHY_SESSION_FOLDER of the
@@ -94,24 +97,30 @@ typedef struct tachy_config {
   tachy_mode mode;
   /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
    * the server's word. It ships the spans, sync and async, that overlap [T - before, T + after], and of each thread at
-   * most what two chunks hold beyond it. Three quarters of pool_bytes may hold what waits for a trigger, 16 bytes a span;
-   * beyond that the oldest is given up before its time. */
-  uint32_t flight_before_ms; /* default 10000 */
-  uint32_t flight_after_ms;  /* default 2000 */
-  uint32_t frame_budget_us;  /* a frame mark that is longer is a trigger; default: none is */
+   * most what two chunks hold beyond it. Three quarters of pool_bytes may hold what waits for a trigger, 16 bytes a
+   * span; beyond that the oldest is given up before its time. */
+  uint32_t flight_before_ms;     /* default 10000 */
+  uint32_t flight_after_ms;      /* default 2000 */
+  uint32_t frame_budget_us;      /* a frame mark that is longer is a trigger; default: none is */
   uint32_t flight_ignore_errors; /* 1: logs are no triggers */
 } tachy_config;
 
-/* Starts a session: a new process id, the collector thread. TACHY_ERROR_STATE if one runs. TACHY_ERROR_ARGUMENT for
- * pool_bytes, a level, a property without a key or a parent_process_id that cannot be, and beyond 256 properties. */
+/* Starts a session: a new process id, the collector thread. TACHY_ERROR_ARGUMENT for pool_bytes, a level, a property
+ * without a key or a parent_process_id that cannot be, and beyond 256 properties.
+ *
+ * A process has one session, whichever of its modules linked the recorder, and however: while it runs, another start
+ * joins it as it is, and answers TACHY_JOINED. It ends with as many stops as there were starts. TACHY_ERROR_STATE: it
+ * is just ending, or the recorder in this module is of another version than the one that records for the process, which
+ * is said once on stderr: then nothing of this module is recorded. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
-/* Stops recording, cuts the last blocks, and waits at most timeout_ms for the sender to take everything and say it is
- * done with it; no longer than 0.3 s without progress (tachy_batch_moves) where all that is left lies in files of the
- * session folder: who wants it at the server whatever that takes calls tachy_flush first. What is left then is kept in
- * the session folder for the next start, or dropped where it has no file, and counted; a batch that is taken still
- * counts once it is done. Returns at once when nothing runs (what tachy_recover has taken over and nobody has sent is
- * given back then) or another thread is stopping already. */
+/* For all starts but the last: takes one back, and returns at once. For the last: stops recording, cuts the last
+ * blocks, and waits at most timeout_ms for the sender to take everything and say it is done with it; no longer than 0.3
+ * s without progress (tachy_batch_moves) where all that is left lies in files of the session folder: who wants it at
+ * the server whatever that takes calls tachy_flush first. What is left then is kept in the session folder for the next
+ * start, or dropped where it has no file, and counted; a batch that is taken still counts once it is done. Returns at
+ * once when nothing runs (what tachy_recover has taken over and nobody has sent is given back then) or another thread
+ * is stopping already. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
@@ -123,7 +132,8 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
  * tachy_flush_wait is to wait for; 0: no session records. tachy_flush_wait may be called again and again, and returns
  * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything (recording having been stopped: or
  * until tachy_stop would not wait longer). tachy_stop_recording does what
- * tachy_stop does before it waits; tachy_stop must follow, and keeps what is left. */
+ * tachy_stop does before it waits, which is nothing for all starts but the last; tachy_stop must follow, and keeps what
+ * is left. */
 #define TACHY_FLUSH_ALL UINT64_MAX
 TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
 TACHY_API int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
@@ -132,10 +142,11 @@ TACHY_API void tachy_stop_recording(void);
 /* Of the running session, or of the last one. */
 typedef struct tachy_stats {
   uint8_t process_id[16];
-  uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */
-  uint64_t dropped[4];  /* of these: lost because the pool was empty, in an overfull outbox or spool, or refused by the server */
-  uint64_t sent[4];     /* of these: in batches that the sender reported as sent */
-  uint64_t kept[4];     /* of these: left in the session folder when the session stopped */
+  uint64_t recorded[4];  /* by tachy_class: every event that a thread tried to record, at a site that has a number */
+  uint64_t dropped[4];   /* of these: lost because the pool was empty, in an overfull outbox or spool, or refused by the
+                            server */
+  uint64_t sent[4];      /* of these: in batches that the sender reported as sent */
+  uint64_t kept[4];      /* of these: left in the session folder when the session stopped */
   uint64_t not_retained; /* of these: spans that no trigger wanted. Once the session has stopped, what was recorded was
                             sent, dropped or not retained */
   uint64_t flight_overwritten; /* of these: before their time, since the pool was short */
@@ -229,8 +240,13 @@ typedef struct tachy_site {
   const char *unit; /* metrics: "ms", "bytes", … */
 } tachy_site;
 
+#if defined(__GNUC__)
+#define TACHY_SITE_ static __attribute__((aligned(8))) tachy_site /* gcc's own choice is 32, and makes it 64 bytes */
+#else
+#define TACHY_SITE_ static tachy_site
+#endif
 #define TACHY_DEFINE_SITE_(variable, kind, level, target, name, unit) \
-  static tachy_site variable = {0, __LINE__, (kind), (level), 0, ("" name), ("" target), __FILE__, ("" unit)}
+  TACHY_SITE_ variable = {0, __LINE__, (kind), (level), 0, ("" name), ("" target), __FILE__, ("" unit)}
 #define TACHY_DEFINE_SPAN(variable, target, name) TACHY_DEFINE_SITE_(variable, TACHY_SITE_SPAN, 0, target, name, "")
 #define TACHY_DEFINE_ASYNC_SPAN(variable, target, name) \
   TACHY_DEFINE_SITE_(variable, TACHY_SITE_ASYNC, 0, target, name, "")
@@ -270,7 +286,8 @@ typedef struct tachy_async {
 TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
 TACHY_API void tachy_async_end(const tachy_async *span);
 
-/* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there and ends in "… [of N bytes]", as do texts of tachy_log_args. */
+/* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there and ends in "… [of N bytes]",
+ * as do texts of tachy_log_args. */
 TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
 
 /* A ready message that was made at another time, or on another thread, than it is recorded: for adapters of loggers
@@ -302,6 +319,14 @@ TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, u
  * a sender takes what tachy_batch_take_raw gives, compresses it and hands it back with TACHY_RETRY, so that more fits
  * into the session folder. */
 typedef struct tachy_batch tachy_batch;
+
+/* Where several parts of a program have joined one session and bring a sender each, one of them sends, and the next one
+ * when it has ended. tachy_sender_begin waits at most timeout_ms for its turn, and returns what tachy_sender_end takes;
+ * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its
+ * wait, here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender
+ * needs neither. */
+TACHY_API uint64_t tachy_sender_begin(uint32_t timeout_ms);
+TACHY_API void tachy_sender_end(uint64_t turn);
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */

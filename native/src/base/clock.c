@@ -4,6 +4,7 @@
 #include <tachy/tachy.h>
 
 #include "../os/os.h"
+#include "entries.h"
 
 enum { READINGS = 32, ROUGHLY_NS = 300000, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256, SETTLE_NS = 250000000 };
 
@@ -119,7 +120,7 @@ void tachy_clock_refine(tachy_clock_pair now) {
   TACHY_STORE(&frequency, rate(now.ticks - begin.ticks, (uint64_t)elapsed));
 }
 
-uint64_t tachy_ticks_of(int64_t utc_ns) {
+uint64_t tachy_own_ticks_of(int64_t utc_ns) {
   const uint64_t now = tachy_ticks();
   const uint64_t first = TACHY_LOAD(&first_ticks);
   const int64_t utc = tachy_os_utc();

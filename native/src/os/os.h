@@ -172,4 +172,16 @@ typedef struct tachy_os_range {
 int tachy_os_with_modules(tachy_os_mutex *mutex,
                           void (*function)(void *context, const tachy_os_range *ranges, size_t count), void *context);
 
+/* Landmarks: an object of ours in each module, found without symbols. TACHY_OS_LANDMARK(name), at file scope, leaves
+ * one that leads to the object `name`, which is declared with TACHY_OS_LANDMARK_STORAGE. */
+
+/* Calls `function` for the objects to which landmarks lead, in the order in which their modules were loaded, the
+ * program's first, until it returns other than 0. */
+void tachy_os_landmarks(int (*function)(void *context, void *object), void *context);
+/* The module that holds the address will never be unloaded, where the system can promise that. 0: there is no such
+ * module, or no more. */
+int tachy_os_keep_loaded(const void *address);
+/* The file of the module that holds the address, terminated; cut at its end where it is too long. */
+void tachy_os_module_name(const void *address, char *text, size_t size);
+
 #endif

@@ -32,7 +32,7 @@ static tachy_status decode(tachy_reader *r, const tachy_read_options *options, t
   switch (r->kind) {
     case TACHY_READ_LOGS:
       r->more = 1;
-      return tachy_logs_start(&r->block, options, &r->walk, error);
+      return tachy_logs_start(&r->block, options, r->most_rows, &r->walk, error);
     case TACHY_READ_METRICS:
       return tachy_decode_metrics(&r->block, options, &r->metrics, error);
     case TACHY_READ_ASYNC:
@@ -46,14 +46,12 @@ static tachy_status decode(tachy_reader *r, const tachy_read_options *options, t
   }
 }
 
-tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
-                               tachy_read_error *error) {
-  tachy_reader *const r = calloc(1, sizeof *r);
+static tachy_status open_reader(const tachy_reader *about, const void *head, uint64_t head_size, const void *body,
+                                uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                                tachy_read_error *error) {
+  tachy_reader *const r = malloc(sizeof *r);
   if (!r) return tachy_read_no_memory(error);
-  r->kind = kind;
-  r->most_rows = kind == TACHY_READ_LOGS ? SLICE_LOGS : SLICE_ROWS;
-  r->most_text = SLICE_TEXT;
+  *r = *about;
   tachy_status status = tachy_block_open(&r->block, head, head_size, body, body_size, error);
   if (!status) status = decode(r, options, error);
   if (status) {
@@ -62,6 +60,14 @@ tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t 
     *reader = r;
   }
   return status;
+}
+
+tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                               tachy_read_error *error) {
+  const uint64_t most_rows = kind == TACHY_READ_LOGS ? SLICE_LOGS : SLICE_ROWS;
+  const tachy_reader about = {.kind = kind, .most_rows = most_rows, .most_text = SLICE_TEXT};
+  return open_reader(&about, head, head_size, body, body_size, options, reader, error);
 }
 
 void tachy_reader_free(tachy_reader *reader) {
@@ -107,7 +113,7 @@ tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema,
   if (r->at == decoded(r) && r->more) {
     tachy_log_rows_free(&r->logs);
     r->at = 0;
-    const tachy_status status = tachy_logs_next(r->walk, r->most_rows, &r->logs, &r->more, error);
+    const tachy_status status = tachy_logs_next(r->walk, &r->logs, &r->more, error);
     if (status) return status;
   }
   uint64_t count = decoded(r) - r->at;
@@ -126,11 +132,11 @@ tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema,
 static tachy_status whole(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
                           uint64_t body_size, const tachy_read_options *options, struct ArrowSchema *schema,
                           struct ArrowArray *array, tachy_read_error *error) {
+  const tachy_reader about = {.kind = kind, .most_rows = UINT64_MAX, .most_text = UINT64_MAX};
   tachy_reader *r = NULL;
-  tachy_status status = tachy_reader_open(kind, head, head_size, body, body_size, options, &r, error);
+  tachy_status status = open_reader(&about, head, head_size, body, body_size, options, &r, error);
   if (status) return status;
   int more = 0;
-  r->most_rows = r->most_text = UINT64_MAX;
   status = tachy_reader_next(r, schema, array, &more, error);
   tachy_reader_free(r);
   return status;

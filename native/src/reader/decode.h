@@ -179,14 +179,13 @@ typedef struct tachy_log_rows {
   uint64_t gap_count;
 } tachy_log_rows;
 
-/* A block of logs is decoded a part at a time: arguments take far more memory than their bytes in the block.
- * The block is checked to the end before the first part. *more: whether another part follows. */
+/* A block of logs is decoded `most` rows at a time: arguments take far more memory than their bytes in the block.
+ * tachy_logs_start decodes the first part and checks the block to its end. *more: whether another part follows. */
 typedef struct tachy_log_walk tachy_log_walk;
 
-tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
-                              tachy_read_error *error);
-tachy_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
-                             tachy_read_error *error);
+tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, uint64_t most,
+                              tachy_log_walk **walk, tachy_read_error *error);
+tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_log_rows *rows, int *more, tachy_read_error *error);
 void tachy_logs_end(tachy_log_walk *walk);
 void tachy_log_rows_free(tachy_log_rows *rows);
 

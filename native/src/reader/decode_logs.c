@@ -72,10 +72,17 @@ static int take_args(log_args *a, tachy_log_arg *out) {
   return count;
 }
 
-struct tachy_log_walk {
+typedef struct log_position {
   tachy_row_walk rows;
   log_args args;
+} log_position;
+
+struct tachy_log_walk {
+  log_position at;
   int ended;
+  int given;            /* whether the first slice has been given */
+  uint64_t most;        /* rows of a slice */
+  tachy_log_rows first; /* decoded when the walk starts: most blocks are one slice, and walked once */
 };
 
 static tachy_status allocate(const tachy_block *block, uint64_t most, tachy_log_rows *rows, tachy_read_error *error) {
@@ -100,6 +107,7 @@ static tachy_status allocate(const tachy_block *block, uint64_t most, tachy_log_
 /* Up to `most` wanted rows; without `rows` all of them, which only are looked at. */
 static tachy_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, tachy_gap *gaps,
                            tachy_read_error *error) {
+  log_position *const at = &walk->at;
   uint64_t arg_count = 0;
   uint64_t gap_count = 0;
   uint64_t count = 0;
@@ -107,20 +115,20 @@ static tachy_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *
   while (count < most) {
     int found = 0;
     if (!rows) gap_count = 0;
-    const tachy_status status = tachy_row_next(&walk->rows, gaps, &gap_count, count, &found, error);
+    const tachy_status status = tachy_row_next(&at->rows, gaps, &gap_count, count, &found, error);
     if (status) return status;
     if (!found) {
       walk->ended = 1;
-      if (!args_used_up(&walk->args)) return tachy_read_fail(error, "the log rows do not use up their arguments");
+      if (!args_used_up(&at->args)) return tachy_read_fail(error, "the log rows do not use up their arguments");
       break;
     }
-    const int args = take_args(&walk->args, taken);
+    const int args = take_args(&at->args, taken);
     if (args < 0) return tachy_read_fail(error, "the arguments of a log row are malformed");
-    if (!walk->rows.wanted || !rows) continue;
-    rows->thread[count] = walk->rows.thread;
-    rows->site[count] = walk->rows.row_site;
-    rows->set[count] = walk->rows.row_set;
-    rows->utc[count] = walk->rows.utc;
+    if (!at->rows.wanted || !rows) continue;
+    rows->thread[count] = at->rows.thread;
+    rows->site[count] = at->rows.row_site;
+    rows->set[count] = at->rows.row_set;
+    rows->utc[count] = at->rows.utc;
     rows->arg_first[count++] = arg_count;
     for (int a = 0; a < args; a++) rows->args[arg_count++] = taken[a];
   }
@@ -132,40 +140,59 @@ static tachy_status decode(tachy_log_walk *walk, uint64_t most, tachy_log_rows *
   return TACHY_OK;
 }
 
-static tachy_status start(tachy_log_walk *walk, const tachy_block *block, const tachy_read_options *options,
-                          tachy_read_error *error) {
-  walk->ended = 0;
-  start_args(&walk->args, block);
-  return tachy_row_start(&walk->rows, block, TACHY_CLASS_LOG, options, error);
-}
-
-tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, tachy_log_walk **walk,
-                              tachy_read_error *error) {
-  *walk = malloc(sizeof **walk);
-  if (!*walk) return tachy_read_no_memory(error);
-  tachy_gap *const gaps = tachy_row_gaps(block);
-  tachy_status status = gaps ? start(*walk, block, options, error) : tachy_read_no_memory(error);
-  if (!status) status = decode(*walk, UINT64_MAX, NULL, gaps, error);
-  if (!status) status = start(*walk, block, options, error);
-  free(gaps);
-  if (status) {
-    free(*walk);
-    *walk = NULL;
-  }
-  return status;
-}
-
-tachy_status tachy_logs_next(tachy_log_walk *walk, uint64_t most, tachy_log_rows *rows, int *more,
-                             tachy_read_error *error) {
+static tachy_status decode_slice(tachy_log_walk *walk, tachy_log_rows *rows, tachy_read_error *error) {
   memset(rows, 0, sizeof *rows);
-  tachy_status status = allocate(walk->rows.block, most, rows, error);
-  if (!status) status = decode(walk, most, rows, rows->gaps, error);
-  *more = !walk->ended;
+  tachy_status status = allocate(walk->at.rows.block, walk->most, rows, error);
+  if (!status) status = decode(walk, walk->most, rows, rows->gaps, error);
   if (status) tachy_log_rows_free(rows);
   return status;
 }
 
-void tachy_logs_end(tachy_log_walk *walk) { free(walk); }
+/* Looks at what follows the first slice, and comes back. */
+static tachy_status check_rest(tachy_log_walk *walk, tachy_read_error *error) {
+  const log_position start = walk->at;
+  tachy_gap *const gaps = tachy_row_gaps(start.rows.block);
+  const tachy_status status = gaps ? decode(walk, UINT64_MAX, NULL, gaps, error) : tachy_read_no_memory(error);
+  free(gaps);
+  walk->at = start;
+  walk->ended = 0;
+  return status;
+}
+
+tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, uint64_t most,
+                              tachy_log_walk **walk, tachy_read_error *error) {
+  tachy_log_walk *const w = calloc(1, sizeof *w);
+  if (!w) return tachy_read_no_memory(error);
+  w->most = most;
+  start_args(&w->at.args, block);
+  tachy_status status = tachy_row_start(&w->at.rows, block, TACHY_CLASS_LOG, options, error);
+  if (!status) status = decode_slice(w, &w->first, error);
+  if (!status && !w->ended) status = check_rest(w, error);
+  if (status) {
+    tachy_logs_end(w);
+  } else {
+    *walk = w;
+  }
+  return status;
+}
+
+tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_log_rows *rows, int *more, tachy_read_error *error) {
+  tachy_status status = TACHY_OK;
+  if (walk->given) {
+    status = decode_slice(walk, rows, error);
+  } else {
+    *rows = walk->first;
+    memset(&walk->first, 0, sizeof walk->first);
+    walk->given = 1;
+  }
+  *more = !walk->ended;
+  return status;
+}
+
+void tachy_logs_end(tachy_log_walk *walk) {
+  if (walk) tachy_log_rows_free(&walk->first);
+  free(walk);
+}
 
 void tachy_log_rows_free(tachy_log_rows *rows) {
   free(rows->thread);

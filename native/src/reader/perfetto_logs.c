@@ -118,12 +118,12 @@ static tachy_status write_logs(const perfetto_scope *scope, const tachy_log_rows
 tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error) {
   const tachy_read_options options = {
       .begin_utc = scope->trace->begin_utc, .end_utc = scope->trace->end_utc, .thread = -1};
-  return tachy_logs_start(scope->block, &options, walk, error);
+  return tachy_logs_start(scope->block, &options, PART_ROWS, walk, error);
 }
 
 tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error) {
   tachy_log_rows rows;
-  tachy_status status = tachy_logs_next(walk, PART_ROWS, &rows, more, error);
+  tachy_status status = tachy_logs_next(walk, &rows, more, error);
   if (status) return status;
   status = write_logs(scope, &rows, error);
   tachy_log_rows_free(&rows);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../base/entries.h"
 #include "../os/os.h"
 #include "sites/filter.h"
 #include "sites/registry.h"
@@ -150,8 +151,8 @@ static void apply(const order *o) {
   tachy_registry_unlock();
 }
 
-void tachy_control(const char *text) {
-  if (!text || tachy_forking()) return;
+void tachy_own_control(const char *text) {
+  if (!text || tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   const int readable = running && read_order(&draft, text);
   if (running && !readable) refused++;
@@ -161,7 +162,7 @@ void tachy_control(const char *text) {
     const uint64_t seconds = draft.seconds < SECONDS_MAX ? draft.seconds : SECONDS_MAX;
     TACHY_STORE(&ends_at, draft.has_seconds ? tachy_os_monotonic() + seconds * 1000000000u : 0);
     apply(draft.has_seconds && seconds == 0 ? NULL : &draft);
-    if (draft.marks) tachy_mark(draft.mark);
+    if (draft.marks) tachy_own_mark(draft.mark);
   }
   tachy_os_unlock(&mutex);
   if (newer) tachy_registry_switch_again();

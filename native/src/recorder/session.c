@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include "../base/clock.h"
+#include "../base/entries.h"
 #include "collect/collector.h"
 #include "control.h"
 #include "pool/folder.h"
@@ -12,6 +13,7 @@
 #include "send/outbox.h"
 #include "sites/filter.h"
 #include "sites/registry.h"
+#include "threads/followers.h"
 #include "threads/late.h"
 #include "threads/threads.h"
 #include "threads/triggers.h"
@@ -24,6 +26,7 @@ typedef enum life { IDLE, STARTING, RUNNING, ENDING, ENDED, STOPPING } life;
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_once_flag once = TACHY_OS_ONCE_INIT;
 static life state = IDLE;
+static uint32_t starts; /* of the session that runs, which its stops have not taken back */
 static int usable;
 
 static void lock_life(void) { tachy_os_lock(&mutex); }
@@ -51,6 +54,7 @@ static const struct {
     {tachy_registry_lock, tachy_registry_unlock, tachy_registry_after_fork},
     {tachy_late_lock, tachy_late_unlock, tachy_late_after_fork},
     {tachy_threads_lock, tachy_threads_unlock, tachy_threads_after_fork},
+    {tachy_followers_lock, tachy_followers_unlock, tachy_followers_after_fork},
     {tachy_recover_lock, tachy_recover_unlock, tachy_recover_after_fork},
 };
 enum { LOCKS = sizeof locks / sizeof locks[0] };
@@ -158,18 +162,54 @@ static tachy_status start(const tachy_config *config) {
   return TACHY_OK;
 }
 
-tachy_status tachy_start(const tachy_config *config) {
+/* STARTING: the caller has taken that state. RUNNING: it has joined. Another part of the program that is starting is
+ * waited for. */
+static life start_or_join(void) {
+  for (;;) {
+    tachy_os_lock(&mutex);
+    const life found = state;
+    if (found == IDLE) {
+      state = STARTING;
+      starts = 1;
+    } else if (found == RUNNING) {
+      starts++;
+    }
+    tachy_os_unlock(&mutex);
+    if (found != STARTING) return found == IDLE ? STARTING : found;
+    tachy_os_sleep(1000000);
+  }
+}
+
+/* What a stop has found. */
+typedef enum end { NOTHING, OTHERS, LAST } end;
+
+/* OTHERS: they go on, and the caller's start has been taken back, if it was to be. LAST: the caller has taken the state
+ * ENDING. */
+static end end_or_leave(int take_back) {
+  end found = NOTHING;
+  tachy_os_lock(&mutex);
+  if (state == RUNNING && starts > 1) {
+    found = OTHERS;
+    if (take_back) starts--;
+  } else if (state == RUNNING) {
+    found = LAST;
+    state = ENDING;
+  }
+  tachy_os_unlock(&mutex);
+  return found;
+}
+
+tachy_status tachy_own_start(const tachy_config *config) {
   static const tachy_config standard = {0};
-  if (tachy_forking()) return TACHY_ERROR_STATE;
-  tachy_library_init();
-  if (!move(IDLE, STARTING)) return TACHY_ERROR_STATE;
+  if (tachy_own_forking()) return TACHY_ERROR_STATE;
+  const life begun = start_or_join();
+  if (begun != STARTING) return begun == RUNNING ? TACHY_JOINED : TACHY_ERROR_STATE;
   const tachy_status status = start(config ? config : &standard);
   move(STARTING, status == TACHY_OK ? RUNNING : IDLE);
   return status;
 }
 
-void tachy_stop_recording(void) {
-  if (tachy_forking() || !move(RUNNING, ENDING)) return;
+static void end_recording(void) {
   tachy_registry_switch(0);
   uint8_t process_id[16];
   tachy_description_process_id(process_id);
@@ -181,10 +221,16 @@ void tachy_stop_recording(void) {
   move(ENDING, ENDED);
 }
 
-void tachy_stop(uint32_t timeout_ms) {
+void tachy_own_stop_recording(void) {
+  if (!tachy_own_forking() && end_or_leave(0) == LAST) end_recording();
+}
+
+void tachy_own_stop(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  tachy_stop_recording();
-  if (tachy_forking()) return;
+  if (tachy_own_forking()) return;
+  const end found = end_or_leave(1);
+  if (found == OTHERS) return;
+  if (found == LAST) end_recording();
   const int ended = move(ENDED, STOPPING);
   /* without a session: what tachy_recover has taken over is left to somebody else */
   if (!ended && !(tachy_recover_holds() && move(IDLE, STOPPING))) return;
@@ -195,28 +241,26 @@ void tachy_stop(uint32_t timeout_ms) {
   move(STOPPING, IDLE);
 }
 
-uint64_t tachy_flush_begin(uint32_t timeout_ms) {
+uint64_t tachy_own_flush_begin(uint32_t timeout_ms) {
   uint64_t ordinal = 0;
-  if (tachy_forking()) return 0;
-  tachy_library_init();
+  if (tachy_own_forking()) return 0;
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   return tachy_collector_cut(deadline, &ordinal) ? ordinal + 1 : 0;
 }
 
-int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms) {
+int tachy_own_flush_wait(uint64_t flush, uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  return flush != 0 && !tachy_forking() && tachy_outbox_wait(flush - 1, deadline);
+  return flush != 0 && !tachy_own_forking() && tachy_outbox_wait(flush - 1, deadline);
 }
 
-int tachy_flush(uint32_t timeout_ms) {
+int tachy_own_flush(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  const uint64_t flush = tachy_flush_begin(timeout_ms);
+  const uint64_t flush = tachy_own_flush_begin(timeout_ms);
   const uint64_t now = tachy_os_monotonic();
-  return tachy_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0);
+  return tachy_own_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0);
 }
 
-void tachy_set_level(tachy_level level) {
-  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE || tachy_forking()) return;
-  tachy_library_init();
+void tachy_own_set_level(tachy_level level) {
+  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE || tachy_own_forking()) return;
   set_level(level);
 }

@@ -1,4 +1,4 @@
-/* What every entry into the library that may be the first one calls. */
+/* What precedes everything else in the copy of the recorder that records. */
 #ifndef TACHY_SRC_RECORDER_SESSION_H
 #define TACHY_SRC_RECORDER_SESSION_H
 

@@ -54,3 +54,18 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   (void)context;
   return 0;
 }
+
+void tachy_os_landmarks(int (*function)(void *, void *), void *context) {
+  (void)function;
+  (void)context;
+}
+
+int tachy_os_keep_loaded(const void *address) {
+  (void)address;
+  return 1;
+}
+
+void tachy_os_module_name(const void *address, char *text, size_t size) {
+  (void)address;
+  if (size) text[0] = 0;
+}

@@ -13,4 +13,7 @@ typedef unsigned char tachy_os_file;
 #define TACHY_OS_MUTEX_INIT 0
 #define TACHY_OS_ONCE_INIT 0
 
+#define TACHY_OS_LANDMARK_STORAGE
+#define TACHY_OS_LANDMARK(name)
+
 #endif

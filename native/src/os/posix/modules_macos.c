@@ -3,6 +3,7 @@
 #if defined(__APPLE__)
 #include <dlfcn.h>
 #include <mach-o/dyld.h>
+#include <mach-o/getsect.h>
 #include <mach-o/loader.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,5 +82,33 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   }
   tachy_os_release(modules);
   return ok;
+}
+
+void tachy_os_landmarks(int (*function)(void *, void *), void *context) {
+  int enough = 0;
+  for (uint32_t i = 0; i < _dyld_image_count() && !enough; i++) {
+    held module;
+    if (!hold(i, &module)) continue;
+    unsigned long size = 0;
+    void *const *const objects = (void *const *)(void *)getsectiondata(module.header, "__DATA", "__tachy", &size);
+    for (unsigned long at = 0; objects && at < size / sizeof *objects && !enough; at++) {
+      if (objects[at]) enough = function(context, objects[at]);
+    }
+    if (module.handle) dlclose(module.handle);
+  }
+}
+
+int tachy_os_keep_loaded(const void *address) {
+  Dl_info found;
+  if (!dladdr(address, &found)) return 0;
+  if (found.dli_fbase == (const void *)_dyld_get_image_header(0)) return 1;
+  return dlopen(found.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE) != NULL || dladdr(address, &found) != 0;
+}
+
+void tachy_os_module_name(const void *address, char *text, size_t size) {
+  Dl_info found;
+  if (size == 0) return;
+  strncpy(text, dladdr(address, &found) && found.dli_fname ? found.dli_fname : "the program", size - 1);
+  text[size - 1] = 0;
 }
 #endif

@@ -1,6 +1,7 @@
 /* The loaded modules on Windows. Each is held by a reference of its own while its parts are looked at: the loader's
  * lock would do that too, but only by functions that are not documented. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "../os.h"
 #include "system.h"
@@ -87,4 +88,47 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   for (size_t i = 0; i < h.count; i++) FreeLibrary(h.modules[i]);
   tachy_os_release(h.modules);
   return ok;
+}
+
+/* The landmarks are pointers in a section of this name. 1: that is enough. */
+static int read_landmarks(HMODULE module, int (*function)(void *, void *), void *context) {
+  const uintptr_t base = (uintptr_t)module;
+  const IMAGE_DOS_HEADER *const dos = (const IMAGE_DOS_HEADER *)base;
+  const IMAGE_NT_HEADERS *const head = (const IMAGE_NT_HEADERS *)(base + (uintptr_t)dos->e_lfanew);
+  const IMAGE_SECTION_HEADER *const parts = IMAGE_FIRST_SECTION(head);
+  for (size_t i = 0; i < head->FileHeader.NumberOfSections; i++) {
+    if (memcmp(parts[i].Name, ".tachy\0", sizeof parts[i].Name) != 0) continue;
+    void *const *const objects = (void *const *)(base + parts[i].VirtualAddress);
+    for (size_t at = 0; at < parts[i].Misc.VirtualSize / sizeof *objects; at++) {
+      if (objects[at] && function(context, objects[at])) return 1;
+    }
+  }
+  return 0;
+}
+
+/* The program is the first in a snapshot, too. */
+void tachy_os_landmarks(int (*function)(void *, void *), void *context) {
+  held h = {NULL, 0, 0};
+  int enough = !hold_all(&h);
+  for (size_t i = 0; i < h.count; i++) {
+    if (!enough) enough = read_landmarks(h.modules[i], function, context);
+    FreeLibrary(h.modules[i]);
+  }
+  tachy_os_release(h.modules);
+}
+
+int tachy_os_keep_loaded(const void *address) {
+  const DWORD how = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+  HMODULE module;
+  return GetModuleHandleExW(how, (LPCWSTR)address, &module) != 0;
+}
+
+void tachy_os_module_name(const void *address, char *text, size_t size) {
+  const DWORD how = GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+  HMODULE module;
+  wchar_t name[MAX_PATH];
+  if (size == 0) return;
+  text[0] = 0;
+  if (!GetModuleHandleExW(how, (LPCWSTR)address, &module)) return;
+  if (GetModuleFileNameW(module, name, MAX_PATH)) tachy_os_to_utf8(name, text, size);
 }

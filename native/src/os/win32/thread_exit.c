@@ -31,19 +31,7 @@ extern "C"
 __attribute__((section(".CRT$XLC"), used)) static const PIMAGE_TLS_CALLBACK thread_callback = at_thread_event;
 #endif
 
-/* A DLL whose threads will call into it, the collector's among them, can never be unloaded. */
-static int stay_loaded(void) {
-#if defined(TACHY_STATIC)
-  return 1; /* the host's affair */
-#else
-  const DWORD how = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
-  HMODULE module;
-  return GetModuleHandleExW(how, (LPCWSTR)(const void *)&exit_function, &module) != 0;
-#endif
-}
-
 int tachy_os_on_thread_exit(void (*function)(void *)) {
-  if (!stay_loaded()) return 0;
   exit_function = function;
   MemoryBarrier();
   exit_slot = TlsAlloc();

@@ -21,6 +21,19 @@ typedef void *tachy_os_file;
 #define TACHY_OS_ONCE_INIT \
   { 0 }
 
+#define TACHY_OS_LANDMARK_STORAGE
+#if defined(_MSC_VER)
+#pragma section(".tachy", read)
+#pragma comment(linker, "/INCLUDE:tachy_os_landmark_")
+#ifdef __cplusplus
+#define TACHY_OS_LANDMARK(name) extern "C" __declspec(allocate(".tachy")) void *const tachy_os_landmark_ = &name;
+#else
+#define TACHY_OS_LANDMARK(name) __declspec(allocate(".tachy")) void *const tachy_os_landmark_ = &name;
+#endif
+#else
+#define TACHY_OS_LANDMARK(name) __attribute__((section(".tachy"), used)) static void *const tachy_os_landmark_ = &name;
+#endif
+
 /* What the calling thread armed itself with (tachy_os_arm_thread_exit), or NULL. Keeps GetLastError as it is. */
 void *tachy_os_armed(void);
 /* Where the same lies from the start of a thread's own block (TEB), for who reads it inline; 0: call tachy_os_armed. */

@@ -1,6 +1,7 @@
 /* What was lost, told as data: the metric tachy.dropped_events, with the class as its property. */
 #include "report.h"
 
+#include "../../base/entries.h"
 #include "../send/outbox.h"
 #include "../threads/threads.h"
 
@@ -12,7 +13,7 @@ static void record(tachy_intake *metrics, tachy_source *source, const tachy_site
   const tachy_property property = {"class", names[cls]};
   const int32_t id = TACHY_LOAD(&site->id);
   const tachy_metric_record row = {tachy_ticks(), events, (uint32_t)(id < 0 ? -id : id),
-                                   tachy_property_set(&property, 1)};
+                                   tachy_own_property_set(&property, 1)};
   tachy_row_records(&metrics->channel, source->stream, (const uint8_t *)&row, sizeof row);
 }
 
@@ -33,7 +34,7 @@ int tachy_report_losses(tachy_report *report, tachy_intake *metrics, int last) {
    * the next loss, or at the end. */
   if (!last && news == lost[TACHY_CLASS_METRIC] - report->told[TACHY_CLASS_METRIC] && news <= report->rows) return 0;
   tachy_site *const site =
-      tachy_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
+      tachy_own_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
   tachy_source *const source = site ? own_source(metrics) : NULL;
   if (!source) return 0;
   report->rows = 0;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../pool/folder.h"
 #include "../pool/session_file.h"
@@ -13,7 +14,6 @@
 #include "../send/leavings.h"
 #include "../send/outbox.h"
 #include "../send/spool.h"
-#include "../session.h"
 #include "dead.h"
 
 enum { UUID_SIZE = 36, NAME_MAX_SIZE = 128 };
@@ -310,14 +310,13 @@ static void claim_left(const char *folder, const char *destination) {
   tachy_leavings_close(&left_there);
 }
 
-tachy_status tachy_recover(const char *folder, tachy_recovery *out) {
+tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
   tachy_recovery found;
   char own_folder[TACHY_FOLDER_MAX];
   const char *destination = NULL;
   memset(&found, 0, sizeof found);
   if (out) *out = found;
-  if (tachy_forking()) return TACHY_ERROR_STATE;
-  tachy_library_init();
+  if (tachy_own_forking()) return TACHY_ERROR_STATE;
   if (!folder) {
     destination = tachy_session_file_place(own_folder, sizeof own_folder);
     if (!destination) return TACHY_ERROR_STATE;

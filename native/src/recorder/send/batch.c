@@ -1,6 +1,7 @@
 /* A batch in the sender's hands: bodies, their compressed forms, the bytes that travel. */
 #include "batch.h"
 
+#include "../../base/entries.h"
 #include "../../base/hash.h"
 #include "../../base/text.h"
 #include "description.h"
@@ -47,22 +48,23 @@ void tachy_batch_changed(tachy_batch *batch) {
   batch->changed = 1;
 }
 
-uint32_t tachy_batch_block_count(const tachy_batch *batch) { return batch ? batch->block_count : 0; }
+uint32_t tachy_own_batch_block_count(const tachy_batch *batch) { return batch ? batch->block_count : 0; }
 
-const uint8_t *tachy_batch_id(const tachy_batch *batch) { return batch ? batch->id : NULL; }
+const uint8_t *tachy_own_batch_id(const tachy_batch *batch) { return batch ? batch->id : NULL; }
 
-const void *tachy_batch_body(const tachy_batch *batch, uint32_t i, uint64_t *size) {
+const void *tachy_own_batch_body(const tachy_batch *batch, uint32_t i, uint64_t *size) {
   const tachy_block *const block = batch ? block_at(batch, i) : NULL;
   if (size) *size = block ? block->stored_size : 0;
   return block ? block->body : NULL;
 }
 
-tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t i) {
+tachy_codec tachy_own_batch_codec(const tachy_batch *batch, uint32_t i) {
   const tachy_block *const block = batch ? block_at(batch, i) : NULL;
   return block ? block->codec : TACHY_CODEC_NONE;
 }
 
-tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes, uint64_t size) {
+tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes,
+                                     uint64_t size) {
   tachy_block *const block = batch ? block_at(batch, i) : NULL;
   if (!block || !bytes || codec <= TACHY_CODEC_NONE || codec > TACHY_CODEC_GZIP) return TACHY_ERROR_ARGUMENT;
   if (batch->sealed || block->codec != TACHY_CODEC_NONE || size >= block->stored_size) return TACHY_OK;
@@ -134,7 +136,7 @@ static int append(void *context, const void *bytes, uint64_t size) {
   return tachy_bytes_append(to, bytes, size);
 }
 
-const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size) {
+const void *tachy_own_batch_bytes(tachy_batch *batch, uint64_t *size) {
   if (size) *size = 0;
   if (!batch) return NULL;
   if (batch->bytes.size == 0 &&

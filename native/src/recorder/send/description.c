@@ -2,9 +2,9 @@
 #include "description.h"
 
 #include "../../base/clock.h"
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
-#include "../session.h"
 
 enum { FACTS = 6, FACT_SIZE = 1024, PROPERTIES_MAX = 256, KEY_SIZE = 256, VALUE_SIZE = 1024 };
 
@@ -69,9 +69,8 @@ static int set_pair(const char *given_key, const char *value) {
   return 1;
 }
 
-void tachy_set_process_property(const char *key, const char *value) {
-  if (!key || tachy_forking()) return;
-  tachy_library_init();
+void tachy_own_set_process_property(const char *key, const char *value) {
+  if (!key || tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   set_pair(key, value ? value : "");
   tachy_os_unlock(&mutex);

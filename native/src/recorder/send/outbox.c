@@ -2,11 +2,11 @@
 #include "outbox.h"
 
 #include "../../base/clock.h"
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../control.h"
 #include "../pool/folder.h"
 #include "../pool/session_file.h"
-#include "../session.h"
 #include "../sites/registry.h"
 #include "../threads/threads.h"
 #include "description.h"
@@ -33,6 +33,9 @@ static int turn;            /* the line that is next */
 static int closed;          /* nothing is put any more; 2: nothing is taken back either */
 static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
 static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
+static uint64_t sender;     /* whose turn it is; 0: nobody's, or there is one that does not ask */
+static uint64_t last_sender;
+static uint64_t interruptions; /* of senders that wait */
 static uint8_t process_id[16];
 static tachy_stats stats;
 static tachy_progress progress;
@@ -220,8 +223,8 @@ int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
   return done;
 }
 
-void tachy_batch_moves(void) {
-  if (tachy_forking()) return;
+void tachy_own_batch_moves(void) {
+  if (tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   moved_at = tachy_os_monotonic();
   tachy_os_unlock(&mutex);
@@ -260,7 +263,6 @@ void tachy_outbox_close(void) {
 }
 
 void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
-  tachy_library_init();
   tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
   char *const copy = tachy_os_allocate(strlen(path) + 1);
   int64_t utc = INT64_MAX;
@@ -341,13 +343,35 @@ static tachy_batch *claim(tachy_batch *batch, tachy_spool_status *status) {
   return batch;
 }
 
-tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
+uint64_t tachy_own_sender_begin(uint32_t timeout_ms) {
+  if (tachy_own_forking()) return 0;
+  const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
+  tachy_os_lock(&mutex);
+  const uint64_t seen = interruptions;
+  int in_time = 1;
+  while (sender && interruptions == seen && in_time) in_time = tachy_os_wait(&changed, &mutex, deadline);
+  const uint64_t turn = sender ? 0 : ++last_sender;
+  if (turn) sender = turn;
+  tachy_os_unlock(&mutex);
+  return turn;
+}
+
+void tachy_own_sender_end(uint64_t turn) {
+  if (tachy_own_forking()) return;
+  tachy_os_lock(&mutex);
+  if (turn == sender) sender = 0;
+  interruptions++;
+  tachy_os_wake_all(&changed);
+  tachy_os_unlock(&mutex);
+}
+
+tachy_batch *tachy_own_batch_take(uint32_t timeout_ms, int *ended) {
   if (ended) *ended = 0;
-  if (tachy_forking()) return NULL;
-  tachy_library_init();
+  if (tachy_own_forking()) return NULL;
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   tachy_spool_status status = TACHY_SPOOL_OK;
   tachy_os_lock(&mutex);
+  const uint64_t seen = interruptions;
   tachy_batch *batch;
   int over;
   int in_time = 1;
@@ -355,7 +379,7 @@ tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
     batch = next_waiting();
     if (batch) batch = claim(batch, &status);
     over = !batch && status == TACHY_SPOOL_OK && is_over();
-    if (batch || over || !in_time) break;
+    if (batch || over || !in_time || interruptions != seen) break;
     if (status != TACHY_SPOOL_DAMAGED) in_time = tachy_os_wait(&changed, &mutex, deadline);
     status = TACHY_SPOOL_OK;
   }
@@ -364,9 +388,9 @@ tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended) {
   return batch;
 }
 
-tachy_batch *tachy_batch_take_raw(void) {
+tachy_batch *tachy_own_batch_take_raw(void) {
   tachy_spool_status status;
-  if (tachy_forking()) return NULL;
+  if (tachy_own_forking()) return NULL;
   tachy_os_lock(&mutex);
   tachy_batch *batch = queue.lines[TACHY_OURS].first;
   while (batch && (batch->taken || batch->offered)) batch = batch->next;
@@ -397,8 +421,8 @@ static void count_sent(tachy_batch *batch) {
   tachy_queue_remove(&queue, batch);
 }
 
-void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
-  if (!batch || tachy_forking()) return;
+void tachy_own_batch_done(tachy_batch *batch, tachy_outcome outcome) {
+  if (!batch || tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   const int again = outcome == TACHY_RETRY && is_wanted(batch);
   tachy_os_unlock(&mutex);
@@ -420,10 +444,10 @@ void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   unlock();
 }
 
-void tachy_get_stats(tachy_stats *out) {
+void tachy_own_get_stats(tachy_stats *out) {
   if (!out) return;
   memset(out, 0, sizeof *out);
-  if (tachy_forking()) return;
+  if (tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   *out = stats;
   memcpy(out->process_id, process_id, sizeof process_id);
@@ -475,4 +499,5 @@ void tachy_outbox_after_fork(void) {
   period++;
   adopting = 0;
   closed = 2;
+  sender = 0;
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../session.h"
+#include "../../base/entries.h"
 #include "registry.h"
 
 static tachy_rules own = {TACHY_LEVEL_TRACE, 1, 0, {{0, TACHY_LEVEL_NONE, {0}}}};
@@ -71,9 +71,8 @@ void tachy_filter_lay_over(const tachy_rules *rules) {
   }
 }
 
-void tachy_set_category(const char *category, tachy_level level) {
-  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_forking()) return;
-  tachy_library_init();
+void tachy_own_set_category(const char *category, tachy_level level) {
+  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_own_forking()) return;
   tachy_registry_lock();
   const int put = tachy_rules_put(&own, category, strlen(category), level);
   if (!put) tachy_registry_refuse();
@@ -81,9 +80,8 @@ void tachy_set_category(const char *category, tachy_level level) {
   if (put) tachy_registry_switch_again();
 }
 
-void tachy_unset_category(const char *category) {
-  if (!category || tachy_forking()) return;
-  tachy_library_init();
+void tachy_own_unset_category(const char *category) {
+  if (!category || tachy_own_forking()) return;
   tachy_registry_lock();
   tachy_rule *const rule = find(&own, category, strlen(category));
   if (rule) *rule = own.rules[--own.count];

@@ -1,10 +1,10 @@
 /* Property sets: numbers for sets of text pairs, by value. */
 #include <string.h>
 
+#include "../../base/entries.h"
 #include "../../base/hash.h"
 #include "../../os/os.h"
 #include "../pool/session_file.h"
-#include "../session.h"
 #include "strings.h"
 
 enum { SETS_MAX = 65535, PAIRS_MAX = 32 };
@@ -76,10 +76,9 @@ void tachy_sets_tell(void) {
   for (uint32_t number = 1; number <= sets.count; number++) tell(set_at(number));
 }
 
-uint32_t tachy_property_set(const tachy_property *pairs, size_t count) {
-  if (!pairs || count == 0 || tachy_forking()) return 0;
+uint32_t tachy_own_property_set(const tachy_property *pairs, size_t count) {
+  if (!pairs || count == 0 || tachy_own_forking()) return 0;
   uint32_t strings[2 * PAIRS_MAX];
-  tachy_library_init();
   tachy_registry_lock();
   const int used = count <= PAIRS_MAX ? collect(pairs, count, strings) : -1;
   const uint32_t number = used > 0 ? number_of(strings, (uint32_t)used) : 0;

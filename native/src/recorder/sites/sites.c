@@ -4,11 +4,11 @@
  * and under the loader's lock, after its whole description has been compared with our copy. */
 #include <string.h>
 
+#include "../../base/entries.h"
 #include "../../base/hash.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/session_file.h"
-#include "../session.h"
 #include "../threads/threads.h"
 #include "filter.h"
 #include "strings.h"
@@ -155,9 +155,8 @@ static int remember(tachy_site *site, uint32_t number) {
   return 1;
 }
 
-int32_t tachy_site_register_(tachy_site *site) {
-  if (tachy_forking()) return 0;
-  tachy_library_init();
+int32_t tachy_own_site_register_(tachy_site *site) {
+  if (tachy_own_forking()) return 0;
   tachy_os_lock(&mutex);
   int32_t id = TACHY_LOAD(&site->id);
   if (id == 0) {
@@ -173,11 +172,10 @@ int32_t tachy_site_register_(tachy_site *site) {
   return id;
 }
 
-tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
-                              const char *file, uint32_t line, const char *unit) {
-  if (tachy_forking()) return NULL;
+tachy_site *tachy_own_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
+                                  const char *file, uint32_t line, const char *unit) {
+  if (tachy_own_forking()) return NULL;
   const tachy_site wanted = {0, line, (uint8_t)kind, (uint8_t)level, 0, name, target, file, unit};
-  tachy_library_init();
   tachy_os_lock(&mutex);
   const uint32_t number = number_of(&wanted);
   tachy_site *site = number ? entry_at(number)->interned : NULL;

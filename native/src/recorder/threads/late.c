@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "writer.h"
@@ -44,10 +45,10 @@ static stand_in *stand_in_of(const char *name) {
   return made;
 }
 
-void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
-                       size_t size) {
+void tachy_own_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
+                           size_t size) {
   const int32_t id = tachy_site_on_(site);
-  if (id <= 0 || tachy_forking()) return;
+  if (id <= 0 || tachy_own_forking()) return;
   char name[TACHY_THREAD_NAME_MAX] = {0};
   if (thread) {
     const tachy_fit fit = tachy_text_fit(thread, strlen(thread), sizeof name - 1);

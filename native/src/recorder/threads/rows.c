@@ -1,6 +1,7 @@
 /* Logs and metrics off the fast path. */
 #include <string.h>
 
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "writer.h"
 
@@ -17,18 +18,18 @@ static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t
   tachy_writer_publish(slot, TACHY_CLASS_METRIC, head);
 }
 
-void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
+void tachy_own_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || !TACHY_LOAD(&tachy_running)) return;
   write_metric(slot, (uint32_t)id, set, ticks, value);
 }
 
-void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
+void tachy_own_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
+  if (id > 0) tachy_own_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
 }
 
-void tachy_frame_first_(uint64_t now) {
+void tachy_own_frame_first_(uint64_t now) {
   tachy_slot *const slot = tachy_slot_attach();
   if (slot) slot->thread.frame_ticks = now;
 }
@@ -45,7 +46,7 @@ static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
 
 static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
   const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
-  const uint64_t padded = tachy_pad8(sizeof size + (uint64_t)size);
+  const uint64_t padded = tachy_log_text_room_(size);
   memset(at + padded - 8, 0, 8);
   memcpy(at, &size, sizeof size);
   tachy_text_put(at + sizeof size, text, fit);
@@ -54,7 +55,7 @@ static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
 
 void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size) {
   const tachy_fit fit = tachy_text_fit(text, text ? size : 0, TEXT_MAX);
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + fit.kept + fit.mark_size);
+  const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(fit.kept + fit.mark_size);
   uint64_t head;
   uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
@@ -66,49 +67,13 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
   tachy_writer_publish(slot, TACHY_CLASS_LOG, head);
 }
 
-/* Any text, wherever it goes. */
-static void log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
+void tachy_own_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
 }
 
-enum { SHORT = 64 };
-
-/* put_text for at most SHORT bytes, without a call. */
-static void put_short(uint8_t *at, const char *text, uint32_t size) {
-  const uint64_t last = tachy_pad8(sizeof size + (uint64_t)size) - 8;
-  const uint64_t zero = 0;
-  memcpy(at + last, &zero, 8);
-  memcpy(at, &size, sizeof size);
-  at += sizeof size;
-  if (size >= 8) {
-    for (uint32_t done = 0; done < size - 8; done += 8) memcpy(at + done, text + done, 8);
-    memcpy(at + size - 8, text + size - 8, 8);
-  } else if (size >= 4) {
-    memcpy(at, text, 4);
-    memcpy(at + size - 4, text + size - 4, 4);
-  } else {
-    for (uint32_t done = 0; done < size; done++) at[done] = (uint8_t)text[done];
-  }
-}
-
-void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
-  const int32_t id = TACHY_LOAD(&site->id);
-  tachy_thread *const thread = tachy_here_();
-  const uint64_t head = thread->log.head;
-  const uint64_t record_size = sizeof(tachy_log_record) + tachy_pad8(4 + (uint64_t)size);
-  if (TACHY_UNLIKELY(id <= 0 || size > SHORT || !text || thread->log.limit - head < record_size)) {
-    log_text(site, set, text, size);
-    return;
-  }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  *record = (tachy_log_record){tachy_ticks(), (uint32_t)id, set, (uint32_t)record_size, TACHY_ARG_TEXT};
-  put_short((uint8_t *)(record + 1), text, (uint32_t)size);
-  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
-}
-
-void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
+void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
   if (!slot) return;
@@ -130,7 +95,7 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
     fits[count] = tachy_text_fit(text, text ? sizes[count] : 0, limit);
     const uint64_t length = fits[count].kept + fits[count].mark_size;
     room -= length;
-    record_size += tachy_pad8(4 + length);
+    record_size += tachy_log_text_room_(length);
   }
   uint64_t head;
   uint8_t *at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
@@ -152,9 +117,9 @@ void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64
 }
 
 /* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */
-void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value) {
+void tachy_own_metric_beyond_(tachy_site *site, uint32_t set, double value) {
   if (!tachy_enabled(site)) return;
-  tachy_site *const real = tachy_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target, site->name,
-                                             site->file, site->line, site->unit);
+  tachy_site *const real = tachy_own_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target,
+                                                 site->name, site->file, site->line, site->unit);
   if (real) tachy_metric_float(real, set, value);
 }

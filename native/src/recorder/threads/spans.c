@@ -1,4 +1,5 @@
 /* Spans off the fast path: first events, full chunks, long durations, depth, scopes out of order, async spans. */
+#include "../../base/entries.h"
 #include "writer.h"
 
 static uint64_t raise(tachy_slot *slot, uint64_t begin, uint64_t end) {
@@ -27,7 +28,7 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
   tachy_writer_publish(slot, TACHY_CLASS_SPAN, head);
 }
 
-tachy_scope tachy_span_begin_slow_(int32_t id) {
+tachy_scope tachy_own_span_begin_slow_(int32_t id) {
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || !TACHY_LOAD(&tachy_running)) return 0;
   const uint32_t depth = slot->thread.depth;
@@ -40,20 +41,10 @@ tachy_scope tachy_span_begin_slow_(int32_t id) {
   return depth + 1u;
 }
 
-tachy_scope tachy_span_begin_first_(tachy_site *site) {
-  const int32_t id = tachy_site_register_(site);
-  return id > 0 ? tachy_span_begin_slow_(id) : 0;
-}
-
-void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
+void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
   tachy_slot *const slot = tachy_slot_of(thread);
   const tachy_open_span *const entry = &thread->stack[depth];
   write_span(slot, depth, entry->site, entry->begin, raise(slot, entry->begin, now));
-}
-
-void tachy_span_end_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
-  tachy_span_close_slow_(thread, depth, now);
-  TACHY_STORE_RELEASE(&thread->depth, depth);
 }
 
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
@@ -67,7 +58,7 @@ void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
   }
 }
 
-void tachy_span_repair_(tachy_scope scope) {
+static void repair(tachy_scope scope) {
   tachy_slot *const slot = tachy_slot_here();
   if (!slot) {
     tachy_slot *const made = tachy_slot_attach();
@@ -82,7 +73,19 @@ void tachy_span_repair_(tachy_scope scope) {
   tachy_span_end(scope);
 }
 
-void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks) {
+/* Out of order, longer than 32 bits, or no room. The clock is read again, some 10 ns after the caller's reading. */
+void tachy_own_span_end_rare_(tachy_scope scope) {
+  const uint64_t now = tachy_ticks();
+  tachy_thread *const thread = tachy_here_();
+  if (thread->depth != scope) {
+    repair(scope);
+    return;
+  }
+  tachy_own_span_close_slow_(thread, scope - 1u, now);
+  TACHY_STORE_RELEASE(&thread->depth, scope - 1u);
+}
+
+void tachy_own_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
   tachy_slot *const slot = tachy_slot_attach();
@@ -112,7 +115,7 @@ static int write_async(tachy_slot *slot, uint64_t control, uint32_t site, const 
   return 1;
 }
 
-tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
+tachy_async tachy_own_async_begin(tachy_site *site, const tachy_async *parent) {
   tachy_async span = {0, 0, site, 0};
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return span;
@@ -128,7 +131,7 @@ tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
   return span;
 }
 
-void tachy_async_end(const tachy_async *span) {
+void tachy_own_async_end(const tachy_async *span) {
   if (!span || span->id == 0 || !span->site) return;
   /* also when the site has been switched off since: a begin without an end would mislead */
   const int32_t id = TACHY_LOAD(&span->site->id);

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "../../base/bell.h"
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/pool.h"
+#include "followers.h"
 #include "writer.h"
 
 /* A depth that no scope can equal, writers without room: every event of a thread without a slot takes a slow path. */
@@ -30,7 +32,7 @@ static uint64_t ended;    /* atomic */
 #if defined(_WIN32)
 uint32_t tachy_thread_place_;
 
-tachy_thread *tachy_thread_far_(void) {
+tachy_thread *tachy_thread_armed(void) {
   tachy_thread *const thread = tachy_os_armed();
   return thread ? thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
 }
@@ -42,6 +44,7 @@ TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_ = (tachy_thread *)(uintptr_t
 static int stand_at(tachy_slot *slot) {
   if (!tachy_os_arm_thread_exit(slot ? &slot->thread : NULL)) return 0;
   tachy_this_thread_ = slot ? &slot->thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
+  tachy_followers_stand();
   return 1;
 }
 #endif
@@ -51,7 +54,7 @@ static int stand_at(tachy_slot *slot) {
 static TACHY_THREAD_LOCAL uint32_t forking; /* atomic, for handlers on this thread */
 static TACHY_THREAD_LOCAL tachy_slot *forking_slot;
 
-int tachy_forking(void) { return TACHY_LOAD(&forking) != 0; }
+int tachy_own_forking(void) { return TACHY_LOAD(&forking) != 0; }
 
 int tachy_threads_fork_begins(void) {
   TACHY_STORE(&forking, forking + 1);
@@ -143,7 +146,7 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
 
 tachy_slot *tachy_slot_attach(void) {
   if (tachy_slot_here()) return tachy_slot_here();
-  if (tachy_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+  if (tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
   char name[TACHY_THREAD_NAME_MAX];
   memcpy(name, given_name, sizeof name);
   if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
@@ -180,6 +183,7 @@ static void leave(void *value) {
   tachy_os_lock(&mutex);
   if (name[0] && !slot->named) memcpy(slot->name, name, sizeof name);
   stand_at(NULL);
+  tachy_followers_end();
   slot->ended = tachy_ticks();
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
   const uint64_t count = ended + 1;
@@ -188,7 +192,7 @@ static void leave(void *value) {
   if (count % ENDS_RING == 0) tachy_bell_ring();
 }
 
-void tachy_set_thread_name(const char *name) {
+void tachy_own_set_thread_name(const char *name) {
   char text[TACHY_THREAD_NAME_MAX] = {0};
   if (name) {
     const tachy_fit fit = tachy_text_fit(name, strlen(name), sizeof text - 1);
@@ -196,7 +200,7 @@ void tachy_set_thread_name(const char *name) {
   }
   memcpy(given_name, text, sizeof text);
   tachy_slot *const slot = tachy_slot_here();
-  if (!slot || tachy_forking()) return;
+  if (!slot || tachy_own_forking()) return;
   tachy_os_lock(&mutex);
   memcpy(slot->name, text, sizeof text);
   slot->named = text[0] != 0;

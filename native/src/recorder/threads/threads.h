@@ -4,6 +4,11 @@
 
 #include "../pool/slot.h"
 
+#if defined(_WIN32)
+/* tachy_here_ for what the inline half cannot read. */
+tachy_thread *tachy_thread_armed(void);
+#endif
+
 /* The calling thread's slot, or NULL when it has none. */
 static inline tachy_slot *tachy_slot_here(void) {
   tachy_thread *const thread = tachy_here_();

@@ -1,6 +1,7 @@
 /* Triggers of the flight recorder: tachy_mark, slow frames, errors, the server. */
 #include "triggers.h"
 
+#include "../../base/entries.h"
 #include "../../base/text.h"
 #include "writer.h"
 
@@ -103,7 +104,7 @@ static void record(uint64_t ticks, const char *reason, const char *what, uint64_
   static tachy_site site = {0, 0, TACHY_SITE_LOG, TACHY_LEVEL_INFO, 0, "", "tachy", "", ""};
   /* whatever level the session has: who looks for what was shipped must find it */
   int32_t id = TACHY_LOAD(&site.id);
-  if (id == 0) id = tachy_site_register_(&site);
+  if (id == 0) id = tachy_own_site_register_(&site);
   tachy_slot *const slot = tachy_slot_attach();
   if (!slot || id == 0) return;
   char text[TEXT_SIZE];
@@ -138,8 +139,8 @@ void tachy_triggers_forget(void) {
   tachy_os_unlock(&mutex);
 }
 
-void tachy_mark(const char *reason) {
-  if (!TACHY_LOAD(&tachy_running) || tachy_forking()) return;
+void tachy_own_mark(const char *reason) {
+  if (!TACHY_LOAD(&tachy_running) || tachy_own_forking()) return;
   tachy_trigger(tachy_ticks(), reason ? reason : "", NULL, 0, 1);
 }
 

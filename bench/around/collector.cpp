@@ -1,0 +1,228 @@
+// What the collector costs per span (CPU time of its thread; compression is the sender's), and when there are none.
+#include <time.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "around.hpp"
+
+namespace around {
+
+namespace {
+
+constexpr unsigned kFrameSpans = 40;
+constexpr unsigned kFrames = 500;  // of a round: 20,000 spans
+constexpr unsigned kWindows = 3;
+constexpr unsigned kSlowFrames = 100;
+constexpr unsigned kPasses = 5;  // of the 40 sites in a slow frame
+constexpr unsigned kThreads = 1000;
+constexpr unsigned kRandomSites = 100000;
+constexpr unsigned kIdleThreads = 8;
+
+std::uint32_t noise = 2463534242u;
+
+std::uint32_t next_noise() {
+  noise ^= noise << 13;
+  noise ^= noise >> 17;
+  return noise ^= noise << 5;
+}
+
+// So many steps of half a nanosecond or so, or up to twice that.
+void work(unsigned steps) {
+  for (unsigned n = steps + next_noise() % steps; n; n--) __asm__ volatile("");
+}
+
+constexpr unsigned kShort = 64;
+
+std::vector<tachy_site *> make_sites(unsigned count) {
+  std::vector<tachy_site *> sites;
+  for (unsigned i = 0; i < count; i++) {
+    const std::string name = "site " + std::to_string(i);
+    sites.push_back(tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, "bench", name.c_str(), "game.cpp", i, ""));
+    if (!sites.back()) fail("no room for sites");
+  }
+  return sites;
+}
+
+// 40 spans of as many sites, 3 deep: each site takes a time of its own, or up to twice that, as functions of a game do.
+// slow: microseconds instead of tens of nanoseconds, for what travels depends on it.
+void frame(const std::vector<tachy_site *> &sites, bool slow = false) {
+  const tachy::Span whole(sites[0]);
+  for (unsigned i = 0; i < 3; i++) {
+    const tachy::Span system(sites[1 + i]);
+    for (unsigned j = 0; j < 12; j++) {
+      const tachy::Span part(sites[4 + 12 * i + j]);
+      work((slow ? 400u : 16u) << (j + i) % 6);
+    }
+  }
+}
+
+// Until the collector has read every event that was recorded.
+void wait_until_read(std::uint64_t spans) {
+  for (unsigned tries = 0; tries < kPatience; tries++) {
+    if (tachy::stats().recorded[TACHY_CLASS_SPAN] >= spans) return;
+    sleep_ms(1);
+  }
+  fail("the collector does not read");
+}
+
+struct Cost {
+  double ns, wire_bytes;
+};
+
+// Per span, of the best of a few windows, each of `rounds` rounds of so many spans and the block that they make; a
+// session of its own, whose first window only warms up.
+Cost cost(const tachy::Options &options, unsigned rounds, std::uint64_t spans, const std::function<void()> &round) {
+  tachy::Session session(options);
+  if (!session) fail("no session");
+  Cost best{1e9, 1e9};
+  for (unsigned window = 0; window <= kWindows; window++) {
+    const tachy_stats before = tachy::stats();
+    for (unsigned i = 0; i < rounds; i++) {
+      round();
+      wait_until_read(before.recorded[TACHY_CLASS_SPAN] + (i + 1) * spans);
+    }
+    if (!session.flush(kPatience)) fail("nothing drains");
+    const tachy_stats after = tachy::stats();
+    if (dropped(after)) fail("spans were dropped: the figure means nothing");
+    if (window == 0) continue;
+    const double all = static_cast<double>(after.recorded[TACHY_CLASS_SPAN] - before.recorded[TACHY_CLASS_SPAN]);
+    best.ns = std::min(best.ns, static_cast<double>(after.collector_ns - before.collector_ns) / all);
+    best.wire_bytes = std::min(best.wire_bytes, static_cast<double>(after.wire_bytes - before.wire_bytes) / all);
+  }
+  return best;
+}
+
+// Threads that do a task whenever they are told to, and wait in between.
+class Crowd {
+ public:
+  Crowd(unsigned count, std::function<void()> task) : task_(std::move(task)) {
+    for (unsigned i = 0; i < count; i++) threads_.emplace_back([this] { live(); });
+  }
+  ~Crowd() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      over_ = true;
+    }
+    told_.notify_all();
+    for (std::thread &thread : threads_) thread.join();
+  }
+  // Returns when all have done it once more.
+  void turn() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    turn_++;
+    busy_ = threads_.size();
+    told_.notify_all();
+    done_.wait(lock, [this] { return busy_ == 0; });
+  }
+
+ private:
+  void live() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (unsigned next = 1;; next++) {
+      told_.wait(lock, [&] { return over_ || turn_ == next; });
+      if (over_) return;
+      lock.unlock();
+      task_();
+      lock.lock();
+      if (--busy_ == 0) done_.notify_one();
+    }
+  }
+
+  const std::function<void()> task_;
+  std::mutex mutex_;
+  std::condition_variable told_, done_;
+  unsigned turn_ = 0;
+  std::size_t busy_ = 0;
+  bool over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+void every_4_ms(const std::function<void()> &step, unsigned steps) {
+  std::uint64_t next = clock_ns(CLOCK_MONOTONIC);
+  for (unsigned i = 0; i < steps; i++) {
+    step();
+    next += 4000000;
+    const timespec until = {static_cast<time_t>(next / 1000000000u), static_cast<long>(next % 1000000000u)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
+  }
+}
+
+}  // namespace
+
+void collector(const Arguments &arguments) {
+  const unsigned rounds = arguments[0];
+  const std::vector<tachy_site *> sites = make_sites(kRandomSites);
+  const auto frames = [&] {
+    for (unsigned i = 0; i < kFrames; i++) frame(sites);
+  };
+  const Cost one_site = cost({}, rounds, kFrames * kFrameSpans, [&] {
+    for (unsigned i = 0; i < kFrames * kFrameSpans; i++) {
+      const tachy::Span span(sites[0]);
+      work(kShort);
+    }
+  });
+  const Cost forty = cost({}, rounds, kFrames * kFrameSpans, frames);
+  const Cost slow = cost({}, 1, kSlowFrames * kPasses * kFrameSpans, [&] {
+    every_4_ms(
+        [&] {
+          for (unsigned i = 0; i < kPasses; i++) frame(sites);
+        },
+        kSlowFrames);
+  });
+  const Cost played = cost({}, rounds, kSlowFrames * kFrameSpans, [&] {
+    for (unsigned i = 0; i < kSlowFrames; i++) frame(sites, true);
+  });
+  const Cost random = cost({}, rounds, kFrames * kFrameSpans, [&] {
+    for (unsigned i = 0; i < kFrames * kFrameSpans; i++) {
+      const tachy::Span span(sites[next_noise() % kRandomSites]);
+      work(kShort);
+    }
+  });
+  double threads = 0.0;
+  {
+    Crowd crowd(kThreads, [&] { frame(sites); });
+    threads = cost({}, rounds / 4 + 1, kThreads * kFrameSpans, [&] { crowd.turn(); }).ns;
+  }
+  std::printf(
+      "{\"ns_one_site\": %.3f, \"ns_40_sites\": %.3f, \"ns_4_ms_frames\": %.3f, \"ns_1000_threads\": %.3f, "
+      "\"ns_100000_sites\": %.3f, \"bytes_per_event\": %.4f}\n",
+      one_site.ns, forty.ns, slow.ns, threads, random.ns, played.wire_bytes);
+}
+
+// Spans that no trigger asks for.
+void flight(const Arguments &arguments) {
+  const std::vector<tachy_site *> sites = make_sites(kFrameSpans);
+  tachy::Options options;
+  options.config.mode = TACHY_MODE_FLIGHT;
+  const Cost unwanted = cost(options, arguments[0], kFrames * kFrameSpans, [&] {
+    for (unsigned i = 0; i < kFrames; i++) frame(sites);
+  });
+  std::printf("{\"ns_per_event\": %.3f}\n", unwanted.ns);
+}
+
+// Threads that have recorded, and now do not.
+void idle(const Arguments &arguments) {
+  tachy::Session session;
+  if (!session) fail("no session");
+  Crowd crowd(kIdleThreads, [] { TACHY_SPAN("once"); });
+  crowd.turn();
+  if (!session.flush(kPatience)) fail("nothing drains");
+  sleep_ms(200);
+  const std::uint64_t process = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+  const tachy_stats before = tachy::stats();
+  const std::uint64_t begin = clock_ns(CLOCK_MONOTONIC);
+  sleep_ms(arguments[0]);
+  const double seconds = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - begin) * 1e-9;
+  const tachy_stats after = tachy::stats();
+  std::printf("{\"ms_per_s\": %.5f, \"ms_per_s_with_the_sender\": %.5f}\n",
+              static_cast<double>(after.collector_ns - before.collector_ns) * 1e-6 / seconds,
+              static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - process) * 1e-6 / seconds);
+}
+
+}  // namespace around
