@@ -102,8 +102,10 @@ def check(session: Session, *, holes: bool, flight: bool = False, apart: int = A
         assert sequences == sorted(set(sequences))
         for before, after in itertools.pairwise(blocks):
             if cls == SPAN and flight:
-                assert after.head.ticks0 >= before.head.ticks0 and after.head.ticks1 >= before.head.ticks1
-                assert after.head.utc0 >= before.head.utc0 and after.head.utc1 >= before.head.utc1
+                assert after.head.ticks0 >= before.head.ticks0
+                assert after.head.ticks1 >= before.head.ticks1
+                assert after.head.utc0 >= before.head.utc0
+                assert after.head.utc1 >= before.head.utc1
             elif after.head.sequence == before.head.sequence + 1:
                 assert (after.head.ticks0, after.head.utc0) == (before.head.ticks1, before.head.utc1)
         if cls != SPAN or not flight:

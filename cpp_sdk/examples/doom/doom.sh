@@ -90,7 +90,7 @@ done
 rm -f "$out/report.json"
 begin=$(date +%s%N)
 env HOME="$out/home" XDG_DATA_HOME="$out/home" DISPLAY=":$(cat "$out/display.$$")" SDL_VIDEODRIVER=x11 SDL_RENDER_DRIVER=software \
-  TACHY_URL="$url" TACHY_REPORT="$out/report.json" TACHY_SPAN_RING_BYTES="${TACHY_SPAN_RING_BYTES:-33554432}" \
+  TACHY_URL="$url" TACHY_REPORT="$out/report.json" TACHY_POOL_BYTES="${TACHY_POOL_BYTES:-134217728}" \
   TACHY_STOP_TIMEOUT_MS="${TACHY_STOP_TIMEOUT_MS:-60000}" \
   "$out/$variant/src/chocolate-doom" -timedemo demo1 -nogui -nosound -window -iwad "$wad" >"$out/play.log" 2>&1 || true
 end=$(date +%s%N)

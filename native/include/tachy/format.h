@@ -1,4 +1,4 @@
-/* The layouts of rings, blocks and batches: the one file that the recorder and the reader share.
+/* The layouts of chunks, blocks and batches: the one file that the recorder and the reader share.
  *
  * docs/format.md is the specification; the numbers here are the same numbers. Nothing in this file allocates, calls the
  * system or depends on more than <stdint.h>. Enumerations are append-only.
@@ -66,11 +66,9 @@ typedef enum tachy_arg_type {
   TACHY_ARG_POINTER = 5
 } tachy_arg_type;
 
-/* Rings ---------------------------------------------------------------------------------------------------------- */
+/* Chunks --------------------------------------------------------------------------------------------------------- */
 
 #define TACHY_CONTROL_FIRST UINT64_C(0xFFFFFFFFFFFFFFF0)
-#define TACHY_CONTROL_PAD UINT64_C(0xFFFFFFFFFFFFFFFF)
-#define TACHY_CONTROL_GAP UINT64_C(0xFFFFFFFFFFFFFFFE)
 #define TACHY_CONTROL_LONG UINT64_C(0xFFFFFFFFFFFFFFFD)
 #define TACHY_CONTROL_ASYNC_BEGIN UINT64_C(0xFFFFFFFFFFFFFFFC)
 #define TACHY_CONTROL_ASYNC_END UINT64_C(0xFFFFFFFFFFFFFFFB)
@@ -85,13 +83,6 @@ typedef struct tachy_long_record {
   uint64_t control; /* TACHY_CONTROL_LONG */
   uint64_t duration;
 } tachy_long_record;
-
-typedef struct tachy_gap_record {
-  uint64_t control; /* TACHY_CONTROL_GAP */
-  uint64_t count;
-  uint64_t depth;
-  uint64_t zero;
-} tachy_gap_record;
 
 #define TACHY_ASYNC_SHIFT 40u /* id of an async span: the number of the thread that began it, and the count there */
 #define TACHY_ASYNC_COUNT ((UINT64_C(1) << TACHY_ASYNC_SHIFT) - 1)
@@ -129,7 +120,6 @@ typedef struct tachy_open_span {
 
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_long_record) == 16, "format");
-TACHY_STATIC_ASSERT(sizeof(tachy_gap_record) == 32, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_async_record) == 48, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_metric_record) == 24, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_log_record) == 24, "format");

@@ -40,7 +40,7 @@ typedef struct tachy_thread {
 
 TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
-                        sizeof(tachy_gap_record) % 16 == 0 && sizeof(tachy_async_record) % 16 == 0,
+                        sizeof(tachy_async_record) % 16 == 0,
                     "what is left of a chunk of spans is nothing or room for a span");
 
 TACHY_API const tachy_thread tachy_no_thread_;
