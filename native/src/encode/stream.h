@@ -6,7 +6,7 @@
 #define TACHY_SRC_ENCODE_STREAM_H
 
 #include "../base/buffer.h"
-#include "../base/clock.h"
+#include "../base/past.h"
 #include "../base/tables.h"
 #include "../recorder/sites/names.h"
 #include "../recorder/threads/threads.h"
@@ -138,7 +138,8 @@ typedef struct tachy_channel {
   uint64_t events;       /* in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
-  uint64_t frequency;    /* ticks per second, as the block will have it */
+  tachy_past past;
+  uint64_t frequency; /* ticks per second, as the block will have it */
   const tachy_names *names;
   struct tachy_watch *watch; /* logs and metrics: looks at the rows for triggers; NULL: nobody does */
   uint64_t recorded;         /* all events read, and lost, since the session began */

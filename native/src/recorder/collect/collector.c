@@ -413,6 +413,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, uint64_t fli
     channel->unit = tachy_clock_step();
     channel->divider = tachy_divider_make(channel->unit);
     channel->from = tachy_clock_begin();
+    tachy_past_start(&channel->past, channel->from);
     channel->names = &tachy_registry_names;
   }
   c->flight.channel = &c->channels[TACHY_CLASS_SPAN];

@@ -90,7 +90,8 @@ typedef struct tachy_journal_entry {
   uint64_t emitted;
 } tachy_journal_entry;
 
-/* The state of a class at a commit, when its next block begins: the channel, its streams, each with its open spans and
+/* The state of a class at a commit, when its next block begins: the channel, where its
+ * earlier blocks began (tachy_clock_pair), its streams, each with its open spans and
  * its async ends that wait, then the open async spans. */
 typedef struct tachy_saved_channel {
   uint64_t sequence;
@@ -99,6 +100,10 @@ typedef struct tachy_saved_channel {
   int64_t from_utc;
   uint64_t stream_count;
   uint64_t async_count;
+  uint64_t before_ticks; /* tachy_past */
+  int64_t before_utc;
+  uint64_t earlier_count;
+  uint64_t zero;
 } tachy_saved_channel;
 
 typedef struct tachy_saved_stream {
@@ -140,7 +145,7 @@ _Static_assert(sizeof(tachy_session_head) == 520, "session file");
 _Static_assert(sizeof(tachy_session_slot) == 16, "session file");
 _Static_assert(sizeof(tachy_name_entry) == 8 && sizeof(tachy_name_site) == 24, "session file");
 _Static_assert(sizeof(tachy_journal_entry) == 48, "session file");
-_Static_assert(sizeof(tachy_saved_channel) == 48 && sizeof(tachy_saved_stream) == 128, "session file");
+_Static_assert(sizeof(tachy_saved_channel) == 80 && sizeof(tachy_saved_stream) == 128, "session file");
 _Static_assert(sizeof(tachy_saved_open) == 32 && sizeof(tachy_saved_async) == 40, "session file");
 _Static_assert(sizeof(tachy_slot) / 16 < 65536 && sizeof(tachy_slot) % 16 == 0, "session file");
 
