@@ -83,6 +83,8 @@ class BlockHead:
     raw_size: int
     stored_size: int
     header_hash: int
+    before_ticks: int
+    before_utc: int
     threads: tuple[BlockThread, ...]
 
 
@@ -134,7 +136,7 @@ def _head(view: Any) -> BlockHead:
     return BlockHead(
         h.cls, h.codec, h.header_size, uuid.UUID(bytes=bytes(h.process_id)), h.sequence, h.ticks0, h.utc0, h.ticks1,
         h.utc1, h.frequency, h.begin_ticks, h.end_ticks, h.begin_utc, h.end_utc, h.events, h.dropped, h.raw_size,
-        h.stored_size, h.header_hash, threads,
+        h.stored_size, h.header_hash, h.before_ticks, h.before_utc, threads,
     )  # fmt: skip
 
 

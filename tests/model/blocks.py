@@ -28,6 +28,7 @@ from tests.model.records import (
 if TYPE_CHECKING:
     from tests.model.encoder import Process, Thread
 
+EARLIER_MAX = 64
 Times = tuple[int, int, int, int]  # begin ticks, end ticks, begin UTC, end UTC
 
 
@@ -37,7 +38,7 @@ class ThreadPart:
     def __init__(self, thread: Thread, body: c.Body, clock: Clock, unit: int, block: Block) -> None:
         self.thread, self.body, self.clock, self.unit, self.block = thread, body, clock, unit, block
         self.rows = self.async_rows = self.gap_rows = self.dropped = 0
-        self.base = clock.ticks0
+        self.base = clock.start[0]
         self.open_at_start = self.open_at_end = 0
         self.times: list[Times] = []
 
@@ -264,7 +265,7 @@ def add_asyncs(part: ThreadPart, last_id: int) -> int:
 
 
 def add_open_asyncs(process: Process, body: c.Body, clock: Clock, block: Block) -> None:
-    last_id, last_utc = 0, clock.utc0
+    last_id, last_utc = 0, clock.start[1]
     for number in sorted(process.open_async):
         site, entry = process.open_async[number]
         body.put(c.OPEN_ASYNC_ID, c.zigzag(number - last_id))
@@ -294,8 +295,9 @@ def follow_asyncs(process: Process, clock: Clock) -> None:
 
 def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block | None:
     """The block of everything recorded since the last one, or None when there is nothing."""
-    ticks0, utc0 = process.pairs[cls]
-    clock = Clock(ticks0, utc0, max(end_ticks, ticks0), max(process.utc(end_ticks), utc0), process.frequency)
+    start, *past = process.starts[cls]
+    end = max(end_ticks, start[0]), max(process.utc(end_ticks), start[1])
+    clock = Clock(tuple(past[1:]), (past or [start])[0], start, end, process.frequency)
     body, block = c.Body(), Block(cls, process.sequence[cls], b"", 0, b"")
     parts: list[ThreadPart] = []
     last_values: dict[int, int] = {}
@@ -320,6 +322,15 @@ def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block 
     return block
 
 
+def add_earlier(body: c.Body, clock: Clock, begin_ticks: int) -> None:
+    """The points that date events from before the start of the block before."""
+    after = clock.before
+    for point in clock.needed(begin_ticks):
+        body.put(c.CLOCK_TICKS, after[0] - point[0])
+        body.put(c.CLOCK_UTC, after[1] - point[1])
+        after = point
+
+
 def finish(
     process: Process, cls: int, codec: str, clock: Clock, body: c.Body, block: Block, parts: list[ThreadPart]
 ) -> None:
@@ -334,21 +345,25 @@ def finish(
         )  # fmt: skip
         names += name
     times = [t for part in parts for t in part.times]
-    bounds = join(times) if times else (clock.ticks0, clock.ticks0, clock.utc0, clock.utc0)
+    bounds = join(times) if times else (clock.start[0], clock.start[0], clock.start[1], clock.start[1])
+    add_earlier(body, clock, bounds[0])
     block.dropped = sum(part.dropped for part in parts)
     block.raw = body.encode()
     stored = compress(codec, block.raw)
     block.header_size = names_at + len(c.pad8(names))
     fields = [
         0x4B4C4254, 1, cls, CODECS[codec], block.header_size, len(parts), process.process_id.bytes, block.sequence,
-        clock.ticks0, clock.utc0, clock.ticks1, clock.utc1, clock.frequency, process.tick_unit, *bounds, block.events,
-        block.dropped, len(block.raw), len(stored), xxh64(stored),
+        *clock.start, *clock.end, clock.frequency, process.tick_unit, *bounds, block.events, block.dropped,
+        len(block.raw), len(stored), xxh64(stored),
     ]  # fmt: skip
     rest = table + c.pad8(names)
-    hashed = xxh64(BLOCK_HEADER.pack(*fields, 0, b"") + rest)
-    block.data = BLOCK_HEADER.pack(*fields, hashed, b"") + rest + c.pad8(stored)
+    hashed = xxh64(BLOCK_HEADER.pack(*fields, 0, *clock.before, b"") + rest)
+    block.data = BLOCK_HEADER.pack(*fields, hashed, *clock.before, b"") + rest + c.pad8(stored)
     process.sequence[cls] += 1
-    process.pairs[cls] = (clock.ticks1, clock.utc1)
+    if clock.end[0] > clock.start[0]:
+        process.starts[cls] = [clock.end, *process.starts[cls]][: 2 + EARLIER_MAX]
+    else:
+        process.starts[cls][0] = clock.end
     block.open_spans[:] = [rows.closed(span, bounds[1], bounds[3]) for span in block.open_spans]
     for part in parts:
         thread = part.thread

@@ -46,6 +46,8 @@ class Header(NamedTuple):
     stored_size: int
     body_hash: int
     header_hash: int
+    before_ticks: int
+    before_utc: int
     zeros: bytes
 
 
@@ -151,7 +153,7 @@ class Reader:
 
     def used_up(self) -> bool:
         values: dict[int, list[int] | list[float] | bytes] = {**self.uints, **self.doubles, **self.texts}
-        tables = range(c.STRING_SIZE, c.GAP_COUNT)
+        tables = [*range(c.STRING_SIZE, c.GAP_COUNT), c.CLOCK_TICKS, c.CLOCK_UTC]
         return all(column in tables or self.at.get(column, 0) == len(data) for column, data in values.items())
 
 
@@ -185,6 +187,7 @@ class BlockDecoder:
         self.strings = self.read_strings()
         self.sites = self.read_sites()
         self.sets = self.read_sets()
+        self.points = self.read_points()
 
     def read_strings(self) -> list[str]:
         sizes = self.body.uints.get(c.STRING_SIZE, [])
@@ -209,15 +212,33 @@ class BlockDecoder:
             for size in u.get(c.SET_SIZE, [])
         ]
 
+    def read_points(self) -> list[tuple[int, int]]:
+        """What dates ticks, the newest first: the end and the start of the block, the start of the one before, …"""
+        h, u = self.header, self.body.uints
+        points = [(h.ticks1, h.utc1), (h.ticks0, h.utc0)]
+        if h.before_ticks == h.ticks0:
+            return points
+        points.append((h.before_ticks, h.before_utc))
+        for ticks, utc in zip(u.get(c.CLOCK_TICKS, []), u.get(c.CLOCK_UTC, []), strict=True):
+            points.append((points[-1][0] - ticks, points[-1][1] - utc))
+        return points
+
+    def rate_from(self, place: int) -> float:
+        """Nanoseconds per tick between a point and the next later one."""
+        (ticks1, utc1), (ticks0, utc0) = self.points[place - 1 : place + 1]
+        if ticks1 <= ticks0 or utc1 <= utc0:
+            return 1e9 / self.header.frequency
+        return float(utc1 - utc0) / float(ticks1 - ticks0)
+
     @property
     def rate(self) -> float:
-        h = self.header
-        if h.ticks1 == h.ticks0 or h.utc1 == h.utc0:
-            return 1e9 / h.frequency
-        return float(h.utc1 - h.utc0) / float(h.ticks1 - h.ticks0)
+        return self.rate_from(1)
 
     def utc(self, ticks: int) -> int:
-        return self.header.utc0 + int(float(ticks - self.header.ticks0) * self.rate)
+        place = 1
+        while place + 1 < len(self.points) and ticks < self.points[place][0]:
+            place += 1
+        return self.points[place][1] + int(float(ticks - self.points[place][0]) * self.rate_from(place))
 
     def decode(self) -> Decoded:
         last_values: dict[int, int] = {}

@@ -23,7 +23,7 @@ Times are ticks since the process's start; a tick is a nanosecond unless `freque
 `process.blocks()` is the step before: a list of Block with `.data` (the bytes) and the rows they must decode to
 (`.spans`, `.open_spans`, `.async_events`, `.open_async`, `.logs`, `.metrics`). `process.batch(blocks)` wraps them.
 Events that the ring lost: `end(at, lost=True)`, `lose_logs(n)`, `lose_metrics(n)`. The clock's drift:
-`process.drift_ns += 50`.
+`process.drift_ns += 50`. The wall clock is set: `process.set_clock(3600 * 10**9)`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tests.model import columns as c
@@ -158,7 +159,7 @@ class Process:
         self.asyncs: dict[int, AsyncRecord] = {}
         self.open_async: dict[int, tuple[c.Site, rows.OpenAsync]] = {}  # as the last block's end had them
         self.sequence = {LOG: 0, METRIC: 0, SPAN: 0}
-        self.pairs = dict.fromkeys((LOG, METRIC, SPAN), (self.start_ticks, start_time))
+        self.starts = {cls: [(self.start_ticks, start_time)] for cls in (LOG, METRIC, SPAN)}  # of blocks, newest first
         self.latest = self.start_ticks
         self.description: dict[str, Any] = {
             "process_id": str(self.process_id), "parent_process_id": str(parent) if parent else None, "exe": exe,
@@ -191,6 +192,16 @@ class Process:
     def utc(self, ticks: int) -> int:
         """What the operating system's clock says at that moment."""
         return self.start_time + (ticks - self.start_ticks) * 1_000_000_000 // self.frequency + self.drift_ns
+
+    def set_clock(self, ns: int) -> None:
+        """The wall clock is set forward, after the last block. What began before it is dated by the new time."""
+        self.drift_ns += ns
+        for starts in self.starts.values():
+            starts[:] = [(ticks, utc + ns) for ticks, utc in starts]
+        for entry in (entry for thread in self.threads for entry in thread.stack):
+            entry.utc = None if entry.utc is None else entry.utc + ns
+        for number, (site, begun) in self.open_async.items():
+            self.open_async[number] = site, replace(begun, begin=begun.begin + ns)
 
     def blocks(self, *, codec: str = "zstd", until: int | None = None) -> list[Block]:
         """What was recorded since the last call, a block per class that has something, its interval ending at `until`

@@ -16,7 +16,7 @@ from tests.model import rows
 
 LOG, METRIC, SPAN = 1, 2, 3
 CODECS = {"none": 0, "zstd": 1, "lz4": 2, "gzip": 3}
-BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQQqqQQQQQQ40s")
+BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQQqqQQQQQQQq24s")
 THREAD_HEADER = struct.Struct("<IIQQQQQQQQQQqqII")
 BATCH_HEADER = struct.Struct("<IHH16s16sIIQQ")
 
@@ -63,22 +63,37 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A block's two pairs, and the conversion that docs/format.md gives."""
+    """A block's points, (ticks, UTC) each, and the conversion that docs/format.md gives."""
 
-    ticks0: int
-    utc0: int
-    ticks1: int
-    utc1: int
+    earlier: tuple[tuple[int, int], ...]  # starts of blocks before `before`, the newest first
+    before: tuple[int, int]
+    start: tuple[int, int]
+    end: tuple[int, int]
     frequency: int
+
+    def rate_between(self, a: tuple[int, int], b: tuple[int, int]) -> float:
+        if b[0] <= a[0] or b[1] <= a[1]:
+            return 1e9 / self.frequency
+        return float(b[1] - a[1]) / float(b[0] - a[0])
 
     @property
     def rate(self) -> float:
-        if self.ticks1 <= self.ticks0 or self.utc1 <= self.utc0:
-            return 1e9 / self.frequency
-        return float(self.utc1 - self.utc0) / float(self.ticks1 - self.ticks0)
+        return self.rate_between(self.start, self.end)
 
     def utc(self, ticks: int) -> int:
-        return self.utc0 + int(float(ticks - self.ticks0) * self.rate)
+        points = [self.end, self.start]
+        if self.before[0] < self.start[0]:
+            points += [self.before, *self.earlier]
+        place = next((i for i, point in enumerate(points) if i and point[0] <= ticks), len(points) - 1)
+        point = points[place]
+        return point[1] + int(float(ticks - point[0]) * self.rate_between(point, points[place - 1]))
+
+    def needed(self, ticks: int) -> tuple[tuple[int, int], ...]:
+        """The earlier points that it takes to date this."""
+        if ticks >= self.before[0]:
+            return ()
+        place = next((i for i, point in enumerate(self.earlier) if point[0] <= ticks), len(self.earlier) - 1)
+        return self.earlier[: place + 1]
 
 
 @dataclass

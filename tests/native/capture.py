@@ -12,8 +12,7 @@ from tachy_server import reader
 from tachy_server.reader import BlockHead
 
 LOG, METRIC, SPAN = 1, 2, 3
-# Rounding makes 2 ns. The rate that 3 ms of counting give on a busy machine is some ppm off, until a second has passed.
-APART = 1000
+APART = 2  # ns that two blocks may differ in dating the same moment: rounding
 NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
 
 
@@ -68,11 +67,10 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     return Rows(head, ended, asyncs, still_open, open_async)
 
 
-def read(path: Path, *, holes: bool = False, flight: bool = False, apart: int = APART) -> list[Session]:
+def read(path: Path, *, holes: bool = False, flight: bool = False) -> list[Session]:
     """Every session in the file, each checked.
 
     `holes`: the outbox has dropped blocks. `flight`: the flight recorder has passed over spans between two blocks.
-    `apart`: how many ns two blocks' clocks may differ.
     """
     data = memoryview(path.read_bytes())
     sessions: dict[uuid.UUID, Session] = {}
@@ -87,12 +85,12 @@ def read(path: Path, *, holes: bool = False, flight: bool = False, apart: int = 
             session.blocks.append(_decode(head, data[at + offset : at + offset + length]))
         at += size
     for session in sessions.values():
-        check(session, holes=holes, flight=flight, apart=apart)
+        check(session, holes=holes, flight=flight)
     return list(sessions.values())
 
 
-def check(session: Session, *, holes: bool, flight: bool = False, apart: int = APART) -> None:
-    """The promises of docs/format.md about a process's blocks. `holes`, `flight`, `apart`: as read() has them."""
+def check(session: Session, *, holes: bool, flight: bool = False) -> None:
+    """The promises of docs/format.md about a process's blocks. `holes`, `flight`: as read() has them."""
     assert len(set(session.batch_ids)) == len(session.batch_ids)
     for cls in (LOG, METRIC, SPAN):
         blocks = session.of(cls)
@@ -108,12 +106,13 @@ def check(session: Session, *, holes: bool, flight: bool = False, apart: int = A
                 assert after.head.utc1 >= before.head.utc1
             elif after.head.sequence == before.head.sequence + 1:
                 assert (after.head.ticks0, after.head.utc0) == (before.head.ticks1, before.head.utc1)
+                assert (after.head.before_ticks, after.head.before_utc) == (before.head.ticks0, before.head.utc0)
         if cls != SPAN or not flight:
             _check_streams(blocks)
         for block in blocks:
             _check_counts(block)
     # a window of the flight recorder may end where an ancestor's end is lost: what began before has later ids then
-    _check_spans(session.of(SPAN), apart, ascending=not (flight and session.dropped(SPAN)))
+    _check_spans(session.of(SPAN), ascending=not (flight and session.dropped(SPAN)))
 
 
 def _check_streams(blocks: list[Rows]) -> None:
@@ -160,7 +159,7 @@ def _ns(value: Any) -> int:
     return int(value.value)
 
 
-def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
+def _check_spans(blocks: list[Rows], *, ascending: bool) -> None:
     """Ids are unique and agree across blocks, children lie within their parents, begins ascend with ids."""
     known: dict[tuple[int, int], tuple[int, str]] = {}  # (thread, id) -> begin, name
     ended: set[tuple[int, int]] = set()
@@ -184,10 +183,10 @@ def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
                 parents.append((key, (thread, row["parent"]), row["depth"]))
     for key, parent, _depth in parents:
         assert parent in known, (key, parent)
-        assert known[parent][0] <= known[key][0] + apart, (key, known[key], parent, known[parent])
+        assert known[parent][0] <= known[key][0] + APART, (key, known[key], parent, known[parent])
         assert parent[1] < key[1]
         if parent in ends:
-            assert ends[key] <= ends[parent] + apart
+            assert ends[key] <= ends[parent] + APART
     for thread in {key[0] for key in known}:
         begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
-        assert not ascending or all(b - a >= -apart for a, b in itertools.pairwise(begins))
+        assert not ascending or all(b - a >= -APART for a, b in itertools.pairwise(begins))

@@ -266,17 +266,20 @@ static void async_over_blocks(void) {
   end_session();
 }
 
-enum { HANDED = 20000, PLACES = 64 };
+enum { HANDED = 20000, PLACES = 64, RACED_CUTS = 4 };
 typedef struct handover {
   tachy_async spans[PLACES];
   uint64_t begun; /* atomic */
   uint64_t ended; /* atomic */
 } handover;
 
+static uint64_t raced_cuts; /* atomic: that were asked for during the race */
+
 static void *hand_over(void *argument) {
   handover *const h = argument;
   for (uint64_t i = 0; i < HANDED; i++) {
     while (i - __atomic_load_n(&h->ended, __ATOMIC_ACQUIRE) >= PLACES) sched_yield();
+    while (i * (RACED_CUTS + 1) / HANDED > __atomic_load_n(&raced_cuts, __ATOMIC_ACQUIRE)) sched_yield();
     h->spans[i % PLACES] = tachy_async_begin(&load_site, NULL);
     __atomic_store_n(&h->begun, i + 1, __ATOMIC_RELEASE);
     if (i % 64 == 0) sched_yield();
@@ -304,6 +307,11 @@ static void async_races(void) {
   team_add(&t, take_over, &h[0]);
   team_add(&t, take_over, &h[1]);
   team_add(&t, hand_over, &h[1]);
+  for (uint64_t i = 1; i <= RACED_CUTS; i++) {
+    while (__atomic_load_n(&h[0].begun, __ATOMIC_ACQUIRE) * (RACED_CUTS + 1) / HANDED < i - 1) sched_yield();
+    __atomic_store_n(&raced_cuts, i, __ATOMIC_RELEASE);
+    CHECK(tachy_flush(20000) == 1);
+  }
   team_join(&t);
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 4 * HANDED);
 }
@@ -394,15 +402,8 @@ static void metrics(void) {
 static void strange_times(void) {
   TACHY_DEFINE_SPAN(span, "strange", "span");
   TACHY_DEFINE_INT_METRIC(metric, "strange", "metric", "");
-  static const uint64_t strange[] = {0,
-                                     1,
-                                     INT64_MAX,
-                                     (uint64_t)INT64_MAX + 1,
-                                     TACHY_CONTROL_FIRST,
-                                     UINT64_MAX - 5,
-                                     TACHY_CONTROL_GAP,
-                                     TACHY_CONTROL_PAD,
-                                     UINT64_MAX};
+  static const uint64_t strange[] = {
+      0, 1, INT64_MAX, (uint64_t)INT64_MAX + 1, TACHY_CONTROL_FIRST, UINT64_MAX - 5, UINT64_MAX};
   enum { COUNT = sizeof strange / sizeof *strange };
   begin_session(NULL);
   tachy_span_end(tachy_span_begin(&span));

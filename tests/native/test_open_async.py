@@ -44,7 +44,7 @@ def test_open_async_spans_go_on_over_blocks_and_threads(tmp_path: Path) -> None:
 
 def test_an_end_that_is_read_before_its_begin_does_not_confuse(tmp_path: Path) -> None:
     names = check(run("async_races", tmp_path).session)
-    assert len(names) > 1, "how many cuts fall into the race is the machine's affair, but one must"
+    assert len(names) > 3
 
 
 def test_an_end_names_its_site_also_when_that_was_switched_off(tmp_path: Path) -> None:

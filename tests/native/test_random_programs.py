@@ -75,10 +75,10 @@ def check(folder: Path, seed: int, steps: int, ring: int) -> dict[str, Any]:
     return stats
 
 
-def compare(folder: Path, stats: dict[str, Any], ring: int, *, apart: int = capture.APART) -> None:
-    """What the program says that it did, with what arrived. `apart`: as capture.read has it."""
+def compare(folder: Path, stats: dict[str, Any], ring: int) -> None:
+    """What the program says that it did, with what arrived."""
     journals = read_journals(folder / "journal")
-    (session,) = capture.read(folder / "batches", apart=apart)
+    (session,) = capture.read(folder / "batches")
     told = sum(row["name"] == "tachy.dropped_events" for row in session.rows(METRIC))  # the recorder's own
     made = {
         SPAN: sum(len(journal.spans) + len(journal.asyncs) for journal in journals.values()),
@@ -136,8 +136,7 @@ def _async(row: dict[str, Any]) -> tuple[str, int, str, int, int]:
 
 
 def _check_asyncs(rows: list[dict[str, Any]], journal: Journal) -> None:
-    """Each was done, once, and in the order of their times. An end may have waited for its begin, so it is dated by the
-    next block's clock, which on a busy machine is some hundred ns off: so close neighbours may have changed places."""
+    """Each was done, once, and in the order of their times, also an end that has waited for its begin."""
     done = {each: place for place, each in enumerate(journal.asyncs)}
     seen = sorted((int(row["time"].value), done[_async(row)]) for row in rows)
     assert len({place for _, place in seen}) == len(rows)

@@ -19,9 +19,6 @@ from tools.amalgamate import write_amalgamation
 NATIVE = ROOT / "native"
 NOT_HERE = ("forks", "everything_in_a_fork", "named_later")  # there is no fork(); wine has no names of threads
 SCENARIOS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name not in NOT_HERE]
-# Windows' clock moves by 100 ns. On a busy machine the first 3 ms may tell the rate to some ppm only, and then blocks
-# of the first second may differ by 2 µs about when a span began.
-APART = 3000
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 LANGUAGES = {
     "c11": ["x86_64-w64-mingw32-gcc", "-std=c11"],
@@ -91,7 +88,7 @@ def check_session(session: Session, scenario: str, told: dict[str, list[int]]) -
 
 def check_output(scenario: str, output: str, batches: Path) -> None:
     told = {each["process_id"]: each for each in map(json.loads, output.splitlines())}
-    for session in capture.read(batches, holes=scenario == "overflow", apart=APART):
+    for session in capture.read(batches, holes=scenario == "overflow"):
         assert session.descriptions[-1]["clock"] == "tsc"
         if session.process_id.hex in told:  # else the scenario checks the numbers of such a session itself
             check_session(session, scenario, told[session.process_id.hex])
@@ -116,7 +113,7 @@ def test_random_programs_on_windows(seed: int, tmp_path: Path) -> None:
     arguments = ("random_program", str(tmp_path / "batches"))
     variables = settings(tmp_path, seed, 5000, ring) | {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
     output = wine.run(wine.build() / "recorder_tests.exe", *arguments, variables=variables)
-    compare(tmp_path, json.loads(output), ring, apart=APART)
+    compare(tmp_path, json.loads(output), ring)
 
 
 @pytest.mark.long
@@ -135,7 +132,7 @@ def test_what_a_killed_program_left_is_sent_by_the_next_one(tmp_path: Path) -> N
         finally:
             victim.kill()
     wine.run(program, "inherits", str(batches), variables=variables)
-    heritage, own = sorted(capture.read(batches, apart=APART), key=lambda session: session.events(SPAN), reverse=True)
+    heritage, own = sorted(capture.read(batches), key=lambda session: session.events(SPAN), reverse=True)
     assert own.events(SPAN) == 0
     names = {row["name"] for row in heritage.rows(SPAN)}
     assert names == {"given", "limit", "inner"}

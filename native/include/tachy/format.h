@@ -26,6 +26,7 @@ extern "C" {
 #define TACHY_SITE_MAX 0x3FFFFFu /* site numbers are 1 .. 2^22 - 1 */
 #define TACHY_DEPTH_SHIFT 22u    /* in a span record's last word */
 #define TACHY_LOG_ARGS_MAX 8u
+#define TACHY_CLOCK_EARLIER_MAX 64u /* starts of earlier blocks in a block */
 
 typedef enum tachy_class { TACHY_CLASS_LOG = 1, TACHY_CLASS_METRIC = 2, TACHY_CLASS_SPAN = 3 } tachy_class;
 #define TACHY_CLASSES 4u /* arrays by tachy_class; element 0 is unused */
@@ -152,7 +153,9 @@ typedef struct tachy_block_header {
   uint64_t stored_size;
   uint64_t body_hash;
   uint64_t header_hash;
-  uint8_t zeros[40];
+  uint64_t before_ticks;
+  int64_t before_utc;
+  uint8_t zeros[24];
 } tachy_block_header;
 
 typedef struct tachy_block_thread {
@@ -209,6 +212,8 @@ typedef enum tachy_column_id {
   TACHY_COLUMN_SET_KEY = 12,
   TACHY_COLUMN_SET_VALUE = 13,
   TACHY_COLUMN_GAP_COUNT = 14,
+  TACHY_COLUMN_CLOCK_TICKS = 15,
+  TACHY_COLUMN_CLOCK_UTC = 16,
   TACHY_COLUMN_ROW_SITE = 20,
   TACHY_COLUMN_ROW_TIME = 21,
   TACHY_COLUMN_ROW_SET = 22,
@@ -268,18 +273,76 @@ static inline uint64_t tachy_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (ui
 
 static inline int64_t tachy_unzigzag(uint64_t v) { return (int64_t)((v >> 1) ^ (~(v & 1u) + 1u)); }
 
-/* UTC nanoseconds per tick of a block's clock. */
-static inline double tachy_clock_rate(const tachy_block_header *h) {
-  const int64_t ticks = (int64_t)(h->ticks1 - h->ticks0);
-  if (ticks <= 0 || h->utc1 <= h->utc0) return h->frequency ? 1e9 / (double)h->frequency : 1.0;
-  return (double)((uint64_t)h->utc1 - (uint64_t)h->utc0) / (double)ticks;
+/* Ticks and UTC at one moment. */
+typedef struct tachy_clock_pair {
+  uint64_t ticks;
+  int64_t utc;
+} tachy_clock_pair;
+
+typedef struct tachy_clock_line {
+  tachy_clock_pair from;
+  double rate; /* UTC nanoseconds per tick */
+} tachy_clock_line;
+
+/* How a block's ticks are dated: docs/format.md, "Ticks to UTC". */
+typedef struct tachy_block_clock {
+  tachy_clock_line lines[2];       /* from the block's start on; from the start of the block before on */
+  double nominal;                  /* nanoseconds per tick */
+  const tachy_clock_pair *earlier; /* starts of blocks before that, the newest first */
+  uint64_t earlier_count;
+} tachy_block_clock;
+
+/* The line through two points; the nominal one through the first where they do not ascend. */
+static inline tachy_clock_line tachy_clock_through(tachy_clock_pair from, tachy_clock_pair to, double nominal) {
+  tachy_clock_line line = {from, nominal};
+  const int64_t ticks = (int64_t)(to.ticks - from.ticks);
+  if (ticks > 0 && to.utc > from.utc) line.rate = (double)((uint64_t)to.utc - (uint64_t)from.utc) / (double)ticks;
+  return line;
+}
+
+/* earlier: of the block's body, or none. */
+static inline tachy_block_clock tachy_clock_of(const tachy_block_header *h, const tachy_clock_pair *earlier,
+                                               uint64_t earlier_count) {
+  const tachy_clock_pair before = {h->before_ticks, h->before_utc};
+  const tachy_clock_pair start = {h->ticks0, h->utc0};
+  const tachy_clock_pair end = {h->ticks1, h->utc1};
+  tachy_block_clock clock;
+  clock.nominal = h->frequency ? 1e9 / (double)h->frequency : 1.0;
+  clock.earlier = earlier;
+  clock.earlier_count = earlier_count;
+  clock.lines[0] = tachy_clock_through(start, end, clock.nominal);
+  clock.lines[1] = clock.lines[0];
+  if ((int64_t)(start.ticks - before.ticks) > 0) {
+    clock.lines[1] = tachy_clock_through(before, start, clock.nominal);
+  } else {
+    clock.earlier_count = 0; /* there is no block before */
+  }
+  return clock;
 }
 
 /* The conversion saturates instead of overflowing: blocks come from outside. */
-static inline int64_t tachy_ticks_to_utc(const tachy_block_header *h, double rate, uint64_t ticks) {
-  const double ns = (double)(int64_t)(ticks - h->ticks0) * rate;
-  if (!(ns > -4.6e18 && ns < 4.6e18)) return h->utc0;
-  return (int64_t)((uint64_t)h->utc0 + (uint64_t)(int64_t)ns);
+static inline int64_t tachy_clock_on_line(const tachy_clock_line *line, uint64_t ticks) {
+  const double ns = (double)(int64_t)(ticks - line->from.ticks) * line->rate;
+  if (!(ns > -4.6e18 && ns < 4.6e18)) return line->from.utc;
+  return (int64_t)((uint64_t)line->from.utc + (uint64_t)(int64_t)ns);
+}
+
+/* What is older than the start of the block before. */
+static inline int64_t tachy_clock_earlier(const tachy_block_clock *clock, uint64_t ticks) {
+  uint64_t i = 0;
+  while (i + 1 < clock->earlier_count && (int64_t)(ticks - clock->earlier[i].ticks) < 0) i++;
+  const tachy_clock_pair to = i ? clock->earlier[i - 1] : clock->lines[1].from;
+  const tachy_clock_line line = tachy_clock_through(clock->earlier[i], to, clock->nominal);
+  return tachy_clock_on_line(&line, ticks);
+}
+
+static inline int64_t tachy_ticks_to_utc(const tachy_block_clock *clock, uint64_t ticks) {
+  const unsigned early = (int64_t)(ticks - clock->lines[0].from.ticks) < 0;
+  const tachy_clock_line *const line = &clock->lines[early];
+  if (early && clock->earlier_count && (int64_t)(ticks - line->from.ticks) < 0) {
+    return tachy_clock_earlier(clock, ticks);
+  }
+  return tachy_clock_on_line(line, ticks);
 }
 
 static inline uint64_t tachy_mix64(uint64_t x) {

@@ -2,12 +2,7 @@
 #ifndef TACHY_SRC_BASE_CLOCK_H
 #define TACHY_SRC_BASE_CLOCK_H
 
-#include <stdint.h>
-
-typedef struct tachy_clock_pair {
-  uint64_t ticks;
-  int64_t utc;
-} tachy_clock_pair;
+#include <tachy/format.h>
 
 /* Takes a few milliseconds where the processor does not state its frequency. */
 void tachy_clock_start(void);

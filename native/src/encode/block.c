@@ -10,7 +10,7 @@ static int listed(const tachy_channel *channel, const tachy_stream *s) {
 
 /* Spans that are open at the end: those that were open at the start and did not end keep what they had; the others are
  * numbered and dated here, once for all blocks to come. */
-static void number_open(tachy_stream *s, const tachy_block_header *head, double rate) {
+static void number_open(tachy_stream *s, const tachy_block_clock *clock) {
   uint64_t ended = 0; /* inside the entry, since it began */
   for (uint32_t k = s->depth; k-- > s->open;) {
     tachy_open_row *const row = &s->ends[k];
@@ -26,14 +26,13 @@ static void number_open(tachy_stream *s, const tachy_block_header *head, double 
     /* the order that a clock running backwards would break: inside the parent, around the first child */
     if (row->ticks > s->levels[k + 1].child) row->ticks = s->levels[k + 1].child;
     if (k > 0 && row->ticks < s->ends[k - 1].ticks) row->ticks = s->ends[k - 1].ticks;
-    row->utc = tachy_ticks_to_utc(head, rate, row->ticks);
+    row->utc = tachy_ticks_to_utc(clock, row->ticks);
   }
   s->at_end = s->depth;
 }
 
-static void number_all_open(const tachy_channel *channel, const tachy_block_header *clock) {
-  const double rate = tachy_clock_rate(clock);
-  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, clock, rate);
+static void number_all_open(const tachy_channel *channel, const tachy_block_clock *clock) {
+  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, clock);
 }
 
 static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
@@ -164,8 +163,37 @@ static void add_rows(tachy_columns *c, tachy_channel *channel) {
   tachy_columns_text(c, TACHY_COLUMN_LOG_TEXT_BYTES, streams);
 }
 
+static void put_clock(tachy_block_header *head, const tachy_channel *channel, tachy_clock_pair to) {
+  head->before_ticks = channel->past.before.ticks;
+  head->before_utc = channel->past.before.utc;
+  head->ticks0 = channel->from.ticks;
+  head->utc0 = channel->from.utc;
+  head->ticks1 = to.ticks;
+  head->utc1 = to.utc;
+  head->frequency = channel->frequency;
+}
+
+/* What dates events from before the start of the block before. */
+static void add_earlier(tachy_columns *c, const tachy_past *past, uint64_t begin_ticks) {
+  tachy_plane ticks = {0}, utc = {0};
+  tachy_clock_pair next = past->before;
+  for (uint64_t i = 0; i < tachy_past_needed(past, begin_ticks); i++) {
+    const tachy_clock_pair point = past->earlier[i];
+    if (!tachy_plane_append(&ticks, next.ticks - point.ticks) ||
+        !tachy_plane_append(&utc, (uint64_t)next.utc - (uint64_t)point.utc)) {
+      c->failed = 1;
+    }
+    next = point;
+  }
+  tachy_columns_plane(c, TACHY_COLUMN_CLOCK_TICKS, &ticks);
+  tachy_columns_plane(c, TACHY_COLUMN_CLOCK_UTC, &utc);
+  tachy_plane_free(&ticks);
+  tachy_plane_free(&utc);
+}
+
 /* Header, thread table, names. Fills in everything but what depends on the body. NULL: no memory. */
-static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t *process_id, tachy_clock_pair to) {
+static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t *process_id, tachy_clock_pair to,
+                                     const tachy_block_clock *clock) {
   uint64_t names = 0;
   uint32_t count = 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
@@ -185,13 +213,8 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
   head->thread_count = count;
   memcpy(head->process_id, process_id, sizeof head->process_id);
   head->sequence = channel->sequence;
-  head->ticks0 = channel->from.ticks;
-  head->utc0 = channel->from.utc;
-  head->ticks1 = to.ticks;
-  head->utc1 = to.utc;
-  head->frequency = channel->frequency;
+  put_clock(head, channel, to);
   head->begin_ticks = UINT64_MAX;
-  const double rate = tachy_clock_rate(head);
   tachy_block_thread *thread = (tachy_block_thread *)(void *)(head + 1);
   uint64_t name_offset = fixed;
   int64_t begin_utc = INT64_MAX;
@@ -214,9 +237,9 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
     /* without an event there is no time but the interval's end */
     thread->begin_ticks = thread->events ? s->begin_ticks : to.ticks;
     thread->end_ticks = thread->events ? s->end_ticks : to.ticks;
-    thread->begin_utc = tachy_ticks_to_utc(head, rate, thread->begin_ticks);
+    thread->begin_utc = tachy_ticks_to_utc(clock, thread->begin_ticks);
     if (s->begin_utc < thread->begin_utc) thread->begin_utc = s->begin_utc;
-    thread->end_utc = tachy_ticks_to_utc(head, rate, thread->end_ticks);
+    thread->end_utc = tachy_ticks_to_utc(clock, thread->end_ticks);
     if (thread->events && thread->begin_utc < begin_utc) begin_utc = thread->begin_utc;
     head->events += thread->events;
     head->dropped += thread->dropped;
@@ -225,8 +248,8 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
     thread++;
   }
   if (head->events == 0) head->begin_ticks = head->end_ticks = to.ticks;
-  head->begin_utc = head->events ? begin_utc : tachy_ticks_to_utc(head, rate, head->begin_ticks);
-  head->end_utc = tachy_ticks_to_utc(head, rate, head->end_ticks);
+  head->begin_utc = head->events ? begin_utc : tachy_ticks_to_utc(clock, head->begin_ticks);
+  head->end_utc = tachy_ticks_to_utc(clock, head->end_ticks);
   return head;
 }
 
@@ -238,18 +261,14 @@ static int has_rows(const tachy_channel *channel, int open_too) {
   return rows;
 }
 
-static tachy_block_header clock_of(const tachy_channel *channel, tachy_clock_pair to) {
-  tachy_block_header clock = {0};
-  clock.ticks0 = channel->from.ticks;
-  clock.utc0 = channel->from.utc;
-  clock.ticks1 = to.ticks;
-  clock.utc1 = to.utc;
-  clock.frequency = channel->frequency;
-  return clock;
+static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair to) {
+  tachy_block_header head;
+  put_clock(&head, channel, to);
+  return tachy_clock_of(&head, channel->past.earlier, channel->past.count);
 }
 
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
-  const tachy_block_header clock = clock_of(channel, to);
+  const tachy_block_clock clock = clock_of(channel, to);
   tachy_open_async_put_back(channel);
   tachy_open_async_follow(channel, &clock, 0);
   number_all_open(channel, &clock);
@@ -261,8 +280,8 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   for (const tachy_stream *s = channel->streams; s; s = s->next) broken |= s->broken;
   *failed = 0;
   if (!has_rows(channel, open_too)) return NULL;
+  const tachy_block_clock clock = clock_of(channel, to);
   if (channel->cls == TACHY_CLASS_SPAN) {
-    const tachy_block_header clock = clock_of(channel, to);
     tachy_open_async_follow(channel, &clock, last);
     if (!has_rows(channel, open_too)) {
       tachy_open_async_resume(channel);
@@ -272,10 +291,11 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
     number_all_open(channel, &clock);
   }
   tachy_block *const block = tachy_os_allocate(sizeof *block);
-  tachy_block_header *const head = make_head(channel, process_id, to);
+  tachy_block_header *const head = make_head(channel, process_id, to, &clock);
   tachy_columns columns = {0};
   columns.failed = broken || !block || !head;
   add_rows(&columns, channel);
+  if (head) add_earlier(&columns, &channel->past, head->begin_ticks);
   tachy_columns_tables(&columns, &channel->tables, channel->names);
   uint64_t size;
   uint8_t *const body = tachy_columns_finish(&columns, &size);

@@ -50,7 +50,7 @@ static int reserve(tachy_open_asyncs *a) {
 }
 
 static void follow(tachy_open_asyncs *a, const tachy_stream *s, const tachy_async_record *r,
-                   const tachy_block_header *head, double rate) {
+                   const tachy_block_clock *clock) {
   const int is_end = r->control == TACHY_CONTROL_ASYNC_END;
   if (!reserve(a)) {
     a->untracked += !is_end;
@@ -64,7 +64,7 @@ static void follow(tachy_open_asyncs *a, const tachy_stream *s, const tachy_asyn
   }
   a->entries[at] = (tachy_open_async){.id = r->id,
                                       .parent = r->parent,
-                                      .utc = tachy_ticks_to_utc(head, rate, r->ticks),
+                                      .utc = tachy_ticks_to_utc(clock, r->ticks),
                                       .site = r->site,
                                       .depth = r->depth,
                                       .thread = s->number,
@@ -134,14 +134,13 @@ static void remember(tachy_open_asyncs *a) {
   if (count) qsort(a->before.bytes, count, sizeof *a->entries, by_id);
 }
 
-void tachy_open_async_follow(tachy_channel *channel, const tachy_block_header *head, int last) {
+void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, int last) {
   tachy_open_asyncs *const a = &channel->asyncs;
-  const double rate = tachy_clock_rate(head);
   a->failed = 0;
   remember(a);
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
-    for (uint64_t i = 0; i < s->async_rows; i++) follow(a, s, &records[i], head, rate);
+    for (uint64_t i = 0; i < s->async_rows; i++) follow(a, s, &records[i], clock);
   }
   for (tachy_stream *s = channel->streams; s; s = s->next) {
     if (s->async_rows && a->capacity && !last) hold_ends(a, channel, s);

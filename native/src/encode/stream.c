@@ -79,6 +79,7 @@ void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int
   channel->events = 0;
   tachy_open_async_resume(channel);
   channel->sequence += (uint64_t)made;
+  if (from.ticks != channel->from.ticks) tachy_past_add(&channel->past, channel->from);
   channel->from = from;
 }
 

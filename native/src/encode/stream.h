@@ -6,7 +6,7 @@
 #define TACHY_SRC_ENCODE_STREAM_H
 
 #include "../base/buffer.h"
-#include "../base/clock.h"
+#include "../base/past.h"
 #include "../base/tables.h"
 #include "../recorder/sites/names.h"
 
@@ -125,7 +125,8 @@ typedef struct tachy_channel {
   uint64_t events;       /* in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
-  uint64_t frequency;    /* ticks per second, as the block will have it */
+  tachy_past past;
+  uint64_t frequency; /* ticks per second, as the block will have it */
   const tachy_names *names;
   tachy_watch *watch; /* NULL: nobody does */
   uint64_t recorded;  /* all events read, and lost, since the session began */

@@ -15,7 +15,7 @@
 static uint32_t expected_encoding(uint32_t id) {
   if (id == TACHY_COLUMN_STRING_BYTES || id == TACHY_COLUMN_LOG_TEXT_BYTES) return TACHY_ENCODING_BYTES;
   if (id == TACHY_COLUMN_VALUE_F64 || id == TACHY_COLUMN_LOG_F64) return TACHY_ENCODING_F64;
-  const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_GAP_COUNT) ||
+  const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_CLOCK_UTC) ||
                     (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
                     (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
                     (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD);
@@ -225,6 +225,30 @@ static tachy_status read_sets(tachy_block *block, tachy_read_error *error) {
   return read_set_strings(block, TACHY_COLUMN_SET_VALUE, block->set_values, error);
 }
 
+/* Starts of blocks that are older than the header knows, each as far before the next one as the columns say. */
+static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
+  const tachy_raw_column *const columns = &block->columns[TACHY_COLUMN_CLOCK_TICKS];
+  const uint64_t count = columns[0].count;
+  if (columns[1].count != count) return tachy_read_fail(error, "the columns of the clock differ in length");
+  if (count > TACHY_CLOCK_EARLIER_MAX) {
+    return tachy_read_fail(error, "a block's clock has more than %u earlier points", TACHY_CLOCK_EARLIER_MAX);
+  }
+  block->earlier = malloc(count * sizeof *block->earlier + 1);
+  if (!block->earlier) return tachy_read_no_memory(error);
+  tachy_uint_cursor ticks = tachy_uint_start(&columns[0]);
+  tachy_uint_cursor utc = tachy_uint_start(&columns[1]);
+  tachy_clock_pair next = {block->header.before_ticks, block->header.before_utc};
+  for (uint64_t i = 0; i < count; i++) {
+    next.ticks -= tachy_uint_take(&ticks);
+    next.utc = (int64_t)((uint64_t)next.utc - tachy_uint_take(&utc));
+    block->earlier[i] = next;
+  }
+  if (!tachy_uint_ok(&ticks) || !tachy_uint_ok(&utc))
+    return tachy_read_fail(error, "a column of the clock is malformed");
+  block->clock = tachy_clock_of(&block->header, block->earlier, count);
+  return TACHY_OK;
+}
+
 static tachy_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
   block->thread_count = block->header.thread_count;
   block->threads = malloc(block->thread_count * sizeof *block->threads + 1);
@@ -254,8 +278,8 @@ tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t hea
     return tachy_read_fail(error, "a body of %llu bytes was given for a block of %llu", (unsigned long long)body_size,
                            (unsigned long long)block->header.raw_size);
   }
-  block->rate = tachy_clock_rate(&block->header);
   status = find_columns(block, body, body_size, error);
+  if (!status) status = read_clock(block, error);
   if (!status) status = read_threads(block, head, error);
   if (!status) status = read_strings(block, error);
   if (!status) status = repair_texts(block, error);
@@ -274,6 +298,7 @@ void tachy_block_close(tachy_block *block) {
   free(block->set_first);
   free(block->set_keys);
   free(block->set_values);
+  free(block->earlier);
   free(block->fixed_text);
   memset(block, 0, sizeof *block);
 }

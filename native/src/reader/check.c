@@ -72,9 +72,9 @@ static int agree(int64_t utc, int64_t clock, int64_t slack) {
 }
 
 /* A thread's times are its ticks by the block's clock, but for the begin of a span that was open at the start. */
-static int times_agree(const tachy_block_header *h, double rate, const tachy_block_thread *t) {
-  const int64_t begin = tachy_ticks_to_utc(h, rate, t->begin_ticks);
-  const int64_t end = tachy_ticks_to_utc(h, rate, t->end_ticks);
+static int times_agree(const tachy_block_clock *clock, const tachy_block_thread *t) {
+  const int64_t begin = tachy_ticks_to_utc(clock, t->begin_ticks);
+  const int64_t end = tachy_ticks_to_utc(clock, t->end_ticks);
   if (!agree(t->end_utc, end, CLOCK_SLACK)) return 0;
   if (t->open_at_start && t->begin_utc >= 0 && t->begin_utc < begin) return 1;
   return agree(t->begin_utc, begin, CLOCK_SLACK);
@@ -84,7 +84,10 @@ static int times_agree(const tachy_block_header *h, double rate, const tachy_blo
 static tachy_status check_plausible(const void *bytes, tachy_read_error *error) {
   tachy_block_header h;
   memcpy(&h, bytes, sizeof h);
-  const double rate = tachy_clock_rate(&h);
+  const tachy_block_clock clock = tachy_clock_of(&h, NULL, 0);
+  if (h.before_ticks > h.ticks0 || h.ticks0 > h.ticks1 || h.before_utc > h.utc0 || h.utc0 > h.utc1) {
+    return tachy_read_fail(error, "the clock of a block runs backwards");
+  }
   uint64_t least = 0;
   int64_t begin = INT64_MAX;
   int64_t end = INT64_MIN;
@@ -92,7 +95,7 @@ static tachy_status check_plausible(const void *bytes, tachy_read_error *error) 
     const tachy_block_thread t = tachy_head_thread(bytes, i);
     least += t.rows * ROW_BYTES + t.async_rows * ASYNC_BYTES; /* each at most raw_size: no overflow */
     if (t.events == 0) continue;
-    if (!times_agree(&h, rate, &t)) {
+    if (!times_agree(&clock, &t)) {
       return tachy_read_fail(error, "the times of thread %u contradict the clock of its block", t.number);
     }
     if (t.begin_utc < begin) begin = t.begin_utc;
@@ -100,7 +103,7 @@ static tachy_status check_plausible(const void *bytes, tachy_read_error *error) 
   }
   if (least > h.raw_size)
     return tachy_read_fail(error, "a block of %llu bytes cannot have so many rows", (unsigned long long)h.raw_size);
-  if (h.events == 0) begin = end = tachy_ticks_to_utc(&h, rate, h.end_ticks);
+  if (h.events == 0) begin = end = tachy_ticks_to_utc(&clock, h.end_ticks);
   if (h.events ? h.begin_utc != begin || h.end_utc != end
                : !agree(h.begin_utc, begin, CLOCK_SLACK) || !agree(h.end_utc, end, CLOCK_SLACK)) {
     return tachy_read_fail(error, "the times of a block are not those of its threads");

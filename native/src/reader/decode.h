@@ -62,7 +62,7 @@ typedef struct tachy_raw_column { /* a column's bytes in the body, sizes checked
 
 typedef struct tachy_block {
   tachy_block_header header;
-  double rate; /* UTC ns per tick: tachy_clock_rate */
+  tachy_block_clock clock;
   uint32_t thread_count;
   uint32_t string_count;
   uint32_t site_count;
@@ -76,6 +76,7 @@ typedef struct tachy_block {
   uint32_t *set_values;        /* string index per pair */
   uint64_t rows;               /* of all threads, gap rows included */
   uint64_t async_rows;
+  tachy_clock_pair *earlier;                    /* of the clock */
   char *fixed_text;                             /* strings and names that had to be repaired to be UTF-8, or NULL */
   tachy_raw_column columns[TACHY_COLUMN_COUNT]; /* by tachy_column_id */
 } tachy_block;

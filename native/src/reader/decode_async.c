@@ -48,7 +48,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       if (kind > 1 || site >= block->site_count || depth > UINT32_MAX) {
         return tachy_read_fail(error, "an async row of thread %u is malformed", thread->number);
       }
-      const int64_t utc = tachy_ticks_to_utc(&block->header, block->rate, ticks);
+      const int64_t utc = tachy_ticks_to_utc(&block->clock, ticks);
       if (!wanted || utc < options->begin_utc || utc > options->end_utc) continue;
       const uint64_t i = rows->count++;
       rows->thread[i] = t;

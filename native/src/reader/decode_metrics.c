@@ -12,7 +12,7 @@ double tachy_metric_value(const tachy_block *block, uint8_t kind, uint64_t bits)
     return value;
   }
   value = (double)(int64_t)bits;
-  return kind == TACHY_SITE_METRIC_INT ? value : value * block->rate / 1e9;
+  return kind == TACHY_SITE_METRIC_INT ? value : value * block->clock.lines[0].rate / 1e9;
 }
 
 static tachy_status allocate(const tachy_block *block, tachy_metric_rows *rows, tachy_read_error *error) {

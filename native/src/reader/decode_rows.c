@@ -61,7 +61,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap
       const uint64_t lost = tachy_uint_next(&w->gap_count);
       if (w->gap_count.bad) return tachy_read_fail(error, "a gap row has no count");
       if (thread_wanted) {
-        const int64_t utc = tachy_ticks_to_utc(&block->header, block->rate, w->ticks);
+        const int64_t utc = tachy_ticks_to_utc(&block->clock, w->ticks);
         gaps[(*gap_count)++] = (tachy_gap){at, lost, w->thread, 0, utc};
       }
       continue;
@@ -70,7 +70,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap
       return tachy_read_fail(error, "a row names a site or a property set that is not there");
     }
     w->ticks += delta * block->header.tick_unit;
-    w->utc = tachy_ticks_to_utc(&block->header, block->rate, w->ticks);
+    w->utc = tachy_ticks_to_utc(&block->clock, w->ticks);
     w->row_site = (uint32_t)site - 1u;
     w->row_set = set ? (uint32_t)set - 1u : TACHY_NO_SET;
     w->wanted = thread_wanted && w->utc >= w->options.begin_utc && w->utc <= w->options.end_utc;

@@ -62,9 +62,8 @@ static int read_sites(walk *w, uint32_t *out, uint64_t count) {
 }
 
 static void to_utc(const tachy_block *block, const uint64_t *ticks, int64_t *utc, uint64_t count) {
-  const tachy_block_header *const h = &block->header;
-  const double rate = block->rate;
-  for (uint64_t i = 0; i < count; i++) utc[i] = tachy_ticks_to_utc(h, rate, ticks[i]);
+  const tachy_block_clock clock = block->clock;
+  for (uint64_t i = 0; i < count; i++) utc[i] = tachy_ticks_to_utc(&clock, ticks[i]);
 }
 
 /* Depths of the next `count` rows. 0 when one is out of range. */
@@ -158,8 +157,8 @@ static int walk_gap(walk *w, uint64_t at, uint32_t thread) {
   w->deepest = w->depth;
   w->ended += count;
   if (w->open > w->depth) w->open = w->depth;
-  w->rows->gaps[w->rows->gap_count++] = (tachy_gap){at, count, thread, (uint32_t)w->depth,
-                                                    tachy_ticks_to_utc(&w->block->header, w->block->rate, w->last)};
+  w->rows->gaps[w->rows->gap_count++] =
+      (tachy_gap){at, count, thread, (uint32_t)w->depth, tachy_ticks_to_utc(&w->block->clock, w->last)};
   return 1;
 }
 

@@ -144,7 +144,7 @@ static perfetto_frames *frames_of(const perfetto_scope *scope, uint32_t site, ui
 /* The mark at `utc` ended a frame of `ticks`. Rounding must not make it overlap the one before. */
 static int write_frame(const perfetto_scope *scope, uint32_t site, uint32_t number, int64_t utc, uint64_t ticks) {
   tachy_perfetto *const trace = scope->trace;
-  const double ns = (double)(int64_t)ticks * scope->block->rate;
+  const double ns = (double)(int64_t)ticks * scope->block->clock.lines[0].rate;
   const int64_t begin = ns > 0 && ns < 4e18 && utc > INT64_MIN / 4 ? utc - (int64_t)ns : utc;
   if (!perfetto_overlaps(trace, begin, utc)) return 1;
   perfetto_frames *const frames = frames_of(scope, site, number);

@@ -387,6 +387,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
     tachy_channel *const channel = &c->intakes[cls].channel;
     channel->cls = (tachy_class)cls;
     channel->from = tachy_clock_begin();
+    tachy_past_start(&channel->past, channel->from);
     channel->names = &tachy_registry_names;
   }
   c->flight.intake = &c->intakes[TACHY_CLASS_SPAN];

@@ -29,11 +29,18 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s) {
 }
 
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
-  tachy_saved_channel head = {channel->sequence, 1, channel->from.ticks, channel->from.utc, 0, 0};
+  const tachy_past *const past = &channel->past;
+  tachy_saved_channel head = {.sequence = channel->sequence,
+                              .from_ticks = channel->from.ticks,
+                              .from_utc = channel->from.utc,
+                              .before_ticks = past->before.ticks,
+                              .before_utc = past->before.utc,
+                              .earlier_count = past->count};
   const tachy_open_asyncs *const a = &channel->asyncs;
   for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
   head.async_count = a->count;
   if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
+  if (!tachy_bytes_append(out, past->earlier, past->count * sizeof *past->earlier)) return 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     if (!write_stream(out, s)) return 0;
   }
@@ -102,6 +109,10 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
   if (!take(&r, &head, sizeof head)) return 0;
   channel->sequence = head.sequence;
   channel->from = (tachy_clock_pair){head.from_ticks, head.from_utc};
+  channel->past.before = (tachy_clock_pair){head.before_ticks, head.before_utc};
+  channel->past.count = head.earlier_count;
+  if (head.earlier_count > TACHY_CLOCK_EARLIER_MAX) return 0;
+  if (!take(&r, channel->past.earlier, head.earlier_count * sizeof *channel->past.earlier)) return 0;
   for (uint64_t i = 0; i < head.stream_count; i++) {
     if (!read_stream(channel, &r)) return 0;
   }

@@ -64,8 +64,8 @@ static tachy_clock_pair end_of(const tachy_channel *channels, uint64_t frequency
     }
   }
   last += frequency / 1000 * AFTER_MS;
-  const tachy_block_header clock = {.ticks0 = from.ticks, .utc0 = from.utc, .frequency = frequency};
-  return (tachy_clock_pair){last, tachy_ticks_to_utc(&clock, tachy_clock_rate(&clock), last)};
+  const tachy_clock_line line = {from, 1e9 / (double)frequency};
+  return (tachy_clock_pair){last, tachy_clock_on_line(&line, last)};
 }
 
 static tachy_status make_blocks(tachy_channel *channels, uint64_t frequency, tachy_dead *dead) {
