@@ -63,6 +63,8 @@ typedef struct tachy_raw_metric {
   uint32_t zero;
 } tachy_raw_metric;
 
+struct tachy_source;
+
 typedef struct tachy_stream {
   struct tachy_stream *next; /* of the class, ascending numbers */
   void *source;              /* who feeds it: theirs */

@@ -150,9 +150,10 @@ static void release(collector *c, unsigned classes) {
     tachy_intake *const intake = &c->intakes[cls];
     if (!(classes >> cls & 1u)) continue;
     tachy_intake_release(intake);
-    for (tachy_stream *s = intake->channel.streams, *next; s; s = next) {
-      next = s->next;
+    tachy_stream *next;
+    for (tachy_stream *s = intake->channel.streams; s; s = next) {
       tachy_source *const source = s->source;
+      next = s->next;
       if (s->gone && s->async_rows == 0 && TACHY_LOAD(&source->slot->state) == TACHY_SLOT_READ) {
         tachy_source_free(intake, source);
       } else {

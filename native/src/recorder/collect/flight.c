@@ -173,8 +173,12 @@ static void settle(tachy_flight *f, uint64_t until) {
     if (state != TACHY_SLOT_LIVE && state != TACHY_SLOT_EXITED) continue;
     tachy_source *const s = tachy_source_of(f->intake, slot, until != 0);
     if (!s) continue;
-    const tachy_chunk *const chunk = tachy_source_chunk(f->intake, s);
-    if (chunk && left_in(s) && (!until || chunk->ticks > until)) {
+    const tachy_chunk *chunk = tachy_source_chunk(f->intake, s);
+    if (chunk && left_in(s) && s->position != chunk->first) { /* a part of it is in the block: so is the rest */
+      tachy_source_read_chunk(f->intake, s);
+      chunk = tachy_source_chunk(f->intake, s);
+    }
+    if (chunk && left_in(s) && s->position == chunk->first && (!until || chunk->ticks > until)) {
       tachy_source_settle_here(s);
       continue;
     }
