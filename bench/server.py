@@ -272,9 +272,12 @@ def trace(server: Server, process_id: uuid.UUID) -> Cases:
 
 
 def main() -> int:
-    """Starts a server, measures, writes, judges."""
+    """Starts a server that keeps no decoded blocks, so that every query decodes; measures, writes, judges."""
     about = machine()
-    with tempfile.TemporaryDirectory(prefix="tachy-bench-") as name, Server(Path(name) / "data") as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="tachy-bench-") as name,
+        Server(Path(name) / "data", "--query-cache", "0") as server,
+    ):
         cases = measure(server, Path(name))
     return finish("server", cases, about)
 

@@ -3,7 +3,8 @@
  * Where FLIGHT_JOURNAL names a file, what threads did is written there with the ticks of their records, which they read
  * back from their own chunks; test_flight.py works out from it what must have been shipped:
  *   C before after frequency       ticks around a trigger, ticks per second
- *   S thread number depth begin end      a span; end 0: it has not ended
+ *   S thread number depth begin end told
+ *                                  a span; end 0: it has not ended; told: when it was recorded whole, 0: as it went
  *   A begin|end number ticks
  *   T ticks                        a trigger */
 #include "harness.h"
@@ -78,7 +79,7 @@ static void end_span(worker *w) {
   tachy_span_end(w->scopes[--w->depth]);
   const tachy_span_record *const record = written(&thread->span, sizeof *record);
   CHECK(record->begin == begin && record->duration < UINT32_MAX);
-  WRITE("S %u %u %u %llu %llu\n", thread->number, w->numbers[w->depth], w->depth, (unsigned long long)begin,
+  WRITE("S %u %u %u %llu %llu 0\n", thread->number, w->numbers[w->depth], w->depth, (unsigned long long)begin,
         (unsigned long long)(begin + record->duration));
 }
 
@@ -90,8 +91,8 @@ static void complete_span(const worker *w) {
   const uint64_t end = tachy_ticks();
   if (w->random % 16 < 4) sleep_ms(1); /* told of later than it ended */
   tachy_span_complete(site, begin, end);
-  WRITE("S %u %u %u %llu %llu\n", tachy_here_()->number, number, w->depth, (unsigned long long)begin,
-        (unsigned long long)end);
+  WRITE("S %u %u %u %llu %llu %llu\n", tachy_here_()->number, number, w->depth, (unsigned long long)begin,
+        (unsigned long long)end, (unsigned long long)tachy_ticks());
 }
 
 static void write_async(const char *what, uint32_t number) {
@@ -185,7 +186,7 @@ static void *hang(void *argument) {
   uint32_t number;
   tachy_site *const site = numbered(TACHY_SITE_SPAN, &number);
   const tachy_scope scope = tachy_span_begin(site);
-  WRITE("S %u %u 0 %llu 0\n", tachy_here_()->number, number, (unsigned long long)tachy_here_()->stack[0].begin);
+  WRITE("S %u %u 0 %llu 0 0\n", tachy_here_()->number, number, (unsigned long long)tachy_here_()->stack[0].begin);
   while (!TACHY_LOAD(&over)) sleep_ms(1);
   tachy_span_end(scope);
   return NULL;

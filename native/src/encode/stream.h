@@ -66,9 +66,9 @@ typedef struct tachy_raw_metric {
 struct tachy_source;
 
 typedef struct tachy_stream {
-  struct tachy_stream *next; /* of the class, ascending numbers */
-  void *source;              /* who feeds it: theirs */
-  int gone;                  /* its thread has ended and everything was read: it leaves after the cut */
+  struct tachy_stream *next;   /* of the class, ascending numbers */
+  struct tachy_source *source; /* who feeds it: theirs */
+  int gone;                    /* its thread has ended and everything was read: it leaves after the cut */
   uint64_t os_id;
   tachy_class cls;
   uint32_t number;
