@@ -1,5 +1,5 @@
 /* A program made by a seed: threads that record at random and write down what they did, in a journal that
- * test_random_programs.py compares with what arrived. environment: RANDOM_SEED, RANDOM_STEPS, RANDOM_RING (bytes),
+ * test_random_programs.py compares with what arrived. environment: RANDOM_SEED, RANDOM_STEPS, RANDOM_POOL (bytes),
  * RANDOM_JOURNAL (a file).
  *
  * A journal has one group of lines per thread, the first `T number`, then in the thread's order:
@@ -257,11 +257,11 @@ static uint64_t number_of(const char *name) {
 static void random_program(void) {
   uint64_t random = number_of("RANDOM_SEED");
   steps = (long)number_of("RANDOM_STEPS");
-  const uint32_t ring = (uint32_t)number_of("RANDOM_RING");
+  const uint32_t pool = (uint32_t)number_of("RANDOM_POOL");
   journal = fopen(getenv("RANDOM_JOURNAL"), "wb");
   CHECK(journal != NULL);
   intern_sites();
-  const tachy_config config = {.pool_bytes = ring,
+  const tachy_config config = {.pool_bytes = pool,
                                .flush_ms = 1 + (uint32_t)(next_random(&random) % 30),
                                .block_events = 100 + (uint32_t)(next_random(&random) % 20000)};
   CHECK(tachy_start(&config) == TACHY_OK);
