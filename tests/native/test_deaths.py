@@ -168,7 +168,7 @@ def test_a_recovery_killed_at_every_step_in_the_folder(tmp_path: Path) -> None:
     assert _kill_recovery_at_every_step(tmp_path, ["before", "half", "after"], 1) > 5
 
 
-FIXED = 0xB000000  # of a session file, before the first slot
+FIXED = 0x8000000 + 4096 * 24576  # of a session file, before the first chunk
 
 
 @pytest.mark.parametrize("limit", [FIXED // 2, FIXED + 1000, FIXED + (2 << 20), FIXED + (5 << 20)])

@@ -110,7 +110,7 @@ def test_what_a_killed_program_left_takes_only_its_batches_once_another_has_star
     run(folder, AWAY[0], end="kill")
     assert {path.suffix for path in folder.iterdir()} == {".session"}
     with Sink() as other:
-        run(folder, other.url)
+        run(folder, other.url, end="send")
     assert {path.suffix for path in folder.iterdir()} == {".batch"}
     assert events_in(folder) >= Counter(span=100, metric=100, log=1)
 

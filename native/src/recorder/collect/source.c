@@ -262,6 +262,7 @@ void tachy_intake_release(tachy_intake *intake) {
 
 /* What a thread has written of a class so far is nobody's, but for the chunk that it fills. */
 static void pass_over(tachy_slot *slot, tachy_class cls) {
+  tachy_writer *const writer = tachy_slot_writer(slot, cls);
   tachy_chunk *chunk = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&slot->back[cls].first));
   while (chunk) {
     tachy_chunk *const next = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&chunk->next));
@@ -270,7 +271,9 @@ static void pass_over(tachy_slot *slot, tachy_class cls) {
     chunk = next;
   }
   TACHY_STORE(&slot->back[cls].first, (uintptr_t)chunk);
-  slot->begin[cls] = TACHY_LOAD_ACQUIRE(&tachy_slot_writer(slot, cls)->head);
+  slot->begin[cls] = TACHY_LOAD_ACQUIRE(&writer->head);
+  /* in an earlier pool: the next event takes a chunk of this one. Nothing is being recorded */
+  if (!tachy_pool_has_slot(slot)) TACHY_STORE(&writer->limit, slot->begin[cls]);
   slot->lost_before[cls] = TACHY_LOAD_ACQUIRE(&slot->back[cls].lost);
 }
 

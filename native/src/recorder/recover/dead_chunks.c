@@ -141,7 +141,12 @@ static int read_class(dead_pool *pool, tachy_channel *channel, uint32_t number, 
       if (end >= head->first && end - head->first <= head->size) used = end - head->first;
       *last = &chunks[i];
     }
+    const int known = tachy_stream_find(channel, number) != NULL;
     tachy_stream *const s = stream_of(channel, number, slot);
+    if (s && !known && !slot) { /* where it stood when the file was made */
+      s->source->position = head->first;
+      s->source->told = s->source->emitted = head->lost;
+    }
     if (!s || !feed(pool, channel, s, &chunks[i], used)) return 0;
   }
   return 1;

@@ -23,7 +23,8 @@ static int next_chunk(tachy_slot *slot, tachy_class cls, uint64_t wanted) {
   uint64_t size = 0;
   const tachy_chunk *const own = tachy_slot_own(slot, cls, &size);
   const int returned = full && TACHY_LOAD_ACQUIRE(&full->next) == TACHY_CHUNK_RETURNED;
-  tachy_chunk *chunk = full ? (returned ? full : NULL) : tachy_slot_own(slot, cls, &size);
+  tachy_chunk *chunk = NULL; /* of an earlier pool nothing is begun any more */
+  if (tachy_pool_has_slot(slot) && (!full || returned)) chunk = full ? full : tachy_slot_own(slot, cls, &size);
   if (chunk && chunk != own) size = TACHY_RECORD_MAX;
   if (!chunk || stack + wanted > size) {
     chunk = tachy_pool_take();
