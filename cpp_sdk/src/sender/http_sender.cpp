@@ -17,10 +17,10 @@ using namespace tachy::sender;
 
 namespace {
 
-constexpr uint32_t kTakeMs = 1000;   // how long one wait for a batch takes
-constexpr uint32_t kTurnMs = 1000;   // how long one wait for another part of the program that sends takes
-constexpr uint32_t kHurryMs = 100;   // the longest pause once the program is stopping
-constexpr uint64_t kLookMs = 1000;   // how often batches that have come meanwhile are compressed while nothing is sent
+constexpr uint32_t kTakeMs = 1000;  // how long one wait for a batch takes
+constexpr uint32_t kTurnMs = 1000;  // how long one wait for another part of the program that sends takes
+constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
+constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr char kParent[] = "TACHY_PARENT_PROCESS_ID";
 
 }  // namespace

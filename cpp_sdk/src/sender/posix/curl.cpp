@@ -14,12 +14,15 @@ namespace tachy::sender {
 namespace {
 
 // What is called of it; of the declarations only the types are used, nothing is linked.
-#define TACHY_CURL_FUNCTIONS(X)                                                                          \
-  X(curl_global_init)                                                                                    \
-  X(curl_easy_init)                                                                                      \
-  X(curl_easy_cleanup) X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_easy_strerror) X(curl_multi_init) \
-      X(curl_multi_cleanup) X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform)   \
-          X(curl_multi_info_read) X(curl_multi_poll) X(curl_slist_append) X(curl_slist_free_all)
+#define TACHY_CURL_FUNCTIONS(X)                                                                                       \
+  X(curl_global_init)                                                                                                 \
+  X(curl_easy_init)                                                                                                   \
+  X(curl_easy_cleanup)                                                                                                \
+  X(curl_easy_setopt)                                                                                                 \
+  X(curl_easy_getinfo)                                                                                                \
+  X(curl_easy_strerror)                                                                                               \
+  X(curl_multi_init) X(curl_multi_cleanup) X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform) \
+      X(curl_multi_info_read) X(curl_multi_poll) X(curl_slist_append) X(curl_slist_free_all)
 
 struct Library {
 #define TACHY_CURL_MEMBER(name) decltype(&::name) name = nullptr;

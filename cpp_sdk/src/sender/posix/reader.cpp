@@ -110,7 +110,8 @@ void Reader::begin_body() {
 bool Reader::take_chunk_size() {
   char *end = nullptr;
   left_ = strtoull(line_.c_str(), &end, 16);
-  if (end == line_.c_str() || line_[0] == '-') return false;
+  const char first = line_[0];
+  if (end == line_.c_str() || first == '-' || first == '+' || !strchr("\r\n; \t", *end)) return false;
   state_ = left_ ? kChunk : kTrailer;
   return true;
 }
