@@ -13,21 +13,22 @@ namespace tachy::sender {
 
 namespace {
 
-// What is called of it; of the declarations only the types are used, nothing is linked.
-#define TACHY_CURL_FUNCTIONS(X)                                                                                       \
-  X(curl_global_init)                                                                                                 \
-  X(curl_easy_init)                                                                                                   \
-  X(curl_easy_cleanup)                                                                                                \
-  X(curl_easy_setopt)                                                                                                 \
-  X(curl_easy_getinfo)                                                                                                \
-  X(curl_easy_strerror)                                                                                               \
-  X(curl_multi_init) X(curl_multi_cleanup) X(curl_multi_add_handle) X(curl_multi_remove_handle) X(curl_multi_perform) \
-      X(curl_multi_info_read) X(curl_multi_poll) X(curl_slist_append) X(curl_slist_free_all)
-
+// What is called of it. Only the types of its declarations are used: nothing is linked.
 struct Library {
-#define TACHY_CURL_MEMBER(name) decltype(&::name) name = nullptr;
-  TACHY_CURL_FUNCTIONS(TACHY_CURL_MEMBER)
-#undef TACHY_CURL_MEMBER
+  decltype(&::curl_global_init) curl_global_init = nullptr;
+  decltype(&::curl_easy_init) curl_easy_init = nullptr;
+  decltype(&::curl_easy_cleanup) curl_easy_cleanup = nullptr;
+  decltype(&::curl_easy_setopt) curl_easy_setopt = nullptr;
+  decltype(&::curl_easy_strerror) curl_easy_strerror = nullptr;
+  decltype(&::curl_multi_init) curl_multi_init = nullptr;
+  decltype(&::curl_multi_cleanup) curl_multi_cleanup = nullptr;
+  decltype(&::curl_multi_add_handle) curl_multi_add_handle = nullptr;
+  decltype(&::curl_multi_remove_handle) curl_multi_remove_handle = nullptr;
+  decltype(&::curl_multi_perform) curl_multi_perform = nullptr;
+  decltype(&::curl_multi_info_read) curl_multi_info_read = nullptr;
+  decltype(&::curl_multi_poll) curl_multi_poll = nullptr;
+  decltype(&::curl_slist_append) curl_slist_append = nullptr;
+  decltype(&::curl_slist_free_all) curl_slist_free_all = nullptr;
 };
 
 // Debian has a second one, by GnuTLS, with the same interface.
@@ -52,6 +53,12 @@ void keep_tls(void *library) {
   if (const Init init = reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto"))) init(kNoAtExit, nullptr);
 }
 
+template <typename Function>
+void find(void *library, const char *name, Function *function, const char **missing) {
+  *function = reinterpret_cast<Function>(dlsym(library, name));
+  if (!*function) *missing = name;
+}
+
 // false: the answer says why. It stays loaded.
 bool load(Library *curl, Answer *answer) {
   static const char what[] = "libcurl, which HTTPS and servers on other machines need, ";
@@ -64,11 +71,20 @@ bool load(Library *curl, Answer *answer) {
     return false;
   }
   const char *missing = nullptr;
-#define TACHY_CURL_FIND(name)                                                 \
-  curl->name = reinterpret_cast<decltype(curl->name)>(dlsym(library, #name)); \
-  if (!curl->name) missing = #name;
-  TACHY_CURL_FUNCTIONS(TACHY_CURL_FIND)
-#undef TACHY_CURL_FIND
+  find(library, "curl_global_init", &curl->curl_global_init, &missing);
+  find(library, "curl_easy_init", &curl->curl_easy_init, &missing);
+  find(library, "curl_easy_cleanup", &curl->curl_easy_cleanup, &missing);
+  find(library, "curl_easy_setopt", &curl->curl_easy_setopt, &missing);
+  find(library, "curl_easy_strerror", &curl->curl_easy_strerror, &missing);
+  find(library, "curl_multi_init", &curl->curl_multi_init, &missing);
+  find(library, "curl_multi_cleanup", &curl->curl_multi_cleanup, &missing);
+  find(library, "curl_multi_add_handle", &curl->curl_multi_add_handle, &missing);
+  find(library, "curl_multi_remove_handle", &curl->curl_multi_remove_handle, &missing);
+  find(library, "curl_multi_perform", &curl->curl_multi_perform, &missing);
+  find(library, "curl_multi_info_read", &curl->curl_multi_info_read, &missing);
+  find(library, "curl_multi_poll", &curl->curl_multi_poll, &missing);
+  find(library, "curl_slist_append", &curl->curl_slist_append, &missing);
+  find(library, "curl_slist_free_all", &curl->curl_slist_free_all, &missing);
   if (missing) {
     char text[sizeof what + 32];
     snprintf(text, sizeof text, "%sis too old: it lacks ", what);
