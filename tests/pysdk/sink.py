@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -33,7 +34,9 @@ class Answer(NamedTuple):
 class Sink:
     """A context manager; `url` is where it listens."""
 
-    def __init__(self, answers: Callable[[int], Answer] | None = None, port: int = 0) -> None:
+    def __init__(
+        self, answers: Callable[[int], Answer] | None = None, port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answers = answers or (lambda number: Answer())
         self.batches: list[bytes] = []  # taken: answered with 200, the same batch once
         self.requests: list[tuple[float, str, int]] = []  # time, path, status
@@ -80,7 +83,9 @@ class Sink:
                 pass  # a client that was killed, or has closed
 
         self._server = Server(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     def __enter__(self) -> Sink:

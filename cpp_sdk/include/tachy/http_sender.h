@@ -6,7 +6,7 @@
  *   …
  *   tachy_http_sender_stop(sender, 5000);     // stops the session too
  *
- * For C and C++; in C++, tachy::Session does the same. Link tachy::sdk (libcurl, libzstd; POSIX threads).
+ * For C and C++; in C++, tachy::Session does the same. Link tachy::sdk.
  *
  * What the server says decides (tachy_retry_answer): 2xx is sent; 400, 409, 411, 413, 415 and 422 say that the batch
  * itself is bad: it is dropped, counted in tachy_stats, and its reason kept in tachy_http_stats. Every other status and

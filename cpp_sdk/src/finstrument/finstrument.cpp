@@ -344,8 +344,7 @@ bool start_session() {
   }
   struct sigaction before = {};
   if (sigaction(SIGABRT, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) signal(SIGABRT, on_abort);
-  // atexit, not a destructor: it must come before the exit handlers of libcurl's TLS library, which were registered
-  // just now
+  // atexit, not a destructor: it must come before those of libcurl's TLS library, which depends on nothing of ours
   owner = getpid();
   atexit(finish);
 #if defined(__GLIBC__)

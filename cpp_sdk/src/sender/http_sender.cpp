@@ -1,0 +1,223 @@
+// The sender of tachy/http_sender.h: one thread, one connection, which a transport keeps (transport.hpp).
+//
+// Nothing here throws or needs RTTI, and nothing runs on the program's threads but start, stop and a look at the
+// counters. A pause and a transfer both end at once when the sender is stopped: its bell rings.
+#include "tachy/http_sender.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "packer.hpp"
+#include "transport.hpp"
+
+using namespace tachy::sender;
+
+namespace {
+
+constexpr uint32_t kTakeMs = 1000;  // how long one wait for a batch takes
+constexpr uint32_t kTurnMs = 1000;  // how long one wait for another part of the program that sends takes
+constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
+constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
+constexpr char kParent[] = "TACHY_PARENT_PROCESS_ID";
+
+}  // namespace
+
+struct tachy_http_sender {
+  Request request;
+  Thread thread;
+  std::string parent;  // what TACHY_PARENT_PROCESS_ID was before; programs that this one starts find our id there
+  bool had_parent = false;
+  bool inherited = false;   // and we have set it
+  uint64_t process_id = 0;  // whose thread it is: a forked child has only the memory
+
+  std::atomic<bool> hurry = false;  // the program is stopping, pauses are short now
+  std::atomic<uint64_t> turn = 0;   // of those who could send for this process; 0: another one does
+
+  Mutex mutex;  // of stats
+  tachy_http_stats stats{};
+
+  // The thread's own.
+  Transport *transport = nullptr;
+  Answer answer;
+  Packer packer;
+  tachy_retry retry{};
+  bool complained = false;
+
+  ~tachy_http_sender() { delete transport; }
+
+  void set(std::atomic<bool> &flag) {
+    flag = true;
+    request.bell.ring();
+  }
+  void run();
+  void pack_waiting();
+  bool reach();
+  tachy_outcome post(tachy_batch *batch, uint32_t *pause_ms);
+  tachy_outcome judge(const char *error, uint32_t *pause_ms);
+  void pause(uint32_t ms);
+};
+
+namespace {
+
+// The process is the parent of what it starts from now on.
+void inherit(tachy_http_sender *sender) {
+  static const char digits[] = "0123456789abcdef";
+  const char *const before = getenv(kParent);
+  tachy_stats stats;
+  tachy_get_stats(&stats);
+  char id[37];
+  char *at = id;
+  for (unsigned i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
+    *at++ = digits[stats.process_id[i] >> 4];
+    *at++ = digits[stats.process_id[i] & 15];
+  }
+  *at = 0;
+  if (before && strcmp(before, id) == 0) return;  // whoever started the session has said it
+  sender->inherited = true;
+  sender->had_parent = before != nullptr;
+  if (before) sender->parent = before;
+  set_environment(kParent, id);
+}
+
+void run_thread(void *sender) { static_cast<tachy_http_sender *>(sender)->run(); }
+
+}  // namespace
+
+// What the recorder makes of an answer, or of there being none (status 0), counted with the reason.
+tachy_outcome tachy_http_sender::judge(const char *error, uint32_t *pause_ms) {
+  const tachy_outcome outcome = tachy_retry_answer(&retry, answer.status, answer.retry_after_s, pause_ms);
+  if (outcome == TACHY_SENT) error = "";
+  const Guard guard(mutex);
+  stats.requests++;
+  stats.sent += outcome == TACHY_SENT;
+  stats.retries += outcome == TACHY_RETRY;
+  stats.refused += outcome == TACHY_REFUSED;
+  snprintf(stats.error, sizeof stats.error, "%s", error);
+  return outcome;
+}
+
+// What waits is compressed before its turn while the server is away or slow: more of it fits into the session folder.
+void tachy_http_sender::pack_waiting() {
+  while (Packer::packs() && !request.stopping && !hurry) {
+    tachy_batch *const batch = tachy_batch_take_raw();
+    if (!batch) return;
+    packer.pack(batch);
+    tachy_batch_done(batch, TACHY_RETRY);
+  }
+}
+
+// Whether there is a way to the server, which is made when there is something to send. What is missing is said once,
+// and looked for again at every try.
+bool tachy_http_sender::reach() {
+  if (!transport) transport = make_transport(&request, &answer);
+  if (!transport && !complained) {
+    char line[sizeof answer.error + 64];
+    snprintf(line, sizeof line, "tachy: nothing can be sent: %s\n", answer.error);
+    complain(line);
+    complained = true;
+  }
+  return transport != nullptr;
+}
+
+tachy_outcome tachy_http_sender::post(tachy_batch *batch, uint32_t *pause_ms) {
+  uint64_t size = 0;
+  const void *const bytes = tachy_batch_bytes(batch, &size);
+  if (!bytes) {
+    answer.fail("out of memory");
+  } else if (reach()) {
+    transport->post(bytes, static_cast<size_t>(size), &answer);
+  }
+  if (answer.status == 0) return judge(answer.error, pause_ms);
+  if (answer.control[0]) tachy_control(answer.control);
+  char error[sizeof stats.error];
+  snprintf(error, sizeof error, "HTTP %u %s", static_cast<unsigned>(answer.status), answer.text);
+  return judge(error, pause_ms);
+}
+
+void tachy_http_sender::pause(uint32_t ms) {
+  const uint64_t begin = now_ms();
+  while (!request.stopping) {
+    const uint64_t limit = hurry && ms > kHurryMs ? kHurryMs : ms;
+    const uint64_t passed = now_ms() - begin;
+    if (passed >= limit) return;
+    const uint64_t left = limit - passed;
+    request.bell.wait(left < kLookMs ? left : kLookMs);
+    pack_waiting();
+  }
+}
+
+void tachy_http_sender::run() {
+  int ended = 0;
+  while (!turn) {
+    if (request.stopping) return;
+    turn = tachy_sender_begin(kTurnMs);
+  }
+  tachy_recover(nullptr, nullptr);  // what earlier processes with this destination left
+  while (!request.stopping) {
+    tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);
+    if (!batch) {
+      if (ended) return;
+      continue;
+    }
+    packer.pack(batch);
+    uint32_t pause_ms = 0;
+    const uint64_t begin = now_ms();
+    tachy_batch_done(batch, post(batch, &pause_ms));
+    if (now_ms() - begin >= kLookMs) pack_waiting();
+    if (pause_ms > 0) pause(pause_ms);
+  }
+}
+
+const char *tachy_http_url(const tachy_http_config *config) {
+  const char *url = config ? config->url : nullptr;
+  if (!url) url = getenv("TACHY_URL");
+  return url ? url : TACHY_DEFAULT_URL;
+}
+
+tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **out) {
+  *out = nullptr;
+  const tachy_http_config given = config ? *config : tachy_http_config{};
+  tachy_http_sender *const sender = new (std::nothrow) tachy_http_sender;
+  if (!sender) return TACHY_ERROR_MEMORY;
+  Request &request = sender->request;
+  if (!read_url(tachy_http_url(&given), &request.url)) {
+    delete sender;
+    return TACHY_ERROR_ARGUMENT;
+  }
+  request.timeout_ms = given.timeout_ms ? given.timeout_ms : 30000;
+  sender->retry.first_ms = given.retry_ms;
+  sender->retry.longest_ms = given.retry_limit_ms;
+  sender->process_id = process();
+  prepare_transport(request);
+
+  char pid[24];
+  snprintf(pid, sizeof pid, "%llu", static_cast<unsigned long long>(sender->process_id));
+  tachy_set_process_property("pid", pid);
+  if (!request.bell.open() || !sender->thread.start(run_thread, sender)) {
+    delete sender;
+    return TACHY_ERROR_SYSTEM;
+  }
+  inherit(sender);
+  *out = sender;
+  return TACHY_OK;
+}
+
+void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats) {
+  const Guard guard(sender->mutex);
+  *stats = sender->stats;
+}
+
+void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
+  if (!sender || sender->process_id != process() || tachy_forking()) return;
+  sender->set(sender->hurry);
+  tachy_stop(timeout_ms);
+  if (sender->inherited) set_environment(kParent, sender->had_parent ? sender->parent.c_str() : nullptr);
+  sender->set(sender->request.stopping);
+  tachy_sender_end(sender->turn);
+  sender->thread.join();
+  delete sender;
+}

@@ -1,0 +1,249 @@
+// HTTPS, other machines and proxies: libcurl, loaded when the first batch goes, on the sender's thread. It and the 30
+// libraries that it brings cost 6 ms of CPU and 8 MB, which a program whose server is on its machine never pays.
+#include <curl/curl.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <tachy/tachy.h>
+
+#include <new>
+
+#include "../transport.hpp"
+
+namespace tachy::sender {
+
+namespace {
+
+// What is called of it. Only the types of its declarations are used: nothing is linked.
+struct Library {
+  decltype(&::curl_global_init) curl_global_init = nullptr;
+  decltype(&::curl_easy_init) curl_easy_init = nullptr;
+  decltype(&::curl_easy_cleanup) curl_easy_cleanup = nullptr;
+  decltype(&::curl_easy_setopt) curl_easy_setopt = nullptr;
+  decltype(&::curl_easy_strerror) curl_easy_strerror = nullptr;
+  decltype(&::curl_multi_init) curl_multi_init = nullptr;
+  decltype(&::curl_multi_cleanup) curl_multi_cleanup = nullptr;
+  decltype(&::curl_multi_add_handle) curl_multi_add_handle = nullptr;
+  decltype(&::curl_multi_remove_handle) curl_multi_remove_handle = nullptr;
+  decltype(&::curl_multi_perform) curl_multi_perform = nullptr;
+  decltype(&::curl_multi_info_read) curl_multi_info_read = nullptr;
+  decltype(&::curl_multi_poll) curl_multi_poll = nullptr;
+  decltype(&::curl_slist_append) curl_slist_append = nullptr;
+  decltype(&::curl_slist_free_all) curl_slist_free_all = nullptr;
+};
+
+// Debian has a second one, by GnuTLS, with the same interface.
+#if defined(__APPLE__)
+constexpr const char *kNames[] = {"/usr/lib/libcurl.4.dylib"};
+#else
+constexpr const char *kNames[] = {"libcurl.so.4", "libcurl-gnutls.so.4"};
+#endif
+
+void *open_library(int how) {
+  for (const char *const name : kNames) {
+    if (void *const library = dlopen(name, RTLD_LAZY | RTLD_LOCAL | how)) return library;
+  }
+  return nullptr;
+}
+
+// OpenSSL would clean up at exit, before the program's static objects have gone, and a session among them could send
+// nothing any more.
+void keep_tls(void *library) {
+  constexpr std::uint64_t kNoAtExit = 0x00080000;  // OPENSSL_INIT_NO_ATEXIT
+  using Init = int (*)(std::uint64_t, const void *);
+  if (const Init init = reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto"))) init(kNoAtExit, nullptr);
+}
+
+template <typename Function>
+void find(void *library, const char *name, Function *function, const char **missing) {
+  *function = reinterpret_cast<Function>(dlsym(library, name));
+  if (!*function) *missing = name;
+}
+
+// false: the answer says why. It stays loaded.
+bool load(Library *curl, Answer *answer) {
+  static const char what[] = "libcurl, which HTTPS and servers on other machines need, ";
+  void *const library = open_library(RTLD_NODELETE);
+  if (!library) {
+    const char *const why = dlerror();
+    char text[sizeof what + 32];
+    snprintf(text, sizeof text, "%scould not be loaded: ", what);
+    answer->fail(text, why ? why : "");
+    return false;
+  }
+  const char *missing = nullptr;
+  find(library, "curl_global_init", &curl->curl_global_init, &missing);
+  find(library, "curl_easy_init", &curl->curl_easy_init, &missing);
+  find(library, "curl_easy_cleanup", &curl->curl_easy_cleanup, &missing);
+  find(library, "curl_easy_setopt", &curl->curl_easy_setopt, &missing);
+  find(library, "curl_easy_strerror", &curl->curl_easy_strerror, &missing);
+  find(library, "curl_multi_init", &curl->curl_multi_init, &missing);
+  find(library, "curl_multi_cleanup", &curl->curl_multi_cleanup, &missing);
+  find(library, "curl_multi_add_handle", &curl->curl_multi_add_handle, &missing);
+  find(library, "curl_multi_remove_handle", &curl->curl_multi_remove_handle, &missing);
+  find(library, "curl_multi_perform", &curl->curl_multi_perform, &missing);
+  find(library, "curl_multi_info_read", &curl->curl_multi_info_read, &missing);
+  find(library, "curl_multi_poll", &curl->curl_multi_poll, &missing);
+  find(library, "curl_slist_append", &curl->curl_slist_append, &missing);
+  find(library, "curl_slist_free_all", &curl->curl_slist_free_all, &missing);
+  if (missing) {
+    char text[sizeof what + 32];
+    snprintf(text, sizeof text, "%sis too old: it lacks ", what);
+    answer->fail(text, missing);
+    return false;
+  }
+  keep_tls(library);
+  if (curl->curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) return true;
+  answer->fail("libcurl could not be initialised");
+  return false;
+}
+
+std::size_t take_body(char *bytes, std::size_t unit, std::size_t count, void *answer) {
+  static_cast<Answer *>(answer)->take_body(bytes, unit * count);
+  return unit * count;
+}
+
+std::size_t take_line(char *line, std::size_t unit, std::size_t count, void *answer) {
+  static_cast<Answer *>(answer)->take_line(line, unit * count);
+  return unit * count;
+}
+
+class Curl final : public Transport {
+ public:
+  Curl(Request *request, const Library &library) : request_(request), curl_(library) {}
+  ~Curl() override {
+    if (easy_) curl_.curl_easy_cleanup(easy_);
+    if (multi_) curl_.curl_multi_cleanup(multi_);
+    curl_.curl_slist_free_all(headers_);
+  }
+  bool prepare();
+  void post(const void *bytes, std::size_t size, Answer *answer) override;
+
+ private:
+  CURLcode transfer();
+  void set_options();
+
+  // Called often while a request is under way. 0: goes on.
+  static int see_progress(void *to, curl_off_t, curl_off_t received, curl_off_t, curl_off_t sent) {
+    Curl *const self = static_cast<Curl *>(to);
+    if (self->moved_ != received + sent) tachy_batch_moves();
+    self->moved_ = received + sent;
+    return 0;
+  }
+
+  Request *const request_;
+  const Library curl_;
+  CURLM *multi_ = nullptr;
+  CURL *easy_ = nullptr;
+  curl_slist *headers_ = nullptr;
+  curl_off_t moved_ = 0;  // bytes of the request under way
+};
+
+bool Curl::prepare() {
+  multi_ = curl_.curl_multi_init();
+  easy_ = curl_.curl_easy_init();
+  headers_ = curl_.curl_slist_append(nullptr, "Content-Type: application/octet-stream");
+  // Without this line curl waits for "100 Continue" before it sends a body of more than a megabyte.
+  if (!multi_ || !easy_ || !headers_ || !curl_.curl_slist_append(headers_, "Expect:")) return false;
+  set_options();
+  return true;
+}
+
+void Curl::set_options() {
+  const Url &url = request_->url;
+  const auto set = curl_.curl_easy_setopt;
+  set(easy_, CURLOPT_POST, 1L);
+  set(easy_, CURLOPT_URL, (url.scheme() + url.authority + url.path + "/ingest/v1/batch").c_str());
+  if (url.has_user) {
+    set(easy_, CURLOPT_USERNAME, url.user.c_str());
+    set(easy_, CURLOPT_PASSWORD, url.password.c_str());
+  }
+  if (url.locals) set(easy_, CURLOPT_PROXY, "");  // the environment's is for the network
+  set(easy_, CURLOPT_HTTPHEADER, headers_);
+  set(easy_, CURLOPT_USERAGENT, "tachy-cpp/" TACHY_VERSION);
+  set(easy_, CURLOPT_NOSIGNAL, 1L);
+  set(easy_, CURLOPT_TCP_NODELAY, 1L);
+  set(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+  set(easy_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(kConnectMs));
+  set(easy_, CURLOPT_TIMEOUT_MS, static_cast<long>(request_->timeout_ms));
+  set(easy_, CURLOPT_WRITEFUNCTION, take_body);
+  set(easy_, CURLOPT_HEADERFUNCTION, take_line);
+  set(easy_, CURLOPT_NOPROGRESS, 0L);
+  set(easy_, CURLOPT_XFERINFOFUNCTION, see_progress);
+  set(easy_, CURLOPT_XFERINFODATA, this);
+}
+
+// Performs the easy handle's request; CURLE_ABORTED_BY_CALLBACK when the sender was stopped meanwhile.
+CURLcode Curl::transfer() {
+  CURLcode result = CURLE_OK;
+  if (curl_.curl_multi_add_handle(multi_, easy_) != CURLM_OK) return CURLE_FAILED_INIT;
+  for (;;) {
+    int active = 0;
+    if (curl_.curl_multi_perform(multi_, &active) != CURLM_OK) {
+      result = CURLE_FAILED_INIT;
+      break;
+    }
+    if (active == 0) {
+      int left = 0;
+      const CURLMsg *const message = curl_.curl_multi_info_read(multi_, &left);
+      result = message && message->msg == CURLMSG_DONE ? message->data.result : CURLE_FAILED_INIT;
+      break;
+    }
+    if (request_->stopping) {
+      result = CURLE_ABORTED_BY_CALLBACK;
+      break;
+    }
+    curl_waitfd bell = {static_cast<curl_socket_t>(request_->bell.handle()), CURL_WAIT_POLLIN, 0};
+    curl_.curl_multi_poll(multi_, &bell, 1, 1000, nullptr);
+    if (bell.revents) request_->bell.heard();
+  }
+  curl_.curl_multi_remove_handle(multi_, easy_);
+  return result;
+}
+
+void Curl::post(const void *bytes, std::size_t size, Answer *answer) {
+  answer->begin();
+  curl_.curl_easy_setopt(easy_, CURLOPT_WRITEDATA, answer);
+  curl_.curl_easy_setopt(easy_, CURLOPT_HEADERDATA, answer);
+  curl_.curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+  curl_.curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, bytes);
+  moved_ = 0;
+  const CURLcode result = transfer();
+  if (result != CURLE_OK) answer->fail(curl_.curl_easy_strerror(result));
+}
+
+}  // namespace
+
+Transport *make_curl(Request *request, Answer *answer) {
+  Library library;
+  if (!load(&library, answer)) return nullptr;
+  Curl *const made = new (std::nothrow) Curl(request, library);
+  if (made && made->prepare()) return made;
+  delete made;
+  answer->fail("out of memory");
+  return nullptr;
+}
+
+// Two threads must not initialise a libcurl before 7.84 at once: one that the program has is initialised on its thread.
+static void initialise_present() {
+  void *const library = open_library(RTLD_NOLOAD);
+  if (!library) return;
+  using Init = CURLcode (*)(long);
+  if (const Init init = reinterpret_cast<Init>(dlsym(library, "curl_global_init"))) {
+    keep_tls(library);
+    init(CURL_GLOBAL_DEFAULT);
+  }
+  dlclose(library);
+}
+
+void prepare_transport(const Request &request) {
+  if (!request.url.locals || request.url.https) initialise_present();
+}
+
+Transport *make_transport(Request *request, Answer *answer) {
+  if (!request->url.locals || request->url.https) return make_curl(request, answer);
+  Transport *const made = make_local(request);
+  if (!made) answer->fail("out of memory");
+  return made;
+}
+
+}  // namespace tachy::sender

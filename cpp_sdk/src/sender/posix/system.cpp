@@ -1,0 +1,124 @@
+// The sender's system on POSIX.
+#include "../system.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <new>
+
+namespace tachy::sender {
+
+std::uint64_t now_ms() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000u + static_cast<std::uint64_t>(now.tv_nsec) / 1000000u;
+}
+
+std::uint64_t process() { return static_cast<std::uint64_t>(getpid()); }
+
+void complain(const char *line) {
+  if (write(STDERR_FILENO, line, strlen(line)) < 0) return;
+}
+
+void set_environment(const char *name, const char *value) {
+  if (value) {
+    setenv(name, value, 1);
+  } else {
+    unsetenv(name);
+  }
+}
+
+bool read_ipv6(const char *text, unsigned char *bytes) { return inet_pton(AF_INET6, text, bytes) == 1; }
+
+static_assert(sizeof(pthread_mutex_t) <= sizeof(void *[8]), "Mutex has room for it");
+
+static pthread_mutex_t *native(void *memory) { return static_cast<pthread_mutex_t *>(memory); }
+
+Mutex::Mutex() { pthread_mutex_init(new (memory_) pthread_mutex_t, nullptr); }
+Mutex::~Mutex() { pthread_mutex_destroy(native(memory_)); }
+void Mutex::lock() { pthread_mutex_lock(native(memory_)); }
+void Mutex::unlock() { pthread_mutex_unlock(native(memory_)); }
+
+// A pipe: libcurl waits for it as for its sockets.
+bool Bell::open() {
+  int ends[2];
+#if defined(__linux__)
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return false;
+#else
+  if (pipe(ends) != 0) return false;
+  for (const int end : ends) {
+    fcntl(end, F_SETFD, FD_CLOEXEC);
+    fcntl(end, F_SETFL, O_NONBLOCK);
+  }
+#endif
+  handle_ = ends[0];
+  ringer_ = ends[1];
+  return true;
+}
+
+Bell::~Bell() {
+  if (handle_ < 0) return;
+  close(static_cast<int>(handle_));
+  close(static_cast<int>(ringer_));
+}
+
+void Bell::ring() {
+  if (write(static_cast<int>(ringer_), "", 1) < 0) return;  // full: it is ringing
+}
+
+void Bell::wait(std::uint64_t ms) {
+  pollfd what = {static_cast<int>(handle_), POLLIN, 0};
+  poll(&what, 1, static_cast<int>(ms));
+  heard();
+}
+
+void Bell::heard() {
+  char bytes[64];
+  while (read(static_cast<int>(handle_), bytes, sizeof bytes) > 0) {
+  }
+}
+
+struct EntryPoint {
+  void (*function)(void *);
+  void *argument;
+};
+
+static void *run(void *given) {
+  const EntryPoint entry = *static_cast<EntryPoint *>(given);
+  free(given);
+  entry.function(entry.argument);
+  return nullptr;
+}
+
+// The program's signals are the program's.
+bool Thread::start(void (*function)(void *), void *argument) {
+  EntryPoint *const entry = static_cast<EntryPoint *>(malloc(sizeof(EntryPoint)));
+  if (!entry) return false;
+  *entry = {function, argument};
+  pthread_t thread{};
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int refused = pthread_create(&thread, nullptr, run, entry);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (refused) free(entry);
+  memcpy(&handle_, &thread, sizeof thread);
+  static_assert(sizeof thread <= sizeof handle_, "a thread's name fits");
+  return !refused;
+}
+
+void Thread::join() {
+  pthread_t thread{};
+  memcpy(&thread, &handle_, sizeof thread);
+  pthread_join(thread, nullptr);
+}
+
+}  // namespace tachy::sender

@@ -1,0 +1,74 @@
+// What the sender needs of the system beside HTTP: posix/system.cpp, win32/system.cpp.
+#ifndef TACHY_SENDER_SYSTEM_HPP
+#define TACHY_SENDER_SYSTEM_HPP
+
+#include <cstdint>
+#include <string>
+
+namespace tachy::sender {
+
+std::uint64_t now_ms();  // of a clock that nobody sets
+std::uint64_t process();
+void complain(const char *line);  // to whoever runs the program: stderr
+
+// A variable of the environment, also for programs that are started from now on; nullptr: without it.
+void set_environment(const char *name, const char *value);
+
+// The bytes of an IPv6 address, or false.
+bool read_ipv6(const char *text, unsigned char *bytes);
+
+class Mutex {
+ public:
+  Mutex();
+  ~Mutex();
+  Mutex(const Mutex &) = delete;
+  Mutex &operator=(const Mutex &) = delete;
+  void lock();
+  void unlock();
+
+ private:
+  void *memory_[8];
+};
+
+class Guard {
+ public:
+  explicit Guard(Mutex &mutex) : mutex_(mutex) { mutex_.lock(); }
+  ~Guard() { mutex_.unlock(); }
+  Guard(const Guard &) = delete;
+  Guard &operator=(const Guard &) = delete;
+
+ private:
+  Mutex &mutex_;
+};
+
+// What a thread can wait for, beside its sockets. One that rings while nobody waits is remembered.
+class Bell {
+ public:
+  Bell() = default;
+  ~Bell();
+  Bell(const Bell &) = delete;
+  Bell &operator=(const Bell &) = delete;
+  bool open();  // false: the system refused
+  void ring();
+  void wait(std::uint64_t ms);  // for the bell, or as long
+  void heard();                 // what has rung until now is forgotten
+  // For poll(), or WaitForMultipleObjects.
+  std::intptr_t handle() const { return handle_; }
+
+ private:
+  std::intptr_t handle_ = -1;
+  std::intptr_t ringer_ = -1;
+};
+
+class Thread {
+ public:
+  bool start(void (*function)(void *), void *argument);  // false: the system refused. No signal is delivered there
+  void join();
+
+ private:
+  std::uintptr_t handle_ = 0;
+};
+
+}  // namespace tachy::sender
+
+#endif
