@@ -159,7 +159,7 @@ def measure() -> Cases:
     memory = min(runs, key=lambda run: float(run["recorded"]))
     cases["idle_thread_never_recorded"] = {"bytes": memory["never"]}
     cases["idle_thread_recorded_spans"] = {
-        "bytes_beyond_ring": memory["recorded"],
+        "bytes": memory["recorded"],
         "bytes_of_the_collector": memory["collector"],
     }
     return cases | code.cases() | games()

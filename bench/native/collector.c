@@ -83,7 +83,7 @@ static void keep_least(double *best, uint64_t ns, double spans) {
 
 static void measure(unsigned rounds, const char *folder, stages *best, sizes *bytes) {
   const double spans = (double)FRAMES * SPANS_PER_FRAME;
-  bench_start_in(folder, 1u << 22, 1);
+  bench_start_in(folder, 0, 1);
   for (unsigned round = 0; round < rounds; round++) {
     const tachy_stats before = stats_now();
     for (unsigned i = 0; i < FRAMES; i++) frame();

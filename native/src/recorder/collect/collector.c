@@ -130,6 +130,7 @@ static void tell(const collector *c) {
   progress.too_deep = c->too_deep;
   progress.mismatched = c->mismatched;
   progress.async_untracked = c->intakes[TACHY_CLASS_SPAN].channel.asyncs.untracked;
+  if (c->flight.on) progress.recorded[TACHY_CLASS_SPAN] += tachy_flight_kept(&c->flight);
   progress.not_retained = c->flight.not_retained;
   progress.overwritten = c->flight.overwritten;
   progress.collector_ns = tachy_os_thread_cpu();

@@ -243,6 +243,12 @@ int tachy_flight_step(tachy_flight *f, tachy_flight_pace pace, tachy_block **blo
   return ended;
 }
 
+uint64_t tachy_flight_kept(const tachy_flight *f) {
+  uint64_t bytes = 0;
+  for (const tachy_stream *s = f->intake->channel.streams; s; s = s->next) bytes += left_in(s->source);
+  return bytes / sizeof(tachy_span_record);
+}
+
 void tachy_flight_enter(tachy_flight *f) {
   f->on = 1;
   f->pending = f->skipped = 0;

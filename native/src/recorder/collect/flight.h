@@ -34,6 +34,8 @@ typedef struct tachy_flight {
   uint64_t sample_step; /* ticks */
 } tachy_flight;
 
+/* Spans that are kept and have not been read: an async one counts as three as long. */
+uint64_t tachy_flight_kept(const tachy_flight *flight);
 /* After a cut: the recorder waits for triggers. */
 void tachy_flight_enter(tachy_flight *flight);
 /* After a flush: from now on everything goes; what has been kept is passed over. A cut must follow. */
