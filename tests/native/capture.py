@@ -13,6 +13,7 @@ from tachy_server.reader import BlockHead
 
 LOG, METRIC, SPAN = 1, 2, 3
 APART = 2  # ns that two blocks may differ in dating the same moment: rounding
+FLIGHT_APART = 1000  # the same where their intervals overlap: each has a line of its own there
 NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
 
 
@@ -112,7 +113,7 @@ def check(session: Session, *, holes: bool, flight: bool = False) -> None:
         for block in blocks:
             _check_counts(block)
     # a window of the flight recorder may end where an ancestor's end is lost: what began before has later ids then
-    _check_spans(session.of(SPAN), ascending=not (flight and session.dropped(SPAN)))
+    _check_spans(session.of(SPAN), FLIGHT_APART if flight else APART, ascending=not (flight and session.dropped(SPAN)))
 
 
 def _check_streams(blocks: list[Rows]) -> None:
@@ -159,7 +160,7 @@ def _ns(value: Any) -> int:
     return int(value.value)
 
 
-def _check_spans(blocks: list[Rows], *, ascending: bool) -> None:
+def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
     """Ids are unique and agree across blocks, children lie within their parents, begins ascend with ids."""
     known: dict[tuple[int, int], tuple[int, str]] = {}  # (thread, id) -> begin, name
     ended: set[tuple[int, int]] = set()
@@ -183,10 +184,10 @@ def _check_spans(blocks: list[Rows], *, ascending: bool) -> None:
                 parents.append((key, (thread, row["parent"]), row["depth"]))
     for key, parent, _depth in parents:
         assert parent in known, (key, parent)
-        assert known[parent][0] <= known[key][0] + APART, (key, known[key], parent, known[parent])
+        assert known[parent][0] <= known[key][0] + apart, (key, known[key], parent, known[parent])
         assert parent[1] < key[1]
         if parent in ends:
-            assert ends[key] <= ends[parent] + APART
+            assert ends[key] <= ends[parent] + apart
     for thread in {key[0] for key in known}:
         begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
-        assert not ascending or all(b - a >= -APART for a, b in itertools.pairwise(begins))
+        assert not ascending or all(b - a >= -apart for a, b in itertools.pairwise(begins))

@@ -194,9 +194,10 @@ void tachy_source_settle(tachy_intake *intake, tachy_source *s) {
 }
 
 void tachy_source_settle_here(tachy_source *s) {
-  const tachy_chunk *const next = s->chunk && s->position < s->chunk->first + s->chunk->used ? NULL : next_of(s);
+  const tachy_chunk *const next = next_of(s); /* first: without one `used` says nothing yet */
   tachy_stream *const stream = s->stream;
-  const tachy_chunk *const here = next ? next : s->chunk;
+  const int behind = next && (!s->chunk || s->position == s->chunk->first + s->chunk->used);
+  const tachy_chunk *const here = behind ? next : s->chunk;
   if (!here || here->first != s->position) return; /* nothing of it is in the block */
   for (uint32_t k = stream->open; k < stream->depth && k < here->depth; k++) {
     stream->ends[k].ticks = tachy_chunk_stack(here)[k].begin;
