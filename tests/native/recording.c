@@ -402,9 +402,15 @@ static void metrics(void) {
 static void strange_times(void) {
   TACHY_DEFINE_SPAN(span, "strange", "span");
   TACHY_DEFINE_INT_METRIC(metric, "strange", "metric", "");
-  static const uint64_t strange[] = {
-      0,         1, INT64_MAX, (uint64_t)INT64_MAX + 1, TACHY_CONTROL_FIRST, UINT64_MAX - 5, UINT64_MAX, UINT64_MAX - 1,
-      UINT64_MAX};
+  static const uint64_t strange[] = {0,
+                                     1,
+                                     INT64_MAX,
+                                     (uint64_t)INT64_MAX + 1,
+                                     TACHY_CONTROL_FIRST,
+                                     UINT64_MAX - 5,
+                                     UINT64_MAX - 2,
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX};
   enum { COUNT = sizeof strange / sizeof *strange };
   begin_session(NULL);
   tachy_span_end(tachy_span_begin(&span));
