@@ -58,6 +58,7 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "too_deep", stats.too_deep);
   write_number(file, "mismatched", stats.mismatched);
   write_number(file, "async_untracked", stats.async_untracked);
+  write_number(file, "values_dropped", stats.values_dropped);
   write_number(file, "refused", stats.refused);
   write_number(file, "frequency", stats.frequency);
   write_number(file, "control_version", stats.control_version);

@@ -23,9 +23,10 @@ class Stats:
     unprotected: batches that got no file. recovered_batches and recovered_lost: batches of processes that died
     before, which this one sent, or which were lost in whole or in part. left_dropped: events that processes before
     had left in the session folder, and that this one dropped there, for want of room (spool_bytes) or for age
-    (spool_seconds). refused: times that a span's name, a set of properties or a category (`set_category`) found no
-    room. control_version: the newest of the server's instructions that was followed; control_refused: those that
-    could not be read. Sizes are bytes, collector_ns is CPU time, frequency is ticks per second.
+    (spool_seconds). values_dropped: values on spans that were lost, alone or with their span. refused: times that a
+    span's name, a set of properties or a category (`set_category`) found no room. control_version: the newest of the
+    server's instructions that was followed; control_refused: those that could not be read. Sizes are bytes,
+    collector_ns is CPU time, frequency is ticks per second.
     """
 
     process_id: UUID
@@ -53,6 +54,7 @@ class Stats:
     too_deep: int
     mismatched: int
     async_untracked: int
+    values_dropped: int
     refused: int
     frequency: int
     clock: str
@@ -75,7 +77,7 @@ def stats() -> Stats:
     numbers = (
         "not_retained flight_overwritten batches blocks raw_bytes wire_bytes collector_ns outbox_bytes "
         "spool_bytes survives unprotected recovered_batches recovered_lost threads sites "
-        "clock_backwards too_deep mismatched async_untracked refused frequency "
+        "clock_backwards too_deep mismatched async_untracked values_dropped refused frequency "
         "control_version control_refused"
     )
     return Stats(

@@ -34,7 +34,9 @@ _EVENTS: Final = (
     "target",
     "filename",
     "line",
+    "properties",
 )
+_VALUES: Final = pa.schema([pa.field("span_id", pa.int64()), pa.field("properties", pa.utf8())])
 _SOURCES: Final = {"id": "span_id", "parent": "parent_span_id"}
 
 
@@ -61,6 +63,7 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
     """
     blocks, _ = select_blocks(session, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
     latest = 0  # of the blocks that can be read
+    newest = None  # what was open at the start of the last of them, with its values at the end
     if session.begin is not None:
         before = session.lake.block_before(ASYNC_EVENTS.cls, process_id, session.begin)
         if before is not None:
@@ -73,8 +76,9 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
         session.blocks_read += 1
         with reading(session.lake, row):
             events = decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.lake.limits, session.cache)
+            newest = _open_at_start(row, data, session.lake.limits)
             if row.sequence != expected:
-                opened.append(_open_at_start(row, data, session.lake.limits))
+                opened.append(newest)
             batches.extend(events)
             expected = row.sequence + 1
             latest = max(latest, row.end_time)
@@ -88,7 +92,9 @@ def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.Recor
     events = pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
     is_begin = pc.equal(events.column("event_type"), "begin")
     begins = events.filter(is_begin).sort_by("time")
-    ends, is_open = _ends(begins, events.filter(pc.invert(is_begin)), latest)
+    end_events = events.filter(pc.invert(is_begin))
+    ends, is_open = _ends(begins, end_events, latest)
+    begins = _with_values(begins, end_events, newest)
     keep = pc.scalar(True)
     spans = begins.append_column("end", ends).append_column("is_open", is_open)
     if session.begin is not None:
@@ -122,6 +128,23 @@ def _ends(begins: pa.Table, ends: pa.Table, latest: int) -> tuple[pa.ChunkedArra
     return pc.coalesce(found, pa.scalar(latest, TIME)), pc.is_null(found)
 
 
+def _with_values(begins: pa.Table, ends: pa.Table, newest: pa.RecordBatch | None) -> pa.Table:
+    """The spans with the values of their ends; of those that have none yet, as the newest block has them."""
+    values = [ends.select(["span_id", "properties"])]
+    if newest is not None:
+        still = newest.filter(pc.invert(pc.is_in(newest.column("span_id"), ends.column("span_id").combine_chunks())))
+        values.append(pa.Table.from_batches([still]).select(["span_id", "properties"]))
+    known = pa.concat_tables([table.cast(_VALUES) for table in values])
+    if not pc.any(pc.not_equal(known.column("properties"), "{}")).as_py():
+        return begins
+    known = known.group_by("span_id").aggregate([("properties", "max")])
+    left = begins.select(["span_id"]).append_column("place", pa.array(range(begins.num_rows), pa.int64()))
+    joined = left.join(known, "span_id", join_type="left outer").sort_by("place")
+    own = begins.column("properties").cast(pa.utf8())
+    shown = pc.coalesce(joined.column("properties_max"), own).combine_chunks().dictionary_encode()
+    return begins.set_column(begins.schema.get_field_index("properties"), "properties", shown)
+
+
 def _as_spans(batch: pa.RecordBatch, process_id: UUID) -> pa.RecordBatch:
     """Paired events with the columns of SCHEMA."""
     count = batch.num_rows
@@ -130,7 +153,6 @@ def _as_spans(batch: pa.RecordBatch, process_id: UUID) -> pa.RecordBatch:
         "stream_id": constant("", count),
         "thread_name": constant(ASYNC, count),
         "process_id": constant(str(process_id), count),
-        "properties": constant("{}", count),
         "begin": begin,
         "duration": pc.subtract(end.cast(pa.int64()), begin.cast(pa.int64())),
     }

@@ -217,8 +217,6 @@ class _Source:
             return self._of_thread([thread.name for thread in self.threads])
         if name == "insert_time":
             return pa.repeat(pa.scalar(self.row.insert_time, TIME), len(self.raw))
-        if name == "properties" and self.view is THREAD_SPANS:
-            return constant("{}", len(self.raw))
         array, wanted = self.raw.column(name), self.view.column(name).type
         return array if array.type == wanted else array.cast(wanted)
 

@@ -23,11 +23,26 @@ _VIEWS: Final[dict[int, tuple[tuple[str, View, tuple[str, ...]], ...]]] = {
     LOG: (("log", LOG_ENTRIES, ("stream_id", "time", "target", "level", "msg", "properties")),),
     METRIC: (("metric", MEASURES, ("stream_id", "time", "target", "name", "unit", "value", "properties")),),
     SPAN: (
-        ("span", SPANS, ("stream_id", "id", "parent", "depth", "begin", "end", "name", "target", "filename", "line")),
+        (
+            "span",
+            SPANS,
+            ("stream_id", "id", "parent", "depth", "begin", "end", "name", "target", "filename", "line", "properties"),
+        ),
         (
             "async",
             ASYNC_EVENTS,
-            ("stream_id", "time", "event_type", "span_id", "parent_span_id", "depth", "name", "target", "filename"),
+            (
+                "stream_id",
+                "time",
+                "event_type",
+                "span_id",
+                "parent_span_id",
+                "depth",
+                "name",
+                "target",
+                "filename",
+                "properties",
+            ),
         ),
     ),
 }

@@ -143,7 +143,7 @@ THREAD_SPANS: Final = View(
         Column("stream_id", TEXT, _STREAM_ID.doc, ours=True),
         Column("thread_name", TEXT, "Name of the thread.", ours=True),
         Column("is_open", pa.bool_(), "It had not ended when the newest block did.", ours=True),
-        Column("properties", JSON, "The span's own properties.", properties=True, ours=True),
+        Column("properties", JSON, "The values that it was given.", properties=True, ours=True),
     ),
 )
 
@@ -168,6 +168,13 @@ ASYNC_EVENTS: Final = View(
         Column("target", TEXT, "Part of the program that it is in."),
         Column("line", pa.uint32(), "Line in it."),
         Column("process_id", TEXT, _PROCESS_ID.doc, ours=True),
+        Column(
+            "properties",
+            JSON,
+            "The values that the span was given; on a begin, those up to the end of its block.",
+            properties=True,
+            ours=True,
+        ),
     ),
 )
 

@@ -52,12 +52,16 @@ def samples() -> dict[str, bytes]:
         at = index * 10_000_000
         main.begin("Frame", at + 1_000, target="engine.loop", file="src/loop.cpp", line=42)
         main.span("Physics", at + 1_104, at + 90_000, target="engine.physics", file="src/physics.cpp", line=7)
+        main.value("tick", index)
         main.begin("AI", at + 91_000, target="engine.ai", file="src/ai.cpp", line=300)
         main.span("lost", at + 91_008, at + 91_016)
+        for key, value in {"who": 'q"é', "share": 0.25, "seed": rows.U64(1 << 63), "flow": rows.Flow(7)}.items():
+            main.value(key, value, target="engine.ai")
         main.begin("lost too", at + 92_000)
         main.end(at + 93_000, lost=True)
         main.end(at + 95_000)
         load = main.async_begin(at + 96_000, "load", target="assets", file="src/assets.cpp", line=9)
+        main.async_value(load, "bytes", -1)
         worker.async_end(at + 99_000, main.async_begin(at + 97_000, "read", parent=load, target="assets"))
         main.log(
             at + 100_000, "%s: %d of %u, %5.1f%% at %p", "level", -3, rows.U64(7), 42.25, rows.Pointer(0xBEEF),

@@ -33,7 +33,7 @@ def rows(after: str) -> list[list[str]]:
 def test_every_column_is_documented_with_its_number() -> None:
     documented: dict[str, int] = {}
     for table in ("Tables, in every class:", "Main rows, threads in the order", "### Span rows", "### Async rows",
-                  "### Open async spans"):  # fmt: skip
+                  "### Open async spans", "### Values on spans"):  # fmt: skip
         for cells in rows(table):
             first, names = cells[0], re.findall(r"[A-Z_]+\w*", cells[1])
             if "–" not in first:
@@ -65,9 +65,19 @@ def test_every_number_of_an_enumeration_is_documented(prefix: str, text: str) ->
 
 
 def test_site_kinds_are_documented() -> None:
-    text = "0 span, 1 log, 2 integer metric, 3 float metric, 4 ticks metric, 5 frame mark, 6 async span"
+    text = "2 integer metric, 3 float metric, 4 ticks metric, 5 frame mark, 6 async span, 7 value on a span"
+    text = f"0 span, 1 log, {text}"
     assert text in SPECIFICATION
-    names = {"SPAN": 0, "LOG": 1, "METRIC_INT": 2, "METRIC_F64": 3, "METRIC_TICKS": 4, "FRAME": 5, "ASYNC": 6}
+    names = {
+        "SPAN": 0,
+        "LOG": 1,
+        "METRIC_INT": 2,
+        "METRIC_F64": 3,
+        "METRIC_TICKS": 4,
+        "FRAME": 5,
+        "ASYNC": 6,
+        "VALUE": 7,
+    }
     assert enumerators("SITE") == names
 
 
@@ -77,10 +87,23 @@ def test_argument_types_are_documented() -> None:
     assert {"END": 0, **documented} == enumerators("ARG")
 
 
+def test_types_and_control_codes_of_values_are_documented() -> None:
+    documented = {cells[1].strip("`").upper(): int(cells[0]) for cells in rows("says whose it is")}
+    assert documented == enumerators("VALUE")
+    codes = dict(re.findall(r"TACHY_CONTROL_(FIRST|VALUE|ASYNC_VALUE) UINT64_C\((0xF{6}\w)0{9}\)", HEADER))
+    assert codes == {"FIRST": "0xFFFFFFE", "VALUE": "0xFFFFFFF", "ASYNC_VALUE": "0xFFFFFFE"}
+    assert "is `0xFFFFFFF0`, of an async span `0xFFFFFFE0`" in SPECIFICATION
+    assert "`0xFFFFFFE000000000` and above, a control code" in SPECIFICATION
+    for name, text in {"SPAN_VALUES_MAX": "at most {} values", "VALUE_TEXT_MAX": "its size, at most {}"}.items():
+        most = re.search(rf"TACHY_{name} (\d+)u", HEADER)
+        assert most
+        assert text.format(most[1]) in SPECIFICATION
+
+
 def test_control_codes_are_documented() -> None:
     documented = {cells[1]: int(cells[0].strip("`…"), 16) for cells in rows("| first word | name |")}
     codes = re.findall(r"TACHY_CONTROL_(\w+) UINT64_C\(0xF{14}(\w\w)\)", HEADER)
-    assert documented == {name: int(low, 16) for name, low in codes if name != "FIRST"}
+    assert documented == {name: int(low, 16) for name, low in codes if name}
 
 
 def test_magics_and_version_are_documented() -> None:

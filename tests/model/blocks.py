@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tests.model import columns as c
-from tests.model import rows
+from tests.model import rows, values
 from tests.model.records import (
     BLOCK_HEADER,
     CODECS,
@@ -41,6 +42,7 @@ class ThreadPart:
         self.base = clock.start[0]
         self.open_at_start = self.open_at_end = 0
         self.times: list[Times] = []
+        self.values = values.Part([], [])
 
     @property
     def events(self) -> int:
@@ -168,6 +170,8 @@ def add_spans(part: ThreadPart) -> None:
                 del size[d]
             continue
         span, end = record.span, record.end
+        if span.values:
+            part.values.rows.append((part.rows, span.values))
         part.rows += 1
         ended += 1
         body.put(c.ROW_SITE, body.site(span.site) + 1)
@@ -198,6 +202,7 @@ def add_spans(part: ThreadPart) -> None:
         if entry.utc is None:
             entry.utc = clock.utc(entry.begin)
         put_open(part, c.OPEN_END_SITE, k, entry)
+        part.values.open.append(list(entry.values))
     if not lost_any and not thread.lost_spans:
         assert all(r.span.id == r.span.number for r in records if isinstance(r, SpanRecord))
         assert all(entry.id == entry.number for entry in remaining)
@@ -231,6 +236,7 @@ def note_spans(part: ThreadPart, records: list[SpanRecord | GapRecord], remainin
                 rows.Span(
                     part.thread.number, span.id, parent(span), record.depth, span.begin, record.end, begin,
                     part.clock.utc(record.end), site.name, site.target, site.file, site.line, False,
+                    values.named(span.values),
                 )
             )  # fmt: skip
     for depth, span in enumerate(remaining):
@@ -238,7 +244,7 @@ def note_spans(part: ThreadPart, records: list[SpanRecord | GapRecord], remainin
         part.block.open_spans.append(
             rows.Span(
                 part.thread.number, span.id, parent(span), depth, span.begin, 0, begin, 0, span.site.name,
-                span.site.target, span.site.file, span.site.line, True,
+                span.site.target, span.site.file, span.site.line, True, values.named(span.values),
             )
         )  # fmt: skip
 
@@ -259,6 +265,7 @@ def add_asyncs(part: ThreadPart, last_id: int) -> int:
             rows.Async(
                 part.thread.number, record.ticks, part.instant(record.ticks), record.begin, record.id, record.parent,
                 record.depth, site.name, site.target, site.file, site.line,
+                values.named(part.thread.process.async_values.get(record.id, [])),
             )
         )  # fmt: skip
     return last_id
@@ -275,7 +282,26 @@ def add_open_asyncs(process: Process, body: c.Body, clock: Clock, block: Block) 
         body.put(c.OPEN_ASYNC_DEPTH, entry.depth)
         body.put(c.OPEN_ASYNC_THREAD, entry.thread)
         block.open_async.append(entry)
+        if number not in ended(process):
+            shown = values.named(process.async_values.get(number, []))
+            block.open_async[-1] = replace(entry, properties=shown)
         last_id, last_utc = number, entry.begin
+
+
+def ended(process: Process) -> set[int]:
+    """The async spans that end in the block being made."""
+    return {record.id for thread in process.threads for record in thread.asyncs if not record.begin}
+
+
+def add_values(process: Process, body: c.Body, parts: list[ThreadPart]) -> None:
+    """Of the block's rows and open spans; an async span that ends here has them at its end alone."""
+    here, of = ended(process), process.async_values
+    events = [record for part in parts for record in part.thread.asyncs]
+    asyncs = [of.get(r.id, []) if r.begin == (r.id not in here) else [] for r in events]
+    opened = [[] if number in here else of.get(number, []) for number in sorted(process.open_async)]
+    values.put_columns(body, [(part.rows, part.values) for part in parts], asyncs, opened)
+    for number in here:
+        of.pop(number, None)
 
 
 def follow_asyncs(process: Process, clock: Clock) -> None:
@@ -317,6 +343,7 @@ def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block 
         return None
     if cls == SPAN:
         add_open_asyncs(process, body, clock, block)
+        add_values(process, body, parts)
         follow_asyncs(process, clock)
     finish(process, cls, codec, clock, body, block, parts)
     return block

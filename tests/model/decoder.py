@@ -10,14 +10,14 @@ from __future__ import annotations
 import gzip
 import struct
 import uuid
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import zstandard
 
 from tests.model import columns as c
-from tests.model import rows
+from tests.model import rows, values
 from tests.model.records import BATCH_HEADER, BLOCK_HEADER, LOG, METRIC, SPAN, THREAD_HEADER, xxh64
 
 
@@ -188,6 +188,7 @@ class BlockDecoder:
         self.sites = self.read_sites()
         self.sets = self.read_sets()
         self.points = self.read_points()
+        self.owners: list[tuple[list[Any], int] | None] = []  # main rows: where in `out` they are; gaps: nowhere
 
     def read_strings(self) -> list[str]:
         sizes = self.body.uints.get(c.STRING_SIZE, [])
@@ -251,8 +252,25 @@ class BlockDecoder:
         for entry in self.out.threads:
             last_id = self.asyncs(entry, last_id)
         self.open_asyncs()
+        self.values()
         assert self.body.used_up()
         return self.out
+
+    def values(self) -> None:
+        out = self.out
+        owners = list(self.owners)
+        more: list[list[Any]] = [out.open_spans, out.async_events, out.open_async]
+        for made in more:
+            owners += [(made, index) for index in range(len(made))]
+        for number, properties in values.decode(self.body, self.sites).items():
+            owner = owners[number]
+            assert owner
+            made, index = owner
+            made[index] = replace(made[index], properties=properties)
+        ends = {event.id: event for event in out.async_events if not event.begin}
+        for index, event in enumerate(out.async_events):
+            if event.begin and event.id in ends:
+                out.async_events[index] = replace(event, properties=ends[event.id].properties)
 
     def main_rows(self, entry: ThreadEntry, last_values: dict[int, int]) -> None:
         body, ticks = self.body, entry.base_ticks
@@ -328,6 +346,7 @@ class BlockDecoder:
             if number == 0:
                 count = body.next(c.GAP_COUNT)
                 self.out.gaps.append(Gap(entry.number, count, depth))
+                self.owners.append(None)
                 ended += count
                 opened = min(opened, depth)
                 deeper = [d for d in sorted({*size, *child, *orphans}) if d > depth]
@@ -364,6 +383,7 @@ class BlockDecoder:
                 parents[row] = identity
             orphans.setdefault(depth, []).append(len(made))
             site = self.sites[number - 1]
+            self.owners.append((self.out.spans, len(self.out.spans) + len(made)))
             made.append(
                 rows.Span(
                     entry.number, identity, 0, depth, begin, end, self.utc(begin) if begin_utc is None else begin_utc,

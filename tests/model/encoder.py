@@ -8,6 +8,7 @@ Times are ticks since the process's start; a tick is a nanosecond unless `freque
     main = process.thread("main")
     main.begin("Frame", 1_000, target="loop", file="loop.cpp", line=10)
     main.begin("Physics", 1_100)
+    main.value("bodies", 12)                               # of the innermost open span
     main.end(1_900)
     main.log(1_950, "hit %s with %d points", "orc", 12, level=4, properties={"map": "e1m1"})
     main.message(1_960, "plain text")                      # as a logger's adapter sends it
@@ -35,7 +36,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.model import columns as c
-from tests.model import rows
+from tests.model import rows, values
 from tests.model.blocks import make_block
 from tests.model.records import (
     BATCH_HEADER,
@@ -74,6 +75,10 @@ class Thread:
         parent = self.stack[-1] if self.stack else None
         self.stack.append(OpenSpan(site, self.process.ticks(at), parent, self.begun))
 
+    def value(self, key: str, value: values.Value, *, target: str = "", depth: int = -1) -> None:
+        """A value on the span that is open at the depth, by default the innermost. int: i64; the rest as it is."""
+        values.give(self.stack[depth].values, self.process.site(7, key, target, "", 0, "", 0), value)
+
     def end(self, at: int, *, lost: bool = False) -> None:
         """The innermost open span ends; `lost`: the ring had no room for it."""
         span, depth, ticks = self.stack.pop(), len(self.stack), self.process.ticks(at)
@@ -103,6 +108,10 @@ class Thread:
         self.process.asyncs[number] = record
         self.asyncs.append(record)
         return number
+
+    def async_value(self, span_id: int, key: str, value: values.Value) -> None:
+        owner = self.process.async_values.setdefault(span_id, [])
+        values.give(owner, self.process.site(7, key, "", "", 0, "", 0), value)
 
     def async_end(self, at: int, span_id: int) -> None:
         begin = self.process.asyncs[span_id]
@@ -157,6 +166,7 @@ class Process:
         self.threads: list[Thread] = []
         self.sites: dict[tuple[Any, ...], c.Site] = {}
         self.asyncs: dict[int, AsyncRecord] = {}
+        self.async_values: dict[int, values.Owner] = {}
         self.open_async: dict[int, tuple[c.Site, rows.OpenAsync]] = {}  # as the last block's end had them
         self.sequence = {LOG: 0, METRIC: 0, SPAN: 0}
         self.starts = {cls: [(self.start_ticks, start_time)] for cls in (LOG, METRIC, SPAN)}  # of blocks, newest first

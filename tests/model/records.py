@@ -13,6 +13,7 @@ import zstandard
 
 from tests.model import columns as c
 from tests.model import rows
+from tests.model.values import Owner
 
 LOG, METRIC, SPAN = 1, 2, 3
 CODECS = {"none": 0, "zstd": 1, "lz4": 2, "gzip": 3}
@@ -106,6 +107,7 @@ class OpenSpan:
     number: int  # of the begin in the thread
     id: int = 0  # as blocks number it: the same, as long as nothing was lost
     utc: int | None = None
+    values: Owner = field(default_factory=list)
 
 
 @dataclass

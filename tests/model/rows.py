@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,11 @@ class U64:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
     value: int
 
 
@@ -34,6 +39,7 @@ class Span:
     file: str
     line: int
     is_open: bool
+    properties: Mapping[str, object] = field(default_factory=dict)
 
 
 def closed(span: Span, end_ticks: int, end: int) -> Span:
@@ -58,6 +64,7 @@ class Async:
     target: str
     file: str
     line: int
+    properties: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +80,7 @@ class OpenAsync:
     target: str
     file: str
     line: int
+    properties: Mapping[str, object] = field(default_factory=dict)  # as at the block's end
 
 
 @dataclass(frozen=True, slots=True)

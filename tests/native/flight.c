@@ -66,10 +66,18 @@ typedef struct worker {
   uint32_t numbers[DEPTH];
 } worker;
 
+/* Every span has its number. */
+static void give_number(tachy_scope scope, uint32_t number) {
+  TACHY_DEFINE_VALUE(value, "flight", "number");
+  tachy_span_value_unsigned(scope, &value, number);
+}
+
 static void begin_span(worker *w) {
   if (w->depth == DEPTH) return;
   tachy_site *const site = numbered(TACHY_SITE_SPAN, &w->numbers[w->depth]);
-  w->scopes[w->depth++] = tachy_span_begin(site);
+  w->scopes[w->depth] = tachy_span_begin(site);
+  give_number(w->scopes[w->depth], w->numbers[w->depth]);
+  w->depth++;
 }
 
 static void end_span(worker *w) {
@@ -111,6 +119,8 @@ static void do_async(uint64_t random) {
   } else {
     a->span = tachy_async_begin(numbered(TACHY_SITE_ASYNC, &a->number), NULL);
     write_async("begin", a->number);
+    TACHY_DEFINE_VALUE(value, "flight", "number");
+    tachy_async_value_unsigned(&a->span, &value, a->number);
   }
   pthread_mutex_unlock(&a->lock);
 }
@@ -186,6 +196,7 @@ static void *hang(void *argument) {
   uint32_t number;
   tachy_site *const site = numbered(TACHY_SITE_SPAN, &number);
   const tachy_scope scope = tachy_span_begin(site);
+  give_number(scope, number);
   WRITE("S %u %u 0 %llu 0 0\n", tachy_here_()->number, number, (unsigned long long)tachy_here_()->stack[0].begin);
   while (!TACHY_LOAD(&over)) sleep_ms(1);
   tachy_span_end(scope);

@@ -46,11 +46,16 @@ static void step(truth *t) {
   TACHY_DEFINE_SPAN(inner, "killed", "d1");
   TACHY_DEFINE_ASYNC_SPAN(load, "killed", "load");
   TACHY_DEFINE_INT_METRIC(count, "killed", "count", "1");
+  TACHY_DEFINE_VALUE(number, "killed", "step");
+  TACHY_DEFINE_VALUE(who, "killed", "who");
   TACHY_DEFINE_LOG(line, "killed", TACHY_LEVEL_INFO, "step %lld");
   MARK(depth);
   const tachy_scope scope = tachy_span_begin(&outer);
+  tachy_span_value_unsigned(scope, &number, t->logs_done);
+  tachy_span_value_text(scope, &who, "a worker", 8);
   MARK(asyncs_begun);
-  const tachy_async async = tachy_async_begin(&load, NULL);
+  tachy_async async = tachy_async_begin(&load, NULL);
+  tachy_async_value_unsigned(&async, &number, t->logs_done);
   MARK(asyncs_done);
   for (int i = 0; i < INNER; i++) {
     MARK(depth);

@@ -233,7 +233,7 @@ static void async_across_threads(void) {
     team_add(&t, end_loads, &b);
     team_join(&t);
   }
-  const tachy_async none = {0, 0, &load_site, 0};
+  const tachy_async none = {0, 0, &load_site, 0, 0};
   tachy_async_end(&none);
   tachy_async_end(NULL);
   CHECK(end_session().recorded[TACHY_CLASS_SPAN] == 800);

@@ -6,6 +6,7 @@ flight_random writes down what its threads did, in ticks. From that a plain mode
 
 from __future__ import annotations
 
+import json
 import random
 import struct
 from collections import Counter
@@ -97,6 +98,10 @@ STEP_NS = 1000  # by which two blocks may date one moment differently
 def check_row(block: Rows, row: dict[str, Any], span: Span) -> None:
     assert (row["depth"], block.head.threads[row["thread"]].number) == (span.depth, span.thread)
     assert abs(row["begin"].value - _utc(block, span.begin)) <= STEP_NS or span.begin < block.head.ticks0
+    given = {} if span.told else {"number": row["line"]}
+    properties = json.loads(row["properties"])
+    # one that is open may not have been given it yet
+    assert properties == given or (row["is_open"] and not properties)
     if not row["is_open"]:
         assert span.end is not None
         assert abs(row["end"].value - _utc(block, span.end)) <= STEP_NS
@@ -148,6 +153,8 @@ def check(session: Session, journal: Journal) -> int:
 def check_async(blocks: list[Rows], journal: Journal, windows: list[tuple[int, int]]) -> None:
     rows = Counter((row["event_type"], int(row["name"])) for block in blocks for row in block.asyncs)
     assert set(rows.values()) <= {1}, "each once"
+    for row in [row for block in blocks for row in block.asyncs]:
+        assert row["event_type"] == "begin" or json.loads(row["properties"]) == {"number": int(row["name"])}
     known = {number for _, number in rows} | {int(row["name"]) for block in blocks for row in block.open_async}
     for number, times in journal.asyncs.items():
         for first, last in windows:

@@ -151,6 +151,9 @@ def check(death: Death) -> Session | None:
         assert session.dropped(cls) == 0
     asyncs = sum(truth.asyncs_done for truth in death.truths)
     assert asyncs <= len(session.asyncs()) <= sum(truth.asyncs_begun for truth in death.truths)
+    for row in session.asyncs():
+        if row["event_type"] == "end":
+            assert set(json.loads(row["properties"])) == {"step"}
     for number, truth in enumerate(death.truths):
         _check_thread(session, f"worker {number}", truth)
     return session
@@ -171,6 +174,8 @@ def _check_thread(session: Session, name: str, truth: Truth) -> None:
     spans = rows(SPAN)
     assert truth.spans_done <= len(spans) <= truth.spans_begun
     assert [row["name"] for row in spans] == ["d1", "d1", "d1", "d0"] * (len(spans) // 4) + ["d1"] * (len(spans) % 4)
+    steps = [json.loads(row["properties"]) for row in spans if row["name"] == "d0"]
+    assert steps == [{"step": i, "who": "a worker"} for i in range(len(steps))]
     blocks = [block for block in session.of(SPAN) if name in [thread.name for thread in block.head.threads]]
     still_open = [
         row["name"]
@@ -178,6 +183,9 @@ def _check_thread(session: Session, name: str, truth: Truth) -> None:
         if blocks[-1].head.threads[row["thread"]].name == name
     ]
     assert still_open == ["d0", "d1"][: len(still_open)]
+    if len(still_open) == 2:
+        row = next(row for row in blocks[-1].still_open if blocks[-1].head.threads[row["thread"]].name == name)
+        assert json.loads(row["properties"]) == {"step": len(steps), "who": "a worker"}
     # one may be just beginning, or have ended without having said so
     begins = len(spans) + len(still_open)
     assert truth.depth - 1 <= len(still_open) <= truth.depth, (still_open, truth, begins)

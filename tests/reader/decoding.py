@@ -43,6 +43,7 @@ def read_spans(block: bytes, **options: Any) -> list[rows.Span]:
             rows.Span(
                 thread[row["thread"]], row["id"], row["parent"], row["depth"], 0, 0, row["begin"], row["end"],
                 row["name"], row["target"], row["filename"], row["line"], row["is_open"],
+                json.loads(row["properties"]),
             )
         )  # fmt: skip
     return out
@@ -53,7 +54,7 @@ def read_async(block: bytes, **options: Any) -> list[rows.Async]:
     return [
         rows.Async(
             thread[row["thread"]], 0, row["time"], row["event_type"] == "begin", row["span_id"], row["parent_span_id"],
-            row["depth"], row["name"], row["target"], row["filename"], row["line"],
+            row["depth"], row["name"], row["target"], row["filename"], row["line"], json.loads(row["properties"]),
         )
         for row in dicts(reader.read_async(*split(block), **options))
     ]  # fmt: skip
@@ -63,7 +64,7 @@ def read_open_async(block: bytes) -> list[rows.OpenAsync]:
     return [
         rows.OpenAsync(
             row["thread_number"], row["begin"], row["span_id"], row["parent_span_id"], row["depth"], row["name"],
-            row["target"], row["filename"], row["line"],
+            row["target"], row["filename"], row["line"], json.loads(row["properties"]),
         )
         for row in dicts(reader.read_open_async(*split(block)))
     ]  # fmt: skip

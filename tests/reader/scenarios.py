@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 
 from tests.model import rows
 from tests.model.encoder import Block, Process, Thread
+from tests.model.values import Value
 
 NAMES = ["Frame", "Physics", "AI", "Überschrift", "x", ""]
 STEPS = [0, 0, 1, 3, 100, 254, 255, 256, 300, 70_000, 5_000_000_000]
+KEYS = ["tile", "mesh", "Überschrift", *map(str, range(40))]
 PROPERTIES = [None, None, {"map": "e1m1"}, {"map": "e1m1", "quote": 'a "b" \\ \n\x01'}, {"é": ""}]
 ACTIONS = ["begin"] * 6 + ["end"] * 3 + ["leaf"] * 4 + ["unwind", "async", "async_end", "log", "metric"] * 2
-ACTIONS += ["frame", "ticks", "lose", "drift", "block", "block"]
+ACTIONS += ["value", "value", "async_value", "frame", "ticks", "lose", "drift", "block", "block"]
 
 
 @dataclass
@@ -58,6 +60,10 @@ class Player:
         more: list[rows.Arg] = [self.integer(), rows.U64(unsigned), rows.Pointer(unsigned), self.double()]
         return self.random.choice(more + text)
 
+    def value(self) -> Value:
+        numbers: list[Value] = [True, self.integer(), rows.U64(self.random.getrandbits(64)), self.double()]
+        return self.random.choice([*numbers, "Ünicode", "", b"\xff\x00", rows.Flow(self.random.randint(0, 3))])
+
     def act(self, thread: Thread, action: str) -> None:
         pick = self.random.choice
         if action == "begin" and len(thread.stack) < 1024:
@@ -75,6 +81,10 @@ class Player:
             self.open_async.append(thread.async_begin(self.step(), pick(NAMES), parent=parent))
         elif action == "async_end" and self.open_async:
             thread.async_end(self.step(), self.open_async.pop(pick(range(len(self.open_async)))))
+        elif action == "value" and thread.stack:
+            thread.value(pick(KEYS), self.value(), depth=pick([-1, -1, 0]))
+        elif action == "async_value" and self.open_async:
+            thread.async_value(pick(self.open_async), pick(KEYS), self.value())
         elif action == "log":
             args = [self.arg() for _ in range(pick(range(9)))]
             thread.log(self.step(), pick(NAMES), *args, level=pick(range(1, 7)), properties=pick(PROPERTIES))

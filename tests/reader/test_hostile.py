@@ -150,7 +150,7 @@ def replaced(column: int, values: list[int]) -> Callable[[list[tuple[int, int, i
     ("cls", "column", "values", "sentence"),
     [
         (3, c.SITE_NAME, [1 << 40, 1 << 40], "out of range"),
-        (3, c.SITE_KIND, [7, 7], "out of range"),
+        (3, c.SITE_KIND, [8, 8], "out of range"),
         (3, c.SITE_ID, [1], "differ in length"),
         (3, c.STRING_SIZE, [1 << 63, 1 << 63], "string"),
         (3, c.ROW_SITE, [3], "site that is not there"),

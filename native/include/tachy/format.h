@@ -55,7 +55,8 @@ typedef enum tachy_site_kind {
   TACHY_SITE_METRIC_F64 = 3,
   TACHY_SITE_METRIC_TICKS = 4,
   TACHY_SITE_FRAME = 5,
-  TACHY_SITE_ASYNC = 6
+  TACHY_SITE_ASYNC = 6,
+  TACHY_SITE_VALUE = 7
 } tachy_site_kind;
 
 typedef enum tachy_arg_type {
@@ -67,12 +68,29 @@ typedef enum tachy_arg_type {
   TACHY_ARG_POINTER = 5
 } tachy_arg_type;
 
+/* Of a value on a span. */
+typedef enum tachy_value_type {
+  TACHY_VALUE_I64 = 1,
+  TACHY_VALUE_U64 = 2,
+  TACHY_VALUE_F64 = 3,
+  TACHY_VALUE_TEXT = 4,
+  TACHY_VALUE_FLOW = 5, /* the number of a flow: it leads through all spans that have it */
+  TACHY_VALUE_BOOL = 6
+} tachy_value_type;
+
+#define TACHY_SPAN_VALUES_MAX 32u /* values of one span */
+#define TACHY_VALUE_TEXT_MAX 255u /* bytes of a text, its mark included */
+
 /* Chunks --------------------------------------------------------------------------------------------------------- */
 
-#define TACHY_CONTROL_FIRST UINT64_C(0xFFFFFFFFFFFFFFF0)
+#define TACHY_CONTROL_FIRST UINT64_C(0xFFFFFFE000000000)
 #define TACHY_CONTROL_LONG UINT64_C(0xFFFFFFFFFFFFFFFD)
 #define TACHY_CONTROL_ASYNC_BEGIN UINT64_C(0xFFFFFFFFFFFFFFFC)
 #define TACHY_CONTROL_ASYNC_END UINT64_C(0xFFFFFFFFFFFFFFFB)
+/* | tachy_value_type << 32 | which span, and the site. */
+#define TACHY_CONTROL_VALUE UINT64_C(0xFFFFFFF000000000)
+#define TACHY_CONTROL_ASYNC_VALUE UINT64_C(0xFFFFFFE000000000)
+#define TACHY_CONTROL_VALUE_END UINT64_C(0xFFFFFFFF00000000) /* the other codes */
 
 typedef struct tachy_span_record {
   uint64_t begin;    /* ticks */
@@ -95,8 +113,19 @@ typedef struct tachy_async_record {
   uint32_t depth;
   uint64_t id;
   uint64_t parent;
-  uint64_t zero;
+  uint64_t values; /* end: at least so many were given to the span */
 } tachy_async_record;
+
+typedef struct tachy_value_record {
+  uint64_t control; /* TACHY_CONTROL_VALUE or _ASYNC_VALUE | tachy_value_type << 32 | depth << 22 (not async) | site */
+  uint64_t bits;    /* of the number; text: its size. Its bytes come last, with zeros to a multiple of 16 */
+} tachy_value_record;
+
+typedef struct tachy_async_value_record {
+  tachy_value_record value;
+  uint64_t id;
+  uint64_t zero;
+} tachy_async_value_record;
 
 typedef struct tachy_metric_record {
   uint64_t ticks;
@@ -122,6 +151,8 @@ typedef struct tachy_open_span {
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_long_record) == 16, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_async_record) == 48, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_value_record) == 16, "format");
+TACHY_STATIC_ASSERT(sizeof(tachy_async_value_record) == 32, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_metric_record) == 24, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_log_record) == 24, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_open_span) == 16, "format");
@@ -246,7 +277,14 @@ typedef enum tachy_column_id {
   TACHY_COLUMN_OPEN_ASYNC_SITE = 68,
   TACHY_COLUMN_OPEN_ASYNC_UTC = 69,
   TACHY_COLUMN_OPEN_ASYNC_DEPTH = 70,
-  TACHY_COLUMN_OPEN_ASYNC_THREAD = 71
+  TACHY_COLUMN_OPEN_ASYNC_THREAD = 71,
+  TACHY_COLUMN_SPAN_VALUE_OWNER = 80,
+  TACHY_COLUMN_SPAN_VALUE_SITE = 81,
+  TACHY_COLUMN_SPAN_VALUE_TYPE = 82,
+  TACHY_COLUMN_SPAN_VALUE_INT = 83,
+  TACHY_COLUMN_SPAN_VALUE_F64 = 84,
+  TACHY_COLUMN_SPAN_VALUE_TEXT_SIZE = 85,
+  TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES = 86
 } tachy_column_id;
 
 /* Batches and segments ------------------------------------------------------------------------------------------- */
@@ -272,6 +310,20 @@ static inline uint64_t tachy_pad8(uint64_t size) { return (size + 7u) & ~UINT64_
 static inline uint64_t tachy_zigzag(int64_t v) { return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63); }
 
 static inline int64_t tachy_unzigzag(uint64_t v) { return (int64_t)((v >> 1) ^ (~(v & 1u) + 1u)); }
+
+/* Whether a record of the span class is a value on a span, and its bytes. */
+static inline int tachy_is_value(uint64_t first_word) {
+  return first_word >= TACHY_CONTROL_ASYNC_VALUE && first_word < TACHY_CONTROL_VALUE_END;
+}
+
+static inline uint32_t tachy_value_type_of(const tachy_value_record *record) {
+  return (uint32_t)(record->control >> 32) & 15u;
+}
+
+static inline uint64_t tachy_value_size(const tachy_value_record *record) {
+  const uint64_t text = tachy_value_type_of(record) == TACHY_VALUE_TEXT ? (record->bits + 15u) & ~UINT64_C(15) : 0;
+  return text + (record->control < TACHY_CONTROL_VALUE ? sizeof(tachy_async_value_record) : sizeof(tachy_value_record));
+}
 
 /* Ticks and UTC at one moment. */
 typedef struct tachy_clock_pair {

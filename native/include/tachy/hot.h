@@ -40,7 +40,7 @@ typedef struct tachy_thread {
 
 TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
-                        sizeof(tachy_async_record) % 16 == 0,
+                        sizeof(tachy_async_record) % 16 == 0 && sizeof(tachy_value_record) == 16,
                     "what is left of a chunk of spans is nothing or room for a span");
 
 TACHY_API const tachy_thread tachy_no_thread_;
@@ -58,6 +58,8 @@ TACHY_API TACHY_RARE tachy_scope tachy_span_begin_rare_(tachy_site *site);
 TACHY_API TACHY_RARE tachy_scope tachy_span_begin_slow_(int32_t id);
 TACHY_API TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
 TACHY_API TACHY_RARE void tachy_span_end_rare_(tachy_scope scope);
+TACHY_API TACHY_RARE void tachy_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, uint64_t bits);
+TACHY_API void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t type, uint64_t bits);
 TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value);
 TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_API void tachy_frame_first_(uint64_t now);
@@ -215,6 +217,77 @@ TACHY_INLINE tachy_scope tachy_phase_next(tachy_scope scope, tachy_site *site) {
   return scope;
 }
 
+/* Values on spans: see tachy.h. Two tests and no clock, 1 ns; 16 bytes in the thread's chunk, before the span's. */
+
+/* The innermost open span of the thread, as its begin returned it; where there is none, what takes no values. */
+TACHY_INLINE tachy_scope tachy_span_innermost(void) { return tachy_here_()->depth; }
+
+TACHY_INLINE void tachy_span_value_bits_(tachy_scope scope, tachy_site *site, uint32_t type, uint64_t bits) {
+  const int32_t id = tachy_site_on_(site);
+  if (id <= 0) return;
+  tachy_thread *const thread = tachy_here_();
+  const uint32_t depth = scope - 1u;
+  if (TACHY_UNLIKELY(depth >= thread->depth)) return; /* no span, or it has ended */
+  const uint64_t head = thread->span.head;
+  if (TACHY_UNLIKELY(thread->span.limit == head)) {
+    tachy_span_value_slow_(scope, id, type, bits);
+    return;
+  }
+  tachy_value_record *const record = (tachy_value_record *)(thread->span.origin + (uintptr_t)head);
+  record->control = (TACHY_CONTROL_VALUE | (uint64_t)type << 32) | (depth << TACHY_DEPTH_SHIFT | (uint32_t)id);
+  record->bits = bits;
+  TACHY_STORE_RELEASE(&thread->span.head, head + sizeof(tachy_value_record));
+}
+
+TACHY_INLINE void tachy_span_value_int(tachy_scope scope, tachy_site *site, int64_t value) {
+  tachy_span_value_bits_(scope, site, TACHY_VALUE_I64, (uint64_t)value);
+}
+
+TACHY_INLINE void tachy_span_value_unsigned(tachy_scope scope, tachy_site *site, uint64_t value) {
+  tachy_span_value_bits_(scope, site, TACHY_VALUE_U64, value);
+}
+
+TACHY_INLINE void tachy_span_value_bool(tachy_scope scope, tachy_site *site, int value) {
+  tachy_span_value_bits_(scope, site, TACHY_VALUE_BOOL, value != 0);
+}
+
+TACHY_INLINE uint64_t tachy_bits_of_(double value) {
+  union {
+    double value;
+    uint64_t bits;
+  } word;
+  word.value = value;
+  return word.bits;
+}
+
+TACHY_INLINE void tachy_span_value_float(tachy_scope scope, tachy_site *site, double value) {
+  tachy_span_value_bits_(scope, site, TACHY_VALUE_F64, tachy_bits_of_(value));
+}
+
+TACHY_INLINE void tachy_span_flow(tachy_scope scope, tachy_site *site, uint64_t flow) {
+  tachy_span_value_bits_(scope, site, TACHY_VALUE_FLOW, flow);
+}
+
+TACHY_INLINE void tachy_async_value_int(tachy_async *span, tachy_site *site, int64_t value) {
+  tachy_async_value_(span, site, TACHY_VALUE_I64, (uint64_t)value);
+}
+
+TACHY_INLINE void tachy_async_value_unsigned(tachy_async *span, tachy_site *site, uint64_t value) {
+  tachy_async_value_(span, site, TACHY_VALUE_U64, value);
+}
+
+TACHY_INLINE void tachy_async_value_bool(tachy_async *span, tachy_site *site, int value) {
+  tachy_async_value_(span, site, TACHY_VALUE_BOOL, value != 0);
+}
+
+TACHY_INLINE void tachy_async_value_float(tachy_async *span, tachy_site *site, double value) {
+  tachy_async_value_(span, site, TACHY_VALUE_F64, tachy_bits_of_(value));
+}
+
+TACHY_INLINE void tachy_async_flow(tachy_async *span, tachy_site *site, uint64_t flow) {
+  tachy_async_value_(span, site, TACHY_VALUE_FLOW, flow);
+}
+
 /* Metrics -------------------------------------------------------------------------------------------------------- */
 
 TACHY_INLINE void tachy_metric_bits_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
@@ -240,14 +313,7 @@ TACHY_INLINE void tachy_metric_int(tachy_site *site, uint32_t set, int64_t value
 
 TACHY_INLINE void tachy_metric_float(tachy_site *site, uint32_t set, double value) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) {
-    union {
-      double value;
-      uint64_t bits;
-    } word;
-    word.value = value;
-    tachy_metric_bits_(id, set, tachy_ticks(), word.bits);
-  }
+  if (id > 0) tachy_metric_bits_(id, set, tachy_ticks(), tachy_bits_of_(value));
 }
 
 /* The same for a number that may be too large for int64: from 2^63 on it is recorded as a double, as a float metric

@@ -98,12 +98,14 @@ typedef struct tachy_read_options {
  *   name            D                        filename          D
  *   target          D                        target            D
  *   filename        D                        line              uint32
- *   line            uint32
+ *   line            uint32                       properties        D
  *   is_open         bool
+ *   properties      D
  *
  * hash is the low half of XXH64 over name, 0, target, 0, filename, 0 and the line as 4 bytes. event_type is "begin" or
- * "end". properties are JSON text, "{}" for none. kind is a tachy_site_kind: integers become doubles; ticks and frames
- * become seconds, their unit "seconds".
+ * "end". properties are JSON text, "{}" for none: those of spans are the values on them, numbers as numbers. The begin
+ * of an async span has those that it was given until the block's end, its end has all. kind is a tachy_site_kind:
+ * integers become doubles; ticks and frames become seconds, their unit "seconds".
  */
 tachy_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
                               const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
@@ -113,7 +115,7 @@ tachy_status tachy_read_async(const void *head, uint64_t head_size, const void *
                               tachy_read_error *error);
 /* The async spans of the process that are open at the block's start, ascending by id (unsigned): thread_number uint32
  * (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth uint32, hash uint32, name D,
- * filename D, target D, line uint32. */
+ * filename D, target D, line uint32, properties D (as at the block's end). */
 tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
                                    struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
 tachy_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,

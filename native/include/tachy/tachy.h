@@ -169,6 +169,7 @@ typedef struct tachy_stats {
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
   uint64_t mismatched;      /* scopes ended out of order, repaired */
   uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not tell of them */
+  uint64_t values_dropped;  /* of values on spans: there was no room, or no more on the span; or its end was lost */
   uint64_t refused;         /* times that a site or a property set got no number, or a category no place */
   uint64_t frequency;       /* ticks per second */
   const char *clock;        /* "tsc", "cntvct", "os" */
@@ -250,6 +251,7 @@ typedef struct tachy_site {
 #define TACHY_DEFINE_SPAN(variable, target, name) TACHY_DEFINE_SITE_(variable, TACHY_SITE_SPAN, 0, target, name, "")
 #define TACHY_DEFINE_ASYNC_SPAN(variable, target, name) \
   TACHY_DEFINE_SITE_(variable, TACHY_SITE_ASYNC, 0, target, name, "")
+#define TACHY_DEFINE_VALUE(variable, target, key) TACHY_DEFINE_SITE_(variable, TACHY_SITE_VALUE, 0, target, key, "")
 #define TACHY_DEFINE_LOG(variable, target, level, format) \
   TACHY_DEFINE_SITE_(variable, TACHY_SITE_LOG, level, target, format, "")
 #define TACHY_DEFINE_INT_METRIC(variable, target, name, unit) \
@@ -280,11 +282,30 @@ typedef struct tachy_async {
   uint64_t parent;
   tachy_site *site;
   uint32_t depth;
+  uint32_t values; /* given to it through this struct */
 } tachy_async;
 
 /* parent: NULL for a root. */
 TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
 TACHY_API void tachy_async_end(const tachy_async *span);
+
+/* Values on spans: what a span was about, told before it ends.
+ *
+ *   TACHY_DEFINE_VALUE(triangles, "render", "triangles");
+ *   tachy_span_value_int(tachy_span_innermost(), &triangles, count);
+ *
+ * The scope is that of any span of the calling thread that is open (another one takes no value). Its value of a key is
+ * the one that it was given last; at most TACHY_SPAN_VALUES_MAX keys, what exceeds them is dropped and counted
+ * (tachy_stats.values_dropped). hot.h has the numbers: tachy_span_value_int, _unsigned, _float, _bool, tachy_span_flow.
+ * A flow leads through the spans that have its number, which the program chooses (a job's address, a frame's number):
+ * arrows in a trace, `flow` in SQL. A span may be on several.
+ *
+ * A text is copied; longer than 255 bytes it is cut there and ends in "… [of N bytes]". */
+TACHY_API void tachy_span_value_text(tachy_scope scope, tachy_site *site, const char *text, size_t size);
+
+/* The same for an async span that has not ended, on any thread; threads that share the struct take turns. hot.h has
+ * tachy_async_value_int, _unsigned, _float, _bool, tachy_async_flow. */
+TACHY_API void tachy_async_value_text(tachy_async *span, tachy_site *site, const char *text, size_t size);
 
 /* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there and ends in "… [of N bytes]",
  * as do texts of tachy_log_args. */

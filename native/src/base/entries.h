@@ -41,6 +41,13 @@
   RECORDS(span_end_rare_, (tachy_scope scope), (scope))                                                               \
   RECORDS(span_complete, (tachy_site * site, uint64_t begin_ticks, uint64_t end_ticks),                               \
           (site, begin_ticks, end_ticks))                                                                             \
+  RECORDS(span_value_slow_, (tachy_scope scope, int32_t id, uint32_t type, uint64_t bits), (scope, id, type, bits))   \
+  RECORDS(span_value_text, (tachy_scope scope, tachy_site * site, const char *text, size_t size),                     \
+          (scope, site, text, size))                                                                                  \
+  RECORDS(async_value_, (tachy_async * span, tachy_site * site, uint32_t type, uint64_t bits),                        \
+          (span, site, type, bits))                                                                                   \
+  RECORDS(async_value_text, (tachy_async * span, tachy_site * site, const char *text, size_t size),                   \
+          (span, site, text, size))                                                                                   \
   SPECIAL(tachy_async, async_begin, (tachy_site * site, const tachy_async *parent))                                   \
   RECORDS(async_end, (const tachy_async *span), (span))                                                               \
   RECORDS(metric_slow_, (int32_t id, uint32_t set, uint64_t ticks, uint64_t value), (id, set, ticks, value))          \

@@ -148,6 +148,7 @@ static void add_rows(tachy_columns *c, tachy_channel *channel) {
     add_open(c, channel, 1);
     add_async(c, channel);
     tachy_open_async_columns(c, channel);
+    tachy_values_columns(c, channel);
     return;
   }
   tachy_columns_planes(c, TACHY_COLUMN_ROW_TIME, streams, TACHY_PLANE_LEAD);
@@ -270,7 +271,7 @@ static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
   const tachy_block_clock clock = clock_of(channel, to);
   tachy_open_async_put_back(channel);
-  tachy_open_async_follow(channel, &clock, 0);
+  tachy_open_async_follow(channel, &clock, to.ticks, 0);
   number_all_open(channel, &clock);
 }
 
@@ -282,7 +283,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   if (!has_rows(channel, open_too)) return NULL;
   const tachy_block_clock clock = clock_of(channel, to);
   if (channel->cls == TACHY_CLASS_SPAN) {
-    tachy_open_async_follow(channel, &clock, last);
+    tachy_open_async_follow(channel, &clock, to.ticks, last);
     if (!has_rows(channel, open_too)) {
       tachy_open_async_resume(channel);
       return NULL;

@@ -2,7 +2,8 @@
  *
  * A cut reads the rings one after the other, so the end of a span may be met before its begin: in the same block
  * (ENDED entries stand for ends without begins while a block is followed), or while the begin is still in a ring. Such
- * an end is held back until its begin has been read. */
+ * an end is held back until its begin has been read. For values of its span it waits until all that was recorded before
+ * the end has been read: what has not come by then was lost. */
 #include "open_async.h"
 
 #include <stdlib.h>
@@ -79,14 +80,26 @@ static int begins_later(const tachy_channel *channel, uint64_t id, int has_waite
   return s ? (id & TACHY_ASYNC_COUNT) > s->begun : !has_waited;
 }
 
-/* The ends whose begins are still to come leave the stream's rows. */
-static void hold_ends(tachy_open_asyncs *a, tachy_channel *channel, tachy_stream *s) {
+static int comes_early(const tachy_channel *channel, const tachy_async_record *end, int has_waited) {
+  const tachy_open_asyncs *const a = &channel->asyncs;
+  return a->capacity && a->entries[find(a, end->id)].state == SPAN_ENDED && begins_later(channel, end->id, has_waited);
+}
+
+static int lacks_values(const tachy_channel *channel, const tachy_async_record *end, int has_waited) {
+  const tachy_async_values *const met = end->values ? tachy_async_values_of(&channel->values, end->id) : NULL;
+  (void)has_waited;
+  return end->values > (met ? met->met : 0) && end->ticks >= channel->from.ticks;
+}
+
+/* The ends that are to wait leave the stream's rows. */
+static void hold_ends(tachy_channel *channel, tachy_stream *s,
+                      int (*waits)(const tachy_channel *channel, const tachy_async_record *end, int has_waited)) {
   tachy_async_record *const records = (tachy_async_record *)(void *)s->raw.bytes;
   uint64_t kept = 0;
   for (uint64_t i = 0; i < s->async_rows; i++) {
     const tachy_async_record record = records[i];
-    if (record.control == TACHY_CONTROL_ASYNC_END && a->entries[find(a, record.id)].state == SPAN_ENDED &&
-        begins_later(channel, record.id, i < s->resumed) && tachy_bytes_append(&s->held, &record, sizeof record)) {
+    if (record.control == TACHY_CONTROL_ASYNC_END && waits(channel, &record, i < s->resumed) &&
+        tachy_bytes_append(&s->held, &record, sizeof record)) {
       continue;
     }
     records[kept++] = record;
@@ -134,20 +147,22 @@ static void remember(tachy_open_asyncs *a) {
   if (count) qsort(a->before.bytes, count, sizeof *a->entries, by_id);
 }
 
-void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, int last) {
+void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, uint64_t until, int last) {
   tachy_open_asyncs *const a = &channel->asyncs;
   a->failed = 0;
   remember(a);
+  for (tachy_stream *s = channel->streams; s && !last; s = s->next) hold_ends(channel, s, lacks_values);
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->async_rows; i++) follow(a, s, &records[i], clock);
   }
   for (tachy_stream *s = channel->streams; s; s = s->next) {
-    if (s->async_rows && a->capacity && !last) hold_ends(a, channel, s);
+    if (s->async_rows && !last) hold_ends(channel, s, comes_early);
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->async_rows; i++) tachy_stream_extend(s, records[i].ticks, records[i].ticks);
   }
   settle(a);
+  tachy_async_values_follow(channel, until);
 }
 
 void tachy_open_async_resume(tachy_channel *channel) {

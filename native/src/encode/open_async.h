@@ -6,9 +6,9 @@
 #include "columns.h"
 
 /* Follows the async rows of the block that is being made, whose clock is `head`'s, and takes out of the streams the
- * ends that have to wait for their begins. Afterwards the channel knows what is open at the block's end; what was open
- * at its start is in asyncs.before. `last`: no block follows, nothing waits. */
-void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, int last);
+ * ends that have to wait for their begins or values; it ends at `until` (ticks). Afterwards the channel knows what is
+ * open at the block's end; what was open at its start is in asyncs.before. `last`: no block follows, nothing waits. */
+void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, uint64_t until, int last);
 /* Ends that wait come back into their streams, as the first async rows of the next block. */
 void tachy_open_async_resume(tachy_channel *channel);
 /* Before rows are forgotten: ends that have waited go on waiting, for a block. */

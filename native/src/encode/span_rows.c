@@ -74,6 +74,7 @@ put:
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;
   level[1] = (tachy_span_level){TACHY_NO_TICKS, 0};
+  if (TACHY_UNLIKELY(depth < s->values.levels)) tachy_values_end(s, depth);
   s->depth = depth;
   s->last = end;
   tachy_stream_extend(s, begin, end);
@@ -100,6 +101,10 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
       } else if (record->begin == TACHY_CONTROL_ASYNC_BEGIN || record->begin == TACHY_CONTROL_ASYNC_END) {
         keep_async(channel, s, (const tachy_async_record *)(const void *)at);
         at += sizeof(tachy_async_record);
+      } else if (tachy_is_value(record->begin)) {
+        const tachy_value_record *const value = (const tachy_value_record *)(const void *)at;
+        tachy_values_read(channel, s, value);
+        at += tachy_value_size(value);
       } else {
         break;
       }

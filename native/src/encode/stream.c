@@ -42,6 +42,7 @@ tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number) {
     tachy_os_release(s);
     return NULL;
   }
+  s->values.all = &channel->values;
   s->number = number;
   s->last = TACHY_NO_TICKS;
   s->base = TACHY_NO_TICKS;
@@ -61,6 +62,8 @@ static void next_block(tachy_stream *s) {
   s->begin_ticks = UINT64_MAX;
   s->begin_utc = INT64_MAX;
   s->end_ticks = 0;
+  tachy_values_next_block(s);
+  if (s->broken) tachy_values_lose(s, 0); /* nobody has seen which spans have ended */
   s->broken = 0;
   if (!s->levels) return;
   for (uint32_t i = 0; i <= s->deepest + 1; i++) s->levels[i] = (tachy_span_level){TACHY_NO_TICKS, 0};
@@ -77,6 +80,7 @@ void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int
   tachy_tables_clear(&channel->tables);
   if (channel->watch) channel->watch->kinds.size = 0;
   channel->events = 0;
+  tachy_async_values_next_block(&channel->values, from.ticks);
   tachy_open_async_resume(channel);
   channel->sequence += (uint64_t)made;
   if (from.ticks != channel->from.ticks) tachy_past_add(&channel->past, channel->from);
@@ -89,6 +93,7 @@ static void free_stream(tachy_stream *s) {
   tachy_bytes_free(&s->text);
   tachy_bytes_free(&s->raw);
   tachy_bytes_free(&s->held);
+  tachy_values_free_stream(s);
   tachy_os_release(s->levels);
   tachy_os_release(s->opens);
   tachy_os_release(s->ends);
@@ -106,6 +111,7 @@ void tachy_channel_free(tachy_channel *channel) {
   while (channel->streams) tachy_stream_remove(channel, channel->streams);
   tachy_tables_free(&channel->tables);
   tachy_open_async_free(&channel->asyncs);
+  tachy_values_free(&channel->values);
 }
 
 void tachy_stream_drop(tachy_channel *channel, tachy_stream *s, uint64_t count) {
@@ -133,6 +139,7 @@ void tachy_stream_gap(tachy_channel *channel, tachy_stream *s, uint64_t count, u
     s->broken = 1;
     return;
   }
+  if (count && depth < s->values.levels) tachy_values_lose(s, depth);
   tachy_span_level *const level = &s->levels[depth];
   if (depth > s->deepest) s->deepest = depth;
   level->size += count;

@@ -9,6 +9,7 @@
 #include "../base/past.h"
 #include "../base/tables.h"
 #include "../recorder/sites/names.h"
+#include "span_values.h"
 
 #define TACHY_NO_TICKS UINT64_MAX
 #define TACHY_NAME_MAX 48
@@ -107,6 +108,7 @@ typedef struct tachy_stream {
   tachy_span_level *levels; /* room + 2 */
   tachy_open_row *opens;    /* room, at the block's start */
   tachy_open_row *ends;     /* the same at its end */
+  tachy_span_values values;
 } tachy_stream;
 
 struct tachy_channel;
@@ -124,6 +126,7 @@ typedef struct tachy_channel {
   tachy_stream *streams;
   tachy_tables tables;
   tachy_open_asyncs asyncs;
+  tachy_values values;
   uint64_t events;       /* in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */

@@ -81,16 +81,24 @@ tachy_status tachy_arrow_sets_fit(const tachy_block *block, const uint32_t *sets
 tachy_status tachy_arrow_properties(tachy_arrow *arrow, const tachy_block *block, const uint32_t *sets,
                                     tachy_read_error *error);
 
+/* The same of values on spans, of the owners of the rows; which may be NULL where there are no values. */
+void tachy_arrow_values_fit(const tachy_block *block, const tachy_value_rows *values, const uint64_t *owners,
+                            uint64_t *count, uint64_t most);
+tachy_status tachy_arrow_values(tachy_arrow *arrow, const tachy_block *block, const tachy_value_rows *values,
+                                const uint64_t *owners, tachy_read_error *error);
+
 /* Rows [first, first + *count) as columns. Texts of about `most_text` bytes end the batch: *count is then lower. What
  * `arrow` has after a failure is to be freed. */
 tachy_status tachy_arrow_logs(const tachy_block *block, tachy_log_rows *rows, uint64_t first, uint64_t *count,
                               uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
 tachy_status tachy_arrow_metrics(const tachy_block *block, tachy_metric_rows *rows, uint64_t first, uint64_t *count,
                                  uint64_t most_text, tachy_arrow *arrow, tachy_read_error *error);
-tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
-                               uint64_t count, tachy_arrow *arrow, tachy_read_error *error);
-tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
-                               tachy_arrow *arrow, tachy_read_error *error);
+tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, const tachy_value_rows *values,
+                               uint64_t closed, uint64_t first, uint64_t *count, uint64_t most_text, tachy_arrow *arrow,
+                               tachy_read_error *error);
+tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, const tachy_value_rows *values,
+                               uint64_t first, uint64_t *count, uint64_t most_text, tachy_arrow *arrow,
+                               tachy_read_error *error);
 int tachy_append_open(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows);
 
 #endif

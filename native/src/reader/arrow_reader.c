@@ -23,6 +23,7 @@ struct tachy_reader {
   tachy_metric_rows metrics;
   tachy_span_rows spans;
   tachy_async_rows async;
+  tachy_value_rows values; /* on spans, of both kinds */
 };
 
 static tachy_status decode(tachy_reader *r, const tachy_read_options *options, tachy_read_error *error) {
@@ -36,13 +37,14 @@ static tachy_status decode(tachy_reader *r, const tachy_read_options *options, t
     case TACHY_READ_METRICS:
       return tachy_decode_metrics(&r->block, options, &r->metrics, error);
     case TACHY_READ_ASYNC:
-      return tachy_decode_async(&r->block, options, &r->async, error);
+      status = tachy_decode_async(&r->block, options, &r->async, error);
+      return status ? status : tachy_decode_values(&r->block, &r->values, error);
     default:
       status = tachy_decode_spans(&r->block, options, &r->spans, error);
       if (status) return status;
       r->closed = r->spans.count;
       if (options->open_end && !tachy_append_open(&r->block, options, &r->spans)) return tachy_read_no_memory(error);
-      return TACHY_OK;
+      return tachy_decode_values(&r->block, &r->values, error);
   }
 }
 
@@ -77,6 +79,7 @@ void tachy_reader_free(tachy_reader *reader) {
   tachy_metric_rows_free(&reader->metrics);
   tachy_span_rows_free(&reader->spans);
   tachy_async_rows_free(&reader->async);
+  tachy_value_rows_free(&reader->values);
   tachy_block_close(&reader->block);
   free(reader);
 }
@@ -101,9 +104,9 @@ static tachy_status columns(tachy_reader *r, uint64_t *count, tachy_arrow *arrow
     case TACHY_READ_METRICS:
       return tachy_arrow_metrics(&r->block, &r->metrics, r->at, count, r->most_text, arrow, error);
     case TACHY_READ_ASYNC:
-      return tachy_arrow_async(&r->block, &r->async, r->at, *count, arrow, error);
+      return tachy_arrow_async(&r->block, &r->async, &r->values, r->at, count, r->most_text, arrow, error);
     default:
-      return tachy_arrow_spans(&r->block, &r->spans, r->closed, r->at, *count, arrow, error);
+      return tachy_arrow_spans(&r->block, &r->spans, &r->values, r->closed, r->at, count, r->most_text, arrow, error);
   }
 }
 

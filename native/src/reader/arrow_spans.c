@@ -17,7 +17,8 @@ int tachy_append_open(const tachy_block *block, const tachy_read_options *option
   const uint64_t most = rows->count + rows->open_end_first[block->thread_count];
   void *grown = NULL;
   if (!GROW(rows->thread, most) || !GROW(rows->site, most) || !GROW(rows->depth, most) || !GROW(rows->id, most) ||
-      !GROW(rows->parent, most) || !GROW(rows->begin_utc, most) || !GROW(rows->end_utc, most)) {
+      !GROW(rows->parent, most) || !GROW(rows->begin_utc, most) || !GROW(rows->end_utc, most) ||
+      (rows->owner && !GROW(rows->owner, most))) {
     return 0;
   }
   for (uint32_t t = 0; t < block->thread_count; t++) {
@@ -35,13 +36,18 @@ int tachy_append_open(const tachy_block *block, const tachy_read_options *option
       rows->parent[i] = depth ? open[depth - 1].id : 0;
       rows->begin_utc[i] = begin;
       rows->end_utc[i] = end;
+      if (rows->owner) rows->owner[i] = tachy_owner_of_open(block, rows->open_end_first[t] + depth);
     }
   }
   return 1;
 }
 
-tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, uint64_t closed, uint64_t first,
-                               uint64_t count, tachy_arrow *arrow, tachy_read_error *error) {
+tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, const tachy_value_rows *values,
+                               uint64_t closed, uint64_t first, uint64_t *fitting, uint64_t most_text,
+                               tachy_arrow *arrow, tachy_read_error *error) {
+  const uint64_t *const owners = rows->owner ? rows->owner + first : NULL;
+  tachy_arrow_values_fit(block, values, owners, fitting, most_text);
+  const uint64_t count = *fitting;
   if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
   const uint32_t *const sites = rows->site + first;
   const tachy_arrow_window window = {first, rows->count};
@@ -66,7 +72,7 @@ tachy_status tachy_arrow_spans(const tachy_block *block, tachy_span_rows *rows, 
   tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
   tachy_arrow_site_line(arrow, block, sites);
   tachy_arrow_fixed(arrow, "is_open", "b", is_open);
-  return TACHY_OK;
+  return tachy_arrow_values(arrow, block, values, owners, error);
 }
 
 /* The column `event_type`; `kinds` are its indices. */
@@ -83,9 +89,12 @@ static void add_event_type(tachy_arrow *arrow, const uint8_t *kinds) {
   tachy_arrow_dictionary(arrow, "event_type", indices, &dictionary);
 }
 
-tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, uint64_t first, uint64_t count,
-                               tachy_arrow *arrow, tachy_read_error *error) {
-  if (!tachy_arrow_start(arrow, count)) return tachy_read_no_memory(error);
+tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows, const tachy_value_rows *values,
+                               uint64_t first, uint64_t *count, uint64_t most_text, tachy_arrow *arrow,
+                               tachy_read_error *error) {
+  const uint64_t *const owners = rows->owner ? rows->owner + first : NULL;
+  tachy_arrow_values_fit(block, values, owners, count, most_text);
+  if (!tachy_arrow_start(arrow, *count)) return tachy_read_no_memory(error);
   const uint32_t *const sites = rows->site + first;
   const tachy_arrow_window window = {first, rows->count};
   TACHY_ARROW_GIVE(arrow, "thread", "i", window, rows->thread);
@@ -99,7 +108,14 @@ tachy_status tachy_arrow_async(const tachy_block *block, tachy_async_rows *rows,
   tachy_arrow_site_text(arrow, "filename", block, sites, TACHY_SITE_TEXT_FILE);
   tachy_arrow_site_text(arrow, "target", block, sites, TACHY_SITE_TEXT_TARGET);
   tachy_arrow_site_line(arrow, block, sites);
-  return TACHY_OK;
+  return tachy_arrow_values(arrow, block, values, owners, error);
+}
+
+/* The owners of the async spans that are open at the block's start. NULL: no memory. */
+static uint64_t *open_owners(const tachy_block *block, uint64_t count) {
+  uint64_t *const owners = malloc(((size_t)count + 1) * sizeof *owners);
+  for (uint64_t i = 0; owners && i < count; i++) owners[i] = tachy_owner_of_open_async(block, i);
+  return owners;
 }
 
 tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
@@ -107,13 +123,16 @@ tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const v
   tachy_block block;
   tachy_open_async_rows rows;
   tachy_arrow arrow;
+  tachy_value_rows values = {0};
   tachy_status status = tachy_block_open(&block, head, head_size, body, body_size, error);
   if (status) return status;
   status = tachy_decode_open_async(&block, &rows, error);
   if (!status) {
-    if (!tachy_arrow_start(&arrow, rows.count)) {
+    status = tachy_decode_values(&block, &values, error);
+    uint64_t *const owners = open_owners(&block, rows.count);
+    if (!status && (!owners || !tachy_arrow_start(&arrow, rows.count))) {
       status = tachy_read_no_memory(error);
-    } else {
+    } else if (!status) {
       const tachy_arrow_window all = {0, rows.count};
       TACHY_ARROW_GIVE(&arrow, "thread_number", "I", all, rows.thread);
       TACHY_ARROW_GIVE(&arrow, "begin", "tsn:UTC", all, rows.begin_utc);
@@ -125,8 +144,15 @@ tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const v
       tachy_arrow_site_text(&arrow, "filename", &block, rows.site, TACHY_SITE_TEXT_FILE);
       tachy_arrow_site_text(&arrow, "target", &block, rows.site, TACHY_SITE_TEXT_TARGET);
       tachy_arrow_site_line(&arrow, &block, rows.site);
-      status = tachy_arrow_export(&arrow, schema, array, error);
+      status = tachy_arrow_values(&arrow, &block, &values, owners, error);
+      if (status) {
+        tachy_arrow_free(&arrow);
+      } else {
+        status = tachy_arrow_export(&arrow, schema, array, error);
+      }
     }
+    free(owners);
+    tachy_value_rows_free(&values);
     tachy_open_async_rows_free(&rows);
   }
   tachy_block_close(&block);

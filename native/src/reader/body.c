@@ -13,12 +13,18 @@
 
 /* 0 for an id that this version does not know. */
 static uint32_t expected_encoding(uint32_t id) {
-  if (id == TACHY_COLUMN_STRING_BYTES || id == TACHY_COLUMN_LOG_TEXT_BYTES) return TACHY_ENCODING_BYTES;
-  if (id == TACHY_COLUMN_VALUE_F64 || id == TACHY_COLUMN_LOG_F64) return TACHY_ENCODING_F64;
+  if (id == TACHY_COLUMN_STRING_BYTES || id == TACHY_COLUMN_LOG_TEXT_BYTES ||
+      id == TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES) {
+    return TACHY_ENCODING_BYTES;
+  }
+  if (id == TACHY_COLUMN_VALUE_F64 || id == TACHY_COLUMN_LOG_F64 || id == TACHY_COLUMN_SPAN_VALUE_F64) {
+    return TACHY_ENCODING_F64;
+  }
   const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_CLOCK_UTC) ||
                     (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
                     (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
-                    (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD);
+                    (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD) ||
+                    (id >= TACHY_COLUMN_SPAN_VALUE_OWNER && id <= TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES);
   return known ? TACHY_ENCODING_UINT : 0;
 }
 
@@ -130,7 +136,7 @@ static tachy_status read_site_columns(tachy_block *block, tachy_read_error *erro
     const uint64_t limit = is_string                       ? block->string_count
                            : id == TACHY_COLUMN_SITE_ID    ? (uint64_t)TACHY_SITE_MAX + 1
                            : id == TACHY_COLUMN_SITE_LEVEL ? (uint64_t)TACHY_LEVEL_TRACE + 1
-                           : id == TACHY_COLUMN_SITE_KIND  ? (uint64_t)TACHY_SITE_ASYNC + 1
+                           : id == TACHY_COLUMN_SITE_KIND  ? (uint64_t)TACHY_SITE_VALUE + 1
                                                            : (uint64_t)UINT32_MAX + 1;
     tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
     for (uint64_t i = 0; i < count; i++) {

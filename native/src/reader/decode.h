@@ -58,7 +58,7 @@ typedef struct tachy_raw_column { /* a column's bytes in the body, sizes checked
   uint64_t size;
 } tachy_raw_column;
 
-#define TACHY_COLUMN_COUNT 72u
+#define TACHY_COLUMN_COUNT 87u
 
 typedef struct tachy_block {
   tachy_block_header header;
@@ -121,6 +121,7 @@ typedef struct tachy_span_rows { /* in the order of their ends */
   int64_t *parent; /* 0: root, -1: lost */
   int64_t *begin_utc;
   int64_t *end_utc;
+  uint64_t *owner;        /* in tachy_value_rows; NULL: the block has no values on spans */
   uint64_t *thread_first; /* thread_count + 1: rows of thread t are thread_first[t] … thread_first[t + 1] - 1 */
   tachy_gap *gaps;
   uint64_t gap_count;
@@ -143,6 +144,7 @@ typedef struct tachy_async_rows { /* begins and ends */
   int64_t *utc;
   uint64_t *id;
   uint64_t *parent; /* 0: none */
+  uint64_t *owner;  /* in tachy_value_rows: of a begin whose end is in the block, the end's; NULL as above */
 } tachy_async_rows;
 
 tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
@@ -161,6 +163,47 @@ typedef struct tachy_open_async_rows { /* async spans that are open at the block
 
 tachy_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error);
 void tachy_open_async_rows_free(tachy_open_async_rows *rows);
+
+/* Values on spans, ascending by owner: the block's rows, from 0 on, gap rows included; then the spans that are open at
+ * its end; then async rows; then the async spans that are open at its start. */
+typedef struct tachy_value {
+  uint64_t owner;
+  uint64_t bits;    /* a text's size */
+  const char *text; /* as it was sent: not yet known to be UTF-8 */
+  uint32_t site;    /* its name is the key */
+  uint32_t type;    /* tachy_value_type */
+} tachy_value;
+
+typedef struct tachy_value_rows {
+  uint64_t count;
+  tachy_value *values;
+} tachy_value_rows;
+
+typedef struct tachy_value_range { /* one owner's: at most TACHY_SPAN_VALUES_MAX */
+  const tachy_value *values;
+  uint64_t count;
+} tachy_value_range;
+
+tachy_status tachy_decode_values(const tachy_block *block, tachy_value_rows *rows, tachy_read_error *error);
+void tachy_value_rows_free(tachy_value_rows *rows);
+tachy_value_range tachy_values_of(const tachy_value_rows *rows, uint64_t owner);
+static inline uint64_t tachy_owner_of_open(const tachy_block *block, uint64_t i) { return block->rows + i; }
+static inline uint64_t tachy_owner_of_async(const tachy_block *block, uint64_t i) {
+  return block->rows + block->columns[TACHY_COLUMN_OPEN_END_SITE].count + i;
+}
+static inline uint64_t tachy_owner_of_open_async(const tachy_block *block, uint64_t i) {
+  return tachy_owner_of_async(block, block->async_rows) + i;
+}
+
+/* 1 unless a later value of the same key replaces it. */
+int tachy_value_counts(const tachy_block *block, tachy_value_range range, uint64_t i);
+/* 1 for a flow, unless it is there before with the same key. */
+int tachy_flow_counts(const tachy_block *block, tachy_value_range range, uint64_t i);
+/* About the size of the JSON text. */
+uint64_t tachy_values_size(const tachy_block *block, tachy_value_range range);
+/* Appends {"key":value,…}, the flows of a key as an array where there are several. */
+tachy_status tachy_values_json(const tachy_block *block, tachy_value_range range, tachy_buffer *out,
+                               tachy_read_error *error);
 
 typedef struct tachy_log_arg {
   uint64_t bits; /* i64, u64, f64, pointer */

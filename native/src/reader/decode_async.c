@@ -16,14 +16,38 @@ static tachy_status allocate(const tachy_block *block, tachy_async_rows *rows, t
   rows->utc = malloc(n * sizeof *rows->utc);
   rows->id = malloc(n * sizeof *rows->id);
   rows->parent = malloc(n * sizeof *rows->parent);
-  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->utc || !rows->id || !rows->parent) {
+  const int valued = block->columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count > 0;
+  if (valued) rows->owner = malloc(n * sizeof *rows->owner);
+  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->utc || !rows->id || !rows->parent ||
+      (valued && !rows->owner)) {
     return tachy_read_no_memory(error);
   }
   return TACHY_OK;
 }
 
+typedef struct span_end {
+  uint64_t id;
+  uint64_t owner;
+} span_end;
+
+static int by_id(const void *a, const void *b) {
+  const uint64_t x = ((const span_end *)a)->id, y = ((const span_end *)b)->id;
+  return x < y ? -1 : x > y;
+}
+
+/* A begin has the values of its end where that is in the block. */
+static void join_begins(tachy_async_rows *rows, span_end *ends, uint64_t end_count) {
+  if (end_count) qsort(ends, (size_t)end_count, sizeof *ends, by_id);
+  for (uint64_t i = 0; i < rows->count; i++) {
+    const span_end wanted = {rows->id[i], 0};
+    const span_end *const found =
+        rows->kind[i] || !end_count ? NULL : bsearch(&wanted, ends, (size_t)end_count, sizeof *ends, by_id);
+    if (found) rows->owner[i] = found->owner;
+  }
+}
+
 static tachy_status decode(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
-                           tachy_read_error *error) {
+                           span_end *ends, tachy_read_error *error) {
   tachy_uint_cursor columns[COLUMNS];
   for (uint32_t i = 0; i < COLUMNS; i++) {
     const tachy_raw_column *column = &block->columns[TACHY_COLUMN_ASYNC_KIND + i];
@@ -33,6 +57,8 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
     columns[i] = tachy_uint_start(column);
   }
   uint64_t last_id = 0;
+  uint64_t row = 0;
+  uint64_t end_count = 0;
   for (uint32_t t = 0; t < block->thread_count; t++) {
     const tachy_block_thread *thread = &block->threads[t];
     const int wanted = options->thread < 0 || thread->number == options->thread;
@@ -48,6 +74,8 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       if (kind > 1 || site >= block->site_count || depth > UINT32_MAX) {
         return tachy_read_fail(error, "an async row of thread %u is malformed", thread->number);
       }
+      const uint64_t owner = tachy_owner_of_async(block, row++);
+      if (ends && kind == 1) ends[end_count++] = (span_end){id, owner};
       const int64_t utc = tachy_ticks_to_utc(&block->clock, ticks);
       if (!wanted || utc < options->begin_utc || utc > options->end_utc) continue;
       const uint64_t i = rows->count++;
@@ -58,8 +86,10 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       rows->utc[i] = utc;
       rows->id[i] = id;
       rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
+      if (rows->owner) rows->owner[i] = owner;
     }
   }
+  if (ends) join_begins(rows, ends, end_count);
   for (uint32_t i = 0; i < COLUMNS; i++) {
     if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the async rows is malformed");
   }
@@ -72,7 +102,10 @@ tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_optio
   memset(rows, 0, sizeof *rows);
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
   tachy_status status = allocate(block, rows, error);
-  if (!status) status = decode(block, options ? options : &everything, rows, error);
+  span_end *const ends = rows->owner ? malloc(((size_t)block->async_rows + 1) * sizeof *ends) : NULL;
+  if (!status && rows->owner && !ends) status = tachy_read_no_memory(error);
+  if (!status) status = decode(block, options ? options : &everything, rows, ends, error);
+  free(ends);
   if (status) tachy_async_rows_free(rows);
   return status;
 }
@@ -85,6 +118,7 @@ void tachy_async_rows_free(tachy_async_rows *rows) {
   free(rows->utc);
   free(rows->id);
   free(rows->parent);
+  free(rows->owner);
   memset(rows, 0, sizeof *rows);
 }
 

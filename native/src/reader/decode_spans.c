@@ -26,6 +26,7 @@ typedef struct walk {
   tachy_uint_cursor lead;
   tachy_uint_cursor tail;
   tachy_uint_cursor gap_count;
+  uint64_t row;                     /* of the block, the next one */
   const tachy_open_row *open_start; /* of this thread */
   uint64_t last;
   uint64_t ended;
@@ -202,6 +203,7 @@ static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, 
     rows->parent[kept] = rows->parent[i];
     rows->begin_utc[kept] = rows->begin_utc[i];
     rows->end_utc[kept] = rows->end_utc[i];
+    if (rows->owner) rows->owner[kept] = rows->owner[i];
     kept++;
   }
   for (; gap < rows->gap_count; gap++) rows->gaps[gap].row = kept;
@@ -234,6 +236,8 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *o
       if (!walk_chunk(w, at, part)) {
         return tachy_read_fail(error, "a span of thread %u is deeper than %u", thread->number, TACHY_DEPTH_MAX - 1);
       }
+      for (uint64_t i = 0; rows->owner && i < part; i++) rows->owner[at + i] = w->row + i;
+      w->row += part;
     }
     left -= count;
     if (!gap) continue;
@@ -241,6 +245,7 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *o
       return tachy_read_fail(error, "a gap of thread %u is malformed", thread->number);
     }
     left--;
+    w->row++;
   }
   find_parents(rows, first, at, first_gap, rows->open_end + rows->open_end_first[t], thread->open_at_end);
   for (uint32_t i = 0; i < w->reopened_count; i++) rows->begin_utc[w->reopened[i].row] = w->reopened[i].utc;
@@ -256,6 +261,7 @@ static void skip_thread(walk *w, uint64_t count) {
   for (const uint8_t *p = w->site.plane, *end = p + count; p < end && (p = memchr(p, 0, (size_t)(end - p))); p++) {
     (void)tachy_uint_next(&w->gap_count);
   }
+  w->row += count;
   tachy_uint_skip(&w->site, count);
   tachy_uint_skip(&w->depth_delta, count);
   tachy_uint_skip(&w->lead, count);
@@ -326,6 +332,8 @@ static tachy_status allocate(const tachy_block *block, int64_t thread, tachy_spa
   rows->parent = malloc(n * sizeof *rows->parent);
   rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
   rows->end_utc = malloc(n * sizeof *rows->end_utc);
+  const int valued = block->columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count > 0;
+  if (valued) rows->owner = malloc(n * sizeof *rows->owner);
   rows->thread_first = malloc(threads * sizeof *rows->thread_first);
   rows->gaps = malloc((block->columns[TACHY_COLUMN_GAP_COUNT].count + 1) * sizeof *rows->gaps);
   rows->open_start = malloc((open_start + 1) * sizeof *rows->open_start);
@@ -334,7 +342,7 @@ static tachy_status allocate(const tachy_block *block, int64_t thread, tachy_spa
   rows->open_end_first = malloc(threads * sizeof *rows->open_end_first);
   if (!rows->thread || !rows->site || !rows->depth || !rows->id || !rows->parent || !rows->begin_utc ||
       !rows->end_utc || !rows->thread_first || !rows->gaps || !rows->open_start || !rows->open_end ||
-      !rows->open_start_first || !rows->open_end_first) {
+      !rows->open_start_first || !rows->open_end_first || (valued && !rows->owner)) {
     return tachy_read_no_memory(error);
   }
   const tachy_status status =
@@ -394,6 +402,7 @@ void tachy_span_rows_free(tachy_span_rows *rows) {
   free(rows->parent);
   free(rows->begin_utc);
   free(rows->end_utc);
+  free(rows->owner);
   free(rows->thread_first);
   free(rows->gaps);
   free(rows->open_start);

@@ -247,7 +247,7 @@ tachy_scope tachy_span_begin_rare_(tachy_site *site) {
 
 tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
   const tachy_copy *const by = get_recorder();
-  const tachy_async none = {0, 0, site, 0};
+  const tachy_async none = {0, 0, site, 0, 0};
   if (!by) return none;
   const tachy_async span = by->async_begin(site, parent);
   follow_thread(by);

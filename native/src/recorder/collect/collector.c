@@ -25,6 +25,7 @@ typedef struct collector {
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t backwards;
+  uint64_t values_lost;
   tachy_flight flight;
   tachy_watch watches[TACHY_CLASSES];
 } collector;
@@ -61,6 +62,7 @@ static void read_counters(collector *c, tachy_slot *slot) {
   c->too_deep += too_deep;
   c->mismatched += news(&slot->mismatched, &slot->seen_mismatched);
   c->backwards += news(&slot->backwards, &slot->seen_backwards);
+  c->values_lost += news(&slot->values_lost, &slot->seen_values_lost);
   if (too_deep + async_lost == 0) return;
   tachy_source *const source = slot->sources[TACHY_CLASS_SPAN];
   if (source) {
@@ -129,6 +131,7 @@ static void tell(const collector *c) {
   progress.clock_backwards += c->backwards;
   progress.too_deep = c->too_deep;
   progress.mismatched = c->mismatched;
+  progress.values_dropped = c->values_lost + c->intakes[TACHY_CLASS_SPAN].channel.values.lost;
   progress.async_untracked = c->intakes[TACHY_CLASS_SPAN].channel.asyncs.untracked;
   if (c->flight.on) progress.recorded[TACHY_CLASS_SPAN] += tachy_flight_kept(&c->flight);
   progress.not_retained = c->flight.not_retained;

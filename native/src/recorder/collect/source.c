@@ -108,9 +108,12 @@ uint64_t tachy_source_skip(tachy_intake *intake, tachy_source *s) {
   uint64_t spans = 0;
   for (const uint8_t *const until = at + (end - s->position); at < until;) {
     const uint64_t size = tachy_span_record_size(at);
-    if (TACHY_LIKELY(*(const uint64_t *)(const void *)at < TACHY_CONTROL_FIRST)) {
+    const uint64_t first = *(const uint64_t *)(const void *)at;
+    if (TACHY_LIKELY(first < TACHY_CONTROL_FIRST)) {
+      const tachy_span_record *const span = (const tachy_span_record *)(const void *)at;
+      if (TACHY_UNLIKELY(stream->values.levels > 0)) tachy_values_forget(stream, span->word >> TACHY_DEPTH_SHIFT);
       spans++;
-    } else if (size == sizeof(tachy_async_record)) {
+    } else if (first != TACHY_CONTROL_LONG) {
       tachy_span_records(&intake->channel, stream, at, size);
     }
     at += size;
@@ -290,6 +293,7 @@ void tachy_sources_begin_session(void) {
     slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
     slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
     slot->seen_backwards = TACHY_LOAD(&slot->backwards);
+    slot->seen_values_lost = TACHY_LOAD(&slot->values_lost);
     slot->missed_before = slot->seen_async_lost + slot->seen_too_deep;
     if (state == TACHY_SLOT_LIVE) continue;
     TACHY_STORE(&slot->state, TACHY_SLOT_READ);

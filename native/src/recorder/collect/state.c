@@ -19,13 +19,19 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s) {
                             .name_size = s->name_size};
   if (s->cls == TACHY_CLASS_SPAN) row.missed = source->slot->seen_async_lost + source->slot->seen_too_deep;
   memcpy(row.name, s->name, s->name_size);
+  const uint64_t at = out->size;
   if (!tachy_bytes_append(out, &row, sizeof row)) return 0;
   for (uint32_t k = 0; k < row.open_count; k++) {
     const tachy_open_row *const open = &s->opens[k];
     const tachy_saved_open entry = {open->ticks, open->utc, open->id, open->site, 0};
     if (!tachy_bytes_append(out, &entry, sizeof entry)) return 0;
   }
-  return !row.held_count || tachy_bytes_append(out, s->raw.bytes, row.held_count * sizeof(tachy_async_record));
+  if (row.held_count && !tachy_bytes_append(out, s->raw.bytes, row.held_count * sizeof(tachy_async_record))) return 0;
+  const uint64_t before = out->size;
+  if (s->cls == TACHY_CLASS_SPAN && !tachy_values_save(out, s)) return 0;
+  row.values_size = out->size - before;
+  memcpy(out->bytes + at, &row, sizeof row);
+  return 1;
 }
 
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
@@ -39,6 +45,7 @@ int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
   const tachy_open_asyncs *const a = &channel->asyncs;
   for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
   head.async_count = a->count;
+  const uint64_t at = out->size;
   if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
   if (!tachy_bytes_append(out, past->earlier, past->count * sizeof *past->earlier)) return 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
@@ -51,6 +58,10 @@ int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
     const tachy_saved_async row = {entry->id, entry->parent, entry->utc, entry->site, entry->depth, entry->thread, 0};
     tachy_bytes_put(out, &row, sizeof row);
   }
+  const uint64_t before = out->size;
+  if (!tachy_async_values_save(out, &channel->values)) return 0;
+  head.values_size = out->size - before;
+  memcpy(out->bytes + at, &head, sizeof head);
   return 1;
 }
 
@@ -100,6 +111,11 @@ static int read_stream(tachy_channel *channel, rest *r) {
   for (uint32_t i = 0; i < row.held_count; i++) {
     if (records[i].site > TACHY_SITE_MAX || records[i].ticks >= TACHY_CONTROL_FIRST) return 0;
   }
+  const uint64_t values = row.values_size;
+  if (r->size < values || (values && channel->cls != TACHY_CLASS_SPAN)) return 0;
+  if (!tachy_values_load(s, r->bytes, values)) return 0;
+  r->bytes += values;
+  r->size -= values;
   return 1;
 }
 
@@ -123,5 +139,5 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
     const tachy_open_async entry = {row.id, row.parent, row.utc, row.site & TACHY_SITE_MAX, row.depth, row.thread, 0};
     if (!tachy_open_async_add(&channel->asyncs, &entry)) return 0;
   }
-  return r.size == 0;
+  return r.size == head.values_size && tachy_async_values_load(&channel->values, r.bytes, r.size);
 }

@@ -79,7 +79,7 @@ typedef struct tachy_saved_channel {
   uint64_t before_ticks; /* tachy_past */
   int64_t before_utc;
   uint64_t earlier_count;
-  uint64_t zero;
+  uint64_t values_size; /* of the values on async spans, which come last */
 } tachy_saved_channel;
 
 typedef struct tachy_saved_stream {
@@ -89,8 +89,8 @@ typedef struct tachy_saved_stream {
   uint64_t last;
   uint64_t told;
   uint64_t emitted;
-  uint64_t missed; /* tachy_slot_missed, as far as blocks have been told */
-  uint64_t zero;
+  uint64_t missed;      /* tachy_slot_missed, as far as blocks have been told */
+  uint64_t values_size; /* of the values on the open spans, which come last */
   uint32_t number;
   uint32_t open_count;
   uint32_t held_count;

@@ -34,10 +34,11 @@ enum { TACHY_OWN_LOG = 1024, TACHY_OWN_METRIC = 384, TACHY_OWN_SPAN = 1344 };
 typedef struct tachy_slot {
   tachy_writer_back back[TACHY_CLASSES];
   uint64_t async_count; /* thread */
-  uint64_t async_lost;  /* thread -> collector, like the next three */
+  uint64_t async_lost;  /* thread -> collector, like the next four */
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t backwards;
+  uint64_t values_lost;
   uint64_t os_id;                   /* set before the slot is LIVE */
   uint64_t ended;                   /* ticks, set before it is EXITED */
   char name[TACHY_THREAD_NAME_MAX]; /* under tachy_threads_lock */
@@ -51,6 +52,7 @@ typedef struct tachy_slot {
   uint64_t seen_too_deep;
   uint64_t seen_mismatched;
   uint64_t seen_backwards;
+  uint64_t seen_values_lost;
   uint64_t begin[TACHY_CLASSES];       /* collector: the thread's part in this session begins here in its stream, */
   uint64_t lost_before[TACHY_CLASSES]; /* after so many lost events, */
   uint64_t missed_before;              /* and tachy_slot_missed of these */

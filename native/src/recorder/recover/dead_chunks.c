@@ -90,7 +90,9 @@ static int feed(dead_pool *pool, tachy_channel *channel, tachy_stream *s, const 
   if (head->first > source->position && channel->cls == TACHY_CLASS_SPAN) {
     /* the flight recorder passed over what stood between: at most so many spans */
     s->total += (head->first - source->position) / sizeof(tachy_span_record);
-    tachy_stream_gap(channel, s, 0, common(pool, s, chunk));
+    const uint32_t depth = common(pool, s, chunk);
+    tachy_stream_gap(channel, s, 0, depth);
+    tachy_values_forget(s, depth);
   }
   if (head->lost > source->told && head->lost - source->told < COUNT_MAX) {
     source->told = head->lost;

@@ -39,7 +39,7 @@ static int add_site(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) {
   tachy_name_site name;
   if (size != sizeof name) return 0;
   memcpy(&name, bytes, sizeof name);
-  if (name.kind > TACHY_SITE_ASYNC || name.level > TACHY_LEVEL_TRACE) return 0;
+  if (name.kind > TACHY_SITE_VALUE || name.level > TACHY_LEVEL_TRACE) return 0;
   if (!are_strings(n, name.strings, TACHY_SITE_TEXTS)) return 0;
   tachy_site_entry entry;
   memset(&entry, 0, sizeof entry);

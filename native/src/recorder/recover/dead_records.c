@@ -3,10 +3,22 @@
 
 static int is_site(uint32_t site) { return site > 0 && site <= TACHY_SITE_MAX; }
 
+static uint64_t value_record(const uint8_t *bytes, uint64_t left) {
+  const tachy_value_record *const value = (const tachy_value_record *)(const void *)bytes;
+  const uint32_t type = tachy_value_type_of(value);
+  if (type < TACHY_VALUE_I64 || type > TACHY_VALUE_BOOL || !is_site((uint32_t)value->control & TACHY_SITE_MAX) ||
+      (type == TACHY_VALUE_TEXT && value->bits > TACHY_VALUE_TEXT_MAX)) {
+    return 0;
+  }
+  const uint64_t size = tachy_value_size(value);
+  return size <= left ? size : 0;
+}
+
 static uint64_t span_record(const uint8_t *bytes, uint64_t left) {
   const tachy_span_record *const span = (const tachy_span_record *)(const void *)bytes;
   const tachy_async_record *const async = (const tachy_async_record *)(const void *)bytes;
   if (left < sizeof *span) return 0;
+  if (tachy_is_value(span->begin)) return value_record(bytes, left);
   switch (span->begin) {
     case TACHY_CONTROL_LONG:
       return left >= sizeof(tachy_long_record) + sizeof *span ? sizeof(tachy_long_record) : 0;

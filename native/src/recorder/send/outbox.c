@@ -460,6 +460,7 @@ void tachy_own_get_stats(tachy_stats *out) {
   out->too_deep = progress.too_deep;
   out->mismatched = progress.mismatched;
   out->async_untracked = progress.async_untracked;
+  out->values_dropped = progress.values_dropped;
   out->outbox_bytes = queue.memory;
   out->spool_bytes = queue.disk;
   out->recovered_lost = queue.recovered_lost + queue.dropped.unreadable;

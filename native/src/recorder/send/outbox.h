@@ -13,6 +13,7 @@ typedef struct tachy_progress {
   uint64_t too_deep;
   uint64_t mismatched;
   uint64_t async_untracked;
+  uint64_t values_dropped;
   uint64_t not_retained;
   uint64_t overwritten;
 } tachy_progress;

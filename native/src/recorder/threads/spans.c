@@ -110,13 +110,13 @@ static int write_async(tachy_slot *slot, uint64_t control, uint32_t site, const 
     return 0;
   }
   *(tachy_async_record *)at =
-      (tachy_async_record){control, tachy_ticks(), site, span->depth, span->id, span->parent, 0};
+      (tachy_async_record){control, tachy_ticks(), site, span->depth, span->id, span->parent, span->values};
   tachy_writer_publish(slot, TACHY_CLASS_SPAN, head);
   return 1;
 }
 
 tachy_async tachy_own_async_begin(tachy_site *site, const tachy_async *parent) {
-  tachy_async span = {0, 0, site, 0};
+  tachy_async span = {0, 0, site, 0, 0};
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return span;
   tachy_slot *const slot = tachy_slot_attach();
