@@ -48,7 +48,8 @@ class Readback:
     counters: dict[int, list[tuple[int, float]]] = field(default_factory=lambda: defaultdict(list))
     order: list[tuple[int, int]] = field(default_factory=list)  # (track, timestamp) of every event
     packets: int = 0
-    flows: dict[int, Slice] = field(default_factory=dict)  # those that have begun and not ended
+    flows: dict[int, Slice] = field(default_factory=dict)  # those that have begun and are to end
+    through: dict[int, list[Slice]] = field(default_factory=lambda: defaultdict(list))  # those that need not end
 
     def of_kind(self, kind: str) -> list[int]:
         """Uuids of tracks: `process`, `thread`, `counter`, or `` for what is none of them."""
@@ -109,7 +110,7 @@ def read(data: bytes) -> Readback:
             _event(found, stacks, sequence, packet)
     for uuid, stack in stacks.items():
         assert not stack, f"track {uuid} ends with open slices"
-    assert not found.flows, "every flow leads somewhere"
+    assert all(len(found.through[flow]) > 1 for flow in found.flows), "every flow leads somewhere"
     return found
 
 
@@ -148,7 +149,19 @@ def _value(sequence: _Sequence, annotation: protos.DebugAnnotation) -> tuple[str
         return name, dict(_value(sequence, entry) for entry in annotation.dict_entries)
     if annotation.string_value_iid:
         return name, sequence.texts[annotation.string_value_iid]
-    return name, annotation.bool_value
+    kind = annotation.WhichOneof("value")
+    assert kind in ("bool_value", "uint_value", "int_value", "double_value", "string_value")
+    return name, getattr(annotation, kind)
+
+
+def _flow(found: Readback, event: protos.TrackEvent, of: Slice) -> None:
+    for flow in event.terminating_flow_ids:
+        assert found.through.pop(flow) == [found.flows[flow]], "a flow that ends leads from one to one"
+        found.flows.pop(flow).flows.append(of)
+    for flow in event.flow_ids:
+        found.flows.setdefault(flow, of)
+        assert all(of is not other for other in found.through[flow]), "a slice is on a flow once"
+        found.through[flow].append(of)
 
 
 def _event(found: Readback, stacks: dict[int, list[Slice]], sequence: _Sequence, packet: protos.TracePacket) -> None:
@@ -163,6 +176,7 @@ def _event(found: Readback, stacks: dict[int, list[Slice]], sequence: _Sequence,
         ended = stack.pop()
         ended.end = time
         ended.annotations |= annotations
+        _flow(found, event, ended)
         return
     if event.type == COUNTER:
         assert found.tracks[track].HasField("counter")
@@ -183,11 +197,7 @@ def _event(found: Readback, stacks: dict[int, list[Slice]], sequence: _Sequence,
         found.instants[track].append(begun)
         return
     assert event.type == BEGIN
-    for flow in event.terminating_flow_ids:
-        found.flows.pop(flow).flows.append(begun)
-    for flow in event.flow_ids:
-        assert flow not in found.flows
-        found.flows[flow] = begun
+    _flow(found, event, begun)
     if stack:
         stack[-1].children.append(begun)
     stack.append(begun)

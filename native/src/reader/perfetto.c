@@ -61,6 +61,7 @@ static void free_thread(perfetto_thread *thread) {
   perfetto_map_free(&thread->slices.interned);
   perfetto_map_free(&thread->logs.interned);
   perfetto_map_free(&thread->values.interned);
+  for (uint32_t i = 0; i < thread->open_count; i++) perfetto_given_free(&thread->open[i].given);
   free(thread->open);
 }
 
@@ -69,6 +70,7 @@ static void forget(perfetto_process *p, uint64_t seed) {
   for (uint64_t i = 0; i < p->thread_count; i++) free_thread(p->threads + i);
   for (uint64_t i = 0; i < p->frames_count; i++) perfetto_map_free(&p->frames[i].sequence.interned);
   for (uint64_t i = 0; i < p->async_site_count; i++) free(p->async_sites[i].text);
+  for (uint64_t i = 0; i < p->async_count; i++) perfetto_given_free(&p->async[i].given);
   free(p->threads);
   free(p->frames);
   free(p->async);
@@ -317,6 +319,7 @@ struct perfetto_work {
   tachy_span_rows spans;
   tachy_open_async_rows open;
   tachy_async_rows async;
+  tachy_value_rows given;
 };
 
 static void end_work(tachy_perfetto *trace) {
@@ -324,6 +327,7 @@ static void end_work(tachy_perfetto *trace) {
   if (!work) return;
   tachy_logs_end(work->logs);
   tachy_metric_rows_free(&work->values);
+  tachy_value_rows_free(&work->given);
   tachy_span_rows_free(&work->spans);
   tachy_open_async_rows_free(&work->open);
   tachy_async_rows_free(&work->async);
@@ -353,6 +357,7 @@ static tachy_status decode(perfetto_work *work, tachy_read_error *error) {
       if (trace->thread_spans) status = tachy_decode_spans(&work->block, NULL, &work->spans, error);
       if (!status && trace->async_spans) status = tachy_decode_open_async(&work->block, &work->open, error);
       if (!status && trace->async_spans) status = tachy_decode_async(&work->block, NULL, &work->async, error);
+      if (!status) status = tachy_decode_values(&work->block, &work->given, error);
       return status;
   }
 }
@@ -376,7 +381,7 @@ tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint6
   perfetto_work *const work = trace->work = calloc(1, sizeof *work);
   if (!work) return tachy_read_no_memory(error);
   tachy_status status = tachy_block_open(&work->block, head, head_size, body, body_size, error);
-  work->scope = (perfetto_scope){.trace = trace, .block = &work->block};
+  work->scope = (perfetto_scope){.trace = trace, .block = &work->block, .given = &work->given};
   if (!status) status = decode(work, error);
   if (!status && !prepare(work)) status = after_writing(trace, TACHY_ERROR_MEMORY, error);
   if (status) end_work(trace);

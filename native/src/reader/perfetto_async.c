@@ -63,6 +63,12 @@ static perfetto_async *span_of(perfetto_process *p, uint64_t id, int is_end) {
   return span;
 }
 
+/* Its newest values: those of its end, or of the newest block in which it is open. */
+static int give(const perfetto_scope *scope, perfetto_async *span, uint64_t owner) {
+  const tachy_value_range range = tachy_values_of(scope->given, owner);
+  return !range.count || perfetto_given_set(&span->given, scope->block, range);
+}
+
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows) {
   perfetto_process *const p = scope->process;
   for (uint64_t i = 0; i < rows->count; i++) {
@@ -81,6 +87,7 @@ int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows
       span->begin = rows->utc[i];
       span->has_begin = 1;
     }
+    if (rows->owner && !give(scope, span, rows->owner[i])) return 0;
   }
   return 1;
 }
@@ -91,7 +98,10 @@ int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_
     int added;
     const uint32_t *const index = perfetto_map_at(&p->async_by_id, rows->id[i], &added);
     if (!index) return 0;
-    if (*index && p->async[*index - 1].has_begin) continue;
+    if (*index && p->async[*index - 1].has_begin) {
+      if (!give(scope, p->async + *index - 1, tachy_owner_of_open_async(scope->block, i))) return 0;
+      continue;
+    }
     const uint32_t site = copy_site(scope, rows->site[i]);
     perfetto_async *const span = site ? span_of(p, rows->id[i], 0) : NULL;
     if (!span) return 0;
@@ -101,6 +111,7 @@ int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_
     span->depth = rows->depth[i];
     span->begin = rows->begin_utc[i];
     span->has_begin = 1;
+    if (!give(scope, span, tachy_owner_of_open_async(scope->block, i))) return 0;
   }
   return 1;
 }

@@ -176,8 +176,13 @@ static uint32_t settle(tachy_perfetto *trace, perfetto_process *p, int64_t end_u
     if (!span.has_end) span.end = end_utc;
     if (span.begin < 0) span.begin = 0;
     if (span.end < span.begin) span.end = span.begin;
-    if (perfetto_overlaps(trace, span.begin, span.end)) p->async[kept++] = span;
+    if (perfetto_overlaps(trace, span.begin, span.end)) {
+      p->async[kept++] = span;
+    } else {
+      perfetto_given_free(&span.given);
+    }
   }
+  p->async_count = kept;
   if (kept) qsort(p->async, kept, sizeof *p->async, by_begin);
   return kept;
 }
@@ -243,16 +248,20 @@ static void write_flows(const layout *l, uint32_t s) {
   if (l->spans[s].is_apart) proto_fixed64(out, EVENT_FLOW_END, perfetto_uuid(l->process->uuid, UUID_FLOW, s));
 }
 
-static void write_steps(const layout *l, perfetto_sequence *sequence, const step *steps, const perfetto_iids *iids) {
+/* 0: out of memory. */
+static int write_steps(const layout *l, perfetto_sequence *sequence, const step *steps, const perfetto_iids *iids) {
   proto_buffer *const out = &l->trace->out;
   for (uint64_t i = 0; i < (uint64_t)l->count * 2; i++) {
     const perfetto_async *const span = l->spans + steps[i].span;
+    if (!steps[i].is_end && !perfetto_given_intern(l->trace, sequence, &span->given)) return 0;
     const int type = steps[i].is_end ? TYPE_END : TYPE_BEGIN;
     const perfetto_event opened = perfetto_event_open(l->trace, sequence, steps[i].utc, type);
     proto_varint(out, EVENT_TRACK_UUID, perfetto_uuid(l->process->uuid, UUID_LANE, span->lane));
     if (!steps[i].is_end) {
       perfetto_write_iids(l->trace, iids + span->site);
       write_flows(l, steps[i].span);
+      perfetto_given_flows(l->trace, l->process->uuid, &span->given, 0);
+      perfetto_given_write(l->trace, sequence, &span->given);
       if (!span->has_begin) perfetto_mark(l->trace, "begin_lost");
       l->trace->counts.async++;
     } else if (!span->has_end) {
@@ -260,6 +269,7 @@ static void write_steps(const layout *l, perfetto_sequence *sequence, const step
     }
     perfetto_event_close(l->trace, opened);
   }
+  return 1;
 }
 
 /* Lanes, names and slices, in one packet sequence. */
@@ -280,7 +290,7 @@ static int write_layout(layout *l) {
     ok = perfetto_intern_texts(l->trace, &sequence, perfetto_async_name(site), perfetto_async_target(site),
                                perfetto_async_file(site), site->line, iids + i);
   }
-  if (ok) write_steps(l, &sequence, steps, iids);
+  ok = ok && write_steps(l, &sequence, steps, iids);
   free(steps);
   free(iids);
   perfetto_map_free(&sequence.interned);

@@ -26,10 +26,12 @@ typedef struct writer {
   int64_t count;
   const tachy_open_row *open_end; /* node count + k is open_end[k] */
   int64_t open_end_count;
+  uint64_t first_owner;  /* of open_end, in the values */
   const tachy_gap *gaps; /* the thread's */
   uint64_t gap_count;
   uint8_t tail[16]; /* of an end packet, after its timestamp */
   uint8_t tail_size;
+  perfetto_given *given; /* of one row, for a moment */
 } writer;
 
 /* Packets ---------------------------------------------------------------------------------------------------------- */
@@ -98,10 +100,32 @@ static inline void begin_slice(const writer *w, int64_t utc, const uint8_t *tail
   w->scope->trace->counts.slices++;
 }
 
+/* The same with values, or with flows alone: those of a span that has not ended yet, whose values its end brings.
+ * Returns how many flows it has. */
+static uint32_t begin_valued(const writer *w, int64_t utc, const perfetto_iids *iids, uint64_t process,
+                             const perfetto_given *given, int ended) {
+  tachy_perfetto *const trace = w->scope->trace;
+  if (w->thread->nested++ >= PERFETTO_NESTING_MAX) {
+    w->thread->hidden++;
+    return 0;
+  }
+  const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_BEGIN);
+  perfetto_write_iids(trace, iids);
+  const uint32_t flows = perfetto_given_flows(trace, process, given, 0);
+  if (ended) perfetto_given_write(trace, &w->thread->slices, given);
+  perfetto_event_close(trace, opened);
+  trace->counts.slices++;
+  return flows;
+}
+
 static void begin_open(const writer *w, perfetto_open *entry) {
   uint8_t tail[PERFETTO_TAIL_MAX];
   const uint8_t size = put_begin_tail(tail, w->thread->slices.id, &entry->iids);
-  begin_slice(w, entry->begin, tail, size);
+  if (entry->given.count) {
+    entry->flows = begin_valued(w, entry->begin, &entry->iids, entry->process, &entry->given, 0);
+  } else {
+    begin_slice(w, entry->begin, tail, size);
+  }
   if (entry->state == OPEN_PENDING) w->thread->pending--;
   entry->state = OPEN_BEGUN;
 }
@@ -125,12 +149,19 @@ static void mark_hidden(const writer *w, int64_t utc) {
   w->thread->hidden = 0;
 }
 
-static void end_slice(const writer *w, int64_t utc, const char *mark) {
+/* `entry`: where the slice began in an earlier part of the trace, else NULL. */
+static void end_slice(const writer *w, int64_t utc, const char *mark, const perfetto_open *entry) {
   tachy_perfetto *const trace = w->scope->trace;
   if (--w->thread->nested >= PERFETTO_NESTING_MAX) return;
-  if (mark) {
+  const int valued = entry && entry->given.count;
+  if (mark || valued) {
+    if (valued && !perfetto_given_intern(trace, &w->thread->slices, &entry->given)) trace->out.failed = PROTO_NO_MEMORY;
     const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_END);
-    perfetto_mark(trace, mark);
+    if (mark) perfetto_mark(trace, mark);
+    if (valued) {
+      perfetto_given_flows(trace, entry->process, &entry->given, entry->flows);
+      perfetto_given_write(trace, &w->thread->slices, &entry->given);
+    }
     perfetto_event_close(trace, opened);
   } else {
     put_packet(&trace->out, &w->thread->slices, utc, w->tail, w->tail_size);
@@ -141,7 +172,7 @@ static void end_slice(const writer *w, int64_t utc, const char *mark) {
 /* The thread's stack ----------------------------------------------------------------------------------------------- */
 
 /* A span of the stack, known to be open until `known_open`, is pushed. 0: out of memory. */
-static int push_open(const writer *w, const tachy_open_row *row, int64_t known_open) {
+static int push_open(const writer *w, const tachy_open_row *row, int64_t known_open, tachy_value_range range) {
   const tachy_perfetto *const trace = w->scope->trace;
   perfetto_thread *const thread = w->thread;
   uint64_t capacity = thread->open_capacity;
@@ -152,6 +183,11 @@ static int push_open(const writer *w, const tachy_open_row *row, int64_t known_o
     if (!perfetto_intern_site(w->scope, &thread->slices, row->site, &entry.iids)) return 0;
     entry.state = OPEN_PENDING;
     thread->pending++;
+    entry.process = w->scope->process->uuid;
+    if (!perfetto_given_set(&entry.given, w->scope->block, range)) {
+      perfetto_given_free(&entry.given);
+      return 0;
+    }
   }
   thread->open[thread->open_count++] = entry;
   if (entry.state == OPEN_PENDING && known_open >= trace->begin_utc) begin_pending(w);
@@ -163,17 +199,19 @@ static void pop_open(const writer *w, int64_t utc, const char *mark) {
   perfetto_thread *const thread = w->thread;
   perfetto_open *const entry = thread->open + thread->open_count - 1;
   if (entry->state == OPEN_PENDING && utc >= w->scope->trace->begin_utc) begin_pending(w);
-  if (entry->state == OPEN_BEGUN) end_slice(w, utc, mark);
+  if (entry->state == OPEN_BEGUN) end_slice(w, utc, mark, entry);
   if (entry->state == OPEN_PENDING) thread->pending--;
+  perfetto_given_free(&entry->given);
   thread->open_count--;
 }
 
 /* The end of the innermost entry was lost: it is shown until the last moment in which it is known to have been open. */
 static void pop_lost(const writer *w) {
   perfetto_thread *const thread = w->thread;
-  const perfetto_open *const entry = thread->open + thread->open_count - 1;
-  if (entry->state == OPEN_BEGUN) end_slice(w, thread->slices.last, "end_lost");
+  perfetto_open *const entry = thread->open + thread->open_count - 1;
+  if (entry->state == OPEN_BEGUN) end_slice(w, thread->slices.last, "end_lost", entry);
   if (entry->state == OPEN_PENDING) thread->pending--;
+  perfetto_given_free(&entry->given);
   thread->open_count--;
 }
 
@@ -207,12 +245,21 @@ static int reconcile(const writer *w, const tachy_open_row *start, uint64_t coun
   while (thread->open_count > common) pop_lost(w);
   if (thread->pending && now >= w->scope->trace->begin_utc) begin_pending(w);
   for (uint64_t i = common; i < count; i++) {
-    if (!push_open(w, start + i, now)) return 0;
+    if (!push_open(w, start + i, now, (tachy_value_range){NULL, 0})) return 0;
   }
   return 1;
 }
 
 /* Rows ------------------------------------------------------------------------------------------------------------- */
+
+static inline tachy_value_range values_of_row(const writer *w, uint64_t row) {
+  if (!w->rows->owner) return (tachy_value_range){NULL, 0};
+  return tachy_values_of(w->scope->given, w->rows->owner[row]);
+}
+
+static tachy_value_range values_of_open(const writer *w, int64_t k) {
+  return tachy_values_of(w->scope->given, w->first_owner + (uint64_t)k);
+}
 
 static int begin_row(const writer *w, uint64_t row) {
   const uint32_t site = w->rows->site[row];
@@ -223,7 +270,16 @@ static int begin_row(const writer *w, uint64_t row) {
     cache->owner = w->thread_owner;
   }
   if (w->thread->pending) begin_pending(w);
-  begin_slice(w, w->rows->begin_utc[row], cache->tail, cache->tail_size);
+  const tachy_value_range range = values_of_row(w, row);
+  if (range.count) {
+    if (!perfetto_given_set(w->given, w->scope->block, range) ||
+        !perfetto_given_intern(w->scope->trace, &w->thread->slices, w->given)) {
+      return 0;
+    }
+    begin_valued(w, w->rows->begin_utc[row], &cache->iids, w->scope->process->uuid, w->given, 1);
+  } else {
+    begin_slice(w, w->rows->begin_utc[row], cache->tail, cache->tail_size);
+  }
   return 1;
 }
 
@@ -232,7 +288,10 @@ static inline int row_overlaps(const writer *w, uint64_t row) {
 }
 
 static int begin_node(const writer *w, int64_t node) {
-  if (node >= w->count) return push_open(w, w->open_end + (node - w->count), w->scope->block->header.utc1);
+  if (node >= w->count) {
+    const int64_t k = node - w->count;
+    return push_open(w, w->open_end + k, w->scope->block->header.utc1, values_of_open(w, k));
+  }
   const uint64_t row = w->first + (uint64_t)node;
   return !row_overlaps(w, row) || begin_row(w, row);
 }
@@ -282,13 +341,27 @@ static uint32_t find_parents(const writer *w, int64_t *parent) {
 }
 
 /* A span that was open at the start ends: whatever was inside it and has not ended was lost. */
-static void end_carried(const writer *w, uint64_t row) {
+static int end_carried(const writer *w, uint64_t row) {
   const perfetto_thread *const thread = w->thread;
   const uint32_t depth = w->rows->depth[row];
   pop_lost_from(w, depth + 1);
   if (thread->open_count && thread->open[thread->open_count - 1].depth == depth) {
+    const tachy_value_range range = values_of_row(w, row);
+    perfetto_open *const entry = thread->open + thread->open_count - 1;
+    if (range.count && !perfetto_given_set(&entry->given, w->scope->block, range)) return 0;
     pop_open(w, w->rows->end_utc[row], NULL);
   }
+  return 1;
+}
+
+/* What outlasts the block has what it was given up to its end. */
+static int update_open(const writer *w, uint32_t outlast) {
+  for (uint32_t k = 0; k < outlast && k < w->thread->open_count && k < w->open_end_count; k++) {
+    perfetto_open *const entry = w->thread->open + k;
+    const tachy_value_range range = values_of_open(w, k);
+    if (range.count && entry->depth == k && !perfetto_given_set(&entry->given, w->scope->block, range)) return 0;
+  }
+  return 1;
 }
 
 static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) {
@@ -301,7 +374,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     const uint64_t row = w->first + (uint64_t)i;
     for (; g < w->gap_count && w->gaps[g].row <= row; g++) apply_gap(w, w->gaps + g);
     if (parent[i] == NODE_CARRIED) {
-      end_carried(w, row);
+      if (!end_carried(w, row)) return 0;
       continue;
     }
     if (!begun_count || begun[begun_count - 1] != i) {
@@ -320,7 +393,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
         begun[begun_count++] = node;
       }
     }
-    if (row_overlaps(w, row)) end_slice(w, w->rows->end_utc[row], NULL);
+    if (row_overlaps(w, row)) end_slice(w, w->rows->end_utc[row], NULL, NULL);
     begun_count--;
   }
   for (; g < w->gap_count; g++) apply_gap(w, w->gaps + g);
@@ -328,7 +401,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     if (!begin_node(w, next_open)) return 0;
   }
   mark_lost(w, w->thread->slices.last);
-  return 1;
+  return w->scope->given->count == 0 || update_open(w, outlast);
 }
 
 /* The block -------------------------------------------------------------------------------------------------------- */
@@ -336,6 +409,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
 int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at) {
   int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
   if (!parent) return 0;
+  perfetto_given given = {0};
   int ok = 1;
   for (; ok && at->thread < scope->block->thread_count && !perfetto_part_is_full(scope->trace); at->thread++) {
     const uint32_t t = at->thread;
@@ -345,7 +419,9 @@ int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows
     writer w = {.scope = scope, .rows = rows, .thread = scope->process->threads + index, .thread_owner = index + 1};
     w.first = rows->thread_first[t];
     w.count = (int64_t)(rows->thread_first[t + 1] - w.first);
+    w.given = &given;
     w.open_end = rows->open_end + rows->open_end_first[t];
+    w.first_owner = tachy_owner_of_open(scope->block, rows->open_end_first[t]);
     w.open_end_count = (int64_t)(rows->open_end_first[t + 1] - rows->open_end_first[t]);
     w.gaps = rows->gaps + at->gap;
     while (at->gap < rows->gap_count && rows->gaps[at->gap].thread == t) at->gap++;
@@ -361,6 +437,7 @@ int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows
     ok = write_rows(&w, parent, outlast);
   }
   free(parent);
+  perfetto_given_free(&given);
   return ok;
 }
 

@@ -1,8 +1,8 @@
 /* What the Perfetto encoder remembers between blocks, and what its parts offer each other.
  *
  * perfetto.c holds the handle, processes, threads and packet sequences; perfetto_slices.c writes thread slices,
- * perfetto_values.c counters and frames, perfetto_logs.c logs, perfetto_lanes.c async spans. Everything is kept by
- * process, and forgotten at tachy_perfetto_finish.
+ * perfetto_values.c counters and frames, perfetto_logs.c logs, perfetto_lanes.c async spans, perfetto_given.c the
+ * values on spans. Everything is kept by process, and forgotten at tachy_perfetto_finish.
  */
 #ifndef TACHY_PERFETTO_TRACE_H
 #define TACHY_PERFETTO_TRACE_H
@@ -47,6 +47,9 @@ enum {
   EVENT_FLOW_END = 48,
   ANNOTATION_NAME_IID = 1,
   ANNOTATION_BOOL = 2,
+  ANNOTATION_UINT = 3,
+  ANNOTATION_INT = 4,
+  ANNOTATION_DOUBLE = 5,
   ANNOTATION_TEXT = 6,
   ANNOTATION_NAME = 10,
   ANNOTATION_DICT = 11,
@@ -79,7 +82,15 @@ enum {
 #define PERFETTO_NESTING_MAX 512u
 
 /* What track and process uuids are derived from, beside the process id. */
-enum { UUID_PROCESS = 1, UUID_THREAD = 2, UUID_COUNTER = 3, UUID_FRAMES = 4, UUID_LANE = 5, UUID_FLOW = 6 };
+enum {
+  UUID_PROCESS = 1,
+  UUID_THREAD = 2,
+  UUID_COUNTER = 3,
+  UUID_FRAMES = 4,
+  UUID_LANE = 5,
+  UUID_FLOW = 6,
+  UUID_GIVEN_FLOW = 7
+};
 
 /* A packet sequence: the unit of interning, and of timestamps that never decrease. */
 typedef struct perfetto_sequence {
@@ -96,6 +107,22 @@ typedef struct perfetto_iids {
   uint32_t place;
 } perfetto_iids;
 
+typedef struct perfetto_value {
+  uint64_t bits;
+  uint32_t type; /* tachy_value_type */
+  uint32_t key;  /* in `texts`, as is the text */
+  uint32_t key_size;
+  uint32_t text;
+  uint32_t text_size;
+} perfetto_value;
+
+/* The values of a span, copied: spans outlive their blocks. Zero it before the first use. */
+typedef struct perfetto_given {
+  perfetto_value *values; /* room for TACHY_SPAN_VALUES_MAX, or NULL */
+  tachy_buffer texts;
+  uint32_t count;
+} perfetto_given;
+
 typedef enum perfetto_open_state {
   OPEN_PENDING = 0, /* may overlap the range, which lies later: its begin is not written yet */
   OPEN_BEGUN = 1,
@@ -108,6 +135,9 @@ typedef struct perfetto_open {
   perfetto_iids iids;
   uint32_t depth;
   perfetto_open_state state;
+  uint32_t flows;   /* that its begin was written with */
+  uint64_t process; /* uuid */
+  perfetto_given given;
 } perfetto_open;
 
 typedef struct perfetto_thread {
@@ -149,6 +179,7 @@ typedef struct perfetto_async {
   uint8_t is_apart;
   uint8_t has_begin;
   uint8_t has_end;
+  perfetto_given given;
 } perfetto_async;
 
 typedef struct perfetto_frames { /* frames of one site and thread: a track and a sequence */
@@ -219,6 +250,7 @@ typedef struct perfetto_scope {
   const tachy_block *block;
   perfetto_process *process;
   perfetto_site_cache *sites;
+  const tachy_value_rows *given;
 } perfetto_scope;
 
 /* How far a block's rows have been written. A part ends when it has so many bytes. */
@@ -268,6 +300,14 @@ int perfetto_intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, ta
                           tachy_text file, uint32_t line, perfetto_iids *iids);
 /* A text's id as INTERNED_ANNOTATION_NAME or INTERNED_ANNOTATION_TEXT; 0: out of memory. */
 uint32_t perfetto_intern_text(tachy_perfetto *trace, perfetto_sequence *sequence, uint32_t kind, tachy_text text);
+
+/* perfetto_given.c. Functions that return int: 0 is out of memory. Keys are interned before the event is opened in
+ * which they are written. flows returns how many the slice has; those that were `written` before are left out. */
+int perfetto_given_set(perfetto_given *given, const tachy_block *block, tachy_value_range range);
+void perfetto_given_free(perfetto_given *given);
+int perfetto_given_intern(tachy_perfetto *trace, perfetto_sequence *sequence, const perfetto_given *given);
+void perfetto_given_write(tachy_perfetto *trace, perfetto_sequence *sequence, const perfetto_given *given);
+uint32_t perfetto_given_flows(tachy_perfetto *trace, uint64_t process, const perfetto_given *given, uint32_t written);
 
 /* The classes. Everything is decoded, or checked, before anything is written, so that a malformed block leaves the
  * trace as it was. Functions that return int: 0 is out of memory. Those with a place write from there on, up to a
