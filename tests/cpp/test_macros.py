@@ -26,6 +26,16 @@ MISTAKES = [
     'TACHY_LOG(TACHY_LEVEL_INFO, "");',
     'TACHY_LOG(TACHY_LEVEL_INFO, "%d", Struct{});',
     'TACHY_LOG(TACHY_LEVEL_INFO, "%d", static_cast<__int128>(1));',
+    "TACHY_SPAN_VALUE(name, 1);",
+    'TACHY_SPAN_VALUE("a", 1, name);',
+    'TACHY_SPAN_VALUE("a", Struct{});',
+    'TACHY_SPAN_VALUE("a", &name);',
+    'TACHY_SPAN_VALUE("a", static_cast<__int128>(1));',
+    "TACHY_FLOW(1.5);",
+    "TACHY_FLOW(name);",
+    "TACHY_FLOW(1, name);",
+    "tachy::AsyncSpan a; TACHY_ASYNC_VALUE(a, name, 1);",
+    "tachy::AsyncSpan a; TACHY_ASYNC_FLOW(a, name);",
     'TACHY_LOG(TACHY_LEVEL_INFO, "%d%d%d%d%d%d%d%d%d", 1, 2, 3, 4, 5, 6, 7, 8, 9);',
 ]
 STRICT = [*INCLUDES, *WARNINGS, "-fno-exceptions", "-fno-rtti"]
@@ -63,6 +73,9 @@ def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
           TACHY_PHASES(phase, "A");
           TACHY_PHASE(phase, "B");
           auto load = TACHY_ASYNC("Load");
+          TACHY_SPAN_VALUE("v", expensive());
+          TACHY_FLOW(expensive());
+          TACHY_ASYNC_VALUE(load, "v", expensive());
           TACHY_LOG_WITH(properties, TACHY_LEVEL_INFO, "%d %d", expensive(), count);
           TACHY_METRIC("m", expensive(), "n", properties);
           TACHY_FRAME();
@@ -78,7 +91,7 @@ def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
 
 def test_arguments_are_evaluated_once_or_not_at_all() -> None:
     folder = programs()
-    assert run([folder / "macros"]) == "evaluations 3\n"
+    assert run([folder / "macros"]) == "evaluations 6\n"
     assert run([folder / "macros_disabled"]) == "evaluations 0\n"
 
 
@@ -129,6 +142,29 @@ def test_texts_written_inline_are_those_of_the_c_api(variant: tuple[str, ...]) -
     assert "0123456789" * 4 in messages
     assert any(message.endswith("… [of 40000 bytes]") for message in messages)
     assert messages[-6:] == ["(null)"] * 2 + ["a\0b"] * 2 + ["|"] * 2
+
+
+def test_spans_have_the_values_that_they_were_given() -> None:
+    with Sink() as sink:
+        run([programs() / "values", sink.url])
+        found = {row["name"]: row["properties"] for row in sink.rows("span")}
+        load = [row["properties"] for row in sink.rows("async") if row["event_type"] == "end"]
+    flow, address = found["Inner"].pop("flow")
+    assert (flow, address > 2**32) == (7, True)
+    assert found == {
+        "Outer": {"name": "outer", "after": 2},
+        "Inner": {
+            "least": -(2**63),
+            "most": 2**64 - 1,
+            "enumeration": -1,
+            "bool": True,
+            "float": 0.25,
+            "view": "a\0b",
+            "null": "(null)",
+            "long": "x" * 237 + "… [of 300 bytes]",
+        },
+    }
+    assert load == [{"bytes": 12, "path": "a.png", "flow": 7}]
 
 
 def test_a_long_literal_that_is_logged_often_is_read() -> None:

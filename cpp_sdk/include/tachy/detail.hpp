@@ -147,6 +147,31 @@ constexpr tachy_site_kind metric_kind() {
   return std::is_floating_point_v<Value> ? TACHY_SITE_METRIC_F64 : TACHY_SITE_METRIC_INT;
 }
 
+// Of a value on a span.
+template <class T>
+constexpr tachy_value_type value_type() {
+  static_assert(is_text<T> || is_number<T>, "a value on a span is a number or a text");
+  static_assert(!std::is_integral_v<T> || sizeof(T) <= 8, "whole numbers on spans have at most 64 bits");
+  if constexpr (is_text<T>) {
+    return TACHY_VALUE_TEXT;
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return TACHY_VALUE_BOOL;
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return TACHY_VALUE_F64;
+  } else if constexpr (std::is_enum_v<T>) {
+    return value_type<std::underlying_type_t<T>>();
+  } else {
+    return std::is_signed_v<T> ? TACHY_VALUE_I64 : TACHY_VALUE_U64;
+  }
+}
+
+template <class T>
+constexpr tachy_value_type flow_type() {
+  static_assert(!is_text<T> && !std::is_floating_point_v<T> && (is_number<T> || is_pointer<T>)&&sizeof(T) <= 8,
+                "a flow is a whole number or an address");
+  return TACHY_VALUE_FLOW;
+}
+
 template <class... T>
 void ignore(const T &...) {}
 
@@ -268,6 +293,27 @@ TACHY_QUIET_ inline void metric(tachy_site *site, std::uint32_t set, const T &va
     tachy_metric_unsigned(site, set, value);
   } else {
     tachy_metric_int(site, set, static_cast<std::int64_t>(value));
+  }
+}
+
+// On the innermost open span of the thread.
+template <class T>
+TACHY_QUIET_ inline void span_value(tachy_site *site, tachy_value_type type, const T &value) {
+  const Argument given = argument(value);
+  if constexpr (is_text<T>) {
+    tachy_span_value_text(tachy_span_innermost(), site, reinterpret_cast<const char *>(given.word), given.size);
+  } else {
+    tachy_span_value_bits_(tachy_span_innermost(), site, type, given.word);
+  }
+}
+
+template <class T>
+TACHY_QUIET_ inline void async_value(tachy_async *span, tachy_site *site, tachy_value_type type, const T &value) {
+  const Argument given = argument(value);
+  if constexpr (is_text<T>) {
+    tachy_async_value_text(span, site, reinterpret_cast<const char *>(given.word), given.size);
+  } else {
+    tachy_async_value_(span, site, type, given.word);
   }
 }
 

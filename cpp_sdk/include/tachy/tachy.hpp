@@ -2,6 +2,7 @@
 //
 //   tachy::Session session;                                   // records, and sends to TACHY_URL
 //   TACHY_SPAN("Tick");                                       // until the end of the scope
+//   TACHY_SPAN_VALUE("bodies", bodies.size());                // a number or a text that the span is about
 //   TACHY_LOG(TACHY_LEVEL_WARN, "%s took %.1f ms", name, ms); // formatted when somebody reads it
 //   TACHY_METRIC("bodies", bodies.size());                    // integer or float, as the value is
 //   TACHY_FRAME();
@@ -185,6 +186,12 @@ class [[nodiscard]] AsyncSpan {
 
   TACHY_QUIET_ std::uint64_t id() const { return span_.id; }  // 0: not recorded
 
+  // What TACHY_ASYNC_VALUE and TACHY_ASYNC_FLOW are made of.
+  template <class T>
+  TACHY_QUIET_ void give(tachy_site *key, tachy_value_type type, const T &value) {
+    if (open_) detail::async_value(&span_, key, type, value);
+  }
+
  private:
   TACHY_QUIET_ void forget() {
     span_ = {};
@@ -264,7 +271,42 @@ class AsyncSpan {
 #define TACHY_METRIC_3_(name, value, unit) TACHY_METRIC_4_(name, value, unit, ::tachy::Properties{})
 #define TACHY_METRIC_4_(name, value, unit, properties) TACHY_METRIC_5_(name, value, unit, properties, TACHY_TARGET)
 
+// TACHY_SPAN_VALUE("triangles", n), (…, "target"): a number (bool and enumerations too) or a text on the innermost open
+// span of the thread. Of a key the span has the last value; a text of more than 255 bytes is cut and says so.
+#define TACHY_SPAN_VALUE(...) TACHY_PICK_3_(__VA_ARGS__, TACHY_SPAN_VALUE_3_, TACHY_SPAN_VALUE_2_, _, )(__VA_ARGS__)
+#define TACHY_SPAN_VALUE_2_(key, value) TACHY_SPAN_VALUE_3_(key, value, TACHY_TARGET)
+#define TACHY_SPAN_VALUE_3_(key, value, target) TACHY_VALUE_ON_SPAN_(key, value_type, value, target)
+// TACHY_FLOW(id), TACHY_FLOW(id, "target"): arrows lead from span to span of the same flow, a whole number or an
+// address.
+#define TACHY_FLOW(...) TACHY_PICK_2_(__VA_ARGS__, TACHY_FLOW_2_, TACHY_FLOW_1_, )(__VA_ARGS__)
+#define TACHY_FLOW_1_(flow) TACHY_FLOW_2_(flow, TACHY_TARGET)
+#define TACHY_FLOW_2_(flow, target) TACHY_VALUE_ON_SPAN_("flow", flow_type, flow, target)
+
+// TACHY_ASYNC_VALUE(load, "bytes", n), (…, "target"); TACHY_ASYNC_FLOW(load, id), (…, "target"): of an AsyncSpan that
+// has not ended, on any thread.
+#define TACHY_ASYNC_VALUE(span, ...) \
+  TACHY_PICK_3_(__VA_ARGS__, TACHY_ASYNC_VALUE_3_, TACHY_ASYNC_VALUE_2_, _, )(span, __VA_ARGS__)
+#define TACHY_ASYNC_VALUE_2_(span, key, value) TACHY_ASYNC_VALUE_3_(span, key, value, TACHY_TARGET)
+#define TACHY_ASYNC_VALUE_3_(span, key, value, target) TACHY_VALUE_ON_ASYNC_(span, key, value_type, value, target)
+#define TACHY_ASYNC_FLOW(span, ...) \
+  TACHY_PICK_2_(__VA_ARGS__, TACHY_ASYNC_FLOW_2_, TACHY_ASYNC_FLOW_1_, )(span, __VA_ARGS__)
+#define TACHY_ASYNC_FLOW_1_(span, flow) TACHY_ASYNC_FLOW_2_(span, flow, TACHY_TARGET)
+#define TACHY_ASYNC_FLOW_2_(span, flow, target) TACHY_VALUE_ON_ASYNC_(span, "flow", flow_type, flow, target)
+#define TACHY_VALUE_TYPE_(type, value) \
+  ::tachy::detail::type<std::remove_cv_t<std::remove_reference_t<decltype(value)>>>()
+
 #if !defined(TACHY_DISABLED)
+
+#define TACHY_VALUE_ON_SPAN_(key, type, value, target)                                       \
+  do {                                                                                       \
+    TACHY_DEFINE_VALUE(tachy_site_here_, target, key);                                       \
+    ::tachy::detail::span_value(&tachy_site_here_, TACHY_VALUE_TYPE_(type, value), (value)); \
+  } while (0)
+#define TACHY_VALUE_ON_ASYNC_(span, key, type, value, target)                \
+  do {                                                                       \
+    TACHY_DEFINE_VALUE(tachy_site_here_, target, key);                       \
+    (span).give(&tachy_site_here_, TACHY_VALUE_TYPE_(type, value), (value)); \
+  } while (0)
 
 // TACHY_SPAN("Tick"), TACHY_SPAN("Tick", "game"): the rest of the scope.
 #define TACHY_SPAN(...) \
@@ -345,6 +387,14 @@ class AsyncSpan {
     if (false)                                                                                          \
       ::tachy::detail::ignore("" name, ::tachy::detail::metric_kind<decltype(value)>(), value, "" unit, \
                               (properties).number(), "" target);                                        \
+  } while (0)
+#define TACHY_VALUE_ON_SPAN_(key, type, value, target)                                            \
+  do {                                                                                            \
+    if (false) ::tachy::detail::ignore("" key, TACHY_VALUE_TYPE_(type, value), value, "" target); \
+  } while (0)
+#define TACHY_VALUE_ON_ASYNC_(span, key, type, value, target)                                                  \
+  do {                                                                                                         \
+    if (false) ::tachy::detail::ignore((span).id(), "" key, TACHY_VALUE_TYPE_(type, value), value, "" target); \
   } while (0)
 #define TACHY_FRAME(...) static_cast<void>(0)
 

@@ -81,6 +81,14 @@ void arguments(int number, const tachy::Properties &properties) {
   TACHY_METRIC("bits", bits.three);
   TACHY_METRIC("enumeration", Small::kOne);
   TACHY_METRIC("counted", counted(1));
+  TACHY_SPAN_VALUE("counted", counted(1));
+  if (flag)
+    TACHY_SPAN_VALUE("string", string, "other");
+  else
+    TACHY_FLOW(&number);
+  TACHY_SPAN_VALUE("bits", bits.three);
+  TACHY_SPAN_VALUE("array", array);
+  TACHY_FLOW(counted(7), "other");
   TACHY_LOG(TACHY_LEVEL_INFO, "counted %d %s", counted(2), counted(string));
 }
 
@@ -98,6 +106,10 @@ int main(int count, char **) {
     const auto load = TACHY_ASYNC("Load");
     auto other = TACHY_ASYNC("Load", "io");
     other = TACHY_ASYNC("Load", "io", load);
+    TACHY_ASYNC_VALUE(other, "path", "a.png");
+    TACHY_ASYNC_VALUE(other, "share", counted(0.5f), "io");
+    TACHY_ASYNC_FLOW(other, Small::kOne);
+    TACHY_ASYNC_FLOW(other, &other, "io");
     without_braces(count, properties);
     arguments(count, properties);
     if (template_function(1) + template_function(2.0) + inline_function(load) != 4) return 1;
