@@ -27,7 +27,7 @@ EVENTS = (
     "metric_int", "metric_float", "metric_two_properties", "frame_mark", "phase",
 )  # fmt: skip
 STAGES = "columns", "blocks", "file", "zstd", "batch"  # of what bench/native/collector.c prints
-DISABLED = "disabled_span", "disabled_log", "disabled_metric"
+CLOCKLESS = "span_value", "disabled_span", "disabled_log", "disabled_metric"
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> str:
@@ -122,12 +122,10 @@ def measure() -> Cases:
             # each against the clock read of as many threads, where that costs more with two of them
             case["of_one_thread"] = (static[name]["ns_2_threads"] / static[name]["ns"]) / max(two_clocks / clock, 1.0)
     cases["phase"]["of_span"] = static["phase"]["ns"] / static["span"]["ns"]
-    for name in DISABLED:
-        cases[name] = {
-            "ns_per_event": static[name]["ns"] - loop,
-            "clock_ns": clock,
-            "instructions_per_event": counts["static"][name],
-        }
+    for name in CLOCKLESS:
+        cases[name] = {"ns_per_event": static[name]["ns"] - loop, "clock_ns": clock}
+        if name in counts["static"]:
+            cases[name]["instructions_per_event"] = counts["static"][name]
     cases["compiled_out"] = {"instructions_per_event": counts["static"]["compiled_out"]}
     cases["work_span"] = {
         "ns_above_clock": static["work_span"]["ns"] - static["work_clocks"]["ns"],

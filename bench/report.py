@@ -44,8 +44,9 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   paths are in the library, against the static recorder; each over its own clock read.
 - Instructions are counted by callgrind, for the event alone, and are the same in every run. A span is a begin and an
   end: `span_begin` and `span_end` count one each, `span` both.
-- `disabled_*` is what is left of an event that its level has switched off, less the loop around it. `work_span` is a
-  span around work that keeps the core's issue slots busy, above the same work between two bare clock reads.
+- `disabled_*` is what is left of an event that its level has switched off, less the loop around it; so is `span_value`,
+  a number on an open span. `work_span` is a span around work that keeps the core's issue slots busy, above the same
+  work between two bare clock reads.
 - Absolute nanoseconds are judged only where the clock leaves room for them; `clock too slow` says where it does not.
 - `around` is what tachy costs around its events, with default settings and the SDK's sender: in threads (their first
   event, a short life, resident memory with the session file's), behind them (CPU time of the collector per span; idle,

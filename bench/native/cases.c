@@ -100,6 +100,18 @@ __attribute__((noinline)) static void loop_work_span(uint32_t n) {
   }
 }
 
+/* A span's value changes as often as a loop likes. */
+static void loop_span_value(uint32_t n) {
+  TACHY_DEFINE_SPAN(site, "bench", "valued");
+  TACHY_DEFINE_VALUE(key, "bench", "integer");
+  const tachy_scope scope = tachy_span_begin(&site);
+  for (; n; n--) {
+    tachy_span_value_int(scope, &key, (int64_t)integer);
+    __asm__ volatile("" ::: "memory");
+  }
+  tachy_span_end(scope);
+}
+
 void bench_prepare_cases(void) {
   const tachy_property pairs[] = {{"map", "e1m1"}, {"mode", "coop"}};
   two_properties = tachy_property_set(pairs, 2);
@@ -123,6 +135,7 @@ const bench_case bench_cases[] = {
     ROW(metric_two_properties, 1, 2),
     ROW(frame_mark, 1, 2),
     {"phase", loop_phase, NULL, 1, 1, NULL},
+    {"span_value", loop_span_value, NULL, 0, 1, NULL},
     ROW(disabled_span, 0, 1),
     ROW(disabled_log, 0, 1),
     ROW(disabled_metric, 0, 1),
