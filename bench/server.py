@@ -106,9 +106,9 @@ def ingest(server: Server, folder: Path) -> Cases:
     writes, rates, taken = [], [], []
     for part in range(ROUNDS):  # interleaved: a disk has good and bad seconds
         writes.append(fsynced_writes(folder, block))
-        batches = (process.batch([numbered(block, part * REQUESTS + i)]) for i in range(REQUESTS))
+        batches = [process.batch([numbered(block, part * REQUESTS + i)]) for i in range(REQUESTS)]
         begin = time.perf_counter()
-        taken += asyncio.run(send_all(server.http, batches))
+        taken += asyncio.run(send_all(server.http, iter(batches)))
         rates.append(REQUESTS / (time.perf_counter() - begin))
     with tachy.connect(server.flight, url=server.http) as connection:
         where = f"WHERE process_id = '{process.process_id}'"
