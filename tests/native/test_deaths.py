@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -29,8 +28,7 @@ def _command(scenario: str, folder: Path) -> list[str]:
 
 
 def _recovered(death: Death) -> list[Session]:
-    bound = 512 << 20
-    recover(death, limits=lambda: resource.setrlimit(resource.RLIMIT_AS, (bound, bound)))
+    recover(death, limits=[f"--as={512 << 20}"])
     assert list(death.folder.iterdir()) == []
     return capture.read(whole_of(death))
 
@@ -176,13 +174,12 @@ def test_a_limit_on_the_size_of_files_costs_protection_only(limit: int, tmp_path
     folder = tmp_path / "sessions"
     folder.mkdir(mode=0o700)
     ended = subprocess.run(
-        _command("survive", tmp_path),
+        ["prlimit", f"--fsize={limit}", *_command("survive", tmp_path)],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
         env=environment(folder),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert list(folder.iterdir()) == []
@@ -296,9 +293,8 @@ def test_a_folder_that_somebody_else_made_first_is_not_used(others: int) -> None
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
         own = {"XDG_RUNTIME_DIR": str(base / "run"), "TMPDIR": str(base / "tmp"), "HOME": str(base / "home")}
         done = subprocess.run(
-            [program, "survive", str(base / "work" / "captured")],
-            capture_output=True, text=True, timeout=60, check=True,
-            user=user, group=user, extra_groups=[], env=kept | own,
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", program, "survive", base / "work/captured"],
+            capture_output=True, text=True, timeout=60, check=True, env=kept | own,
         )  # fmt: skip
         assert [path.exists() for path in choices] == [True, True, False, False] if others == 1 else [True] * 4
         assert all(list(path.iterdir()) == [] for path in choices[:others])

@@ -13,7 +13,7 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,23 +90,20 @@ def die(
     return Death(sessions, read_truths(truth), [captured])
 
 
-def start_recovery(
-    death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None
-) -> subprocess.Popen[str]:
-    """Another process that takes over what is there; what it sends is captured too. limits: sets what it may use."""
+def start_recovery(death: Death, *, sanitizer: str = PLAIN, limits: Sequence[str] = ()) -> subprocess.Popen[str]:
+    """Another process that takes over what is there; what it sends is captured too. limits: options of prlimit."""
     into = death.folder.parent / f"recovered-{len(death.captures)}"
     death.captures.append(into)
     return subprocess.Popen(
-        [str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)],
+        ["prlimit", *limits, str(build(sanitizer) / "killed"), "recover", str(death.folder), str(into)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment(death.folder),
-        preexec_fn=limits,
     )
 
 
-def recover(death: Death, *, sanitizer: str = PLAIN, limits: Callable[[], None] | None = None) -> dict[str, int]:
+def recover(death: Death, *, sanitizer: str = PLAIN, limits: Sequence[str] = ()) -> dict[str, int]:
     """Takes over what is there, and says what it found."""
     process = start_recovery(death, sanitizer=sanitizer, limits=limits)
     out, errors = process.communicate(timeout=60)
