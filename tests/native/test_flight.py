@@ -144,8 +144,7 @@ def check(session: Session, journal: Journal) -> int:
             elif span.begin <= last and (span.end is None or span.end > last):
                 assert number in ended or number in still_open
     for thread, count in beyond(blocks, windows).items():
-        # two chunks, and what a thread fills while the collector, which is at its stack, does not run
-        assert count <= 6 * CHUNK_SPANS * len(windows), thread
+        assert count <= 2 * CHUNK_SPANS * len(windows), thread
     check_async(blocks, journal, windows)
     return len(windows)
 

@@ -78,7 +78,7 @@ static void read_counters(collector *c, tachy_slot *slot) {
 static void settle_source(collector *c, tachy_slot *slot, tachy_class cls) {
   tachy_source *const source = tachy_source_of(&c->intakes[cls], slot, 0);
   if (!source) return;
-  tachy_source_settle(&c->intakes[cls], source);
+  tachy_source_settle(&c->intakes[cls], source, UINT64_MAX);
   if (!source->stream->rows && !source->stream->async_rows) return;
   if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
   source->stream->name_size = tachy_slot_name(slot, source->stream->name);

@@ -23,7 +23,7 @@ typedef struct step {
   tachy_flight_pace pace;
   uint64_t now;
   uint64_t keep_from; /* what ends before may be wanted by no window that is still to come */
-  int wanted;         /* there is a window */
+  int wanted;         /* there is a window whose chunks may be shipped */
   int over;           /* it has ended, or nothing will come any more: what is in it is read to the end */
   tachy_window window;
   uint64_t slice; /* events that may still be read */
@@ -63,7 +63,7 @@ static uint64_t left_in(const tachy_source *s) { return TACHY_LOAD_ACQUIRE(&s->s
 /* If the thread has ended and everything of it has been read or passed over. */
 static void end_slot(tachy_flight *f, tachy_slot *slot, tachy_source *s) {
   if (TACHY_LOAD_ACQUIRE(&slot->state) != TACHY_SLOT_EXITED || left_in(s) != 0) return;
-  tachy_source_settle(f->intake, s);
+  tachy_source_settle(f->intake, s, UINT64_MAX);
   s->stream->gone = 1; /* the next pass over the other classes lets the slot go */
 }
 
@@ -157,7 +157,7 @@ static tachy_clock_pair next_from(tachy_flight *f, tachy_clock_pair to) {
 static void forget(tachy_flight *f) {
   tachy_channel *const channel = &f->intake->channel;
   const tachy_clock_pair to = tachy_clock_now();
-  for (const tachy_stream *s = channel->streams; s; s = s->next) tachy_source_settle_here(s->source);
+  for (const tachy_stream *s = channel->streams; s; s = s->next) tachy_source_settle_here(s->source, 0);
   channel->frequency = tachy_clock_frequency();
   tachy_block_forget(channel, to);
   f->not_retained += channel->events; /* async ones, but for ends that wait for their begins */
@@ -166,23 +166,15 @@ static void forget(tachy_flight *f) {
   tachy_intake_release(f->intake);
 }
 
-/* The stacks where the streams are cut. until: the window's end, 0: it goes on. */
+/* The stacks where the streams are cut. until: the window's end; 0: it goes on, and only chunks that are in the block
+ * in part are read to their ends. */
 static void settle(tachy_flight *f, uint64_t until) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state != TACHY_SLOT_LIVE && state != TACHY_SLOT_EXITED) continue;
     tachy_source *const s = tachy_source_of(f->intake, slot, until != 0);
     if (!s) continue;
-    const tachy_chunk *chunk = tachy_source_chunk(f->intake, s);
-    if (chunk && left_in(s) && s->position != chunk->first) { /* a part of it is in the block: so is the rest */
-      tachy_source_read_chunk(f->intake, s);
-      chunk = tachy_source_chunk(f->intake, s);
-    }
-    if (chunk && left_in(s) && s->position == chunk->first && (!until || chunk->ticks > until)) {
-      tachy_source_settle_here(s);
-      continue;
-    }
-    tachy_source_settle(f->intake, s);
+    if (!tachy_source_settle(f->intake, s, until)) continue;
     if (until) tachy_source_open_rest(s);
     tachy_slot_read_name(slot);
     name(s);
@@ -207,11 +199,9 @@ static step plan(tachy_flight_pace pace) {
   step st = {.pace = pace, .now = tachy_ticks(), .slice = SLICE};
   st.keep_from = less(st.now, tachy_triggers_before());
   if (pace < TACHY_FLIGHT_FLUSH) st.keep_from = less(st.keep_from, ticks_of(MARGIN_MS));
-  st.wanted = tachy_triggers_window(0, &st.window);
-  if (st.wanted) {
-    st.over = pace >= TACHY_FLIGHT_FLUSH || st.now > st.window.until + ticks_of(GRACE_MS);
-    st.over &= st.window.from <= st.now;
-  }
+  /* A window waits until all that ended before it may be passed over: it would stand in the way of what is shipped. */
+  st.wanted = tachy_triggers_window(0, &st.window) && st.window.from <= st.keep_from;
+  if (st.wanted) st.over = pace >= TACHY_FLIGHT_FLUSH || st.now > st.window.until + ticks_of(GRACE_MS);
   return st;
 }
 

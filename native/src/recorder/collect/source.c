@@ -84,10 +84,17 @@ void tachy_source_read_chunk(tachy_intake *intake, tachy_source *s) {
   TACHY_STORE_RELEASE(&chunk->read, end - chunk->first);
 }
 
-void tachy_source_read(tachy_intake *intake, tachy_source *s) {
+/* Reads what there is, but no chunk that was begun after these ticks. 0: it has come to one. */
+static int read_until(tachy_intake *intake, tachy_source *s, uint64_t ticks) {
   const uint64_t head = head_of(s);
-  while (tachy_source_chunk(intake, s) && s->position < head) tachy_source_read_chunk(intake, s);
+  for (const tachy_chunk *chunk; (chunk = tachy_source_chunk(intake, s)) != NULL && s->position < head;) {
+    if (s->position == chunk->first && chunk->ticks > ticks) return 0;
+    tachy_source_read_chunk(intake, s);
+  }
+  return 1;
 }
+
+void tachy_source_read(tachy_intake *intake, tachy_source *s) { read_until(intake, s, UINT64_MAX); }
 
 /* How many open spans of the stream the chunk's stack begins with. */
 static uint32_t common(const tachy_stream *s, const tachy_chunk *chunk) {
@@ -165,17 +172,33 @@ static int repair_stack(tachy_source *s, uint64_t head) {
   return 1;
 }
 
-void tachy_source_settle(tachy_intake *intake, tachy_source *s) {
+void tachy_source_settle_here(tachy_source *s, int open_too) {
+  const tachy_chunk *const next = next_of(s); /* first: without one `used` says nothing yet */
+  tachy_stream *const stream = s->stream;
+  const int behind = next && (!s->chunk || s->position == s->chunk->first + s->chunk->used);
+  const tachy_chunk *const here = behind ? next : s->chunk;
+  if (!here || here->first != s->position) return; /* nothing of it is in the block */
+  if (open_too && here->depth > stream->depth && tachy_stream_reach(stream, here->depth)) stream->depth = here->depth;
+  for (uint32_t k = stream->open; k < stream->depth && k < here->depth; k++) {
+    stream->ends[k].ticks = tachy_chunk_stack(here)[k].begin;
+    stream->ends[k].site = tachy_chunk_stack(here)[k].site;
+  }
+}
+
+int tachy_source_settle(tachy_intake *intake, tachy_source *s, uint64_t until) {
   const tachy_writer_back *const back = &s->slot->back[s->stream->cls];
   const int spans = s->stream->cls == TACHY_CLASS_SPAN;
   for (;;) {
-    tachy_source_read(intake, s);
+    if (!read_until(intake, s, until)) {
+      tachy_source_settle_here(s, until != 0);
+      return 0;
+    }
     const uint64_t head = s->position;
     if (spans && !copy_stack(s, 0, s->stream->depth)) s->stream->broken = 1;
     uint64_t lost = TACHY_LOAD_ACQUIRE(&back->lost);
     if (lost == s->told) {
       const uint64_t now = head_of(s);
-      if (now == head || !spans || (s->chunk && repair_stack(s, now))) return;
+      if (now == head || !spans || (s->chunk && repair_stack(s, now))) return 1;
       continue;
     }
     /* Events were lost and no chunk tells of them. What the thread opened since then has nothing that ended it among
@@ -192,19 +215,7 @@ void tachy_source_settle(tachy_intake *intake, tachy_source *s) {
     if (head_of(s) != head || next_of(s)) continue;
     if (lost > s->emitted) tachy_stream_gap(&intake->channel, s->stream, lost - s->emitted, depth);
     s->emitted = lost > s->emitted ? lost : s->emitted;
-    return;
-  }
-}
-
-void tachy_source_settle_here(tachy_source *s) {
-  const tachy_chunk *const next = next_of(s); /* first: without one `used` says nothing yet */
-  tachy_stream *const stream = s->stream;
-  const int behind = next && (!s->chunk || s->position == s->chunk->first + s->chunk->used);
-  const tachy_chunk *const here = behind ? next : s->chunk;
-  if (!here || here->first != s->position) return; /* nothing of it is in the block */
-  for (uint32_t k = stream->open; k < stream->depth && k < here->depth; k++) {
-    stream->ends[k].ticks = tachy_chunk_stack(here)[k].begin;
-    stream->ends[k].site = tachy_chunk_stack(here)[k].site;
+    return 1;
   }
 }
 
