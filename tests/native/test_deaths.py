@@ -293,7 +293,8 @@ def test_a_folder_that_somebody_else_made_first_is_not_used(others: int) -> None
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
         own = {"XDG_RUNTIME_DIR": str(base / "run"), "TMPDIR": str(base / "tmp"), "HOME": str(base / "home")}
         done = subprocess.run(
-            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", program, "survive", base / "work/captured"],
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+             program, "survive", base / "work/captured"],
             capture_output=True, text=True, timeout=60, check=True, env=kept | own,
         )  # fmt: skip
         assert [path.exists() for path in choices] == [True, True, False, False] if others == 1 else [True] * 4
