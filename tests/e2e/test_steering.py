@@ -71,15 +71,21 @@ def test_a_mark_brings_the_spans_around_it(server: Server, tmp_path: Path) -> No
         assert ask(server, f"SELECT count(*) FROM thread_spans {where}") == [[0]]
         answer = server.client.post(f"/api/processes/{process_id}/mark", json={"reason": "it looks odd"})
         assert answer.status_code == 200, answer.text
-        wait_for(server, f"SELECT 1 FROM log_entries {where} AND target = 'tachy' AND msg LIKE '%: it looks odd'")
+        odd = f"{where} AND target = 'tachy' AND msg LIKE '%: it looks odd'"
+        ((marked,),) = wait_for(server, f"SELECT time FROM log_entries {odd}")
         wait_for(server, f"SELECT 1 FROM thread_spans {where} AND name = 'main' AND is_open LIMIT 1")
         nested = f"SELECT DISTINCT name, depth FROM thread_spans {where} ORDER BY depth"
         assert ask(server, nested) == [["main", 0], ["frame", 1], ["step", 2]]
-        # its window is over, and nothing more comes
-        time.sleep(2.5)
-        count = ask(server, f"SELECT count(*) FROM thread_spans {where}")
-        time.sleep(1)
-        assert ask(server, f"SELECT count(*) FROM thread_spans {where}") == count
+        # its window, of two seconds, ends, and then nothing more comes
+        later = f"time > TIMESTAMP '{marked}' + INTERVAL '2500 milliseconds'"
+        wait_for(server, f"SELECT 1 FROM measures {where} AND name = 'tick' AND {later} LIMIT 1")
+        counts = f"SELECT count(*) FROM thread_spans {where}"
+        deadline = time.monotonic() + 60
+        before, now = None, ask(server, counts)
+        while before != now:
+            assert time.monotonic() < deadline
+            time.sleep(1.5)
+            before, now = now, ask(server, counts)
 
 
 def test_a_control_switches_modes_and_categories(server: Server, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 // Records a known number of events of every kind on several threads: exercise URL REPORT THREADS ROUNDS [STOP_MS
-// [PAUSE_MS [OUTBOX_BYTES]]]. Prints the sender's counters as JSON.
+// [PAUSE_MS [OUTBOX_BYTES [TIMES]]]]. TIMES: the whole again, each after all of the one before was sent. Prints the
+// sender's counters as JSON.
 #define TACHY_TARGET "exercise"
 #include <tachy/report.h>
 
@@ -60,10 +61,12 @@ int main(int count, char **arguments) {
   if (count > 7) options.config.outbox_bytes = static_cast<unsigned>(std::atoi(arguments[7]));
   tachy::Session session(options);
   if (!session) return 3;
-  std::vector<std::thread> running;
-  for (int i = 0; i < threads; i++) running.emplace_back(work, i, rounds, pause_ms);
-  for (std::thread &thread : running) thread.join();
-  if (options.stop_timeout >= 5000) session.flush(options.stop_timeout);
+  for (int times = count > 8 ? std::atoi(arguments[8]) : 1; times > 0; times--) {
+    std::vector<std::thread> running;
+    for (int i = 0; i < threads; i++) running.emplace_back(work, i, rounds, pause_ms);
+    for (std::thread &thread : running) thread.join();
+    if (options.stop_timeout >= 5000) session.flush(options.stop_timeout);
+  }
   const tachy_http_stats stats = session.sender_stats();
   const auto begin = std::chrono::steady_clock::now();
   session.stop();
