@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from tachy_server import reader
 from tachy_server.reader import BlockHead
 
@@ -26,6 +28,7 @@ class Rows:
     asyncs: list[dict[str, Any]]
     still_open: list[dict[str, Any]]
     open_async: list[dict[str, Any]]
+    shift: int = 0  # ns by which the wall clock was set since the first block; the times here are without it
 
 
 @dataclass
@@ -68,11 +71,22 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     return Rows(head, ended, asyncs, still_open, open_async)
 
 
-def read(path: Path, *, holes: bool = False, flight: bool = False) -> list[Session]:
-    """Every session in the file, each checked.
+def _without_jumps(blocks: list[Rows]) -> None:
+    """Makes the times of blocks in a row those of a wall clock that was never set."""
+    end, shift = 0, 0
+    for block in blocks:
+        head = block.head
+        shift = head.utc0 - end if end else 0
+        block.shift, end = shift, head.utc1 - shift
+        names = ("utc0", "utc1", "begin_utc", "end_utc", "before_utc")
+        block.head = dataclasses.replace(head, **{name: getattr(head, name) - shift for name in names})
+        for row in [*block.rows, *block.asyncs, *block.still_open, *block.open_async]:
+            for name in {"begin", "end", "time"} & row.keys():
+                row[name] -= pd.Timedelta(shift, "ns")
 
-    `holes`: the outbox has dropped blocks. `flight`: the flight recorder has passed over spans between two blocks.
-    """
+
+def decode(path: Path) -> list[Session]:
+    """Every session in the file, as it is."""
     data = memoryview(path.read_bytes())
     sessions: dict[uuid.UUID, Session] = {}
     at = 0
@@ -85,9 +99,21 @@ def read(path: Path, *, holes: bool = False, flight: bool = False) -> list[Sessi
         for offset, length, head in batch.blocks:
             session.blocks.append(_decode(head, data[at + offset : at + offset + length]))
         at += size
-    for session in sessions.values():
-        check(session, holes=holes, flight=flight)
     return list(sessions.values())
+
+
+def read(path: Path, *, holes: bool = False, flight: bool = False, jumps: bool = False) -> list[Session]:
+    """Every session in the file, each checked.
+
+    `holes`: the outbox has dropped blocks. `flight`: the flight recorder has passed over spans between two blocks.
+    `jumps`: the wall clock was set meanwhile. The answer's times are those of one that was not.
+    """
+    sessions = decode(path)
+    for session in sessions:
+        for cls in NAMES if jumps else ():
+            _without_jumps(session.of(cls))
+        check(session, holes=holes, flight=flight)
+    return sessions
 
 
 def check(session: Session, *, holes: bool, flight: bool = False) -> None:

@@ -75,10 +75,10 @@ def check(folder: Path, seed: int, steps: int, pool: int) -> dict[str, Any]:
     return stats
 
 
-def compare(folder: Path, stats: dict[str, Any], pool: int) -> None:
-    """What the program says that it did, with what arrived."""
+def compare(folder: Path, stats: dict[str, Any], pool: int, *, jumps: bool = False) -> None:
+    """What the program says that it did, with what arrived. `jumps`: as capture.read has it."""
     journals = read_journals(folder / "journal")
-    (session,) = capture.read(folder / "batches")
+    (session,) = capture.read(folder / "batches", jumps=jumps)
     told = sum(row["name"] == "tachy.dropped_events" for row in session.rows(METRIC))  # the recorder's own
     made = {
         SPAN: sum(len(journal.spans) + len(journal.asyncs) for journal in journals.values()),

@@ -1,4 +1,9 @@
-/* The session's clock. Written by tachy_clock_start and by the collector only. */
+/* The session's clock. Written by tachy_clock_start and by the collector only.
+ *
+ * UTC is a line over the ticks, which is steered towards the wall clock: its rate is corrected at most four times a
+ * second, so that blocks of a millisecond lie on one line, and so gently that an error takes seconds to go. What cannot
+ * be steered away without bending durations (somebody has set the wall clock, the machine was suspended, the counter
+ * began anew) waits for tachy_clock_jump. */
 #include "clock.h"
 
 #include <tachy/tachy.h>
@@ -6,19 +11,36 @@
 #include "../os/os.h"
 #include "entries.h"
 
-enum { READINGS = 32, ROUGHLY_NS = 300000, CALIBRATION_NS = 3000000, STEP_SAMPLES = 256, SETTLE_NS = 250000000 };
+enum {
+  READINGS = 32,
+  OFFSET_READINGS = 8,
+  ROUGHLY_NS = 300000,
+  CALIBRATION_NS = 3000000,
+  STEP_SAMPLES = 256,
+  STEER_NS = 250000000,    /* the rate is left alone for so long */
+  NEAR_NS = 100,           /* and while the line is so close: a reading is good to some 20 ns */
+  JUMP_NS = 20000000,      /* what is farther off is no drift */
+  UNDISTURBED_NS = 1000000 /* a reading that took longer says nothing */
+};
+static const double SLEW_NS = 4e9;   /* that an error takes to go */
+static const double SLEW_MAX = 1e-4; /* of the rate */
 
 static tachy_clock_pair begin;
-static uint64_t begin_monotonic;
-static int64_t measured;        /* UTC at the last reading, as the system's clock has it */
+static tachy_clock_line line;   /* UTC over ticks */
+static double pace;             /* UTC ns per tick, as far as it is known; line.rate takes an error away besides */
 static tachy_clock_pair newest; /* what tachy_clock_now said last */
-static uint64_t frequency;      /* atomic */
-static uint64_t first_ticks;    /* atomic: those of `begin` */
+static uint64_t newest_monotonic;
+static uint64_t shown;         /* by the counter at that moment */
+static int64_t offset;         /* of the wall clock to the monotonic one, smoothed */
+static double apart;           /* ns by which the wall clock is ahead of the line */
+static int restarted;          /* the counter has begun anew */
+static uint64_t counted_ticks; /* since when the frequency is counted */
+static uint64_t counted_monotonic;
+static uint64_t frequency;   /* atomic */
+static uint64_t first_ticks; /* atomic: where the counter began, as far as we know */
 static uint64_t step = 1;
 static int stated;
 static unsigned refined;
-
-uint64_t tachy_os_ticks_(void) { return tachy_os_monotonic(); }
 
 uint64_t tachy_gcd(uint64_t a, uint64_t b) {
   while (b) {
@@ -58,7 +80,27 @@ static uint64_t read_pair(uint64_t hz, uint64_t *monotonic) {
   return ticks[best];
 }
 
-static int64_t utc_at(uint64_t monotonic) { return begin.utc + (int64_t)(monotonic - begin_monotonic); }
+/* The least disturbed of some readings. 0: all of them were. */
+static int read_offset(int64_t *found) {
+  uint64_t narrow = UNDISTURBED_NS;
+  for (unsigned i = 0; i < OFFSET_READINGS; i++) {
+    const uint64_t before = tachy_os_monotonic();
+    const int64_t utc = tachy_os_utc();
+    const uint64_t width = tachy_os_monotonic() - before;
+    if (width >= narrow) continue;
+    narrow = width;
+    *found = utc - (int64_t)(before + width / 2);
+  }
+  return narrow < UNDISTURBED_NS;
+}
+
+/* Where UTC stands to the monotonic clock moves slowly on systems that steer the one and not the other. */
+static void follow_offset(void) {
+  int64_t found = 0;
+  if (!read_offset(&found)) return;
+  const int64_t change = found - offset;
+  offset = change > JUMP_NS || change < -JUMP_NS ? found : offset + change / 16;
+}
 
 static uint64_t rate(uint64_t ticks, uint64_t ns) { return (uint64_t)((double)ticks * 1e9 / (double)ns + 0.5); }
 
@@ -84,41 +126,106 @@ void tachy_clock_start(void) {
   }
   step = divisor && divisor < 65536 ? divisor : 1;
   if (!stated) hz = count_ticks(count_ticks(0, ROUGHLY_NS), CALIBRATION_NS);
-  begin.utc = tachy_os_utc();
-  begin.ticks = read_pair(hz, &begin_monotonic);
+  counted_ticks = read_pair(hz, &counted_monotonic);
+  if (!read_offset(&offset)) offset = tachy_os_utc() - (int64_t)tachy_os_monotonic();
+  begin = (tachy_clock_pair){counted_ticks, (int64_t)counted_monotonic + offset};
+  pace = 1e9 / (double)hz;
+  line = (tachy_clock_line){begin, pace};
+  newest = begin;
+  newest_monotonic = counted_monotonic;
+  apart = 0;
+  restarted = 0;
   TACHY_STORE(&frequency, hz);
   TACHY_STORE(&first_ticks, begin.ticks);
-  newest = begin;
 }
 
+/* What the counter shows has nothing to do with what it showed: not one that another processor is a little behind. */
+static int is_restart(uint64_t ticks) {
+  return ticks < newest.ticks && newest.ticks - ticks > TACHY_LOAD(&frequency) / 1000;
+}
+
+/* Reads all clocks; `newest` is what the line says. A counter that began anew is continued by the monotonic clock. */
+static void read_clocks(void) {
+  uint64_t monotonic;
+  shown = read_pair(TACHY_LOAD(&frequency), &monotonic);
+  follow_offset();
+  restarted = is_restart(shown);
+  uint64_t now = shown > newest.ticks ? shown : newest.ticks;
+  if (restarted && monotonic > newest_monotonic) {
+    now += (uint64_t)((double)(monotonic - newest_monotonic) * 1e-9 * (double)TACHY_LOAD(&frequency));
+  }
+  newest = (tachy_clock_pair){now, tachy_clock_on_line(&line, now)};
+  newest_monotonic = monotonic;
+  apart = (double)((int64_t)monotonic + offset - newest.utc);
+}
+
+static double within(double value, double bound) { return value > bound ? bound : value < -bound ? -bound : value; }
+
+static void bend(double slew) { line = (tachy_clock_line){newest, pace * (1 + slew)}; }
+
+/* Counted against the monotonic clock for longer, the frequency is known better. */
+static void refine(void) {
+  static const uint64_t after[] = {1000000000, 10000000000};
+  if (stated || refined == 2 || newest_monotonic - counted_monotonic < after[refined]) return;
+  const uint64_t known = TACHY_LOAD(&frequency);
+  const uint64_t better = rate(shown - counted_ticks, newest_monotonic - counted_monotonic);
+  if (better > known + known / 1000 || better < known - known / 1000) { /* one of them slept */
+    counted_ticks = shown;
+    counted_monotonic = newest_monotonic;
+    return;
+  }
+  refined++;
+  TACHY_STORE(&frequency, better);
+  pace = 1e9 / (double)better;
+  bend(within(apart / SLEW_NS, SLEW_MAX));
+}
+
+/* A controller of two terms, damped so that it does not overshoot: the rate takes the error away within SLEW_NS, and
+ * what keeps coming back changes the pace. */
+static void steer(void) {
+  const double elapsed = (double)(newest.ticks - line.from.ticks) * pace;
+  if (elapsed < STEER_NS || (apart < NEAR_NS && apart > -NEAR_NS)) return;
+  const double time = elapsed > SLEW_NS ? elapsed : SLEW_NS;
+  const double slew = within(apart / time, SLEW_MAX);
+  if (slew < SLEW_MAX && slew > -SLEW_MAX) pace *= 1 + slew * elapsed / time / 4;
+  bend(slew);
+}
+
+static int is_elsewhere(void) { return restarted || apart > JUMP_NS || apart < -JUMP_NS; }
+
 tachy_clock_pair tachy_clock_now(void) {
-  uint64_t monotonic = 0;
-  tachy_clock_pair now;
-  now.ticks = read_pair(TACHY_LOAD(&frequency), &monotonic);
-  /* a counter that a suspended machine set back: time stands still until it has caught up */
-  if (now.ticks < newest.ticks) now.ticks = newest.ticks;
-  measured = utc_at(monotonic);
-  /* A reading is some 20 ns off. Over a short interval that would bend the clock, and spans that began before it would
-   * be dated by the bent one: so the nominal rate leads, and the readings correct it within SETTLE_NS. */
-  const double elapsed = (double)(now.ticks - newest.ticks) * 1e9 / (double)TACHY_LOAD(&frequency);
-  const double error = (double)(measured - newest.utc) - elapsed;
-  const double weight = elapsed < SETTLE_NS ? elapsed / SETTLE_NS : 1.0;
-  now.utc = newest.utc + (int64_t)(elapsed + error * weight);
-  newest = now;
-  return now;
+  read_clocks();
+  if (is_elsewhere()) return newest;
+  refine();
+  steer();
+  return newest;
+}
+
+int tachy_clock_jumped(void) {
+  tachy_clock_now();
+  return is_elsewhere();
+}
+
+int tachy_clock_restarted(void) { return is_restart(tachy_ticks()); }
+
+tachy_clock_pair tachy_clock_jump(void) {
+  newest.utc += (int64_t)apart;
+  if (restarted) {
+    newest.ticks = counted_ticks = shown;
+    counted_monotonic = newest_monotonic;
+    TACHY_STORE(&first_ticks, shown);
+  }
+  restarted = 0;
+  apart = 0;
+  bend(0);
+  return newest;
 }
 
 tachy_clock_pair tachy_clock_begin(void) { return begin; }
 
-uint64_t tachy_clock_frequency(void) { return TACHY_LOAD(&frequency); }
+uint64_t tachy_clock_first_ticks(void) { return TACHY_LOAD(&first_ticks); }
 
-void tachy_clock_refine(tachy_clock_pair now) {
-  static const int64_t after[] = {1000000000, 10000000000};
-  const int64_t elapsed = measured - begin.utc;
-  if (stated || refined == 2 || elapsed < after[refined]) return;
-  refined++;
-  TACHY_STORE(&frequency, rate(now.ticks - begin.ticks, (uint64_t)elapsed));
-}
+uint64_t tachy_clock_frequency(void) { return TACHY_LOAD(&frequency); }
 
 uint64_t tachy_own_ticks_of(int64_t utc_ns) {
   const uint64_t now = tachy_ticks();

@@ -10,7 +10,7 @@ static int listed(const tachy_channel *channel, const tachy_stream *s) {
 
 /* Spans that are open at the end: those that were open at the start and did not end keep what they had; the others are
  * numbered and dated here, once for all blocks to come. */
-static void number_open(tachy_stream *s, const tachy_block_clock *clock) {
+static void number_open(const tachy_channel *channel, tachy_stream *s, const tachy_block_clock *clock) {
   uint64_t ended = 0; /* inside the entry, since it began */
   for (uint32_t k = s->depth; k-- > s->open;) {
     tachy_open_row *const row = &s->ends[k];
@@ -23,6 +23,7 @@ static void number_open(tachy_stream *s, const tachy_block_clock *clock) {
       *row = s->opens[k];
       continue;
     }
+    if (tachy_is_stale(channel, row->ticks)) row->ticks = tachy_stream_now(channel, s);
     /* the order that a clock running backwards would break: inside the parent, around the first child */
     if (row->ticks > s->levels[k + 1].child) row->ticks = s->levels[k + 1].child;
     if (k > 0 && row->ticks < s->ends[k - 1].ticks) row->ticks = s->ends[k - 1].ticks;
@@ -32,7 +33,7 @@ static void number_open(tachy_stream *s, const tachy_block_clock *clock) {
 }
 
 static void number_all_open(const tachy_channel *channel, const tachy_block_clock *clock) {
-  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(s, clock);
+  for (tachy_stream *s = channel->streams; s; s = s->next) number_open(channel, s, clock);
 }
 
 static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {

@@ -3,6 +3,7 @@
 #include "stream.h"
 
 static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
+  if (tachy_is_stale(channel, ticks)) ticks = tachy_stream_now(channel, s);
   if (s->last == TACHY_NO_TICKS) s->base = s->last = ticks;
   if (ticks < s->last) {
     ticks = s->last;

@@ -15,6 +15,10 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
     tachy_stream_drop(channel, s, 1);
     return;
   }
+  if (tachy_is_stale(channel, record->ticks)) {
+    tachy_async_record *const kept = (tachy_async_record *)(void *)(s->raw.bytes + s->raw.size - sizeof *kept);
+    kept->ticks = tachy_stream_now(channel, s);
+  }
   if (record->control == TACHY_CONTROL_ASYNC_BEGIN) s->begun = record->id & TACHY_ASYNC_COUNT;
   s->async_rows++;
   channel->events++;
@@ -38,7 +42,9 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
   uint64_t lead = 0;
   uint64_t tail;
   if (TACHY_UNLIKELY(depth > s->deepest)) s->deepest = depth;
-  if (TACHY_UNLIKELY(s->last == TACHY_NO_TICKS)) s->base = s->last = begin;
+  if (TACHY_UNLIKELY(s->last == TACHY_NO_TICKS)) {
+    s->base = s->last = tachy_is_stale(channel, begin) ? channel->from.ticks : begin;
+  }
   if (TACHY_UNLIKELY(depth < s->open)) {
     begin = s->opens[depth].ticks;
     if (s->opens[depth].utc < s->begin_utc) s->begin_utc = s->opens[depth].utc;
@@ -80,7 +86,16 @@ put:
   tachy_stream_extend(s, begin, end);
 }
 
+/* It began in another life of the counter, and knows no duration that says anything. */
+static void keep_stale(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {
+  const tachy_span_record known = {tachy_stream_now(channel, s), 0, record->word};
+  s->long_duration = 0;
+  keep_span(channel, s, &known);
+}
+
 uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8_t *records, uint64_t size) {
+  const uint64_t floor = channel->floor;
+  const uint64_t range = (channel->ceiling ? channel->ceiling : TACHY_CONTROL_FIRST) - floor;
   const uint8_t *at = records;
   const uint8_t *const end = records + size;
   while (at < end) {
@@ -91,8 +106,12 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
     uint64_t kept = 0;
     while (at < until) {
       const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
-      if (TACHY_LIKELY(record->begin < TACHY_CONTROL_FIRST)) {
+      if (TACHY_LIKELY(record->begin - floor < range)) {
         if (TACHY_LIKELY(!s->broken)) keep_span(channel, s, record);
+        kept++;
+        at += sizeof *record;
+      } else if (record->begin < TACHY_CONTROL_FIRST) {
+        if (!s->broken) keep_stale(channel, s, record);
         kept++;
         at += sizeof *record;
       } else if (record->begin == TACHY_CONTROL_LONG) {

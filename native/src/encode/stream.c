@@ -85,6 +85,7 @@ void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int
   channel->sequence += (uint64_t)made;
   if (from.ticks != channel->from.ticks) tachy_past_add(&channel->past, channel->from);
   channel->from = from;
+  if (from.ticks >= channel->ceiling) channel->ceiling = 0;
 }
 
 static void free_stream(tachy_stream *s) {

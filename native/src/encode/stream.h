@@ -131,6 +131,8 @@ typedef struct tachy_channel {
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
   tachy_past past;
+  uint64_t floor;     /* ticks below this were read since the counter began anew; 0: it has not */
+  uint64_t ceiling;   /* the counter began anew, and ticks from here on were read before it did; 0: it has not */
   uint64_t frequency; /* ticks per second, as the block will have it */
   const tachy_names *names;
   tachy_watch *watch; /* NULL: nobody does */
@@ -149,6 +151,9 @@ void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
 int tachy_stream_reach(tachy_stream *stream, uint32_t depth);
 /* After a cut: forgets the rows of all streams. made: there was a block, and the next one has its number. */
 void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made);
+/* Between two blocks, or in one of which nothing was dated yet: UTC at `end` is that of `start` now. start.ticks differ
+ * from end.ticks if the counter began anew; in its old life it never showed less than `first`. */
+void tachy_channel_jump(tachy_channel *channel, tachy_clock_pair end, tachy_clock_pair start, uint64_t first);
 
 /* The two decoders of records: `size` bytes, whole records. Return the bytes read: fewer where something else stands.
  */
@@ -165,6 +170,17 @@ void tachy_channel_free(tachy_channel *channel);
 void tachy_stream_gap(tachy_channel *channel, tachy_stream *stream, uint64_t count, uint32_t depth);
 /* Events that were lost and have no row. */
 void tachy_stream_drop(tachy_channel *channel, tachy_stream *stream, uint64_t count);
+
+/* Whether it was read in another life of the counter. */
+static inline int tachy_is_stale(const tachy_channel *channel, uint64_t ticks) {
+  return ticks < channel->floor || (TACHY_UNLIKELY(channel->ceiling != 0) && ticks >= channel->ceiling);
+}
+
+/* When that happened then, as far as we know. */
+static inline uint64_t tachy_stream_now(const tachy_channel *channel, const tachy_stream *s) {
+  return s->last == TACHY_NO_TICKS ? channel->from.ticks : s->last;
+}
+
 static inline void tachy_stream_extend(tachy_stream *s, uint64_t begin, uint64_t end) {
   if (begin < s->begin_ticks) s->begin_ticks = begin;
   if (end > s->end_ticks) s->end_ticks = end;

@@ -14,6 +14,7 @@
 #include "source.h"
 #include "state.h"
 
+enum { SPANS = 1 << TACHY_CLASS_SPAN, ALL = (1 << TACHY_CLASSES) - 2 };
 enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, IDLE_MS = 500, BLOCK_BYTES = 16 << 20, ENDED_SLOTS = 1024 };
 
 typedef struct collector {
@@ -187,14 +188,38 @@ static void commit(collector *c, tachy_block *blocks, unsigned classes, int last
   tachy_outbox_put(batch, last);
 }
 
-/* Cuts the classes (a bit each) at one moment, for one batch. */
+/* Until the next cut, which jumps, time stands still for what the counter says that began anew. */
+static int look_for_restart(collector *c) {
+  if (!tachy_clock_restarted()) return 0;
+  for (unsigned i = 1; i < TACHY_CLASSES; i++) c->intakes[i].channel.floor = tachy_clock_first_ticks();
+  return 1;
+}
+
+/* Nothing is so old: the counter began anew, and it was not noticed yet. */
+static uint64_t oldest_ticks(void) {
+  const uint64_t hour = tachy_clock_frequency() * 3600;
+  return tachy_clock_first_ticks() > hour ? tachy_clock_first_ticks() - hour : 0;
+}
+
+/* What is dated goes over to the wall clock's new time: where its next block begins. */
+static void jump(collector *c, tachy_clock_pair end) {
+  const uint64_t first = tachy_clock_first_ticks();
+  const tachy_clock_pair start = tachy_clock_jump();
+  for (unsigned i = 1; i < TACHY_CLASSES; i++) tachy_channel_jump(&c->intakes[i].channel, end, start, first);
+  if (c->flight.on) tachy_flight_jump(&c->flight, start.utc - end.utc);
+}
+
+/* Cuts the classes (a bit each) at one moment, for one batch; all of them when the wall clock was set, so that no block
+ * has both times in it. (A flight recorder's spans lie in no block yet.) */
 static void cut(collector *c, unsigned classes, int last) {
+  const int jumped = tachy_clock_jumped();
+  look_for_restart(c);
+  if (jumped) classes = c->flight.on ? ALL & ~SPANS : ALL;
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);
   tell(c);
   if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last)) settle(c, metrics);
   const tachy_clock_pair now = tachy_clock_now(); /* after everything was read: no event is later */
-  tachy_clock_refine(now);
   tachy_block *blocks = NULL;
   tachy_block **link = &blocks;
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
@@ -204,7 +229,7 @@ static void cut(collector *c, unsigned classes, int last) {
     int failed;
     tachy_block *const block = tachy_block_make(channel, c->process_id, now, last, 0, &failed);
     if (!block && !failed) {
-      classes &= ~(1u << i);
+      if (!jumped) classes &= ~(1u << i);
       continue;
     }
     if (failed) {
@@ -214,7 +239,10 @@ static void cut(collector *c, unsigned classes, int last) {
       link = &block->next;
     }
     tachy_channel_next_block(channel, now, 1);
-    save(&c->intakes[i]);
+  }
+  if (jumped) jump(c, now);
+  for (unsigned i = 1; i < TACHY_CLASSES; i++) {
+    if (classes >> i & 1u) save(&c->intakes[i]);
   }
   tell(c);
   if (c->flight.on) save(&c->intakes[TACHY_CLASS_SPAN]);
@@ -239,18 +267,22 @@ static int fly(collector *c, tachy_flight_pace pace) {
   return more;
 }
 
+/* Its spans are the blocks' again. */
+static void leave_flight(collector *c) {
+  fly(c, TACHY_FLIGHT_FLUSH);
+  tachy_flight_leave(&c->flight);
+  cut(c, SPANS, 0);
+}
+
 /* Follows the mode that is wanted. */
 static void follow_mode(collector *c) {
-  const unsigned spans = 1u << TACHY_CLASS_SPAN;
   const int wanted = tachy_triggers_mode() == TACHY_MODE_FLIGHT;
   if (wanted == c->flight.on) return;
   if (wanted) {
-    if (c->intakes[TACHY_CLASS_SPAN].channel.streams) cut(c, spans, 0); /* none: the session begins */
+    if (c->intakes[TACHY_CLASS_SPAN].channel.streams) cut(c, SPANS, 0); /* none: the session begins */
     tachy_flight_enter(&c->flight);
   } else {
-    fly(c, TACHY_FLIGHT_FLUSH);
-    tachy_flight_leave(&c->flight);
-    cut(c, spans, 0);
+    leave_flight(c);
   }
   for (unsigned cls = TACHY_CLASS_LOG; cls <= TACHY_CLASS_METRIC; cls++) {
     tachy_triggers_watch(&c->watches[cls]);
@@ -321,8 +353,6 @@ static uint64_t recorded(const collector *c) {
 
 static void run(void *argument) {
   collector *const c = argument;
-  const unsigned all = (1u << TACHY_CLASSES) - 2u;
-  const unsigned spans = 1u << TACHY_CLASS_SPAN;
   uint64_t poll = POLL_MIN_MS;
   uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
   int stop = 0;
@@ -335,15 +365,17 @@ static void run(void *argument) {
     const uint64_t ticket = wanted();
     tachy_control_poll();
     const uint64_t before = recorded(c);
+    const int restarted = look_for_restart(c);
     drain(c);
     const uint64_t taken = tachy_pool_tend(0);
     tachy_slots_tend();
     poll = next_poll(poll, taken, !c->flight.on && recorded(c) == before);
     if (stop) break;
     follow_mode(c);
-    const unsigned classes = c->flight.on ? all & ~spans : all;
+    if (restarted && c->flight.on) leave_flight(c); /* it goes by ticks: it begins again with the new ones */
+    const unsigned classes = c->flight.on ? ALL & ~SPANS : ALL;
     const unsigned full = full_classes(c) & classes;
-    const int due = ticket != made || tachy_os_monotonic() >= next_cut;
+    const int due = ticket != made || restarted || tachy_os_monotonic() >= next_cut;
     if (due) {
       cut(c, classes, 0);
       tachy_pool_tend(1);
@@ -367,7 +399,7 @@ static void run(void *argument) {
     fly(c, TACHY_FLIGHT_LAST);
     drain(c); /* the last triggers' logs */
   }
-  cut(c, c->flight.on ? all & ~spans : all, 1);
+  cut(c, c->flight.on ? ALL & ~SPANS : ALL, 1);
   confirm(wanted());
 }
 
@@ -393,6 +425,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
     channel->cls = (tachy_class)cls;
     channel->from = tachy_clock_begin();
     tachy_past_start(&channel->past, channel->from);
+    channel->floor = oldest_ticks();
     channel->names = &tachy_registry_names;
   }
   c->flight.intake = &c->intakes[TACHY_CLASS_SPAN];

@@ -134,6 +134,10 @@ static void sample_clock(tachy_flight *f) {
   f->samples[f->sample_count++] = now;
 }
 
+void tachy_flight_jump(tachy_flight *f, int64_t ns) {
+  for (uint32_t i = 0; i < f->sample_count; i++) f->samples[i].utc += ns;
+}
+
 /* Where the next block begins: before everything that is kept. */
 static tachy_clock_pair next_from(tachy_flight *f, tachy_clock_pair to) {
   uint64_t oldest = to.ticks;
@@ -185,7 +189,6 @@ static tachy_block *cut(tachy_flight *f, uint64_t until, int last) {
   tachy_channel *const channel = &f->intake->channel;
   settle(f, until);
   const tachy_clock_pair to = tachy_clock_now(); /* after everything was read: no event is later */
-  tachy_clock_refine(to);
   channel->frequency = tachy_clock_frequency();
   int failed;
   tachy_block *const block = tachy_block_make(channel, f->process_id, to, last, 1, &failed);

@@ -40,6 +40,8 @@ uint64_t tachy_flight_kept(const tachy_flight *flight);
 void tachy_flight_enter(tachy_flight *flight);
 /* After a flush: from now on everything goes; what has been kept is passed over. A cut must follow. */
 void tachy_flight_leave(tachy_flight *flight);
+/* The wall clock was set forward by so many nanoseconds, and the channel knows. */
+void tachy_flight_jump(tachy_flight *flight, int64_t ns);
 /* After a pass over the other classes. 1: there is more to be done, they should be looked at in between. *block: one to
  * be sent, or NULL. */
 int tachy_flight_step(tachy_flight *flight, tachy_flight_pace pace, tachy_block **block);

@@ -1,0 +1,109 @@
+"""The clock under clocks that are off, set, suspended and started again: tests/native/clocks.c.
+
+Alone, in a simulation; and under random programs, of which no duration may be negative and no begin may come before its
+predecessor's, whatever block each of them is in.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import itertools
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.native import capture
+from tests.native.capture import LOG, METRIC, SPAN
+from tests.native.test_random_programs import ROOMY, SMALL, compare, settings
+from tests.native.test_recorder import PLAIN, ROOT
+
+HOUR = 3600 * 10**9
+
+
+@functools.cache
+def program(sanitizer: str) -> str:
+    folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
+        subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
+        command = ["cmake", "--build", str(folder), "--target", "clock_tests"]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+    return str(folder / "tests" / "clock_tests")
+
+
+def run(*arguments: str, sanitizer: str = PLAIN, **variables: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
+    command = [program(sanitizer), *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env=environment | variables
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "scenario", ["rates", "straight", "slewed", "jumps", "suspends", "restarts", "behind", "coarse"]
+)
+def test_the_clock_follows_the_wall_clock_and_bends_no_duration(scenario: str) -> None:
+    run(scenario)
+
+
+def record(folder: Path, seed: int, steps: int, pool: int, *, sanitizer: str = PLAIN, **clock: int) -> dict[str, Any]:
+    """Runs the random program of this seed under such clocks; its stats."""
+    variables = settings(folder, seed, steps, pool) | {"TACHY_SESSION_FOLDER": str(folder / "sessions")}
+    variables |= {f"CLOCK_{name.upper()}": str(value) for name, value in clock.items()}
+    stats: dict[str, Any] = json.loads(run("random_program", str(folder / "batches"), sanitizer=sanitizer, **variables))
+    return stats
+
+
+def set_by(folder: Path) -> set[int]:
+    """By how many hours the wall clock was set between two blocks."""
+    (session,) = capture.read(folder / "batches", jumps=True)
+    pairs = itertools.pairwise(session.of(SPAN))
+    return {round((after.shift - before.shift) / HOUR) for before, after in pairs}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("pool", [SMALL, ROOMY])
+def test_all_is_in_order_under_a_counter_that_is_off_and_readings_that_take_long(
+    seed: int, pool: int, tmp_path: Path
+) -> None:
+    compare(tmp_path, record(tmp_path, seed, 5000, pool, delays=1), pool)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_durations_and_order_are_what_they_were_while_the_wall_clock_is_set(seed: int, tmp_path: Path) -> None:
+    compare(tmp_path, record(tmp_path, seed, 8000, ROOMY, delays=1, jumps=HOUR), ROOMY, jumps=True)
+    assert {-1, 1} <= set_by(tmp_path) <= {-1, 0, 1}
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_time_goes_on_when_the_counter_begins_anew(seed: int, tmp_path: Path) -> None:
+    """Only what was recorded until that was noticed, and spans that were open, may have lost their times."""
+    stats = record(tmp_path, seed, 8000, ROOMY, restart=20_000)
+    (session,) = capture.decode(tmp_path / "batches")
+    begin = session.of(SPAN)[0].head.utc0
+    for cls in (LOG, METRIC, SPAN):
+        blocks = session.of(cls)
+        assert session.events(cls) == stats["recorded"][cls]
+        last = blocks[-1].head.utc1
+        for block in blocks:
+            rows = [*block.rows, *block.asyncs]
+            begins = [int((row["begin"] if "begin" in row else row["time"]).value) for row in rows]
+            ends = [int(row["end"].value) if "end" in row else at for row, at in zip(rows, begins, strict=True)]
+            assert all(begin <= at <= end <= last for at, end in zip(begins, ends, strict=True))
+        (border,) = [k for k, (a, b) in enumerate(itertools.pairwise(blocks), 1) if b.head.ticks0 < a.head.ticks1]
+        for before, after in itertools.pairwise(blocks[border:]):
+            assert after.head.utc0 >= before.head.utc1
+            assert after.head.end_ticks <= after.head.ticks1
+            assert after.head.end_utc > before.head.utc0
+        assert abs(blocks[border].head.utc0 - blocks[border - 1].head.utc1) < 10**6
+        assert blocks[border].head.before_ticks == blocks[border].head.ticks0
