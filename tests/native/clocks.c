@@ -1,11 +1,12 @@
 /* The session's clock (src/base/clock.c) under clocks of our own: the operating system's and the processor's counter
- * are functions here (--wrap). In a simulation time passes by reading clocks and by sleep_ns, and clocks run as the
- * scenario says; where a program records, they are the real ones with errors added. usage: clock_tests SCENARIO
+ * are functions here (--wrap). In a simulation time passes by reading clocks and by tachy_os_sleep, and clocks run as
+ * the scenario says; where a program records, they are the real ones with errors added. usage: clock_tests SCENARIO
  * [CAPTURE]
  *
- * random_program: what random_program.c does, with environment CLOCK_DELAYS (1: readings take their time at random),
- * CLOCK_JUMPS (so many ns, forward and back in turns, the wall clock is set, every few cuts), CLOCK_RESTART (after so
- * many readings the counter begins anew). Its counter is up to 240 ppm faster or slower than it says. */
+ * random_program, flight_random: what random_program.c and flight.c do, with environment CLOCK_DELAYS (1: readings take
+ * their time at random), CLOCK_JUMPS (so many ns, forward and back in turns, the wall clock is set, every few cuts),
+ * CLOCK_RESTART (after so many readings the counter begins anew). Their counter is up to 240 ppm faster or slower than
+ * it says. */
 #include <math.h>
 
 #include "../../native/src/base/clock.h"
@@ -119,13 +120,17 @@ static uint64_t number_of(const char *name) {
   return text ? strtoull(text, NULL, 10) : 0;
 }
 
-static void random_program(void) {
+static void record(const scenario *what) {
   real.delays = (int)number_of("CLOCK_DELAYS");
   real.jumps = (int64_t)number_of("CLOCK_JUMPS");
   real.restart_after = number_of("CLOCK_RESTART");
   real.start = real_monotonic();
-  random_scenarios[0].run();
+  what->run();
 }
+
+static void random_program(void) { record(&random_scenarios[0]); }
+
+static void flight_random(void) { record(&flight_scenarios[0]); }
 
 /* The clocks ------------------------------------------------------------------------------------------------------ */
 
@@ -331,9 +336,16 @@ static void coarse(void) {
   run_for(30e9, 1e9);
 }
 
-static const scenario scenarios[] = {{"rates", rates},   {"straight", straight}, {"slewed", slewed},
-                                     {"jumps", jumps},   {"suspends", suspends}, {"restarts", restarts},
-                                     {"behind", behind}, {"coarse", coarse},     {"random_program", random_program},
+static const scenario scenarios[] = {{"rates", rates},
+                                     {"straight", straight},
+                                     {"slewed", slewed},
+                                     {"jumps", jumps},
+                                     {"suspends", suspends},
+                                     {"restarts", restarts},
+                                     {"behind", behind},
+                                     {"coarse", coarse},
+                                     {"random_program", random_program},
+                                     {"flight_random", flight_random},
                                      {NULL, NULL}};
 
 int main(int argc, char **argv) {

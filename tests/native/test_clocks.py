@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
-from tests.native import capture
-from tests.native.capture import LOG, METRIC, SPAN
+from tests.native import capture, test_flight
+from tests.native.capture import LOG, METRIC, SPAN, Session
 from tests.native.test_random_programs import ROOMY, SMALL, compare, settings
-from tests.native.test_recorder import PLAIN, ROOT
+from tests.native.test_recorder import ADDRESS, PLAIN, ROOT, THREAD
 
 HOUR = 3600 * 10**9
+COUNTER = 1 << 45  # what clocks.c's counter shows first; when it begins anew, 0
 
 
 @functools.cache
@@ -88,7 +89,7 @@ def test_durations_and_order_are_what_they_were_while_the_wall_clock_is_set(seed
 @pytest.mark.parametrize("seed", [5, 6])
 def test_time_goes_on_when_the_counter_begins_anew(seed: int, tmp_path: Path) -> None:
     """Only what was recorded until that was noticed, and spans that were open, may have lost their times."""
-    stats = record(tmp_path, seed, 8000, ROOMY, restart=20_000)
+    stats = record(tmp_path, seed, 8000, ROOMY, restart=10_000)
     (session,) = capture.decode(tmp_path / "batches")
     begin = session.of(SPAN)[0].head.utc0
     for cls in (LOG, METRIC, SPAN):
@@ -107,3 +108,59 @@ def test_time_goes_on_when_the_counter_begins_anew(seed: int, tmp_path: Path) ->
             assert after.head.end_utc > before.head.utc0
         assert abs(blocks[border].head.utc0 - blocks[border - 1].head.utc1) < 10**6
         assert blocks[border].head.before_ticks == blocks[border].head.ticks0
+
+
+def fly(folder: Path, seed: int, triggers: int, **clock: int) -> tuple[Session, test_flight.Journal]:
+    """The flight recorder's random program under such clocks."""
+    variables = {f"CLOCK_{name.upper()}": str(value) for name, value in clock.items()}
+    variables |= {
+        "FLIGHT_SEED": str(seed),
+        "FLIGHT_TRIGGERS": str(triggers),
+        "FLIGHT_JOURNAL": str(folder / "journal"),
+        "TACHY_SESSION_FOLDER": str(folder / "sessions"),
+    }
+    stats: dict[str, Any] = json.loads(run("flight_random", str(folder / "batches"), **variables))
+    (session,) = capture.decode(folder / "batches")
+    for cls in (LOG, METRIC, SPAN):
+        not_retained = stats["not_retained"] if cls == SPAN else 0
+        assert session.events(cls) == stats["recorded"][cls] - stats["dropped"][cls] - not_retained
+    return session, test_flight.read_journal(folder / "journal")
+
+
+@pytest.mark.parametrize(("seed", "jumps"), [pytest.param(1, 0, marks=pytest.mark.long), (2, HOUR)])
+def test_the_flight_recorder_ships_its_windows_whatever_clocks_do(seed: int, jumps: int, tmp_path: Path) -> None:
+    session, journal = fly(tmp_path, seed, 2, delays=1, jumps=jumps)
+    blocks = session.of(SPAN)
+    assert test_flight.check(session, journal) >= 1
+    every = [block for cls in (LOG, METRIC, SPAN) for block in session.of(cls)]
+    assert len({round((block.head.utc1 - block.head.ticks1 / 3) / HOUR) for block in every}) == (2 if jumps else 1)
+    for row in itertools.chain.from_iterable(block.rows for block in blocks):
+        if row["name"] == "filler":
+            continue
+        span = journal.spans[row["line"]]
+        assert span.end is not None
+        ns = (span.end - span.begin) / 3  # at 3 GHz
+        assert row["end"] >= row["begin"]
+        assert abs(row["end"].value - row["begin"].value - ns) <= test_flight.STEP_NS + ns / 2000
+    if not jumps:
+        capture.check(session, holes=False, flight=True)
+
+
+def test_the_flight_recorder_begins_anew_with_the_counter(tmp_path: Path) -> None:
+    session, _ = fly(tmp_path, 4, 1, restart=100_000)
+    blocks = session.of(SPAN)
+    new = [block.head.ticks1 < COUNTER for block in blocks]
+    assert new == sorted(new)
+    assert any(block.rows for block in blocks if block.head.ticks1 < COUNTER), "windows that came later"
+    assert all(b.head.utc1 >= a.head.utc1 for a, b in itertools.pairwise(blocks))
+    for block in blocks:
+        for row in block.rows:
+            assert block.head.begin_utc <= row["begin"].value <= row["end"].value <= block.head.utc1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sanitizer", [ADDRESS, THREAD])
+def test_clean_under_sanitizers(sanitizer: str, tmp_path: Path) -> None:
+    for scenario in ("rates", "jumps", "restarts"):
+        run(scenario, sanitizer=sanitizer)
+    record(tmp_path, 7, 4000, ROOMY, sanitizer=sanitizer, delays=1, jumps=HOUR, restart=10_000)

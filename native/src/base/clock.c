@@ -16,7 +16,6 @@ enum {
   OFFSET_READINGS = 8,
   ROUGHLY_NS = 300000,
   CALIBRATION_NS = 3000000,
-  STEP_SAMPLES = 256,
   STEER_NS = 250000000,    /* the rate is left alone for so long */
   NEAR_NS = 100,           /* and while the line is so close: a reading is good to some 20 ns */
   JUMP_NS = 20000000,      /* what is farther off is no drift */
@@ -38,18 +37,8 @@ static uint64_t counted_ticks; /* since when the frequency is counted */
 static uint64_t counted_monotonic;
 static uint64_t frequency;   /* atomic */
 static uint64_t first_ticks; /* atomic: where the counter began, as far as we know */
-static uint64_t step = 1;
 static int stated;
 static unsigned refined;
-
-uint64_t tachy_gcd(uint64_t a, uint64_t b) {
-  while (b) {
-    const uint64_t rest = a % b;
-    a = b;
-    b = rest;
-  }
-  return a;
-}
 
 /* Ticks and the monotonic clock at one moment. That clock may move in steps (Windows': 100 ns), so of the readings that
  * nothing disturbed the one counts that came soonest after a step: at which it is furthest ahead of the ticks. hz: of
@@ -117,14 +106,6 @@ void tachy_clock_start(void) {
   uint64_t hz = tachy_os_tick_frequency();
   stated = hz != 0;
   refined = 0;
-  uint64_t divisor = 0;
-  uint64_t last = tachy_ticks();
-  for (unsigned i = 0; i < STEP_SAMPLES; i++) {
-    const uint64_t now = tachy_ticks();
-    divisor = tachy_gcd(now - last, divisor);
-    last = now;
-  }
-  step = divisor && divisor < 65536 ? divisor : 1;
   if (!stated) hz = count_ticks(count_ticks(0, ROUGHLY_NS), CALIBRATION_NS);
   counted_ticks = read_pair(hz, &counted_monotonic);
   if (!read_offset(&offset)) offset = tachy_os_utc() - (int64_t)tachy_os_monotonic();
@@ -235,8 +216,6 @@ uint64_t tachy_own_ticks_of(int64_t utc_ns) {
   const double ago = ((double)utc - (double)utc_ns) * 1e-9 * (double)TACHY_LOAD(&frequency);
   return ago < (double)(now - first) ? now - (uint64_t)ago : first;
 }
-
-uint64_t tachy_clock_step(void) { return step; }
 
 const char *tachy_clock_name(void) {
 #if defined(TACHY_CLOCK_TSC)

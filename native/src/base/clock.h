@@ -20,10 +20,6 @@ tachy_clock_pair tachy_clock_begin(void);
 /* No event since the counter began is older. */
 uint64_t tachy_clock_first_ticks(void);
 uint64_t tachy_clock_frequency(void);
-/* The greatest common divisor of the steps in which the clock moves. */
-uint64_t tachy_clock_step(void);
 const char *tachy_clock_name(void);
-
-uint64_t tachy_gcd(uint64_t a, uint64_t b);
 
 #endif

@@ -212,8 +212,8 @@ static void jump(collector *c, tachy_clock_pair end) {
 /* Cuts the classes (a bit each) at one moment, for one batch; all of them when the wall clock was set, so that no block
  * has both times in it. (A flight recorder's spans lie in no block yet.) */
 static void cut(collector *c, unsigned classes, int last) {
-  const int jumped = tachy_clock_jumped();
-  look_for_restart(c);
+  int jumped = tachy_clock_jumped();
+  if (look_for_restart(c) && c->flight.on) jumped = 0; /* it is left first, see run */
   if (jumped) classes = c->flight.on ? ALL & ~SPANS : ALL;
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   settle(c, classes);

@@ -198,8 +198,11 @@ static tachy_block *cut(tachy_flight *f, uint64_t until, int last) {
   return block;
 }
 
+/* What is kept goes by the counter as it was if that has begun anew. */
+static uint64_t ticks_now(void) { return tachy_clock_restarted() ? tachy_clock_now().ticks : tachy_ticks(); }
+
 static step plan(tachy_flight_pace pace) {
-  step st = {.pace = pace, .now = tachy_ticks(), .slice = SLICE};
+  step st = {.pace = pace, .now = ticks_now(), .slice = SLICE};
   st.keep_from = less(st.now, tachy_triggers_before());
   if (pace < TACHY_FLIGHT_FLUSH) st.keep_from = less(st.keep_from, ticks_of(MARGIN_MS));
   /* A window waits until all that ended before it may be passed over: it would stand in the way of what is shipped. */
@@ -250,7 +253,7 @@ void tachy_flight_enter(tachy_flight *f) {
 }
 
 void tachy_flight_leave(tachy_flight *f) {
-  step st = {.pace = TACHY_FLIGHT_LAST, .now = tachy_ticks(), .slice = UINT64_MAX};
+  step st = {.pace = TACHY_FLIGHT_LAST, .now = ticks_now(), .slice = UINT64_MAX};
   follow_all(f, &st, PASS_OVER);
   forget(f);
   tachy_triggers_forget();
