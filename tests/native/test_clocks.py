@@ -65,11 +65,11 @@ def record(folder: Path, seed: int, steps: int, pool: int, *, sanitizer: str = P
     return stats
 
 
-def set_by(folder: Path) -> set[int]:
-    """By how many hours the wall clock was set between two blocks."""
+def set_by(folder: Path) -> list[int]:
+    """By how many hours the wall clock was set from each block to the next."""
     (session,) = capture.read(folder / "batches", jumps=True)
     pairs = itertools.pairwise(session.of(SPAN))
-    return {round((after.shift - before.shift) / HOUR) for before, after in pairs}
+    return [round((after.shift - before.shift) / HOUR) for before, after in pairs]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -83,7 +83,9 @@ def test_all_is_in_order_under_a_counter_that_is_off_and_readings_that_take_long
 @pytest.mark.parametrize("seed", [3, 4])
 def test_durations_and_order_are_what_they_were_while_the_wall_clock_is_set(seed: int, tmp_path: Path) -> None:
     compare(tmp_path, record(tmp_path, seed, 8000, ROOMY, delays=1, jumps=HOUR), ROOMY, jumps=True)
-    assert {-1, 1} <= set_by(tmp_path) <= {-1, 0, 1}
+    hours = set_by(tmp_path)
+    assert set(hours) <= {-1, 0, 1}
+    assert len(hours) < 8 or {-1, 1} <= set(hours), "a program that is quickly done makes few blocks"
 
 
 @pytest.mark.parametrize("seed", [5, 6])
