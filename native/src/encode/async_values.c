@@ -88,6 +88,12 @@ void tachy_async_values_next_block(tachy_values *v, uint64_t from) {
   v->count = left.count;
 }
 
+void tachy_async_values_jump(tachy_values *v, uint64_t start) {
+  for (uint64_t i = 0; i < v->capacity; i++) {
+    if (v->asyncs[i].read_by != UINT64_MAX) v->asyncs[i].read_by = start;
+  }
+}
+
 int tachy_async_values_save(tachy_bytes *out, const tachy_values *v) {
   for (uint64_t i = 0; i < v->capacity; i++) {
     if (v->asyncs[i].id && !tachy_values_write(out, v, &v->asyncs[i].list, v->asyncs[i].id)) return 0;

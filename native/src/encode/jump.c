@@ -24,6 +24,7 @@ void tachy_channel_jump(tachy_channel *channel, tachy_clock_pair end, tachy_cloc
     channel->floor = 0;
     channel->ceiling = first > start.ticks ? first : start.ticks + (end.ticks - start.ticks) / 2;
     tachy_past_start(&channel->past, start);
+    tachy_async_values_jump(&channel->values, start.ticks);
   }
   for (tachy_stream *s = channel->streams; s; s = s->next) jump_stream(s, ns, start, restarted);
   for (uint64_t i = 0; i < channel->asyncs.capacity; i++) channel->asyncs.entries[i].utc += ns;

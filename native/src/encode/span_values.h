@@ -87,6 +87,8 @@ const tachy_async_values *tachy_async_values_of(const tachy_values *values, uint
 void tachy_async_values_follow(struct tachy_channel *channel, uint64_t until);
 /* from: all that was recorded before has been read. */
 void tachy_async_values_next_block(tachy_values *values, uint64_t from);
+/* The counter began anew, and shows `start`. */
+void tachy_async_values_jump(tachy_values *values, uint64_t start);
 
 /* What is held, as bytes of the session file, and back. 0: no memory, or not what was written. */
 int tachy_values_save(tachy_bytes *out, const struct tachy_stream *stream);
