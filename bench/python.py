@@ -60,6 +60,18 @@ def with_name(n: int) -> None:
             pass
 
 
+def with_value(n: int) -> None:
+    for i in range(n):
+        with tachy.span("valued", tile=i):
+            pass
+
+
+def value(n: int) -> None:
+    with SPAN as span:
+        for i in range(n):
+            span["tile"] = i
+
+
 def call_plain(n: int) -> None:
     f = plain
     for _ in range(n):
@@ -119,6 +131,8 @@ CASES = {
     "begin_end": Case(begin_end),
     "with_object": Case(with_constant),
     "with_name": Case(with_name),
+    "with_value": Case(with_value),
+    "value": Case(value),
     "decorator": Case(call_decorated, call_plain),
     "metric": Case(metric),
     "metric_properties": Case(metric_unit_set),
@@ -169,7 +183,7 @@ def main() -> int:
         found = measure()
     runs = ROUNDS * CALLS
     stats = tachy.stats()
-    complete = stats.recorded == {"log": runs + runs // 20, "metric": 3 * runs, "span": 4 * runs}
+    complete = stats.recorded == {"log": runs + runs // 20, "metric": 3 * runs, "span": 5 * runs + ROUNDS}
     if not complete or any(stats.dropped.values()):
         print(f"not every call was recorded, so the figures mean nothing: {stats}", file=sys.stderr)
         return 1

@@ -31,6 +31,7 @@ PyObject *tpy_async_begin(PyObject *module, PyObject *const *args, Py_ssize_t co
   tachy_site *const site = PyCapsule_GetPointer(args[0], NULL);
   tpy_async *const self = site == NULL ? NULL : PyObject_New(tpy_async, &tpy_async_type);
   if (self == NULL) return NULL;
+  self->site = Py_NewRef(args[0]);
   self->span = (tachy_async){0};
   if (tpy_ready(site)) {
     const tachy_async *const parent = args[1] == Py_None ? NULL : &((tpy_async *)args[1])->span;
@@ -53,6 +54,47 @@ PyObject *tpy_async_end(PyObject *module, PyObject *handle) {
   Py_RETURN_NONE;
 }
 
+static int open_handle(const char *function, PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted) {
+  if (count != wanted || Py_TYPE(args[0]) != &tpy_async_type) {
+    PyErr_Format(PyExc_TypeError, "%s() takes an AsyncHandle and %zd more", function, wanted - 1);
+    return -1;
+  }
+  if (((tpy_async *)args[0])->open && tachy_here_() == &tachy_no_thread_) tpy_attach_thread();
+  return ((tpy_async *)args[0])->open;
+}
+
+static int put(tpy_async *self, PyObject *key, PyObject *value) {
+  const tachy_site *const site = PyCapsule_GetPointer(self->site, NULL);
+  PyObject *const before = PyCapsule_GetContext(self->site);
+  PyObject *keys = before;
+  const tpy_owner owner = {0, &self->span};
+  const int status =
+      key == NULL ? tpy_put_flow(&keys, site, owner, value) : tpy_put_value(&keys, site, owner, key, value);
+  if (keys != before) PyCapsule_SetContext(self->site, keys); /* it lives as long as the site */
+  return status;
+}
+
+/* async_value(handle, key, value): of one that is open. */
+PyObject *tpy_async_value(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  const int open = open_handle("async_value", args, count, 3);
+  if (open < 0 || (open && put((tpy_async *)args[0], args[1], args[2]) < 0)) return NULL;
+  Py_RETURN_NONE;
+}
+
+/* async_flow(handle, number) */
+PyObject *tpy_async_flow(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+  (void)module;
+  const int open = open_handle("async_flow", args, count, 2);
+  if (open < 0 || (open && put((tpy_async *)args[0], NULL, args[1]) < 0)) return NULL;
+  Py_RETURN_NONE;
+}
+
+static void dealloc(PyObject *self) {
+  Py_DECREF(((tpy_async *)self)->site);
+  PyObject_Free(self);
+}
+
 static PyObject *get_id(PyObject *self, void *unused) {
   (void)unused;
   return PyLong_FromUnsignedLongLong(((tpy_async *)self)->span.id);
@@ -72,6 +114,6 @@ PyTypeObject tpy_async_type = {
     .tp_doc = "One async span that has begun.",
     .tp_basicsize = sizeof(tpy_async),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .tp_dealloc = (destructor)PyObject_Free,
+    .tp_dealloc = dealloc,
     .tp_getset = getset,
 };

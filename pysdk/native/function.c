@@ -5,30 +5,61 @@ typedef struct function {
   PyObject ob_base;
   PyObject *wrapped;
   tachy_site *site;
-  PyObject *dict; /* __name__, __doc__, __wrapped__ …: functools.update_wrapper fills it */
+  tpy_span *span;
+  PyObject *values; /* tuple of (key, its parameter's place or -1, value without an argument), or NULL: none */
+  PyObject *dict;   /* __name__, __doc__, __wrapped__ …: functools.update_wrapper fills it */
   PyObject *weak;
   vectorcallfunc call;
 } function;
+
+/* The call's argument for the parameter; NULL: it has none. */
+static PyObject *argument(PyObject *name, Py_ssize_t place, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  if (place < count) return args[place];
+  for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++) {
+    PyObject *const other = PyTuple_GET_ITEM(names, i);
+    if (other == name || PyUnicode_Compare(other, name) == 0) return args[count + i];
+  }
+  return NULL;
+}
+
+static int put_values(const function *self, tachy_scope scope, PyObject *const *args, Py_ssize_t count,
+                      PyObject *names) {
+  const tpy_owner owner = {scope, NULL};
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->values); i++) {
+    PyObject *const entry = PyTuple_GET_ITEM(self->values, i);
+    PyObject *const key = PyTuple_GET_ITEM(entry, 0);
+    const Py_ssize_t place = PyLong_AsSsize_t(PyTuple_GET_ITEM(entry, 1));
+    PyObject *value = place < 0 ? NULL : argument(key, place, args, count, names);
+    if (value == NULL) value = PyTuple_GET_ITEM(entry, 2);
+    if (tpy_put_value(&self->span->keys, self->span->site, owner, key, value) < 0) return -1;
+  }
+  return 0;
+}
 
 static PyObject *call(PyObject *object, PyObject *const *args, size_t count, PyObject *names) {
   const function *const self = (function *)object;
   tachy_site *const site = self->site;
   if (!tpy_ready(site)) return PyObject_Vectorcall(self->wrapped, args, count, names);
   const tachy_scope scope = tachy_span_begin(site);
-  PyObject *const result = PyObject_Vectorcall(self->wrapped, args, count, names);
+  PyObject *result = NULL;
+  if (TACHY_LIKELY(self->values == NULL) || put_values(self, scope, args, PyVectorcall_NARGS(count), names) == 0) {
+    result = PyObject_Vectorcall(self->wrapped, args, count, names);
+  }
   tachy_span_end(scope);
   return result;
 }
 
 PyObject *tpy_make_function(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  if (count != 2 || Py_TYPE(args[0]) != &tpy_span_type || !PyCallable_Check(args[1])) {
-    return PyErr_Format(PyExc_TypeError, "function() takes a Span and a callable");
+  if (count != 3 || Py_TYPE(args[0]) != &tpy_span_type || !PyCallable_Check(args[1]) || !PyTuple_Check(args[2])) {
+    return PyErr_Format(PyExc_TypeError, "function() takes a Span, a callable and a tuple");
   }
   function *const self = PyObject_GC_New(function, &tpy_function_type);
   if (self == NULL) return NULL;
   self->wrapped = Py_NewRef(args[1]);
   self->site = ((tpy_span *)args[0])->site;
+  self->span = (tpy_span *)Py_NewRef(args[0]);
+  self->values = PyTuple_GET_SIZE(args[2]) == 0 ? NULL : Py_NewRef(args[2]);
   self->dict = NULL;
   self->weak = NULL;
   self->call = call;
@@ -39,6 +70,8 @@ PyObject *tpy_make_function(PyObject *module, PyObject *const *args, Py_ssize_t 
 static int traverse(PyObject *object, visitproc visit, void *arg) {
   const function *const self = (function *)object;
   Py_VISIT(self->wrapped);
+  Py_VISIT(self->span);
+  Py_VISIT(self->values);
   Py_VISIT(self->dict);
   return 0;
 }
@@ -56,6 +89,8 @@ static void dealloc(PyObject *object) {
   if (self->weak != NULL) PyObject_ClearWeakRefs(object);
   Py_CLEAR(self->dict);
   Py_CLEAR(self->wrapped);
+  Py_CLEAR(self->span);
+  Py_CLEAR(self->values);
   PyObject_GC_Del(self);
 }
 

@@ -1,7 +1,7 @@
 /* Puts our functions and types into the module that cffi made. */
 #include "tachy_python.h"
 
-PyObject *tpy_key_target, *tpy_key_unit, *tpy_key_properties;
+PyObject *tpy_key_target, *tpy_key_unit, *tpy_key_properties, *tpy_key_args, *tpy_key_flow;
 
 /* configure(thread_namer, decorator) */
 static PyObject *configure(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -17,7 +17,8 @@ static PyObject *configure(PyObject *module, PyObject *const *args, Py_ssize_t c
 static PyMethodDef functions[] = {
     {"configure", FAST(configure), METH_FASTCALL, NULL},
     {"span", FAST(tpy_make_span), METH_FASTCALL | METH_KEYWORDS,
-     "span(name, *, target=None)\n--\n\nA Span at this place, for `with` or as a decorator; bare, `@span` decorates."},
+     "span(name, *, target=None, args=(), **values)\n--\n\nA Span at this place, for `with` or as a decorator; bare, "
+     "`@span` decorates. values are on each span of it, and so are the arguments for the parameters named in args."},
     {"span_at", FAST(tpy_span_at), METH_FASTCALL, NULL},
     {"function", FAST(tpy_make_function), METH_FASTCALL, NULL},
     {"begin", tpy_begin, METH_O, "begin(span, /)\n--\n\nBegins a span; returns the scope that end() wants."},
@@ -25,6 +26,8 @@ static PyMethodDef functions[] = {
     {"async_site", FAST(tpy_async_site), METH_FASTCALL, NULL},
     {"async_begin", FAST(tpy_async_begin), METH_FASTCALL, NULL},
     {"async_end", tpy_async_end, METH_O, NULL},
+    {"async_value", FAST(tpy_async_value), METH_FASTCALL, NULL},
+    {"async_flow", FAST(tpy_async_flow), METH_FASTCALL, NULL},
     {"metric", FAST(tpy_metric), METH_FASTCALL | METH_KEYWORDS,
      "metric(name, value, *, unit=None, target=None, properties=None)\n--\n\nRecords a number; int and float are kept "
      "as they are."},
@@ -49,7 +52,10 @@ static int install(PyObject *module) {
   tpy_key_target = PyUnicode_InternFromString("target");
   tpy_key_unit = PyUnicode_InternFromString("unit");
   tpy_key_properties = PyUnicode_InternFromString("properties");
+  tpy_key_args = PyUnicode_InternFromString("args");
+  tpy_key_flow = PyUnicode_InternFromString("flow");
   if (tpy_key_target == NULL || tpy_key_unit == NULL || tpy_key_properties == NULL) return -1;
+  if (tpy_key_args == NULL || tpy_key_flow == NULL) return -1;
   PyObject *const name = PyUnicode_FromString("tachy");
   if (name == NULL) return -1;
   for (PyMethodDef *def = functions; def->ml_name != NULL; def++) {

@@ -35,8 +35,7 @@ static tachy_site *find(const void *instruction, PyObject *code, PyObject *name,
   return site;
 }
 
-/* A number of another type (numpy's, Decimal, Fraction, int beyond 64 bits) as a double. 0 with TypeError. */
-static int as_double(PyObject *value, double *number) {
+int tpy_as_double(PyObject *value, double *number) {
   *number = PyFloat_AsDouble(value);
   if (!(*number == -1.0 && PyErr_Occurred())) return 1;
   if (PyErr_ExceptionMatches(PyExc_OverflowError)) {
@@ -47,8 +46,7 @@ static int as_double(PyObject *value, double *number) {
   return 0;
 }
 
-/* The value as a 64-bit integer, if it is one: int, bool and whatever has __index__. */
-static int as_whole(PyObject *value, int64_t *whole) {
+int tpy_as_whole(PyObject *value, int64_t *whole) {
   if (PyFloat_Check(value) || !PyIndex_Check(value)) return 0;
   PyObject *const index = PyNumber_Index(value);
   int overflow = 1;
@@ -76,9 +74,9 @@ PyObject *tpy_metric(PyObject *module, PyObject *const *args, Py_ssize_t count, 
   int which = REAL;
   if (PyFloat_CheckExact(value)) {
     real = PyFloat_AS_DOUBLE(value);
-  } else if (as_whole(value, &whole)) {
+  } else if (tpy_as_whole(value, &whole)) {
     which = WHOLE;
-  } else if (!as_double(value, &real)) {
+  } else if (!tpy_as_double(value, &real)) {
     return NULL;
   }
   PyObject *code = NULL;

@@ -23,34 +23,48 @@ static tachy_scope begin(tachy_site *site) {
   return scope;
 }
 
-/* The innermost open span of this site, when it is not the last one that was opened. */
-static Py_NO_INLINE void end_below(const tachy_site *site, uint32_t id) {
-  const tachy_thread *const thread = tachy_here_();
-  if (thread == &tachy_no_thread_ || site->id == 0) return;
+static uint32_t id_of(const tachy_site *site) {
+  const int32_t number = TACHY_LOAD(&site->id);
+  return number < 0 ? 0u - (uint32_t)number : (uint32_t)number; /* switched off: its negative */
+}
+
+static int is_unstacked(const tachy_thread *thread) { return thread->depth == TACHY_DEPTH_MAX && unstacked > 0; }
+
+/* The innermost open span of the site with this number, or 0. */
+static tachy_scope innermost(const tachy_thread *thread, uint32_t id) {
   uint32_t depth = thread->depth;
-  if (depth > TACHY_DEPTH_MAX) return;
-  if (depth == TACHY_DEPTH_MAX && unstacked > 0) {
+  if (depth > TACHY_DEPTH_MAX || id == 0) return 0; /* of a thread that has recorded nothing it is larger */
+  while (depth > 0 && thread->stack[depth - 1u].site != id) depth--;
+  return depth;
+}
+
+/* The innermost open span of this site, when it is not the last one that was opened. */
+static Py_NO_INLINE void end_below(uint32_t id) {
+  const tachy_thread *const thread = tachy_here_();
+  if (is_unstacked(thread)) {
     unstacked--;
     return;
   }
-  for (; depth > 0; depth--) {
-    if (thread->stack[depth - 1u].site == id) {
-      tachy_span_end(depth);
-      return;
-    }
-  }
+  const tachy_scope scope = innermost(thread, id);
+  if (scope != 0) tachy_span_end(scope);
 }
 
 static void end_innermost(const tachy_site *site) {
-  const int32_t number = TACHY_LOAD(&site->id);
-  const uint32_t id = number < 0 ? 0u - (uint32_t)number : (uint32_t)number; /* switched off: its negative */
+  const uint32_t id = id_of(site);
   const tachy_thread *const thread = tachy_here_();
   const uint32_t top = thread->depth - 1u;
   if (TACHY_LIKELY(top < TACHY_DEPTH_MAX - 1u && thread->stack[top].site == id)) {
     tachy_span_end(top + 1u);
     return;
   }
-  end_below(site, id);
+  end_below(id);
+}
+
+/* The values that each span of it has. -1: exception, and the span has ended. */
+static Py_NO_INLINE int give(tpy_span *span, tachy_scope scope) {
+  if (scope == 0 || tpy_put_values(&span->keys, span->site, (tpy_owner){scope, NULL}, span->given) == 0) return 0;
+  tachy_span_end(scope);
+  return -1;
 }
 
 PyObject *tpy_begin(PyObject *module, PyObject *span) {
@@ -59,7 +73,10 @@ PyObject *tpy_begin(PyObject *module, PyObject *span) {
     return PyErr_Format(PyExc_TypeError, "begin() wants a Span made by tachy.span(), not %.100s",
                         Py_TYPE(span)->tp_name);
   }
-  return PyLong_FromLong((long)begin(((tpy_span *)span)->site));
+  tpy_span *const self = (tpy_span *)span;
+  const tachy_scope scope = begin(self->site);
+  if (TACHY_UNLIKELY(self->given != NULL) && give(self, scope) < 0) return NULL;
+  return PyLong_FromLong((long)scope);
 }
 
 PyObject *tpy_end(PyObject *module, PyObject *scope) {
@@ -75,10 +92,12 @@ PyObject *tpy_end(PyObject *module, PyObject *scope) {
 
 /* Making them ---------------------------------------------------------------------------------------------------- */
 
-static PyObject *span_enter(PyObject *self, PyObject *unused) {
+static PyObject *span_enter(PyObject *object, PyObject *unused) {
   (void)unused;
-  begin(((tpy_span *)self)->site);
-  return Py_NewRef(self);
+  tpy_span *const self = (tpy_span *)object;
+  const tachy_scope scope = begin(self->site);
+  if (TACHY_UNLIKELY(self->given != NULL) && give(self, scope) < 0) return NULL;
+  return Py_NewRef(object);
 }
 
 static PyObject *span_exit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
@@ -90,6 +109,20 @@ static PyObject *span_exit(PyObject *self, PyObject *const *args, Py_ssize_t cou
 
 static PyMethodDef enter_method = {"__enter__", span_enter, METH_NOARGS, NULL};
 static PyMethodDef exit_method = {"__exit__", (PyCFunction)(void (*)(void))span_exit, METH_FASTCALL, NULL};
+
+/* Another Span of the site. Its methods are bound when they are asked for: bound ones and it would keep each other. */
+static tpy_span *span_of(tachy_site *site, PyObject *name, PyObject *target, PyObject *file, uint32_t line) {
+  tpy_span *const self = PyObject_GC_New(tpy_span, &tpy_span_type);
+  if (self == NULL) return NULL;
+  self->site = site;
+  self->name = Py_NewRef(name);
+  self->target = Py_NewRef(target);
+  self->file = Py_NewRef(file);
+  self->line = line;
+  self->keys = self->given = self->args = self->enter = self->exit = NULL;
+  PyObject_GC_Track(self);
+  return self;
+}
 
 /* name, target, file: borrowed str. */
 static PyObject *span_new(PyObject *name, PyObject *target, PyObject *file, uint32_t line) {
@@ -104,17 +137,10 @@ static PyObject *span_new(PyObject *name, PyObject *target, PyObject *file, uint
     if (site == NULL) PyErr_NoMemory();
   }
   for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);
-  if (site == NULL) return NULL;
-  tpy_span *const self = PyObject_GC_New(tpy_span, &tpy_span_type);
+  tpy_span *const self = site == NULL ? NULL : span_of(site, name, target, file, line);
   if (self == NULL) return NULL;
-  self->site = site;
-  self->name = Py_NewRef(name);
-  self->target = Py_NewRef(target);
-  self->file = Py_NewRef(file);
-  self->line = line;
   self->enter = PyCFunction_New(&enter_method, (PyObject *)self);
   self->exit = PyCFunction_New(&exit_method, (PyObject *)self);
-  PyObject_GC_Track(self);
   if (self->enter != NULL && self->exit != NULL) return (PyObject *)self;
   Py_DECREF(self);
   return NULL;
@@ -129,13 +155,6 @@ PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *code, PyObject *name, PyObject *target) {
-  if (!PyUnicode_Check(name)) {
-    if (!PyCallable_Check(name)) {
-      return PyErr_Format(PyExc_TypeError, "span() wants a name or a function, not %.100s", Py_TYPE(name)->tp_name);
-    }
-    if (tpy_decorator == NULL) return PyErr_Format(PyExc_RuntimeError, "tachy is not imported");
-    return PyObject_CallFunctionObjArgs(tpy_decorator, target == NULL ? Py_None : target, name, NULL);
-  }
   const tpy_place place = tpy_calling_place();
   PyObject *const module = target != NULL ? Py_NewRef(target) : PyUnicode_FromString(place.module);
   PyObject *const file = PyUnicode_FromString(place.file);
@@ -149,34 +168,116 @@ static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *cod
   return span;
 }
 
-PyObject *tpy_make_span(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-  (void)module;
-  PyObject *target = NULL;
-  if (TACHY_UNLIKELY(count != 1)) {
-    return PyErr_Format(PyExc_TypeError, "span() takes one name, or one function: span(name, *, target=None)");
-  }
-  if (names != NULL && tpy_keywords("span", args + 1, names, &tpy_key_target, 1, &target) < 0) return NULL;
+/* The Span of the calling place, which is kept for its next call. */
+TACHY_INLINE PyObject *make_plain(PyObject *name, PyObject *target) {
   PyObject *code = NULL;
   const void *const instruction = tpy_caller(&code);
   const tpy_call_site *const entry = instruction == NULL ? NULL : tpy_find_call_site(instruction);
-  if (TACHY_LIKELY(entry != NULL && entry->name == args[0] && entry->target == target && entry->object != NULL)) {
+  if (TACHY_LIKELY(entry != NULL && entry->name == name && entry->target == target && entry->object != NULL)) {
     return Py_NewRef(entry->object);
   }
-  return make_slowly(instruction, code, args[0], target);
+  return make_slowly(instruction, code, name, target);
 }
 
-/* __enter__ and __exit__ of the type: a descriptor that gives the method that each Span has bound already. */
+/* What span() is called with beside the name: the values are a new dict, or NULL. */
+typedef struct keywords {
+  PyObject *target;
+  PyObject *args;
+  PyObject *given;
+} keywords;
+
+static int is_key(PyObject *name, PyObject *key) { return name == key || PyUnicode_Compare(name, key) == 0; }
+
+/* -1: exception; the caller releases `given` either way. */
+static int read_keywords(PyObject *const *values, PyObject *names, keywords *found) {
+  for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++) {
+    PyObject *const name = PyTuple_GET_ITEM(names, i);
+    if (is_key(name, tpy_key_target)) {
+      found->target = values[i] == Py_None ? NULL : values[i];
+    } else if (is_key(name, tpy_key_args)) {
+      found->args = values[i] == Py_None ? NULL : values[i];
+    } else {
+      if (found->given == NULL) found->given = PyDict_New();
+      if (found->given == NULL || PyDict_SetItem(found->given, name, values[i]) < 0) return -1;
+    }
+  }
+  if (found->args == NULL) return 0;
+  Py_ssize_t texts = PyTuple_Check(found->args) ? PyTuple_GET_SIZE(found->args) : -1;
+  for (Py_ssize_t i = 0; i < texts; i++) {
+    if (!PyUnicode_Check(PyTuple_GET_ITEM(found->args, i))) texts = -1;
+  }
+  if (texts >= 0) return 0;
+  PyErr_Format(PyExc_TypeError, "span(): args is a tuple of the names of parameters, not %R", found->args);
+  return -1;
+}
+
+static PyObject *decorate(PyObject *span, PyObject *function, PyObject *args, PyObject *given) {
+  if (tpy_decorator == NULL) return PyErr_Format(PyExc_RuntimeError, "tachy is not imported");
+  return PyObject_CallFunctionObjArgs(tpy_decorator, span == NULL ? Py_None : span,
+                                      function == NULL ? Py_None : function, args == NULL ? Py_None : args,
+                                      given == NULL ? Py_None : given, NULL);
+}
+
+/* A Span of the same place, with values. */
+static PyObject *with_values(PyObject *object, const keywords *found) {
+  tpy_span *const span = (tpy_span *)object;
+  if (span->keys == NULL) span->keys = PyDict_New();
+  tpy_span *const self =
+      span->keys == NULL ? NULL : span_of(span->site, span->name, span->target, span->file, span->line);
+  if (self != NULL) {
+    self->keys = Py_NewRef(span->keys);
+    self->given = Py_XNewRef(found->given);
+    self->args = Py_XNewRef(found->args);
+  }
+  return (PyObject *)self;
+}
+
+static Py_NO_INLINE PyObject *make_rarely(PyObject *const *args, Py_ssize_t count, const keywords *found) {
+  PyObject *const name = count == 1 ? args[0] : NULL;
+  const int is_function = name != NULL && !PyUnicode_Check(name);
+  if (count > 1 || (count == 0 && found->args == NULL)) {
+    return PyErr_Format(PyExc_TypeError,
+                        "span() takes one name, or one function: span(name, *, target=None, args=(), "
+                        "**values)");
+  }
+  if (is_function && !PyCallable_Check(name)) {
+    return PyErr_Format(PyExc_TypeError, "span() wants a name or a function, not %.100s", Py_TYPE(name)->tp_name);
+  }
+  if (count == 0 || is_function) return decorate(found->target, name, found->args, found->given);
+  PyObject *const plain = make_plain(name, found->target);
+  PyObject *const span = plain == NULL ? NULL : with_values(plain, found);
+  Py_XDECREF(plain);
+  return span;
+}
+
+PyObject *tpy_make_span(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  (void)module;
+  keywords found = {NULL, NULL, NULL};
+  if (TACHY_UNLIKELY(names != NULL) && read_keywords(args + count, names, &found) < 0) {
+    Py_XDECREF(found.given);
+    return NULL;
+  }
+  if (TACHY_LIKELY(count == 1 && PyUnicode_Check(args[0]) && found.given == NULL && found.args == NULL)) {
+    return make_plain(args[0], found.target);
+  }
+  PyObject *const span = make_rarely(args, count, &found);
+  Py_XDECREF(found.given);
+  return span;
+}
+
+/* __enter__ and __exit__ of the type: a descriptor that gives the method that the Span of a place has bound already. */
 typedef struct special {
   PyObject ob_base;
+  PyMethodDef *method;
   size_t offset; /* of the bound method in tpy_span */
 } special;
 
 static PyObject *special_get(PyObject *object, PyObject *span, PyObject *owner) {
   (void)owner;
   if (span == NULL || Py_TYPE(span) != &tpy_span_type) return Py_NewRef(object);
-  PyObject *const method = *(PyObject **)((char *)span + ((special *)object)->offset);
-  if (method == NULL) PyErr_SetString(PyExc_RuntimeError, "this Span is being destroyed");
-  return Py_XNewRef(method);
+  const special *const self = (special *)object;
+  PyObject *const bound = *(PyObject **)((char *)span + self->offset);
+  return bound == NULL ? PyCFunction_New(self->method, span) : Py_NewRef(bound);
 }
 
 /* type(span).__enter__(span), as contextlib.ExitStack does it. */
@@ -201,19 +302,20 @@ static PyTypeObject special_type = {
     .tp_call = special_call,
 };
 
-static int add_special(const char *name, size_t offset) {
+static int add_special(PyMethodDef *method, size_t offset) {
   special *const object = PyObject_New(special, &special_type);
   if (object == NULL) return -1;
+  object->method = method;
   object->offset = offset;
-  const int status = PyDict_SetItemString(tpy_span_type.tp_dict, name, (PyObject *)object);
+  const int status = PyDict_SetItemString(tpy_span_type.tp_dict, method->ml_name, (PyObject *)object);
   Py_DECREF(object);
   return status;
 }
 
 int tpy_span_ready(void) {
   if (PyType_Ready(&special_type) < 0 || PyType_Ready(&tpy_span_type) < 0) return -1;
-  if (add_special("__enter__", offsetof(tpy_span, enter)) < 0) return -1;
-  if (add_special("__exit__", offsetof(tpy_span, exit)) < 0) return -1;
+  if (add_special(&enter_method, offsetof(tpy_span, enter)) < 0) return -1;
+  if (add_special(&exit_method, offsetof(tpy_span, exit)) < 0) return -1;
   PyType_Modified(&tpy_span_type);
   return 0;
 }
@@ -222,6 +324,7 @@ int tpy_span_ready(void) {
 
 static int span_traverse(PyObject *object, visitproc visit, void *arg) {
   const tpy_span *const self = (tpy_span *)object;
+  Py_VISIT(self->given);
   Py_VISIT(self->enter);
   Py_VISIT(self->exit);
   return 0;
@@ -229,6 +332,7 @@ static int span_traverse(PyObject *object, visitproc visit, void *arg) {
 
 static int span_clear(PyObject *object) {
   tpy_span *const self = (tpy_span *)object;
+  Py_CLEAR(self->given);
   Py_CLEAR(self->enter);
   Py_CLEAR(self->exit);
   return 0;
@@ -241,6 +345,8 @@ static void span_dealloc(PyObject *object) {
   Py_DECREF(self->name);
   Py_DECREF(self->target);
   Py_DECREF(self->file);
+  Py_XDECREF(self->keys);
+  Py_XDECREF(self->args);
   PyObject_GC_Del(self);
 }
 
@@ -254,9 +360,40 @@ static PyObject *span_call(PyObject *object, PyObject *args, PyObject *kwargs) {
   if (PyTuple_GET_SIZE(args) != 1 || (kwargs != NULL && PyDict_GET_SIZE(kwargs) != 0)) {
     return PyErr_Format(PyExc_TypeError, "a Span is called with the function that it decorates");
   }
-  if (tpy_decorator == NULL) return PyErr_Format(PyExc_RuntimeError, "tachy is not imported");
-  return PyObject_CallFunctionObjArgs(tpy_decorator, object, PyTuple_GET_ITEM(args, 0), NULL);
+  const tpy_span *const self = (tpy_span *)object;
+  return decorate(object, PyTuple_GET_ITEM(args, 0), self->args, self->given);
 }
+
+/* The innermost open span of it on this thread; 0: none. */
+static tachy_scope open_scope(const tpy_span *span) {
+  const tachy_thread *const thread = tachy_here_();
+  return is_unstacked(thread) ? 0 : innermost(thread, id_of(span->site));
+}
+
+/* span["key"] = value */
+static int span_set(PyObject *object, PyObject *key, PyObject *value) {
+  tpy_span *const self = (tpy_span *)object;
+  if (value == NULL || !PyUnicode_Check(key)) {
+    PyErr_Format(PyExc_TypeError, value == NULL ? "a value stays on its span" : "a value's key is a str");
+    return -1;
+  }
+  const tachy_scope scope = open_scope(self);
+  return scope == 0 ? 0 : tpy_put_value(&self->keys, self->site, (tpy_owner){scope, NULL}, key, value);
+}
+
+static PyObject *span_flow(PyObject *object, PyObject *number) {
+  tpy_span *const self = (tpy_span *)object;
+  if (!PyIndex_Check(number)) return PyErr_Format(PyExc_TypeError, "a flow is an int");
+  const tachy_scope scope = open_scope(self);
+  if (scope != 0 && tpy_put_flow(&self->keys, self->site, (tpy_owner){scope, NULL}, number) < 0) return NULL;
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef span_methods[] = {
+    {"flow", span_flow, METH_O,
+     "flow(number, /)\n--\n\nPuts the span on the flow of that number: arrows lead through all that are on it."},
+    {NULL, NULL, 0, NULL}};
+static PyMappingMethods span_mapping = {.mp_ass_subscript = span_set};
 
 static PyObject *get_name(PyObject *self, void *unused) {
   (void)unused;
@@ -290,5 +427,7 @@ PyTypeObject tpy_span_type = {
     .tp_dealloc = span_dealloc,
     .tp_repr = span_repr,
     .tp_call = span_call,
+    .tp_as_mapping = &span_mapping,
+    .tp_methods = span_methods,
     .tp_getset = span_getset,
 };

@@ -20,7 +20,10 @@ typedef struct tpy_span {
   PyObject *target;
   PyObject *file;
   uint32_t line;
-  PyObject *enter; /* bound once: `with` would make two method objects each time */
+  PyObject *keys;  /* dict: key -> the address of its site; NULL: no value yet. Shared by all Spans of the place */
+  PyObject *given; /* dict: what each span of it begins with; NULL: nothing */
+  PyObject *args;  /* tuple of str: parameters of the decorated function whose arguments are values; NULL: none */
+  PyObject *enter; /* bound once: `with` would make two method objects each time; NULL where there are values */
   PyObject *exit;
 } tpy_span;
 
@@ -28,6 +31,7 @@ typedef struct tpy_span {
 typedef struct tpy_async {
   PyObject ob_base;
   tachy_async span;
+  PyObject *site; /* the capsule; its context is a dict as a Span's keys */
   int open;
 } tpy_async;
 
@@ -45,7 +49,8 @@ extern PyTypeObject tpy_properties_type;
 
 /* What the module `tachy` hands to us: borrowed from nobody, replaced by tpy_configure. */
 extern PyObject *tpy_thread_namer; /* () -> str | None, asked once per thread */
-extern PyObject *tpy_decorator;    /* (Span, function) -> function */
+/* (Span, or target, or None; function, or None; args; given) -> function, or what makes it of one */
+extern PyObject *tpy_decorator;
 
 /* thread.c: threads */
 
@@ -105,6 +110,18 @@ const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObjec
 uint32_t tpy_property_number(PyObject *properties);
 PyObject *tpy_make_properties(PyObject *module, PyObject *mapping);
 
+/* values.c: values on spans */
+
+typedef struct tpy_owner {
+  tachy_scope scope;
+  tachy_async *async; /* or NULL */
+} tpy_owner;
+
+/* What is neither a number nor a str goes as str(value), None not at all. `span`: the owner's site. -1: exception. */
+int tpy_put_value(PyObject **keys, const tachy_site *span, tpy_owner of, PyObject *key, PyObject *value);
+int tpy_put_values(PyObject **keys, const tachy_site *span, tpy_owner of, PyObject *values);
+int tpy_put_flow(PyObject **keys, const tachy_site *span, tpy_owner of, PyObject *number);
+
 /* span.c */
 int tpy_span_ready(void);
 PyObject *tpy_make_span(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
@@ -119,8 +136,15 @@ PyObject *tpy_make_function(PyObject *module, PyObject *const *args, Py_ssize_t 
 PyObject *tpy_async_site(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *tpy_async_begin(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *tpy_async_end(PyObject *module, PyObject *handle);
+PyObject *tpy_async_value(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *tpy_async_flow(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* metric.c */
+
+/* The value as a 64-bit integer, if it is one: int, bool and whatever has __index__. */
+int tpy_as_whole(PyObject *value, int64_t *whole);
+/* A number of another type (numpy's, Decimal, Fraction, int beyond 64 bits) as a double. 0 with TypeError. */
+int tpy_as_double(PyObject *value, double *number);
 PyObject *tpy_metric(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
 PyObject *tpy_frame(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
 
@@ -201,6 +225,6 @@ int tpy_keywords(const char *function, PyObject *const *values, PyObject *names,
 int tachy_python_install(const char *module_name);
 
 /* Interned names, made once by tachy_python_install. */
-extern PyObject *tpy_key_target, *tpy_key_unit, *tpy_key_properties;
+extern PyObject *tpy_key_target, *tpy_key_unit, *tpy_key_properties, *tpy_key_args, *tpy_key_flow;
 
 #endif

@@ -8,12 +8,13 @@ object is gone. Then the nearest span around it that is still open is meant.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 from weakref import ref
 
-from tachy.recorder import AsyncHandle, async_begin, async_end, async_site
+from tachy.recorder import AsyncHandle, async_begin, async_end, async_flow, async_site, async_value
 
 
 class _Scope:
@@ -54,11 +55,14 @@ def _innermost() -> _Scope | None:
 class AsyncSpan:
     """One async span. begin() and end() may be called on different threads; a second call of either does nothing."""
 
-    __slots__ = ("__weakref__", "_handle", "_parent", "_site")
+    __slots__ = ("__weakref__", "_handle", "_parent", "_site", "_values")
 
-    def __init__(self, site: object, parent: AsyncSpan | None = _inherit) -> None:
+    def __init__(
+        self, site: object, parent: AsyncSpan | None = _inherit, *, values: Mapping[str, object] | None = None
+    ) -> None:
         self._site = site
         self._parent = parent
+        self._values = values
         self._handle: AsyncHandle | None = None
 
     @property
@@ -84,12 +88,25 @@ class AsyncSpan:
                 self._parent = self._parent._parent if self._parent._handle is not None else None
             parent = None if self._parent is None else self._parent._handle
             self._handle = async_begin(self._site, parent)
+            for key, value in (self._values or {}).items():
+                async_value(self._handle, key, value)
+            self._values = None
         return self
 
     def end(self) -> None:
         """Ends the span, on any thread."""
         if self._handle is not None:
             async_end(self._handle)
+
+    def __setitem__(self, key: str, value: object) -> None:
+        """Gives it a value, on any thread; nothing happens unless it is open."""
+        if self._handle is not None:
+            async_value(self._handle, key, value)
+
+    def flow(self, number: int, /) -> None:
+        """Puts it on the flow of that number, as Span.flow does."""
+        if self._handle is not None:
+            async_flow(self._handle, number)
 
     def __enter__(self) -> AsyncSpan:
         self.begin()
@@ -111,12 +128,14 @@ class AsyncSpan:
         self.__exit__(kind, error, trace)
 
 
-def async_span(name: str, *, target: str | None = None, parent: AsyncSpan | None = _inherit) -> AsyncSpan:
+def async_span(
+    name: str, *, target: str | None = None, parent: AsyncSpan | None = _inherit, **values: object
+) -> AsyncSpan:
     """An async span at this place.
 
     target: category, the calling module's name by default. parent: an AsyncSpan, or None for a root; by default the
-    async span that is current in this task.
+    async span that is current in this task. values: what it begins with.
     """
     caller = sys._getframe(1)
     module = caller.f_globals.get("__name__", "") if target is None else target
-    return AsyncSpan(site_of(name, module, caller.f_code.co_filename, caller.f_lineno), parent)
+    return AsyncSpan(site_of(name, module, caller.f_code.co_filename, caller.f_lineno), parent, values=values)

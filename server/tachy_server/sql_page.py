@@ -57,6 +57,15 @@ _MEANINGS: Final = """
 `exited` and `crashed` are final, the first that arrives: batches come late and in any order, and a recovered process's
 older ones say `running`. Events of all of them stay as they are.
 
+## Values on spans
+`properties` of spans are the values that the program gave them: numbers, true and false, and texts. What JSON has no
+number for is `"NaN"`, `"Infinity"` or `"-Infinity"`. `flow` has the number of the span's flow, or an array of several.
+
+```sql
+SELECT name, duration, jsonb_as_f64(jsonb_get(properties, 'triangles')) AS triangles
+FROM thread_spans WHERE property_get(properties, 'mesh') = 'tree' ORDER BY duration DESC LIMIT 10
+```
+
 ## What recorders measure of themselves
 Rows of `measures` that the recorder writes among the program's:
 

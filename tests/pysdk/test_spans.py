@@ -112,8 +112,11 @@ def test_wrong_calls_raise_and_say_how_it_is_meant() -> None:
     for call in (lambda: tachy.span(5), lambda: tachy.span(), lambda: tachy.span("a", "b")):  # type: ignore[call-overload]
         with pytest.raises(TypeError, match="span"):
             call()
-    with pytest.raises(TypeError, match="no argument 'targe'"):
-        tachy.span("a", targe="x")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="str"):
+        tachy.span("a", target=5)  # type: ignore[call-overload]
+    for args in ("tile", ["tile"], (5,)):
+        with pytest.raises(TypeError, match="args is a tuple"):
+            tachy.span("a", args=args)  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="begin"):
         tachy.begin("a")  # type: ignore[arg-type]
     for scope in (-1, 5000, 2**80):
