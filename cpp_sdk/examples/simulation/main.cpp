@@ -7,14 +7,12 @@
 // seed alone.
 #define TACHY_TARGET "sim"
 #include <tachy/report.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <tachy/tachy.hpp>
 #include <thread>
@@ -22,6 +20,7 @@
 
 #include "actors.hpp"
 #include "jobs.hpp"
+#include "memory.hpp"
 #include "streaming.hpp"
 #include "world.hpp"
 
@@ -91,13 +90,6 @@ int rebuild_navigation(Random &random) {
     }
   }
   return static_cast<int>(open.size());
-}
-
-std::size_t resident_bytes() {
-  std::ifstream file("/proc/self/statm");
-  std::size_t total = 0, resident = 0;
-  file >> total >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 class Game {

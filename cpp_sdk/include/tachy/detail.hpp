@@ -92,7 +92,9 @@
 
 namespace tachy::detail {
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__) && !defined(__clang__)
+__attribute__((format(gnu_printf, 1, 2)))  // "printf" is there what the system's old library can
+#elif defined(__GNUC__)
 __attribute__((format(printf, 1, 2)))
 #endif
 void check_format(const char *format, ...);  // declared only
