@@ -25,6 +25,7 @@ case ${1:-demo} in
   test)
     want chromium command -v chromium
     want clang command -v clang
+    want g++-mingw-w64-x86-64 command -v x86_64-w64-mingw32-g++
     want curl command -v curl # docs/http.md's samples
     want clang-format command -v clang-format
     want libclang-rt-dev sh -c 'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a'
@@ -40,7 +41,6 @@ case ${1:-demo} in
     want gcc-aarch64-linux-gnu command -v aarch64-linux-gnu-gcc
     want libc6-dev-arm64-cross test -e /usr/aarch64-linux-gnu/include/stdio.h
     want qemu-user command -v qemu-aarch64
-    want g++-mingw-w64-x86-64 command -v x86_64-w64-mingw32-g++
     want wine64 test -e /usr/lib/wine/wine64
     want wine command -v wine
     ;;

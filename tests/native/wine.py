@@ -27,9 +27,18 @@ def environment(variables: dict[str, str] | None = None) -> dict[str, str]:
 
 
 @functools.cache
-def build() -> Path:
-    """The folder with tachy.dll and the programs beside it, and a wine that has started once. One builder at a time."""
+def prepare() -> None:
+    """A wine that has started once; one process at a time."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    with (FOLDER / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["wine", "cmd", "/c", "exit"], env=environment(), check=True, capture_output=True, timeout=300)
+
+
+@functools.cache
+def build() -> Path:
+    """The folder with tachy.dll and the programs beside it. One builder at a time."""
+    prepare()
     target = ["-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_SYSTEM_PROCESSOR=AMD64", f"-DCMAKE_C_COMPILER={COMPILER}"]
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -39,7 +48,6 @@ def build() -> Path:
         command = ["cmake", "--build", str(FOLDER), "--target", *targets]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
-        subprocess.run(["wine", "cmd", "/c", "exit"], env=environment(), check=True, capture_output=True, timeout=300)
     return FOLDER
 
 

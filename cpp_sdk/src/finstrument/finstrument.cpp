@@ -10,16 +10,11 @@
 // The session begins in a constructor and ends at exit. Environment: TACHY_URL ("": nothing is recorded),
 // TACHY_POOL_BYTES, TACHY_STOP_TIMEOUT_MS, TACHY_REPORT (a file for tachy_write_report);
 // TACHY_FINSTRUMENT_SESSION=0 leaves the session to the program.
-#include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 
+#include "platform.hpp"
 #include "symbols.hpp"
 #include "tachy/http_sender.h"
 #include "tachy/report.h"
@@ -28,6 +23,8 @@
 // A place in the caller's frame that needs no frame pointer: where the stack stood before the hook was called.
 #define TACHY_FRAME __builtin_dwarf_cfa()
 #define TACHY_COLD static __attribute__((noinline, cold))
+
+using namespace tachy::finstrument;
 
 namespace {
 
@@ -49,8 +46,8 @@ constexpr unsigned kFirstBits = 12;
 Slot first_slots[1u << kFirstBits];
 Table first_table = {first_slots, (1u << kFirstBits) - 1, 64 - kFirstBits};
 Table *table = &first_table;
-std::size_t functions;                              // in the table
-pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  // of inserting, and of symbols.hpp
+std::size_t functions;  // in the table
+Lock mutex;             // of inserting, and of symbols.hpp
 
 tachy_site no_site = {-1, 0, TACHY_SITE_SPAN, 0, 0, "", "", "", ""};  // of a function for which there was no memory
 
@@ -67,11 +64,6 @@ TACHY_INLINE tachy_site *find_site(std::uintptr_t function) {
     if (TACHY_LIKELY(found == function)) return slot->site;
     if (found == 0) return nullptr;
   }
-}
-
-void *map(std::size_t size) {
-  void *const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
 }
 
 void put(const Table *in, std::uintptr_t function, tachy_site *site) {
@@ -96,16 +88,16 @@ bool grow() {
 }
 
 tachy_site *add_site(std::uintptr_t function) {
-  pthread_mutex_lock(&mutex);
+  mutex.lock();
   tachy_site *site = find_site(function);
   if (!site && (functions * 2 <= table->mask || grow())) {
-    const tachy::finstrument::Symbol symbol = tachy::finstrument::resolve(function);
+    const Symbol symbol = resolve(function);
     site = tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, symbol.module, symbol.name, symbol.file, 0, "");
     if (!site) site = &no_site;
     put(table, function, site);
     functions++;
   }
-  pthread_mutex_unlock(&mutex);
+  mutex.unlock();
   return site ? site : &no_site;
 }
 
@@ -124,23 +116,22 @@ struct Local {
   std::uint32_t too_deep;              // functions entered beyond TACHY_DEPTH_MAX and not left
 };
 
-TACHY_THREAD_LOCAL Local *local;
-TACHY_THREAD_LOCAL bool busy;  // in a slow path: what it calls may be instrumented
+TACHY_OF_THREAD(Local *) local;
+TACHY_OF_THREAD(bool) busy;  // in a slow path: what it calls may be instrumented
 
-pthread_key_t local_key;  // frees a thread's Local
-bool running;             // atomic
+bool running;  // atomic
 
 void release_local(void *memory) {
   local = nullptr;
-  munmap(memory, sizeof(Local));
+  unmap(memory, sizeof(Local));
 }
 
 Local *make_local() {
   Local *const made = static_cast<Local *>(map(sizeof(Local)));
   if (!made) return nullptr;
   made->entries[0].frame = UINTPTR_MAX;
-  if (pthread_setspecific(local_key, made) != 0) {
-    munmap(made, sizeof(Local));
+  if (!arm_thread_end(made)) {
+    unmap(made, sizeof(Local));
     return nullptr;
   }
   local = made;
@@ -200,7 +191,8 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr
   if (!site) site = add_site(function);
   const std::int32_t id = TACHY_LOAD(&site->id);
   if (id <= 0) return;
-  Local *const mine = local ? local : make_local();
+  Local *mine = local;
+  if (!mine) mine = make_local();
   if (!mine) return;
   tachy_thread *const thread = tachy_here_();
   if (thread != &tachy_no_thread_) end_dead(thread, mine, frame, hook, caller);
@@ -289,8 +281,8 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
 // Every function is an event: this is 100 ms at 5 million a second.
 
 tachy_http_sender *sender;
-pid_t owner;
-bool orphan;  // a forked child of a process that recorded
+std::uint64_t owner;  // the process
+bool orphan;          // a forked child of a process that recorded
 std::uint32_t stop_timeout_ms;
 
 std::uint32_t number(const char *name, std::uint32_t otherwise) {
@@ -298,8 +290,10 @@ std::uint32_t number(const char *name, std::uint32_t otherwise) {
   return text && *text ? static_cast<std::uint32_t>(strtoul(text, nullptr, 0)) : otherwise;
 }
 
-void finish() {
-  if (owner != getpid() || !running) return;
+}  // namespace
+
+void tachy::finstrument::finish() {
+  if (owner != process() || !running) return;
   TACHY_STORE_RELEASE(&running, false);
   busy = true;
   // Functions that have called exit do not return: they end here, on this thread.
@@ -311,9 +305,11 @@ void finish() {
   if (report && *report) tachy_write_report(report);
 }
 
+namespace {
+
 // What happened just before an abort is what somebody will want to see.
 void on_abort(int) {
-  if (owner == getpid() && !busy) {
+  if (owner == process() && !busy) {
     busy = true;
     tachy_flush(stop_timeout_ms < 2000 ? stop_timeout_ms : 2000);
   }
@@ -324,7 +320,7 @@ void on_abort(int) {
 void in_child() {
   orphan = orphan || running;
   running = false;
-  pthread_mutex_init(&mutex, nullptr);
+  mutex.reset();
 }
 
 bool start_session() {
@@ -342,10 +338,10 @@ bool start_session() {
     tachy_stop(0);
     return false;
   }
-  struct sigaction before = {};
-  if (sigaction(SIGABRT, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) signal(SIGABRT, on_abort);
+  const auto before = signal(SIGABRT, on_abort);
+  if (before != SIG_DFL) signal(SIGABRT, before);
   // atexit, not a destructor: it must come before those of libcurl's TLS library, which depends on nothing of ours
-  owner = getpid();
+  owner = process();
   atexit(finish);
 #if defined(__GLIBC__)
   at_quick_exit(finish);
@@ -353,9 +349,22 @@ bool start_session() {
   return true;
 }
 
+// Slots for what the threads have, where they need some: before anything looks at them.
+bool have_thread_values() {
+#if defined(_WIN32)
+  return local.open() && busy.open();
+#else
+  return true;
+#endif
+}
+
 __attribute__((constructor(101))) void begin() {
+  if (!have_thread_values()) {
+    say("tachy: nothing is recorded: no thread-local storage is left\n");
+    return;
+  }
   busy = true;
-  if (pthread_key_create(&local_key, release_local) == 0 && pthread_atfork(nullptr, nullptr, in_child) == 0) {
+  if (on_thread_end(release_local) && on_fork(in_child)) {
     TACHY_STORE_RELEASE(&running, start_session());
   }
   busy = false;
@@ -363,48 +372,19 @@ __attribute__((constructor(101))) void begin() {
 
 }  // namespace
 
-// A forked child that leads a session of its own is what is left of the program: it goes on as a process of its own.
-void record_on() {
+void tachy::finstrument::record_on() {
   if (!orphan || running) return;
   orphan = false;
   busy = true;
   const bool started = start_session();
   TACHY_STORE_RELEASE(&running, started);
-  if (!started) {
-    static const char said[] = "tachy: this daemon records nothing: its session did not start\n";
-    if (write(STDERR_FILENO, said, sizeof said - 1) < 0) return;
-  }
+  if (!started) say("tachy: this daemon records nothing: its session did not start\n");
   busy = false;
 }
 
 // The hooks ---------------------------------------------------------------------------------------------------------
 
 #define TACHY_HOOK extern "C" __attribute__((visibility("default"), no_instrument_function, hot))
-
-extern "C" __attribute__((visibility("default"), no_instrument_function)) pid_t setsid() noexcept {
-  const pid_t leader = static_cast<pid_t>(syscall(SYS_setsid));
-  if (leader != -1) record_on();
-  return leader;
-}
-
-// libc's ends the parent without a word, and the session with it.
-extern "C" __attribute__((visibility("default"), no_instrument_function)) int daemon(int nochdir,
-                                                                                     int noclose) noexcept {
-  const pid_t child = fork();
-  if (child < 0) return -1;
-  if (child > 0) {
-    finish();
-    _exit(0);
-  }
-  if (setsid() == -1) return -1;
-  if (!nochdir && chdir("/") != 0) return -1;
-  const int null = noclose ? -1 : open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (noclose) return 0;
-  if (null < 0) return -1;
-  for (int descriptor = 0; descriptor < 3; descriptor++) dup2(null, descriptor);
-  if (null > 2) close(null);
-  return 0;
-}
 
 TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *caller_address) {
   const std::uintptr_t function = reinterpret_cast<std::uintptr_t>(function_address);

@@ -1,8 +1,7 @@
 // From the address of a function to its name: the symbol tables of the executable and of what it has loaded.
 //
 // Not thread-safe: finstrument.cpp calls it under its lock, once per function. Tables are read when their first
-// function is asked for. ELF, 64 bits. .symtab is used when there is one (it has static functions, and their files),
-// else .dynsym.
+// function is asked for: symbols_elf.cpp, symbols_pe.cpp.
 #ifndef TACHY_FINSTRUMENT_SYMBOLS_HPP
 #define TACHY_FINSTRUMENT_SYMBOLS_HPP
 

@@ -6,7 +6,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <string>
 
@@ -65,7 +64,7 @@ namespace {
 // The process is the parent of what it starts from now on.
 void inherit(tachy_http_sender *sender) {
   static const char digits[] = "0123456789abcdef";
-  const char *const before = getenv(kParent);
+  const bool had_parent = get_environment(kParent, &sender->parent);
   tachy_stats stats;
   tachy_get_stats(&stats);
   char id[37];
@@ -76,10 +75,9 @@ void inherit(tachy_http_sender *sender) {
     *at++ = digits[stats.process_id[i] & 15];
   }
   *at = 0;
-  if (before && strcmp(before, id) == 0) return;  // whoever started the session has said it
+  if (had_parent && sender->parent == id) return;  // whoever started the session has said it
   sender->inherited = true;
-  sender->had_parent = before != nullptr;
-  if (before) sender->parent = before;
+  sender->had_parent = had_parent;
   set_environment(kParent, id);
 }
 
@@ -213,6 +211,7 @@ void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *st
 
 void tachy_http_sender_stop(tachy_http_sender *sender, uint32_t timeout_ms) {
   if (!sender || sender->process_id != process() || tachy_forking()) return;
+  if (is_alone()) return;  // the sender's thread is gone; what waits lies in its files
   sender->set(sender->hurry);
   tachy_stop(timeout_ms);
   if (sender->inherited) set_environment(kParent, sender->had_parent ? sender->parent.c_str() : nullptr);

@@ -9,9 +9,13 @@ namespace tachy::sender {
 
 std::uint64_t now_ms();  // of a clock that nobody sets
 std::uint64_t process();
+// Whether the process is ending and has no other threads any more: so it is in a DLL of Windows at the program's end.
+bool is_alone();
 void complain(const char *line);  // to whoever runs the program: stderr
 
-// A variable of the environment, also for programs that are started from now on; nullptr: without it.
+// The value of a variable of the environment; false: it has none.
+bool get_environment(const char *name, std::string *value);
+// Also for programs that are started from now on; nullptr: without it.
 void set_environment(const char *name, const char *value);
 
 // The bytes of an IPv6 address, or false.
@@ -57,7 +61,9 @@ class Bell {
 
  private:
   std::intptr_t handle_ = -1;
+#if !defined(_WIN32)
   std::intptr_t ringer_ = -1;
+#endif
 };
 
 class Thread {

@@ -1,4 +1,5 @@
 // app frames COUNT: the program has the session; it and both libraries record in each frame, on two threads.
+// app lasts: the same until it is killed, a frame each millisecond; prints a line when frames are under way.
 // app parts: no session of the program's; a begins one, b joins, a ends its part, b ends the last.
 // app reload FIRST SECOND ROUNDS: the plugin is loaded, used by two threads, unloaded, and its other build loaded,
 // again and again. Prints at how many addresses.
@@ -7,6 +8,7 @@
 #else
 #include <dlfcn.h>
 #endif
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -56,6 +58,16 @@ int run_frames(int count) {
   frames(count / 2, count);
   other.join();
   return 0;
+}
+
+int run_without_end() {
+  const tachy::Session session;
+  if (!session) return 1;
+  for (int frame = 0;; ++frame) {
+    frames(frame, frame + 1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (frame == 100) std::printf("under way\n"), std::fflush(stdout);
+  }
 }
 
 int run_parts() {
@@ -131,6 +143,7 @@ int run_reloads(const char *const builds[2], int rounds) {
 int main(int count, char **arguments) {
   const char *const what = count > 1 ? arguments[1] : "";
   if (std::strcmp(what, "frames") == 0 && count == 3) return run_frames(std::atoi(arguments[2]));
+  if (std::strcmp(what, "lasts") == 0) return run_without_end();
   if (std::strcmp(what, "parts") == 0) return run_parts();
   if (std::strcmp(what, "reload") == 0 && count == 5) return run_reloads(&arguments[2], std::atoi(arguments[4]));
   return 64;

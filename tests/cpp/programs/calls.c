@@ -4,11 +4,14 @@
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #define QUIET __attribute__((no_instrument_function))
 #define COUNTED __attribute__((noinline))
@@ -74,8 +77,8 @@ COUNTED static void *thread(void *rounds) {
   count();
   name_thread();
   long sum = 0;
-  for (long i = 0; i < (long)rounds; i++) sum += recursion(5);
-  return (void *)sum;
+  for (intptr_t i = 0; i < (intptr_t)rounds; i++) sum += recursion(5);
+  return (void *)(intptr_t)sum;
 }
 
 COUNTED static void end_here(const char *how) {
@@ -102,8 +105,9 @@ int main(int argc, char **argv) {
   int (*volatile pointer)(int) = leaf;
   long sum = recursion(100) + pointer(1) + jumps(300) + with_alloca(100) + with_alloca(5000);
   pthread_t threads[4];
-  for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, thread, (void *)500L);
+  for (int i = 0; i < 4; i++) pthread_create(&threads[i], NULL, thread, (void *)(intptr_t)500);
   for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+#if !defined(_WIN32)
   if (strcmp(how, "fork") == 0) {
     const pid_t child = fork();
     if (child == 0) {
@@ -114,6 +118,7 @@ int main(int argc, char **argv) {
     waitpid(child, &status, 0);
     if (status != 0) return 3;
   }
+#endif
   if (strcmp(how, "thread") == 0) {
     pthread_t last;
     pthread_create(&last, NULL, exiting_thread, (void *)"exit");

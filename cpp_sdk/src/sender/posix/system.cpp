@@ -23,8 +23,16 @@ std::uint64_t now_ms() {
 
 std::uint64_t process() { return static_cast<std::uint64_t>(getpid()); }
 
+bool is_alone() { return false; }
+
 void complain(const char *line) {
   if (write(STDERR_FILENO, line, strlen(line)) < 0) return;
+}
+
+bool get_environment(const char *name, std::string *value) {
+  const char *const text = getenv(name);
+  if (text) *value = text;
+  return text != nullptr;
 }
 
 void set_environment(const char *name, const char *value) {
