@@ -14,7 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tachy
+from tachy_server import reader
 
+from tests.model import columns as c
+from tests.model.decoder import Reader
 from tests.pysdk.sink import Sink
 
 
@@ -274,6 +277,28 @@ def test_spans_with_values_leave_nothing_to_the_garbage_collector(session: Sink)
         all_forms()
     assert gc.collect() == 0
     gc.enable()
+
+
+def test_blocks_without_values_have_no_byte_for_them(session: Sink) -> None:
+    def columns() -> set[int]:
+        tachy.flush()
+        batches, session.batches[:] = list(session.batches), []
+        found: set[int] = set()
+        for batch in batches:
+            for offset, _, block in reader.check_batch(batch).blocks:
+                if block.cls == 3:
+                    stored = batch[offset + block.header_size : offset + block.header_size + block.stored_size]
+                    body = Reader(reader.decompress(block.codec, stored, block.raw_size))
+                    found |= body.uints.keys() | body.doubles.keys() | body.texts.keys()
+        return found
+
+    with tachy.span("bake"), tachy.async_span("load"):
+        pass
+    without = columns()
+    with tachy.span("bake") as span:
+        span["tile"] = 12
+    assert columns() - without == {c.SPAN_VALUE_OWNER, c.SPAN_VALUE_SITE, c.SPAN_VALUE_TYPE, c.SPAN_VALUE_INT}
+    assert {column for column in without if column >= c.SPAN_VALUE_OWNER} == set()
 
 
 def test_without_a_session_nothing_happens() -> None:
