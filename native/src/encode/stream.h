@@ -6,9 +6,9 @@
 #define TACHY_SRC_ENCODE_STREAM_H
 
 #include "../base/buffer.h"
+#include "../base/names.h"
 #include "../base/past.h"
 #include "../base/tables.h"
-#include "../recorder/sites/names.h"
 #include "span_values.h"
 
 #define TACHY_NO_TICKS UINT64_MAX

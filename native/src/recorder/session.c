@@ -3,8 +3,10 @@
 
 #include "../base/clock.h"
 #include "../base/entries.h"
+#include "../base/forking.h"
 #include "collect/collector.h"
-#include "control.h"
+#include "collect/control.h"
+#include "collect/triggers.h"
 #include "pool/folder.h"
 #include "pool/session_file.h"
 #include "recover/recover.h"
@@ -16,7 +18,6 @@
 #include "threads/followers.h"
 #include "threads/late.h"
 #include "threads/threads.h"
-#include "threads/triggers.h"
 
 #define POOL_STANDARD (UINT64_C(64) << 20)
 #define POOL_MAX (UINT64_C(16) << 30)
@@ -63,7 +64,8 @@ static uint32_t held; /* of these, a bit each; the forking thread's */
 /* A handler that forks while its thread forks finds that the outer fork has begun: its child takes what the outer one
  * has not reached yet, and the outer one lets go of that alone. */
 static void before_fork(void) {
-  if (!tachy_threads_fork_begins()) return;
+  if (!tachy_forking_begins()) return;
+  tachy_threads_fork_begins();
   for (unsigned i = 0; i < LOCKS; i++) {
     locks[i].lock();
     held |= 1u << i;
@@ -71,24 +73,28 @@ static void before_fork(void) {
 }
 
 static void after_fork_parent(void) {
-  if (!tachy_threads_fork_is_over()) return;
+  if (!tachy_forking_is_over()) return;
   for (unsigned i = LOCKS; i-- > 0;) {
     if (held >> i & 1u) locks[i].unlock();
   }
   held = 0;
   tachy_threads_fork_ends();
+  tachy_forking_ends();
 }
 
 static void after_fork_child(void) {
-  const int over = tachy_threads_fork_is_over();
+  const int over = tachy_forking_is_over();
   tachy_leavings_after_fork();
   tachy_session_file_after_fork();
   for (unsigned i = LOCKS; i-- > 0;) locks[i].after_fork();
   held = 0;
-  if (over) tachy_threads_fork_ends();
+  if (!over) return;
+  tachy_threads_fork_ends();
+  tachy_forking_ends();
 }
 
 static void init(void) {
+  tachy_leavings_init(tachy_recover_has);
   tachy_outbox_init();
   tachy_collector_init();
   usable = tachy_threads_init();
@@ -239,6 +245,20 @@ void tachy_own_stop(uint32_t timeout_ms) {
   tachy_recover_let_go();
   tachy_session_file_leave();
   move(STOPPING, IDLE);
+}
+
+void tachy_own_get_stats(tachy_stats *out) {
+  if (!out) return;
+  memset(out, 0, sizeof *out);
+  if (tachy_own_forking()) return;
+  tachy_outbox_stats(out);
+  out->survives = (uint64_t)tachy_session_file_protects();
+  out->threads = tachy_slots_attached();
+  out->sites = tachy_registry_site_count();
+  out->refused = tachy_registry_refused();
+  tachy_control_stats(&out->control_version, &out->control_refused);
+  out->frequency = tachy_clock_frequency();
+  out->clock = tachy_clock_name();
 }
 
 uint64_t tachy_own_flush_begin(uint32_t timeout_ms) {

@@ -3,16 +3,17 @@
 
 #include "../../base/bell.h"
 #include "../../encode/open_async.h"
-#include "../control.h"
 #include "../pool/session_file.h"
 #include "../send/description.h"
 #include "../send/outbox.h"
+#include "../sites/registry.h"
 #include "../threads/threads.h"
-#include "../threads/triggers.h"
+#include "control.h"
 #include "flight.h"
 #include "report.h"
 #include "source.h"
 #include "state.h"
+#include "triggers.h"
 
 enum { SPANS = 1 << TACHY_CLASS_SPAN, ALL = (1 << TACHY_CLASSES) - 2 };
 enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, IDLE_MS = 500, BLOCK_BYTES = 16 << 20, ENDED_SLOTS = 1024 };

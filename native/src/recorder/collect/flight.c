@@ -4,7 +4,7 @@
 #include "../pool/pool.h"
 #include "../send/outbox.h"
 #include "../threads/threads.h"
-#include "../threads/triggers.h"
+#include "triggers.h"
 
 enum {
   MARGIN_MS = 100,    /* a row that triggers is read at the latest so long after it was written */

@@ -5,7 +5,6 @@
 
 #include "../../base/text.h"
 #include "../pool/session_layout.h"
-#include "../recover/recover.h"
 #include "description.h"
 #include "spool.h"
 
@@ -67,11 +66,15 @@ static int by_age(const void *a, const void *b) {
   return x->utc != y->utc ? (x->utc < y->utc ? -1 : 1) : strcmp(x->name, y->name);
 }
 
+static int (*is_held)(const uint8_t id[16]);
+
+void tachy_leavings_init(int (*held)(const uint8_t id[16])) { is_held = held; }
+
 static int is_ours(const char *name) {
   char text[UUID_SIZE + 1] = {0};
   uint8_t id[16];
   memcpy(text, name, UUID_SIZE);
-  return tachy_uuid_parse(text, id) && tachy_recover_has(id);
+  return tachy_uuid_parse(text, id) && is_held(id);
 }
 
 /* Everything that lies there; `use` sums it up. Rows of batches that are nobody's come first; returns their number. */

@@ -8,6 +8,9 @@
 #include "../pool/folder.h"
 #include "batch.h"
 
+/* held: whether the session of that id is this process's own, or one that it recovers. */
+void tachy_leavings_init(int (*held)(const uint8_t id[16]));
+
 /* Storage of the batches in a folder, and how many processes share it. */
 typedef struct tachy_folder_use {
   uint64_t ours;     /* of this process: its own, and what it recovers */

@@ -1,14 +1,11 @@
-/* The outbox: what waits for the sender, and the stats that say what became of every event. */
+/* The outbox: what waits for the sender, and what became of every event. */
 #include "outbox.h"
 
 #include "../../base/clock.h"
 #include "../../base/entries.h"
 #include "../../base/text.h"
-#include "../control.h"
 #include "../pool/folder.h"
 #include "../pool/session_file.h"
-#include "../sites/registry.h"
-#include "../threads/threads.h"
 #include "description.h"
 #include "queue.h"
 #include "spool.h"
@@ -444,10 +441,7 @@ void tachy_own_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   unlock();
 }
 
-void tachy_own_get_stats(tachy_stats *out) {
-  if (!out) return;
-  memset(out, 0, sizeof *out);
-  if (tachy_own_forking()) return;
+void tachy_outbox_stats(tachy_stats *out) {
   tachy_os_lock(&mutex);
   *out = stats;
   memcpy(out->process_id, process_id, sizeof process_id);
@@ -468,13 +462,6 @@ void tachy_own_get_stats(tachy_stats *out) {
   out->not_retained = progress.not_retained;
   out->flight_overwritten = progress.overwritten;
   tachy_os_unlock(&mutex);
-  out->survives = (uint64_t)tachy_session_file_protects();
-  out->threads = tachy_slots_attached();
-  out->sites = tachy_registry_site_count();
-  out->refused = tachy_registry_refused();
-  tachy_control_stats(&out->control_version, &out->control_refused);
-  out->frequency = tachy_clock_frequency();
-  out->clock = tachy_clock_name();
 }
 
 /* The child has copies of the parent's batches: their files and their estates are not its own. */

@@ -54,6 +54,9 @@ void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size);
 /* No more will be adopted for it. It may be settled before this returns. */
 void tachy_outbox_close_estate(tachy_estate *estate);
 
+/* What is known here of what was recorded, dropped, sent and left. */
+void tachy_outbox_stats(tachy_stats *out);
+
 /* Around fork(). */
 void tachy_outbox_lock(void);
 void tachy_outbox_unlock(void);

@@ -1,5 +1,5 @@
 /* The registry's answers to what the numbers in rings stand for. */
-#include "names.h"
+#include "registry.h"
 
 static const tachy_site_entry *site_of(const void *context, uint32_t number) {
   (void)context;

@@ -2,35 +2,13 @@
 #ifndef TACHY_SRC_RECORDER_SITES_REGISTRY_H
 #define TACHY_SRC_RECORDER_SITES_REGISTRY_H
 
-#include <tachy/tachy.h>
-
-typedef struct tachy_string {
-  const char *text; /* not terminated, valid UTF-8 */
-  uint32_t size;
-} tachy_string;
-
-enum { TACHY_TEXT_NAME, TACHY_TEXT_TARGET, TACHY_TEXT_FILE, TACHY_TEXT_UNIT, TACHY_SITE_TEXTS };
-
-typedef struct tachy_site_entry {
-  uint32_t line;
-  uint8_t kind;
-  uint8_t level;
-  uint16_t zero;
-  uint32_t strings[TACHY_SITE_TEXTS]; /* string numbers */
-  uint32_t next;                      /* in its hash chain */
-  tachy_site *interned;               /* ours, or NULL */
-} tachy_site_entry;
-
-typedef struct tachy_set_entry {
-  uint32_t count;
-  uint32_t next;
-  uint32_t strings[]; /* key, value, key, value, … */
-} tachy_set_entry;
+#include "../../base/names.h"
 
 /* What the collector asks. The numbers must have come out of a ring; what is returned stays as it is for ever. */
 const tachy_site_entry *tachy_registry_site(uint32_t number);
 const tachy_set_entry *tachy_registry_set(uint32_t number);
 tachy_string tachy_registry_string(uint32_t number);
+extern const tachy_names tachy_registry_names;
 uint32_t tachy_registry_site_count(void);
 /* Sites and sets that got no number, since the process began. */
 uint64_t tachy_registry_refused(void);

@@ -9,7 +9,6 @@
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/session_file.h"
-#include "../threads/threads.h"
 #include "filter.h"
 #include "strings.h"
 

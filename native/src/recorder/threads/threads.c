@@ -50,29 +50,16 @@ static int stand_at(tachy_slot *slot) {
 #endif
 
 /* The forking thread records nothing meanwhile: its slot is not mapped in the child, and others' handlers run there
- * before ours. Counted, since a signal handler may fork, too. */
-static TACHY_THREAD_LOCAL uint32_t forking; /* atomic, for handlers on this thread */
+ * before ours. */
 static TACHY_THREAD_LOCAL tachy_slot *forking_slot;
 
-int tachy_own_forking(void) { return TACHY_LOAD(&forking) != 0; }
-
-int tachy_threads_fork_begins(void) {
-  TACHY_STORE(&forking, forking + 1);
-  if (forking > 1) return 0;
+void tachy_threads_fork_begins(void) {
   forking_slot = tachy_slot_here();
   if (forking_slot) stand_at(NULL);
-  return 1;
-}
-
-int tachy_threads_fork_is_over(void) {
-  if (forking <= 1) return 1;
-  TACHY_STORE(&forking, forking - 1);
-  return 0;
 }
 
 void tachy_threads_fork_ends(void) {
   if (forking_slot) stand_at(forking_slot);
-  TACHY_STORE(&forking, 0);
 }
 
 void tachy_threads_lock(void) { tachy_os_lock(&mutex); }

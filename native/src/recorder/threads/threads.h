@@ -42,8 +42,7 @@ void tachy_slots_begin_session(void);
 int tachy_threads_init(void);
 
 /* Around fork(). */
-int tachy_threads_fork_begins(void);  /* 0: it has begun already, for a handler that forks */
-int tachy_threads_fork_is_over(void); /* 0: the outer one goes on */
+void tachy_threads_fork_begins(void);
 void tachy_threads_fork_ends(void);
 void tachy_threads_lock(void);
 void tachy_threads_unlock(void);

@@ -1,6 +1,6 @@
 /* What the server's answer to a batch says: docs/http.md, "Control". */
-#ifndef TACHY_SRC_RECORDER_CONTROL_H
-#define TACHY_SRC_RECORDER_CONTROL_H
+#ifndef TACHY_SRC_RECORDER_COLLECT_CONTROL_H
+#define TACHY_SRC_RECORDER_COLLECT_CONTROL_H
 
 #include <stdint.h>
 

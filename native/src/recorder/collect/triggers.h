@@ -1,7 +1,7 @@
 /* What makes the flight recorder ship, and whether there is one: modes, triggers, and the windows around them. Any
  * thread triggers; the collector asks. */
-#ifndef TACHY_SRC_RECORDER_THREADS_TRIGGERS_H
-#define TACHY_SRC_RECORDER_THREADS_TRIGGERS_H
+#ifndef TACHY_SRC_RECORDER_COLLECT_TRIGGERS_H
+#define TACHY_SRC_RECORDER_COLLECT_TRIGGERS_H
 
 #include "../../encode/stream.h"
 

@@ -4,11 +4,11 @@
 
 #include <string.h>
 
-#include "../base/entries.h"
-#include "../os/os.h"
-#include "sites/filter.h"
-#include "sites/registry.h"
-#include "threads/triggers.h"
+#include "../../base/entries.h"
+#include "../../os/os.h"
+#include "../sites/filter.h"
+#include "../sites/registry.h"
+#include "triggers.h"
 
 enum { SECONDS_MAX = 1000000000 };
 

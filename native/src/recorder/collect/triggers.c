@@ -3,7 +3,7 @@
 
 #include "../../base/entries.h"
 #include "../../base/text.h"
-#include "writer.h"
+#include "../threads/writer.h"
 
 enum { WINDOWS_MAX = 64, TEXT_SIZE = 512 };
 
