@@ -6,8 +6,6 @@ predecessor's, whatever block each of them is in.
 
 from __future__ import annotations
 
-import fcntl
-import functools
 import itertools
 import json
 import os
@@ -20,29 +18,15 @@ import pytest
 from tests.native import capture, test_flight
 from tests.native.capture import LOG, METRIC, SPAN, Session
 from tests.native.test_random_programs import ROOMY, SMALL, compare, settings
-from tests.native.test_recorder import ADDRESS, PLAIN, ROOT, THREAD
+from tests.native.test_recorder import ADDRESS, PLAIN, THREAD, make
 
 HOUR = 3600 * 10**9
 COUNTER = 1 << 45  # what clocks.c's counter shows first; when it begins anew, 0
 
 
-@functools.cache
-def program(sanitizer: str) -> str:
-    folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
-        subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
-        command = ["cmake", "--build", str(folder), "--target", "clock_tests"]
-        built = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert built.returncode == 0, built.stdout + built.stderr
-    return str(folder / "tests" / "clock_tests")
-
-
 def run(*arguments: str, sanitizer: str = PLAIN, **variables: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
-    command = [program(sanitizer), *arguments]
+    command = [str(make(sanitizer, "clock_tests") / "clock_tests"), *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, env=environment | variables
     )

@@ -62,30 +62,25 @@ class Outcome:
 
 
 @functools.cache
-def build(sanitizer: str) -> Path:
-    """The folder with the programs of this sanitizer, up to date. One builder at a time."""
+def make(sanitizer: str, *targets: str) -> Path:
+    """The folder with the programs of this sanitizer, of which these are up to date. One builder at a time."""
     folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
         subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
-        targets = [
-            "--target",
-            "recorder_tests",
-            "recorder_plugin",
-            "recorder_tests_static",
-            "recorder_plugin_static",
-            "killed",
-            "kill_shim",
-            "deaths",
-            "fuzz_dead",
-            "adoption_tests",
-            *([] if sanitizer else ["few_allocations"]),
-        ]
-        built = subprocess.run(["cmake", "--build", str(folder), *targets], capture_output=True, text=True, check=False)
+        command = ["cmake", "--build", str(folder), "--target", *targets]
+        built = subprocess.run(command, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
     return folder / "tests"
+
+
+def build(sanitizer: str) -> Path:
+    """The same for all programs but those that few tests need."""
+    programs = ["recorder_tests", "recorder_plugin", "recorder_tests_static", "recorder_plugin_static"]
+    programs += ["killed", "kill_shim", "deaths", "fuzz_dead", "adoption_tests"]
+    return make(sanitizer, *programs, *([] if sanitizer else ["few_allocations"]))
 
 
 def execute(scenario: str, folder: Path, sanitizer: str, variables: dict[str, str] | None = None) -> str:

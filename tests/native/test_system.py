@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import functools
 import os
 import signal
 import subprocess
@@ -12,26 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.native import wine
-from tests.native.test_recorder import PLAIN, ROOT
+from tests.native.test_recorder import PLAIN, make
 
 SYSTEMS = ["here", pytest.param("windows", marks=pytest.mark.long)]
 
 
-@functools.cache
 def program(system: str) -> list[str]:
     """The command of the test program."""
     if system == "windows":
         return ["wine", str(wine.build() / "os_tests.exe")]
-    folder = ROOT / "build" / "native-tests" / (PLAIN or "plain")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
-        subprocess.run(configure, check=True, capture_output=True)
-        command = ["cmake", "--build", str(folder), "--target", "os_tests"]
-        built = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert built.returncode == 0, built.stdout + built.stderr
-    return [str(folder / "tests" / "os_tests")]
+    return [str(make(PLAIN, "os_tests") / "os_tests")]
 
 
 def run(system: str, *arguments: str, **variables: str) -> str:
