@@ -46,12 +46,13 @@ static int next_chunk(tachy_slot *slot, tachy_class cls, uint64_t wanted) {
   TACHY_STORE(&chunk->next, TACHY_CHUNK_LAST);
   if (stack) memcpy(chunk + 1, slot->thread.stack, stack);
   TACHY_STORE_RELEASE(&chunk->owner, tachy_chunk_owner(slot->thread.number, cls));
+  writer->origin = (uintptr_t)tachy_chunk_records(chunk) - (uintptr_t)writer->head;
+  /* before the link: a collector that has come to the chunk must not take it for a full one, and return it */
+  TACHY_STORE(&writer->limit, writer->head + chunk->size);
   link_chunk(back, full, chunk, full == own);
   back->chunk = (uintptr_t)chunk;
   /* release: whoever sees the loss gone also sees the chunk that tells of it */
   TACHY_STORE_RELEASE(&back->lost_depth, TACHY_NO_DEPTH);
-  writer->origin = (uintptr_t)tachy_chunk_records(chunk) - (uintptr_t)writer->head;
-  TACHY_STORE(&writer->limit, writer->head + chunk->size);
   return 1;
 }
 
