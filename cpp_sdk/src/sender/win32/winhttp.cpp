@@ -4,6 +4,7 @@
 #include <windows.h>
 #include <winhttp.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -26,6 +27,7 @@ namespace tachy::sender {
 
 namespace {
 
+constexpr DWORD kCloseMs = 100;  // how long an exchange that is given up may take to end
 constexpr DWORD kPiece = 65536;  // of a body, between two looks at how it goes
 
 std::wstring wide(const std::string &text) { return std::wstring(text.begin(), text.end()); }  // ASCII
@@ -40,6 +42,25 @@ void say_error(Answer *answer, DWORD error) {
   answer->fail(what, text);
 }
 
+// What the system's threads have of an exchange. It lives until both have let go of it, we and they: closing a request
+// that is under way need not wait for them (wine lets a blocked one end by its timeout).
+struct Exchange {
+  ~Exchange() {
+    if (step) CloseHandle(step);
+    if (closed) CloseHandle(closed);
+  }
+  void release() {
+    if (--owners == 0) delete this;
+  }
+  HANDLE step = CreateEventW(nullptr, FALSE, FALSE, nullptr);    // rings when a step has ended
+  HANDLE closed = CreateEventW(nullptr, FALSE, FALSE, nullptr);  // rings when nothing more will be heard of it
+  std::atomic<int> owners{1};
+  // What the step has ended with; written before the event rings.
+  DWORD error = 0;
+  DWORD size = 0;
+  char piece[kPiece];  // what is sent or received
+};
+
 class WinHttp final : public Transport {
  public:
   explicit WinHttp(Request *request) : request_(request) {}
@@ -47,8 +68,6 @@ class WinHttp final : public Transport {
     close();
     if (connection_) WinHttpCloseHandle(connection_);
     if (session_) WinHttpCloseHandle(session_);
-    if (step_) CloseHandle(step_);
-    if (closed_) CloseHandle(closed_);
   }
   bool open(Answer *answer);
   void post(const void *bytes, std::size_t size, Answer *answer) override;
@@ -66,36 +85,33 @@ class WinHttp final : public Transport {
   Request *const request_;
   Url proxy_;
   bool by_proxy_ = false;
-  HINTERNET session_ = nullptr, connection_ = nullptr, exchange_ = nullptr;
-  HANDLE step_ = nullptr;    // rings when a step of the exchange has ended
-  HANDLE closed_ = nullptr;  // rings when nothing more will be heard of it
+  HINTERNET session_ = nullptr, connection_ = nullptr, request_handle_ = nullptr;
+  Exchange *exchange_ = nullptr;
   std::uint64_t deadline_ = 0;
-  // What the step has ended with; written before step_ rings.
-  DWORD error_ = 0;
-  DWORD size_ = 0;
 };
 
 void CALLBACK WinHttp::notify(HINTERNET, DWORD_PTR context, DWORD status, LPVOID information, DWORD size) {
-  WinHttp *const self = reinterpret_cast<WinHttp *>(context);
-  if (!self) return;
+  Exchange *const exchange = reinterpret_cast<Exchange *>(context);
+  if (!exchange) return;
   switch (status) {
     case WINHTTP_CALLBACK_STATUS_REQUEST_ERROR:
-      self->error_ = static_cast<WINHTTP_ASYNC_RESULT *>(information)->dwError;
+      exchange->error = static_cast<WINHTTP_ASYNC_RESULT *>(information)->dwError;
       break;
     case WINHTTP_CALLBACK_STATUS_READ_COMPLETE:
-      self->size_ = size;
+      exchange->size = size;
       break;
     case WINHTTP_CALLBACK_STATUS_SENDREQUEST_COMPLETE:
     case WINHTTP_CALLBACK_STATUS_WRITE_COMPLETE:
     case WINHTTP_CALLBACK_STATUS_HEADERS_AVAILABLE:
       break;
     case WINHTTP_CALLBACK_STATUS_HANDLE_CLOSING:
-      SetEvent(self->closed_);
+      SetEvent(exchange->closed);
+      exchange->release();
       return;
     default:
       return;
   }
-  SetEvent(self->step_);
+  SetEvent(exchange->step);
 }
 
 // Never a proxy for this machine; the environment's, or what the system is set to, for others.
@@ -132,12 +148,6 @@ std::wstring host_of(const Url &url) {
 }
 
 bool WinHttp::open(Answer *answer) {
-  step_ = CreateEventW(nullptr, FALSE, FALSE, nullptr);
-  closed_ = CreateEventW(nullptr, FALSE, FALSE, nullptr);
-  if (!step_ || !closed_) {
-    answer->fail("out of handles");
-    return false;
-  }
   if (!open_session(answer)) return false;
   DWORD protocols = WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2 | WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3;
   if (!WinHttpSetOption(session_, WINHTTP_OPTION_SECURE_PROTOCOLS, &protocols, sizeof protocols)) {
@@ -158,7 +168,7 @@ bool WinHttp::finished(BOOL accepted, Answer *answer) {
     say_error(answer, GetLastError());
     return false;
   }
-  const HANDLE bells[] = {step_, reinterpret_cast<HANDLE>(request_->bell.handle())};
+  const HANDLE bells[] = {exchange_->step, reinterpret_cast<HANDLE>(request_->bell.handle())};
   for (;;) {
     const std::uint64_t now = now_ms();
     if (request_->stopping || now >= deadline_) {
@@ -167,47 +177,56 @@ bool WinHttp::finished(BOOL accepted, Answer *answer) {
     }
     if (WaitForMultipleObjects(2, bells, FALSE, static_cast<DWORD>(deadline_ - now)) == WAIT_OBJECT_0) break;
   }
-  if (error_ == 0) return true;
-  say_error(answer, error_);
+  if (exchange_->error == 0) return true;
+  say_error(answer, exchange_->error);
   return false;
 }
 
 bool WinHttp::begin(std::size_t size, Answer *answer) {
+  exchange_ = new (std::nothrow) Exchange;
+  if (!exchange_ || !exchange_->step || !exchange_->closed) {
+    answer->fail("out of memory");
+    return false;
+  }
   const Url &url = request_->url;
   const std::wstring path = wide(url.path) + L"/ingest/v1/batch";
   const DWORD flags = url.https ? WINHTTP_FLAG_SECURE : 0;
-  exchange_ = WinHttpOpenRequest(connection_, L"POST", path.c_str(), nullptr, WINHTTP_NO_REFERER,
-                                 WINHTTP_DEFAULT_ACCEPT_TYPES, flags);
-  if (!exchange_) {
+  request_handle_ = WinHttpOpenRequest(connection_, L"POST", path.c_str(), nullptr, WINHTTP_NO_REFERER,
+                                       WINHTTP_DEFAULT_ACCEPT_TYPES, flags);
+  if (!request_handle_) {
     say_error(answer, GetLastError());
     return false;
   }
-  DWORD_PTR context = reinterpret_cast<DWORD_PTR>(this);
-  WinHttpSetOption(exchange_, WINHTTP_OPTION_CONTEXT_VALUE, &context, sizeof context);
   const DWORD wanted = WINHTTP_CALLBACK_FLAG_ALL_COMPLETIONS | WINHTTP_CALLBACK_FLAG_HANDLES;
-  if (WinHttpSetStatusCallback(exchange_, notify, wanted, 0) == WINHTTP_INVALID_STATUS_CALLBACK) {
+  DWORD_PTR context = reinterpret_cast<DWORD_PTR>(exchange_);
+  if (WinHttpSetStatusCallback(request_handle_, notify, wanted, 0) == WINHTTP_INVALID_STATUS_CALLBACK ||
+      !WinHttpSetOption(request_handle_, WINHTTP_OPTION_CONTEXT_VALUE, &context, sizeof context)) {
     say_error(answer, GetLastError());
-    WinHttpCloseHandle(exchange_);
-    exchange_ = nullptr;
+    WinHttpCloseHandle(request_handle_);
+    request_handle_ = nullptr;
     return false;
   }
+  exchange_->owners++;  // the system, until it has closed the handle
+  DWORD limit = request_->timeout_ms;
+  WinHttpSetOption(request_handle_, WINHTTP_OPTION_RECEIVE_RESPONSE_TIMEOUT, &limit, sizeof limit);
   DWORD unwanted = WINHTTP_DISABLE_COOKIES | WINHTTP_DISABLE_REDIRECTS;
-  WinHttpSetOption(exchange_, WINHTTP_OPTION_DISABLE_FEATURE, &unwanted, sizeof unwanted);
+  WinHttpSetOption(request_handle_, WINHTTP_OPTION_DISABLE_FEATURE, &unwanted, sizeof unwanted);
   std::wstring headers = L"Content-Type: application/octet-stream\r\nHost: " + wide(url.authority);
   if (url.has_user) headers += L"\r\nAuthorization: " + wide(basic(url.user, url.password));
   if (by_proxy_ && proxy_.has_user) headers += L"\r\nProxy-Authorization: " + wide(basic(proxy_.user, proxy_.password));
   const DWORD replace = WINHTTP_ADDREQ_FLAG_ADD | WINHTTP_ADDREQ_FLAG_REPLACE;
-  WinHttpAddRequestHeaders(exchange_, headers.c_str(), static_cast<DWORD>(headers.size()), replace);
+  WinHttpAddRequestHeaders(request_handle_, headers.c_str(), static_cast<DWORD>(headers.size()), replace);
   const DWORD total = static_cast<DWORD>(size);
   return finished(
-      WinHttpSendRequest(exchange_, WINHTTP_NO_ADDITIONAL_HEADERS, 0, WINHTTP_NO_REQUEST_DATA, 0, total, context),
+      WinHttpSendRequest(request_handle_, WINHTTP_NO_ADDITIONAL_HEADERS, 0, WINHTTP_NO_REQUEST_DATA, 0, total, context),
       answer);
 }
 
 bool WinHttp::send(const char *bytes, std::size_t size, Answer *answer) {
   while (size > 0) {
     const DWORD piece = size < kPiece ? static_cast<DWORD>(size) : kPiece;
-    if (!finished(WinHttpWriteData(exchange_, bytes, piece, nullptr), answer)) return false;
+    memcpy(exchange_->piece, bytes, piece);
+    if (!finished(WinHttpWriteData(request_handle_, exchange_->piece, piece, nullptr), answer)) return false;
     tachy_batch_moves();
     bytes += piece;
     size -= piece;
@@ -217,10 +236,10 @@ bool WinHttp::send(const char *bytes, std::size_t size, Answer *answer) {
 
 void WinHttp::take_head(Answer *answer) {
   DWORD size = 0;
-  WinHttpQueryHeaders(exchange_, WINHTTP_QUERY_RAW_HEADERS_CRLF, WINHTTP_HEADER_NAME_BY_INDEX, nullptr, &size,
+  WinHttpQueryHeaders(request_handle_, WINHTTP_QUERY_RAW_HEADERS_CRLF, WINHTTP_HEADER_NAME_BY_INDEX, nullptr, &size,
                       WINHTTP_NO_HEADER_INDEX);
   std::wstring head(size / sizeof(wchar_t), 0);
-  if (size == 0 || !WinHttpQueryHeaders(exchange_, WINHTTP_QUERY_RAW_HEADERS_CRLF, WINHTTP_HEADER_NAME_BY_INDEX,
+  if (size == 0 || !WinHttpQueryHeaders(request_handle_, WINHTTP_QUERY_RAW_HEADERS_CRLF, WINHTTP_HEADER_NAME_BY_INDEX,
                                         &head[0], &size, WINHTTP_NO_HEADER_INDEX)) {
     return;
   }
@@ -236,30 +255,34 @@ void WinHttp::take_head(Answer *answer) {
 }
 
 bool WinHttp::receive(Answer *answer) {
-  if (!finished(WinHttpReceiveResponse(exchange_, nullptr), answer)) return false;
+  if (!finished(WinHttpReceiveResponse(request_handle_, nullptr), answer)) return false;
   tachy_batch_moves();
   take_head(answer);
-  char bytes[4096];
   do {
-    size_ = 0;
-    if (!finished(WinHttpReadData(exchange_, bytes, sizeof bytes, nullptr), answer)) return false;
-    answer->take_body(bytes, size_);
-  } while (size_ > 0);
+    exchange_->size = 0;
+    if (!finished(WinHttpReadData(request_handle_, exchange_->piece, kPiece, nullptr), answer)) return false;
+    answer->take_body(exchange_->piece, exchange_->size);
+  } while (exchange_->size > 0);
   return true;
 }
 
-// Afterwards no notification of the exchange comes any more.
+// Where the system has not let go of it in time, its thread will come back to our code: the module stays.
 void WinHttp::close() {
-  if (!exchange_) return;
-  WinHttpCloseHandle(exchange_);
-  WaitForSingleObject(closed_, INFINITE);
-  ResetEvent(step_);
+  if (request_handle_) {
+    WinHttpCloseHandle(request_handle_);
+    if (WaitForSingleObject(exchange_->closed, kCloseMs) != WAIT_OBJECT_0) {
+      HMODULE module = nullptr;
+      GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+                         reinterpret_cast<LPCWSTR>(reinterpret_cast<void *>(notify)), &module);
+    }
+  }
+  request_handle_ = nullptr;
+  if (exchange_) exchange_->release();
   exchange_ = nullptr;
 }
 
 void WinHttp::post(const void *bytes, std::size_t size, Answer *answer) {
   deadline_ = now_ms() + request_->timeout_ms;
-  error_ = 0;
   answer->begin();
   if (begin(size, answer) && send(static_cast<const char *>(bytes), size, answer)) receive(answer);
   close();
