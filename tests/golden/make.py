@@ -44,7 +44,7 @@ def samples() -> dict[str, bytes]:
     """Two batches in a row of one process, in all codecs: spans that cross them, gaps, async spans, logs, metrics."""
     process = Process(
         "golden", process_id=uuid.UUID("6f1c2f5e-9f0b-4f0e-8a50-0123456789ab"), properties={"build": "1"},
-        frequency=3_000_000_000, tick_unit=8,
+        frequency=3_000_000_000,
     )  # fmt: skip
     main, worker = process.thread("main", 4711), process.thread("wörker", 4712)
     out = {}

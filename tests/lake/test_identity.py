@@ -104,10 +104,10 @@ def garbled(process_id: uuid.UUID, text: str, batch_id: uuid.UUID | None = None)
     for block in process.blocks():
         data = bytearray(block.data)
         size = len(block.head)
-        (stored,) = struct.unpack_from("<Q", data, 144)
+        (stored,) = struct.unpack_from("<Q", data, 136)
         data[size : size + stored] = b"\xff" * stored
-        data[152:168] = struct.pack("<QQ", xxh64(bytes(data[size : size + stored])), 0)
-        data[160:168] = struct.pack("<Q", xxh64(bytes(data[:size])))
+        data[144:160] = struct.pack("<QQ", xxh64(bytes(data[size : size + stored])), 0)
+        data[152:160] = struct.pack("<Q", xxh64(bytes(data[:size])))
         blocks.append(bytes(data))
     return process.batch(blocks, batch_id=batch_id)
 

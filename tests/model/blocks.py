@@ -36,8 +36,8 @@ Times = tuple[int, int, int, int]  # begin ticks, end ticks, begin UTC, end UTC
 class ThreadPart:
     """What one thread contributes: its table entry, and on the way its rows in the body."""
 
-    def __init__(self, thread: Thread, body: c.Body, clock: Clock, unit: int, block: Block) -> None:
-        self.thread, self.body, self.clock, self.unit, self.block = thread, body, clock, unit, block
+    def __init__(self, thread: Thread, body: c.Body, clock: Clock, block: Block) -> None:
+        self.thread, self.body, self.clock, self.block = thread, body, clock, block
         self.rows = self.async_rows = self.gap_rows = self.dropped = 0
         self.base = clock.start[0]
         self.open_at_start = self.open_at_end = 0
@@ -52,9 +52,6 @@ class ThreadPart:
         if not self.times:
             return self.base, self.base, self.clock.utc(self.base), self.clock.utc(self.base)
         return join(self.times)
-
-    def units(self, ticks: int) -> int:
-        return abs(ticks) // self.unit * (1 if ticks >= 0 else -1)
 
     def gap(self, record: GapRecord) -> None:
         self.body.put(c.ROW_SITE, 0)
@@ -87,7 +84,7 @@ def add_rows(
         part.rows += 1
         ticks = max(record.ticks, last)
         body.put(c.ROW_SITE, body.site(record.site) + 1)
-        body.put(c.ROW_TIME, (ticks - last) // part.unit)
+        body.put(c.ROW_TIME, ticks - last)
         body.put(c.ROW_SET, body.properties(record.properties))
         last, utc, site, properties = ticks, part.instant(ticks), record.site, dict(record.properties or {})
         if isinstance(record, LogRecord):
@@ -185,8 +182,8 @@ def add_spans(part: ThreadPart) -> None:
                 else (span.begin - last, end - span.begin)
             )
             span.id = ended + depth - size.get(depth + 1, 0)
-        body.put(c.SPAN_LEAD, part.units(lead))
-        body.put(c.SPAN_TAIL, part.units(tail))
+        body.put(c.SPAN_LEAD, lead)
+        body.put(c.SPAN_TAIL, tail)
         opened = min(opened, depth)
         size[depth] = size.get(depth, 0) + 1 + size.pop(depth + 1, 0)
         child.setdefault(depth, span.begin)
@@ -255,7 +252,7 @@ def add_asyncs(part: ThreadPart, last_id: int) -> int:
         part.async_rows += 1
         site = record.site
         body.put(c.ASYNC_KIND, 0 if record.begin else 1)
-        body.put(c.ASYNC_TIME, c.zigzag(part.units(record.ticks - last)))
+        body.put(c.ASYNC_TIME, c.zigzag(record.ticks - last))
         body.put(c.ASYNC_SITE, body.site(site))
         body.put(c.ASYNC_ID, c.zigzag(record.id - last_id))
         body.put(c.ASYNC_PARENT, 1 + c.zigzag(record.id - record.parent) if record.parent else 0)
@@ -329,7 +326,7 @@ def make_block(process: Process, cls: int, codec: str, end_ticks: int) -> Block 
     last_values: dict[int, int] = {}
     last_id = 0
     for thread in process.threads:
-        part = ThreadPart(thread, body, clock, process.tick_unit, block)
+        part = ThreadPart(thread, body, clock, block)
         if cls == LOG:
             add_rows(part, thread.logs, last_values)
         elif cls == METRIC:
@@ -380,7 +377,7 @@ def finish(
     block.header_size = names_at + len(c.pad8(names))
     fields = [
         0x4B4C4254, 1, cls, CODECS[codec], block.header_size, len(parts), process.process_id.bytes, block.sequence,
-        *clock.start, *clock.end, clock.frequency, process.tick_unit, *bounds, block.events, block.dropped,
+        *clock.start, *clock.end, clock.frequency, *bounds, block.events, block.dropped,
         len(block.raw), len(stored), xxh64(stored),
     ]  # fmt: skip
     rest = table + c.pad8(names)

@@ -35,7 +35,6 @@ class Header(NamedTuple):
     ticks1: int
     utc1: int
     frequency: int
-    tick_unit: int
     begin_ticks: int
     end_ticks: int
     begin_utc: int
@@ -174,7 +173,7 @@ class BlockDecoder:
         header = Header(*BLOCK_HEADER.unpack_from(data))
         assert (header.magic, header.version) == (0x4B4C4254, 1)
         head, stored = data[: header.header_size], data[header.header_size :][: header.stored_size]
-        assert xxh64(head[:160] + bytes(8) + head[168:]) == header.header_hash
+        assert xxh64(head[:152] + bytes(8) + head[160:]) == header.header_hash
         assert xxh64(stored) == header.body_hash
         entries = [
             ThreadEntry(*THREAD_HEADER.unpack_from(head, BLOCK_HEADER.size + THREAD_HEADER.size * i))
@@ -279,7 +278,7 @@ class BlockDecoder:
             if number == 0:
                 self.out.gaps.append(Gap(entry.number, body.next(c.GAP_COUNT), 0))
                 continue
-            ticks += delta * self.header.tick_unit
+            ticks += delta
             site, chosen = self.sites[number - 1], self.sets[properties - 1] if properties else {}
             if self.header.cls == LOG:
                 self.out.logs.append(
@@ -331,7 +330,7 @@ class BlockDecoder:
         ]
 
     def spans(self, entry: ThreadEntry) -> None:
-        body, unit = self.body, self.header.tick_unit
+        body = self.body
         start = self.opened(c.OPEN_START_SITE, entry.open_at_start)
         last, opened, ended, depth = entry.base_ticks, entry.open_at_start, entry.first, entry.open_at_start
         size: dict[int, int] = {}
@@ -342,7 +341,7 @@ class BlockDecoder:
         for _ in range(entry.rows):
             number = body.next(c.ROW_SITE)
             depth += body.signed(c.SPAN_DEPTH)
-            lead, tail = body.next(c.SPAN_LEAD) * unit, body.next(c.SPAN_TAIL) * unit
+            lead, tail = body.next(c.SPAN_LEAD), body.next(c.SPAN_TAIL)
             if number == 0:
                 count = body.next(c.GAP_COUNT)
                 self.out.gaps.append(Gap(entry.number, count, depth))
@@ -406,7 +405,7 @@ class BlockDecoder:
         body, ticks = self.body, entry.base_ticks
         for _ in range(entry.async_rows):
             kind = body.next(c.ASYNC_KIND)
-            ticks += body.signed(c.ASYNC_TIME) * self.header.tick_unit
+            ticks += body.signed(c.ASYNC_TIME)
             site = self.sites[body.next(c.ASYNC_SITE)]
             last_id = (last_id + body.signed(c.ASYNC_ID)) & c.MASK
             relation = body.next(c.ASYNC_PARENT)

@@ -156,12 +156,12 @@ class Process:
 
     def __init__(
         self, exe: str = "model", *, process_id: uuid.UUID | None = None, parent: uuid.UUID | None = None,
-        properties: Mapping[str, str] | None = None, frequency: int = 1_000_000_000, tick_unit: int = 1,
+        properties: Mapping[str, str] | None = None, frequency: int = 1_000_000_000,
         start_time: int = 1_750_000_000_000_000_000, start_ticks: int = 1_000_000_000, **description: object,
     ) -> None:  # fmt: skip
         self.process_id = process_id or uuid.uuid4()
-        self.frequency, self.tick_unit = frequency, tick_unit
-        self.start_time, self.start_ticks = start_time, start_ticks - start_ticks % tick_unit
+        self.frequency = frequency
+        self.start_time, self.start_ticks = start_time, start_ticks
         self.drift_ns = 0
         self.threads: list[Thread] = []
         self.sites: dict[tuple[Any, ...], c.Site] = {}
@@ -193,9 +193,8 @@ class Process:
         return max(self.asyncs, default=0) + 1
 
     def ticks(self, at: int) -> int:
-        """Ticks of the process's clock, a multiple of tick_unit."""
+        """Ticks of the process's clock."""
         ticks = self.start_ticks + at
-        ticks -= ticks % self.tick_unit
         self.latest = max(self.latest, ticks)
         return ticks
 
@@ -216,7 +215,7 @@ class Process:
     def blocks(self, *, codec: str = "zstd", until: int | None = None) -> list[Block]:
         """What was recorded since the last call, a block per class that has something, its interval ending at `until`
         (ticks since the start; the latest event otherwise)."""
-        end = self.latest + self.tick_unit if until is None else self.ticks(until)
+        end = self.latest + 1 if until is None else self.ticks(until)
         made = [make_block(self, cls, codec, end) for cls in (LOG, METRIC, SPAN)]
         return [block for block in made if block is not None]
 

@@ -17,7 +17,7 @@ from tests.model.values import Owner
 
 LOG, METRIC, SPAN = 1, 2, 3
 CODECS = {"none": 0, "zstd": 1, "lz4": 2, "gzip": 3}
-BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQQqqQQQQQQQq24s")
+BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQqqQQQQQQQq32s")
 THREAD_HEADER = struct.Struct("<IIQQQQQQQQQQqqII")
 BATCH_HEADER = struct.Struct("<IHH16s16sIIQQ")
 

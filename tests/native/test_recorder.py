@@ -234,7 +234,6 @@ def test_spans_longer_than_32_bits_of_ticks_keep_their_duration(tmp_path: Path) 
     session = run("long_spans", tmp_path).session
     rows = {row["name"]: row for row in session.rows(SPAN)}
     assert rows["slept"]["duration"] >= 1_800_000_000
-    # 20 billion ticks and one: no multiple of the steps in which the clock moves, so the block's tick unit shrinks
     given = 20_000_000_001e9 / session.descriptions[-1]["tsc_frequency"]
     assert rows["given"]["duration"] == pytest.approx(given, rel=1e-4)
     limit = (2**32 - 1) * 1e9 / session.descriptions[-1]["tsc_frequency"]

@@ -33,7 +33,7 @@ class Row:
 def row_of(process_id: UUID, block: Block) -> Row:
     h = BLOCK_HEADER.unpack_from(block.data)
     return Row(
-        process_id, h[2], h[7], h[4], h[3], h[20], h[21], h[16], h[17], block.data, block_id(process_id, h[2], h[7])
+        process_id, h[2], h[7], h[4], h[3], h[19], h[20], h[15], h[16], block.data, block_id(process_id, h[2], h[7])
     )
 
 

@@ -24,9 +24,9 @@ CLASSES = {"log_entries": LOG, "measures": METRIC, "thread_spans": SPAN, "async_
 def sealed(block: Block, body: bytes) -> bytes:
     """The block with another body of the same size, and hashes that are right again."""
     fields = list(BLOCK_HEADER.unpack_from(block.head))
-    fields[22:24] = [xxh64(body), 0]
+    fields[21:23] = [xxh64(body), 0]
     rest = block.head[BLOCK_HEADER.size :]
-    fields[23] = xxh64(BLOCK_HEADER.pack(*fields) + rest)
+    fields[22] = xxh64(BLOCK_HEADER.pack(*fields) + rest)
     return BLOCK_HEADER.pack(*fields) + rest + body + bytes(-len(body) % 8)
 
 

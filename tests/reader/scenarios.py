@@ -34,9 +34,9 @@ class Program:
 class Player:
     """Turns a random source into calls; time only runs forward."""
 
-    def __init__(self, random: Random, *, unit: int, frequency: int, losses: bool) -> None:
+    def __init__(self, random: Random, *, frequency: int, losses: bool) -> None:
         self.random, self.losses = random, losses
-        self.process = Process(tick_unit=unit, frequency=frequency)
+        self.process = Process(frequency=frequency)
         self.threads = [self.process.thread(name) for name in ("main", "wörker", "")]
         self.now = 0
         self.open_async: list[int] = []
@@ -103,8 +103,8 @@ class Player:
 def play(seed: int, length: int, *, losses: bool, codec: str = "zstd") -> Program:
     """The program of a seed: `length` actions on three threads, cut into blocks at random moments."""
     random = Random(seed)
-    unit, frequency = random.choice([1, 1, 7, 32]), random.choice([10**9, 3_000_000_000, 24_000_000])
-    player = Player(random, unit=unit, frequency=frequency, losses=losses)
+    frequency = random.choice([10**9, 3_000_000_000, 24_000_000])
+    player = Player(random, frequency=frequency, losses=losses)
     program = Program(player.process)
     for _ in range(length):
         action = random.choice(ACTIONS)

@@ -123,9 +123,9 @@ def rebuild(block: Block, change: Callable[[list[tuple[int, int, int, bytes]]], 
 
 def seal(head: bytes, raw: bytes) -> bytes:
     fields = list(BLOCK_HEADER.unpack_from(head))
-    fields[20:24] = [len(raw), len(raw), xxh64(raw), 0]
+    fields[19:23] = [len(raw), len(raw), xxh64(raw), 0]
     bare = BLOCK_HEADER.pack(*fields) + head[BLOCK_HEADER.size :]
-    fields[23] = xxh64(bare)
+    fields[22] = xxh64(bare)
     return BLOCK_HEADER.pack(*fields) + head[BLOCK_HEADER.size :] + c.pad8(raw)
 
 

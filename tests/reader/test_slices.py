@@ -115,7 +115,7 @@ def many_rows(kind: str, rows: int) -> Block:
 
     data = rebuild(small, grow)
     head = bytearray(data[: len(small.head)])
-    for offset in (BLOCK_HEADER.size + 24, BLOCK_HEADER.size + 40, 120):  # the thread's rows and events, the block's
+    for offset in (BLOCK_HEADER.size + 24, BLOCK_HEADER.size + 40, 112):  # the thread's rows and events, the block's
         head[offset : offset + 8] = rows.to_bytes(8, "little")
     small.data = seal(bytes(head), data[len(small.head) :][: reader.read_head(data).raw_size])
     return small

@@ -18,7 +18,7 @@ from tests.query.fake_lake import FakeLake
 from tests.reader.test_slices import many_rows
 from tests.serving import Server
 
-BEGIN_UTC, END_UTC = 112 - 8, 112
+BEGIN_UTC, END_UTC = 104 - 8, 104
 NEVER, ALWAYS = -(1 << 63), (1 << 63) - 1
 
 
@@ -28,8 +28,8 @@ def patched(block: Block, changes: dict[int, int]) -> Block:
     for offset, value in changes.items():
         data[offset : offset + 8] = (value & (1 << 64) - 1).to_bytes(8, "little")
     size = len(block.head)
-    data[160:168] = bytes(8)
-    data[160:168] = xxh64(bytes(data[:size])).to_bytes(8, "little")
+    data[152:160] = bytes(8)
+    data[152:160] = xxh64(bytes(data[:size])).to_bytes(8, "little")
     block.data = bytes(data)
     return block
 

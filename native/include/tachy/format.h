@@ -173,7 +173,6 @@ typedef struct tachy_block_header {
   uint64_t ticks1;
   int64_t utc1;
   uint64_t frequency;
-  uint64_t tick_unit;
   uint64_t begin_ticks;
   uint64_t end_ticks;
   int64_t begin_utc;
@@ -186,7 +185,7 @@ typedef struct tachy_block_header {
   uint64_t header_hash;
   uint64_t before_ticks;
   int64_t before_utc;
-  uint8_t zeros[24];
+  uint8_t zeros[32];
 } tachy_block_header;
 
 typedef struct tachy_block_thread {

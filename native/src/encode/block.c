@@ -307,7 +307,6 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
     tachy_os_release(block);
     return NULL;
   }
-  head->tick_unit = 1;
   head->raw_size = size;
   *block = (tachy_block){NULL, head, body, size, size, TACHY_CODEC_NONE};
   return block;

@@ -65,7 +65,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
     uint64_t ticks = thread->base_ticks;
     for (uint64_t left = thread->async_rows; left > 0; left--) {
       const uint64_t kind = tachy_uint_take(&columns[0]);
-      ticks += (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[1])) * block->header.tick_unit;
+      ticks += (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[1]));
       const uint64_t site = tachy_uint_take(&columns[2]);
       const uint64_t id = last_id + (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[3]));
       const uint64_t parent = tachy_uint_take(&columns[4]);

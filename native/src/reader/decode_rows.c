@@ -69,7 +69,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_gap *gaps, uint64_t *gap
     if (site > block->site_count || set > block->set_count) {
       return tachy_read_fail(error, "a row names a site or a property set that is not there");
     }
-    w->ticks += delta * block->header.tick_unit;
+    w->ticks += delta;
     w->utc = tachy_ticks_to_utc(&block->clock, w->ticks);
     w->row_site = (uint32_t)site - 1u;
     w->row_set = set ? (uint32_t)set - 1u : TACHY_NO_SET;

@@ -99,7 +99,6 @@ static void reopen(walk *w, uint64_t at, uint32_t depth, uint64_t last, uint64_t
 static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
   uint32_t *const depths = w->rows->depth + at;
   int64_t *const ids = w->rows->id + at;
-  const uint64_t unit = w->block->header.tick_unit;
   uint64_t leads[CHUNK]; /* and then the begins */
   uint64_t tails[CHUNK]; /* and then the ends */
   if (!read_depths(w, depths, count)) return 0;
@@ -111,14 +110,12 @@ static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
     const uint32_t depth = depths[i];
     level *const own = &w->levels[depth];
     level *const below = own + 1;
-    const uint64_t lead = leads[i] * unit;
-    const uint64_t tail = tails[i] * unit;
     const uint64_t inside = below->size;
     const uint64_t parent = 0 - below->known; /* all ones, or none: a compiler would rather branch */
-    uint64_t begin = ((below->begin - lead) & parent) | ((last + lead) & ~parent);
-    uint64_t end = ((last & parent) | (begin & ~parent)) + tail;
+    uint64_t begin = ((below->begin - leads[i]) & parent) | ((last + leads[i]) & ~parent);
+    uint64_t end = ((last & parent) | (begin & ~parent)) + tails[i];
     ids[i] = (int64_t)(++ended + depth - inside);
-    if (TACHY_UNLIKELY(depth < w->open)) reopen(w, at + i, depth, last, tail, &begin, &end, &ids[i]);
+    if (TACHY_UNLIKELY(depth < w->open)) reopen(w, at + i, depth, last, tails[i], &begin, &end, &ids[i]);
     own->begin = (own->begin & (0 - own->known)) | (begin & (own->known - 1));
     own->known = 1;
     own->size += 1 + inside;

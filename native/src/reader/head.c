@@ -87,7 +87,6 @@ tachy_status tachy_head_check(const void *bytes, uint64_t size, tachy_block_head
   if (h.codec == TACHY_CODEC_NONE && h.raw_size != h.stored_size) {
     return tachy_read_fail(error, "a block that is not compressed has two different sizes");
   }
-  if (h.tick_unit == 0) return tachy_read_fail(error, "a block's tick_unit is 0");
   if (h.begin_utc > h.end_utc || h.begin_ticks > INT64_MAX || h.end_ticks > INT64_MAX || h.dropped > INT64_MAX ||
       h.sequence >= SEQUENCE_MAX) {
     return tachy_read_fail(error, "a time or a count in a block's header is out of range");
