@@ -328,13 +328,13 @@ def _mark(args: argparse.Namespace) -> int:
 
 
 def _recover(args: argparse.Namespace) -> int:
-    from tachy import leavings
+    from tachy import session_folder
     from tachy.recovery import recover
 
     if args.list or args.delete:
-        found = leavings.delete(args.folder, args.older_than) if args.delete else leavings.look(args.folder)
+        found = session_folder.delete(args.folder, args.older_than) if args.delete else session_folder.look(args.folder)
         found = [one for one in found if one.age >= args.older_than]
-        sys.stdout.write(leavings.table(found))
+        sys.stdout.write(session_folder.table(found))
         return 0
 
     def work() -> Recovery:

@@ -40,12 +40,12 @@ SPOOL = [
     "spool_file", "spool_outage", "spool_budget", "spool_kept", "spool_raw", "spool_nowhere", "spool_full",
     "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_told",
 ]  # fmt: skip
-ADOPTION = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
+CLAIM = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
 # The child of fork() starts a thread, which the thread sanitizer does not support, and under which gcc 12's address
 # sanitizer may wait for ever: its allocator's locks are copied as another thread held them.
 FORKING = ("forks", "little_memory", "everything_in_a_fork", "spool_forks", "spool_killed")
-UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SPOOL, *ADOPTION, *SITES] if name not in FORKING]
+UNDER_SANITIZERS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SPOOL, *CLAIM, *SITES] if name not in FORKING]
 
 
 @dataclass
@@ -79,7 +79,7 @@ def make(sanitizer: str, *targets: str) -> Path:
 def build(sanitizer: str) -> Path:
     """The same for all programs but those that few tests need."""
     programs = ["recorder_tests", "recorder_plugin", "recorder_tests_static", "recorder_plugin_static"]
-    programs += ["killed", "kill_shim", "deaths", "fuzz_dead", "adoption_tests"]
+    programs += ["killed", "kill_shim", "deaths", "fuzz_dead", "claim_tests"]
     return make(sanitizer, *programs, *([] if sanitizer else ["few_allocations"]))
 
 
@@ -87,7 +87,7 @@ def execute(scenario: str, folder: Path, sanitizer: str, variables: dict[str, st
     """Runs a scenario, which writes its batches to `folder`/batches; its output. variables: of its environment."""
     programs = build(sanitizer)
     plugin = str(programs / "librecorder_plugin.so")
-    program = "adoption_tests" if scenario in ADOPTION else "recorder_tests"
+    program = "claim_tests" if scenario in CLAIM else "recorder_tests"
     command = [str(programs / program), scenario, str(folder / "batches"), plugin]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
     environment |= {"TACHY_SESSION_FOLDER": str(folder / "session")}
@@ -437,7 +437,7 @@ def test_a_forked_child_leaves_its_parents_files_alone(tmp_path: Path) -> None:
     assert outcome.session.events(SPAN) == 4000
 
 
-@pytest.mark.parametrize("scenario", ADOPTION)
+@pytest.mark.parametrize("scenario", CLAIM)
 def test_batches_of_a_dead_process_are_sent_by_another(scenario: str, tmp_path: Path) -> None:
     sessions = run(scenario, tmp_path, holes=True).sessions
     if scenario == "recover":

@@ -132,11 +132,11 @@ def test_what_a_killed_program_left_is_sent_by_the_next_one(tmp_path: Path) -> N
         finally:
             victim.kill()
     wine.run(program, "inherits", str(batches), variables=variables)
-    heritage, own = sorted(capture.read(batches), key=lambda session: session.events(SPAN), reverse=True)
+    left, own = sorted(capture.read(batches), key=lambda session: session.events(SPAN), reverse=True)
     assert own.events(SPAN) == 0
-    names = {row["name"] for row in heritage.rows(SPAN)}
+    names = {row["name"] for row in left.rows(SPAN)}
     assert names == {"given", "limit", "inner"}
-    assert "slept" in {row["name"] for block in heritage.of(SPAN) for row in block.still_open}
+    assert "slept" in {row["name"] for block in left.of(SPAN) for row in block.still_open}
     assert not list(folder.iterdir())
 
 

@@ -11,7 +11,7 @@
 #include "pool/session_file.h"
 #include "recover/recover.h"
 #include "send/description.h"
-#include "send/leavings.h"
+#include "send/orphans.h"
 #include "send/outbox.h"
 #include "sites/filter.h"
 #include "sites/registry.h"
@@ -84,7 +84,7 @@ static void after_fork_parent(void) {
 
 static void after_fork_child(void) {
   const int over = tachy_forking_is_over();
-  tachy_leavings_after_fork();
+  tachy_orphans_after_fork();
   tachy_session_file_after_fork();
   for (unsigned i = LOCKS; i-- > 0;) locks[i].after_fork();
   held = 0;
@@ -94,7 +94,7 @@ static void after_fork_child(void) {
 }
 
 static void init(void) {
-  tachy_leavings_init(tachy_recover_has);
+  tachy_orphans_init(tachy_recover_has);
   tachy_outbox_init();
   tachy_collector_init();
   usable = tachy_threads_init();

@@ -1,4 +1,4 @@
-/* Taking over what dead processes left: their session files become batches, their batches are sent with ours.
+/* Claims what dead processes left: their session files become batches, their batches are sent with ours.
  *
  * A session file belongs to who has its lock: the process that records, or the one that recovers it. It is the last
  * file to go, so its batches never lie there without an owner, and every step may be interrupted and done again. */
@@ -11,7 +11,7 @@
 #include "../pool/folder.h"
 #include "../pool/session_file.h"
 #include "../send/description.h"
-#include "../send/leavings.h"
+#include "../send/orphans.h"
 #include "../send/outbox.h"
 #include "../send/spool.h"
 #include "dead.h"
@@ -19,15 +19,15 @@
 enum { UUID_SIZE = 36, NAME_MAX_SIZE = 128 };
 #define PATIENCE UINT64_C(5000000000) /* ns */
 
-/* One dead process's files, ours until all of them are gone. */
-typedef struct heritage {
-  tachy_estate estate; /* first: the outbox gives it back */
-  struct heritage *next;
-  int adopted; /* its batches are whole, and need no session file to be told from others */
+/* A dead process's session file, locked by us until all of its batches are gone. */
+typedef struct claimed_session {
+  tachy_claim claim; /* first: the outbox hands back its address */
+  struct claimed_session *next;
+  int handed_over; /* the outbox has its batches: they are whole, and need no session file to be known as such */
   tachy_os_file file;
   uint8_t id[16];
   char *path;
-} heritage;
+} claimed_session;
 
 typedef struct names {
   tachy_bytes text; /* NAME_MAX_SIZE each */
@@ -38,8 +38,8 @@ typedef struct names {
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;      /* one recovery at a time */
 static tachy_os_mutex list_mutex = TACHY_OS_MUTEX_INIT; /* of `held`; taken last */
-static heritage *held;
-static heritage *left; /* let go of */
+static claimed_session *held;
+static claimed_session *let_go; /* the outbox has left their batches to a later start */
 
 static char *join(const char *folder, const char *name) {
   const size_t size = strlen(folder) + strlen(name) + 2;
@@ -78,25 +78,25 @@ static int list(names *n, const char *folder, const char *prefix, const char *su
 static size_t count_of(const names *n) { return n->text.size / NAME_MAX_SIZE; }
 static const char *name_at(const names *n, size_t i) { return (const char *)n->text.bytes + i * NAME_MAX_SIZE; }
 
-static void release(heritage *h) {
+static void release(claimed_session *s) {
   tachy_os_lock(&list_mutex);
-  heritage **lists[] = {&held, &left};
+  claimed_session **lists[] = {&held, &let_go};
   for (unsigned i = 0; i < 2; i++) {
-    heritage **link = lists[i];
-    while (*link && *link != h) link = &(*link)->next;
-    if (*link) *link = h->next;
+    claimed_session **link = lists[i];
+    while (*link && *link != s) link = &(*link)->next;
+    if (*link) *link = s->next;
   }
-  tachy_os_file_close(&h->file);
+  tachy_os_file_close(&s->file);
   tachy_os_unlock(&list_mutex);
-  tachy_os_release(h->path);
-  tachy_os_release(h);
+  tachy_os_release(s->path);
+  tachy_os_release(s);
 }
 
 /* Nothing is left to be sent. */
-static void settled(tachy_estate *estate) {
-  heritage *const h = (heritage *)(void *)estate;
-  tachy_os_file_remove(h->path);
-  release(h);
+static void settled(tachy_claim *claim) {
+  claimed_session *const s = (claimed_session *)(void *)claim;
+  tachy_os_file_remove(s->path);
+  release(s);
 }
 
 /* A lock that this process has it could take again: so it looks first. */
@@ -104,50 +104,50 @@ int tachy_recover_has(const uint8_t id[16]) {
   const uint8_t *const own = tachy_session_file_id();
   if (own && memcmp(own, id, 16) == 0) return 1;
   tachy_os_lock(&list_mutex);
-  const heritage *h = held;
-  while (h && memcmp(h->id, id, 16) != 0) h = h->next;
+  const claimed_session *s = held;
+  while (s && memcmp(s->id, id, 16) != 0) s = s->next;
   tachy_os_unlock(&list_mutex);
-  return h != NULL;
+  return s != NULL;
 }
 
-/* The locked session file, or NULL: somebody has it, it is gone, or no memory. */
-static heritage *take(const char *folder, const char *name, tachy_recovery *found) {
+/* Locks the session file. NULL: somebody has it, it is gone, or no memory. */
+static claimed_session *take(const char *folder, const char *name, tachy_recovery *found) {
   uint8_t id[16];
   char text[UUID_SIZE + 1] = {0};
   memcpy(text, name, strlen(name) < UUID_SIZE ? strlen(name) : UUID_SIZE);
   if (!tachy_uuid_parse(text, id) || tachy_recover_has(id)) return NULL;
-  heritage *const h = tachy_os_allocate(sizeof *h);
-  if (!h) return NULL;
-  memset(h, 0, sizeof *h);
-  memcpy(h->id, id, sizeof h->id);
-  h->path = join(folder, name);
-  h->estate.settled = settled;
+  claimed_session *const s = tachy_os_allocate(sizeof *s);
+  if (!s) return NULL;
+  memset(s, 0, sizeof *s);
+  memcpy(s->id, id, sizeof s->id);
+  s->path = join(folder, name);
+  s->claim.settled = settled;
   tachy_os_lock(&list_mutex); /* what is open is in the list: a forked child must close it */
-  const int opened = h->path && tachy_os_file_open(&h->file, h->path, TACHY_OS_EXISTING);
+  const int opened = s->path && tachy_os_file_open(&s->file, s->path, TACHY_OS_EXISTING);
   if (opened) {
-    h->next = held;
-    held = h;
+    s->next = held;
+    held = s;
   }
   tachy_os_unlock(&list_mutex);
   if (!opened) {
-    tachy_os_release(h->path);
-    tachy_os_release(h);
+    tachy_os_release(s->path);
+    tachy_os_release(s);
     return NULL;
   }
-  const int locked = tachy_os_file_lock(&h->file);
+  const int locked = tachy_os_file_lock(&s->file);
   if (!locked) found->busy++;
-  if (locked && tachy_os_file_is_at(&h->file, h->path)) return h;
-  release(h);
+  if (locked && tachy_os_file_is_at(&s->file, s->path)) return s;
+  release(s);
   return NULL;
 }
 
-static int set_life(heritage *h, tachy_session_life life) {
+static int set_life(claimed_session *s, tachy_session_life life) {
   const uint32_t value = (uint32_t)life;
-  return tachy_os_file_write(&h->file, offsetof(tachy_session_head, life), &value, sizeof value);
+  return tachy_os_file_write(&s->file, offsetof(tachy_session_head, life), &value, sizeof value);
 }
 
-/* Writes what was in rings and journal as the batch behind the last committed one. 0: could not. */
-static int write_batch(const char *folder, const heritage *h, const tachy_session_head *head, tachy_dead *dead) {
+/* Writes what was in the chunks as the batch behind the last committed one. 0: could not. */
+static int write_batch(const char *folder, const claimed_session *s, const tachy_session_head *head, tachy_dead *dead) {
   tachy_batch batch;
   memset(&batch, 0, sizeof batch);
   if (!tachy_uuid_random(batch.id)) return 0;
@@ -155,7 +155,7 @@ static int write_batch(const char *folder, const heritage *h, const tachy_sessio
   batch.description = dead->description;
   batch.blocks = dead->blocks;
   tachy_batch_count(&batch);
-  batch.path = tachy_spool_path(folder, h->id, head->commit + 1);
+  batch.path = tachy_spool_path(folder, s->id, head->commit + 1);
   if (!batch.path) return 0;
   tachy_os_file_remove(batch.path); /* a part, of a batch that was not committed or of a recovery that was killed */
   const int ok = tachy_spool_write(&batch);
@@ -163,17 +163,17 @@ static int write_batch(const char *folder, const heritage *h, const tachy_sessio
   return ok;
 }
 
-/* From rings to a batch. The last step, one store, makes the batch valid and the rings void. */
-static tachy_status revive(const char *folder, heritage *h, tachy_session_head *head, tachy_recovery *found) {
+/* From chunks to a batch. The last step, one store, makes the batch valid and the chunks void. */
+static tachy_status revive(const char *folder, claimed_session *s, tachy_session_head *head, tachy_recovery *found) {
   tachy_dead dead;
-  tachy_status status = tachy_dead_read(&h->file, head, &dead);
+  tachy_status status = tachy_dead_read(&s->file, head, &dead);
   const char *const end = head->life == TACHY_LIFE_ENDED ? "exited" : "crashed";
   if (status == TACHY_OK && !tachy_description_end(&dead.description, end)) status = TACHY_ERROR_MEMORY;
-  if (status == TACHY_OK && !write_batch(folder, h, head, &dead)) {
-    const int room = tachy_dead_thin(&h->file, head);
-    if (!room || !write_batch(folder, h, head, &dead)) status = TACHY_ERROR_SYSTEM;
+  if (status == TACHY_OK && !write_batch(folder, s, head, &dead)) {
+    const int room = tachy_dead_thin(&s->file, head);
+    if (!room || !write_batch(folder, s, head, &dead)) status = TACHY_ERROR_SYSTEM;
   }
-  if (status == TACHY_OK && !set_life(h, TACHY_LIFE_RECOVERED)) status = TACHY_ERROR_SYSTEM;
+  if (status == TACHY_OK && !set_life(s, TACHY_LIFE_RECOVERED)) status = TACHY_ERROR_SYSTEM;
   if (status == TACHY_OK) {
     found->crashed += head->life == TACHY_LIFE_RUNNING;
     head->life = TACHY_LIFE_RECOVERED;
@@ -195,12 +195,12 @@ static uint64_t ordinal_of(const char *name) {
   return ordinal;
 }
 
-/* Hands the batches to the outbox, the oldest first (found: NULL: leaves them where they are). What was never committed
- * goes: its events are in the rings. */
-static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery *found) {
+/* Hands the batches to the outbox, the oldest first (found: NULL: leaves them where they are). Removes what was never
+ * committed: its events are in the chunks. */
+static void add_batches(const char *folder, claimed_session *s, uint64_t last, tachy_recovery *found) {
   char prefix[UUID_SIZE + 2];
   names files;
-  tachy_uuid_print(h->id, prefix);
+  tachy_uuid_print(s->id, prefix);
   memcpy(prefix + UUID_SIZE, ".", 2);
   if (list(&files, folder, prefix, ".new")) {
     for (size_t i = 0; i < count_of(&files); i++) {
@@ -221,7 +221,7 @@ static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery
       } else if (found && tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
         const uint64_t size = tachy_os_file_size(&file);
         tachy_os_file_close(&file);
-        tachy_outbox_adopt(&h->estate, path, size);
+        tachy_outbox_add_claimed(&s->claim, path, size);
         found->batches++;
       }
       tachy_os_release(path);
@@ -231,7 +231,7 @@ static void adopt(const char *folder, heritage *h, uint64_t last, tachy_recovery
 }
 
 /* Whether the process that left the file was started by this one, of the environment or in a fork. */
-static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_session_head *head) {
+static int is_child_of(const uint8_t parent[16], const claimed_session *s, const tachy_session_head *head) {
   const unsigned which = head->commit & 1u;
   const uint64_t size = head->records[which].description_size;
   if (size == 0 || size >= TACHY_SESSION_DESCRIPTION_SIZE) return 0;
@@ -241,7 +241,7 @@ static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_
   if (!text) return 0;
   const uint64_t at = TACHY_SESSION_DESCRIPTIONS + which * TACHY_SESSION_DESCRIPTION_SIZE;
   const size_t length = strlen(wanted);
-  const uint64_t last = tachy_os_file_read(&h->file, at, text, size) && size >= length ? size - length + 1 : 0;
+  const uint64_t last = tachy_os_file_read(&s->file, at, text, size) && size >= length ? size - length + 1 : 0;
   int found = 0; /* in a value its quotes would be escaped */
   for (uint64_t i = 0; i < last && !found; i++) found = memcmp(text + i, wanted, length) == 0;
   tachy_os_release(text);
@@ -251,63 +251,63 @@ static int is_child_of(const uint8_t parent[16], const heritage *h, const tachy_
 /* parent: only what its children left, and tachy_stop waits for it; NULL: everybody's. */
 static void recover_one(const char *folder, const char *name, const char *destination, const uint8_t *parent,
                         tachy_recovery *found) {
-  heritage *const h = take(folder, name, found);
-  if (!h) return;
+  claimed_session *const s = take(folder, name, found);
+  if (!s) return;
   tachy_session_head head;
-  const int whole = tachy_os_file_read(&h->file, 0, &head, sizeof head);
+  const int whole = tachy_os_file_read(&s->file, 0, &head, sizeof head);
   head.destination[whole ? sizeof head.destination - 1 : 0] = 0;
   if (!whole || head.magic == 0 || head.life == TACHY_LIFE_MAKING) {
     /* it died while it made the file */
-    settled(&h->estate);
+    settled(&s->claim);
     return;
   }
   if (head.magic != TACHY_SESSION_MAGIC || head.version != TACHY_SESSION_VERSION ||
       head.slot_size != sizeof(tachy_slot) / 16) {
     found->unreadable++;
-    release(h);
+    release(s);
     return;
   }
-  if (parent && !is_child_of(parent, h, &head)) {
-    release(h);
+  if (parent && !is_child_of(parent, s, &head)) {
+    release(s);
     return;
   }
-  h->estate.awaited = parent != NULL;
+  s->claim.awaited = parent != NULL;
   const int for_others = destination && strcmp(head.destination, destination) != 0;
   tachy_recovery unsaid = {0};
   tachy_recovery *const counted = found;
   if (for_others) found = &unsaid;
   tachy_status status = TACHY_OK;
-  if (head.life == TACHY_LIFE_RUNNING || head.life == TACHY_LIFE_ENDED) status = revive(folder, h, &head, found);
+  if (head.life == TACHY_LIFE_RUNNING || head.life == TACHY_LIFE_ENDED) status = revive(folder, s, &head, found);
   if (status != TACHY_OK) {
     counted->unreadable += !for_others;
-    release(h);
+    release(s);
     return;
   }
-  if (for_others) { /* its batches are for others to send; its rings are not worth their storage any more */
-    adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), NULL);
-    settled(&h->estate);
+  if (for_others) { /* its batches are for others to send; its chunks are not worth their storage any more */
+    add_batches(folder, s, head.commit + (head.life == TACHY_LIFE_RECOVERED), NULL);
+    settled(&s->claim);
     return;
   }
   found->sessions++;
   /* Slots and chunks are of no more use. Without a recovery the process may live on, in another file, with this one
    * mapped, and its threads would touch what is not there. */
-  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&h->file, TACHY_SESSION_HEAD_SIZE);
-  adopt(folder, h, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
-  h->adopted = 1;
-  tachy_outbox_close_estate(&h->estate);
+  if (head.life == TACHY_LIFE_RECOVERED) tachy_os_file_resize(&s->file, TACHY_SESSION_HEAD_SIZE);
+  add_batches(folder, s, head.commit + (head.life == TACHY_LIFE_RECOVERED), found);
+  s->handed_over = 1;
+  tachy_outbox_close_claim(&s->claim);
 }
 
-/* Batches that are nobody's get a session file, with which they are found. Waits for others who have the folder, but
- * not for ever: they may have been stopped. */
-static void claim_left(const char *folder, const char *destination) {
+/* Orphans get a session file, by which they are found. Waits for others who have the folder, but not for ever: they may
+ * have been stopped. */
+static void give_orphans_sessions(const char *folder, const char *destination) {
   const uint64_t deadline = tachy_os_monotonic() + PATIENCE;
-  tachy_leavings left_there;
-  while (!tachy_leavings_open(&left_there, folder)) {
+  tachy_orphans orphans;
+  while (!tachy_orphans_open(&orphans, folder)) {
     if (tachy_os_monotonic() > deadline) return;
     tachy_os_sleep(2000000);
   }
-  tachy_leavings_claim(&left_there, destination);
-  tachy_leavings_close(&left_there);
+  tachy_orphans_give_sessions(&orphans, destination);
+  tachy_orphans_close(&orphans);
 }
 
 tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
@@ -323,7 +323,7 @@ tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
     folder = own_folder;
   }
   tachy_os_lock(&mutex);
-  claim_left(folder, destination);
+  give_orphans_sessions(folder, destination);
   names sessions;
   const int ok = list(&sessions, folder, "", ".session");
   for (size_t i = 0; ok && i < count_of(&sessions); i++) {
@@ -357,19 +357,19 @@ int tachy_recover_holds(void) {
   return some;
 }
 
-/* Lets go of what the outbox has left to a later start: its batches are nobody's again. The memory stays: a batch that
+/* Lets go of what the outbox has left to a later start: its batches are orphans. The memory stays: a batch that
  * is taken still may know it. */
 void tachy_recover_let_go(void) {
   tachy_os_lock(&list_mutex);
-  for (heritage *h = held; h; h = h->next) {
-    if (h->adopted) tachy_os_file_remove(h->path);
-    tachy_os_file_close(&h->file);
+  for (claimed_session *s = held; s; s = s->next) {
+    if (s->handed_over) tachy_os_file_remove(s->path);
+    tachy_os_file_close(&s->file);
   }
   while (held) {
-    heritage *const h = held;
-    held = h->next;
-    h->next = left;
-    left = h;
+    claimed_session *const s = held;
+    held = s->next;
+    s->next = let_go;
+    let_go = s;
   }
   tachy_os_unlock(&list_mutex);
 }
@@ -380,8 +380,8 @@ void tachy_recover_unlock(void) { tachy_os_unlock(&list_mutex); }
 /* What is being recovered is the parent's, and locked as long as it is open here. fork() does not wait for the end of a
  * recovery: the child looks at nothing else. */
 void tachy_recover_after_fork(void) {
-  for (heritage *h = held; h; h = h->next) tachy_os_file_close(&h->file);
+  for (claimed_session *s = held; s; s = s->next) tachy_os_file_close(&s->file);
   tachy_os_mutex_init(&mutex);
   tachy_os_mutex_init(&list_mutex);
-  held = left = NULL;
+  held = let_go = NULL;
 }

@@ -4,19 +4,19 @@
 
 #include "../../encode/block.h"
 
-/* The batches of one dead process, whose files were found. */
-typedef struct tachy_estate {
-  uint64_t batches; /* files that are neither sent nor given up; the outbox's lock guards this and what follows */
-  int closed;       /* no more will be adopted */
+/* A claim: the batches of one dead process, which this one sends. */
+typedef struct tachy_claim {
+  uint64_t batches; /* files that are neither sent nor dropped; the outbox's lock guards this and what follows */
+  int closed;       /* no more will be added */
   int awaited;      /* tachy_stop waits for its batches: the process that left them was a child */
-  /* Called once, outside every lock, by whichever thread did away with the last batch of a closed estate. Not called
-   * for an estate of which the outbox leaves a file to a later start. */
-  void (*settled)(struct tachy_estate *estate);
-  struct tachy_estate *next_settled; /* the outbox's */
-} tachy_estate;
+  /* Called once, outside every lock, by whichever thread did away with the last batch of a closed claim. Not called
+   * for a claim of which the outbox leaves a file to a later start. */
+  void (*settled)(struct tachy_claim *claim);
+  struct tachy_claim *next_settled; /* the outbox's */
+} tachy_claim;
 
 /* Which line a batch stands in. */
-enum { TACHY_ADOPTED, TACHY_OURS, TACHY_LINES };
+enum { TACHY_CLAIMED, TACHY_OURS, TACHY_LINES };
 
 /* While it is taken, all but the links, the ordinal, the session, the line and the path is the taker's; else it is
  * guarded by the outbox's lock. */
@@ -24,18 +24,18 @@ struct tachy_batch {
   struct tachy_batch *next;
   struct tachy_batch *before;
   int64_t utc;      /* when it was made */
-  uint64_t ordinal; /* in the session, from 1; adopted: 0 */
-  uint64_t session; /* adopted: the period between two closes of the outbox */
+  uint64_t ordinal; /* in the session, from 1; claimed: 0 */
+  uint64_t session; /* claimed: the period between two closes of the outbox */
   int line;
-  char *path;           /* of its file, or of the one that it may get; NULL: none */
-  tachy_estate *estate; /* adopted ones' */
+  char *path;         /* of its file, or of the one that it may get; NULL: none */
+  tachy_claim *claim; /* NULL: ours */
   int taken;
   int last;    /* of its session: goes even without blocks */
   int loaded;  /* id, process id, description and blocks are in memory */
   int offered; /* somebody could compress the blocks */
   int sealed;  /* it may have travelled: its bytes must not change under this id */
   int changed; /* its file has not the present form of the blocks */
-  int damaged; /* adopted: it is counted as such */
+  int damaged; /* claimed: it is counted as such */
   uint8_t id[16];
   uint8_t process_id[16];
   tachy_bytes description;

@@ -21,13 +21,14 @@ static tachy_os_condition changed;
 static tachy_queue queue;
 static char folder[TACHY_FOLDER_MAX]; /* "": none */
 static uint64_t ordinal;
-static int64_t age;         /* ns: what has waited longer is dropped */
-static uint64_t look_at;    /* when the folder is looked at again */
-static uint64_t look_disk;  /* what was ours then */
-static uint64_t period;     /* of the adopted: a close ends one, and what was adopted before is not taken back */
-static int adopting;        /* without a session: somebody has adopted something */
-static int turn;            /* the line that is next */
-static int closed;          /* nothing is put any more; 2: nothing is taken back either */
+static int64_t age;        /* ns: what has waited longer is dropped */
+static uint64_t look_at;   /* when the folder is looked at again */
+static uint64_t look_disk; /* what was ours then */
+static uint64_t
+    period;          /* of claims: a close of the outbox ends one, and their batches are not taken back in the next */
+static int claiming; /* without a session: there has been a claim */
+static int turn;     /* the line that is next */
+static int closed;   /* nothing is put any more; 2: nothing is taken back either */
 static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
 static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
 static uint64_t sender;     /* whose turn it is; 0: nobody's, or there is one that does not ask */
@@ -41,15 +42,15 @@ void tachy_outbox_lock(void) { tachy_os_lock(&mutex); }
 void tachy_outbox_unlock(void) { tachy_os_unlock(&mutex); }
 void tachy_outbox_init(void) { tachy_os_condition_init(&changed); }
 
-/* Unlocks, and tells the estates that have been settled. */
+/* Unlocks, and tells the claims that have been settled. */
 static void unlock(void) {
-  tachy_estate *estate = queue.settled;
+  tachy_claim *claim = queue.settled;
   queue.settled = NULL;
   tachy_os_unlock(&mutex);
-  while (estate) {
-    tachy_estate *const next = estate->next_settled;
-    estate->settled(estate);
-    estate = next;
+  while (claim) {
+    tachy_claim *const next = claim->next_settled;
+    claim->settled(claim);
+    claim = next;
   }
 }
 
@@ -63,7 +64,7 @@ static void look(void) {
   memcpy(where, folder, strlen(folder) + 1);
   tachy_os_unlock(&mutex);
   if (!due) return;
-  tachy_leavings_measure(where, &use);
+  tachy_orphans_measure(where, &use);
   tachy_os_lock(&mutex);
   queue.use = use;
   look_at = now + LOOK_EVERY;
@@ -189,8 +190,8 @@ static int pending_up_to(uint64_t last) {
     if (batch->session == queue.session) return batch->ordinal <= last;
   }
   if (!closed) return 0;
-  for (const tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch; batch = batch->next) {
-    if (batch->session == period && batch->estate && batch->estate->awaited) return 1;
+  for (const tachy_batch *batch = queue.lines[TACHY_CLAIMED].first; batch; batch = batch->next) {
+    if (batch->session == period && batch->claim && batch->claim->awaited) return 1;
   }
   return 0;
 }
@@ -243,14 +244,14 @@ void tachy_outbox_close(void) {
   tachy_os_lock(&mutex);
   closed = 2;
   period++;
-  adopting = 0;
+  claiming = 0;
   for (tachy_batch *batch = queue.lines[TACHY_OURS].first; batch;) {
     tachy_batch *const next = batch->next;
     if (!batch->taken && !batch->file_size) tachy_spool_renew(batch); /* the last chance */
     if (!batch->taken) keep(batch);
     batch = next;
   }
-  for (tachy_batch *batch = queue.lines[TACHY_ADOPTED].first; batch;) {
+  for (tachy_batch *batch = queue.lines[TACHY_CLAIMED].first; batch;) {
     tachy_batch *const next = batch->next;
     if (!batch->taken) tachy_queue_remove(&queue, batch);
     batch = next;
@@ -259,26 +260,26 @@ void tachy_outbox_close(void) {
   unlock();
 }
 
-void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
+void tachy_outbox_add_claimed(tachy_claim *claim, const char *path, uint64_t size) {
   tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
   char *const copy = tachy_os_allocate(strlen(path) + 1);
   int64_t utc = INT64_MAX;
   uint64_t storage;
   tachy_os_file_look(path, &storage, &utc);
   tachy_os_lock(&mutex);
-  estate->batches++;
+  claim->batches++;
   if (batch && copy) {
     memset(batch, 0, sizeof *batch);
     memcpy(copy, path, strlen(path) + 1);
-    batch->line = TACHY_ADOPTED;
+    batch->line = TACHY_CLAIMED;
     batch->utc = utc;
     batch->session = period;
-    batch->estate = estate;
+    batch->claim = claim;
     batch->path = copy;
     batch->file_size = size ? size : 1; /* an empty one is damaged, and goes like any other */
     batch->offered = 1;
     batch->classes = (1u << TACHY_CLASSES) - 2u; /* who knows */
-    adopting = 1;
+    claiming = 1;
     if (queue.session == 0 || closed == 2) queue.memory_limit = queue.disk_limit = UINT64_MAX;
     tachy_queue_append(&queue, batch);
     tachy_os_wake_all(&changed);
@@ -289,16 +290,16 @@ void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size) {
   unlock();
 }
 
-void tachy_outbox_close_estate(tachy_estate *estate) {
+void tachy_outbox_close_claim(tachy_claim *claim) {
   tachy_os_lock(&mutex);
-  estate->closed = 1;
-  tachy_queue_check_estate(&queue, estate);
+  claim->closed = 1;
+  tachy_queue_check_claim(&queue, claim);
   unlock();
 }
 
 /* Whether the batch may wait again. */
 static int is_wanted(const tachy_batch *batch) {
-  if (batch->line == TACHY_ADOPTED) return batch->session == period;
+  if (batch->line == TACHY_CLAIMED) return batch->session == period;
   return batch->session == queue.session && closed != 2;
 }
 
@@ -309,7 +310,7 @@ static int is_over(void) {
       if (is_wanted(batch)) return 0; /* it is taken, and may come back */
     }
   }
-  return closed || (queue.session == 0 && adopting);
+  return closed || (queue.session == 0 && claiming);
 }
 
 /* The next that waits: the lines in turns. */
@@ -323,7 +324,7 @@ static tachy_batch *next_waiting(void) {
 
 /* Takes a batch and sees to it that its blocks are in memory, for which it unlocks. NULL: it was unreadable and is
  * lost, or there is no memory for it (*status): then it waits on. */
-static tachy_batch *claim(tachy_batch *batch, tachy_spool_status *status) {
+static tachy_batch *take_loaded(tachy_batch *batch, tachy_spool_status *status) {
   *status = TACHY_SPOOL_OK;
   batch->taken = 1;
   tachy_queue_book(&queue, batch);
@@ -374,7 +375,7 @@ tachy_batch *tachy_own_batch_take(uint32_t timeout_ms, int *ended) {
   int in_time = 1;
   for (;;) {
     batch = next_waiting();
-    if (batch) batch = claim(batch, &status);
+    if (batch) batch = take_loaded(batch, &status);
     over = !batch && status == TACHY_SPOOL_OK && is_over();
     if (batch || over || !in_time || interruptions != seen) break;
     if (status != TACHY_SPOOL_DAMAGED) in_time = tachy_os_wait(&changed, &mutex, deadline);
@@ -391,7 +392,7 @@ tachy_batch *tachy_own_batch_take_raw(void) {
   tachy_os_lock(&mutex);
   tachy_batch *batch = queue.lines[TACHY_OURS].first;
   while (batch && (batch->taken || batch->offered)) batch = batch->next;
-  if (batch) batch = claim(batch, &status);
+  if (batch) batch = take_loaded(batch, &status);
   unlock();
   return batch;
 }
@@ -408,7 +409,7 @@ static void put_back(tachy_batch *batch) {
 }
 
 static void count_sent(tachy_batch *batch) {
-  if (batch->line == TACHY_ADOPTED) {
+  if (batch->line == TACHY_CLAIMED) {
     stats.recovered_batches++;
   } else if (batch->session == queue.session) {
     for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) stats.sent[cls] += batch->events[cls];
@@ -464,7 +465,7 @@ void tachy_outbox_stats(tachy_stats *out) {
   tachy_os_unlock(&mutex);
 }
 
-/* The child has copies of the parent's batches: their files and their estates are not its own. */
+/* The child has copies of the parent's batches: files and claims are not its own. */
 void tachy_outbox_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   tachy_os_condition_init(&changed);
@@ -472,7 +473,7 @@ void tachy_outbox_after_fork(void) {
     for (tachy_batch *batch = queue.lines[line].first; batch;) {
       tachy_batch *const next = batch->next;
       batch->file_size = 0;
-      batch->estate = NULL;
+      batch->claim = NULL;
       tachy_os_release(batch->path);
       batch->path = NULL;
       if (batch->taken) {
@@ -485,7 +486,7 @@ void tachy_outbox_after_fork(void) {
   }
   queue.settled = NULL;
   period++;
-  adopting = 0;
+  claiming = 0;
   closed = 2;
   sender = 0;
 }

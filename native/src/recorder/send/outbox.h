@@ -43,16 +43,16 @@ uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`, or the session has ended, all that is left lies in files, and
  * nothing has moved for 0.3 s; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
-/* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Adopted
+/* The session's end: what has a file is kept there and leaves the outbox, the rest is dropped and counted. Claimed
  * batches are left to a later start. */
 void tachy_outbox_close(void);
 
 /* The file of a batch of a dead process, to be sent before what waits already, in turns with ours. Also when no session
  * runs. It counts in no process's events, only in recovered_batches. Without memory the file stays for a later start,
- * and the estate is never settled. */
-void tachy_outbox_adopt(tachy_estate *estate, const char *path, uint64_t size);
-/* No more will be adopted for it. It may be settled before this returns. */
-void tachy_outbox_close_estate(tachy_estate *estate);
+ * and the claim is never settled. */
+void tachy_outbox_add_claimed(tachy_claim *claim, const char *path, uint64_t size);
+/* Nothing more will be added to it. It may be settled before this returns. */
+void tachy_outbox_close_claim(tachy_claim *claim);
 
 /* What is known here of what was recorded, dropped, sent and left. */
 void tachy_outbox_stats(tachy_stats *out);

@@ -51,24 +51,24 @@ void tachy_queue_remove(tachy_queue *q, tachy_batch *batch) {
   tachy_batch_free(batch);
 }
 
-void tachy_queue_check_estate(tachy_queue *q, tachy_estate *estate) {
-  if (!estate->closed || estate->batches > 0) return;
-  estate->next_settled = q->settled;
-  q->settled = estate;
+void tachy_queue_check_claim(tachy_queue *q, tachy_claim *claim) {
+  if (!claim->closed || claim->batches > 0) return;
+  claim->next_settled = q->settled;
+  q->settled = claim;
 }
 
 void tachy_queue_settle(tachy_queue *q, tachy_batch *batch) {
-  tachy_estate *const estate = batch->estate;
-  if (!estate) return;
-  batch->estate = NULL;
-  estate->batches--;
-  tachy_queue_check_estate(q, estate);
+  tachy_claim *const claim = batch->claim;
+  if (!claim) return;
+  batch->claim = NULL;
+  claim->batches--;
+  tachy_queue_check_claim(q, claim);
 }
 
 /* Counts events of a class as lost. */
 static void lose(tachy_queue *q, tachy_batch *batch, unsigned cls, uint64_t events) {
   if (batch->line == TACHY_OURS && batch->session == q->session) q->lost[cls] += events;
-  if (batch->line == TACHY_ADOPTED && !batch->damaged) {
+  if (batch->line == TACHY_CLAIMED && !batch->damaged) {
     batch->damaged = 1;
     q->recovered_lost++;
   }
@@ -98,7 +98,7 @@ static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int 
     }
     *link = block->next;
     lose(q, batch, cls, block->head->events);
-    if (batch->line == TACHY_ADOPTED) q->dropped.events[cls] += block->head->events;
+    if (batch->line == TACHY_CLAIMED) q->dropped.events[cls] += block->head->events;
     tachy_block_free(block);
     dropped = 1;
   }
@@ -135,7 +135,7 @@ static void shed(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
 }
 
 /* What the processes that run have to leave us: what they do not take, and our share at least, for they clear theirs in
- * turn. With `left`, what is nobody's has to fit in, too. */
+ * turn. Orphans have to fit in, too. */
 static uint64_t room_for_us(const tachy_queue *q, uint64_t limit) {
   const uint64_t kept = q->use.ours > q->disk ? q->use.ours - q->disk : 0; /* of earlier sessions of this process */
   const uint64_t others = q->use.others + kept;
@@ -144,43 +144,43 @@ static uint64_t room_for_us(const tachy_queue *q, uint64_t limit) {
   return rest > share ? rest : share;
 }
 
-static int is_full(const tachy_queue *q) { return q->disk + q->use.left > room_for_us(q, q->disk_limit); }
+static int is_full(const tachy_queue *q) { return q->disk + q->use.orphans > room_for_us(q, q->disk_limit); }
 
-/* Class by class: first what is nobody's, the oldest first, then ours. */
+/* Class by class: first orphans, the oldest first, then what is in the queue. */
 static void bound_disk(tachy_queue *q) {
-  tachy_leavings left;
-  const int open = q->folder && q->folder[0] && tachy_leavings_open(&left, q->folder);
-  q->use.left = open ? left.storage : 0; /* else another process is about it */
+  tachy_orphans orphans;
+  const int open = q->folder && q->folder[0] && tachy_orphans_open(&orphans, q->folder);
+  q->use.orphans = open ? orphans.storage : 0; /* else another process is about it */
   const uint64_t goal = room_for_us(q, q->disk_limit - q->disk_limit / CLEARED);
-  for (unsigned i = 0; i < CLASSES && q->disk + q->use.left > goal; i++) {
+  for (unsigned i = 0; i < CLASSES && q->disk + q->use.orphans > goal; i++) {
     if (open) {
-      tachy_leavings_shed(&left, by_worth[i], goal > q->disk ? goal - q->disk : 0, &q->dropped);
-      q->use.left = left.storage;
+      tachy_orphans_shed(&orphans, by_worth[i], goal > q->disk ? goal - q->disk : 0, &q->dropped);
+      q->use.orphans = orphans.storage;
     }
     for (int line = 0; line < TACHY_LINES; line++) {
-      for (tachy_batch *batch = q->lines[line].first; batch && q->disk + q->use.left > goal;) {
+      for (tachy_batch *batch = q->lines[line].first; batch && q->disk + q->use.orphans > goal;) {
         tachy_batch *const next = batch->next;
         if (!batch->taken && batch->file_size && batch->classes >> by_worth[i] & 1u) shed(q, batch, by_worth[i]);
         batch = next;
       }
     }
   }
-  if (open) tachy_leavings_close(&left);
+  if (open) tachy_orphans_close(&orphans);
 }
 
 void tachy_queue_expire(tachy_queue *q, int64_t before) {
-  tachy_leavings left;
-  if (q->use.oldest < before && tachy_leavings_open(&left, q->folder)) {
-    tachy_leavings_expire(&left, before, &q->dropped);
-    q->use.left = left.storage;
+  tachy_orphans orphans;
+  if (q->use.oldest < before && tachy_orphans_open(&orphans, q->folder)) {
+    tachy_orphans_expire(&orphans, before, &q->dropped);
+    q->use.orphans = orphans.storage;
     q->use.oldest = INT64_MAX;
-    tachy_leavings_close(&left);
+    tachy_orphans_close(&orphans);
   }
   for (int line = 0; line < TACHY_LINES; line++) {
     for (tachy_batch *batch = q->lines[line].first; batch;) {
       tachy_batch *const next = batch->next;
       if (!batch->taken && batch->utc < before) {
-        if (line == TACHY_ADOPTED && (batch->loaded || tachy_spool_load(batch) == TACHY_SPOOL_OK)) {
+        if (line == TACHY_CLAIMED && (batch->loaded || tachy_spool_load(batch) == TACHY_SPOOL_OK)) {
           for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) q->dropped.events[cls] += batch->events[cls];
         }
         tachy_queue_discard(q, batch);
@@ -191,7 +191,7 @@ void tachy_queue_expire(tachy_queue *q, int64_t before) {
 }
 
 /* What has a file leaves the memory, the newest first; of what has none the oldest spans go first and logs last. The
- * batches themselves take memory too: adopted ones are left to a later start, then the oldest of ours are lost. */
+ * batches themselves take memory too: claimed ones are left to a later start, then the oldest of ours are lost. */
 static void bound_memory(tachy_queue *q) {
   tachy_line *const ours = &q->lines[TACHY_OURS];
   for (tachy_batch *batch = ours->last; batch && q->memory > q->memory_limit; batch = batch->before) {
@@ -207,7 +207,7 @@ static void bound_memory(tachy_queue *q) {
       batch = next;
     }
   }
-  for (tachy_batch *batch = q->lines[TACHY_ADOPTED].last; batch && q->memory > q->memory_limit;) {
+  for (tachy_batch *batch = q->lines[TACHY_CLAIMED].last; batch && q->memory > q->memory_limit;) {
     tachy_batch *const before = batch->before;
     if (!batch->taken) tachy_queue_remove(q, batch);
     batch = before;
@@ -222,8 +222,8 @@ static void bound_memory(tachy_queue *q) {
 void tachy_queue_admit(tachy_queue *q, tachy_batch *batch) {
   batch->taken = 0;
   tachy_queue_book(q, batch);
-  /* adopted ones are read when they are taken, and what comes beyond the limit waits in its file */
-  if (batch->file_size && (q->memory > q->memory_limit || batch->line == TACHY_ADOPTED)) unload(q, batch);
+  /* claimed ones are read when they are taken, and what comes beyond the limit waits in its file */
+  if (batch->file_size && (q->memory > q->memory_limit || batch->line == TACHY_CLAIMED)) unload(q, batch);
   if (q->memory > q->memory_limit) bound_memory(q);
   if (is_full(q)) bound_disk(q);
 }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tachy import leavings
+from tachy import session_folder
 from tachy_server import reader
 
 from tests.pysdk.sink import Sink
@@ -127,7 +127,7 @@ def test_one_bound_holds_for_all_programs_and_servers_and_the_oldest_spans_go_fi
     bound = 640 << 10
     totals: dict[str, Counter[str]] = {}
     first = run(folder, AWAY[0], events=20000, spool_bytes=bound)
-    (oldest,) = leavings.look(folder)
+    (oldest,) = session_folder.look(folder)
     for i in range(5):
         for name, counts in run(folder, AWAY[i % 2], events=20000, spool_bytes=bound).items():
             totals.setdefault(name, Counter()).update(counts)
@@ -139,7 +139,7 @@ def test_one_bound_holds_for_all_programs_and_servers_and_the_oldest_spans_go_fi
     assert totals["left_dropped"]["span"] > 0
     assert totals["left_dropped"]["log"] == totals["sent"]["span"] == 0
     assert left + totals["dropped"] + totals["left_dropped"] == totals["recorded"]
-    (still,) = [one for one in leavings.look(folder) if one.process_id == oldest.process_id]
+    (still,) = [one for one in session_folder.look(folder) if one.process_id == oldest.process_id]
     assert set(+events_in(folder, oldest.id)) == {"log"}
     assert still.age >= oldest.age  # and are as old as they were
 
@@ -168,7 +168,7 @@ def test_what_is_too_old_is_dropped_and_counted(folder: Path) -> None:
     run(folder, AWAY[1])
     dropped = run(folder, AWAY[0], seconds=1800)["left_dropped"]
     assert +dropped == +kept
-    assert sum(one.process_id != "" for one in leavings.look(folder)) == 2
+    assert sum(one.process_id != "" for one in session_folder.look(folder)) == 2
 
 
 def test_recover_lists_what_lies_there_and_deletes_what_programs_left(folder: Path) -> None:
@@ -191,14 +191,14 @@ def test_recover_lists_what_lies_there_and_deletes_what_programs_left(folder: Pa
         return [line.split() for line in out.splitlines()[1:-1]]
 
     assert sum("runs" in row for row in command("--list")) >= 1
-    listed = leavings.look(folder)
+    listed = session_folder.look(folder)
     assert {one.destination for one in listed} == set(AWAY)
     assert all(one.size > 0 for one in listed)
     old = command("--list", "--older-than", "3600")
     deleted = command("--delete", "--older-than", "3600")
     assert [row[0] for row in deleted] == [row[0] for row in old if "runs" not in row]
     command("--delete")
-    assert {one.state for one in leavings.look(folder)} == {"runs"}
+    assert {one.state for one in session_folder.look(folder)} == {"runs"}
     running.stdin.write("\n")
     running.stdin.close()
     running.wait(timeout=60)

@@ -1,5 +1,5 @@
 /* A program of its own, since it calls what the library hides: batches of a dead process, found in its files. usage:
- * adoption_tests SCENARIO CAPTURE, with the environment's TACHY_SESSION_FOLDER. */
+ * claim_tests SCENARIO CAPTURE, with the environment's TACHY_SESSION_FOLDER. */
 #include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -11,18 +11,18 @@ enum { FILES_MAX = 64 };
 
 FILE *capture;
 
-typedef struct heritage {
-  tachy_estate estate;
+typedef struct claimed_batches {
+  tachy_claim claim;
   int settled;
   int count;
   char paths[FILES_MAX][1200]; /* in order */
-} heritage;
+} claimed_batches;
 
-static heritage h;
+static claimed_batches h;
 
-static void on_settled(tachy_estate *estate) {
+static void on_settled(tachy_claim *claim) {
   tachy_get_stats(&(tachy_stats){0}); /* no lock is held */
-  ((heritage *)(void *)estate)->settled++;
+  ((claimed_batches *)(void *)claim)->settled++;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
@@ -43,7 +43,7 @@ static int count_files(void) {
 
 static void find_files(void) {
   memset(&h, 0, sizeof h);
-  h.estate.settled = on_settled;
+  h.claim.settled = on_settled;
   const char *const folder = getenv("TACHY_SESSION_FOLDER");
   DIR *const open = opendir(folder);
   CHECK(open != NULL);
@@ -56,15 +56,15 @@ static void find_files(void) {
   qsort(h.paths, (size_t)h.count, sizeof h.paths[0], by_name);
 }
 
-static void adopt_all(void) {
+static void claim_all(void) {
   for (int i = 0; i < h.count; i++) {
     FILE *const file = fopen(h.paths[i], "rb");
     CHECK(file != NULL && fseek(file, 0, SEEK_END) == 0);
-    tachy_outbox_adopt(&h.estate, h.paths[i], (uint64_t)ftell(file));
+    tachy_outbox_add_claimed(&h.claim, h.paths[i], (uint64_t)ftell(file));
     fclose(file);
   }
   CHECK(h.settled == 0);
-  tachy_outbox_close_estate(&h.estate);
+  tachy_outbox_close_claim(&h.claim);
 }
 
 static tachy_stats stats(void) {
@@ -74,8 +74,8 @@ static tachy_stats stats(void) {
 }
 
 static void record(uint64_t from, uint64_t to, int events) {
-  TACHY_DEFINE_SPAN(site, "adopt", "span");
-  TACHY_DEFINE_LOG(text, "adopt", TACHY_LEVEL_INFO, "");
+  TACHY_DEFINE_SPAN(site, "claim", "span");
+  TACHY_DEFINE_LOG(text, "claim", TACHY_LEVEL_INFO, "");
   for (uint64_t i = from; i < to; i++) {
     for (int k = 0; k < events; k++) tachy_span_end(tachy_span_begin(&site));
     tachy_log_text(&text, 0, "some text", 9);
@@ -86,7 +86,7 @@ static void record(uint64_t from, uint64_t to, int events) {
 }
 
 /* A session whose batches nobody takes: so many and the last one, without blocks. */
-static void leave_heritage(uint64_t batches) {
+static void leave_batches(uint64_t batches) {
   const tachy_config config = {.flush_ms = 60000};
   CHECK(tachy_start(&config) == TACHY_OK);
   record(0, batches, 1000);
@@ -104,9 +104,9 @@ static void send(tachy_batch *batch) {
 
 /* Without a session: all of them come, in their order, and then it has ended. */
 static void recover(void) {
-  leave_heritage(4);
+  leave_batches(4);
   const tachy_stats before = stats();
-  adopt_all();
+  claim_all();
   int ended = 0;
   uint8_t id[16];
   tachy_batch *batch = tachy_batch_take(0, &ended);
@@ -122,7 +122,7 @@ static void recover(void) {
     CHECK(batch != NULL && ended == 0);
     send(batch);
   }
-  CHECK(h.settled == 1 && h.estate.batches == 0 && count_files() == 0);
+  CHECK(h.settled == 1 && h.claim.batches == 0 && count_files() == 0);
   CHECK(tachy_batch_take(0, &ended) == NULL && ended == 1);
   const tachy_stats s = stats();
   CHECK(s.recovered_batches == 5 && s.recovered_lost == 0);
@@ -131,11 +131,11 @@ static void recover(void) {
 
 /* In turns with those of a session that runs, whose counts they leave alone. */
 static void in_turns(void) {
-  leave_heritage(2);
+  leave_batches(2);
   const tachy_config config = {.flush_ms = 60000};
   CHECK(tachy_start(&config) == TACHY_OK);
   const tachy_stats own = stats();
-  adopt_all();
+  claim_all();
   record(0, 3, 10);
   int pattern = 0;
   for (int i = 0; i < 6; i++) {
@@ -154,10 +154,10 @@ static void in_turns(void) {
 
 /* Refused, gone, damaged: done with as well, and counted. */
 static void lost(void) {
-  leave_heritage(3);
+  leave_batches(3);
   FILE *const file = fopen(h.paths[1], "r+b");
   CHECK(file != NULL && fputc('X', file) == 'X' && fclose(file) == 0);
-  adopt_all();
+  claim_all();
   CHECK(unlink(h.paths[2]) == 0);
   tachy_batch_done(tachy_batch_take(0, NULL), TACHY_REFUSED);
   send(tachy_batch_take(0, NULL));
@@ -169,10 +169,10 @@ static void lost(void) {
 
 /* A session that ends before they are sent leaves the files to the next one, also the one that is on its way. */
 static void left(void) {
-  leave_heritage(3);
+  leave_batches(3);
   const tachy_config config = {.flush_ms = 60000};
   CHECK(tachy_start(&config) == TACHY_OK);
-  adopt_all();
+  claim_all();
   tachy_batch *const in_flight = tachy_batch_take(0, NULL);
   tachy_stop(0);
   tachy_batch_done(in_flight, TACHY_RETRY);
@@ -184,13 +184,13 @@ static void left(void) {
 
 /* They are the oldest: their spans go first when there is too much on disk, their logs do not. */
 static void oldest(void) {
-  leave_heritage(6);
-  TACHY_DEFINE_LOG(site, "adopt", TACHY_LEVEL_INFO, "");
+  leave_batches(6);
+  TACHY_DEFINE_LOG(site, "claim", TACHY_LEVEL_INFO, "");
   static char text[30000]; /* what they take does not depend on times */
   memset(text, 'x', sizeof text);
   const tachy_config config = {.flush_ms = 60000, .spool_bytes = 110 << 10};
   CHECK(tachy_start(&config) == TACHY_OK);
-  adopt_all();
+  claim_all();
   for (uint64_t i = 0; i < 2; i++) {
     tachy_log_text(&site, 0, text, sizeof text);
     record(i, i + 1, 0);
@@ -213,14 +213,14 @@ static void oldest(void) {
 static void no_room(void) {
   signal(SIGXFSZ, SIG_IGN);
   struct rlimit limit;
-  leave_heritage(6);
+  leave_batches(6);
   const tachy_config config = {.flush_ms = 60000, .spool_bytes = 40 << 10};
   CHECK(tachy_start(&config) == TACHY_OK);
   CHECK(getrlimit(RLIMIT_FSIZE, &limit) == 0);
   const rlim_t before = limit.rlim_cur;
   limit.rlim_cur = 100;
   CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  adopt_all();
+  claim_all();
   const tachy_stats s = stats();
   CHECK(s.recovered_lost > 0 && s.spool_bytes <= config.spool_bytes);
   CHECK(count_files() == 7 - (int)s.recovered_lost);
@@ -239,10 +239,10 @@ static void no_room(void) {
 
 /* Memory that does not even hold the list of them: the rest is left where it is. */
 static void crowd(void) {
-  leave_heritage(12);
+  leave_batches(12);
   const tachy_config config = {.flush_ms = 60000, .outbox_bytes = 3000};
   CHECK(tachy_start(&config) == TACHY_OK);
-  adopt_all();
+  claim_all();
   CHECK(stats().outbox_bytes <= config.outbox_bytes && count_files() == 13);
   int sent = 0;
   for (tachy_batch *batch = tachy_batch_take(0, NULL); batch; batch = tachy_batch_take(0, NULL), sent++) send(batch);
@@ -251,11 +251,11 @@ static void crowd(void) {
   tachy_stop(0);
 }
 
-/* An estate of which nothing is left, or never was. */
+/* A claim of which nothing is left, or never was. */
 static void nothing(void) {
   memset(&h, 0, sizeof h);
-  h.estate.settled = on_settled;
-  tachy_outbox_close_estate(&h.estate);
+  h.claim.settled = on_settled;
+  tachy_outbox_close_claim(&h.claim);
   CHECK(h.settled == 1);
 }
 

@@ -1,5 +1,5 @@
-/* Batches that are nobody's: found, measured, cut down, claimed. */
-#include "leavings.h"
+/* Orphaned batches: found, measured, dropped, given a session file. */
+#include "orphans.h"
 
 #include <stdlib.h>
 
@@ -68,7 +68,7 @@ static int by_age(const void *a, const void *b) {
 
 static int (*is_held)(const uint8_t id[16]);
 
-void tachy_leavings_init(int (*held)(const uint8_t id[16])) { is_held = held; }
+void tachy_orphans_init(int (*held)(const uint8_t id[16])) { is_held = held; }
 
 static int is_ours(const char *name) {
   char text[UUID_SIZE + 1] = {0};
@@ -77,7 +77,7 @@ static int is_ours(const char *name) {
   return tachy_uuid_parse(text, id) && is_held(id);
 }
 
-/* Everything that lies there; `use` sums it up. Rows of batches that are nobody's come first; returns their number. */
+/* Everything that lies there; `use` sums it up. Rows of orphans come first; returns their number. */
 static size_t look(const char *folder, tachy_bytes *rows, tachy_folder_use *use) {
   listing to = {folder, rows};
   size_t kept = 0;
@@ -97,7 +97,7 @@ static size_t look(const char *folder, tachy_bytes *rows, tachy_folder_use *use)
     } else if (same) {
       *(ours ? &use->ours : &use->others) += at.storage;
     } else {
-      use->left += at.storage;
+      use->orphans += at.storage;
       if (at.utc < use->oldest) use->oldest = at.utc;
       *row_at(rows, kept++) = at;
     }
@@ -105,13 +105,13 @@ static size_t look(const char *folder, tachy_bytes *rows, tachy_folder_use *use)
   return kept;
 }
 
-void tachy_leavings_measure(const char *folder, tachy_folder_use *use) {
+void tachy_orphans_measure(const char *folder, tachy_folder_use *use) {
   tachy_bytes rows = {0};
   look(folder, &rows, use);
   tachy_bytes_free(&rows);
 }
 
-int tachy_leavings_open(tachy_leavings *l, const char *folder) {
+int tachy_orphans_open(tachy_orphans *l, const char *folder) {
   memset(l, 0, sizeof *l);
   memcpy(l->folder, folder, strlen(folder) + 1);
   tachy_os_lock(&mutex);
@@ -122,24 +122,24 @@ int tachy_leavings_open(tachy_leavings *l, const char *folder) {
   tachy_folder_use use;
   const size_t count = look(folder, &l->rows, &use);
   l->rows.size = count * sizeof(row);
-  l->storage = use.left;
+  l->storage = use.orphans;
   if (count) qsort(l->rows.bytes, count, sizeof(row), by_age);
   return 1;
 }
 
-void tachy_leavings_close(tachy_leavings *l) {
+void tachy_orphans_close(tachy_orphans *l) {
   tachy_bytes_free(&l->rows);
   tachy_os_folder_unlock(&lock);
   tachy_os_unlock(&mutex);
 }
 
-void tachy_leavings_after_fork(void) {
+void tachy_orphans_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   tachy_os_file_close(&lock);
 }
 
-/* Reads a batch that is nobody's. 0: there is no memory, or it was unreadable and is gone. */
-static int load(tachy_leavings *l, row *at, tachy_batch *batch, char *path, tachy_leavings_dropped *dropped) {
+/* Reads an orphan. 0: there is no memory, or it was unreadable and is gone. */
+static int load(tachy_orphans *l, row *at, tachy_batch *batch, char *path, tachy_orphans_dropped *dropped) {
   memset(batch, 0, sizeof *batch);
   path_of(l->folder, at->name, path);
   batch->path = path;
@@ -154,7 +154,7 @@ static int load(tachy_leavings *l, row *at, tachy_batch *batch, char *path, tach
   return 0;
 }
 
-static void shed(tachy_leavings *l, row *at, unsigned classes, tachy_leavings_dropped *dropped) {
+static void shed(tachy_orphans *l, row *at, unsigned classes, tachy_orphans_dropped *dropped) {
   char path[TACHY_FOLDER_MAX + NAME_SIZE];
   tachy_batch batch;
   int64_t utc;
@@ -192,19 +192,19 @@ static void shed(tachy_leavings *l, row *at, unsigned classes, tachy_leavings_dr
   tachy_batch_unload(&batch);
 }
 
-void tachy_leavings_shed(tachy_leavings *l, tachy_class cls, uint64_t goal, tachy_leavings_dropped *dropped) {
+void tachy_orphans_shed(tachy_orphans *l, tachy_class cls, uint64_t goal, tachy_orphans_dropped *dropped) {
   for (size_t i = 0; i < count_of(&l->rows) && l->storage > goal; i++) {
     if (row_at(&l->rows, i)->storage) shed(l, row_at(&l->rows, i), 1u << cls, dropped);
   }
 }
 
-void tachy_leavings_expire(tachy_leavings *l, int64_t before, tachy_leavings_dropped *dropped) {
+void tachy_orphans_expire(tachy_orphans *l, int64_t before, tachy_orphans_dropped *dropped) {
   for (size_t i = 0; i < count_of(&l->rows) && row_at(&l->rows, i)->utc < before; i++) {
     shed(l, row_at(&l->rows, i), (1u << TACHY_CLASSES) - 1u, dropped);
   }
 }
 
-static void claim(const tachy_leavings *l, const char *name, const char *destination) {
+static void give_session(const tachy_orphans *l, const char *name, const char *destination) {
   char session[UUID_SIZE + sizeof ".session"];
   char path[TACHY_FOLDER_MAX + sizeof session];
   tachy_os_file file;
@@ -228,7 +228,7 @@ static void claim(const tachy_leavings *l, const char *name, const char *destina
   if (!ok) tachy_os_file_remove(path);
 }
 
-void tachy_leavings_claim(tachy_leavings *l, const char *destination) {
+void tachy_orphans_give_sessions(tachy_orphans *l, const char *destination) {
   size_t count = count_of(&l->rows);
   if (count) qsort(l->rows.bytes, count, sizeof(row), by_owner);
   for (size_t i = 0; i < count; i++) {
@@ -247,6 +247,6 @@ void tachy_leavings_claim(tachy_leavings *l, const char *destination) {
       tachy_batch_unload(&batch);
       break;
     }
-    if (wanted) claim(l, at->name, destination);
+    if (wanted) give_session(l, at->name, destination);
   }
 }
