@@ -150,19 +150,19 @@ void tachy_values_forget(tachy_stream *s, uint32_t depth) {
   if (depth < own->levels) own->levels = depth;
 }
 
-void tachy_values_lose(tachy_stream *s, uint32_t depth) {
+void tachy_values_drop_from(tachy_stream *s, uint32_t depth) {
   for (uint32_t d = depth; d < s->values.levels; d++) s->values.all->lost += s->values.open[d].count;
   tachy_values_forget(s, depth);
 }
 
 void tachy_values_end(tachy_stream *s, uint32_t depth) {
   tachy_span_values *const own = &s->values;
-  tachy_values_lose(s, depth + 1); /* none, unless records were lost without a gap */
+  tachy_values_drop_from(s, depth + 1); /* none, unless records were lost without a gap */
   const tachy_row_values row = {s->planes[TACHY_PLANE_SITE].low.size - 1, own->open[depth]};
   if (row.list.count && tachy_bytes_append(&own->rows, &row, sizeof row)) {
     own->open[depth] = (tachy_value_list){0, 0};
   }
-  tachy_values_lose(s, depth);
+  tachy_values_drop_from(s, depth);
 }
 
 void tachy_values_next_block(tachy_stream *s) {
@@ -174,7 +174,7 @@ void tachy_values_next_block(tachy_stream *s) {
 
 void tachy_values_free_stream(tachy_stream *s) {
   tachy_values_next_block(s);
-  tachy_values_lose(s, 0);
+  tachy_values_drop_from(s, 0);
   tachy_bytes_free(&s->values.rows);
   tachy_os_release(s->values.open);
 }

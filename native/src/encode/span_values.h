@@ -67,8 +67,8 @@ typedef struct tachy_span_values {
 void tachy_values_read(struct tachy_channel *channel, struct tachy_stream *stream, const tachy_value_record *record);
 /* The stream's newest row is the end of the span at `depth`. To be called where depth < levels. */
 void tachy_values_end(struct tachy_stream *stream, uint32_t depth);
-/* The spans at `depth` and deeper were lost. */
-void tachy_values_lose(struct tachy_stream *stream, uint32_t depth);
+/* The spans at `depth` and deeper were lost: drops and counts their values. */
+void tachy_values_drop_from(struct tachy_stream *stream, uint32_t depth);
 /* They are not wanted, or nobody knows them any more. */
 void tachy_values_forget(struct tachy_stream *stream, uint32_t depth);
 /* The block has been cut. */

@@ -63,7 +63,7 @@ static void next_block(tachy_stream *s) {
   s->begin_utc = INT64_MAX;
   s->end_ticks = 0;
   tachy_values_next_block(s);
-  if (s->broken) tachy_values_lose(s, 0); /* nobody has seen which spans have ended */
+  if (s->broken) tachy_values_drop_from(s, 0); /* nobody has seen which spans have ended */
   s->broken = 0;
   if (!s->levels) return;
   for (uint32_t i = 0; i <= s->deepest + 1; i++) s->levels[i] = (tachy_span_level){TACHY_NO_TICKS, 0};
@@ -140,7 +140,7 @@ void tachy_stream_gap(tachy_channel *channel, tachy_stream *s, uint64_t count, u
     s->broken = 1;
     return;
   }
-  if (count && depth < s->values.levels) tachy_values_lose(s, depth);
+  if (count && depth < s->values.levels) tachy_values_drop_from(s, depth);
   tachy_span_level *const level = &s->levels[depth];
   if (depth > s->deepest) s->deepest = depth;
   level->size += count;

@@ -127,7 +127,7 @@ static void tell(const collector *c) {
   tachy_progress progress = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     progress.recorded[cls] = c->intakes[cls].channel.recorded;
-    progress.lost[cls] = c->intakes[cls].channel.lost;
+    progress.dropped[cls] = c->intakes[cls].channel.lost;
     progress.clock_backwards += c->intakes[cls].channel.backwards;
   }
   progress.clock_backwards += c->backwards;

@@ -27,7 +27,7 @@ static tachy_source *own_source(tachy_intake *metrics) {
 int tachy_report_losses(tachy_report *report, tachy_intake *metrics, int last) {
   uint64_t lost[TACHY_CLASSES];
   uint64_t news = 0;
-  tachy_outbox_lost(lost);
+  tachy_outbox_dropped(lost);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) news += lost[cls] - report->told[cls];
   if (news == 0) return 0;
   /* What was lost may be no more than the last report itself: then telling of it would go on for ever. It is told with

@@ -15,10 +15,10 @@ typedef struct tachy_claim {
   struct tachy_claim *next_settled; /* the outbox's */
 } tachy_claim;
 
-/* Which line a batch stands in. */
-enum { TACHY_CLAIMED, TACHY_OURS, TACHY_LINES };
+/* The lists of the queue. */
+enum { TACHY_CLAIMED, TACHY_OURS, TACHY_LISTS };
 
-/* While it is taken, all but the links, the ordinal, the session, the line and the path is the taker's; else it is
+/* While it is taken, all but the links, the ordinal, the session, the list and the path is the taker's; else it is
  * guarded by the outbox's lock. */
 struct tachy_batch {
   struct tachy_batch *next;
@@ -26,7 +26,7 @@ struct tachy_batch {
   int64_t utc;      /* when it was made */
   uint64_t ordinal; /* in the session, from 1; claimed: 0 */
   uint64_t session; /* claimed: the period between two closes of the outbox */
-  int line;
+  int list;
   char *path;         /* of its file, or of the one that it may get; NULL: none */
   tachy_claim *claim; /* NULL: ours */
   int taken;
@@ -43,10 +43,10 @@ struct tachy_batch {
   uint32_t block_count;
   unsigned classes; /* a bit for each that may be in it */
   uint64_t events[TACHY_CLASSES];
-  tachy_bytes bytes;    /* as it travels, once somebody asked */
-  uint64_t file_size;   /* 0: it has no file */
-  uint64_t book_memory; /* what the queue's books say it takes */
-  uint64_t book_disk;
+  tachy_bytes bytes;         /* as it travels, once somebody asked */
+  uint64_t file_size;        /* 0: it has no file */
+  uint64_t memory_accounted; /* what the queue has counted for it */
+  uint64_t disk_accounted;
 };
 
 /* The blocks, the description and the bytes leave the memory. */

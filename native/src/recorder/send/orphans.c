@@ -154,7 +154,7 @@ static int load(tachy_orphans *l, row *at, tachy_batch *batch, char *path, tachy
   return 0;
 }
 
-static void shed(tachy_orphans *l, row *at, unsigned classes, tachy_orphans_dropped *dropped) {
+static void drop_classes(tachy_orphans *l, row *at, unsigned classes, tachy_orphans_dropped *dropped) {
   char path[TACHY_FOLDER_MAX + NAME_SIZE];
   tachy_batch batch;
   int64_t utc;
@@ -192,15 +192,15 @@ static void shed(tachy_orphans *l, row *at, unsigned classes, tachy_orphans_drop
   tachy_batch_unload(&batch);
 }
 
-void tachy_orphans_shed(tachy_orphans *l, tachy_class cls, uint64_t goal, tachy_orphans_dropped *dropped) {
+void tachy_orphans_drop(tachy_orphans *l, tachy_class cls, uint64_t goal, tachy_orphans_dropped *dropped) {
   for (size_t i = 0; i < count_of(&l->rows) && l->storage > goal; i++) {
-    if (row_at(&l->rows, i)->storage) shed(l, row_at(&l->rows, i), 1u << cls, dropped);
+    if (row_at(&l->rows, i)->storage) drop_classes(l, row_at(&l->rows, i), 1u << cls, dropped);
   }
 }
 
 void tachy_orphans_expire(tachy_orphans *l, int64_t before, tachy_orphans_dropped *dropped) {
   for (size_t i = 0; i < count_of(&l->rows) && row_at(&l->rows, i)->utc < before; i++) {
-    shed(l, row_at(&l->rows, i), (1u << TACHY_CLASSES) - 1u, dropped);
+    drop_classes(l, row_at(&l->rows, i), (1u << TACHY_CLASSES) - 1u, dropped);
   }
 }
 

@@ -36,8 +36,8 @@ typedef struct tachy_orphans {
 /* 0: another process has the folder. */
 int tachy_orphans_open(tachy_orphans *l, const char *folder);
 void tachy_orphans_close(tachy_orphans *l);
-/* Drops the class out of the oldest, until `storage` is no more than `goal`. */
-void tachy_orphans_shed(tachy_orphans *l, tachy_class cls, uint64_t goal, tachy_orphans_dropped *dropped);
+/* Drops the class out of the oldest batches, until `storage` is no more than `goal`. */
+void tachy_orphans_drop(tachy_orphans *l, tachy_class cls, uint64_t goal, tachy_orphans_dropped *dropped);
 /* Drops those that were written before. */
 void tachy_orphans_expire(tachy_orphans *l, int64_t before, tachy_orphans_dropped *dropped);
 /* Gives those that were made for this destination (NULL: all) a session file each, so that they can be claimed.

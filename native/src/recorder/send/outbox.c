@@ -27,7 +27,7 @@ static uint64_t look_disk; /* what was ours then */
 static uint64_t
     period;          /* of claims: a close of the outbox ends one, and their batches are not taken back in the next */
 static int claiming; /* without a session: there has been a claim */
-static int turn;     /* the line that is next */
+static int turn;     /* the list that is next */
 static int closed;   /* nothing is put any more; 2: nothing is taken back either */
 static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
 static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
@@ -88,11 +88,11 @@ void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, co
   memcpy(folder, where, strlen(where) + 1);
   memset(&stats, 0, sizeof stats);
   memset(&progress, 0, sizeof progress);
-  memset(queue.lost, 0, sizeof queue.lost);
+  memset(queue.dropped, 0, sizeof queue.dropped);
   queue.recovered_lost = 0;
   queue.folder = folder;
   memset(&queue.use, 0, sizeof queue.use);
-  memset(&queue.dropped, 0, sizeof queue.dropped);
+  memset(&queue.orphans_dropped, 0, sizeof queue.orphans_dropped);
   queue.use.oldest = INT64_MAX;
   look_at = 0;
   tachy_os_unlock(&mutex);
@@ -106,13 +106,13 @@ void tachy_outbox_tell(const tachy_progress *totals) {
 
 void tachy_outbox_drop(tachy_class cls, uint64_t events) {
   tachy_os_lock(&mutex);
-  queue.lost[cls] += events;
+  queue.dropped[cls] += events;
   tachy_os_unlock(&mutex);
 }
 
-void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]) {
+void tachy_outbox_dropped(uint64_t dropped[TACHY_CLASSES]) {
   tachy_os_lock(&mutex);
-  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) lost[cls] = progress.lost[cls] + queue.lost[cls];
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) dropped[cls] = progress.dropped[cls] + queue.dropped[cls];
   tachy_os_unlock(&mutex);
 }
 
@@ -124,7 +124,7 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
     tachy_os_release(batch);
     return NULL;
   }
-  batch->line = TACHY_OURS;
+  batch->list = TACHY_OURS;
   batch->utc = tachy_os_utc();
   batch->blocks = blocks;
   batch->description = *description;
@@ -140,10 +140,10 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
   return batch;
 }
 
-static void lose_blocks(tachy_block *blocks) {
+static void drop_blocks(tachy_block *blocks) {
   while (blocks) {
     tachy_block *const next = blocks->next;
-    queue.lost[blocks->head->cls] += blocks->head->events;
+    queue.dropped[blocks->head->cls] += blocks->head->events;
     tachy_block_free(blocks);
     blocks = next;
   }
@@ -156,7 +156,7 @@ tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int
     return batch;
   }
   tachy_os_lock(&mutex);
-  lose_blocks(blocks);
+  drop_blocks(blocks);
   tachy_os_unlock(&mutex);
   tachy_bytes_free(&description);
   return NULL;
@@ -186,22 +186,22 @@ uint64_t tachy_outbox_last_ordinal(void) {
 }
 
 static int pending_up_to(uint64_t last) {
-  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
+  for (const tachy_batch *batch = queue.lists[TACHY_OURS].first; batch; batch = batch->next) {
     if (batch->session == queue.session) return batch->ordinal <= last;
   }
   if (!closed) return 0;
-  for (const tachy_batch *batch = queue.lines[TACHY_CLAIMED].first; batch; batch = batch->next) {
+  for (const tachy_batch *batch = queue.lists[TACHY_CLAIMED].first; batch; batch = batch->next) {
     if (batch->session == period && batch->claim && batch->claim->awaited) return 1;
   }
   return 0;
 }
 
 /* Until when a program that ends waits for a server that takes nothing, although its batches lie in files; UINT64_MAX:
- * it does not end, or one of them would be lost. */
+ * it does not end, or one of them would be dropped. */
 static uint64_t patience(void) {
   if (!closed) return UINT64_MAX;
-  for (const tachy_batch *batch = queue.lines[TACHY_OURS].first; batch; batch = batch->next) {
-    if (batch->session == queue.session && !batch->book_disk) return UINT64_MAX;
+  for (const tachy_batch *batch = queue.lists[TACHY_OURS].first; batch; batch = batch->next) {
+    if (batch->session == queue.session && !batch->disk_accounted) return UINT64_MAX;
   }
   return moved_at + QUIET_NS;
 }
@@ -228,7 +228,7 @@ void tachy_own_batch_moves(void) {
   tachy_os_unlock(&mutex);
 }
 
-/* A batch of the session that will not be taken back: kept in its file, or lost. */
+/* A batch of the session that will not be taken back: kept in its file, or dropped. */
 static void keep(tachy_batch *batch) {
   if (!batch->file_size) {
     tachy_queue_discard(&queue, batch);
@@ -245,13 +245,13 @@ void tachy_outbox_close(void) {
   closed = 2;
   period++;
   claiming = 0;
-  for (tachy_batch *batch = queue.lines[TACHY_OURS].first; batch;) {
+  for (tachy_batch *batch = queue.lists[TACHY_OURS].first; batch;) {
     tachy_batch *const next = batch->next;
     if (!batch->taken && !batch->file_size) tachy_spool_renew(batch); /* the last chance */
     if (!batch->taken) keep(batch);
     batch = next;
   }
-  for (tachy_batch *batch = queue.lines[TACHY_CLAIMED].first; batch;) {
+  for (tachy_batch *batch = queue.lists[TACHY_CLAIMED].first; batch;) {
     tachy_batch *const next = batch->next;
     if (!batch->taken) tachy_queue_remove(&queue, batch);
     batch = next;
@@ -271,7 +271,7 @@ void tachy_outbox_add_claimed(tachy_claim *claim, const char *path, uint64_t siz
   if (batch && copy) {
     memset(batch, 0, sizeof *batch);
     memcpy(copy, path, strlen(path) + 1);
-    batch->line = TACHY_CLAIMED;
+    batch->list = TACHY_CLAIMED;
     batch->utc = utc;
     batch->session = period;
     batch->claim = claim;
@@ -299,21 +299,21 @@ void tachy_outbox_close_claim(tachy_claim *claim) {
 
 /* Whether the batch may wait again. */
 static int is_wanted(const tachy_batch *batch) {
-  if (batch->line == TACHY_CLAIMED) return batch->session == period;
+  if (batch->list == TACHY_CLAIMED) return batch->session == period;
   return batch->session == queue.session && closed != 2;
 }
 
 /* Whether nothing will come any more, now that nothing waits. */
 static int is_over(void) {
-  for (int line = 0; line < TACHY_LINES; line++) {
-    for (const tachy_batch *batch = queue.lines[line].first; batch; batch = batch->next) {
+  for (int list = 0; list < TACHY_LISTS; list++) {
+    for (const tachy_batch *batch = queue.lists[list].first; batch; batch = batch->next) {
       if (is_wanted(batch)) return 0; /* it is taken, and may come back */
     }
   }
   return closed || (queue.session == 0 && claiming);
 }
 
-/* The next that waits: the lines in turns. */
+/* The next that waits: the lists in turns. */
 static tachy_batch *next_waiting(void) {
   tachy_batch *batch = tachy_queue_first(&queue, turn);
   if (!batch) turn = !turn;
@@ -323,11 +323,11 @@ static tachy_batch *next_waiting(void) {
 }
 
 /* Takes a batch and sees to it that its blocks are in memory, for which it unlocks. NULL: it was unreadable and is
- * lost, or there is no memory for it (*status): then it waits on. */
+ * dropped, or there is no memory for it (*status): then it waits on. */
 static tachy_batch *take_loaded(tachy_batch *batch, tachy_spool_status *status) {
   *status = TACHY_SPOOL_OK;
   batch->taken = 1;
-  tachy_queue_book(&queue, batch);
+  tachy_queue_account(&queue, batch);
   if (!batch->loaded) {
     tachy_os_unlock(&mutex);
     *status = tachy_spool_load(batch);
@@ -390,7 +390,7 @@ tachy_batch *tachy_own_batch_take_raw(void) {
   tachy_spool_status status;
   if (tachy_own_forking()) return NULL;
   tachy_os_lock(&mutex);
-  tachy_batch *batch = queue.lines[TACHY_OURS].first;
+  tachy_batch *batch = queue.lists[TACHY_OURS].first;
   while (batch && (batch->taken || batch->offered)) batch = batch->next;
   if (batch) batch = take_loaded(batch, &status);
   unlock();
@@ -401,7 +401,7 @@ tachy_batch *tachy_own_batch_take_raw(void) {
 static void put_back(tachy_batch *batch) {
   if (is_wanted(batch)) {
     tachy_queue_admit(&queue, batch);
-  } else if (batch->line == TACHY_OURS) {
+  } else if (batch->list == TACHY_OURS) {
     keep(batch);
   } else {
     tachy_queue_remove(&queue, batch);
@@ -409,7 +409,7 @@ static void put_back(tachy_batch *batch) {
 }
 
 static void count_sent(tachy_batch *batch) {
-  if (batch->line == TACHY_CLAIMED) {
+  if (batch->list == TACHY_CLAIMED) {
     stats.recovered_batches++;
   } else if (batch->session == queue.session) {
     for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) stats.sent[cls] += batch->events[cls];
@@ -448,7 +448,7 @@ void tachy_outbox_stats(tachy_stats *out) {
   memcpy(out->process_id, process_id, sizeof process_id);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     out->recorded[cls] = progress.recorded[cls];
-    out->dropped[cls] = progress.lost[cls] + queue.lost[cls];
+    out->dropped[cls] = progress.dropped[cls] + queue.dropped[cls];
   }
   out->collector_ns = progress.collector_ns;
   out->clock_backwards = progress.clock_backwards;
@@ -458,8 +458,8 @@ void tachy_outbox_stats(tachy_stats *out) {
   out->values_dropped = progress.values_dropped;
   out->outbox_bytes = queue.memory;
   out->spool_bytes = queue.disk;
-  out->recovered_lost = queue.recovered_lost + queue.dropped.unreadable;
-  memcpy(out->left_dropped, queue.dropped.events, sizeof out->left_dropped);
+  out->recovered_lost = queue.recovered_lost + queue.orphans_dropped.unreadable;
+  memcpy(out->left_dropped, queue.orphans_dropped.events, sizeof out->left_dropped);
   out->not_retained = progress.not_retained;
   out->flight_overwritten = progress.overwritten;
   tachy_os_unlock(&mutex);
@@ -469,15 +469,15 @@ void tachy_outbox_stats(tachy_stats *out) {
 void tachy_outbox_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   tachy_os_condition_init(&changed);
-  for (int line = 0; line < TACHY_LINES; line++) {
-    for (tachy_batch *batch = queue.lines[line].first; batch;) {
+  for (int list = 0; list < TACHY_LISTS; list++) {
+    for (tachy_batch *batch = queue.lists[list].first; batch;) {
       tachy_batch *const next = batch->next;
       batch->file_size = 0;
       batch->claim = NULL;
       tachy_os_release(batch->path);
       batch->path = NULL;
       if (batch->taken) {
-        tachy_queue_book(&queue, batch);
+        tachy_queue_account(&queue, batch);
       } else {
         tachy_queue_discard(&queue, batch);
       }

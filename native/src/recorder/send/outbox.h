@@ -7,7 +7,7 @@
 /* What the collector found out since it last told. */
 typedef struct tachy_progress {
   uint64_t recorded[TACHY_CLASSES];
-  uint64_t lost[TACHY_CLASSES];
+  uint64_t dropped[TACHY_CLASSES];
   uint64_t collector_ns;
   uint64_t clock_backwards;
   uint64_t too_deep;
@@ -31,10 +31,11 @@ void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *folder, c
 void tachy_outbox_tell(const tachy_progress *totals);
 /* Events whose block could not be made. */
 void tachy_outbox_drop(tachy_class cls, uint64_t events);
-/* Every event that was lost since the session began, wherever. */
-void tachy_outbox_lost(uint64_t lost[TACHY_CLASSES]);
+/* Every event that was dropped since the session began, wherever. */
+void tachy_outbox_dropped(uint64_t dropped[TACHY_CLASSES]);
 /* For the collector: a batch of the blocks, which it takes over with the description. Without blocks only as the last.
- * Returns when the batch's file is complete, or there is none. NULL: no memory, the blocks' events are counted as lost.
+ * Returns when the batch's file is complete, or there is none. NULL: no memory, the blocks' events are counted as
+ * dropped.
  */
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last);
 /* From now on the sender may take it. NULL: there is none, but `last` counts. */

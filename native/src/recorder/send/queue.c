@@ -1,4 +1,4 @@
-/* What waits: lines, books, bounds. */
+/* What waits: lists, what they take, bounds. */
 #include "queue.h"
 
 #include "spool.h"
@@ -20,33 +20,33 @@ static uint64_t memory_of(const tachy_batch *batch) {
   return size;
 }
 
-void tachy_queue_book(tachy_queue *q, tachy_batch *batch) {
-  q->memory -= batch->book_memory;
-  q->disk -= batch->book_disk;
-  batch->book_memory = batch->taken ? 0 : memory_of(batch);
-  batch->book_disk = (batch->file_size + STORAGE_UNIT - 1) / STORAGE_UNIT * STORAGE_UNIT;
-  q->memory += batch->book_memory;
-  q->disk += batch->book_disk;
+void tachy_queue_account(tachy_queue *q, tachy_batch *batch) {
+  q->memory -= batch->memory_accounted;
+  q->disk -= batch->disk_accounted;
+  batch->memory_accounted = batch->taken ? 0 : memory_of(batch);
+  batch->disk_accounted = (batch->file_size + STORAGE_UNIT - 1) / STORAGE_UNIT * STORAGE_UNIT;
+  q->memory += batch->memory_accounted;
+  q->disk += batch->disk_accounted;
 }
 
 static void unload(tachy_queue *q, tachy_batch *batch) {
   tachy_batch_unload(batch);
-  tachy_queue_book(q, batch);
+  tachy_queue_account(q, batch);
 }
 
 void tachy_queue_remove(tachy_queue *q, tachy_batch *batch) {
-  tachy_line *const line = &q->lines[batch->line];
-  q->memory -= batch->book_memory;
-  q->disk -= batch->book_disk;
+  tachy_batch_list *const list = &q->lists[batch->list];
+  q->memory -= batch->memory_accounted;
+  q->disk -= batch->disk_accounted;
   if (batch->before) {
     batch->before->next = batch->next;
   } else {
-    line->first = batch->next;
+    list->first = batch->next;
   }
   if (batch->next) {
     batch->next->before = batch->before;
   } else {
-    line->last = batch->before;
+    list->last = batch->before;
   }
   tachy_batch_free(batch);
 }
@@ -65,24 +65,24 @@ void tachy_queue_settle(tachy_queue *q, tachy_batch *batch) {
   tachy_queue_check_claim(q, claim);
 }
 
-/* Counts events of a class as lost. */
-static void lose(tachy_queue *q, tachy_batch *batch, unsigned cls, uint64_t events) {
-  if (batch->line == TACHY_OURS && batch->session == q->session) q->lost[cls] += events;
-  if (batch->line == TACHY_CLAIMED && !batch->damaged) {
+/* Counts events of a class as dropped. */
+static void count_dropped(tachy_queue *q, tachy_batch *batch, unsigned cls, uint64_t events) {
+  if (batch->list == TACHY_OURS && batch->session == q->session) q->dropped[cls] += events;
+  if (batch->list == TACHY_CLAIMED && !batch->damaged) {
     batch->damaged = 1;
     q->recovered_lost++;
   }
 }
 
 void tachy_queue_discard(tachy_queue *q, tachy_batch *batch) {
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) lose(q, batch, cls, batch->events[cls]);
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) count_dropped(q, batch, cls, batch->events[cls]);
   tachy_spool_remove(batch);
   tachy_queue_settle(q, batch);
   tachy_queue_remove(q, batch);
 }
 
-tachy_batch *tachy_queue_first(const tachy_queue *q, int line) {
-  tachy_batch *batch = q->lines[line].first;
+tachy_batch *tachy_queue_first(const tachy_queue *q, int list) {
+  tachy_batch *batch = q->lists[list].first;
   while (batch && batch->taken) batch = batch->next;
   return batch;
 }
@@ -97,22 +97,22 @@ static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int 
       continue;
     }
     *link = block->next;
-    lose(q, batch, cls, block->head->events);
-    if (batch->line == TACHY_CLAIMED) q->dropped.events[cls] += block->head->events;
+    count_dropped(q, batch, cls, block->head->events);
+    if (batch->list == TACHY_CLAIMED) q->orphans_dropped.events[cls] += block->head->events;
     tachy_block_free(block);
     dropped = 1;
   }
   if (!dropped) return 0;
   tachy_batch_changed(batch);
-  tachy_queue_book(q, batch);
+  tachy_queue_account(q, batch);
   return 1;
 }
 
 static int is_void(const tachy_batch *batch) { return batch->loaded && !batch->blocks && !batch->last; }
 
-/* Takes the blocks of a class out of a batch's file. Where the storage has no room for a second file, the first goes
+/* Drops the blocks of a class out of a batch's file. Where the storage has no room for a second file, the first goes
  * before, and the batch may be left in memory alone. */
-static void shed(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
+static void drop_class(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
   const int loaded = batch->loaded;
   if (!loaded) {
     const tachy_spool_status status = tachy_spool_load(batch);
@@ -131,7 +131,7 @@ static void shed(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
     tachy_spool_rewrite(batch);
   }
   if (!loaded && batch->file_size) tachy_batch_unload(batch);
-  tachy_queue_book(q, batch);
+  tachy_queue_account(q, batch);
 }
 
 /* What the processes that run have to leave us: what they do not take, and our share at least, for they clear theirs in
@@ -154,13 +154,13 @@ static void bound_disk(tachy_queue *q) {
   const uint64_t goal = room_for_us(q, q->disk_limit - q->disk_limit / CLEARED);
   for (unsigned i = 0; i < CLASSES && q->disk + q->use.orphans > goal; i++) {
     if (open) {
-      tachy_orphans_shed(&orphans, by_worth[i], goal > q->disk ? goal - q->disk : 0, &q->dropped);
+      tachy_orphans_drop(&orphans, by_worth[i], goal > q->disk ? goal - q->disk : 0, &q->orphans_dropped);
       q->use.orphans = orphans.storage;
     }
-    for (int line = 0; line < TACHY_LINES; line++) {
-      for (tachy_batch *batch = q->lines[line].first; batch && q->disk + q->use.orphans > goal;) {
+    for (int list = 0; list < TACHY_LISTS; list++) {
+      for (tachy_batch *batch = q->lists[list].first; batch && q->disk + q->use.orphans > goal;) {
         tachy_batch *const next = batch->next;
-        if (!batch->taken && batch->file_size && batch->classes >> by_worth[i] & 1u) shed(q, batch, by_worth[i]);
+        if (!batch->taken && batch->file_size && batch->classes >> by_worth[i] & 1u) drop_class(q, batch, by_worth[i]);
         batch = next;
       }
     }
@@ -171,17 +171,17 @@ static void bound_disk(tachy_queue *q) {
 void tachy_queue_expire(tachy_queue *q, int64_t before) {
   tachy_orphans orphans;
   if (q->use.oldest < before && tachy_orphans_open(&orphans, q->folder)) {
-    tachy_orphans_expire(&orphans, before, &q->dropped);
+    tachy_orphans_expire(&orphans, before, &q->orphans_dropped);
     q->use.orphans = orphans.storage;
     q->use.oldest = INT64_MAX;
     tachy_orphans_close(&orphans);
   }
-  for (int line = 0; line < TACHY_LINES; line++) {
-    for (tachy_batch *batch = q->lines[line].first; batch;) {
+  for (int list = 0; list < TACHY_LISTS; list++) {
+    for (tachy_batch *batch = q->lists[list].first; batch;) {
       tachy_batch *const next = batch->next;
       if (!batch->taken && batch->utc < before) {
-        if (line == TACHY_CLAIMED && (batch->loaded || tachy_spool_load(batch) == TACHY_SPOOL_OK)) {
-          for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) q->dropped.events[cls] += batch->events[cls];
+        if (list == TACHY_CLAIMED && (batch->loaded || tachy_spool_load(batch) == TACHY_SPOOL_OK)) {
+          for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) q->orphans_dropped.events[cls] += batch->events[cls];
         }
         tachy_queue_discard(q, batch);
       }
@@ -191,9 +191,9 @@ void tachy_queue_expire(tachy_queue *q, int64_t before) {
 }
 
 /* What has a file leaves the memory, the newest first; of what has none the oldest spans go first and logs last. The
- * batches themselves take memory too: claimed ones are left to a later start, then the oldest of ours are lost. */
+ * batches themselves take memory too: claimed ones are left to a later start, then the oldest of ours are dropped. */
 static void bound_memory(tachy_queue *q) {
-  tachy_line *const ours = &q->lines[TACHY_OURS];
+  tachy_batch_list *const ours = &q->lists[TACHY_OURS];
   for (tachy_batch *batch = ours->last; batch && q->memory > q->memory_limit; batch = batch->before) {
     if (!batch->taken && batch->loaded && batch->file_size) unload(q, batch);
   }
@@ -207,7 +207,7 @@ static void bound_memory(tachy_queue *q) {
       batch = next;
     }
   }
-  for (tachy_batch *batch = q->lines[TACHY_CLAIMED].last; batch && q->memory > q->memory_limit;) {
+  for (tachy_batch *batch = q->lists[TACHY_CLAIMED].last; batch && q->memory > q->memory_limit;) {
     tachy_batch *const before = batch->before;
     if (!batch->taken) tachy_queue_remove(q, batch);
     batch = before;
@@ -221,21 +221,21 @@ static void bound_memory(tachy_queue *q) {
 
 void tachy_queue_admit(tachy_queue *q, tachy_batch *batch) {
   batch->taken = 0;
-  tachy_queue_book(q, batch);
+  tachy_queue_account(q, batch);
   /* claimed ones are read when they are taken, and what comes beyond the limit waits in its file */
-  if (batch->file_size && (q->memory > q->memory_limit || batch->line == TACHY_CLAIMED)) unload(q, batch);
+  if (batch->file_size && (q->memory > q->memory_limit || batch->list == TACHY_CLAIMED)) unload(q, batch);
   if (q->memory > q->memory_limit) bound_memory(q);
   if (is_full(q)) bound_disk(q);
 }
 
 void tachy_queue_append(tachy_queue *q, tachy_batch *batch) {
-  tachy_line *const line = &q->lines[batch->line];
-  batch->before = line->last;
-  if (line->last) {
-    line->last->next = batch;
+  tachy_batch_list *const list = &q->lists[batch->list];
+  batch->before = list->last;
+  if (list->last) {
+    list->last->next = batch;
   } else {
-    line->first = batch;
+    list->first = batch;
   }
-  line->last = batch;
+  list->last = batch;
   tachy_queue_admit(q, batch);
 }

@@ -11,7 +11,7 @@ static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t
   uint64_t head;
   uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_METRIC, sizeof(tachy_metric_record), &head);
   if (!at) {
-    tachy_writer_lose(slot, TACHY_CLASS_METRIC, 0);
+    tachy_writer_drop(slot, TACHY_CLASS_METRIC, 0);
     return;
   }
   *(tachy_metric_record *)at = (tachy_metric_record){ticks, value, site, set};
@@ -59,7 +59,7 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
   uint64_t head;
   uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
-    tachy_writer_lose(slot, TACHY_CLASS_LOG, 0);
+    tachy_writer_drop(slot, TACHY_CLASS_LOG, 0);
     return;
   }
   *(tachy_log_record *)at = (tachy_log_record){ticks, site, set, (uint32_t)record_size, TACHY_ARG_TEXT};
@@ -100,7 +100,7 @@ void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const ui
   uint64_t head;
   uint8_t *at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, record_size, &head);
   if (!at) {
-    tachy_writer_lose(slot, TACHY_CLASS_LOG, 0);
+    tachy_writer_drop(slot, TACHY_CLASS_LOG, 0);
     return;
   }
   *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, known};

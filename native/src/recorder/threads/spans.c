@@ -16,7 +16,7 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
   uint8_t *at = tachy_writer_reserve(slot, TACHY_CLASS_SPAN,
                                      sizeof(tachy_span_record) + (is_long ? sizeof(tachy_long_record) : 0), &head);
   if (!at) {
-    tachy_writer_lose(slot, TACHY_CLASS_SPAN, depth);
+    tachy_writer_drop(slot, TACHY_CLASS_SPAN, depth);
     return;
   }
   if (is_long) {

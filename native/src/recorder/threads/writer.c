@@ -72,7 +72,7 @@ void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head) {
   TACHY_STORE_RELEASE(&tachy_slot_writer(slot, cls)->head, head);
 }
 
-void tachy_writer_lose(tachy_slot *slot, tachy_class cls, uint32_t depth) {
+void tachy_writer_drop(tachy_slot *slot, tachy_class cls, uint32_t depth) {
   tachy_writer *const writer = tachy_slot_writer(slot, cls);
   tachy_writer_back *const back = &slot->back[cls];
   TACHY_STORE(&writer->limit, writer->head); /* nothing smaller may slip in before the chunk that tells of it */

@@ -15,7 +15,7 @@ uint8_t *tachy_writer_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, 
 /* Publishes what was reserved last. */
 void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head);
 /* Counts an event that found no room; a span's depth. The next chunk will say so. */
-void tachy_writer_lose(tachy_slot *slot, tachy_class cls, uint32_t depth);
+void tachy_writer_drop(tachy_slot *slot, tachy_class cls, uint32_t depth);
 
 /* A log with a ready message into the slot of the calling thread, at a time of its own; `size` is at most 512. */
 void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size);
