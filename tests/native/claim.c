@@ -13,16 +13,16 @@ FILE *capture;
 
 typedef struct claimed_batches {
   tachy_claim claim;
-  int settled;
+  int resolved;
   int count;
   char paths[FILES_MAX][1200]; /* in order */
 } claimed_batches;
 
 static claimed_batches h;
 
-static void on_settled(tachy_claim *claim) {
+static void on_resolved(tachy_claim *claim) {
   tachy_get_stats(&(tachy_stats){0}); /* no lock is held */
-  ((claimed_batches *)(void *)claim)->settled++;
+  ((claimed_batches *)(void *)claim)->resolved++;
 }
 
 static int by_name(const void *a, const void *b) { return strcmp(a, b); }
@@ -43,7 +43,7 @@ static int count_files(void) {
 
 static void find_files(void) {
   memset(&h, 0, sizeof h);
-  h.claim.settled = on_settled;
+  h.claim.resolved = on_resolved;
   const char *const folder = getenv("TACHY_SESSION_FOLDER");
   DIR *const open = opendir(folder);
   CHECK(open != NULL);
@@ -63,7 +63,7 @@ static void claim_all(void) {
     tachy_outbox_add_claimed(&h.claim, h.paths[i], (uint64_t)ftell(file));
     fclose(file);
   }
-  CHECK(h.settled == 0);
+  CHECK(h.resolved == 0);
   tachy_outbox_close_claim(&h.claim);
 }
 
@@ -117,12 +117,12 @@ static void recover(void) {
   CHECK(batch != NULL && memcmp(id, tachy_batch_id(batch), 16) == 0);
   send(batch);
   for (int i = 0; i < 4; i++) {
-    CHECK(h.settled == 0 && count_files() == 4 - i);
+    CHECK(h.resolved == 0 && count_files() == 4 - i);
     batch = tachy_batch_take(0, &ended);
     CHECK(batch != NULL && ended == 0);
     send(batch);
   }
-  CHECK(h.settled == 1 && h.claim.batches == 0 && count_files() == 0);
+  CHECK(h.resolved == 1 && h.claim.batches == 0 && count_files() == 0);
   CHECK(tachy_batch_take(0, &ended) == NULL && ended == 1);
   const tachy_stats s = stats();
   CHECK(s.recovered_batches == 5 && s.recovered_lost == 0);
@@ -148,7 +148,7 @@ static void in_turns(void) {
   }
   CHECK(pattern == 21 || pattern == 42); /* 010101 or 101010 */
   const tachy_stats s = stats();
-  CHECK(h.settled == 1 && s.recovered_batches == 3 && s.sent[TACHY_CLASS_SPAN] == 30);
+  CHECK(h.resolved == 1 && s.recovered_batches == 3 && s.sent[TACHY_CLASS_SPAN] == 30);
   tachy_stop(0);
 }
 
@@ -163,7 +163,7 @@ static void lost(void) {
   send(tachy_batch_take(0, NULL));
   int ended = 0;
   CHECK(tachy_batch_take(0, &ended) == NULL && ended == 1);
-  CHECK(h.settled == 1 && count_files() == 0);
+  CHECK(h.resolved == 1 && count_files() == 0);
   CHECK(stats().recovered_batches == 1 && stats().recovered_lost == 3);
 }
 
@@ -178,7 +178,7 @@ static void left(void) {
   tachy_batch_done(in_flight, TACHY_RETRY);
   int ended = 0;
   CHECK(tachy_batch_take(0, &ended) == NULL && ended == 1);
-  CHECK(h.settled == 0 && count_files() == 4 + 1);
+  CHECK(h.resolved == 0 && count_files() == 4 + 1);
   CHECK(stats().recovered_batches == 0 && stats().recovered_lost == 0);
 }
 
@@ -199,7 +199,7 @@ static void oldest(void) {
   CHECK(s.spool_bytes <= config.spool_bytes && s.recovered_lost > 0 && s.dropped[TACHY_CLASS_LOG] == 0);
   int logs = 0;
   int ended = 0;
-  while (h.settled == 0) {
+  while (h.resolved == 0) {
     tachy_batch *const batch = tachy_batch_take(0, &ended);
     CHECK(batch != NULL);
     logs += tachy_batch_block_count(batch) == 1; /* what has lost its spans, and ours */
@@ -233,7 +233,7 @@ static void no_room(void) {
     logs += tachy_batch_block_count(batch) > 0; /* all but the last */
     send(batch);
   }
-  CHECK(logs == 6 && h.settled == 1 && count_files() == 0);
+  CHECK(logs == 6 && h.resolved == 1 && count_files() == 0);
   tachy_stop(0);
 }
 
@@ -246,7 +246,7 @@ static void crowd(void) {
   CHECK(stats().outbox_bytes <= config.outbox_bytes && count_files() == 13);
   int sent = 0;
   for (tachy_batch *batch = tachy_batch_take(0, NULL); batch; batch = tachy_batch_take(0, NULL), sent++) send(batch);
-  CHECK(sent > 0 && sent < 13 && count_files() == 13 - sent && h.settled == 0);
+  CHECK(sent > 0 && sent < 13 && count_files() == 13 - sent && h.resolved == 0);
   CHECK(stats().recovered_lost == 0);
   tachy_stop(0);
 }
@@ -254,9 +254,9 @@ static void crowd(void) {
 /* A claim of which nothing is left, or never was. */
 static void nothing(void) {
   memset(&h, 0, sizeof h);
-  h.claim.settled = on_settled;
+  h.claim.resolved = on_resolved;
   tachy_outbox_close_claim(&h.claim);
-  CHECK(h.settled == 1);
+  CHECK(h.resolved == 1);
 }
 
 int main(int argc, char **argv) {

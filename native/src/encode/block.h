@@ -14,7 +14,7 @@ typedef struct tachy_block {
   tachy_codec codec;
 } tachy_block;
 
-/* The block of everything that the channel's settled streams hold, or NULL: nothing to say, or (*failed = 1) no memory.
+/* The block of everything that the channel's drained streams hold, or NULL: nothing to say, or (*failed = 1) no memory.
  * Numbers the open spans of `ends`, which become the next block's. `last`: the session's. `open_too`:
  * spans that are open and nothing else are something to say. */
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,

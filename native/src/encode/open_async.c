@@ -109,8 +109,8 @@ static void hold_ends(tachy_channel *channel, tachy_stream *s,
   s->raw.size = kept * sizeof *records;
 }
 
-/* Leaves what is open, at most OPEN_MAX: what the blocks have told of stays. */
-static void settle(tachy_open_asyncs *a) {
+/* Drops the spans that have ended, and new ones beyond OPEN_MAX: those that blocks have named already stay. */
+static void drop_ended(tachy_open_asyncs *a) {
   for (unsigned round = 0; round < 2; round++) {
     for (uint64_t i = 0; i < a->capacity;) {
       const uint32_t state = a->entries[i].state;
@@ -161,7 +161,7 @@ void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *cl
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->async_rows; i++) tachy_stream_extend(s, records[i].ticks, records[i].ticks);
   }
-  settle(a);
+  drop_ended(a);
   tachy_async_values_follow(channel, until);
 }
 

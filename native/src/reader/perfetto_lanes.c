@@ -168,7 +168,7 @@ static int by_begin(const void *a, const void *b) {
 }
 
 /* Keeps the spans that overlap the range, with both their times. */
-static uint32_t settle(tachy_perfetto *trace, perfetto_process *p, int64_t end_utc) {
+static uint32_t keep_overlapping(tachy_perfetto *trace, perfetto_process *p, int64_t end_utc) {
   uint32_t kept = 0;
   for (uint64_t i = 0; i < p->async_count; i++) {
     perfetto_async span = p->async[i];
@@ -299,7 +299,7 @@ static int write_layout(layout *l) {
 
 int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc) {
   layout l = {.trace = trace, .process = process, .spans = process->async};
-  l.count = settle(trace, process, end_utc);
+  l.count = keep_overlapping(trace, process, end_utc);
   if (!l.count) return 1;
   l.group_by_target.seed = l.placed.seed = trace->seed;
   const int ok = place_all(&l) && write_layout(&l);

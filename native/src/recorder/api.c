@@ -120,7 +120,7 @@ static int look_at(void *context, void *landmark) {
   return s->recorder != NULL;
 }
 
-/* Copies that look at the same time find the same first one: nothing is to be settled between them. */
+/* Copies that look at the same time find the same first one: nothing need be agreed between them. */
 static tachy_copy *elect(void) {
   for (;;) {
     search s = {NULL, NULL};

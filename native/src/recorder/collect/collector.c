@@ -77,10 +77,10 @@ static void read_counters(collector *c, tachy_slot *slot) {
 }
 
 /* Everything that is there, for a cut of the class. */
-static void settle_source(collector *c, tachy_slot *slot, tachy_class cls) {
+static void drain_source(collector *c, tachy_slot *slot, tachy_class cls) {
   tachy_source *const source = tachy_source_of(&c->intakes[cls], slot, 0);
   if (!source) return;
-  tachy_source_settle(&c->intakes[cls], source, UINT64_MAX);
+  tachy_source_drain(&c->intakes[cls], source, UINT64_MAX);
   if (!source->stream->rows && !source->stream->async_rows) return;
   if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
   source->stream->name_size = tachy_slot_name(slot, source->stream->name);
@@ -92,7 +92,7 @@ static void read_ended(collector *c, tachy_slot *slot) {
   const int kept = spans && !spans->stream->gone;
   read_counters(c, slot);
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-    if (i != TACHY_CLASS_SPAN || !spans) settle_source(c, slot, (tachy_class)i);
+    if (i != TACHY_CLASS_SPAN || !spans) drain_source(c, slot, (tachy_class)i);
     if (slot->sources[i] && !kept) slot->sources[i]->stream->gone = 1;
   }
   if (!kept) TACHY_STORE(&slot->state, TACHY_SLOT_READ);
@@ -112,12 +112,12 @@ static void drain(collector *c) {
   }
 }
 
-static void settle(collector *c, unsigned classes) {
+static void drain_classes(collector *c, unsigned classes) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state == TACHY_SLOT_FREE || state == TACHY_SLOT_READ) continue;
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
-      if (classes >> i & 1u) settle_source(c, slot, (tachy_class)i);
+      if (classes >> i & 1u) drain_source(c, slot, (tachy_class)i);
     }
     read_counters(c, slot);
   }
@@ -217,9 +217,9 @@ static void cut(collector *c, unsigned classes, int last) {
   if (look_for_restart(c) && c->flight.on) jumped = 0; /* it is left first, see run */
   if (jumped) classes = c->flight.on ? ALL & ~SPANS : ALL;
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
-  settle(c, classes);
+  drain_classes(c, classes);
   tell(c);
-  if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last)) settle(c, metrics);
+  if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last)) drain_classes(c, metrics);
   const tachy_clock_pair now = tachy_clock_now(); /* after everything was read: no event is later */
   tachy_block *blocks = NULL;
   tachy_block **link = &blocks;

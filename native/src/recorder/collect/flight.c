@@ -63,7 +63,7 @@ static uint64_t left_in(const tachy_source *s) { return TACHY_LOAD_ACQUIRE(&s->s
 /* If the thread has ended and everything of it has been read or passed over. */
 static void end_slot(tachy_flight *f, tachy_slot *slot, tachy_source *s) {
   if (TACHY_LOAD_ACQUIRE(&slot->state) != TACHY_SLOT_EXITED || left_in(s) != 0) return;
-  tachy_source_settle(f->intake, s, UINT64_MAX);
+  tachy_source_drain(f->intake, s, UINT64_MAX);
   s->stream->gone = 1; /* the next pass over the other classes lets the slot go */
 }
 
@@ -161,7 +161,7 @@ static tachy_clock_pair next_from(tachy_flight *f, tachy_clock_pair to) {
 static void forget(tachy_flight *f) {
   tachy_channel *const channel = &f->intake->channel;
   const tachy_clock_pair to = tachy_clock_now();
-  for (const tachy_stream *s = channel->streams; s; s = s->next) tachy_source_settle_here(s->source, 0);
+  for (const tachy_stream *s = channel->streams; s; s = s->next) tachy_source_stack_here(s->source, 0);
   channel->frequency = tachy_clock_frequency();
   tachy_block_forget(channel, to);
   f->not_retained += channel->events; /* async ones, but for ends that wait for their begins */
@@ -172,13 +172,13 @@ static void forget(tachy_flight *f) {
 
 /* The stacks where the streams are cut. until: the window's end; 0: it goes on, and only chunks that are in the block
  * in part are read to their ends. */
-static void settle(tachy_flight *f, uint64_t until) {
+static void drain_slots(tachy_flight *f, uint64_t until) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state != TACHY_SLOT_LIVE && state != TACHY_SLOT_EXITED) continue;
     tachy_source *const s = tachy_source_of(f->intake, slot, until != 0);
     if (!s) continue;
-    if (!tachy_source_settle(f->intake, s, until)) continue;
+    if (!tachy_source_drain(f->intake, s, until)) continue;
     if (until) tachy_source_open_rest(s);
     tachy_slot_read_name(slot);
     name(s);
@@ -187,7 +187,7 @@ static void settle(tachy_flight *f, uint64_t until) {
 
 static tachy_block *cut(tachy_flight *f, uint64_t until, int last) {
   tachy_channel *const channel = &f->intake->channel;
-  settle(f, until);
+  drain_slots(f, until);
   const tachy_clock_pair to = tachy_clock_now(); /* after everything was read: no event is later */
   channel->frequency = tachy_clock_frequency();
   int failed;

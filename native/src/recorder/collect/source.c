@@ -172,7 +172,7 @@ static int repair_stack(tachy_source *s, uint64_t head) {
   return 1;
 }
 
-void tachy_source_settle_here(tachy_source *s, int open_too) {
+void tachy_source_stack_here(tachy_source *s, int open_too) {
   const tachy_chunk *const next = next_of(s); /* first: without one `used` says nothing yet */
   tachy_stream *const stream = s->stream;
   const int behind = next && (!s->chunk || s->position == s->chunk->first + s->chunk->used);
@@ -185,12 +185,12 @@ void tachy_source_settle_here(tachy_source *s, int open_too) {
   }
 }
 
-int tachy_source_settle(tachy_intake *intake, tachy_source *s, uint64_t until) {
+int tachy_source_drain(tachy_intake *intake, tachy_source *s, uint64_t until) {
   const tachy_writer_back *const back = &s->slot->back[s->stream->cls];
   const int spans = s->stream->cls == TACHY_CLASS_SPAN;
   for (;;) {
     if (!read_until(intake, s, until)) {
-      tachy_source_settle_here(s, until != 0);
+      tachy_source_stack_here(s, until != 0);
       return 0;
     }
     const uint64_t head = s->position;

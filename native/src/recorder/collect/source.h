@@ -36,13 +36,16 @@ void tachy_source_read(tachy_intake *intake, tachy_source *source);
 /* Passes over what there is in the chunk, with a gap without events, and returns how many spans there were. Async ones
  * are read all the same. */
 uint64_t tachy_source_skip(tachy_intake *intake, tachy_source *source);
-/* Reads everything but chunks that were begun after these ticks, and makes a gap row of the losses that no chunk tells
- * of yet; spans: the stream's ends[0 .. depth) is the stack at the last row. 0: there is such a chunk, and the stack is
- * the one that it begins with, if `until` is not 0 with what was opened since the last row. */
-int tachy_source_settle(tachy_intake *intake, tachy_source *source, uint64_t until);
-/* The stack where the next chunk begins; nothing is read. open_too: with what was opened since the last row. */
-void tachy_source_settle_here(tachy_source *source, int open_too);
-/* After settling: what the thread has opened since the last row is open too, unless it is too busy to tell. */
+/* Reads everything up to the first chunk that was begun after the ticks `until`, and makes a gap row of the lost events
+ * that no chunk has counted yet. For spans it also copies the thread's stack at the last row to the stream's
+ * ends[0 .. depth). 0: it met a chunk that was begun later; then the stack is the one with which that chunk begins, and
+ * if `until` is not 0 it includes what was opened since the last row. */
+int tachy_source_drain(tachy_intake *intake, tachy_source *source, uint64_t until);
+/* Copies the stack with which the next chunk begins to the stream; reads nothing. open_too: with what was opened since
+ * the last row. */
+void tachy_source_stack_here(tachy_source *source, int open_too);
+/* After draining: what the thread has opened since the last row is open too, unless it changes its stack too fast to be
+ * copied. */
 void tachy_source_open_rest(tachy_source *source);
 /* The thread has gone and everything was read: the stream leaves, and the slot knows nothing of it any more. */
 void tachy_source_free(tachy_intake *intake, tachy_source *source);

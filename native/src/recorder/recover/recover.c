@@ -93,7 +93,7 @@ static void release(claimed_session *s) {
 }
 
 /* Nothing is left to be sent. */
-static void settled(tachy_claim *claim) {
+static void resolved(tachy_claim *claim) {
   claimed_session *const s = (claimed_session *)(void *)claim;
   tachy_os_file_remove(s->path);
   release(s);
@@ -121,7 +121,7 @@ static claimed_session *take(const char *folder, const char *name, tachy_recover
   memset(s, 0, sizeof *s);
   memcpy(s->id, id, sizeof s->id);
   s->path = join(folder, name);
-  s->claim.settled = settled;
+  s->claim.resolved = resolved;
   tachy_os_lock(&list_mutex); /* what is open is in the list: a forked child must close it */
   const int opened = s->path && tachy_os_file_open(&s->file, s->path, TACHY_OS_EXISTING);
   if (opened) {
@@ -258,7 +258,7 @@ static void recover_one(const char *folder, const char *name, const char *destin
   head.destination[whole ? sizeof head.destination - 1 : 0] = 0;
   if (!whole || head.magic == 0 || head.life == TACHY_LIFE_MAKING) {
     /* it died while it made the file */
-    settled(&s->claim);
+    resolved(&s->claim);
     return;
   }
   if (head.magic != TACHY_SESSION_MAGIC || head.version != TACHY_SESSION_VERSION ||
@@ -285,7 +285,7 @@ static void recover_one(const char *folder, const char *name, const char *destin
   }
   if (for_others) { /* its batches are for others to send; its chunks are not worth their storage any more */
     add_batches(folder, s, head.commit + (head.life == TACHY_LIFE_RECOVERED), NULL);
-    settled(&s->claim);
+    resolved(&s->claim);
     return;
   }
   found->sessions++;

@@ -11,8 +11,8 @@ typedef struct tachy_claim {
   int awaited;      /* tachy_stop waits for its batches: the process that left them was a child */
   /* Called once, outside every lock, by whichever thread did away with the last batch of a closed claim. Not called
    * for a claim of which the outbox leaves a file to a later start. */
-  void (*settled)(struct tachy_claim *claim);
-  struct tachy_claim *next_settled; /* the outbox's */
+  void (*resolved)(struct tachy_claim *claim);
+  struct tachy_claim *next_resolved; /* the outbox's */
 } tachy_claim;
 
 /* The lists of the queue. */

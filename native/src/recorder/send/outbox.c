@@ -29,9 +29,9 @@ static uint64_t
 static int claiming; /* without a session: there has been a claim */
 static int turn;     /* the list that is next */
 static int closed;   /* nothing is put any more; 2: nothing is taken back either */
-static uint64_t settled_at; /* monotonic: when nothing more came, or the sender was last done with a batch for good */
-static uint64_t moved_at;   /* when bytes of one last moved, of a try that has not failed */
-static uint64_t sender;     /* whose turn it is; 0: nobody's, or there is one that does not ask */
+static uint64_t resolved_at; /* monotonic: when the last batch was put, or sent or dropped by the sender */
+static uint64_t moved_at;    /* when bytes of one last moved, of a try that has not failed */
+static uint64_t sender;      /* whose turn it is; 0: nobody's, or there is one that does not ask */
 static uint64_t last_sender;
 static uint64_t interruptions; /* of senders that wait */
 static uint8_t process_id[16];
@@ -42,14 +42,14 @@ void tachy_outbox_lock(void) { tachy_os_lock(&mutex); }
 void tachy_outbox_unlock(void) { tachy_os_unlock(&mutex); }
 void tachy_outbox_init(void) { tachy_os_condition_init(&changed); }
 
-/* Unlocks, and tells the claims that have been settled. */
+/* Unlocks, then calls back the claims that have been resolved. */
 static void unlock(void) {
-  tachy_claim *claim = queue.settled;
-  queue.settled = NULL;
+  tachy_claim *claim = queue.resolved;
+  queue.resolved = NULL;
   tachy_os_unlock(&mutex);
   while (claim) {
-    tachy_claim *const next = claim->next_settled;
-    claim->settled(claim);
+    tachy_claim *const next = claim->next_resolved;
+    claim->resolved(claim);
     claim = next;
   }
 }
@@ -173,7 +173,7 @@ void tachy_outbox_put(tachy_batch *batch, int last) {
     tachy_queue_append(&queue, batch);
   }
   if (last) closed = 1;
-  settled_at = moved_at = tachy_os_monotonic();
+  resolved_at = moved_at = tachy_os_monotonic();
   tachy_os_wake_all(&changed);
   unlock();
 }
@@ -415,7 +415,7 @@ static void count_sent(tachy_batch *batch) {
     for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) stats.sent[cls] += batch->events[cls];
     stats.wire_bytes += batch->bytes.size;
   }
-  tachy_queue_settle(&queue, batch);
+  tachy_queue_resolve(&queue, batch);
   tachy_queue_remove(&queue, batch);
 }
 
@@ -429,8 +429,8 @@ void tachy_own_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   if (outcome != TACHY_RETRY) tachy_spool_remove(batch);
   tachy_os_lock(&mutex);
   /* a try that failed was no progress, however far it came: a proxy may take all and have no server */
-  if (outcome != TACHY_RETRY) settled_at = tachy_os_monotonic();
-  moved_at = settled_at;
+  if (outcome != TACHY_RETRY) resolved_at = tachy_os_monotonic();
+  moved_at = resolved_at;
   if (outcome == TACHY_RETRY) {
     put_back(batch);
   } else if (outcome == TACHY_SENT) {
@@ -484,7 +484,7 @@ void tachy_outbox_after_fork(void) {
       batch = next;
     }
   }
-  queue.settled = NULL;
+  queue.resolved = NULL;
   period++;
   claiming = 0;
   closed = 2;

@@ -50,9 +50,9 @@ void tachy_outbox_close(void);
 
 /* The file of a batch of a dead process, to be sent before what waits already, in turns with ours. Also when no session
  * runs. It counts in no process's events, only in recovered_batches. Without memory the file stays for a later start,
- * and the claim is never settled. */
+ * and the claim is never resolved. */
 void tachy_outbox_add_claimed(tachy_claim *claim, const char *path, uint64_t size);
-/* Nothing more will be added to it. It may be settled before this returns. */
+/* Nothing more will be added to it. It may be resolved before this returns. */
 void tachy_outbox_close_claim(tachy_claim *claim);
 
 /* What is known here of what was recorded, dropped, sent and left. */

@@ -53,11 +53,11 @@ void tachy_queue_remove(tachy_queue *q, tachy_batch *batch) {
 
 void tachy_queue_check_claim(tachy_queue *q, tachy_claim *claim) {
   if (!claim->closed || claim->batches > 0) return;
-  claim->next_settled = q->settled;
-  q->settled = claim;
+  claim->next_resolved = q->resolved;
+  q->resolved = claim;
 }
 
-void tachy_queue_settle(tachy_queue *q, tachy_batch *batch) {
+void tachy_queue_resolve(tachy_queue *q, tachy_batch *batch) {
   tachy_claim *const claim = batch->claim;
   if (!claim) return;
   batch->claim = NULL;
@@ -77,7 +77,7 @@ static void count_dropped(tachy_queue *q, tachy_batch *batch, unsigned cls, uint
 void tachy_queue_discard(tachy_queue *q, tachy_batch *batch) {
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) count_dropped(q, batch, cls, batch->events[cls]);
   tachy_spool_remove(batch);
-  tachy_queue_settle(q, batch);
+  tachy_queue_resolve(q, batch);
   tachy_queue_remove(q, batch);
 }
 

@@ -23,7 +23,7 @@ typedef struct tachy_queue {
   uint64_t session;                      /* of ours that are counted */
   uint64_t dropped[TACHY_CLASSES];       /* events of the session, in blocks that nobody has sent and nobody will */
   uint64_t recovered_lost;               /* claimed batches that were dropped, whole or in part */
-  tachy_claim *settled;                  /* to be told */
+  tachy_claim *resolved;                 /* whose callbacks have not been called yet */
 } tachy_queue;
 
 /* The batch waits from now on: in memory while there is room, else in its file alone. Keeps within the limits. */
@@ -36,13 +36,13 @@ void tachy_queue_account(tachy_queue *q, tachy_batch *batch);
 tachy_batch *tachy_queue_first(const tachy_queue *q, int list);
 /* Takes the batch out of its list and frees it. Its file stays as it is. */
 void tachy_queue_remove(tachy_queue *q, tachy_batch *batch);
-/* Its claim has one less. */
-void tachy_queue_settle(tachy_queue *q, tachy_batch *batch);
+/* A claimed batch is sent or dropped: takes it off its claim. Does nothing for ours. */
+void tachy_queue_resolve(tachy_queue *q, tachy_batch *batch);
 /* Drops what has waited since before that moment. */
 void tachy_queue_expire(tachy_queue *q, int64_t before);
 /* Drops the batch: counts its events as dropped, removes its file, frees it. */
 void tachy_queue_discard(tachy_queue *q, tachy_batch *batch);
-/* A closed claim without batches will be told. */
+/* A closed claim without batches is resolved: the outbox calls its callback when it has unlocked. */
 void tachy_queue_check_claim(tachy_queue *q, tachy_claim *claim);
 
 #endif
