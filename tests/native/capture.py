@@ -163,7 +163,7 @@ def _check_streams(blocks: list[Rows]) -> None:
             gaps = thread.rows + thread.async_rows - thread.events
             assert gaps >= 0
             recorded = thread.events - thread.async_rows
-            # a gap row tells of one event at least; async spans that were lost and spans too deep have none
+            # a gap row stands for one event at least; async spans that were lost and spans too deep have none
             least = thread.first + recorded + gaps
             most = thread.first + recorded + (thread.dropped if gaps else 0)
             last[thread.number] = (least, most, thread.open_at_end)

@@ -62,7 +62,7 @@ static void *five_too_deep(void *unused) {
   return NULL;
 }
 
-/* A thread that has gone, and whose losses no block has told of. */
+/* A thread that has gone, and whose losses no block has counted. */
 static void gone(void) {
   start((tachy_config){0});
   in_thread(five_too_deep);

@@ -108,7 +108,7 @@ static void exact_counts(void) {
   team_join(&t);
   const tachy_stats s = end_session();
   CHECK(s.recorded[TACHY_CLASS_METRIC] >= 2u * (uint64_t)count);
-  CHECK(s.recorded[TACHY_CLASS_METRIC] <= 2u * (uint64_t)count + 3 * s.batches); /* with the rows that tell of losses */
+  CHECK(s.recorded[TACHY_CLASS_METRIC] <= 2u * (uint64_t)count + 3 * s.batches); /* with the rows that report losses */
   CHECK(s.recorded[TACHY_CLASS_LOG] == 2u * (uint64_t)count / 8);
   /* an async span whose begin is lost has no end: so the losses of begins bound the difference */
   const uint64_t most = 2u * (uint64_t)count + 4u * (uint64_t)count / 16;

@@ -1,4 +1,4 @@
-/* Scenarios: what waits lies in files, within bounds, and what is lost is told. */
+/* Scenarios: what waits lies in files, within bounds, and what is dropped is reported. */
 #include "harness.h"
 
 #if defined(_WIN32) /* looks at files and limits as POSIX has them */
@@ -352,12 +352,12 @@ static void spool_killed(void) {
   capture_files();
 }
 
-/* Each loss is told, and telling of it comes to an end although the rows that tell are lost as well. */
-static void losses_told(void) {
+/* Each loss is reported, and that comes to an end although the rows that report are dropped as well. */
+static void losses_reported(void) {
   TACHY_DEFINE_INT_METRIC(metric, "spool", "metric", "");
   CHECK(tachy_start(&patient) == TACHY_OK);
   tachy_metric_int(&metric, 0, 1);
-  for (int i = 0; i < 2; i++) { /* the event, then the row that tells of it */
+  for (int i = 0; i < 2; i++) { /* the event, then the row that reports it */
     CHECK(tachy_flush(1) == 0);
     tachy_batch *const batch = tachy_batch_take(20000, NULL);
     CHECK(batch != NULL && tachy_batch_block_count(batch) == 1);
@@ -381,6 +381,6 @@ const scenario spool_scenarios[] = {{"spool_file", spool_file},
                                     {"spool_forks", spool_forks},
                                     {"spool_crowd", spool_crowd},
                                     {"spool_killed", spool_killed},
-                                    {"losses_told", losses_told},
+                                    {"losses_reported", losses_reported},
                                     {NULL, NULL}};
 #endif

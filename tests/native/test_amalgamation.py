@@ -60,12 +60,12 @@ def test_one_file_records_what_the_separate_files_do(language: str, tmp_path: Pa
         batches = tmp_path / scenario
         ran = subprocess.run([program, scenario, str(batches)], capture_output=True, text=True, timeout=60, check=False)
         assert ran.returncode == 0, ran.stderr
-        told = {each["process_id"]: each for each in map(json.loads, ran.stdout.splitlines())}
+        reported = {each["process_id"]: each for each in map(json.loads, ran.stdout.splitlines())}
         for session in capture.read(batches):
-            if session.process_id.hex not in told:  # the scenario checks the numbers of such a session itself
+            if session.process_id.hex not in reported:  # the scenario checks the numbers of such a session itself
                 continue
             for cls in (LOG, METRIC, SPAN):
-                assert session.events(cls) == told[session.process_id.hex]["sent"][cls]
+                assert session.events(cls) == reported[session.process_id.hex]["sent"][cls]
 
 
 def test_a_host_without_an_operating_system_compiles_the_same_file(tmp_path: Path) -> None:

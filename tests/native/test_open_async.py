@@ -16,12 +16,12 @@ def check(session: Session) -> list[set[str]]:
     ended: set[int] = set()
     names = []
     for block in session.of(SPAN):
-        told = {
+        reported = {
             row["span_id"]: (row["begin"], row["name"], row["parent_span_id"], row["depth"], row["thread_number"])
             for row in block.open_async
         }
-        assert told == begun
-        assert list(told) == sorted(told)
+        assert reported == begun
+        assert list(reported) == sorted(reported)
         names.append({row["name"] for row in block.open_async})
         for row in block.asyncs:
             if row["event_type"] == "begin":

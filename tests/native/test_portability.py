@@ -17,7 +17,7 @@ from tests.native.test_recorder import CLAIM, PLAIN, ROOT, UNDER_SANITIZERS, bui
 NATIVE = ROOT / "native"
 # Not under qemu's user emulation: forks (it aborts in the child of a process with threads), full_rings (its clock
 # reads so unsteadily that a parent in another block may begin up to 5 ns after its child; the check allows none).
-LOSSY = ("overflow", "losses_told", "spool_budget", "spool_crowd", "spool_damaged")  # they drop blocks
+LOSSY = ("overflow", "losses_reported", "spool_budget", "spool_crowd", "spool_damaged")  # they drop blocks
 ON_ARM64 = [name for name in UNDER_SANITIZERS if name not in ("full_rings", *CLAIM)]
 
 
@@ -69,11 +69,11 @@ def test_arm64_records_what_this_machine_does(scenario: str, tmp_path: Path) -> 
     command += [scenario, str(batches), str(programs / "librecorder_plugin.so")]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert ran.returncode == 0, ran.stderr
-    told = {each["process_id"]: each for each in map(json.loads, ran.stdout.splitlines())}
+    reported = {each["process_id"]: each for each in map(json.loads, ran.stdout.splitlines())}
     for session in capture.read(batches, holes=scenario in LOSSY):
         assert session.descriptions[-1]["clock"] == "cntvct"
-        if session.process_id.hex not in told:  # the scenario checks the numbers of such a session itself
+        if session.process_id.hex not in reported:  # the scenario checks the numbers of such a session itself
             continue
         for cls in (LOG, METRIC, SPAN):
-            each = told[session.process_id.hex]
+            each = reported[session.process_id.hex]
             assert session.events(cls) == each["sent"][cls] + each["kept"][cls]

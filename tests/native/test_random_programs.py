@@ -79,10 +79,10 @@ def compare(folder: Path, stats: dict[str, Any], pool: int, *, jumps: bool = Fal
     """What the program says that it did, with what arrived. `jumps`: as capture.read has it."""
     journals = read_journals(folder / "journal")
     (session,) = capture.read(folder / "batches", jumps=jumps)
-    told = sum(row["name"] == "tachy.dropped_events" for row in session.rows(METRIC))  # the recorder's own
+    reported = sum(row["name"] == "tachy.dropped_events" for row in session.rows(METRIC))  # the recorder's own
     made = {
         SPAN: sum(len(journal.spans) + len(journal.asyncs) for journal in journals.values()),
-        METRIC: sum(len(journal.metrics) for journal in journals.values()) + told,
+        METRIC: sum(len(journal.metrics) for journal in journals.values()) + reported,
         LOG: sum(len(journal.logs) for journal in journals.values()),
     }
     for cls, count in made.items():

@@ -38,7 +38,7 @@ LIFE = [
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
     "spool_file", "spool_outage", "spool_budget", "spool_kept", "spool_raw", "spool_nowhere", "spool_full",
-    "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_told",
+    "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_reported",
 ]  # fmt: skip
 CLAIM = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
@@ -111,13 +111,13 @@ def run(
     sessions = capture.read(folder / "batches", holes=holes, flight=flight)
     outcome = Outcome(sessions, {each["process_id"]: each for each in stats})
     for session in outcome.sessions:
-        told = outcome.stats.get(session.process_id.hex)
-        if told is None:
+        reported = outcome.stats.get(session.process_id.hex)
+        if reported is None:
             continue
         for cls in (LOG, METRIC, SPAN):  # to the event
-            not_retained = told["not_retained"] if cls == SPAN else 0
-            assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
-            assert session.events(cls) == told["recorded"][cls] - told["dropped"][cls] - not_retained
+            not_retained = reported["not_retained"] if cls == SPAN else 0
+            assert session.events(cls) == reported["sent"][cls] + reported["kept"][cls]
+            assert session.events(cls) == reported["recorded"][cls] - reported["dropped"][cls] - not_retained
     return outcome
 
 
@@ -171,9 +171,9 @@ def test_threads_bear_the_last_name_that_the_system_has_unless_the_program_told_
 def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)
     session = outcome.session
-    told = outcome.stats[session.process_id.hex]
-    assert told["dropped"] == [0, 0, 0, 0]
-    assert told["threads"] == threads
+    reported = outcome.stats[session.process_id.hex]
+    assert reported["dropped"] == [0, 0, 0, 0]
+    assert reported["threads"] == threads
     seen = {thread.number for block in session.of(SPAN) for thread in block.head.threads}
     assert seen == set(range(1, threads + 1))
     check_tree(session, lost=False)
@@ -193,12 +193,12 @@ def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_pa
 def test_what_full_rings_lose_is_counted_and_the_rest_still_nests(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)
     session = outcome.session
-    told = outcome.stats[session.process_id.hex]
+    reported = outcome.stats[session.process_id.hex]
     assert len(session.of(SPAN)) > 1
     for cls in (LOG, METRIC, SPAN):
-        assert session.dropped(cls) == told["dropped"][cls]
+        assert session.dropped(cls) == reported["dropped"][cls]
     if scenario != "cuts_under_load":
-        assert told["dropped"][SPAN] > 0
+        assert reported["dropped"][SPAN] > 0
     check_tree(session, lost=True)
 
 
@@ -225,9 +225,9 @@ def check_tree(session: Session, *, lost: bool) -> None:
 def test_recorded_less_dropped_is_what_arrives_to_the_event(tmp_path: Path) -> None:
     outcome = run("exact_counts", tmp_path)
     session = outcome.session
-    told = outcome.stats[session.process_id.hex]
+    reported = outcome.stats[session.process_id.hex]
     for cls in (LOG, METRIC, SPAN):
-        assert session.dropped(cls) == told["dropped"][cls]
+        assert session.dropped(cls) == reported["dropped"][cls]
 
 
 def test_spans_longer_than_32_bits_of_ticks_keep_their_duration(tmp_path: Path) -> None:
@@ -353,9 +353,9 @@ def test_the_description_says_who_runs(tmp_path: Path) -> None:
 
 def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> None:
     outcome = run("overflow", tmp_path, holes=True)
-    told = outcome.stats[outcome.session.process_id.hex]
-    assert told["dropped"][SPAN] > told["dropped"][METRIC]
-    assert told["dropped"][LOG] == 0
+    reported = outcome.stats[outcome.session.process_id.hex]
+    assert reported["dropped"][SPAN] > reported["dropped"][METRIC]
+    assert reported["dropped"][LOG] == 0
     logs = [block.head.sequence for block in outcome.session.of(LOG)]
     assert logs == list(range(len(logs)))
 
@@ -374,29 +374,29 @@ def test_batches_belong_to_who_took_them(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path)
 
 
-def told_losses(session: Session) -> list[int]:
+def reported_losses(session: Session) -> list[int]:
     """Events lost, by class, according to the session's own metric."""
-    told = [0, 0, 0, 0]
+    reported = [0, 0, 0, 0]
     for row in session.rows(METRIC):
         if row["name"] == "tachy.dropped_events":
             assert (row["unit"], row["target"]) == ("events", "tachy")
-            told[NAMES.index(json.loads(row["properties"])["class"])] += int(row["value"])
-    return told
+            reported[NAMES.index(json.loads(row["properties"])["class"])] += int(row["value"])
+    return reported
 
 
 @pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "exact_counts", "spool_damaged"])
-def test_losses_are_told_as_data_once(scenario: str, tmp_path: Path) -> None:
+def test_losses_are_reported_as_data_once(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path, holes=True)
-    assert told_losses(outcome.session) == outcome.stats[outcome.session.process_id.hex]["dropped"]
+    assert reported_losses(outcome.session) == outcome.stats[outcome.session.process_id.hex]["dropped"]
 
 
-def test_telling_of_losses_ends_where_the_rows_that_tell_are_lost_too(tmp_path: Path) -> None:
-    session = run("losses_told", tmp_path, holes=True).session
-    assert told_losses(session) == [0, 0, 1, 0]  # of the two that were refused, the first row told of the first
+def test_reporting_losses_ends_where_the_rows_that_report_are_dropped_too(tmp_path: Path) -> None:
+    session = run("losses_reported", tmp_path, holes=True).session
+    assert reported_losses(session) == [0, 0, 1, 0]  # of the two that were refused, the first row reported the first
 
 
-def test_nothing_is_told_where_nothing_was_lost(tmp_path: Path) -> None:
-    assert told_losses(run("logs", tmp_path).session) == [0, 0, 0, 0]
+def test_nothing_is_reported_where_nothing_was_lost(tmp_path: Path) -> None:
+    assert reported_losses(run("logs", tmp_path).session) == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -422,8 +422,8 @@ def test_an_overfull_spool_drops_spans_first_and_logs_last(tmp_path: Path) -> No
 
 def test_what_a_stop_leaves_is_kept_in_files(tmp_path: Path) -> None:
     outcome = run("spool_kept", tmp_path)
-    told = outcome.stats[outcome.session.process_id.hex]
-    assert told["kept"] == told["recorded"]
+    reported = outcome.stats[outcome.session.process_id.hex]
+    assert reported["kept"] == reported["recorded"]
     assert outcome.session.descriptions[-1]["state"] == "exited"
 
 

@@ -73,9 +73,9 @@ def test_the_recorder_is_microsofts_dialect_too(tmp_path: Path) -> None:
     read_dialect(tmp_path, "x86_64", "-std=c11", "-DTACHY_BUILD", *sources)
 
 
-def check_session(session: Session, scenario: str, told: dict[str, list[int]]) -> None:
+def check_session(session: Session, scenario: str, reported: dict[str, list[int]]) -> None:
     for cls in (LOG, METRIC, SPAN):
-        assert session.events(cls) == told["sent"][cls] + told["kept"][cls]
+        assert session.events(cls) == reported["sent"][cls] + reported["kept"][cls]
     if scenario in {"one_thread", "two_threads", "eight_threads"}:
         check_tree(session, lost=False)
     elif scenario in {"full_rings", "full_ring_alone", "cuts_under_load"}:
@@ -87,11 +87,11 @@ def check_session(session: Session, scenario: str, told: dict[str, list[int]]) -
 
 
 def check_output(scenario: str, output: str, batches: Path) -> None:
-    told = {each["process_id"]: each for each in map(json.loads, output.splitlines())}
+    reported = {each["process_id"]: each for each in map(json.loads, output.splitlines())}
     for session in capture.read(batches, holes=scenario == "overflow"):
         assert session.descriptions[-1]["clock"] == "tsc"
-        if session.process_id.hex in told:  # else the scenario checks the numbers of such a session itself
-            check_session(session, scenario, told[session.process_id.hex])
+        if session.process_id.hex in reported:  # else the scenario checks the numbers of such a session itself
+            check_session(session, scenario, reported[session.process_id.hex])
 
 
 @pytest.mark.long

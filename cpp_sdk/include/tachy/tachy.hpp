@@ -43,7 +43,7 @@ inline namespace disabled {
 inline namespace enabled {
 #endif
 
-// What a session may be told; every default does.
+// The settings of a session; zero is the default of each.
 struct Options {
   tachy_config config{};              // of the recorder
   tachy_http_config http{};           // of the sender: the server's URL

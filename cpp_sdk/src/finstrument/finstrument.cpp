@@ -4,7 +4,7 @@
 // A hook does inline what tachy_span_begin and tachy_span_end do. What it adds: a table from a function's address to
 // its site (read without a lock, filled once per function, names from symbols.hpp), and beside the shadow stack a note
 // of which function, in which frame, made each entry. So a longjmp, an exception, or an exit whose entry was not
-// recorded is told apart: entries of frames below the present one are dead and are ended; an exit without an entry is
+// recorded is recognised: entries of frames below the present one are dead and are ended; an exit without an entry is
 // ignored. Run: pytest tests/cpp/test_finstrument.py.
 //
 // The session begins in a constructor and ends at exit. Environment: TACHY_URL ("": nothing is recorded),

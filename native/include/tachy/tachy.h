@@ -168,7 +168,7 @@ typedef struct tachy_stats {
   uint64_t clock_backwards; /* ticks that ran backwards within a thread and were raised */
   uint64_t too_deep;        /* spans deeper than TACHY_DEPTH_MAX (part of dropped) */
   uint64_t mismatched;      /* scopes ended out of order, repaired */
-  uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not tell of them */
+  uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not list them */
   uint64_t values_dropped;  /* of values on spans: there was no room, or no more on the span; or its end was lost */
   uint64_t refused;         /* times that a site or a property set got no number, or a category no place */
   uint64_t frequency;       /* ticks per second */
@@ -289,7 +289,7 @@ typedef struct tachy_async {
 TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
 TACHY_API void tachy_async_end(const tachy_async *span);
 
-/* Values on spans: what a span was about, told before it ends.
+/* Values on spans: what a span was about, given before it ends.
  *
  *   TACHY_DEFINE_VALUE(triangles, "render", "triangles");
  *   tachy_span_value_int(tachy_span_innermost(), &triangles, count);

@@ -128,7 +128,8 @@ void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(
 uint64_t tachy_os_thread_id(void);
 /* The calling thread's name, terminated; "" when it has none. */
 void tachy_os_thread_name(char *text, size_t size);
-/* That of another thread of the process, by its tachy_os_thread_id. 0: cannot be told, and text is as it was. */
+/* That of another thread of the process, by its tachy_os_thread_id. 0: the system does not say, and text is as it was.
+ */
 int tachy_os_thread_name_of(uint64_t id, char *text, size_t size);
 
 /* Clocks, nanoseconds. */

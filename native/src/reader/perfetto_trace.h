@@ -313,7 +313,7 @@ uint32_t perfetto_given_flows(tachy_perfetto *trace, uint64_t process, const per
  * trace as it was. Functions that return int: 0 is out of memory. Those with a place write from there on, up to a
  * part's end: spans by threads. */
 int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at);
-/* The spans of OPEN_ASYNC that no block before has told of. Before the block's async rows. */
+/* The spans of OPEN_ASYNC that no block before has listed. Before the block's async rows. */
 int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
 int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at);

@@ -115,10 +115,10 @@ static int move(life from, life to) {
 /* The session's file and pool, and the names of what is registered already. */
 static int open_pool(const tachy_config *config, const char *folder) {
   int fresh;
-  tachy_registry_lock(); /* nothing registers between the file's making and its being told of what there is */
+  tachy_registry_lock(); /* nothing registers between the file's making and the saving of what there is */
   const int ok = tachy_session_file_open(folder, config->destination ? config->destination : "",
                                          config->pool_bytes ? config->pool_bytes : POOL_STANDARD, &fresh);
-  if (fresh) tachy_registry_tell();
+  if (fresh) tachy_registry_save();
   tachy_registry_unlock();
   return ok;
 }

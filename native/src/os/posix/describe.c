@@ -1,4 +1,4 @@
-/* What POSIX tells about the machine, the user and the program. */
+/* What POSIX says about the machine, the user and the program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What Windows tells about the machine, the user and the program. */
+/* What Windows says about the machine, the user and the program. */
 #include <wchar.h>
 
 #include "../os.h"
@@ -17,7 +17,7 @@ static void read_registry(const wchar_t *key, const wchar_t *name, wchar_t *text
   if (RegGetValueW(HKEY_LOCAL_MACHINE, key, name, RRF_RT_REG_SZ, NULL, text, &bytes) != ERROR_SUCCESS) text[0] = 0;
 }
 
-/* "Windows 10 Pro, build 22631": the build tells Windows 11, whose product name does not. */
+/* "Windows 10 Pro, build 22631": the build says Windows 11, whose product name does not. */
 static void read_product(char *text, size_t size) {
   static const wchar_t key[] = L"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion";
   static const wchar_t between[] = L", build ";

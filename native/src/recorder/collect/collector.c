@@ -123,7 +123,7 @@ static void drain_classes(collector *c, unsigned classes) {
   }
 }
 
-static void tell(const collector *c) {
+static void report_progress(const collector *c) {
   tachy_progress progress = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     progress.recorded[cls] = c->intakes[cls].channel.recorded;
@@ -139,7 +139,7 @@ static void tell(const collector *c) {
   progress.not_retained = c->flight.not_retained;
   progress.overwritten = c->flight.overwritten;
   progress.collector_ns = tachy_os_thread_cpu();
-  tachy_outbox_tell(&progress);
+  tachy_outbox_report(&progress);
 }
 
 static void save(const tachy_intake *intake) {
@@ -218,7 +218,7 @@ static void cut(collector *c, unsigned classes, int last) {
   if (jumped) classes = c->flight.on ? ALL & ~SPANS : ALL;
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
   drain_classes(c, classes);
-  tell(c);
+  report_progress(c);
   if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last)) drain_classes(c, metrics);
   const tachy_clock_pair now = tachy_clock_now(); /* after everything was read: no event is later */
   tachy_block *blocks = NULL;
@@ -245,7 +245,7 @@ static void cut(collector *c, unsigned classes, int last) {
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
     if (classes >> i & 1u) save(&c->intakes[i]);
   }
-  tell(c);
+  report_progress(c);
   if (c->flight.on) save(&c->intakes[TACHY_CLASS_SPAN]);
   if (classes || last) commit(c, blocks, classes, last);
 }
@@ -264,7 +264,7 @@ static int fly(collector *c, tachy_flight_pace pace) {
     }
     if (more && pace >= TACHY_FLIGHT_FLUSH) drain(c);
   } while (more && pace >= TACHY_FLIGHT_FLUSH);
-  tell(c);
+  report_progress(c);
   return more;
 }
 
@@ -384,7 +384,7 @@ static void run(void *argument) {
     } else if (full) {
       cut(c, full, 0);
     } else {
-      tell(c);
+      report_progress(c);
     }
     if (c->flight.on) {
       const tachy_flight_pace pace = due ? TACHY_FLIGHT_DUE : TACHY_FLIGHT_PACED;

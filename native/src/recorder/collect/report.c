@@ -1,4 +1,4 @@
-/* What was lost, told as data: the metric tachy.dropped_events, with the class as its property. */
+/* What was dropped, reported as data: the metric tachy.dropped_events, with the class as its property. */
 #include "report.h"
 
 #include "../../base/entries.h"
@@ -28,20 +28,21 @@ int tachy_report_losses(tachy_report *report, tachy_intake *metrics, int last) {
   uint64_t lost[TACHY_CLASSES];
   uint64_t news = 0;
   tachy_outbox_dropped(lost);
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) news += lost[cls] - report->told[cls];
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) news += lost[cls] - report->reported[cls];
   if (news == 0) return 0;
-  /* What was lost may be no more than the last report itself: then telling of it would go on for ever. It is told with
-   * the next loss, or at the end. */
-  if (!last && news == lost[TACHY_CLASS_METRIC] - report->told[TACHY_CLASS_METRIC] && news <= report->rows) return 0;
+  /* What was dropped may be no more than the rows of the last report: reporting it would go on for ever. So it is
+   * reported with the next event that is dropped, or at the end. */
+  if (!last && news == lost[TACHY_CLASS_METRIC] - report->reported[TACHY_CLASS_METRIC] && news <= report->rows)
+    return 0;
   tachy_site *const site =
       tachy_own_site_intern(TACHY_SITE_METRIC_INT, TACHY_LEVEL_NONE, "tachy", "tachy.dropped_events", "", 0, "events");
   tachy_source *const source = site ? own_source(metrics) : NULL;
   if (!source) return 0;
   report->rows = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    if (lost[cls] == report->told[cls]) continue;
-    record(metrics, source, site, cls, lost[cls] - report->told[cls]);
-    report->told[cls] = lost[cls];
+    if (lost[cls] == report->reported[cls]) continue;
+    record(metrics, source, site, cls, lost[cls] - report->reported[cls]);
+    report->reported[cls] = lost[cls];
     report->rows++;
   }
   return 1;

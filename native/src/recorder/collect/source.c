@@ -46,7 +46,7 @@ static int is_own(const tachy_slot *slot, const tachy_chunk *chunk) {
 
 static void enter(tachy_intake *intake, tachy_source *s, tachy_chunk *next) {
   TACHY_ASSERT(TACHY_LOAD(&next->owner) == tachy_chunk_owner(s->stream->number, s->stream->cls));
-  TACHY_ASSERT(next->first <= s->position && next->lost >= s->told);
+  TACHY_ASSERT(next->first <= s->position && next->lost >= s->known_lost);
   if (s->chunk && !is_own(s->slot, s->chunk)) {
     s->chunk->waiting = (uintptr_t)intake->waiting;
     intake->waiting = s->chunk;
@@ -54,10 +54,10 @@ static void enter(tachy_intake *intake, tachy_source *s, tachy_chunk *next) {
   }
   s->chunk = next;
   TACHY_STORE(&s->slot->back[s->stream->cls].first, (uintptr_t)next);
-  s->told = next->lost;
-  if (s->told <= s->emitted) return;
-  const uint64_t count = s->told - s->emitted;
-  s->emitted = s->told;
+  s->known_lost = next->lost;
+  if (s->known_lost <= s->emitted) return;
+  const uint64_t count = s->known_lost - s->emitted;
+  s->emitted = s->known_lost;
   tachy_stream_gap(&intake->channel, s->stream, count, next->lost_depth < TACHY_DEPTH_MAX ? next->lost_depth : 0);
 }
 
@@ -146,7 +146,7 @@ static int copy_stack(tachy_source *s, uint32_t from, uint32_t to) {
 }
 
 /* Puts back what records published while the stack was copied have ended since: the first record of each depth is the
- * entry that was open. 0: events were lost among them, so it cannot be told. */
+ * entry that was open. 0: events were lost among them, so that nobody knows. */
 static int repair_stack(tachy_source *s, uint64_t head) {
   uint32_t left = s->stream->depth; /* entries at and above have been put back */
   const tachy_chunk *chunk = s->chunk;
@@ -154,7 +154,7 @@ static int repair_stack(tachy_source *s, uint64_t head) {
     const uint64_t next = TACHY_LOAD_ACQUIRE(&chunk->next);
     if (next && at == chunk->first + chunk->used) {
       chunk = tachy_chunk_at(next);
-      if (chunk->lost > s->told) return 0;
+      if (chunk->lost > s->known_lost) return 0;
       continue;
     }
     const uint8_t *const record = tachy_chunk_records((tachy_chunk *)(uintptr_t)chunk) + (at - chunk->first);
@@ -196,12 +196,12 @@ int tachy_source_drain(tachy_intake *intake, tachy_source *s, uint64_t until) {
     const uint64_t head = s->position;
     if (spans && !copy_stack(s, 0, s->stream->depth)) s->stream->broken = 1;
     uint64_t lost = TACHY_LOAD_ACQUIRE(&back->lost);
-    if (lost == s->told) {
+    if (lost == s->known_lost) {
       const uint64_t now = head_of(s);
       if (now == head || !spans || (s->chunk && repair_stack(s, now))) return 1;
       continue;
     }
-    /* Events were lost and no chunk tells of them. What the thread opened since then has nothing that ended it among
+    /* Events were lost that no chunk has counted yet. What the thread opened since then has nothing that ended it among
      * the records, so the block gets a gap row now; the next chunk's share is taken off when it comes. */
     uint32_t depth = 0;
     if (spans) {

@@ -8,11 +8,11 @@
 typedef struct tachy_source {
   tachy_stream *stream;
   tachy_slot *slot;
-  tachy_chunk *chunk; /* the one that is being read, or NULL: none yet */
-  uint64_t position;  /* read up to here */
-  uint64_t told;      /* lost events that the chunks so far tell of */
-  uint64_t emitted;   /* lost events that rows tell of */
-  uint64_t missed;    /* of a process that is gone: tachy_slot_missed, as far as blocks tell of it */
+  tachy_chunk *chunk;  /* the one that is being read, or NULL: none yet */
+  uint64_t position;   /* read up to here */
+  uint64_t known_lost; /* lost events that the chunks read so far have counted */
+  uint64_t emitted;    /* lost events that the gap rows so far have counted */
+  uint64_t missed;     /* of a dead process: the part of tachy_slot_missed that blocks have counted */
 } tachy_source;
 
 /* One class: its channel, and the chunks that have been read and wait for the commit of what was in them. */

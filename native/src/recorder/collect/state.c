@@ -11,7 +11,7 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s) {
                             .os_id = s->os_id,
                             .total = s->total,
                             .last = s->last,
-                            .told = source->told,
+                            .known_lost = source->known_lost,
                             .emitted = source->emitted,
                             .number = s->number,
                             .open_count = s->at_start,
@@ -90,7 +90,7 @@ static int read_stream(tachy_channel *channel, rest *r) {
     tachy_os_release(source);
     return 0;
   }
-  *source = (tachy_source){s, NULL, NULL, row.position, row.told, row.emitted, row.missed};
+  *source = (tachy_source){s, NULL, NULL, row.position, row.known_lost, row.emitted, row.missed};
   s->source = source;
   s->os_id = row.os_id;
   s->total = s->first = row.total;

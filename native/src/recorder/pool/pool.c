@@ -10,7 +10,7 @@ enum { READY_MIN = 8, GIVE_BACK = 8 /* chunks at a time */ };
 /* A stack of chunk numbers without a lock. */
 typedef struct stack {
   uint64_t top;   /* atomic. Lower half: 0: empty, n + 1: number n. Upper half: a count of changes, so that a top that
-                     has gone and come back is told from one that never went */
+                     has gone and come back differs from one that never went */
   uint64_t count; /* atomic; a little late */
 } stack;
 

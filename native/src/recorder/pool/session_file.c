@@ -52,8 +52,8 @@ static int back(region *r, uint64_t size) {
   return 1;
 }
 
-/* There is no storage for what has to be kept. What lies in chunks can no longer be told from what the batches have:
- * only the batches will be left. */
+/* There is no storage for what has to be kept. Nobody could know any more which events of the chunks are in batches
+ * already: only the batches will be left. */
 static void give_up(void) {
   TACHY_STORE(&given_up, 1);
   TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_DONE);

@@ -87,9 +87,9 @@ typedef struct tachy_saved_stream {
   uint64_t os_id;
   uint64_t total;
   uint64_t last;
-  uint64_t told;
+  uint64_t known_lost;
   uint64_t emitted;
-  uint64_t missed;      /* tachy_slot_missed, as far as blocks have been told */
+  uint64_t missed;      /* the part of tachy_slot_missed that blocks have counted */
   uint64_t values_size; /* of the values on the open spans, which come last */
   uint32_t number;
   uint32_t open_count;

@@ -18,7 +18,7 @@ typedef struct tachy_writer_back {
   uint64_t first;      /* atomic: address of the thread's first chunk, or 0 */
   uint64_t chunk;      /* thread: address of the one that it fills, or 0 */
   uint64_t lost;       /* thread -> collector: all events that found no room */
-  uint32_t lost_depth; /* thread -> collector: the shallowest span of those that no chunk tells of yet */
+  uint32_t lost_depth; /* thread -> collector: the shallowest of the lost spans that no chunk has counted yet */
   uint32_t zero;
 } tachy_writer_back;
 
@@ -48,7 +48,7 @@ typedef struct tachy_slot {
   uint32_t named;                   /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   uint64_t pool;                    /* in whose memory it lies */
   _Alignas(128) struct tachy_source *sources[TACHY_CLASSES]; /* collector: of the running session */
-  uint64_t seen_async_lost; /* collector: the counters above that stats and blocks have been told of */
+  uint64_t seen_async_lost; /* collector: what stats and blocks have of the counters above */
   uint64_t seen_too_deep;
   uint64_t seen_mismatched;
   uint64_t seen_backwards;

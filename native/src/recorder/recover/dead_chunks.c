@@ -63,7 +63,7 @@ static tachy_stream *stream_of(tachy_channel *channel, uint32_t number, const ta
   s->source = source;
   if (slot) {
     source->position = slot->begin[channel->cls];
-    source->told = source->emitted = slot->lost_before[channel->cls];
+    source->known_lost = source->emitted = slot->lost_before[channel->cls];
     source->missed = slot->missed_before;
     s->os_id = slot->os_id;
   }
@@ -86,7 +86,7 @@ static uint32_t common(const dead_pool *pool, const tachy_stream *s, const dead_
 static int feed(dead_pool *pool, tachy_channel *channel, tachy_stream *s, const dead_chunk *chunk, uint64_t used) {
   const tachy_chunk *const head = &chunk->head;
   tachy_source *const source = s->source;
-  if (head->first + used <= source->position && head->lost <= source->told) return 1;
+  if (head->first + used <= source->position && head->lost <= source->known_lost) return 1;
   if (head->first > source->position && channel->cls == TACHY_CLASS_SPAN) {
     /* the flight recorder passed over what stood between: at most so many spans */
     s->total += (head->first - source->position) / sizeof(tachy_span_record);
@@ -94,12 +94,12 @@ static int feed(dead_pool *pool, tachy_channel *channel, tachy_stream *s, const 
     tachy_stream_gap(channel, s, 0, depth);
     tachy_values_forget(s, depth);
   }
-  if (head->lost > source->told && head->lost - source->told < COUNT_MAX) {
-    source->told = head->lost;
-    if (source->told > source->emitted) {
+  if (head->lost > source->known_lost && head->lost - source->known_lost < COUNT_MAX) {
+    source->known_lost = head->lost;
+    if (source->known_lost > source->emitted) {
       const uint32_t depth = head->lost_depth < TACHY_DEPTH_MAX ? head->lost_depth : 0;
-      tachy_stream_gap(channel, s, source->told - source->emitted, depth);
-      source->emitted = source->told;
+      tachy_stream_gap(channel, s, source->known_lost - source->emitted, depth);
+      source->emitted = source->known_lost;
     }
   }
   const uint64_t from = source->position > head->first ? source->position - head->first : 0;
@@ -147,7 +147,7 @@ static int read_class(dead_pool *pool, tachy_channel *channel, uint32_t number, 
     tachy_stream *const s = stream_of(channel, number, slot);
     if (s && !known && !slot) { /* where it stood when the file was made */
       s->source->position = head->first;
-      s->source->told = s->source->emitted = head->lost;
+      s->source->known_lost = s->source->emitted = head->lost;
     }
     if (!s || !feed(pool, channel, s, &chunks[i], used)) return 0;
   }

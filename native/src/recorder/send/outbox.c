@@ -98,7 +98,7 @@ void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, co
   tachy_os_unlock(&mutex);
 }
 
-void tachy_outbox_tell(const tachy_progress *totals) {
+void tachy_outbox_report(const tachy_progress *totals) {
   tachy_os_lock(&mutex);
   progress = *totals;
   tachy_os_unlock(&mutex);

@@ -4,7 +4,7 @@
 
 #include "batch.h"
 
-/* What the collector found out since it last told. */
+/* What the collector has counted since the session began. */
 typedef struct tachy_progress {
   uint64_t recorded[TACHY_CLASSES];
   uint64_t dropped[TACHY_CLASSES];
@@ -27,8 +27,8 @@ typedef struct tachy_outbox_bounds {
   int64_t age;     /* ns */
 } tachy_outbox_bounds;
 void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *folder, const uint8_t process_id[16]);
-/* Replaces the figures: totals since the session began. */
-void tachy_outbox_tell(const tachy_progress *totals);
+/* The collector's figures, which replace those that it reported before. */
+void tachy_outbox_report(const tachy_progress *totals);
 /* Events whose block could not be made. */
 void tachy_outbox_drop(tachy_class cls, uint64_t events);
 /* Every event that was dropped since the session began, wherever. */

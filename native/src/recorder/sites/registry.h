@@ -21,8 +21,8 @@ void tachy_registry_switch_again(void);
 /* Under the lock: one more got none. */
 void tachy_registry_refuse(void);
 
-/* Under the lock: tells a new session file of everything. */
-void tachy_registry_tell(void);
+/* Under the lock: writes everything into a new session file. */
+void tachy_registry_save(void);
 
 /* Around fork(). */
 void tachy_registry_lock(void);

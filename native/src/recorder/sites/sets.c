@@ -46,7 +46,7 @@ static int collect(const tachy_property *pairs, size_t count, uint32_t *strings)
   return (int)used;
 }
 
-static void tell(const tachy_set_entry *set) { tachy_session_file_name(TACHY_NAME_SET, set->strings, set->count * 8); }
+static void save(const tachy_set_entry *set) { tachy_session_file_name(TACHY_NAME_SET, set->strings, set->count * 8); }
 
 static uint32_t number_of(const uint32_t *strings, uint32_t count) {
   const size_t size = 2 * count * sizeof *strings;
@@ -68,12 +68,12 @@ static uint32_t number_of(const uint32_t *strings, uint32_t count) {
   set->next = *head;
   *head = sets.count;
   *item = set;
-  tell(set);
+  save(set);
   return sets.count;
 }
 
-void tachy_sets_tell(void) {
-  for (uint32_t number = 1; number <= sets.count; number++) tell(set_at(number));
+void tachy_sets_save(void) {
+  for (uint32_t number = 1; number <= sets.count; number++) save(set_at(number));
 }
 
 uint32_t tachy_own_property_set(const tachy_property *pairs, size_t count) {

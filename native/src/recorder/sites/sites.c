@@ -81,7 +81,7 @@ static int32_t switched(uint32_t number) {
   return on ? (int32_t)number : -(int32_t)number;
 }
 
-static void tell(const tachy_site_entry *site) {
+static void save(const tachy_site_entry *site) {
   tachy_name_site name = {site->line, site->kind, site->level, 0, {0}};
   memcpy(name.strings, site->strings, sizeof name.strings);
   tachy_session_file_name(TACHY_NAME_SITE, &name, sizeof name);
@@ -112,14 +112,14 @@ static uint32_t number_of(const tachy_site *site) {
   *entry = wanted;
   entry->next = *head;
   *head = entries.count;
-  tell(entry);
+  save(entry);
   return entries.count;
 }
 
-void tachy_registry_tell(void) {
-  tachy_strings_tell();
-  tachy_sets_tell();
-  for (uint32_t number = 1; number <= entries.count; number++) tell(entry_at(number));
+void tachy_registry_save(void) {
+  tachy_strings_save();
+  tachy_sets_save();
+  for (uint32_t number = 1; number <= entries.count; number++) save(entry_at(number));
 }
 
 static uint32_t *instance_chain(const tachy_site *site) {

@@ -87,7 +87,7 @@ uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
   return strings.count - 1;
 }
 
-void tachy_strings_tell(void) {
+void tachy_strings_save(void) {
   for (uint32_t i = 0; i < strings.count; i++) {
     const tachy_string string = tachy_strings_text(i);
     tachy_session_file_name(TACHY_NAME_STRING, string.text, string.size);

@@ -11,9 +11,9 @@
 /* TACHY_NO_STRING: no memory, or it is not there and is not to be added. */
 uint32_t tachy_strings_number(const char *text, uint64_t size, int add);
 tachy_string tachy_strings_text(uint32_t number);
-/* Tell a new session file. */
-void tachy_strings_tell(void);
-void tachy_sets_tell(void);
+/* Write all of them into a new session file. */
+void tachy_strings_save(void);
+void tachy_sets_save(void);
 
 /* A list that grows and never moves: chunks of doubling size. */
 typedef struct tachy_list {

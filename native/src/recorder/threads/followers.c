@@ -95,7 +95,7 @@ void tachy_followers_end(void) {
   tachy_os_unlock(&mutex);
 }
 
-/* In the child: whoever followed was told before the fork that there is nobody, and the other threads have gone. */
+/* In the child: whoever followed learnt before the fork that there is nobody, and the other threads have gone. */
 void tachy_followers_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   here = unused = NULL;

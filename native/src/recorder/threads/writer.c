@@ -51,7 +51,7 @@ static int next_chunk(tachy_slot *slot, tachy_class cls, uint64_t wanted) {
   TACHY_STORE(&writer->limit, writer->head + chunk->size);
   link_chunk(back, full, chunk, full == own);
   back->chunk = (uintptr_t)chunk;
-  /* release: whoever sees the loss gone also sees the chunk that tells of it */
+  /* release: whoever sees the loss gone also sees the chunk that counts it */
   TACHY_STORE_RELEASE(&back->lost_depth, TACHY_NO_DEPTH);
   return 1;
 }
@@ -75,7 +75,7 @@ void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head) {
 void tachy_writer_drop(tachy_slot *slot, tachy_class cls, uint32_t depth) {
   tachy_writer *const writer = tachy_slot_writer(slot, cls);
   tachy_writer_back *const back = &slot->back[cls];
-  TACHY_STORE(&writer->limit, writer->head); /* nothing smaller may slip in before the chunk that tells of it */
+  TACHY_STORE(&writer->limit, writer->head); /* nothing smaller may slip in before the chunk that counts it */
   /* release, and the depth first: whoever sees the stack change sees why, and whoever sees the count sees a depth that
    * is at least as shallow */
   if (depth < back->lost_depth) TACHY_STORE_RELEASE(&back->lost_depth, depth);
