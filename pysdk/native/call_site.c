@@ -118,25 +118,25 @@ tpy_call_site *tpy_keep_call_site(const void *instruction, PyObject *code, PyObj
   return entry;
 }
 
-tpy_place tpy_calling_place(void) {
-  tpy_place place = {"", 0, ""};
+tpy_location tpy_find_location(void) {
+  tpy_location location = {"", 0, ""};
   PyFrameObject *const frame = PyThreadState_GetFrame(PyThreadState_Get());
-  if (frame == NULL) return place;
+  if (frame == NULL) return location;
   PyCodeObject *const code = PyFrame_GetCode(frame);
   const int line = PyFrame_GetLineNumber(frame);
-  place.line = line > 0 ? (uint32_t)line : 0;
+  location.line = line > 0 ? (uint32_t)line : 0;
   const char *const file = PyUnicode_AsUTF8(code->co_filename);
-  if (file != NULL) place.file = file;
+  if (file != NULL) location.file = file;
   PyObject *const globals = PyEval_GetGlobals(); /* borrowed */
   PyObject *const module = globals == NULL ? NULL : PyDict_GetItemString(globals, "__name__");
   if (module != NULL && PyUnicode_Check(module)) {
     const char *const text = PyUnicode_AsUTF8(module);
-    if (text != NULL) place.module = text;
+    if (text != NULL) location.module = text;
   }
   PyErr_Clear();
   Py_DECREF(code);
   Py_DECREF(frame);
-  return place;
+  return location;
 }
 
 const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObject **keep) {

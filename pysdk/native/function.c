@@ -6,15 +6,15 @@ typedef struct function {
   PyObject *wrapped;
   tachy_site *site;
   tpy_span *span;
-  PyObject *values; /* tuple of (key, its parameter's place or -1, value without an argument), or NULL: none */
+  PyObject *values; /* tuple of (key, the index of its parameter or -1, value without an argument), or NULL: none */
   PyObject *dict;   /* __name__, __doc__, __wrapped__ …: functools.update_wrapper fills it */
   PyObject *weak;
   vectorcallfunc call;
 } function;
 
 /* The call's argument for the parameter; NULL: it has none. */
-static PyObject *argument(PyObject *name, Py_ssize_t place, PyObject *const *args, Py_ssize_t count, PyObject *names) {
-  if (place < count) return args[place];
+static PyObject *argument(PyObject *name, Py_ssize_t index, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  if (index < count) return args[index];
   for (Py_ssize_t i = 0; names != NULL && i < PyTuple_GET_SIZE(names); i++) {
     PyObject *const other = PyTuple_GET_ITEM(names, i);
     if (other == name || PyUnicode_Compare(other, name) == 0) return args[count + i];
@@ -28,8 +28,8 @@ static int put_values(const function *self, tachy_scope scope, PyObject *const *
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->values); i++) {
     PyObject *const entry = PyTuple_GET_ITEM(self->values, i);
     PyObject *const key = PyTuple_GET_ITEM(entry, 0);
-    const Py_ssize_t place = PyLong_AsSsize_t(PyTuple_GET_ITEM(entry, 1));
-    PyObject *value = place < 0 ? NULL : argument(key, place, args, count, names);
+    const Py_ssize_t index = PyLong_AsSsize_t(PyTuple_GET_ITEM(entry, 1));
+    PyObject *value = index < 0 ? NULL : argument(key, index, args, count, names);
     if (value == NULL) value = PyTuple_GET_ITEM(entry, 2);
     if (tpy_put_value(&self->span->keys, self->span->site, owner, key, value) < 0) return -1;
   }

@@ -17,7 +17,7 @@ static PyObject *configure(PyObject *module, PyObject *const *args, Py_ssize_t c
 static PyMethodDef functions[] = {
     {"configure", FAST(configure), METH_FASTCALL, NULL},
     {"span", FAST(tpy_make_span), METH_FASTCALL | METH_KEYWORDS,
-     "span(name, *, target=None, args=(), **values)\n--\n\nA Span at this place, for `with` or as a decorator; bare, "
+     "span(name, *, target=None, args=(), **values)\n--\n\nA Span at this call, for `with` or as a decorator; bare, "
      "`@span` decorates. values are on each span of it, and so are the arguments for the parameters named in args."},
     {"span_at", FAST(tpy_span_at), METH_FASTCALL, NULL},
     {"function", FAST(tpy_make_function), METH_FASTCALL, NULL},

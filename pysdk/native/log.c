@@ -1,4 +1,4 @@
-/* Logs with a ready message: log() at a place of its own. */
+/* Logs with a ready message: log(), which has a site for each call. */
 #include "tachy_python.h"
 
 static int put_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, const char *thread) {
@@ -56,11 +56,11 @@ static tachy_site *intern(PyObject *level, PyObject *target) {
   if (number == TACHY_LEVEL_NONE) return NULL;
   Py_ssize_t size;
   PyObject *keep = NULL;
-  const tpy_place place = tpy_calling_place();
-  const char *const target_text = target == NULL ? place.module : tpy_text(target, "target", &size, &keep);
+  const tpy_location location = tpy_find_location();
+  const char *const target_text = target == NULL ? location.module : tpy_text(target, "target", &size, &keep);
   tachy_site *site = NULL;
   if (target_text != NULL) {
-    site = tachy_site_intern(TACHY_SITE_LOG, number, target_text, NULL, place.file, place.line, NULL);
+    site = tachy_site_intern(TACHY_SITE_LOG, number, target_text, NULL, location.file, location.line, NULL);
     if (site == NULL) PyErr_NoMemory();
   }
   Py_XDECREF(keep);

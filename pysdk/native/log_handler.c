@@ -132,25 +132,25 @@ static int put(PyObject *record, const tpy_record *has, PyObject *text, PyObject
   PyObject *const file = has->fields[TPY_RECORD_PATH];
   PyObject *const line = has->fields[TPY_RECORD_LINE];
   const long level = level_of(has->fields[TPY_RECORD_LEVEL]);
-  tpy_log_place *const place = level < 0 ? NULL : tpy_find_log_place(logger, level, file, line);
-  if (place == NULL) return -1;
-  if (!tpy_ready(place->text)) return 0;
+  tpy_log_call *const call = level < 0 ? NULL : tpy_find_log_call(logger, level, file, line);
+  if (call == NULL) return -1;
+  if (!tpy_ready(call->text)) return 0;
   const int waits = PyUnicode_CheckExact(text) && PyTuple_CheckExact(args) && PyTuple_GET_SIZE(args) > 0 &&
-                    tpy_place_formats(place, logger, level, file, line, text);
+                    tpy_log_call_formats(call, logger, level, file, line, text);
   PyObject *const properties = extras(record, has->count - usual_count);
   int status = properties == NULL && PyErr_Occurred() ? -1 : 0;
   int done = 0;
   if (status == 0 && waits) {
     const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
     if (properties == NULL || set != 0) {
-      done = tpy_put_format(place->formatted, &place->shape, set, args);
+      done = tpy_put_format(call->formatted, &call->shape, set, args);
     } else if (PyErr_Occurred()) {
       status = -1;
     }
   }
   if (status == 0 && !done) {
     PyObject *const whole = message(text, args);
-    status = whole == NULL ? -1 : tpy_put_message(place->text, whole, properties);
+    status = whole == NULL ? -1 : tpy_put_message(call->text, whole, properties);
     Py_XDECREF(whole);
   }
   Py_XDECREF(properties);

@@ -3,19 +3,19 @@
 
 enum { WHOLE = 0, REAL = 1 }; /* index of tpy_call_site.sites */
 
-/* The site of a metric at the calling place. */
+/* The site of a metric at the calling location. */
 static tachy_site *intern(tachy_site_kind kind, PyObject *name, PyObject *target, PyObject *unit) {
   Py_ssize_t size;
   PyObject *keep[3] = {NULL, NULL, NULL};
-  const tpy_place place = tpy_calling_place();
+  const tpy_location location = tpy_find_location();
   const char *const name_text = tpy_text(name, "name", &size, &keep[0]);
-  const char *target_text = place.module;
+  const char *target_text = location.module;
   const char *unit_text = "";
   if (name_text != NULL && target != NULL) target_text = tpy_text(target, "target", &size, &keep[1]);
   if (name_text != NULL && target_text != NULL && unit != NULL) unit_text = tpy_text(unit, "unit", &size, &keep[2]);
   tachy_site *site = NULL;
   if (name_text != NULL && target_text != NULL && unit_text != NULL) {
-    site = tachy_site_intern(kind, TACHY_LEVEL_NONE, target_text, name_text, place.file, place.line, unit_text);
+    site = tachy_site_intern(kind, TACHY_LEVEL_NONE, target_text, name_text, location.file, location.line, unit_text);
     if (site == NULL) PyErr_NoMemory();
   }
   for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);

@@ -155,11 +155,11 @@ PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
 }
 
 static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *code, PyObject *name, PyObject *target) {
-  const tpy_place place = tpy_calling_place();
-  PyObject *const module = target != NULL ? Py_NewRef(target) : PyUnicode_FromString(place.module);
-  PyObject *const file = PyUnicode_FromString(place.file);
+  const tpy_location location = tpy_find_location();
+  PyObject *const module = target != NULL ? Py_NewRef(target) : PyUnicode_FromString(location.module);
+  PyObject *const file = PyUnicode_FromString(location.file);
   PyObject *span = NULL;
-  if (module != NULL && file != NULL) span = span_new(name, module, file, place.line);
+  if (module != NULL && file != NULL) span = span_new(name, module, file, location.line);
   Py_XDECREF(module);
   Py_XDECREF(file);
   if (span == NULL || instruction == NULL) return span;
@@ -168,7 +168,7 @@ static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *cod
   return span;
 }
 
-/* The Span of the calling place, which is kept for its next call. */
+/* The Span of the calling instruction, which is kept for its next call. */
 TACHY_INLINE PyObject *make_plain(PyObject *name, PyObject *target) {
   PyObject *code = NULL;
   const void *const instruction = tpy_caller(&code);
@@ -218,7 +218,7 @@ static PyObject *decorate(PyObject *span, PyObject *function, PyObject *args, Py
                                       given == NULL ? Py_None : given, NULL);
 }
 
-/* A Span of the same place, with values. */
+/* A Span of the same site, with values. */
 static PyObject *with_values(PyObject *object, const keywords *found) {
   tpy_span *const span = (tpy_span *)object;
   if (span->keys == NULL) span->keys = PyDict_New();
@@ -265,7 +265,7 @@ PyObject *tpy_make_span(PyObject *module, PyObject *const *args, Py_ssize_t coun
   return span;
 }
 
-/* __enter__ and __exit__ of the type: a descriptor that gives the method that the Span of a place has bound already. */
+/* __enter__ and __exit__ of the type: a descriptor that gives the method that the Span has bound already. */
 typedef struct special {
   PyObject ob_base;
   PyMethodDef *method;
@@ -419,7 +419,7 @@ static PyGetSetDef span_getset[] = {{"name", get_name, NULL, "What the span is c
 
 PyTypeObject tpy_span_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tachy.Span",
-    .tp_doc = "A named, instrumented place: `with` it, or decorate a function with it. Made by tachy.span().",
+    .tp_doc = "A named site: `with` it, or decorate a function with it. Made by tachy.span().",
     .tp_basicsize = sizeof(tpy_span),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_traverse = span_traverse,

@@ -20,7 +20,7 @@ typedef struct tpy_span {
   PyObject *target;
   PyObject *file;
   uint32_t line;
-  PyObject *keys;  /* dict: key -> the address of its site; NULL: no value yet. Shared by all Spans of the place */
+  PyObject *keys;  /* dict: key -> the address of its site; NULL: no value yet. Shared by all Spans of the site */
   PyObject *given; /* dict: what each span of it begins with; NULL: nothing */
   PyObject *args;  /* tuple of str: parameters of the decorated function whose arguments are values; NULL: none */
   PyObject *enter; /* bound once: `with` would make two method objects each time; NULL where there are values */
@@ -90,14 +90,14 @@ tpy_call_site *tpy_find_call_site(const void *instruction);
 tpy_call_site *tpy_keep_call_site(const void *instruction, PyObject *code, PyObject *name, PyObject *target,
                                   PyObject *unit);
 
-typedef struct tpy_place {
+typedef struct tpy_location {
   const char *file;
   uint32_t line;
   const char *module; /* "" when unknown */
-} tpy_place;
+} tpy_location;
 
 /* File, line and module of the calling Python code. Valid while that code runs. */
-tpy_place tpy_calling_place(void);
+tpy_location tpy_find_location(void);
 
 /* UTF-8 of a str; NULL and TypeError for what is none. Unpaired surrogates become "?". `keep` must be released by the
  * caller if it is not NULL. */
@@ -170,21 +170,21 @@ tpy_format tpy_read_format(PyObject *text);
 /* Writes the arguments, a tuple. 0: they are not what the format can wait with; nothing was written or raised. */
 int tpy_put_format(tachy_site *site, const tpy_format *format, uint32_t set, PyObject *args);
 
-/* log_place.c: one call of logging in somebody's code */
+/* log_call.c: one call of logging in somebody's code */
 
-typedef struct tpy_log_place {
+typedef struct tpy_log_call {
   tachy_site *text;      /* for ready messages */
   tachy_site *formatted; /* for `format`, or NULL */
   PyObject *format;      /* str: the first format that was used here; NULL: none yet */
   tpy_format shape;
-} tpy_log_place;
+} tpy_log_call;
 
-/* The place with this logger, level (of the recorder), file and line; it lives as long as the process. NULL with an
+/* The call with this logger, level (of the recorder), file and line; it lives as long as the process. NULL with an
  * exception. */
-tpy_log_place *tpy_find_log_place(PyObject *logger, long level, PyObject *file, PyObject *line);
+tpy_log_call *tpy_find_log_call(PyObject *logger, long level, PyObject *file, PyObject *line);
 /* Whether messages of this format, a str, go to `formatted` there. */
-int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObject *file, PyObject *line,
-                      PyObject *format);
+int tpy_log_call_formats(tpy_log_call *call, PyObject *logger, long level, PyObject *file, PyObject *line,
+                         PyObject *format);
 PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* log_record.c: the fields of a logging.LogRecord */

@@ -49,7 +49,7 @@ static void rise(tachy_scope scope) {
   while (scope > 0) tachy_span_end(scope--);
 }
 
-/* Scopes without a place: that many are counted, and have no row. */
+/* Spans deeper than the stack: they are counted, and have no row. */
 static void dive_too_deep(int more) {
   const tachy_scope scope = dive();
   for (int i = 0; i < more; i++) CHECK(tachy_span_begin(&inner) == 0);

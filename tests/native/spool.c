@@ -228,10 +228,10 @@ static void spool_raw(void) {
 
 /* Storage that takes nothing: batches wait in memory, which the stats say, and arrive. */
 static void spool_nowhere(void) {
-  const char *const places[] = {"/does/not/exist", "/dev/null", "-"};
+  const char *const folders[] = {"/does/not/exist", "/dev/null", "-"};
   for (int i = 0; i < 3; i++) {
     tachy_config config = patient;
-    config.session_folder = places[i];
+    config.session_folder = folders[i];
     CHECK(tachy_start(&config) == TACHY_OK);
     record_batches(0, 3, 100);
     tachy_stats s = get_stats();

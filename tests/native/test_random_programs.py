@@ -137,9 +137,9 @@ def _async(row: dict[str, Any]) -> tuple[str, int, str, int, int]:
 
 def _check_asyncs(rows: list[dict[str, Any]], journal: Journal) -> None:
     """Each was done, once, and in the order of their times, also an end that has waited for its begin."""
-    done = {each: place for place, each in enumerate(journal.asyncs)}
+    done = {each: index for index, each in enumerate(journal.asyncs)}
     seen = sorted((int(row["time"].value), done[_async(row)]) for row in rows)
-    assert len({place for _, place in seen}) == len(rows)
+    assert len({index for _, index in seen}) == len(rows)
     for (before, first), (after, second) in itertools.pairwise(seen):
         assert first < second or after - before < capture.APART, (rows, first, second)
 

@@ -20,7 +20,7 @@
 #include "tachy/report.h"
 #include "tachy/tachy.h"
 
-// A place in the caller's frame that needs no frame pointer: where the stack stood before the hook was called.
+// An address in the caller's frame that needs no frame pointer: where the stack stood before the hook was called.
 #define TACHY_FRAME __builtin_dwarf_cfa()
 #define TACHY_COLD static __attribute__((noinline, cold))
 
@@ -51,14 +51,14 @@ Lock mutex;             // of inserting, and of symbols.hpp
 
 tachy_site no_site = {-1, 0, TACHY_SITE_SPAN, 0, 0, "", "", "", ""};  // of a function for which there was no memory
 
-TACHY_INLINE std::size_t first_place(const Table *in, std::uintptr_t function) {
+TACHY_INLINE std::size_t first_index(const Table *in, std::uintptr_t function) {
   return static_cast<std::size_t>((function * UINT64_C(0x9E3779B97F4A7C15)) >> in->shift);
 }
 
 // nullptr: a function that was never seen.
 TACHY_INLINE tachy_site *find_site(std::uintptr_t function) {
   const Table *const in = TACHY_LOAD_ACQUIRE(&table);
-  for (std::size_t at = first_place(in, function);; at = (at + 1) & in->mask) {
+  for (std::size_t at = first_index(in, function);; at = (at + 1) & in->mask) {
     const Slot *const slot = &in->slots[at];
     const std::uintptr_t found = TACHY_LOAD_ACQUIRE(&slot->function);
     if (TACHY_LIKELY(found == function)) return slot->site;
@@ -67,7 +67,7 @@ TACHY_INLINE tachy_site *find_site(std::uintptr_t function) {
 }
 
 void put(const Table *in, std::uintptr_t function, tachy_site *site) {
-  std::size_t at = first_place(in, function);
+  std::size_t at = first_index(in, function);
   while (in->slots[at].function) at = (at + 1) & in->mask;
   in->slots[at].site = site;
   TACHY_STORE_RELEASE(&in->slots[at].function, function);

@@ -45,9 +45,9 @@ TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record)
 
 TACHY_API const tachy_thread tachy_no_thread_;
 #if defined(_WIN32)
-/* A DLL cannot export a thread-local variable. So the pointer lies in a slot of TlsAlloc; `place` is where, in the
- * thread's own block (TEB), or 0 when the slot is none of the 64 there, or the recorder has not started yet. */
-TACHY_API uint32_t tachy_thread_place_;
+/* A DLL cannot export a thread-local variable. So the pointer lies in a slot of TlsAlloc; `offset` is that of the slot
+ * in the thread's own block (TEB), or 0 when the slot is none of the 64 there, or the recorder has not started yet. */
+TACHY_API uint32_t tachy_thread_offset_;
 TACHY_API tachy_thread *tachy_thread_far_(void);
 #else
 TACHY_API TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
@@ -70,13 +70,13 @@ TACHY_INLINE tachy_thread *tachy_here_(void) {
 #if !defined(_WIN32)
   return tachy_this_thread_;
 #elif defined(__x86_64__) || (defined(_M_X64) && !defined(_M_ARM64EC))
-  const uint32_t place = TACHY_LOAD(&tachy_thread_place_);
-  if (TACHY_UNLIKELY(place == 0)) return tachy_thread_far_();
+  const uint32_t offset = TACHY_LOAD(&tachy_thread_offset_);
+  if (TACHY_UNLIKELY(offset == 0)) return tachy_thread_far_();
 #if defined(_MSC_VER) && !defined(__clang__)
-  tachy_thread *const thread = (tachy_thread *)(uintptr_t)__readgsqword(place);
+  tachy_thread *const thread = (tachy_thread *)(uintptr_t)__readgsqword(offset);
 #else
   tachy_thread *thread;
-  __asm__ volatile("movq %%gs:(%1), %0" : "=r"(thread) : "r"((uint64_t)place));
+  __asm__ volatile("movq %%gs:(%1), %0" : "=r"(thread) : "r"((uint64_t)offset));
 #endif
   return TACHY_LIKELY(thread != NULL) ? thread : (tachy_thread *)(uintptr_t)&tachy_no_thread_;
 #else

@@ -15,7 +15,7 @@
  * return nothing and cannot fail upward: what is lost is counted in tachy_stats. Before tachy_start and after
  * tachy_stop they do nothing.
  *
- * Text that is too long for its place is cut and ends in "… [of N bytes]", N being what it had: messages and text
+ * Text that is too long for its field is cut and ends in "… [of N bytes]", N being what it had: messages and text
  * arguments of logs 32 KiB; names, targets, files, units, keys and values of properties 64 KiB; thread names 63 bytes;
  * exe and sdk of a process 1023 and 127, keys and values of its properties 255 and 1023.
  *
@@ -170,7 +170,7 @@ typedef struct tachy_stats {
   uint64_t mismatched;      /* scopes ended out of order, repaired */
   uint64_t async_untracked; /* async spans that were open with 65536 others, so that later blocks do not list them */
   uint64_t values_dropped;  /* of values on spans: there was no room, or no more on the span; or its end was lost */
-  uint64_t refused;         /* times that a site or a property set got no number, or a category no place */
+  uint64_t refused;         /* times that a site or a property set got no number, or a category no entry */
   uint64_t frequency;       /* ticks per second */
   const char *clock;        /* "tsc", "cntvct", "os" */
   uint64_t control_version; /* the newest of tachy_control's texts that was applied; 0: none */
@@ -228,7 +228,7 @@ TACHY_API tachy_status tachy_recover(const char *folder, tachy_recovery *found);
 
 /* Sites ---------------------------------------------------------------------------------------------------------- */
 
-/* The static description of an instrumented place. The first word is the whole of the on/off test. */
+/* The static description of an instrumented line of code. The first word is the whole of the on/off test. */
 typedef struct tachy_site {
   int32_t id; /* recorder's: 0 until first use, > 0 on, < 0 off; relaxed */
   uint32_t line;

@@ -4,10 +4,10 @@
 
 #include "buffer.h"
 
-/* Numbers of the registry -> 1, 2, 3 … in this block. */
+/* One table: the registry's numbers -> their positions in the block's table. */
 typedef struct tachy_index {
-  tachy_bytes places; /* u32 by number: 0, or its place */
-  tachy_bytes used;   /* u32 numbers by place - 1 */
+  tachy_bytes positions; /* u32 by number: its position in the table, from 1; 0: it is not there yet */
+  tachy_bytes used;      /* u32 numbers, in the order of their positions */
 } tachy_index;
 
 typedef struct tachy_tables {
@@ -16,14 +16,15 @@ typedef struct tachy_tables {
   tachy_index strings;
 } tachy_tables;
 
-/* 0: no memory. */
+/* The position that the number gets. 0: no memory. */
 uint32_t tachy_index_add(tachy_index *index, uint32_t number);
 void tachy_index_clear(tachy_index *index);
 
-static inline uint32_t tachy_index_place(tachy_index *index, uint32_t number) {
-  if ((uint64_t)number * 4 < index->places.size) {
-    const uint32_t place = ((const uint32_t *)(const void *)index->places.bytes)[number];
-    if (place) return place;
+/* The position of the number, which it gets now if it has none. 0: no memory. */
+static inline uint32_t tachy_index_position(tachy_index *index, uint32_t number) {
+  if ((uint64_t)number * 4 < index->positions.size) {
+    const uint32_t position = ((const uint32_t *)(const void *)index->positions.bytes)[number];
+    if (position) return position;
   }
   return tachy_index_add(index, number);
 }

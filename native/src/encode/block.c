@@ -43,8 +43,8 @@ static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
     const uint32_t count = at_end ? s->at_end : s->at_start;
     const tachy_open_row *const rows = at_end ? s->ends : s->opens;
     for (uint32_t k = 0; k < count; k++) {
-      const uint32_t place = tachy_index_place(&channel->tables.sites, rows[k].site);
-      if (!place || !tachy_plane_append(&sites, place - 1) || !tachy_plane_append(&ticks, rows[k].ticks) ||
+      const uint32_t position = tachy_index_position(&channel->tables.sites, rows[k].site);
+      if (!position || !tachy_plane_append(&sites, position - 1) || !tachy_plane_append(&ticks, rows[k].ticks) ||
           !tachy_plane_append(&utc, (uint64_t)rows[k].utc) || !tachy_plane_append(&ids, rows[k].id)) {
         c->failed = 1;
       }
@@ -78,9 +78,9 @@ static void add_async(tachy_columns *c, tachy_channel *channel) {
     for (uint64_t i = 0; i < s->async_rows; i++) {
       const tachy_async_record *const r = &records[i];
       const int64_t delta = (int64_t)(r->ticks - last);
-      const uint32_t place = tachy_index_place(&channel->tables.sites, r->site);
-      if (!place || !tachy_plane_append(&kinds, r->control == TACHY_CONTROL_ASYNC_END) ||
-          !tachy_plane_append(&times, tachy_zigzag(delta)) || !tachy_plane_append(&sites, place - 1) ||
+      const uint32_t position = tachy_index_position(&channel->tables.sites, r->site);
+      if (!position || !tachy_plane_append(&kinds, r->control == TACHY_CONTROL_ASYNC_END) ||
+          !tachy_plane_append(&times, tachy_zigzag(delta)) || !tachy_plane_append(&sites, position - 1) ||
           !tachy_plane_append(&ids, tachy_zigzag((int64_t)(r->id - last_id))) ||
           !tachy_plane_append(&parents, r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0) ||
           !tachy_plane_append(&depths, r->depth)) {
@@ -123,7 +123,7 @@ static void add_values(tachy_columns *c, tachy_channel *channel) {
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_raw_metric *const raw = (const tachy_raw_metric *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->raw.size / sizeof *raw; i++) {
-      site_value *const site = &sites[raw[i].place - 1];
+      site_value *const site = &sites[raw[i].position - 1];
       const int ok = site->is_float ? tachy_bytes_append(&floats, &raw[i].value, sizeof raw[i].value)
                                     : tachy_plane_append(&integers, tachy_zigzag((int64_t)(raw[i].value - site->last)));
       site->last = raw[i].value;

@@ -61,8 +61,8 @@ void tachy_columns_text(tachy_columns *c, tachy_column_id id, const tachy_stream
 
 /* Index of a string in the block. */
 static void put_string(tachy_columns *c, tachy_tables *tables, tachy_plane *plane, uint32_t number) {
-  const uint32_t place = tachy_index_place(&tables->strings, number);
-  if (place == 0 || !tachy_plane_append(plane, place - 1)) c->failed = 1;
+  const uint32_t position = tachy_index_position(&tables->strings, number);
+  if (position == 0 || !tachy_plane_append(plane, position - 1)) c->failed = 1;
 }
 
 static void add_sites(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {

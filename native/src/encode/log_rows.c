@@ -16,17 +16,18 @@ static int put_time(tachy_channel *channel, tachy_stream *s, uint64_t ticks) {
 }
 
 static int put_head(tachy_channel *channel, tachy_stream *s, uint64_t ticks, uint32_t site, uint32_t set) {
-  const uint32_t site_place = tachy_index_place(&channel->tables.sites, site);
-  const uint32_t set_place =
-      set && tachy_names_set(channel->names, set) ? tachy_index_place(&channel->tables.sets, set) : 0;
-  return site_place && put_time(channel, s, ticks) && tachy_plane_append(&s->planes[TACHY_PLANE_SITE], site_place) &&
-         tachy_plane_append(&s->planes[TACHY_PLANE_SET], set_place);
+  const uint32_t site_position = tachy_index_position(&channel->tables.sites, site);
+  const uint32_t set_position =
+      set && tachy_names_set(channel->names, set) ? tachy_index_position(&channel->tables.sets, set) : 0;
+  return site_position && put_time(channel, s, ticks) &&
+         tachy_plane_append(&s->planes[TACHY_PLANE_SITE], site_position) &&
+         tachy_plane_append(&s->planes[TACHY_PLANE_SET], set_position);
 }
 
 static int put_metric(tachy_channel *channel, tachy_stream *s, const tachy_metric_record *record) {
-  const tachy_raw_metric raw = {record->value, tachy_index_place(&channel->tables.sites, record->site), 0};
+  const tachy_raw_metric raw = {record->value, tachy_index_position(&channel->tables.sites, record->site), 0};
   if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
-  if (TACHY_UNLIKELY(channel->watch != NULL)) channel->watch->metric(channel, raw.place, record);
+  if (TACHY_UNLIKELY(channel->watch != NULL)) channel->watch->metric(channel, raw.position, record);
   return tachy_bytes_append(&s->raw, &raw, sizeof raw);
 }
 
@@ -63,7 +64,7 @@ static int put_arguments(tachy_stream *s, const tachy_log_record *record) {
 static int put_log(tachy_channel *channel, tachy_stream *s, const tachy_log_record *record) {
   if (!put_head(channel, s, record->ticks, record->site, record->set)) return 0;
   if (TACHY_UNLIKELY(channel->watch != NULL)) {
-    channel->watch->log(channel, tachy_index_place(&channel->tables.sites, record->site), record);
+    channel->watch->log(channel, tachy_index_position(&channel->tables.sites, record->site), record);
   }
   return tachy_plane_append(&s->planes[TACHY_PLANE_TYPES], record->types) && put_arguments(s, record);
 }

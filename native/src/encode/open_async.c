@@ -203,15 +203,15 @@ void tachy_open_async_columns(tachy_columns *c, tachy_channel *channel) {
   if (a->failed) c->failed = 1;
   for (uint64_t i = 0; i < a->before.size / sizeof *rows; i++) {
     const tachy_open_async *const r = &rows[i];
-    const uint32_t place = tachy_index_place(&channel->tables.sites, r->site);
+    const uint32_t position = tachy_index_position(&channel->tables.sites, r->site);
     const uint64_t values[6] = {tachy_zigzag((int64_t)(r->id - last_id)),
                                 r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0,
-                                place - 1,
+                                position - 1,
                                 tachy_zigzag((int64_t)((uint64_t)r->utc - (uint64_t)last_utc)),
                                 r->depth,
                                 r->thread};
     for (unsigned k = 0; k < 6; k++) {
-      if (!place || !tachy_plane_append(&planes[k], values[k])) c->failed = 1;
+      if (!position || !tachy_plane_append(&planes[k], values[k])) c->failed = 1;
     }
     last_id = r->id;
     last_utc = r->utc;

@@ -73,9 +73,9 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
 put:
   tachy_plane_put(&s->planes[TACHY_PLANE_LEAD], lead);
   tachy_plane_put(&s->planes[TACHY_PLANE_TAIL], tail);
-  const uint32_t place = tachy_index_place(&channel->tables.sites, record->word & TACHY_SITE_MAX);
-  if (TACHY_UNLIKELY(place == 0)) s->broken = 1;
-  tachy_plane_put(&s->planes[TACHY_PLANE_SITE], place);
+  const uint32_t position = tachy_index_position(&channel->tables.sites, record->word & TACHY_SITE_MAX);
+  if (TACHY_UNLIKELY(position == 0)) s->broken = 1;
+  tachy_plane_put(&s->planes[TACHY_PLANE_SITE], position);
   tachy_plane_put(&s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)s->depth));
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;

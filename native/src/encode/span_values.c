@@ -77,22 +77,22 @@ int tachy_values_put(tachy_values *v, tachy_value_list *list, uint32_t site, uin
     at = node_at(v, at)->next;
   }
   if (!at && list->count == TACHY_SPAN_VALUES_MAX) return 0;
-  uint32_t place = at ? node_at(v, at)->text : 0;
-  if (type == TACHY_VALUE_TEXT && !place) {
-    place = take_text(v);
-    if (!place) return 0;
+  uint32_t slot = at ? node_at(v, at)->text : 0;
+  if (type == TACHY_VALUE_TEXT && !slot) {
+    slot = take_text(v);
+    if (!slot) return 0;
   }
   if (!at) at = append(v, list, last, site);
   if (!at) {
-    free_text(v, place);
+    free_text(v, slot);
     return 0;
   }
   tachy_value *const value = node_at(v, at);
   value->type = type;
   value->bits = bits;
-  value->text = place;
+  value->text = slot;
   if (type == TACHY_VALUE_TEXT) {
-    uint8_t *const copy = v->texts.bytes + (uint64_t)(place - 1) * TEXT_SLOT;
+    uint8_t *const copy = v->texts.bytes + (uint64_t)(slot - 1) * TEXT_SLOT;
     memcpy(copy, text, bits);
     tachy_text_clean(copy, bits);
   }
@@ -212,9 +212,9 @@ static int write_bits(writer *w, const tachy_value *value) {
 static void write_list(writer *w, uint64_t owner, const tachy_value_list *list) {
   for (uint32_t at = list->first; at;) {
     const tachy_value *const value = node_at(&w->channel->values, at);
-    const uint32_t place = tachy_index_place(&w->channel->tables.sites, value->site);
-    w->ok = w->ok && place && tachy_plane_append(&w->owners, owner - w->owner) &&
-            tachy_plane_append(&w->sites, place - 1) && tachy_plane_append(&w->types, value->type) &&
+    const uint32_t position = tachy_index_position(&w->channel->tables.sites, value->site);
+    w->ok = w->ok && position && tachy_plane_append(&w->owners, owner - w->owner) &&
+            tachy_plane_append(&w->sites, position - 1) && tachy_plane_append(&w->types, value->type) &&
             write_bits(w, value);
     w->owner = owner;
     at = value->next;

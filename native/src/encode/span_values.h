@@ -19,7 +19,7 @@ typedef struct tachy_value {
   uint32_t next; /* as in a list */
   uint32_t site; /* registry number */
   uint32_t type; /* tachy_value_type */
-  uint32_t text; /* its place among the texts, from 1 */
+  uint32_t text; /* its slot among the texts, from 1 */
 } tachy_value;
 
 /* Of one span, in the order in which the keys came. 0 ends a list, so values count from 1. */

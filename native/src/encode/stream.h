@@ -60,7 +60,7 @@ typedef struct tachy_open_asyncs {
 
 typedef struct tachy_raw_metric {
   uint64_t value;
-  uint32_t place; /* of the site in the block */
+  uint32_t position; /* of the site in the block */
   uint32_t zero;
 } tachy_raw_metric;
 
@@ -115,9 +115,9 @@ struct tachy_channel;
 
 /* Who looks at the rows of logs or metrics as they are read. */
 typedef struct tachy_watch {
-  void (*metric)(struct tachy_channel *channel, uint32_t place, const tachy_metric_record *record);
-  void (*log)(struct tachy_channel *channel, uint32_t place, const tachy_log_record *record);
-  tachy_bytes kinds; /* the watcher's: u8 by place of the site in the block */
+  void (*metric)(struct tachy_channel *channel, uint32_t position, const tachy_metric_record *record);
+  void (*log)(struct tachy_channel *channel, uint32_t position, const tachy_log_record *record);
+  tachy_bytes kinds; /* the watcher's: u8 by position of the site in the block */
 } tachy_watch;
 
 /* One class of the running session. */

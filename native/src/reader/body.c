@@ -1,4 +1,4 @@
-/* Opens a block: the head, the columns' places in the body, and the tables (strings, sites, property sets). */
+/* Opens a block: the head, where the columns lie in the body, and the tables (strings, sites, property sets). */
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #include "error.h"
 
 #define BODY_MAX (UINT64_C(1) << 30)     /* docs/format.md, "Blocks" */
-#define SEQUENCE_MAX (UINT64_C(1) << 55) /* its place in a block's identity */
+#define SEQUENCE_MAX (UINT64_C(1) << 55) /* what a block's identity has room for */
 
 tachy_block_thread tachy_head_thread(const void *bytes, uint32_t index) {
   tachy_block_thread thread;

@@ -206,7 +206,7 @@ void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened) {
 void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids) {
   if (iids->name) proto_varint(&trace->out, EVENT_NAME_IID, iids->name);
   if (iids->category) proto_varint(&trace->out, EVENT_CATEGORY_IID, iids->category);
-  if (iids->place) proto_varint(&trace->out, EVENT_PLACE_IID, iids->place);
+  if (iids->location) proto_varint(&trace->out, EVENT_LOCATION_IID, iids->location);
 }
 
 void perfetto_mark(tachy_perfetto *trace, const char *name) {
@@ -313,7 +313,7 @@ struct perfetto_work {
   tachy_block block;
   uint64_t process; /* index: others may be announced between two parts */
   perfetto_scope scope;
-  perfetto_place at;
+  perfetto_position at;
   tachy_log_walk *logs;
   tachy_metric_rows values;
   tachy_span_rows spans;

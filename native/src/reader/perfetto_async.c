@@ -20,7 +20,7 @@ static uint32_t copy_site(const perfetto_scope *scope, uint32_t site) {
   perfetto_process *const p = scope->process;
   const perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
   int added;
-  const uint64_t key = cache->place_hash ^ tachy_mix64(cache->target_hash) ^ tachy_mix64(cache->name_hash + 1);
+  const uint64_t key = cache->location_hash ^ tachy_mix64(cache->target_hash) ^ tachy_mix64(cache->name_hash + 1);
   uint32_t *const index = perfetto_map_at(&p->async_site_by_hash, key, &added);
   if (!index || *index) return index ? *index : 0;
   if (!perfetto_reserve((void **)&p->async_sites, &p->async_site_capacity, p->async_site_count,

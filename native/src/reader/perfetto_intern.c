@@ -1,7 +1,7 @@
 /* Interned names, categories, source locations and annotations of a packet sequence.
  *
  * The 64-bit hash of a text stands for the text: nothing is copied, and a collision could only show a sender one of his
- * own names in another's place.
+ * own names under another's number.
  */
 #include "perfetto_trace.h"
 
@@ -52,12 +52,12 @@ typedef struct site_texts {
 static void hash_texts(const site_texts *s, perfetto_site_cache *hashes) {
   hashes->name_hash = text_hash(s->name);
   hashes->target_hash = text_hash(s->target);
-  hashes->place_hash = tachy_mix64(text_hash(s->file) + s->line) ^ hashes->name_hash;
+  hashes->location_hash = tachy_mix64(text_hash(s->file) + s->line) ^ hashes->name_hash;
 }
 
 static int intern(tachy_perfetto *trace, perfetto_sequence *sequence, const site_texts *s,
                   const perfetto_site_cache *hashes, perfetto_iids *iids) {
-  int name_added = 0, category_added = 0, place_added = 0;
+  int name_added = 0, category_added = 0, location_added = 0;
   memset(iids, 0, sizeof *iids);
   if (s->name.size) {
     iids->name = iid_of(sequence, INTERNED_NAME, hashes->name_hash, &name_added);
@@ -68,20 +68,20 @@ static int intern(tachy_perfetto *trace, perfetto_sequence *sequence, const site
     if (!iids->category) return 0;
   }
   if (s->file.size) {
-    iids->place = iid_of(sequence, INTERNED_PLACE, hashes->place_hash, &place_added);
-    if (!iids->place) return 0;
+    iids->location = iid_of(sequence, INTERNED_LOCATION, hashes->location_hash, &location_added);
+    if (!iids->location) return 0;
   }
-  if (!(name_added | category_added | place_added)) return 1;
+  if (!(name_added | category_added | location_added)) return 1;
   proto_buffer *const out = &trace->out;
   const opened_packet opened = open_data(trace, sequence);
   if (category_added) define_text(out, INTERNED_CATEGORY, iids->category, s->target);
   if (name_added) define_text(out, INTERNED_NAME, iids->name, s->name);
-  if (place_added) {
-    const uint64_t entry = proto_open(out, INTERNED_PLACE);
-    proto_varint(out, ENTRY_IID, iids->place);
+  if (location_added) {
+    const uint64_t entry = proto_open(out, INTERNED_LOCATION);
+    proto_varint(out, ENTRY_IID, iids->location);
     proto_text(out, ENTRY_TEXT, s->file.bytes, s->file.size, PROTO_TEXT_MAX);
-    if (s->name.size) proto_text(out, PLACE_FUNCTION, s->name.bytes, s->name.size, PROTO_TEXT_MAX);
-    proto_varint(out, PLACE_LINE, s->line);
+    if (s->name.size) proto_text(out, LOCATION_FUNCTION, s->name.bytes, s->name.size, PROTO_TEXT_MAX);
+    proto_varint(out, LOCATION_LINE, s->line);
     proto_close(out, entry);
   }
   close_data(trace, opened);

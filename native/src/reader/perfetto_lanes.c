@@ -43,7 +43,7 @@ typedef struct layout {
   uint64_t group_count;
   uint64_t group_capacity;
   perfetto_map group_by_target; /* index + 1 */
-  perfetto_map placed;          /* span id -> index + 1 of the newest span of that id that has a lane */
+  perfetto_map entered;         /* span id -> index + 1 of the newest span of that id that has a lane */
 } layout;
 
 typedef struct step { /* a begin or an end */
@@ -131,10 +131,10 @@ static int enter_free(layout *l, uint32_t group_index, uint32_t s) {
   return enter(l, number, s) && push(l, &g->busy, 1, number);
 }
 
-static int place(layout *l, uint32_t s) {
+static int enter_lane(layout *l, uint32_t s) {
   const perfetto_async *const span = l->spans + s;
   int added;
-  uint32_t *const parent_index = span->parent ? perfetto_map_at(&l->placed, span->parent, &added) : NULL;
+  uint32_t *const parent_index = span->parent ? perfetto_map_at(&l->entered, span->parent, &added) : NULL;
   if (span->parent && !parent_index) return 0;
   uint32_t own_group = 0;
   if (parent_index && *parent_index) {
@@ -187,11 +187,11 @@ static uint32_t keep_overlapping(tachy_perfetto *trace, perfetto_process *p, int
   return kept;
 }
 
-static int place_all(layout *l) {
+static int enter_all(layout *l) {
   for (uint32_t s = 0; s < l->count; s++) {
     int added;
-    if (!place(l, s)) return 0;
-    uint32_t *const index = perfetto_map_at(&l->placed, l->spans[s].id, &added);
+    if (!enter_lane(l, s)) return 0;
+    uint32_t *const index = perfetto_map_at(&l->entered, l->spans[s].id, &added);
     if (!index) return 0;
     *index = s + 1;
   }
@@ -301,8 +301,8 @@ int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64
   layout l = {.trace = trace, .process = process, .spans = process->async};
   l.count = keep_overlapping(trace, process, end_utc);
   if (!l.count) return 1;
-  l.group_by_target.seed = l.placed.seed = trace->seed;
-  const int ok = place_all(&l) && write_layout(&l);
+  l.group_by_target.seed = l.entered.seed = trace->seed;
+  const int ok = enter_all(&l) && write_layout(&l);
   for (uint64_t i = 0; i < l.lane_count; i++) free(l.lanes[i].stack);
   for (uint64_t i = 0; i < l.group_count; i++) {
     free(l.groups[i].busy.items);
@@ -311,6 +311,6 @@ int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64
   free(l.lanes);
   free(l.groups);
   perfetto_map_free(&l.group_by_target);
-  perfetto_map_free(&l.placed);
+  perfetto_map_free(&l.entered);
   return ok;
 }

@@ -59,9 +59,9 @@ static uint8_t put_begin_tail(uint8_t *tail, uint32_t sequence, const perfetto_i
     *at++ = EVENT_CATEGORY_IID << 3;
     at = proto_put_varint(at, iids->category);
   }
-  if (iids->place) {
-    at = proto_put_varint(at, EVENT_PLACE_IID << 3);
-    at = proto_put_varint(at, iids->place);
+  if (iids->location) {
+    at = proto_put_varint(at, EVENT_LOCATION_IID << 3);
+    at = proto_put_varint(at, iids->location);
   }
   *length = (uint8_t)(at - length - 1);
   return (uint8_t)(at - tail);
@@ -406,7 +406,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
 
 /* The block -------------------------------------------------------------------------------------------------------- */
 
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at) {
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_position *at) {
   int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
   if (!parent) return 0;
   perfetto_given given = {0};

@@ -27,12 +27,12 @@ enum {
   INTERNED_CATEGORY = 1,
   INTERNED_NAME = 2,
   INTERNED_ANNOTATION_NAME = 3,
-  INTERNED_PLACE = 4,
+  INTERNED_LOCATION = 4,
   INTERNED_ANNOTATION_TEXT = 29,
   ENTRY_IID = 1,
   ENTRY_TEXT = 2,
-  PLACE_FUNCTION = 3,
-  PLACE_LINE = 4,
+  LOCATION_FUNCTION = 3,
+  LOCATION_LINE = 4,
   EVENT_CATEGORY_IID = 3,
   EVENT_ANNOTATION = 4,
   EVENT_TYPE = 9,
@@ -41,7 +41,7 @@ enum {
   EVENT_CATEGORY = 22,
   EVENT_NAME = 23,
   EVENT_COUNTER_VALUE = 30,
-  EVENT_PLACE_IID = 34,
+  EVENT_LOCATION_IID = 34,
   EVENT_COUNTER_DOUBLE = 44,
   EVENT_FLOW = 47,
   EVENT_FLOW_END = 48,
@@ -95,7 +95,7 @@ enum {
 /* A packet sequence: the unit of interning, and of timestamps that never decrease. */
 typedef struct perfetto_sequence {
   uint32_t id;       /* 0: no packet written yet */
-  uint32_t next_iid; /* one numbering for names, categories, places and annotations */
+  uint32_t next_iid; /* one numbering for names, categories, source locations and annotations */
   int64_t last;      /* newest timestamp */
   perfetto_map interned;
 } perfetto_sequence;
@@ -104,7 +104,7 @@ typedef struct perfetto_sequence {
 typedef struct perfetto_iids {
   uint32_t name;
   uint32_t category;
-  uint32_t place;
+  uint32_t location;
 } perfetto_iids;
 
 typedef struct perfetto_value {
@@ -237,7 +237,7 @@ struct tachy_perfetto {
 typedef struct perfetto_site_cache {
   uint64_t name_hash; /* 0: not computed */
   uint64_t target_hash;
-  uint64_t place_hash;
+  uint64_t location_hash;
   uint64_t counter_key; /* of name, target and unit; 0: not computed */
   uint64_t owner;       /* 1 + index of the thread for which iids and tail hold */
   perfetto_iids iids;
@@ -255,11 +255,11 @@ typedef struct perfetto_scope {
 
 /* How far a block's rows have been written. A part ends when it has so many bytes. */
 #define PERFETTO_PART (UINT64_C(4) << 20)
-typedef struct perfetto_place {
+typedef struct perfetto_position {
   uint32_t thread; /* of spans */
   uint64_t row;    /* of metrics */
   uint64_t gap;
-} perfetto_place;
+} perfetto_position;
 
 static inline int perfetto_part_is_full(const tachy_perfetto *trace) { return trace->out.size >= trace->part_end; }
 
@@ -310,13 +310,13 @@ void perfetto_given_write(tachy_perfetto *trace, perfetto_sequence *sequence, co
 uint32_t perfetto_given_flows(tachy_perfetto *trace, uint64_t process, const perfetto_given *given, uint32_t written);
 
 /* The classes. Everything is decoded, or checked, before anything is written, so that a malformed block leaves the
- * trace as it was. Functions that return int: 0 is out of memory. Those with a place write from there on, up to a
+ * trace as it was. Functions that return int: 0 is out of memory. Those with a position write from there on, up to a
  * part's end: spans by threads. */
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_place *at);
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_position *at);
 /* The spans of OPEN_ASYNC that no block before has listed. Before the block's async rows. */
 int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
 int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
-int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at);
+int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_position *at);
 tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error);
 tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error);
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);

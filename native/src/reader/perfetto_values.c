@@ -169,7 +169,7 @@ static int write_value(const counters *c, uint64_t i) {
   return thread && write_counter(c, i, thread);
 }
 
-static int write_gaps(const perfetto_scope *scope, const tachy_gap *gaps, uint64_t count, perfetto_place *at) {
+static int write_gaps(const perfetto_scope *scope, const tachy_gap *gaps, uint64_t count, perfetto_position *at) {
   for (; at->gap < count && gaps[at->gap].row <= at->row; at->gap++) {
     const tachy_gap *const gap = gaps + at->gap;
     if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
@@ -180,7 +180,7 @@ static int write_gaps(const perfetto_scope *scope, const tachy_gap *gaps, uint64
   return 1;
 }
 
-int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_place *at) {
+int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_position *at) {
   const counters c = {.scope = scope, .rows = rows, .sets = hash_sets(scope->block)};
   int ok = c.sets != NULL;
   for (; ok && at->row < rows->count && !perfetto_part_is_full(scope->trace); at->row += (uint64_t)ok) {

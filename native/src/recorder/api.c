@@ -29,7 +29,7 @@ typedef struct tachy_copy {
   tachy_thread *(*here)(void);
   void (*follow)(tachy_thread **where, tachy_thread *nobody, const void *copy);
   void (*forget)(const void *copy);
-  uint32_t (*thread_place)(void);
+  uint32_t (*thread_offset)(void);
 #define MEMBER(type, name, parameters, arguments, otherwise) type(*name) parameters;
 #define MEMBER_VOID(name, parameters, arguments) void(*name) parameters;
 #define MEMBER_SPECIAL(type, name, parameters) type(*name) parameters;
@@ -62,9 +62,9 @@ typedef struct tachy_copy {
 
 static tachy_thread *get_thread(void) { return tachy_here_(); }
 
-static uint32_t get_thread_place(void) {
+static uint32_t get_thread_offset(void) {
 #if defined(_WIN32)
-  return TACHY_LOAD(&tachy_thread_place_);
+  return TACHY_LOAD(&tachy_thread_offset_);
 #else
   return 0;
 #endif
@@ -90,7 +90,7 @@ TACHY_OS_LANDMARK_STORAGE tachy_copy tachy_copy_ = {MAGIC,
                                                     get_thread,
                                                     tachy_followers_add,
                                                     tachy_followers_forget,
-                                                    get_thread_place,
+                                                    get_thread_offset,
                                                     TACHY_ENTRIES(OWN, OWN_VOID, OWN, OWN_VOID, OWN_SPECIAL)};
 #ifdef __cplusplus
 }
@@ -166,7 +166,7 @@ static tachy_copy *find(void) {
   }
   found->begin();
 #if defined(_WIN32)
-  TACHY_STORE(&tachy_thread_place_, found->thread_place());
+  TACHY_STORE(&tachy_thread_offset_, found->thread_offset());
 #endif
   TACHY_STORE_RELEASE(&joined, found);
   return found;

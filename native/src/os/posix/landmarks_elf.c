@@ -68,45 +68,45 @@ void tachy_os_landmarks(int (*function)(void *, void *), void *context) {
   dl_iterate_phdr(look_through, &v);
 }
 
-typedef struct place {
+typedef struct holder {
   uintptr_t address;
   int found;
   int in_library;
   char name[4096];
-} place;
+} holder;
 
 static int find_module(struct dl_phdr_info *module, size_t size, void *context) {
-  place *const p = context;
+  holder *const h = context;
   (void)size;
-  if (!is_loaded(module, p->address, 1)) {
-    p->in_library = 1; /* the program comes first */
+  if (!is_loaded(module, h->address, 1)) {
+    h->in_library = 1; /* the program comes first */
     return 0;
   }
-  p->found = 1;
-  strncpy(p->name, module->dlpi_name ? module->dlpi_name : "", sizeof p->name - 1);
+  h->found = 1;
+  strncpy(h->name, module->dlpi_name ? module->dlpi_name : "", sizeof h->name - 1);
   return 1;
 }
 
-static void find(const void *address, place *p) {
-  memset(p, 0, sizeof *p);
-  p->address = (uintptr_t)address;
-  dl_iterate_phdr(find_module, p);
+static void find(const void *address, holder *h) {
+  memset(h, 0, sizeof *h);
+  h->address = (uintptr_t)address;
+  dl_iterate_phdr(find_module, h);
 }
 
 int tachy_os_keep_loaded(const void *address) {
-  place p;
-  find(address, &p);
-  if (!p.found || !p.in_library || !dlopen) return p.found;
-  if (dlopen(p.name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE)) return 1;
-  find(address, &p); /* the loader may refuse, for instance a module that it did not load itself */
-  return p.found;
+  holder h;
+  find(address, &h);
+  if (!h.found || !h.in_library || !dlopen) return h.found;
+  if (dlopen(h.name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE)) return 1;
+  find(address, &h); /* the loader may refuse, for instance a module that it did not load itself */
+  return h.found;
 }
 
 void tachy_os_module_name(const void *address, char *text, size_t size) {
-  place p;
-  find(address, &p);
+  holder h;
+  find(address, &h);
   if (size == 0) return;
-  strncpy(text, p.found && p.name[0] ? p.name : "the program", size - 1);
+  strncpy(text, h.found && h.name[0] ? h.name : "the program", size - 1);
   text[size - 1] = 0;
 }
 #endif

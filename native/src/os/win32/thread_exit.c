@@ -49,7 +49,7 @@ void *tachy_os_armed(void) {
   return value;
 }
 
-uint32_t tachy_os_armed_place(void) {
+uint32_t tachy_os_armed_offset(void) {
 #if defined(_WIN64)
   if (exit_slot < INLINE_SLOTS) return SLOTS_IN_TEB + (uint32_t)sizeof(void *) * exit_slot;
 #endif

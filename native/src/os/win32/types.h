@@ -37,6 +37,6 @@ typedef void *tachy_os_file;
 /* What the calling thread armed itself with (tachy_os_arm_thread_exit), or NULL. Keeps GetLastError as it is. */
 void *tachy_os_armed(void);
 /* Where the same lies from the start of a thread's own block (TEB), for who reads it inline; 0: call tachy_os_armed. */
-uint32_t tachy_os_armed_place(void);
+uint32_t tachy_os_armed_offset(void);
 
 #endif

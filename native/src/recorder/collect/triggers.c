@@ -144,33 +144,33 @@ void tachy_own_mark(const char *reason) {
   tachy_trigger(tachy_ticks(), reason ? reason : "", NULL, 0, 1);
 }
 
-static int looked_at(const tachy_channel *channel, uint32_t place) {
+static int looked_at(const tachy_channel *channel, uint32_t position) {
   const tachy_site_entry *const site =
-      tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, place - 1));
+      tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, position - 1));
   if (site->kind == TACHY_SITE_FRAME) return budget > 0;
   return errors && site->kind == TACHY_SITE_LOG && site->level != TACHY_LEVEL_NONE && site->level <= TACHY_LEVEL_ERROR;
 }
 
 /* The site, if its rows are looked at. Each is asked for once in a block. */
-static const tachy_site_entry *site_of(tachy_channel *channel, uint32_t place) {
+static const tachy_site_entry *site_of(tachy_channel *channel, uint32_t position) {
   tachy_bytes *const kinds = &channel->watch->kinds;
-  while (kinds->size < place) {
+  while (kinds->size < position) {
     const uint8_t kind = (uint8_t)looked_at(channel, (uint32_t)kinds->size + 1);
     if (!tachy_bytes_append(kinds, &kind, 1)) return NULL;
   }
-  if (TACHY_LIKELY(!kinds->bytes[place - 1])) return NULL;
-  return tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, place - 1));
+  if (TACHY_LIKELY(!kinds->bytes[position - 1])) return NULL;
+  return tachy_names_site(channel->names, tachy_index_number(&channel->tables.sites, position - 1));
 }
 
-static void watch_metric(tachy_channel *channel, uint32_t place, const tachy_metric_record *record_) {
-  const tachy_site_entry *const site = site_of(channel, place);
+static void watch_metric(tachy_channel *channel, uint32_t position, const tachy_metric_record *record_) {
+  const tachy_site_entry *const site = site_of(channel, position);
   if (!site || record_->value <= budget) return;
   const tachy_string name = tachy_names_string(channel->names, site->strings[TACHY_TEXT_NAME]);
   tachy_trigger(record_->ticks, "slow frame", name.text, name.size, 0);
 }
 
-static void watch_log(tachy_channel *channel, uint32_t place, const tachy_log_record *record_) {
-  const tachy_site_entry *const site = site_of(channel, place);
+static void watch_log(tachy_channel *channel, uint32_t position, const tachy_log_record *record_) {
+  const tachy_site_entry *const site = site_of(channel, position);
   if (!site) return;
   const tachy_string target = tachy_names_string(channel->names, site->strings[TACHY_TEXT_TARGET]);
   tachy_trigger(record_->ticks, site->level == TACHY_LEVEL_FATAL ? "fatal" : "error", target.text, target.size, 0);

@@ -164,7 +164,7 @@ int tachy_session_file_open(const char *folder, const char *destination, uint64_
   return head || tachy_pool_suits(NULL, pool_bytes) || tachy_pool_open(NULL, 0, NULL, pool_bytes);
 }
 
-const char *tachy_session_file_place(char *folder, size_t size) {
+const char *tachy_session_file_destination(char *folder, size_t size) {
   if (!head || folder_size >= size) return NULL;
   memcpy(folder, path, folder_size);
   folder[folder_size] = 0;

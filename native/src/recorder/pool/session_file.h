@@ -2,7 +2,8 @@
  *
  * It holds the pool (the threads' slots and everybody's chunks), the collector's own state at the last batch, and all
  * names. One commit, a store of eight bytes, says at once that a batch's file is valid, and from where everybody goes
- * on; so at whatever moment the process dies, each event is in exactly one place. recover.c does the rest.
+ * on; so at whatever moment the process dies, each event lies in a chunk or in a batch, never in both. recover.c does
+ * the rest.
  *
  * One file per process, made by its first session. Without one everything works and nothing survives. */
 #ifndef TACHY_SRC_RECORDER_POOL_SESSION_FILE_H
@@ -19,8 +20,8 @@ int tachy_session_file_open(const char *folder, const char *destination, uint64_
 /* The process's file: 16 bytes that name it, or NULL. */
 const uint8_t *tachy_session_file_id(void);
 
-/* The file's folder, and its destination as it stands there; NULL: no file. */
-const char *tachy_session_file_place(char *folder, size_t size);
+/* The file's destination, and its folder in `folder`; NULL: no file, or the folder's name is longer than `size`. */
+const char *tachy_session_file_destination(char *folder, size_t size);
 
 /* The registry, under its lock: a string, site or property set, which has the next number of its kind. */
 void tachy_session_file_name(uint32_t kind, const void *bytes, uint32_t size);

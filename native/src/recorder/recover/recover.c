@@ -318,7 +318,7 @@ tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
   if (out) *out = found;
   if (tachy_own_forking()) return TACHY_ERROR_STATE;
   if (!folder) {
-    destination = tachy_session_file_place(own_folder, sizeof own_folder);
+    destination = tachy_session_file_destination(own_folder, sizeof own_folder);
     if (!destination) return TACHY_ERROR_STATE;
     folder = own_folder;
   }
@@ -338,7 +338,7 @@ tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
 void tachy_recover_children(const uint8_t parent[16]) {
   tachy_recovery found = {0};
   char folder[TACHY_FOLDER_MAX];
-  const char *const destination = tachy_session_file_place(folder, sizeof folder);
+  const char *const destination = tachy_session_file_destination(folder, sizeof folder);
   if (!destination) return;
   tachy_os_lock(&mutex);
   names sessions;

@@ -1,4 +1,4 @@
-/* Sites: numbers for descriptions of instrumented places, and the switch that turns them on and off.
+/* Sites: numbers for descriptions of instrumented lines of code, and the switch that turns them on and off.
  *
  * A static site is written only while its module is certainly mapped: in tachy_site_register_, which its module calls,
  * and under the loader's lock, after its whole description has been compared with our copy. */
@@ -144,13 +144,13 @@ static int remember(tachy_site *site, uint32_t number) {
     instance_at(at)->next = *head;
     *head = at;
   }
-  instance *const place = instance_at(at);
-  place->site = site;
-  place->number = number;
-  place->texts[TACHY_TEXT_NAME] = site->name;
-  place->texts[TACHY_TEXT_TARGET] = site->target;
-  place->texts[TACHY_TEXT_FILE] = site->file;
-  place->texts[TACHY_TEXT_UNIT] = site->unit;
+  instance *const held = instance_at(at);
+  held->site = site;
+  held->number = number;
+  held->texts[TACHY_TEXT_NAME] = site->name;
+  held->texts[TACHY_TEXT_TARGET] = site->target;
+  held->texts[TACHY_TEXT_FILE] = site->file;
+  held->texts[TACHY_TEXT_UNIT] = site->unit;
   return 1;
 }
 
@@ -212,19 +212,19 @@ static uintptr_t mapped_until(const tachy_os_range *ranges, size_t count, uintpt
   return ranges[low].end;
 }
 
-/* Whether the place still holds the site that registered there. Text is compared only where it lay then. */
-static int still_there(const instance *place, const tachy_os_range *ranges, size_t count) {
-  const uintptr_t address = (uintptr_t)place->site;
+/* Whether the site that registered there is still there. Text is compared only where it lay then. */
+static int still_there(const instance *held, const tachy_os_range *ranges, size_t count) {
+  const uintptr_t address = (uintptr_t)held->site;
   const uintptr_t end = mapped_until(ranges, count, address, 1);
   if (end == 0 || end - address < sizeof(tachy_site)) return 0;
-  const tachy_site *const site = place->site;
-  const tachy_site_entry *const entry = entry_at(place->number);
+  const tachy_site *const site = held->site;
+  const tachy_site_entry *const entry = entry_at(held->number);
   const int32_t id = TACHY_LOAD(&site->id);
-  if ((id < 0 ? -id : id) != (int32_t)place->number) return 0;
+  if ((id < 0 ? -id : id) != (int32_t)held->number) return 0;
   if (site->line != entry->line || site->kind != entry->kind || site->level != entry->level) return 0;
   const char *const texts[TACHY_SITE_TEXTS] = {site->name, site->target, site->file, site->unit};
   for (unsigned i = 0; i < TACHY_SITE_TEXTS; i++) {
-    if (texts[i] != place->texts[i]) return 0;
+    if (texts[i] != held->texts[i]) return 0;
     if (!texts[i]) continue;
     const tachy_string copy = tachy_strings_text(entry->strings[i]);
     const uintptr_t until = mapped_until(ranges, count, (uintptr_t)texts[i], 0);
@@ -248,10 +248,10 @@ static void forget(uint32_t at) {
 static void switch_instances(void *context, const tachy_os_range *ranges, size_t count) {
   (void)context;
   for (uint32_t at = 1; at <= instances.count; at++) {
-    const instance *const place = instance_at(at);
-    if (!place->site) continue;
-    if (still_there(place, ranges, count)) {
-      TACHY_STORE(&place->site->id, switched(place->number));
+    const instance *const held = instance_at(at);
+    if (!held->site) continue;
+    if (still_there(held, ranges, count)) {
+      TACHY_STORE(&held->site->id, switched(held->number));
     } else {
       forget(at);
     }

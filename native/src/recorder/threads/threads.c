@@ -30,7 +30,7 @@ static uint64_t ended;    /* atomic */
 
 /* What a thread arms itself with is its tachy_thread, or NULL: on Windows that is also how it is found. */
 #if defined(_WIN32)
-uint32_t tachy_thread_place_;
+uint32_t tachy_thread_offset_;
 
 tachy_thread *tachy_thread_armed(void) {
   tachy_thread *const thread = tachy_os_armed();
@@ -261,7 +261,7 @@ void tachy_slots_begin_session(void) {
 int tachy_threads_init(void) {
   const int ok = tachy_os_on_thread_exit(leave);
 #if defined(_WIN32)
-  TACHY_STORE(&tachy_thread_place_, tachy_os_armed_place());
+  TACHY_STORE(&tachy_thread_offset_, tachy_os_armed_offset());
 #endif
   return ok;
 }

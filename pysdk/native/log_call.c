@@ -1,4 +1,4 @@
-/* The places that log through `logging`: (logger, level, file, line), each with the site of its ready messages and the
+/* The calls that log through `logging`: (logger, level, file, line), each with the site of its ready messages and the
  * site of its format.
  *
  * A dict knows them all by value, so their number is the program's number of logging calls; a table in front of it
@@ -13,11 +13,11 @@ typedef struct entry {
   PyObject *file;   /* strong */
   unsigned long line;
   long level;
-  tpy_log_place *place; /* NULL: free */
+  tpy_log_call *call; /* NULL: free */
 } entry;
 
 static entry cache[CACHE];
-static PyObject *places; /* dict: (logger, level, file, line) -> capsule of the place */
+static PyObject *calls; /* dict: (logger, level, file, line) -> capsule of the call */
 
 static entry *cached(PyObject *logger, long level, PyObject *file, unsigned long line) {
   const uint64_t word =
@@ -42,64 +42,64 @@ static tachy_site *intern(PyObject *logger, long level, PyObject *file, unsigned
 
 static void capsule_free(PyObject *capsule) { PyMem_Free(PyCapsule_GetPointer(capsule, NULL)); }
 
-static tpy_log_place *make(PyObject *key, PyObject *logger, long level, PyObject *file, unsigned long line) {
+static tpy_log_call *make(PyObject *key, PyObject *logger, long level, PyObject *file, unsigned long line) {
   tachy_site *const site = intern(logger, level, file, line, NULL);
-  tpy_log_place *const place = site == NULL ? NULL : PyMem_Calloc(1, sizeof *place);
-  if (place == NULL) return site == NULL ? NULL : (tpy_log_place *)PyErr_NoMemory();
-  place->text = site;
-  PyObject *const capsule = PyCapsule_New(place, NULL, capsule_free);
-  if (capsule == NULL) PyMem_Free(place);
-  const int kept = capsule != NULL && PyDict_SetItem(places, key, capsule) == 0;
+  tpy_log_call *const call = site == NULL ? NULL : PyMem_Calloc(1, sizeof *call);
+  if (call == NULL) return site == NULL ? NULL : (tpy_log_call *)PyErr_NoMemory();
+  call->text = site;
+  PyObject *const capsule = PyCapsule_New(call, NULL, capsule_free);
+  if (capsule == NULL) PyMem_Free(call);
+  const int kept = capsule != NULL && PyDict_SetItem(calls, key, capsule) == 0;
   Py_XDECREF(capsule);
-  return kept ? place : NULL;
+  return kept ? call : NULL;
 }
 
 /* By value. */
-static tpy_log_place *look_up(PyObject *logger, long level, PyObject *file, unsigned long line) {
-  if (places == NULL && (places = PyDict_New()) == NULL) return NULL;
+static tpy_log_call *look_up(PyObject *logger, long level, PyObject *file, unsigned long line) {
+  if (calls == NULL && (calls = PyDict_New()) == NULL) return NULL;
   PyObject *const key = Py_BuildValue("(OlOk)", logger, level, file, line);
   if (key == NULL) return NULL;
-  PyObject *const known = PyDict_GetItemWithError(places, key);
-  tpy_log_place *place = NULL;
+  PyObject *const known = PyDict_GetItemWithError(calls, key);
+  tpy_log_call *call = NULL;
   if (known != NULL) {
-    place = PyCapsule_GetPointer(known, NULL);
+    call = PyCapsule_GetPointer(known, NULL);
   } else if (!PyErr_Occurred()) {
-    place = make(key, logger, level, file, line);
+    call = make(key, logger, level, file, line);
   }
   Py_DECREF(key);
-  return place;
+  return call;
 }
 
-tpy_log_place *tpy_find_log_place(PyObject *logger, long level, PyObject *file, PyObject *line) {
+tpy_log_call *tpy_find_log_call(PyObject *logger, long level, PyObject *file, PyObject *line) {
   const unsigned long number = PyLong_AsUnsignedLong(line);
   if (number == (unsigned long)-1 && PyErr_Occurred()) return NULL;
   entry *const at = cached(logger, level, file, number);
   if (TACHY_LIKELY(at->logger == logger && at->file == file && at->line == number && at->level == level)) {
-    return at->place;
+    return at->call;
   }
   Py_INCREF(logger); /* comparing them may run somebody's code, if they are not quite str */
   Py_INCREF(file);
-  tpy_log_place *const place = look_up(logger, level, file, number);
-  const entry before = place == NULL ? (entry){logger, file, 0, 0, NULL} : *at;
-  if (place != NULL) *at = (entry){logger, file, number, level, place};
+  tpy_log_call *const call = look_up(logger, level, file, number);
+  const entry before = call == NULL ? (entry){logger, file, 0, 0, NULL} : *at;
+  if (call != NULL) *at = (entry){logger, file, number, level, call};
   Py_XDECREF(before.logger);
   Py_XDECREF(before.file);
-  return place;
+  return call;
 }
 
-int tpy_place_formats(tpy_log_place *place, PyObject *logger, long level, PyObject *file, PyObject *line,
-                      PyObject *format) {
-  if (TACHY_LIKELY(place->format == format)) return place->formatted != NULL;
+int tpy_log_call_formats(tpy_log_call *call, PyObject *logger, long level, PyObject *file, PyObject *line,
+                         PyObject *format) {
+  if (TACHY_LIKELY(call->format == format)) return call->formatted != NULL;
   /* One format each: a wrapper that logs everybody's formats, or formats made at run time, would make sites without
    * end. */
-  if (place->format != NULL) return place->formatted != NULL && PyUnicode_Compare(place->format, format) == 0;
-  place->format = Py_NewRef(format);
-  place->shape = tpy_read_format(format);
-  if (place->shape.count == 0) return 0;
+  if (call->format != NULL) return call->formatted != NULL && PyUnicode_Compare(call->format, format) == 0;
+  call->format = Py_NewRef(format);
+  call->shape = tpy_read_format(format);
+  if (call->shape.count == 0) return 0;
   const char *const name = PyUnicode_AsUTF8(format);
-  place->formatted = name == NULL ? NULL : intern(logger, level, file, PyLong_AsUnsignedLong(line), name);
+  call->formatted = name == NULL ? NULL : intern(logger, level, file, PyLong_AsUnsignedLong(line), name);
   PyErr_Clear(); /* the text site is there */
-  return place->formatted != NULL;
+  return call->formatted != NULL;
 }
 
 /* log_at(logger, level, file, line, message, properties | None, UTC in nanoseconds, thread's name | None: here and now)
@@ -113,15 +113,15 @@ PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) 
   if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE) {
     return PyErr_Occurred() ? NULL : PyErr_Format(PyExc_ValueError, "levels are 1 to 6");
   }
-  const tpy_log_place *const place = tpy_find_log_place(args[0], level, args[2], args[3]);
-  if (place == NULL) return NULL;
+  const tpy_log_call *const call = tpy_find_log_call(args[0], level, args[2], args[3]);
+  if (call == NULL) return NULL;
   PyObject *const properties = args[5] == Py_None ? NULL : args[5];
   if (args[7] != Py_None) {
     const long long utc = PyLong_AsLongLong(args[6]);
     if (utc == -1 && PyErr_Occurred()) return NULL;
-    if (tachy_site_on_(place->text) <= 0) Py_RETURN_NONE;
-    if (tpy_put_late_message(place->text, args[4], properties, utc, args[7]) < 0) return NULL;
-  } else if (tpy_ready(place->text) && tpy_put_message(place->text, args[4], properties) < 0) {
+    if (tachy_site_on_(call->text) <= 0) Py_RETURN_NONE;
+    if (tpy_put_late_message(call->text, args[4], properties, utc, args[7]) < 0) return NULL;
+  } else if (tpy_ready(call->text) && tpy_put_message(call->text, args[4], properties) < 0) {
     return NULL;
   }
   Py_RETURN_NONE;
