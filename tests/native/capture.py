@@ -105,7 +105,7 @@ def decode(path: Path) -> list[Session]:
 def read(path: Path, *, holes: bool = False, flight: bool = False, jumps: bool = False) -> list[Session]:
     """Every session in the file, each checked.
 
-    `holes`: the outbox has dropped blocks. `flight`: the flight recorder has passed over spans between two blocks.
+    `holes`: the outbox has dropped blocks. `flight`: the flight recorder has skipped spans between two blocks.
     `jumps`: the wall clock was set meanwhile. The answer's times are those of one that was not.
     """
     sessions = decode(path)

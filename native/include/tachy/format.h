@@ -87,10 +87,10 @@ typedef enum tachy_value_type {
 #define TACHY_CONTROL_LONG UINT64_C(0xFFFFFFFFFFFFFFFD)
 #define TACHY_CONTROL_ASYNC_BEGIN UINT64_C(0xFFFFFFFFFFFFFFFC)
 #define TACHY_CONTROL_ASYNC_END UINT64_C(0xFFFFFFFFFFFFFFFB)
-/* | tachy_value_type << 32 | which span, and the site. */
+/* The first of a range of codes each: what else is in them, see tachy_value_record. */
 #define TACHY_CONTROL_VALUE UINT64_C(0xFFFFFFF000000000)
 #define TACHY_CONTROL_ASYNC_VALUE UINT64_C(0xFFFFFFE000000000)
-#define TACHY_CONTROL_VALUE_END UINT64_C(0xFFFFFFFF00000000) /* the other codes */
+#define TACHY_CONTROL_VALUE_END UINT64_C(0xFFFFFFFF00000000) /* from here on: the single codes above */
 
 typedef struct tachy_span_record {
   uint64_t begin;    /* ticks */
@@ -378,7 +378,7 @@ static inline int64_t tachy_clock_on_line(const tachy_clock_line *line, uint64_t
   return (int64_t)((uint64_t)line->from.utc + (uint64_t)(int64_t)ns);
 }
 
-/* What is older than the start of the block before. */
+/* Dates what is older than the start of the block before. */
 static inline int64_t tachy_clock_earlier(const tachy_block_clock *clock, uint64_t ticks) {
   uint64_t i = 0;
   while (i + 1 < clock->earlier_count && (int64_t)(ticks - clock->earlier[i].ticks) < 0) i++;

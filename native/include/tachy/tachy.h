@@ -7,9 +7,9 @@
  *   tachy_span_end(scope);
  *   tachy_stop(1000);
  *
- * Every thread writes to rings of its own; a collector thread makes blocks of them; a *sender*, written with whatever
- * the host has for HTTP, takes batches and says what became of them (see "Sending"). This header and hot.h (the inline
- * half, included at the end) compile as C11 and C++17 and depend on nothing.
+ * Every thread writes to chunks of its own; a collector thread makes blocks of them and batches of blocks; a *sender*,
+ * written with whatever the host has for HTTP, takes batches and says what became of them (see "Sending"). This header
+ * and hot.h (the inline half, included at the end) compile as C11 and C++17 and depend on nothing.
  *
  * Threads: every function may be called from any thread at any time unless its comment says otherwise. Recording calls
  * return nothing and cannot fail upward: what is lost is counted in tachy_stats. Before tachy_start and after
@@ -86,14 +86,14 @@ typedef struct tachy_config {
                                  environment, then the user's own memory-backed storage (/dev/shm/tachy-UID) where the
                                  system has one, else the folder for temporary files; "-": nowhere, what is not sent
                                  dies with the process. */
-  const char *destination;    /* where the sender sends, as it likes to say it: programs of one destination send what
-                                 the others left behind; default "". */
-  uint64_t spool_bytes;       /* the most that the files of unsent batches in the session folder may take, of all
-                                 processes and destinations together, and half of what is free there at the start;
-                                 beyond it a sixteenth is cleared: the oldest spans are dropped and counted, then
-                                 metrics, logs last; what processes that are gone have left goes first in each. Between
-                                 processes that run each may keep its share; default 256 MiB */
-  uint32_t spool_seconds;     /* the age at which unsent batches there are dropped and counted; default 7 days */
+  const char *destination; /* names the server to which the sender sends, in any words: a program sends what others of
+                              the same destination have left behind; default "". */
+  uint64_t spool_bytes;    /* the most that the files of unsent batches in the session folder may take, of all
+                              processes and destinations together, and half of what is free there at the start;
+                              beyond it a sixteenth is cleared: the oldest spans are dropped and counted, then
+                              metrics, logs last; what processes that are gone have left goes first in each. Between
+                              processes that run each may keep its share; default 256 MiB */
+  uint32_t spool_seconds;  /* the age at which unsent batches there are dropped and counted; default 7 days */
   tachy_mode mode;
   /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
    * the server's word. It ships the spans, sync and async, that overlap [T - before, T + after], and of each thread at
@@ -114,26 +114,27 @@ typedef struct tachy_config {
  * is said once on stderr: then nothing of this module is recorded. */
 TACHY_API tachy_status tachy_start(const tachy_config *config);
 
-/* For all starts but the last: takes one back, and returns at once. For the last: stops recording, cuts the last
- * blocks, and waits at most timeout_ms for the sender to take everything and say it is done with it; no longer than 0.3
- * s without progress (tachy_batch_moves) where all that is left lies in files of the session folder: who wants it at
- * the server whatever that takes calls tachy_flush first. What is left then is kept in the session folder for the next
- * start, or dropped where it has no file, and counted; a batch that is taken still counts once it is done. Returns at
- * once when nothing runs (what tachy_recover has taken over and nobody has sent is given back then) or another thread
- * is stopping already. */
+/* Takes one start back. Where others are left it returns at once. The last one stops recording, cuts the last blocks
+ * and waits at most timeout_ms until the sender is done with everything. Where all that is left lies in files of the
+ * session folder, it waits only as long as something moves (tachy_batch_moves), and 0.3 s more: whoever wants it at the
+ * server, whatever that takes, calls tachy_flush first. What is left then stays in the session folder for the next
+ * start; what has no file is dropped and counted; a batch that is still taken counts once it is done.
+ *
+ * Returns at once when another thread is stopping already, and when nothing runs: then it gives back what tachy_recover
+ * has claimed and nobody has sent. */
 TACHY_API void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
  * with them. Returns 1 if it is, 0 on timeout or when stopped. */
 TACHY_API int tachy_flush(uint32_t timeout_ms);
 
-/* The halves of these two, for a host that has something else to do now and then while it waits (a language whose
- * signal handlers run between calls). tachy_flush_begin cuts the blocks, in at most timeout_ms, and says what
- * tachy_flush_wait is to wait for; 0: no session records. tachy_flush_wait may be called again and again, and returns
- * what tachy_flush does; TACHY_FLUSH_ALL: until the sender is done with everything (recording having been stopped: or
- * until tachy_stop would not wait longer). tachy_stop_recording does what
- * tachy_stop does before it waits, which is nothing for all starts but the last; tachy_stop must follow, and keeps what
- * is left. */
+/* tachy_flush and tachy_stop in halves, for a host that has something else to do now and then while it waits (a
+ * language whose signal handlers run between calls).
+ *
+ * tachy_flush_begin cuts the blocks, in at most timeout_ms, and returns what tachy_flush_wait is to wait for; 0: no
+ * session records. tachy_flush_wait may be called again and again, and returns what tachy_flush does. With
+ * TACHY_FLUSH_ALL it waits until the sender is done with everything; once recording has been stopped, no longer than
+ * tachy_stop would. tachy_stop_recording is what tachy_stop does before it waits; tachy_stop must follow. */
 #define TACHY_FLUSH_ALL UINT64_MAX
 TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
 TACHY_API int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
@@ -210,15 +211,15 @@ TACHY_API void tachy_control(const char *text);
 
 /* What tachy_recover did. */
 typedef struct tachy_recovery {
-  uint64_t sessions;   /* of processes that are gone, taken over by this call */
+  uint64_t sessions;   /* of processes that are gone, claimed by this call */
   uint64_t crashed;    /* of these: killed while they recorded */
   uint64_t batches;    /* that wait for the sender because of it */
-  uint64_t events[4];  /* in these: saved out of their chunks, by tachy_class */
-  uint64_t busy;       /* sessions that other processes have: they run, or are just recovering it */
+  uint64_t events[4];  /* in these: those that were still in chunks, by tachy_class */
+  uint64_t busy;       /* sessions that run, or that another process is just recovering */
   uint64_t unreadable; /* damaged, or of another version of the recorder: left as they are */
 } tachy_recovery;
 
-/* Takes over what processes that are gone have left in a folder: what was in their chunks becomes a batch, and this
+/* Claims what processes that are gone have left in a folder: what was in their chunks becomes a batch, and this
  * batch and all that they had not sent are handed out by tachy_batch_take like our own, whether a session runs or not;
  * their files go with the last of them. NULL: the running session's folder, and of that only sessions of its
  * destination (TACHY_ERROR_STATE: no session has a file). Reads and writes files: call it from the sender's thread. It

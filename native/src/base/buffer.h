@@ -42,7 +42,7 @@ typedef struct tachy_plane {
 
 #define TACHY_HIGH_MAX 10u /* bytes of the longest LEB128 */
 
-/* The part of v beyond 255, room reserved. */
+/* Appends what a value is above 255 to `high`. Room must have been reserved. */
 void tachy_plane_high(tachy_plane *plane, uint64_t rest);
 int tachy_plane_grow(tachy_plane *plane, uint64_t values);
 void tachy_plane_free(tachy_plane *plane);

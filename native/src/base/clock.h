@@ -8,16 +8,17 @@
 void tachy_clock_start(void);
 /* Both at one moment, for the collector: neither ever runs backwards, nor jumps. */
 tachy_clock_pair tachy_clock_now(void);
-/* 1: the wall clock was set, the machine was suspended, or the counter began anew; what ends now is to end, and then
- * tachy_clock_jump. */
+/* 1: the wall clock was set, the machine was suspended, or the counter began anew. The caller ends all blocks where
+ * tachy_clock_now stands, then calls tachy_clock_jump. */
 int tachy_clock_jumped(void);
-/* The same of the counter alone, and so quick that it can be asked all the time. */
+/* 1: the counter began anew. So quick that it can be asked all the time. */
 int tachy_clock_restarted(void);
-/* Goes on with the wall clock's time. Returns what tachy_clock_now's last answer is by that: with other ticks if the
- * counter began anew. */
+/* Goes on with the wall clock's time. Returns the moment of tachy_clock_now's last answer in the new time: with other
+ * ticks if the counter began anew. */
 tachy_clock_pair tachy_clock_jump(void);
+/* When the session began. */
 tachy_clock_pair tachy_clock_begin(void);
-/* No event since the counter began is older. */
+/* The ticks when the session began, or when the counter began anew since: later events have more. */
 uint64_t tachy_clock_first_ticks(void);
 uint64_t tachy_clock_frequency(void);
 const char *tachy_clock_name(void);

@@ -19,7 +19,7 @@ typedef struct tachy_site_entry {
   uint16_t zero;
   uint32_t strings[TACHY_SITE_TEXTS]; /* string numbers */
   uint32_t next;                      /* in its hash chain */
-  tachy_site *interned;               /* ours, or NULL */
+  tachy_site *interned;               /* the site that tachy_site_intern has made of it, or NULL */
 } tachy_site_entry;
 
 typedef struct tachy_set_entry {

@@ -8,14 +8,14 @@ typedef struct tachy_past {
   tachy_clock_pair before;                           /* the block before; the block itself where there was none */
   tachy_clock_pair earlier[TACHY_CLOCK_EARLIER_MAX]; /* the newest first */
   uint64_t count;
-  double least, most; /* rates from the last but one point at which all between it and the last are within 1 ns */
+  double least, most; /* rates of a line from the last but one point that passes every later point within 1 ns */
 } tachy_past;
 
 /* The first block begins at `start`. */
 void tachy_past_start(tachy_past *past, tachy_clock_pair start);
 /* The block that began at `from` has ended. */
 void tachy_past_add(tachy_past *past, tachy_clock_pair from);
-/* The wall clock was set: by the new time all of it was so many nanoseconds later. */
+/* The wall clock was set forward by so many nanoseconds: moves all points. */
 void tachy_past_shift(tachy_past *past, int64_t ns);
 /* How many of the earlier points it takes to date `ticks`. */
 uint64_t tachy_past_needed(const tachy_past *past, uint64_t ticks);

@@ -1,4 +1,4 @@
-/* Values on async spans, by id. A value may come on another thread than the begin and the end of its span, and rings
+/* Values on async spans, by id. A value may come on another thread than the begin and the end of its span, and threads
  * are read one after the other: so a value may be read before its span's begin (it waits until all that was recorded
  * before it has been read), and an end before the values (it waits for them, see open_async.c). */
 #include "open_async.h"

@@ -4,7 +4,7 @@
 
 #include "stream.h"
 
-/* A block in the outbox. */
+/* A finished block. */
 typedef struct tachy_block {
   struct tachy_block *next;
   tachy_block_header *head; /* header_size bytes: with the thread table and the names */
@@ -14,13 +14,14 @@ typedef struct tachy_block {
   tachy_codec codec;
 } tachy_block;
 
-/* The block of everything that the channel's drained streams hold, or NULL: nothing to say, or (*failed = 1) no memory.
- * Numbers the open spans of `ends`, which become the next block's. `last`: the session's. `open_too`:
- * spans that are open and nothing else are something to say. */
+/* Makes a block, which ends at `to`, of everything that the channel's drained streams hold. NULL: there is nothing to
+ * send, or (*failed = 1) no memory. Gives ids to the spans of the streams' `ends`, which are open when the next block
+ * begins. last: it is the session's last block. open_too: a block is worth sending even if it has nothing but open
+ * spans. */
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
                               int open_too, int *failed);
-/* What making the block would have done to the channel, without one: its open spans are numbered and dated. Async ends
- * that wait for a block do so still. */
+/* Makes no block, and leaves the channel as if it had: the open spans have ids and times. Async ends that wait for a
+ * block go on waiting. */
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to);
 void tachy_block_free(tachy_block *block);
 

@@ -1,9 +1,9 @@
 /* The table of open async spans: open addressing by id, backward shifts instead of tombstones.
  *
- * A cut reads the rings one after the other, so the end of a span may be met before its begin: in the same block
- * (ENDED entries stand for ends without begins while a block is followed), or while the begin is still in a ring. Such
- * an end is held back until its begin has been read. For values of its span it waits until all that was recorded before
- * the end has been read: what has not come by then was lost. */
+ * A cut reads the threads one after the other, so the end of a span may be met before its begin: in the same block
+ * (ENDED entries stand for ends without begins while a block is followed), or while the begin is still in a chunk that
+ * has not been read. Such an end is held back until its begin has been read. For values of its span it waits until all
+ * that was recorded before the end has been read: what has not come by then was lost. */
 #include "open_async.h"
 
 #include <stdlib.h>

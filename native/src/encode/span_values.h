@@ -16,7 +16,7 @@ struct tachy_columns;
 
 typedef struct tachy_value {
   uint64_t bits;
-  uint32_t next; /* as in a list */
+  uint32_t next; /* the next one of the span; 0: there is none */
   uint32_t site; /* registry number */
   uint32_t type; /* tachy_value_type */
   uint32_t text; /* its slot among the texts, from 1 */
@@ -31,8 +31,8 @@ typedef struct tachy_value_list {
 typedef struct tachy_async_values {
   uint64_t id; /* 0: a free entry */
   tachy_value_list list;
-  uint64_t read_by; /* ticks: when the block was cut in which the first of them was read; UINT64_MAX: this one */
-  uint32_t met;     /* values read, those that have replaced others too */
+  uint64_t read_by; /* ticks at the end of the block in which the first of them was read; UINT64_MAX: the present one */
+  uint32_t met;     /* values that have been read, replaced ones included */
   uint8_t ended;    /* 1: a row of the block being made has them */
   uint8_t known;    /* 1: the span is open in the block being made, or was */
 } tachy_async_values;
@@ -63,13 +63,13 @@ typedef struct tachy_span_values {
   tachy_bytes rows; /* tachy_row_values, of the block being made */
 } tachy_span_values;
 
-/* A record. */
+/* Takes a record that was read. */
 void tachy_values_read(struct tachy_channel *channel, struct tachy_stream *stream, const tachy_value_record *record);
 /* The stream's newest row is the end of the span at `depth`. To be called where depth < levels. */
 void tachy_values_end(struct tachy_stream *stream, uint32_t depth);
 /* The spans at `depth` and deeper were lost: drops and counts their values. */
 void tachy_values_drop_from(struct tachy_stream *stream, uint32_t depth);
-/* They are not wanted, or nobody knows them any more. */
+/* The same without counting: the spans are not wanted. */
 void tachy_values_forget(struct tachy_stream *stream, uint32_t depth);
 /* The block has been cut. */
 void tachy_values_next_block(struct tachy_stream *stream);
@@ -85,23 +85,24 @@ int tachy_async_values_put(tachy_values *values, uint64_t id, uint32_t site, uin
 const tachy_async_values *tachy_async_values_of(const tachy_values *values, uint64_t id);
 /* Once the rows of the block, which ends at `until`, are known: which spans have ended, which are open. */
 void tachy_async_values_follow(struct tachy_channel *channel, uint64_t until);
-/* from: all that was recorded before has been read. */
+/* All that was recorded before the ticks `from` has been read. */
 void tachy_async_values_next_block(tachy_values *values, uint64_t from);
 /* The counter began anew, and shows `start`. */
 void tachy_async_values_jump(tachy_values *values, uint64_t start);
 
-/* What is held, as bytes of the session file, and back. 0: no memory, or not what was written. */
+/* The values that are held, written for the session file and read back. 0: no memory, or bytes that save has not
+ * written. */
 int tachy_values_save(tachy_bytes *out, const struct tachy_stream *stream);
 int tachy_values_load(struct tachy_stream *stream, const uint8_t *bytes, uint64_t size);
 int tachy_async_values_save(tachy_bytes *out, const tachy_values *values);
 int tachy_async_values_load(tachy_values *values, const uint8_t *bytes, uint64_t size);
 
-/* Between the two files: the lists. put is 0 without memory, and when there are too many. */
+/* Lists of values, for span_values.c and async_values.c. put: 0 without memory, and when the span has too many. */
 int tachy_values_put(tachy_values *values, tachy_value_list *list, uint32_t site, uint32_t type, uint64_t bits,
                      const uint8_t *text);
 void tachy_values_drop(tachy_values *values, tachy_value_list *list);
 int tachy_values_write(tachy_bytes *out, const tachy_values *values, const tachy_value_list *list, uint64_t owner);
-/* One value out of what write has written: returns what follows it, or NULL. */
+/* Reads one value of those that write has written; returns the bytes that follow it, or NULL: there is none. */
 const uint8_t *tachy_values_take(const uint8_t *bytes, uint64_t size, uint64_t *owner, tachy_value *value,
                                  const uint8_t **text);
 

@@ -68,7 +68,7 @@ struct tachy_source;
 
 typedef struct tachy_stream {
   struct tachy_stream *next;   /* of the class, ascending numbers */
-  struct tachy_source *source; /* who feeds it: theirs */
+  struct tachy_source *source; /* of whoever feeds the stream, which the encoder never looks into */
   int gone;                    /* its thread has ended and everything was read: it leaves after the cut */
   uint64_t os_id;
   tachy_class cls;
@@ -85,7 +85,7 @@ typedef struct tachy_stream {
   uint64_t gap_rows;
   uint64_t async_rows;
   uint64_t dropped;
-  uint64_t missed; /* of them, those of the slot's counters */
+  uint64_t missed; /* of these, without a gap row: the slot has counted them */
   uint64_t begin_ticks;
   uint64_t end_ticks;
   int64_t begin_utc; /* earliest begin that another block's clock has dated */
@@ -95,7 +95,7 @@ typedef struct tachy_stream {
   tachy_bytes raw; /* tachy_raw_metric, or tachy_async_record */
   /* async spans */
   tachy_bytes held; /* tachy_async_record: ends that wait for their begins */
-  uint64_t resumed; /* so many of the async rows have waited */
+  uint64_t resumed; /* the first so many of the async rows have waited in `held` */
   uint64_t begun;   /* the thread's last async begin that was read, by its number within the thread */
   /* spans */
   uint64_t long_duration;
@@ -145,14 +145,15 @@ typedef struct tachy_channel {
 tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number);
 /* The stream of the thread, or NULL. */
 tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number);
-/* Takes it out of the channel and frees it. */
+/* Takes the stream out of the channel and frees it. */
 void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
 /* Room for spans of depths up to `depth`. 0: no memory. */
 int tachy_stream_reach(tachy_stream *stream, uint32_t depth);
 /* After a cut: forgets the rows of all streams. made: there was a block, and the next one has its number. */
 void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made);
-/* Between two blocks, or in one of which nothing was dated yet: UTC at `end` is that of `start` now. start.ticks differ
- * from end.ticks if the counter began anew; in its old life it never showed less than `first`. */
+/* Between two blocks, or in one of which nothing was dated yet: the moment `end` is
+ * `start` in the new time. start.ticks differ from end.ticks if the counter began anew; before that it had never shown
+ * less than `first`. */
 void tachy_channel_jump(tachy_channel *channel, tachy_clock_pair end, tachy_clock_pair start, uint64_t first);
 
 /* The two decoders of records: `size` bytes, whole records. Return the bytes read: fewer where something else stands.
@@ -171,12 +172,12 @@ void tachy_stream_gap(tachy_channel *channel, tachy_stream *stream, uint64_t cou
 /* Events that were lost and have no row. */
 void tachy_stream_drop(tachy_channel *channel, tachy_stream *stream, uint64_t count);
 
-/* Whether it was read in another life of the counter. */
+/* Whether the ticks were read before the counter began anew. */
 static inline int tachy_is_stale(const tachy_channel *channel, uint64_t ticks) {
   return ticks < channel->floor || (TACHY_UNLIKELY(channel->ceiling != 0) && ticks >= channel->ceiling);
 }
 
-/* When that happened then, as far as we know. */
+/* The time that such an event gets: that of the stream's last row. */
 static inline uint64_t tachy_stream_now(const tachy_channel *channel, const tachy_stream *s) {
   return s->last == TACHY_NO_TICKS ? channel->from.ticks : s->last;
 }

@@ -92,7 +92,7 @@ tachy_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
 /* In every decode function `options` may be NULL for everything. Rows come in the order of the thread table, within a
- * thread in the order of its ring; only those of options->thread that overlap [begin_utc, end_utc]. */
+ * thread in the order of its records; only those of options->thread that overlap [begin_utc, end_utc]. */
 
 #define TACHY_NO_SET UINT32_MAX
 

@@ -1,4 +1,4 @@
-/* Memory on POSIX: the heap for the collector, mappings for the rings. */
+/* Memory on POSIX: the heap for the collector, mappings for the pool. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>

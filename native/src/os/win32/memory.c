@@ -1,4 +1,4 @@
-/* Memory on Windows: the heap for the collector, pages for the rings. */
+/* Memory on Windows: the heap for the collector, pages for the pool. */
 #include <stdlib.h>
 
 #include "../os.h"

@@ -12,7 +12,7 @@ typedef struct held {
   size_t capacity;
 } held;
 
-/* 0: no memory. A module that has gone meanwhile is passed over. */
+/* 0: no memory. A module that has gone meanwhile is left out. */
 static int hold(held *h, const void *address) {
   HMODULE module;
   if (!GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, (LPCWSTR)address, &module)) return 1;

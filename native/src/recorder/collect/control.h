@@ -7,7 +7,7 @@
 /* A session begins: nothing has been said yet. */
 void tachy_control_start(void);
 void tachy_control_stop(void);
-/* For the collector, every now and then: what was said for a time only ends here. */
+/* For the collector, every now and then: ends what the server has said for a time that is over. */
 void tachy_control_poll(void);
 /* The newest version that was applied in this session, and how many texts could not be read. */
 void tachy_control_stats(uint64_t *version, uint64_t *refused);

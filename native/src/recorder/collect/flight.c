@@ -1,4 +1,4 @@
-/* The flight recorder: which chunks are shipped, kept and passed over. */
+/* The flight recorder: which chunks are shipped, kept and skipped. */
 #include "flight.h"
 
 #include "../pool/pool.h"
@@ -29,7 +29,7 @@ typedef struct step {
   uint64_t slice; /* events that may still be read */
 } step;
 
-typedef enum fate { KEEP, SHIP, PASS_OVER } fate;
+typedef enum fate { KEEP, SHIP, SKIP } fate;
 
 /* When the chunk that the source reads was full; now: it is not. */
 static uint64_t end_of(const step *st, const tachy_source *s) {
@@ -52,22 +52,22 @@ static fate fate_of(const step *st, const tachy_source *s) {
     return full || st->over ? SHIP : KEEP;
   }
   if (st->wanted && s->chunk->ticks > st->window.until) return KEEP;
-  if (st->pace == TACHY_FLIGHT_LAST) return PASS_OVER;
-  return full && end < st->keep_from ? PASS_OVER : KEEP;
+  if (st->pace == TACHY_FLIGHT_LAST) return SKIP;
+  return full && end < st->keep_from ? SKIP : KEEP;
 }
 
 static void name(tachy_source *s) { s->stream->name_size = tachy_slot_name(s->slot, s->stream->name); }
 
 static uint64_t left_in(const tachy_source *s) { return TACHY_LOAD_ACQUIRE(&s->slot->thread.span.head) - s->position; }
 
-/* If the thread has ended and everything of it has been read or passed over. */
+/* If the thread has ended and everything of it has been read or skipped. */
 static void end_slot(tachy_flight *f, tachy_slot *slot, tachy_source *s) {
   if (TACHY_LOAD_ACQUIRE(&slot->state) != TACHY_SLOT_EXITED || left_in(s) != 0) return;
   tachy_source_drain(f->intake, s, UINT64_MAX);
   s->stream->gone = 1; /* the next pass over the other classes lets the slot go */
 }
 
-static void pass_over(tachy_flight *f, tachy_source *s) {
+static void skip(tachy_flight *f, tachy_source *s) {
   f->not_retained += tachy_source_skip(f->intake, s);
   f->skipped = 1;
   name(s);
@@ -81,8 +81,8 @@ static int follow(tachy_flight *f, step *st, tachy_slot *slot, fate what) {
     if (left_in(s) == 0 || fate_of(st, s) != what) break;
     if (st->slice == 0) return 1;
     const uint64_t before = s->position;
-    if (what == PASS_OVER) {
-      pass_over(f, s);
+    if (what == SKIP) {
+      skip(f, s);
     } else {
       f->pending = 1;
       tachy_source_read_chunk(f->intake, s);
@@ -116,7 +116,7 @@ static void make_room(tachy_flight *f, const step *st) {
     }
     if (!oldest) return;
     const uint64_t before = f->not_retained;
-    pass_over(f, oldest);
+    skip(f, oldest);
     f->overwritten += f->not_retained - before;
     end_slot(f, oldest->slot, oldest);
   }
@@ -157,7 +157,7 @@ static tachy_clock_pair next_from(tachy_flight *f, tachy_clock_pair to) {
   return from;
 }
 
-/* Forgets the rows of what was passed over. */
+/* Forgets the rows of what was skipped. */
 static void forget(tachy_flight *f) {
   tachy_channel *const channel = &f->intake->channel;
   const tachy_clock_pair to = tachy_clock_now();
@@ -205,7 +205,7 @@ static step plan(tachy_flight_pace pace) {
   step st = {.pace = pace, .now = ticks_now(), .slice = SLICE};
   st.keep_from = less(st.now, tachy_triggers_before());
   if (pace < TACHY_FLIGHT_FLUSH) st.keep_from = less(st.keep_from, ticks_of(MARGIN_MS));
-  /* A window waits until all that ended before it may be passed over: it would stand in the way of what is shipped. */
+  /* A window waits until all that ended before it may be skipped: it would stand in the way of what is shipped. */
   st.wanted = tachy_triggers_window(0, &st.window) && st.window.from <= st.keep_from;
   if (st.wanted) st.over = pace >= TACHY_FLIGHT_FLUSH || st.now > st.window.until + ticks_of(GRACE_MS);
   return st;
@@ -216,7 +216,7 @@ int tachy_flight_step(tachy_flight *f, tachy_flight_pace pace, tachy_block **blo
   *block = NULL;
   sample_clock(f);
   if (!f->pending) {
-    const int more = follow_all(f, &st, PASS_OVER);
+    const int more = follow_all(f, &st, SKIP);
     const int last = pace == TACHY_FLIGHT_LAST && !st.wanted && !more;
     if (pace < TACHY_FLIGHT_FLUSH) make_room(f, &st);
     if (f->skipped) forget(f);
@@ -254,7 +254,7 @@ void tachy_flight_enter(tachy_flight *f) {
 
 void tachy_flight_leave(tachy_flight *f) {
   step st = {.pace = TACHY_FLIGHT_LAST, .now = ticks_now(), .slice = UINT64_MAX};
-  follow_all(f, &st, PASS_OVER);
+  follow_all(f, &st, SKIP);
   forget(f);
   tachy_triggers_forget();
   f->on = f->pending = 0;

@@ -1,9 +1,9 @@
-/* The flight recorder: spans wait in their threads' chunks, are read and shipped where a trigger's window wants them,
- * and are passed over where none does.
+/* The flight recorder: spans wait in their threads' chunks. Those that a trigger's window wants are read and shipped;
+ * the others are skipped, and counted as not retained.
  *
  * A chunk is kept until it ends before every window that may still come, or until the pool runs short: then the oldest
  * goes. It is shipped whole, and so a window may be wider at each of its ends by what one chunk holds, and never
- * narrower. Passing over counts the spans and reads the async ones, so that ids and open spans go on. */
+ * narrower. Skipping a chunk counts its spans and reads its async ones, so that ids and open spans stay right. */
 #ifndef TACHY_SRC_RECORDER_COLLECT_FLIGHT_H
 #define TACHY_SRC_RECORDER_COLLECT_FLIGHT_H
 
@@ -26,7 +26,7 @@ typedef struct tachy_flight {
   uint64_t block_events;
   int on;
   int pending;                                    /* rows that are to be shipped have been read */
-  int skipped;                                    /* something has been passed over, and its rows not forgotten yet */
+  int skipped;                                    /* chunks have been skipped since rows were last forgotten */
   uint64_t not_retained;                          /* events that no window wanted, since the session began */
   uint64_t overwritten;                           /* of these: before their time, the pool was short */
   tachy_clock_pair samples[TACHY_FLIGHT_SAMPLES]; /* of the clock, the oldest first */
@@ -36,14 +36,14 @@ typedef struct tachy_flight {
 
 /* Spans that are kept and have not been read: an async one counts as three as long. */
 uint64_t tachy_flight_kept(const tachy_flight *flight);
-/* After a cut: the recorder waits for triggers. */
+/* After a cut: spans wait for triggers from now on. */
 void tachy_flight_enter(tachy_flight *flight);
-/* After a flush: from now on everything goes; what has been kept is passed over. A cut must follow. */
+/* After a flush: from now on everything is sent; what has been kept is skipped. A cut must follow. */
 void tachy_flight_leave(tachy_flight *flight);
-/* The wall clock was set forward by so many nanoseconds, and the channel knows. */
+/* After tachy_channel_jump: the wall clock was set forward by so many nanoseconds. */
 void tachy_flight_jump(tachy_flight *flight, int64_t ns);
-/* After a pass over the other classes. 1: there is more to be done, they should be looked at in between. *block: one to
- * be sent, or NULL. */
+/* After each pass over the other classes. 1: there is more to do, after another such pass. *block: a block to be sent,
+ * or NULL. */
 int tachy_flight_step(tachy_flight *flight, tachy_flight_pace pace, tachy_block **block);
 
 #endif

@@ -276,7 +276,7 @@ void tachy_intake_release(tachy_intake *intake) {
 }
 
 /* What a thread has written of a class so far is nobody's, but for the chunk that it fills. */
-static void pass_over(tachy_slot *slot, tachy_class cls) {
+static void skip_all(tachy_slot *slot, tachy_class cls) {
   tachy_writer *const writer = tachy_slot_writer(slot, cls);
   tachy_chunk *chunk = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&slot->back[cls].first));
   while (chunk) {
@@ -297,7 +297,7 @@ void tachy_sources_begin_session(void) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state == TACHY_SLOT_FREE) continue;
     for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-      pass_over(slot, (tachy_class)cls);
+      skip_all(slot, (tachy_class)cls);
       slot->sources[cls] = NULL;
     }
     slot->seen_async_lost = TACHY_LOAD(&slot->async_lost);

@@ -33,8 +33,8 @@ tachy_chunk *tachy_source_chunk(tachy_intake *intake, tachy_source *source);
 void tachy_source_read_chunk(tachy_intake *intake, tachy_source *source);
 /* Reads what there is. */
 void tachy_source_read(tachy_intake *intake, tachy_source *source);
-/* Passes over what there is in the chunk, with a gap without events, and returns how many spans there were. Async ones
- * are read all the same. */
+/* Skips what there is in the chunk and returns how many spans that were; the stream gets a gap row of no lost events.
+ * Async spans are read all the same. */
 uint64_t tachy_source_skip(tachy_intake *intake, tachy_source *source);
 /* Reads everything up to the first chunk that was begun after the ticks `until`, and makes a gap row of the lost events
  * that no chunk has counted yet. For spans it also copies the thread's stack at the last row to the stream's
@@ -50,14 +50,14 @@ void tachy_source_open_rest(tachy_source *source);
 /* The thread has gone and everything was read: the stream leaves, and the slot knows nothing of it any more. */
 void tachy_source_free(tachy_intake *intake, tachy_source *source);
 
-/* After a commit: where the thread's chunk is full, and it has found no other, it may begin this one anew. */
+/* After a commit: if the thread has filled its chunk and found no other, it gets this one back, to begin it anew. */
 void tachy_source_return(tachy_source *source);
-/* After a commit: nothing knows of the slot any more, whose thread has ended. */
+/* After a commit: frees the slot of a thread that has ended. */
 void tachy_source_free_slot(tachy_slot *slot);
 /* After a commit: the chunks that waited are nobody's. */
 void tachy_intake_release(tachy_intake *intake);
 
-/* Before a session: what slots hold of the time before is passed over. */
+/* Before a session: skips what slots hold of the time before. */
 void tachy_sources_begin_session(void);
 
 #endif

@@ -15,18 +15,20 @@ typedef struct tachy_window {
 void tachy_triggers_start(const tachy_config *config);
 /* Ticks from a window's begin to its trigger. */
 uint64_t tachy_triggers_before(void);
-/* The mode that should be; what the server says of it (_DEFAULT: nothing). */
+/* The mode that is wanted: the server's, else the configured one. */
 tachy_mode tachy_triggers_mode(void);
+/* What the server wants; TACHY_MODE_DEFAULT: nothing. */
 void tachy_triggers_set_mode(tachy_mode mode);
 
-/* Wants the window around that moment, and records a log that says why: "reason", or "reason: what". Where the window
- * is wanted already: only if `always`. */
+/* Asks for the window around that moment, and records a log that says why: "reason", or "reason: what". Where that
+ * window has been asked for already, the log is recorded only if `always`. */
 void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_t size, int always);
-/* The first window that does not end before `fed` or there. 0: none. Forgets those that do. */
+/* The first window that ends after `fed`, up to where everything has been shipped. 0: there is none. Forgets those that
+ * end earlier. */
 int tachy_triggers_window(uint64_t fed, tachy_window *window);
 void tachy_triggers_forget(void);
 
-/* A channel's rows are looked at for triggers from now on. */
+/* Makes a watch that looks for triggers among the rows of a channel. */
 void tachy_triggers_watch(tachy_watch *watch);
 
 /* Around fork(). */

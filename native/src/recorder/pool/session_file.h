@@ -23,7 +23,7 @@ const uint8_t *tachy_session_file_id(void);
 /* The file's destination, and its folder in `folder`; NULL: no file, or the folder's name is longer than `size`. */
 const char *tachy_session_file_destination(char *folder, size_t size);
 
-/* The registry, under its lock: a string, site or property set, which has the next number of its kind. */
+/* For the registry, under its lock: adds a string, a site or a property set, which gets the next number of its kind. */
 void tachy_session_file_name(uint32_t kind, const void *bytes, uint32_t size);
 
 /* The ordinal that the next commit will have; 0 without a file. */
@@ -33,13 +33,13 @@ void tachy_session_file_save(tachy_class cls, const tachy_bytes *state);
 /* description: JSON, as tachy_description_write makes it, without its end. NULL: nothing after it can be recovered. */
 void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency, const void *description,
                                uint64_t description_size);
-/* The session has ended, and its last commit has everything. */
+/* The session has ended and its last commit has everything: nothing is to be recovered. */
 void tachy_session_file_done(void);
 /* The program is being ended by a signal that asks for it: what is recovered then did not crash. Async-signal-safe. */
 void tachy_session_file_ends(void);
-/* A session has ended and the outbox is closed: where the program ends already, the file goes now. */
+/* After the outbox has been closed: if the program is ending already, removes the file. */
 void tachy_session_file_leave(void);
-/* 1: sessions of this process survive it. */
+/* 1: what this process records survives it. */
 int tachy_session_file_protects(void);
 
 void tachy_session_file_after_fork(void);

@@ -24,7 +24,7 @@ typedef enum tachy_session_life {
   TACHY_LIFE_RUNNING = 1,  /* of a process that is gone: it was killed */
   TACHY_LIFE_ENDED = 2,    /* the program ended by exit() and did not stop the session */
   TACHY_LIFE_DONE = 3,     /* the batches have everything */
-  TACHY_LIFE_RECOVERED = 4 /* the same, with one batch more than was committed */
+  TACHY_LIFE_RECOVERED = 4 /* the same, with one batch more than was committed, which the recovery made */
 } tachy_session_life;
 
 /* What one commit changes. Number n lies in records[n & 1]. */
@@ -67,8 +67,7 @@ typedef struct tachy_name_site {
 } tachy_name_site;
 
 /* The state of a class at a commit, when its next block begins: the channel, where its earlier blocks began
- * (tachy_clock_pair), its streams, each with its open spans and
- * its async ends that wait, then the open async spans. */
+ * (tachy_clock_pair), its streams, each with its open spans and its async ends that wait, then the open async spans. */
 typedef struct tachy_saved_channel {
   uint64_t sequence;
   uint64_t unit;

@@ -21,8 +21,8 @@ typedef struct tachy_dead {
 tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head *head, tachy_dead *dead);
 void tachy_dead_free(tachy_dead *dead);
 
-/* Gives back the storage of chunks that are nobody's: a full file system has no room for the batch else. 1: some of it.
- */
+/* Gives back the storage of chunks that are nobody's, for a full file system that has no room for the batch. 1: there
+ * was some. */
 int tachy_dead_thin(tachy_os_file *file, const tachy_session_head *head);
 
 /* dead_names.c: the names in the file. */

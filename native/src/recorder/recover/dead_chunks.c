@@ -88,7 +88,7 @@ static int feed(dead_pool *pool, tachy_channel *channel, tachy_stream *s, const 
   tachy_source *const source = s->source;
   if (head->first + used <= source->position && head->lost <= source->known_lost) return 1;
   if (head->first > source->position && channel->cls == TACHY_CLASS_SPAN) {
-    /* the flight recorder passed over what stood between: at most so many spans */
+    /* the flight recorder skipped what stood between: at most so many spans */
     s->total += (head->first - source->position) / sizeof(tachy_span_record);
     const uint32_t depth = common(pool, s, chunk);
     tachy_stream_gap(channel, s, 0, depth);

@@ -18,8 +18,8 @@ typedef struct tachy_claim {
 /* The lists of the queue. */
 enum { TACHY_CLAIMED, TACHY_OURS, TACHY_LISTS };
 
-/* While it is taken, all but the links, the ordinal, the session, the list and the path is the taker's; else it is
- * guarded by the outbox's lock. */
+/* Guarded by the outbox's lock. While a batch is taken, everything but the links, the ordinal, the session, the list
+ * and the path belongs to whoever took it. */
 struct tachy_batch {
   struct tachy_batch *next;
   struct tachy_batch *before;
@@ -52,9 +52,9 @@ struct tachy_batch {
 /* The blocks, the description and the bytes leave the memory. */
 void tachy_batch_unload(tachy_batch *batch);
 void tachy_batch_free(tachy_batch *batch);
-/* Sums up the blocks: count, classes, events. */
+/* Sets what follows from the blocks: count, classes, events. */
 void tachy_batch_count(tachy_batch *batch);
-/* Blocks have gone: another id, and no bytes yet. */
+/* Blocks were taken out: the batch gets another id, and its bytes are made anew. */
 void tachy_batch_changed(tachy_batch *batch);
 /* Gives `writer` the batch as it travels, piece by piece. 0: it refused one, or no memory. */
 typedef int tachy_batch_writer(void *context, const void *bytes, uint64_t size);

@@ -9,9 +9,9 @@
 /* Takes over the configuration and makes a new process id. TACHY_OK, _ARGUMENT, _MEMORY or _SYSTEM. */
 tachy_status tachy_description_start(const tachy_config *config);
 void tachy_description_process_id(uint8_t id[16]);
-/* JSON text, all but the state, which comes last: a process that is killed cannot say it. 0: no memory. */
+/* JSON text without its end, which says how the process ended: a killed one cannot say that itself. 0: no memory. */
 int tachy_description_write(tachy_bytes *json);
-/* "running", "exited" or "crashed". 0: no memory. */
+/* Adds the end. state: "running", "exited" or "crashed". 0: no memory. */
 int tachy_description_end(tachy_bytes *json, const char *state);
 /* Whether such text is of a process whose batches are for this destination. */
 int tachy_description_is_for(const tachy_bytes *json, const char *destination);

@@ -19,13 +19,12 @@ typedef struct tachy_progress {
 } tachy_progress;
 
 void tachy_outbox_init(void);
-/* A new session: what the last one left is forgotten, the stats start anew. folder: of the
- * batches' files, "": none. */
 typedef struct tachy_outbox_bounds {
   uint64_t memory; /* bytes */
   uint64_t disk;   /* of all batches in the folder, whoever made them */
   int64_t age;     /* ns */
 } tachy_outbox_bounds;
+/* A new session: its stats start from zero. folder: of the batches' files; "": they get none. */
 void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *folder, const uint8_t process_id[16]);
 /* The collector's figures, which replace those that it reported before. */
 void tachy_outbox_report(const tachy_progress *totals);
@@ -38,7 +37,7 @@ void tachy_outbox_dropped(uint64_t dropped[TACHY_CLASSES]);
  * dropped.
  */
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last);
-/* From now on the sender may take it. NULL: there is none, but `last` counts. */
+/* The sender may take the batch from now on. last: none follows; then batch may be NULL. */
 void tachy_outbox_put(tachy_batch *batch, int last);
 uint64_t tachy_outbox_last_ordinal(void);
 /* 1: the sender is done with all batches up to `ordinal`, or the session has ended, all that is left lies in files, and
@@ -55,7 +54,7 @@ void tachy_outbox_add_claimed(tachy_claim *claim, const char *path, uint64_t siz
 /* Nothing more will be added to it. It may be resolved before this returns. */
 void tachy_outbox_close_claim(tachy_claim *claim);
 
-/* What is known here of what was recorded, dropped, sent and left. */
+/* Fills in the figures that the outbox knows, and those that the collector reported. */
 void tachy_outbox_stats(tachy_stats *out);
 
 /* Around fork(). */

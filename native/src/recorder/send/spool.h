@@ -7,13 +7,13 @@
 
 /* FOLDER/<session file's uuid>.<ordinal as 16 hex digits>.batch, allocated; NULL: no memory. */
 char *tachy_spool_path(const char *folder, const uint8_t id[16], uint64_t ordinal);
-/* The first form of a batch that has a path. A kill may leave a part of it: whoever reads it must know that the write
- * returned. 0: there is no file. */
+/* Writes the file of a batch that has a path, for the first time. A kill may leave a part of it, so it counts only once
+ * it has been committed. 0: there is no file. */
 int tachy_spool_write(tachy_batch *batch);
-/* Another form of it, in one step: a kill leaves the old file or the new one. Also where there is none yet. 0: nothing
- * has changed. */
+/* Replaces the file by the batch as it is now, or makes it, in one step: a kill leaves the old file or the new one. 0:
+ * nothing has changed. */
 int tachy_spool_rewrite(tachy_batch *batch);
-/* Drops the bytes, and writes what the file lacks. */
+/* After a try: frees the bytes that travelled, and rewrites the file if the batch has changed or has none. */
 void tachy_spool_renew(tachy_batch *batch);
 void tachy_spool_remove(tachy_batch *batch);
 

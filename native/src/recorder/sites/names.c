@@ -1,4 +1,4 @@
-/* The registry's answers to what the numbers in rings stand for. */
+/* The registry's answers to what the numbers in records stand for. */
 #include "registry.h"
 
 static const tachy_site_entry *site_of(const void *context, uint32_t number) {

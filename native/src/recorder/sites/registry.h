@@ -4,7 +4,7 @@
 
 #include "../../base/names.h"
 
-/* What the collector asks. The numbers must have come out of a ring; what is returned stays as it is for ever. */
+/* For the collector. The numbers must have come out of a record; what is returned never changes. */
 const tachy_site_entry *tachy_registry_site(uint32_t number);
 const tachy_set_entry *tachy_registry_set(uint32_t number);
 tachy_string tachy_registry_string(uint32_t number);
@@ -18,7 +18,7 @@ void tachy_registry_switch(int on);
 /* After a change of the filter, which was made under the lock: the same, if they are not all off. */
 void tachy_registry_switch_again(void);
 
-/* Under the lock: one more got none. */
+/* Under the lock: counts a site or a set that got no number. */
 void tachy_registry_refuse(void);
 
 /* Under the lock: writes everything into a new session file. */

@@ -12,7 +12,7 @@ void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void 
 /* The copy is being unloaded, and its pointers with it. */
 void tachy_followers_forget(const void *copy);
 
-/* For threads.c: the calling thread's own pointer has changed; the calling thread ends. */
+/* For threads.c. The calling thread's own pointer has changed: its followers change too. The calling thread ends. */
 void tachy_followers_stand(void);
 void tachy_followers_end(void);
 

@@ -1,4 +1,4 @@
-/* Logs that come later than they were made. */
+/* tachy_log_text_at: logs that were made earlier, or on another thread, than they are recorded. */
 #ifndef TACHY_SRC_RECORDER_THREADS_LATE_H
 #define TACHY_SRC_RECORDER_THREADS_LATE_H
 

@@ -18,10 +18,11 @@ static inline tachy_slot *tachy_slot_here(void) {
 /* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */
 tachy_slot *tachy_slot_attach(void);
 
-/* A new one at which no thread stands, with this name; NULL without memory. For the life of the process. */
+/* A slot of this name that belongs to no thread, for the life of the process: late.c writes to it. NULL without memory.
+ */
 tachy_slot *tachy_slot_stand_in(const char *name);
 
-/* More room on the calling thread's stack. 0: it has all that there can be. */
+/* Gives the calling thread's stack more memory. 0: it has all that there can be. */
 int tachy_slot_deepen(tachy_slot *slot);
 
 /* For the collector. The list only grows. */
@@ -37,7 +38,7 @@ void tachy_slot_read_name(tachy_slot *slot);
 uint32_t tachy_slot_name(tachy_slot *slot, char *name);
 uint64_t tachy_slots_attached(void);
 
-/* For start: whoever has a slot keeps it. */
+/* Before a session: forgets free slots of an earlier pool. Threads that have a slot keep it. */
 void tachy_slots_begin_session(void);
 int tachy_threads_init(void);
 
@@ -48,7 +49,7 @@ void tachy_threads_lock(void);
 void tachy_threads_unlock(void);
 void tachy_threads_after_fork(void);
 
-/* Whether a session records: relaxed, for slow paths. */
+/* Whether a session records. Loaded relaxed, in slow paths only. */
 extern uint32_t tachy_running;
 
 #endif

@@ -4,17 +4,18 @@
 
 #include "threads.h"
 
-/* Somebody else's ticks: a time to come would hold back the thread's next events, and look like a control code. */
+/* Ticks that the program gives, at most now: a time to come would raise the thread's next events to it, and could look
+ * like a control code. */
 static inline uint64_t tachy_not_after(uint64_t ticks, uint64_t now) { return ticks < now ? ticks : now; }
 
-/* A chunk before the first record, so that its event does not wait for one. 0: there is none. */
+/* Takes the first chunk of a class ahead of its first record. 0: there is none. */
 int tachy_writer_begin(tachy_slot *slot, tachy_class cls);
-/* Room for `size` bytes in one piece (at most TACHY_RECORD_MAX; spans less, by the stack): where to write the record,
- * or NULL when there is no chunk. *head: what to publish then. */
+/* Room for `size` bytes in one piece (at most TACHY_RECORD_MAX; spans less, by the stack): returns where to write the
+ * record, and in *head what to publish then. NULL: there is no chunk. */
 uint8_t *tachy_writer_reserve(tachy_slot *slot, tachy_class cls, uint64_t size, uint64_t *head);
 /* Publishes what was reserved last. */
 void tachy_writer_publish(tachy_slot *slot, tachy_class cls, uint64_t head);
-/* Counts an event that found no room; a span's depth. The next chunk will say so. */
+/* Counts an event that found no room, for the head of the next chunk. depth: a span's. */
 void tachy_writer_drop(tachy_slot *slot, tachy_class cls, uint32_t depth);
 
 /* A log with a ready message into the slot of the calling thread, at a time of its own; `size` is at most 512. */
