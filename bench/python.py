@@ -145,7 +145,7 @@ CASES = {
 
 @contextmanager
 def recording() -> Iterator[None]:
-    """A session that a sink takes from, with rings that hold everything between two flushes."""
+    """A session that a sink takes from, with a pool that holds everything between two flushes."""
     from tests.pysdk.sink import Sink
 
     handlers = ((log, tachy.LoggingHandler()), (null_log, logging.NullHandler()))

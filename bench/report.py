@@ -21,9 +21,9 @@ FIGURES = {
     "python": ("ns_per_event",),
 }  # fmt: skip
 STAGES = {
-    "ns_columns": "reading the rings, columns, delta",
+    "ns_columns": "reading the chunks, columns, delta",
     "ns_blocks": "blocks: tables, assembly, checksum, outbox",
-    "ns_file": "the session file: journal and commits",
+    "ns_file": "the session file: commits",
     "ns_zstd": "zstd-1, in the sender",
     "ns_batch": "the batch's bytes, in the sender",
     "ns_per_event": "all",
@@ -38,7 +38,7 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   `ratio` is the event's time divided by that of its readings, both measured in the same loop; compare that across
   machines, not nanoseconds.
 - A figure is the best of many short samples, each case taking its turn in every round: other work on the machine makes
-  the run longer, not the figure worse. Samples are shorter than a ring and rings are emptied in between, so what
+  the run longer, not the figure worse. Samples are shorter than the pool, which is emptied in between, so what
   happens behind an event is not in it but in `collector`: CPU time per span, also stage by stage.
 - `of_one_thread`: two threads at once against one. `of_inline`: linked to libtachy.so, whose thread pointer and slow
   paths are in the library, against the static recorder; each over its own clock read.

@@ -39,7 +39,7 @@ typedef struct bench_taken {
 void bench_start(uint64_t pool_bytes, int compress);
 void bench_start_in(const char *session_folder, uint64_t pool_bytes, int compress);
 bench_taken bench_stop(void);
-/* Until everything recorded is taken: the rings are empty and the collector sleeps. */
+/* Until everything recorded is taken: the chunks are read and the collector sleeps. */
 void bench_drain(void);
 
 /* timing.c: nothing of it knows whose cases they are */

@@ -1,4 +1,4 @@
-/* What a span costs behind the game's back, stage by stage: the collector's reading of the rings (drain, columns,
+/* What a span costs behind the game's back, stage by stage: the collector's reading of the chunks (drain, columns,
  * delta) and its blocks (tables, checksum, outbox), zstd-1 and the batch's bytes in the sender. All of it is CPU time.
  */
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Times cases, ours or a peer's: every round times each of them once, in a window of some 50 us, and the best counts.
  *
- * What a collector does with the events is kept out: a window is far shorter than a ring, the rings are emptied
+ * What a collector does with the events is kept out: a window is far shorter than the pool, which is emptied
  * between rounds, and a round that the other core's work (or another guest) has disturbed is never the best. */
 #include <pthread.h>
 #include <semaphore.h>

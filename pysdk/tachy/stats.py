@@ -15,9 +15,9 @@ Counts = dict[str, int]  # "log", "metric", "span"
 class Stats:
     """Of the running session, or of the last one. Events are counted by class: "log", "metric", "span".
 
-    recorded: every event that a thread tried to record. dropped, of these: lost in a full ring, an overfull outbox or
-    spool, or refused by the server. sent, of these: acknowledged by the server. kept, of these: left in the session
-    folder for the next start. not_retained: spans that the flight recorder had and no trigger wanted;
+    recorded: every event that a thread tried to record. dropped, of these: lost because the pool was empty, in an
+    overfull outbox or spool, or refused by the server. sent, of these: acknowledged by the server. kept, of these: left
+    in the session folder for the next start. not_retained: spans that the flight recorder had and no trigger wanted;
     flight_overwritten, of these: before their time, its memory was full. outbox_bytes and spool_bytes: memory and
     storage of what waits now. survives: 1 while what is recorded outlives the process, should it be killed.
     unprotected: batches that got no file. recovered_batches and recovered_lost: batches of processes that died

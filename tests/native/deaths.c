@@ -6,7 +6,7 @@
 
 #include "harness.h"
 
-enum { LONG_TEXT = 32768, NEVER = 60000, PASS_MS = 150 /* the collector has looked at every ring since */ };
+enum { LONG_TEXT = 32768, NEVER = 60000, PASS_MS = 150 /* the collector has looked at every thread since */ };
 
 TACHY_DEFINE_SPAN(outer, "deaths", "outer");
 TACHY_DEFINE_SPAN(inner, "deaths", "inner");
@@ -120,7 +120,7 @@ static void full(void) {
   die();
 }
 
-/* More than a journal holds, many times, and a ring that a journal's entry cannot hold. */
+/* Bursts of 13 MB of logs, with pauses in between: together they fit into the pool. */
 static void burst(void) {
   enum { TIMES = 400, BURSTS = 8 };
   static char text[LONG_TEXT];
@@ -218,7 +218,7 @@ static void names(void) {
   die();
 }
 
-/* Something of everything in state, journal and rings: what fuzz_dead.c changes at random. */
+/* Something of everything in state and chunks: what fuzz_dead.c changes at random. */
 static void *short_life(void *unused) {
   (void)unused;
   tachy_set_thread_name("short");
@@ -285,7 +285,7 @@ static void later(void) {
   in_thread(last_span);
 }
 
-/* Recovering what an earlier session has left leaves the rings alone that its threads have there. */
+/* Recovering what an earlier session has left leaves the chunks alone that its threads have there. */
 static void moved(void) {
   tachy_recovery found;
   start((tachy_config){.destination = "one"});
@@ -378,7 +378,7 @@ static void copies(void) {
 
 /* Whatever becomes of the folder, the program goes on, and a sender that is there gets everything. */
 static void *record_much(void *unused) {
-  static char text[200]; /* all of them fit into a ring */
+  static char text[200]; /* all of them fit into the pool */
   (void)unused;
   for (int i = 0; i < 1000; i++) {
     span();

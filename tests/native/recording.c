@@ -71,14 +71,14 @@ static void run_trees(int threads, long steps, long pause, const tachy_config *c
 }
 
 static const tachy_config roomy = {.flush_ms = 20};
-/* Cuts as often as it can while rings overflow. */
+/* Cuts as often as it can while the pool overflows. */
 static const tachy_config cramped = {.pool_bytes = 2 * 65536, .flush_ms = 1, .block_events = 500};
 
 static void one_thread(void) { run_trees(1, 20000, 0, &roomy); }
 static void two_threads(void) { run_trees(2, 10000, 0, &roomy); }
 static void eight_threads(void) { run_trees(8, 3000, 0, &roomy); }
-static void full_rings(void) { run_trees(4, 20000, 500, &cramped); }
-static void full_ring_alone(void) { run_trees(1, 40000, 1000, &cramped); }
+static void full_pool(void) { run_trees(4, 20000, 500, &cramped); }
+static void full_pool_alone(void) { run_trees(1, 40000, 1000, &cramped); }
 
 static void *storm(void *argument) {
   TACHY_DEFINE_SPAN(span, "storm", "span");
@@ -519,8 +519,8 @@ static void late_logs(void) {
 const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"two_threads", two_threads},
                                         {"eight_threads", eight_threads},
-                                        {"full_rings", full_rings},
-                                        {"full_ring_alone", full_ring_alone},
+                                        {"full_pool", full_pool},
+                                        {"full_pool_alone", full_pool_alone},
                                         {"exact_counts", exact_counts},
                                         {"long_spans", long_spans},
                                         {"too_deep", too_deep},

@@ -189,7 +189,7 @@ def test_a_trigger_leaves_a_log(tmp_path: Path) -> None:
     assert abs(said.value - bad.value) <= 1000, "the trigger's moment; two blocks' clocks may differ a little"
 
 
-def test_names_tell_the_depth_also_where_rings_were_full(tmp_path: Path) -> None:
+def test_names_tell_the_depth_also_where_the_pool_was_full(tmp_path: Path) -> None:
     session = run("flight_lossy", tmp_path, flight=True).session
     depths = {"outer": 0}
     for block in session.of(SPAN):

@@ -15,10 +15,10 @@ from tests.native.capture import LOG, METRIC, SPAN
 from tests.native.test_recorder import CLAIM, PLAIN, ROOT, UNDER_SANITIZERS, build
 
 NATIVE = ROOT / "native"
-# Not under qemu's user emulation: forks (it aborts in the child of a process with threads), full_rings (its clock
+# Not under qemu's user emulation: forks (it aborts in the child of a process with threads), full_pool (its clock
 # reads so unsteadily that a parent in another block may begin up to 5 ns after its child; the check allows none).
 LOSSY = ("overflow", "losses_reported", "spool_budget", "spool_crowd", "spool_damaged")  # they drop blocks
-ON_ARM64 = [name for name in UNDER_SANITIZERS if name not in ("full_rings", *CLAIM)]
+ON_ARM64 = [name for name in UNDER_SANITIZERS if name not in ("full_pool", *CLAIM)]
 
 
 def test_a_system_without_threads_refuses_to_start_and_says_so(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ NAMES = ["", "log", "metric", "span"]  # by class
 PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
-    "one_thread", "two_threads", "eight_threads", "full_rings", "full_ring_alone", "exact_counts", "long_spans",
+    "one_thread", "two_threads", "eight_threads", "full_pool", "full_pool_alone", "exact_counts", "long_spans",
     "too_deep", "mismatched", "phases", "async_across_threads", "logs", "late_logs", "metrics", "strange_times",
     "thread_churn", "cuts_under_load",
 ]  # fmt: skip
@@ -189,8 +189,8 @@ def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_pa
         assert [2 * value for value in values[thread, "half"]] == values[thread, "number"]
 
 
-@pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "cuts_under_load"])
-def test_what_full_rings_lose_is_counted_and_the_rest_still_nests(scenario: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scenario", ["full_pool", "full_pool_alone", "cuts_under_load"])
+def test_what_a_full_pool_loses_is_counted_and_the_rest_still_nests(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)
     session = outcome.session
     reported = outcome.stats[session.process_id.hex]
@@ -384,7 +384,7 @@ def reported_losses(session: Session) -> list[int]:
     return reported
 
 
-@pytest.mark.parametrize("scenario", ["full_rings", "full_ring_alone", "exact_counts", "spool_damaged"])
+@pytest.mark.parametrize("scenario", ["full_pool", "full_pool_alone", "exact_counts", "spool_damaged"])
 def test_losses_are_reported_as_data_once(scenario: str, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path, holes=True)
     assert reported_losses(outcome.session) == outcome.stats[outcome.session.process_id.hex]["dropped"]

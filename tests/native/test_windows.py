@@ -78,7 +78,7 @@ def check_session(session: Session, scenario: str, reported: dict[str, list[int]
         assert session.events(cls) == reported["sent"][cls] + reported["kept"][cls]
     if scenario in {"one_thread", "two_threads", "eight_threads"}:
         check_tree(session, lost=False)
-    elif scenario in {"full_rings", "full_ring_alone", "cuts_under_load"}:
+    elif scenario in {"full_pool", "full_pool_alone", "cuts_under_load"}:
         check_tree(session, lost=True)
     elif scenario == "thread_churn":
         threads = [thread for block in session.of(SPAN) for thread in block.head.threads]
@@ -109,11 +109,11 @@ def test_windows_records_what_this_machine_does(scenario: str, tmp_path: Path) -
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_random_programs_on_windows(seed: int, tmp_path: Path) -> None:
-    ring = SMALL if seed % 2 else ROOMY
+    pool = SMALL if seed % 2 else ROOMY
     arguments = ("random_program", str(tmp_path / "batches"))
-    variables = settings(tmp_path, seed, 5000, ring) | {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
+    variables = settings(tmp_path, seed, 5000, pool) | {"TACHY_SESSION_FOLDER": str(tmp_path / "sessions")}
     output = wine.run(wine.build() / "recorder_tests.exe", *arguments, variables=variables)
-    compare(tmp_path, json.loads(output), ring)
+    compare(tmp_path, json.loads(output), pool)
 
 
 @pytest.mark.long

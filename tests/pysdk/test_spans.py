@@ -292,7 +292,7 @@ def test_full_rings_drop_and_count_and_never_wait(sink: Sink) -> None:
         for index in range(20000):
             with tachy.span("s"):
                 tachy.metric("m", index)
-                tachy.log("info", "text that takes some room in the ring")
+                tachy.log("info", "text that takes some room in the pool")
 
     tachy.start(sink.url, pool_bytes=1 << 16)
     threads = [threading.Thread(target=work) for _ in range(4)]

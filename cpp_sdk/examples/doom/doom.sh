@@ -85,7 +85,7 @@ while [ ! -s "$out/display.$$" ]; do
   sleep 0.05
 done
 
-# A ring of 32 MiB: a third of a second of the game, should the machine be busy elsewhere.
+# A pool of 128 MiB, should the machine be busy elsewhere for a second.
 # The demo ends with a "fatal error" that tells its time, and with status 255: that is how the game reports it.
 rm -f "$out/report.json"
 begin=$(date +%s%N)
