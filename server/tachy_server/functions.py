@@ -1,6 +1,6 @@
 """SQL's scalar functions on properties, JSON and numbers, as data: name, arguments, result, what it does.
 
-Properties and JSON are text here (binary in the anchor): the jsonb functions take either, and `jsonb_parse` checks and
+Properties and JSON are text here (binary in Micromegas): the jsonb functions take either, and `jsonb_parse` checks and
 compacts it. Each works once per distinct value.
 """
 

@@ -34,7 +34,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, Arrow type and meaning. `properties` marks JSON text; `ours` what the anchor lacks."""
+    """One column: its name, Arrow type and meaning. `properties` marks JSON text; `ours` what Micromegas lacks."""
 
     name: str
     type: pa.DataType

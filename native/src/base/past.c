@@ -20,11 +20,11 @@ static void narrow(tachy_past *p, tachy_clock_pair a, tachy_clock_pair b) {
 /* The clock's rate changes seldom, so most points lie on the line of their neighbours and need not be kept. */
 static void keep(tachy_past *p, tachy_clock_pair point) {
   if (p->count > 1) {
-    const tachy_clock_pair anchor = p->earlier[1];
-    const double rate = (double)(point.utc - anchor.utc) / (double)(point.ticks - anchor.ticks);
+    const tachy_clock_pair from = p->earlier[1];
+    const double rate = (double)(point.utc - from.utc) / (double)(point.ticks - from.ticks);
     if (rate >= p->least && rate <= p->most) {
       p->earlier[0] = point;
-      narrow(p, anchor, point);
+      narrow(p, from, point);
       return;
     }
   }

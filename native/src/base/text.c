@@ -49,11 +49,11 @@ void tachy_text_clean(uint8_t *text, uint64_t size) {
   }
 }
 
-uint64_t tachy_text_cut(const char *text, uint64_t size, uint64_t limit) {
+uint64_t tachy_text_limit(const char *text, uint64_t size, uint64_t limit) {
   if (size <= limit) return size;
-  uint64_t cut = limit;
-  while (cut > 0 && limit - cut < 4 && ((uint8_t)text[cut] & 0xC0) == 0x80) cut--;
-  return cut;
+  uint64_t kept = limit;
+  while (kept > 0 && limit - kept < 4 && ((uint8_t)text[kept] & 0xC0) == 0x80) kept--;
+  return kept;
 }
 
 tachy_fit tachy_text_fit(const char *text, uint64_t size, uint64_t limit) {
@@ -71,7 +71,7 @@ tachy_fit tachy_text_fit(const char *text, uint64_t size, uint64_t limit) {
     memcpy(fit.mark + sizeof front - 1 + count, back, sizeof back - 1);
     fit.mark_size = mark;
   }
-  fit.kept = tachy_text_cut(text, size, limit - fit.mark_size);
+  fit.kept = tachy_text_limit(text, size, limit - fit.mark_size);
   return fit;
 }
 

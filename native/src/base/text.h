@@ -8,7 +8,7 @@
 /* Replaces every byte that is not part of valid UTF-8 by '?'. */
 void tachy_text_clean(uint8_t *text, uint64_t size);
 /* The greatest size up to `limit` that does not cut a character. */
-uint64_t tachy_text_cut(const char *text, uint64_t size, uint64_t limit);
+uint64_t tachy_text_limit(const char *text, uint64_t size, uint64_t limit);
 /* How a text lies in a field of `limit` bytes: `kept` bytes of it, and where that is not all the mark "… [of N bytes]"
  * behind them. A field that is too small for the mark has none. */
 typedef struct tachy_fit {

@@ -132,7 +132,7 @@ static int make(const char *folder, const char *destination, uint64_t pool_bytes
   mapped->slots = TACHY_SLOTS_MAX;
   mapped->chunks = pool_bytes / TACHY_CHUNK_BYTES;
   memcpy(mapped->destination, destination,
-         tachy_text_cut(destination, strlen(destination), sizeof mapped->destination - 1));
+         tachy_text_limit(destination, strlen(destination), sizeof mapped->destination - 1));
   TACHY_STORE_RELEASE(&mapped->magic, TACHY_SESSION_MAGIC);
   head = mapped;
   if (!exit_watched) tachy_os_on_exit(leave);
@@ -144,7 +144,7 @@ static int make(const char *folder, const char *destination, uint64_t pool_bytes
 static int suits(const char *folder, const char *destination, uint64_t pool_bytes) {
   if (!tachy_pool_suits(&file, pool_bytes)) return 0;
   if (strlen(folder) != folder_size || memcmp(path, folder, folder_size) != 0) return 0;
-  const uint64_t size = tachy_text_cut(destination, strlen(destination), sizeof head->destination - 1);
+  const uint64_t size = tachy_text_limit(destination, strlen(destination), sizeof head->destination - 1);
   return strlen(head->destination) == size && memcmp(head->destination, destination, size) == 0;
 }
 

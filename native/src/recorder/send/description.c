@@ -95,9 +95,9 @@ static void set_destination(const char *given, char to[sizeof destination]) {
   for (const char *at = begin; is_url && *at && *at != '/' && *at != '?' && *at != '#'; at++) {
     if (*at == '@') rest = at + 1;
   }
-  const uint64_t front = tachy_text_cut(given, (uint64_t)(begin - given), sizeof destination - 1);
+  const uint64_t front = tachy_text_limit(given, (uint64_t)(begin - given), sizeof destination - 1);
   memcpy(to, given, front);
-  const uint64_t size = tachy_text_cut(rest, strlen(rest), sizeof destination - 1 - front);
+  const uint64_t size = tachy_text_limit(rest, strlen(rest), sizeof destination - 1 - front);
   memcpy(to + front, rest, size);
   to[front + size] = 0;
 }

@@ -220,7 +220,7 @@ static void give_session(const tachy_orphans *l, const char *name, const char *d
   head.life = TACHY_LIFE_DONE;
   head.commit = UINT64_MAX - 1; /* all that lie there are whole, or were never renamed */
   if (destination) {
-    const uint64_t size = tachy_text_cut(destination, strlen(destination), sizeof head.destination - 1);
+    const uint64_t size = tachy_text_limit(destination, strlen(destination), sizeof head.destination - 1);
     memcpy(head.destination, destination, size);
   }
   const int ok = tachy_os_file_write(&file, 0, &head, sizeof head);

@@ -229,9 +229,10 @@ static int still_there(const instance *held, const tachy_os_range *ranges, size_
     const tachy_string copy = tachy_strings_text(entry->strings[i]);
     const uintptr_t until = mapped_until(ranges, count, (uintptr_t)texts[i], 0);
     if (until == 0 || until - (uintptr_t)texts[i] <= copy.size) return 0;
-    /* text that was cut or repaired when it was copied differs from its copy: then the address must do */
-    const int cut = copy.size > TACHY_STRING_MAX - sizeof(tachy_fit);
-    if (!cut && memchr(copy.text, '?', copy.size) == NULL && memcmp(texts[i], copy.text, copy.size) != 0) return 0;
+    /* text that was shortened or repaired when it was copied differs from its copy: then the address must do */
+    const int shortened = copy.size > TACHY_STRING_MAX - sizeof(tachy_fit);
+    if (!shortened && memchr(copy.text, '?', copy.size) == NULL && memcmp(texts[i], copy.text, copy.size) != 0)
+      return 0;
   }
   return 1;
 }
