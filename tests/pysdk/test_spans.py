@@ -287,7 +287,7 @@ def test_any_nesting_arrives_as_it_was(session: Sink, seed: int) -> None:
     assert tachy.stats().mismatched == 0
 
 
-def test_full_rings_drop_and_count_and_never_wait(sink: Sink) -> None:
+def test_a_full_pool_drops_and_counts_and_never_waits(sink: Sink) -> None:
     def work() -> None:
         for index in range(20000):
             with tachy.span("s"):

@@ -31,7 +31,7 @@ def blocks(path: Path) -> Iterator[tuple[bytes, Decoded]]:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["one_thread", "two_threads", "full_ring_alone", "long_spans", "mismatched", "async_across_threads",
+    "scenario", ["one_thread", "two_threads", "full_pool_alone", "long_spans", "mismatched", "async_across_threads",
                  "logs", "metrics", "open_over_sessions"],
 )  # fmt: skip
 def test_both_decoders_agree_on_what_was_recorded(scenario: str, tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ void read_table(Module &module, const File &file, const Elf64_Shdr &table, const
     if (!function) return;
     const std::uint32_t rank = binding == STB_GLOBAL ? 0 : binding == STB_WEAK ? 1 : 2;
     // a linker's table names the file before its local symbols, and the global ones after all files
-    const char *const file = binding == STB_LOCAL ? source : "";
+    const char *const from = binding == STB_LOCAL ? source : "";
     *function = {static_cast<std::uintptr_t>(symbol.st_value),
-                 static_cast<std::uint32_t>(std::min<std::uint64_t>(symbol.st_size, UINT32_MAX)), rank, name, file};
+                 static_cast<std::uint32_t>(std::min<std::uint64_t>(symbol.st_size, UINT32_MAX)), rank, name, from};
     module.count++;
   }
 }
