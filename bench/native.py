@@ -19,7 +19,7 @@ from bench import code, native_peers
 from bench.budgets import RESULTS, ROOT, BenchError, Cases, finish, machine
 
 BUILD = RESULTS / "native"
-TURNS, ROUNDS = 6, 150
+TURNS, ROUNDS, BEHIND_ROUNDS = 6, 150, 6
 THREADS = 128
 CALLS = 100, 1100
 EVENTS = (
@@ -40,11 +40,15 @@ def run(*command: str | Path, environment: dict[str, str] | None = None) -> str:
     return done.stdout
 
 
-def build() -> None:
-    """Brings bench_static, bench_shared and the peers' programs up to date."""
+def build() -> dict[str, str]:
+    """Brings bench_static, bench_shared and the peers' programs up to date; where the peers of crates.io are."""
     generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-    run("cmake", "-S", ROOT / "bench" / "native", "-B", BUILD, *generator)
+    crates = native_peers.crates(BUILD)
+    told = [f"-D{name}={path}" for name, path in crates.items()]
+    run("cmake", "-S", ROOT / "bench" / "native", "-B", BUILD, *generator, *told)
     run("cmake", "--build", BUILD)
+    native_peers.make(BUILD, crates)
+    return crates
 
 
 def program(kind: str, mode: str, amount: int, environment: dict[str, str] | None = None) -> dict[str, Any]:
@@ -55,17 +59,15 @@ def program(kind: str, mode: str, amount: int, environment: dict[str, str] | Non
     return found
 
 
-def times() -> dict[str, dict[str, dict[str, float]]]:
-    """{kind: {case: {"ns", "clocks", "ns_2_threads"?}}}, the best of all turns: static, shared, peers."""
-    best: dict[str, dict[str, dict[str, float]]] = {"static": {}, "shared": {}}
-    with native_peers.ready(BUILD) as environments:
-        best |= {kind: {} for kind in environments}
-        for _ in range(TURNS):
-            for kind, cases in best.items():
-                for name, figures in program(kind, "time", ROUNDS, environments.get(kind))["cases"].items():
-                    kept = cases.setdefault(name, figures)
-                    for figure, value in figures.items():
-                        kept[figure] = min(kept.get(figure, value), value)
+def times(environments: dict[str, dict[str, str]]) -> dict[str, dict[str, dict[str, float]]]:
+    """{kind: {case: {"ns", "clocks", "ns_2_threads"?}}}, the best of all turns, of ours and of the peers."""
+    best: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in ("static", "shared", *environments)}
+    for _ in range(TURNS):
+        for kind, cases in best.items():
+            for name, figures in program(kind, "time", ROUNDS, environments.get(kind))["cases"].items():
+                kept = cases.setdefault(name, figures)
+                for figure, value in figures.items():
+                    kept[figure] = min(kept.get(figure, value), value)
     return best
 
 
@@ -97,9 +99,15 @@ def wire(command: list[str | Path]) -> float:
     return float(size / events)
 
 
-def measure() -> Cases:
-    """Every case of the native suite."""
-    ns = times()
+def measure(crates: dict[str, str]) -> Cases:
+    """Every case of the native suite, with the peers that build() has found."""
+    with native_peers.ready(BUILD) as environments:
+        ns = times(environments)
+        behind_peers: Cases = {
+            f"{kind}_behind": program(kind, "behind", BEHIND_ROUNDS, environments[kind])
+            for kind in native_peers.BEHIND
+            if kind in environments
+        }
     counts = {kind: instructions(kind) for kind in ("static", "shared")}
     static, shared = ns["static"], ns["shared"]
     clock, loop = static["clock"]["ns"], static["empty"]["ns"]
@@ -137,7 +145,7 @@ def measure() -> Cases:
     for kind, name in (("static", "instructions_inline"), ("shared", "instructions_shared")):
         cases["span_begin"][name] = counts[kind]["span_begin"]
         cases["span_end"][name] = counts[kind]["span_end"]
-    behind = program("static", "collector", 6)
+    behind = program("static", "collector", BEHIND_ROUNDS)
     stages = {f"ns_{stage}": behind[f"{stage}_ns"] for stage in STAGES}
     cases["collector"] = {
         "ns_per_event": sum(stages.values()),
@@ -146,12 +154,8 @@ def measure() -> Cases:
         "bytes_per_event": behind["wire_bytes"],
     }
     for peer in native_peers.PEERS:
-        for name, figures in ns.get(peer.program, {}).items():
-            cases[name] = {
-                "ns_per_event": figures["ns"],
-                "ns_2_threads": figures["ns_2_threads"],
-                "of_tachy": figures["ns"] / static[peer.ours]["ns"],
-            }
+        if peer.program in ns:
+            cases[peer.case] = native_peers.compare(peer, ns[peer.program], ns[peer.linked])
     # the collector may have begun to read while they were counted: the least of a few programs is without it
     runs = [program("static", "memory", THREADS) for _ in range(TURNS)]
     memory = min(runs, key=lambda run: float(run["recorded"]))
@@ -160,7 +164,7 @@ def measure() -> Cases:
         "bytes": memory["recorded"],
         "bytes_of_the_collector": memory["collector"],
     }
-    return cases | code.cases() | games()
+    return cases | behind_peers | code.cases(crates) | games()
 
 
 def games() -> Cases:
@@ -179,8 +183,7 @@ def games() -> Cases:
 def main() -> int:
     """Builds, measures, writes, judges."""
     about = machine()
-    build()
-    return finish("native", measure(), about)
+    return finish("native", measure(build()), about)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,14 @@ STAGES = {
     "ns_batch": "the batch's bytes, in the sender",
     "ns_per_event": "all",
 }
+BEHIND = (  # part of a pair of figures, figure, what it is
+    (0, "ns_behind", "CPU time of other threads, ns per span"),
+    (0, "bytes_per_event", "bytes per span, sent (Perfetto: kept)"),
+    (0, "started_mb", "resident memory of a started program, MB"),
+    (1, "bytes_with_exceptions", "code of a span, C++, bytes"),
+    (1, "bytes_without", "the same without exceptions"),
+    (1, "bytes_c", "code of a span, C, bytes"),
+)
 FULL = "When full, tachy drops the event, counts it, and says in the data where."
 INTRO = """# Benchmarks
 
@@ -47,13 +55,19 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
 - `disabled_*` is what is left of an event that its level has switched off, less the loop around it; so is `span_value`,
   a number on an open span. `work_span` is a span around work that keeps the core's issue slots busy, above the same
   work between two bare clock reads.
+- A peer's program takes turns with ours, its cases in the same windows. `tracy` and `tracy_shared` (the client in a
+  shared library) have somebody connected who takes all that they send, `tracy_nobody` has nobody and keeps 64 bytes a
+  span, `tracy_on_demand` is built to record only when somebody is; `_c_` is the C macro. All are without Tracy's
+  sampling and system events. Perfetto records in a session of its own process; Micromegas's blocks are thrown away when
+  they are full. What tachy records costs the same whether anybody listens or not. Within 5 % is a tie.
+  `tracy_work_span` is above the work too; `*_on_demand` and `*_off` stand beside our events that are switched off.
 - Absolute nanoseconds are judged only where the clock leaves room for them; `clock too slow` says where it does not.
 - `around` is what tachy costs around its events, with default settings and the SDK's sender: in threads (their first
   event, a short life, resident memory with the session file's), behind them (CPU time of the collector per span; idle,
   per second), in bursts and in a loop that does nothing but record (what is lost, as a count or a share), in the
   slowest of a thousand events (`tail_*`: one every 10 us, each beside two bare readings of the clock, which are
   `of_none`), and in a program's start and end. `above_none` is above the same program without tachy, `above_empty`
-  above an empty one.
+  above an empty one. Unlike an event's own time, these are worse on a machine that has other work: see the load.
 - In the server suite everything shares one machine's cores and disk, client included. `of_raw_writes` divides by
   fsynced writes of one batch each, `of_ready` by Flight that sends batches which lie ready in memory. To be
   `behind target` breaks nothing.
@@ -104,6 +118,7 @@ def section(suite: str, found: dict[str, Any]) -> str:
             + instruction_table(cases)
             + stage_table(cases)
             + peer_table(suite, cases)
+            + behind_table(suite, cases)
         )
     rows = [[f"{case} {name}", number(value)] for case, figures in cases.items() for name, value in figures.items()]
     return out + "\n" + table(["figure", "value"], rows)
@@ -118,24 +133,50 @@ def stage_table(cases: dict[str, dict[str, float]]) -> str:
     return "\nBehind a span, in CPU time of other threads:\n\n" + table(["stage", "ns per span"], rows)
 
 
+def behind_table(suite: str, cases: dict[str, dict[str, float]]) -> str:
+    """What is not in an event's own time: ours beside the peers that measure it; empty when none did."""
+    measured = {name: cases[f"{name}_behind"] for name in native_peers.BEHIND if f"{name}_behind" in cases}
+    if suite != "native" or not measured:
+        return ""
+    ours = {
+        "ns_behind": cases["collector"]["ns_per_event"],
+        "bytes_per_event": cases["collector"]["bytes_per_event"],
+    }
+    around = RESULTS / "around.json"
+    if around.exists():
+        ours["started_mb"] = json.loads(around.read_text())["cases"]["started_program"]["mb"]
+    everyone = {"tachy": (ours, cases["code_of_a_span"])} | {
+        name: (figures, cases.get(f"code_of_a_{name}_span", {})) for name, figures in measured.items()
+    }
+    rows = [[what, *[number(pair[part].get(figure)) for pair in everyone.values()]] for part, figure, what in BEHIND]
+    return "\nThe same frames of 41 spans, and what else a peer costs:\n\n" + table(["what", *everyone], rows)
+
+
+def faster(ratio: float) -> str:
+    """Of a peer's time over ours."""
+    return "tie" if 0.95 <= ratio <= 1.05 else "tachy" if ratio > 1 else "peer"
+
+
 def peer_table(suite: str, cases: dict[str, dict[str, float]]) -> str:
     """Those that ran beside ours, each with our case that does the same; empty when none did."""
-    known = {peer.case: (peer.ours, peer.when_full) for peer in native_peers.PEERS} | {
-        name: (ours, when_full) for name, (_, _, ours, when_full) in peers.PEERS.items()
-    }
+    known = {
+        peer.case: (peer.ours + (", shared" if peer.linked == "shared" else ""), peer.ours, peer.when_full)
+        for peer in native_peers.PEERS
+    } | {name: (ours, ours, when_full) for name, (_, _, ours, when_full) in peers.PEERS.items()}
     rows = []
-    for name, (ours, when_full) in known.items():
+    for name, (label, ours, when_full) in known.items():
         theirs = cases.get(name)
         if theirs is None or ours not in cases:
             continue
-        one = [number(theirs.get("ns_per_event")), number(cases[ours].get("ns_per_event"))]
-        two = [number(theirs.get("ns_2_threads")), number(cases[ours].get("ns_2_threads"))]
-        rows.append([name, ours, *one, *(two if suite == "native" else []), number(theirs["of_tachy"]), when_full])
+        both = [number(theirs["ns_per_event"]), number(theirs.get("ours_ns_per_event", cases[ours]["ns_per_event"]))]
+        if suite == "native":
+            both += [number(theirs.get("ns_2_threads")), number(theirs.get("ours_ns_2_threads"))]
+        rows.append([name, label, *both, number(theirs["of_tachy"]), faster(theirs["of_tachy"]), when_full])
     if not rows:
         return ""
     heads = ["peer", "our case", "ns", "ours"]
     heads += ["ns, 2 threads", "ours, 2 threads"] if suite == "native" else []
-    heads += ["times ours", "when it is full"]
+    heads += ["times ours", "faster", "when it is full, or nobody reads"]
     return f"\nPeers, in the same run. {FULL}\n\n" + table(heads, rows)
 
 

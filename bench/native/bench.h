@@ -42,6 +42,9 @@ bench_taken bench_stop(void);
 /* Until everything recorded is taken: the chunks are read and the collector sleeps. */
 void bench_drain(void);
 
+/* A round of frame.h's frames, and the spans of one. */
+enum { BENCH_FRAMES = 4000, BENCH_FRAME_SPANS = 1 + 4 * (1 + 3 * (1 + 2)) };
+
 /* timing.c: nothing of it knows whose cases they are */
 void bench_measure(const bench_case *cases, unsigned rounds, void (*drain)(void));
 /* "cases": {…}, of the cases that were measured; ticks per second. */

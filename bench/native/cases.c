@@ -3,6 +3,7 @@
 #include <tachy/tachy.h>
 
 #include "bench.h"
+#include "work.h"
 
 /* A function that only the measured event is in: what callgrind says of it, less an empty one, is the event. */
 #define ONCE(name, sites, ...)                              \
@@ -68,24 +69,10 @@ CASE(disabled_log, TACHY_DEFINE_LOG(site, "bench", TACHY_LEVEL_TRACE, "%lld"), c
 CASE(disabled_metric, TACHY_DEFINE_SITE_(site, TACHY_SITE_METRIC_INT, TACHY_LEVEL_TRACE, "bench", "off too", ""),
      tachy_metric_int(&site, 0, (int64_t)integer))
 
-/* Work that fills the machine's issue slots, as a game's does: six chains that do not wait for each other. A function
- * of its own, or the compiler would find other registers for it in each of the loops below, which is nanoseconds. */
-static uint64_t chains[6] = {0, 1, 2, 3, 4, 5};
-#define STEP(x) x = (x ^ (x >> 7)) + 0x9E37u
-
-__attribute__((noinline)) static void work(void) {
-  uint64_t a = chains[0], b = chains[1], c = chains[2], d = chains[3], e = chains[4], f = chains[5];
-  for (int step = 0; step < 32; step++) {
-    STEP(a), STEP(b), STEP(c), STEP(d), STEP(e), STEP(f);
-    __asm__ volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d), "+r"(e), "+r"(f));
-  }
-  chains[0] = a, chains[1] = b, chains[2] = c, chains[3] = d, chains[4] = e, chains[5] = f;
-}
-
 __attribute__((noinline)) static void loop_work_clocks(uint32_t n) {
   for (; n; n--) {
     last_reading = tachy_ticks();
-    work();
+    bench_work();
     last_reading = tachy_ticks();
     __asm__ volatile("" ::: "memory");
   }
@@ -95,7 +82,7 @@ __attribute__((noinline)) static void loop_work_span(uint32_t n) {
   TACHY_DEFINE_SPAN(site, "bench", "work");
   for (; n; n--) {
     const tachy_scope scope = tachy_span_begin(&site);
-    work();
+    bench_work();
     tachy_span_end(scope);
   }
 }

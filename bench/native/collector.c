@@ -8,45 +8,21 @@
 
 #include "bench.h"
 
-enum { TURNS = 3, FRAMES = 4000, SPANS_PER_FRAME = 1 + 4 * (1 + 3 * (1 + 2)) };
+enum { TURNS = 3 };
 
-/* A frame: systems, their parts, and a few entities each, with work of uneven length in between. */
-static uint64_t noise = 88172645463325252u;
+TACHY_DEFINE_SPAN(whole, "bench", "frame");
+TACHY_DEFINE_SPAN(physics, "bench", "physics");
+TACHY_DEFINE_SPAN(ai, "bench", "ai");
+TACHY_DEFINE_SPAN(render, "bench", "render");
+TACHY_DEFINE_SPAN(audio, "bench", "audio");
+TACHY_DEFINE_SPAN(part, "bench", "part");
+TACHY_DEFINE_SPAN(entity, "bench", "entity");
+TACHY_DEFINE_SPAN(query, "bench", "query");
+static tachy_site *const sites[] = {&whole, &physics, &ai, &render, &audio, &part, &entity, &query};
 
-static void spend(unsigned most) {
-  noise ^= noise << 13;
-  noise ^= noise >> 7;
-  noise ^= noise << 17;
-  for (unsigned n = (unsigned)(noise % most); n; n--) __asm__ volatile("");
-}
-
-static void frame(void) {
-  TACHY_DEFINE_SPAN(whole, "bench", "frame");
-  TACHY_DEFINE_SPAN(physics, "bench", "physics");
-  TACHY_DEFINE_SPAN(ai, "bench", "ai");
-  TACHY_DEFINE_SPAN(render, "bench", "render");
-  TACHY_DEFINE_SPAN(audio, "bench", "audio");
-  TACHY_DEFINE_SPAN(part, "bench", "part");
-  TACHY_DEFINE_SPAN(entity, "bench", "entity");
-  TACHY_DEFINE_SPAN(query, "bench", "query");
-  tachy_site *const systems[] = {&physics, &ai, &render, &audio};
-  const tachy_scope all = tachy_span_begin(&whole);
-  for (unsigned i = 0; i < 4; i++) {
-    const tachy_scope system = tachy_span_begin(systems[i]);
-    for (unsigned j = 0; j < 3; j++) {
-      const tachy_scope piece = tachy_span_begin(j == 1 ? &query : &part);
-      for (unsigned k = 0; k < 2; k++) {
-        const tachy_scope one = tachy_span_begin(&entity);
-        spend(200);
-        tachy_span_end(one);
-      }
-      tachy_span_end(piece);
-      spend(400);
-    }
-    tachy_span_end(system);
-  }
-  tachy_span_end(all);
-}
+#define BENCH_OPEN(scope, site) const tachy_scope scope = tachy_span_begin(sites[site])
+#define BENCH_CLOSE(scope) tachy_span_end(scope)
+#include "frame.h"
 
 static tachy_stats stats_now(void) {
   tachy_stats stats;
@@ -82,11 +58,11 @@ static void keep_least(double *best, uint64_t ns, double spans) {
 }
 
 static void measure(unsigned rounds, const char *folder, stages *best, sizes *bytes) {
-  const double spans = (double)FRAMES * SPANS_PER_FRAME;
+  const double spans = (double)BENCH_FRAMES * BENCH_FRAME_SPANS;
   bench_start_in(folder, 0, 1);
   for (unsigned round = 0; round < rounds; round++) {
     const tachy_stats before = stats_now();
-    for (unsigned i = 0; i < FRAMES; i++) frame();
+    for (unsigned i = 0; i < BENCH_FRAMES; i++) bench_frame();
     const tachy_stats read = stats_when_read(before.recorded[TACHY_CLASS_SPAN] + (uint64_t)spans);
     bench_drain();
     const tachy_stats after = stats_now();

@@ -1,4 +1,4 @@
-/* LTTng-UST: a pair of tracepoints, recorded by a session that bench/lttng.py has started. */
+/* LTTng-UST: a pair of tracepoints, recorded by a session that bench/native_peers.py has started. */
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES
 #define LTTNG_UST_TRACEPOINT_DEFINE
 #include "peer.h"
@@ -20,5 +20,5 @@ int main(int argc, char **argv) {
     fprintf(stderr, "no session records bench:*\n");
     return 1;
   }
-  return peer_time(argc, argv, cases, nothing);
+  return peer_run(argc, argv, cases, nothing, NULL);
 }

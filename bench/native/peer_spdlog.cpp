@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
   spdlog::init_thread_pool(1u << 16, 1);
   logger = std::make_shared<spdlog::async_logger>("bench", std::make_shared<spdlog::sinks::null_sink_mt>(),
                                                   spdlog::thread_pool());
-  const int status = peer_time(argc, argv, cases, drain);
+  const int status = peer_run(argc, argv, cases, drain, nullptr);
   logger.reset();
   spdlog::shutdown();
   return status;

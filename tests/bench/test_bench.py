@@ -23,8 +23,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.C
         patch.setattr(native, "CALLS", (1, 3))
         patch.setattr(native, "games", dict)
         patch.setattr(native_peers, "PEERS", ())
-        native.build()
-        return native.measure()
+        return native.measure(native.build())
 
 
 @pytest.mark.xdist_group("bench")
@@ -51,6 +50,35 @@ def test_what_does_not_depend_on_the_machine_holds(cases: budgets.Cases) -> None
     assert cases["compiled_out"]["instructions_per_event"] == 0
     assert cases["span_begin"]["instructions_inline"] <= 20
     assert cases["span_begin"]["instructions_shared"] <= 25
+
+
+def test_peers_of_crates_are_left_out_with_one_line_where_there_is_no_cargo(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = native_peers.crates(tmp_path)
+    assert set(found.values()) == {""}
+    assert capsys.readouterr().err.splitlines() == ["Tracy, Perfetto, Micromegas: not measured: no cargo here"]
+
+
+def test_a_peer_that_does_not_build_is_left_out_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bench_micromegas").touch()  # an earlier run's
+    (tmp_path / "bench_tracy").touch()
+    native_peers.make(tmp_path, dict.fromkeys(native_peers.PROGRAMS, "") | {"TACHY_BENCH_MICROMEGAS": "/nowhere.a"})
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("micromegas: not measured: ")
+    with native_peers.ready(tmp_path) as environments:
+        assert environments == {}
+
+
+def test_a_peer_is_compared_above_the_same_loop() -> None:
+    peer = native_peers.Peer("them", "their_span", "span", "drops", less="empty")
+    theirs = {"their_span": {"ns": 6.0, "ns_2_threads": 8.0}, "empty": {"ns": 2.0}}
+    ours = {"span": {"ns": 3.0}, "empty": {"ns": 1.0}}
+    assert native_peers.compare(peer, theirs, ours) == {"ns_per_event": 4.0, "ours_ns_per_event": 2.0, "of_tachy": 2.0}
 
 
 def test_a_budget_is_broken_from_either_side() -> None:
