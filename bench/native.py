@@ -47,8 +47,7 @@ def build() -> dict[str, str]:
     told = [f"-D{name}={path}" for name, path in crates.items()]
     run("cmake", "-S", ROOT / "bench" / "native", "-B", BUILD, *generator, *told)
     run("cmake", "--build", BUILD)
-    native_peers.make(BUILD, crates)
-    return crates
+    return native_peers.make(BUILD, crates)
 
 
 def program(kind: str, mode: str, amount: int, environment: dict[str, str] | None = None) -> dict[str, Any]:

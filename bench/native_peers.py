@@ -108,13 +108,16 @@ def crates(build: Path) -> dict[str, str]:
     return found
 
 
-def make(build: Path, found: dict[str, str]) -> None:
-    """Builds the programs of crates(), once CMake has been told; one that does not build is left out."""
+def make(build: Path, found: dict[str, str]) -> dict[str, str]:
+    """Builds the programs of crates(), once CMake has been told; what is left of `found` when some do not build."""
+    built = dict(found)
     for name, programs in PROGRAMS.items():
         for program in programs:
             file = f"bench_{program}"
             if not found[name] or _output(program, "cmake", "--build", build, "--target", file) is None:
                 (build / file).unlink(missing_ok=True)  # of an earlier run
+                built[name] = ""
+    return built
 
 
 def _free_port() -> str:

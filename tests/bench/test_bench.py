@@ -66,7 +66,8 @@ def test_a_peer_that_does_not_build_is_left_out_with_one_line(
 ) -> None:
     (tmp_path / "bench_micromegas").touch()  # an earlier run's
     (tmp_path / "bench_tracy").touch()
-    native_peers.make(tmp_path, dict.fromkeys(native_peers.PROGRAMS, "") | {"TACHY_BENCH_MICROMEGAS": "/nowhere.a"})
+    none = dict.fromkeys(native_peers.PROGRAMS, "")
+    assert native_peers.make(tmp_path, none | {"TACHY_BENCH_MICROMEGAS": "/nowhere.a"}) == none
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert said[0].startswith("micromegas: not measured: ")
