@@ -25,25 +25,74 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
   channel->recorded++;
 }
 
-static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {
-  uint64_t begin = record->begin;
-  uint64_t duration = record->duration;
-  if (TACHY_UNLIKELY(duration == UINT32_MAX && s->long_duration)) {
-    duration = s->long_duration;
-    s->long_duration = 0;
-  }
-  const uint32_t depth = record->word >> TACHY_DEPTH_SHIFT;
+/* Where the stream's next row goes, in registers: stores of bytes might change anything that is in memory. */
+typedef struct cursor {
+  uint8_t *site, *depth, *lead, *tail; /* behind the planes' low bytes */
+  uint8_t *lead_high, *tail_high;      /* and behind the high ones of those that need them often */
+  uint64_t last;                       /* as in the stream, from here on */
+  uint64_t begin_ticks, end_ticks;
+  uint32_t at_depth;
+} cursor;
+
+static uint8_t *behind(const tachy_bytes *bytes) { return bytes->bytes + bytes->size; }
+
+static cursor cursor_of(const tachy_stream *s) {
+  const tachy_plane *const lead = &s->planes[TACHY_PLANE_LEAD], *const tail = &s->planes[TACHY_PLANE_TAIL];
+  return (cursor){behind(&s->planes[TACHY_PLANE_SITE].low),
+                  behind(&s->planes[TACHY_PLANE_DEPTH].low),
+                  behind(&lead->low),
+                  behind(&tail->low),
+                  behind(&lead->high),
+                  behind(&tail->high),
+                  s->last,
+                  s->begin_ticks,
+                  s->end_ticks,
+                  s->depth};
+}
+
+static void put_back(tachy_stream *s, const cursor *c) {
+  tachy_plane *const lead = &s->planes[TACHY_PLANE_LEAD], *const tail = &s->planes[TACHY_PLANE_TAIL];
+  tachy_plane *const site = &s->planes[TACHY_PLANE_SITE], *const depth = &s->planes[TACHY_PLANE_DEPTH];
+  site->low.size = (uint64_t)(c->site - site->low.bytes);
+  depth->low.size = (uint64_t)(c->depth - depth->low.bytes);
+  lead->low.size = (uint64_t)(c->lead - lead->low.bytes);
+  tail->low.size = (uint64_t)(c->tail - tail->low.bytes);
+  lead->high.size = (uint64_t)(c->lead_high - lead->high.bytes);
+  tail->high.size = (uint64_t)(c->tail_high - tail->high.bytes);
+  s->last = c->last;
+  s->begin_ticks = c->begin_ticks;
+  s->end_ticks = c->end_ticks;
+  s->depth = c->at_depth;
+}
+
+/* tachy_plane_put of a value that is seldom above 254. */
+TACHY_INLINE void put_small(uint8_t **low, tachy_plane *plane, uint64_t v) {
+  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+  if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v - 255);
+}
+
+/* tachy_plane_put of ticks, which are often above it. */
+TACHY_INLINE void put_ticks(uint8_t **low, uint8_t **high, uint64_t v) {
+  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+  if (v < 255) return;
+  uint8_t *at = *high;
+  for (v -= 255; v >= 128; v >>= 7) *at++ = (uint8_t)(v | 128);
+  *at++ = (uint8_t)v;
+  *high = at;
+}
+
+/* 0: no memory. */
+TACHY_INLINE int keep_span(tachy_channel *channel, tachy_stream *s, cursor *c, uint64_t begin, uint64_t duration,
+                           uint32_t word) {
+  const uint32_t depth = word >> TACHY_DEPTH_SHIFT;
   uint64_t end = begin + duration;
-  if (TACHY_UNLIKELY(depth >= s->room) && !tachy_stream_reach(s, depth)) {
-    s->broken = 1;
-    return;
-  }
+  if (TACHY_UNLIKELY(depth >= s->room) && !tachy_stream_reach(s, depth)) return 0;
   tachy_span_level *const level = &s->levels[depth];
   uint64_t lead = 0;
   uint64_t tail;
   if (TACHY_UNLIKELY(depth > s->deepest)) s->deepest = depth;
-  if (TACHY_UNLIKELY(s->last == TACHY_NO_TICKS)) {
-    s->base = s->last = tachy_is_stale(channel, begin) ? channel->from.ticks : begin;
+  if (TACHY_UNLIKELY(c->last == TACHY_NO_TICKS)) {
+    s->base = c->last = tachy_is_stale(channel, begin) ? channel->from.ticks : begin;
   }
   if (TACHY_UNLIKELY(depth < s->open)) {
     begin = s->opens[depth].ticks;
@@ -56,41 +105,53 @@ static void keep_span(tachy_channel *channel, tachy_stream *s, const tachy_span_
     }
     lead = level[1].child - begin;
   } else {
-    if (TACHY_UNLIKELY(begin < s->last)) {
-      begin = s->last;
+    if (TACHY_UNLIKELY(begin < c->last)) {
+      begin = c->last;
       channel->backwards++;
     }
-    lead = begin - s->last;
+    lead = begin - c->last;
     if (TACHY_UNLIKELY(end < begin)) end = begin;
     tail = end - begin;
     goto put;
   }
-  if (TACHY_UNLIKELY(end < s->last)) {
-    end = s->last;
+  if (TACHY_UNLIKELY(end < c->last)) {
+    end = c->last;
     channel->backwards++;
   }
-  tail = end - s->last;
+  tail = end - c->last;
 put:
-  tachy_plane_put(&s->planes[TACHY_PLANE_LEAD], lead);
-  tachy_plane_put(&s->planes[TACHY_PLANE_TAIL], tail);
-  const uint32_t position = tachy_index_position(&channel->tables.sites, record->word & TACHY_SITE_MAX);
-  if (TACHY_UNLIKELY(position == 0)) s->broken = 1;
-  tachy_plane_put(&s->planes[TACHY_PLANE_SITE], position);
-  tachy_plane_put(&s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)s->depth));
+  put_ticks(&c->lead, &c->lead_high, lead);
+  put_ticks(&c->tail, &c->tail_high, tail);
+  const uint32_t position = tachy_index_position(&channel->tables.sites, word & TACHY_SITE_MAX);
+  put_small(&c->site, &s->planes[TACHY_PLANE_SITE], position);
+  put_small(&c->depth, &s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)c->at_depth));
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;
   level[1] = (tachy_span_level){TACHY_NO_TICKS, 0};
-  if (TACHY_UNLIKELY(depth < s->values.levels)) tachy_values_end(s, depth);
-  s->depth = depth;
-  s->last = end;
-  tachy_stream_extend(s, begin, end);
+  c->at_depth = depth;
+  c->last = end;
+  if (begin < c->begin_ticks) c->begin_ticks = begin;
+  if (end > c->end_ticks) c->end_ticks = end;
+  if (TACHY_UNLIKELY(depth < s->values.levels)) {
+    put_back(s, c);
+    tachy_values_end(s, depth);
+  }
+  return position != 0;
 }
 
-/* It began in another life of the counter, and knows no duration that says anything. */
-static void keep_stale(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {
-  const tachy_span_record known = {tachy_stream_now(channel, s), 0, record->word};
-  s->long_duration = 0;
-  keep_span(channel, s, &known);
+/* One span. A long one's duration came before it; one that began in another life of the counter knows none. */
+TACHY_INLINE void keep(tachy_channel *channel, tachy_stream *s, cursor *c, const tachy_span_record *record, int stale) {
+  uint64_t begin = record->begin;
+  uint64_t duration = record->duration;
+  if (TACHY_UNLIKELY(stale)) {
+    begin = c->last == TACHY_NO_TICKS ? channel->from.ticks : c->last;
+    duration = s->long_duration = 0;
+  } else if (TACHY_UNLIKELY(duration == UINT32_MAX && s->long_duration)) {
+    duration = s->long_duration;
+    s->long_duration = 0;
+  }
+  if (TACHY_LIKELY(!s->broken) && TACHY_UNLIKELY(!keep_span(channel, s, c, begin, duration, record->word)))
+    s->broken = 1;
 }
 
 uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8_t *records, uint64_t size) {
@@ -104,20 +165,22 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
     const uint8_t *const until = at + rows * sizeof(tachy_span_record);
     if (!reserve(s, rows)) s->broken = 1;
     uint64_t kept = 0;
+    cursor c = cursor_of(s);
     while (at < until) {
       const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
       if (TACHY_LIKELY(record->begin - floor < range)) {
-        if (TACHY_LIKELY(!s->broken)) keep_span(channel, s, record);
+        keep(channel, s, &c, record, 0);
         kept++;
         at += sizeof *record;
       } else if (record->begin < TACHY_CONTROL_FIRST) {
-        if (!s->broken) keep_stale(channel, s, record);
+        keep(channel, s, &c, record, 1);
         kept++;
         at += sizeof *record;
       } else if (record->begin == TACHY_CONTROL_LONG) {
         s->long_duration = ((const tachy_long_record *)(const void *)at)->duration;
         at += sizeof(tachy_long_record);
       } else if (record->begin == TACHY_CONTROL_ASYNC_BEGIN || record->begin == TACHY_CONTROL_ASYNC_END) {
+        put_back(s, &c);
         keep_async(channel, s, (const tachy_async_record *)(const void *)at);
         at += sizeof(tachy_async_record);
       } else if (tachy_is_value(record->begin)) {
@@ -128,6 +191,7 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
         break;
       }
     }
+    put_back(s, &c);
     s->rows += kept;
     s->total += kept;
     channel->events += kept;
