@@ -35,6 +35,7 @@
 #define TACHY_TWO_HALVES 1
 typedef uint32_t __attribute__((may_alias)) tachy_half;
 #endif
+#define TACHY_PREFETCH(p) __builtin_prefetch(p)
 #define TACHY_OPAQUE(x) __asm__("" : "+r"(x)) /* the compiler is not to compute it in its own way */
 #define TACHY_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define TACHY_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -54,6 +55,7 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #define TACHY_LIKELY(x) (x)
 #define TACHY_UNLIKELY(x) (x)
 #define TACHY_THREAD_LOCAL __declspec(thread)
+#define TACHY_PREFETCH(p) (void)(p)
 #define TACHY_OPAQUE(x) (void)(x)
 /* What volatile orders is an option of the compiler (/volatile): so the order is made here. x64 needs no instruction
  * for it. */

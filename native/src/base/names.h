@@ -30,14 +30,16 @@ typedef struct tachy_set_entry {
 
 /* What the functions return stays as it is while the channel that asks is there. */
 typedef struct tachy_names {
-  const tachy_site_entry *(*site)(const void *context, uint32_t number); /* never NULL */
-  const tachy_set_entry *(*set)(const void *context, uint32_t number);   /* NULL: there is none */
-  tachy_string (*string)(const void *context, uint32_t number);
+  void (*sites)(const void *context, const uint32_t *numbers, uint32_t count, const tachy_site_entry **found);
+  void (*strings)(const void *context, const uint32_t *numbers, uint32_t count, tachy_string *found);
+  const tachy_set_entry *(*set)(const void *context, uint32_t number); /* NULL: there is none */
   const void *context;
 } tachy_names;
 
 static inline const tachy_site_entry *tachy_names_site(const tachy_names *names, uint32_t number) {
-  return names->site(names->context, number);
+  const tachy_site_entry *found;
+  names->sites(names->context, &number, 1, &found);
+  return found;
 }
 
 static inline const tachy_set_entry *tachy_names_set(const tachy_names *names, uint32_t number) {
@@ -45,7 +47,9 @@ static inline const tachy_set_entry *tachy_names_set(const tachy_names *names, u
 }
 
 static inline tachy_string tachy_names_string(const tachy_names *names, uint32_t number) {
-  return names->string(names->context, number);
+  tachy_string found;
+  names->strings(names->context, &number, 1, &found);
+  return found;
 }
 
 #endif

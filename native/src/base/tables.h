@@ -2,6 +2,8 @@
 #ifndef TACHY_SRC_BASE_TABLES_H
 #define TACHY_SRC_BASE_TABLES_H
 
+#include <tachy/compiler.h>
+
 #include "buffer.h"
 
 /* One table: the registry's numbers -> their positions in the block's table. */
@@ -29,10 +31,19 @@ static inline uint32_t tachy_index_position(tachy_index *index, uint32_t number)
   return tachy_index_add(index, number);
 }
 
+/* Its place will be asked for. */
+static inline void tachy_index_expect(const tachy_index *index, uint32_t number) {
+  if ((uint64_t)number * 4 < index->places.size) TACHY_PREFETCH(index->places.bytes + (uint64_t)number * 4);
+}
+
 static inline uint32_t tachy_index_count(const tachy_index *index) { return (uint32_t)(index->used.size / 4); }
 
+static inline const uint32_t *tachy_index_numbers(const tachy_index *index) {
+  return (const uint32_t *)(const void *)index->used.bytes;
+}
+
 static inline uint32_t tachy_index_number(const tachy_index *index, uint32_t i) {
-  return ((const uint32_t *)(const void *)index->used.bytes)[i];
+  return tachy_index_numbers(index)[i];
 }
 
 void tachy_tables_clear(tachy_tables *tables);

@@ -4,15 +4,16 @@
 
 static uint32_t string_count(const tachy_dead_names *n) { return (uint32_t)(n->strings.size / sizeof(tachy_string)); }
 
-static tachy_string string_of(const void *context, uint32_t number) {
+static void find_strings(const void *context, const uint32_t *numbers, uint32_t count, tachy_string *found) {
   const tachy_dead_names *const n = context;
-  return ((const tachy_string *)(const void *)n->strings.bytes)[number];
+  for (uint32_t i = 0; i < count; i++) found[i] = ((const tachy_string *)(const void *)n->strings.bytes)[numbers[i]];
 }
 
-static const tachy_site_entry *site_of(const void *context, uint32_t number) {
+static void find_sites(const void *context, const uint32_t *numbers, uint32_t count, const tachy_site_entry **found) {
   const tachy_dead_names *const n = context;
-  if (number - 1 >= n->sites.size / sizeof(tachy_site_entry)) return &n->nobody;
-  return (const tachy_site_entry *)(const void *)n->sites.bytes + (number - 1);
+  const tachy_site_entry *const sites = (const tachy_site_entry *)(const void *)n->sites.bytes;
+  const uint64_t known = n->sites.size / sizeof *sites;
+  for (uint32_t i = 0; i < count; i++) found[i] = numbers[i] - 1 < known ? &sites[numbers[i] - 1] : &n->nobody;
 }
 
 static const tachy_set_entry *set_of(const void *context, uint32_t number) {
@@ -60,7 +61,7 @@ static int add_set(tachy_dead_names *n, const uint8_t *bytes, uint32_t size) {
 
 int tachy_dead_names_read(tachy_dead_names *n, const tachy_os_file *file, uint64_t size) {
   memset(n, 0, sizeof *n);
-  n->names = (tachy_names){site_of, set_of, string_of, n};
+  n->names = (tachy_names){find_sites, find_strings, set_of, n};
   if (size > TACHY_SESSION_NAMES_SIZE) size = TACHY_SESSION_NAMES_SIZE;
   n->bytes = tachy_os_allocate(size ? size : 1);
   if (!n->bytes || !tachy_os_file_read(file, TACHY_SESSION_NAMES, n->bytes, size)) return 0;

@@ -4,11 +4,10 @@
 
 #include "../../base/names.h"
 
-/* For the collector. The numbers must have come out of a record; what is returned never changes. */
-const tachy_site_entry *tachy_registry_site(uint32_t number);
-const tachy_set_entry *tachy_registry_set(uint32_t number);
-tachy_string tachy_registry_string(uint32_t number);
+/* For the collector. The numbers must have come out of a record; what is found never changes. */
 extern const tachy_names tachy_registry_names;
+/* Of these, what sets.c answers. */
+const tachy_set_entry *tachy_registry_set(const void *unused, uint32_t number);
 uint32_t tachy_registry_site_count(void);
 /* Sites and sets that got no number, since the process began. */
 uint64_t tachy_registry_refused(void);

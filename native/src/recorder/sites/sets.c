@@ -16,7 +16,8 @@ static tachy_set_entry *set_at(uint32_t number) {
   return *(tachy_set_entry **)tachy_list_at(&sets, number - 1, sizeof(tachy_set_entry *));
 }
 
-const tachy_set_entry *tachy_registry_set(uint32_t number) {
+const tachy_set_entry *tachy_registry_set(const void *unused, uint32_t number) {
+  (void)unused;
   tachy_registry_lock();
   const tachy_set_entry *const set = number - 1 < sets.count ? set_at(number) : NULL;
   tachy_registry_unlock();

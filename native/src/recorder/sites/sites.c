@@ -43,19 +43,21 @@ static tachy_site_entry *entry_at(uint32_t number) {
 
 static instance *instance_at(uint32_t index) { return tachy_list_at(&instances, index - 1, sizeof(instance)); }
 
-const tachy_site_entry *tachy_registry_site(uint32_t number) {
+static void find_sites(const void *unused, const uint32_t *numbers, uint32_t count, const tachy_site_entry **found) {
+  (void)unused;
   tachy_os_lock(&mutex);
-  const tachy_site_entry *const entry = number - 1 < entries.count ? entry_at(number) : NULL;
+  for (uint32_t i = 0; i < count; i++) found[i] = numbers[i] - 1 < entries.count ? entry_at(numbers[i]) : NULL;
   tachy_os_unlock(&mutex);
-  return entry;
 }
 
-tachy_string tachy_registry_string(uint32_t number) {
+static void find_strings(const void *unused, const uint32_t *numbers, uint32_t count, tachy_string *found) {
+  (void)unused;
   tachy_os_lock(&mutex);
-  const tachy_string string = tachy_strings_text(number);
+  for (uint32_t i = 0; i < count; i++) found[i] = tachy_strings_text(numbers[i]);
   tachy_os_unlock(&mutex);
-  return string;
 }
+
+const tachy_names tachy_registry_names = {find_sites, find_strings, tachy_registry_set, NULL};
 
 uint32_t tachy_registry_site_count(void) {
   tachy_os_lock(&mutex);
