@@ -11,8 +11,14 @@ from tests.serving import Server
 
 
 @pytest.fixture(autouse=True)
+def _no_session_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs keep nothing in files, and so wait for a server at their end, however busy the machine is."""
+    monkeypatch.setenv("TACHY_SESSION_FOLDER", "-")
+
+
+@pytest.fixture
 def session_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the programs of the test leave what they could not send, instead of in /dev/shm."""
+    """Where the programs of the test leave what they could not send."""
     folder = tmp_path_factory.mktemp("session")
     monkeypatch.setenv("TACHY_SESSION_FOLDER", str(folder))
     return folder

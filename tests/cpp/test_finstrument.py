@@ -362,6 +362,7 @@ def test_quick_exit_loses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("ended", "state"), [("SIGTERM", "exited"), ("SIGSEGV", "crashed")])
+@pytest.mark.usefixtures("session_folder")
 def test_who_was_asked_to_end_did_not_crash(ended: str, state: str, tmp_path: Path) -> None:
     program = compiled(tmp_path, ENDS)
     with Sink() as sink:

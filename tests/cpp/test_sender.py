@@ -194,6 +194,7 @@ def test_a_slow_server_gets_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hang", [True, False], ids=["hangs", "away"])
+@pytest.mark.usefixtures("session_folder")
 def test_stopping_takes_no_longer_than_it_may(hang: bool, tmp_path: Path) -> None:
     with Sink(lambda number: Answer(delay=20 if hang else 0)) as sink:
         url = sink.url if hang else "http://127.0.0.1:1"
@@ -204,10 +205,7 @@ def test_stopping_takes_no_longer_than_it_may(hang: bool, tmp_path: Path) -> Non
         assert sum(report["sent"].values()) + sum(report["kept"].values()) == sum(report["recorded"].values())
 
 
-def test_without_a_folder_what_is_not_sent_is_dropped_and_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TACHY_SESSION_FOLDER", "-")
+def test_without_a_folder_what_is_not_sent_is_dropped_and_counted(tmp_path: Path) -> None:
     report, _ = exercise("http://127.0.0.1:1", tmp_path, 100)
     assert report["dropped"] == report["recorded"]
     assert report["unprotected"] == report["batches"] > 0

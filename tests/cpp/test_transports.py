@@ -199,6 +199,7 @@ def secure(files: tuple[Path, Path]) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_server_is_sent_to_over_tls_when_its_certificate_is_trusted(tmp_path: Path) -> None:
     files = certificate(tmp_path)
     with Sink(tls=secure(files)) as sink:

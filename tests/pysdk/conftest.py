@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import tachy
@@ -13,7 +12,7 @@ from tests.pysdk.sink import Sink
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, session_folder: Path) -> Iterator[None]:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("TACHY_") and name != "TACHY_SESSION_FOLDER"]:
         monkeypatch.delenv(name)
     yield

@@ -170,6 +170,7 @@ def test_multiprocessing_children_send_what_they_record(sink: Sink, method: str,
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.usefixtures("session_folder")
 def test_a_pool_ends_its_workers_and_their_events_arrive_with_the_parents(
     sink: Sink, method: str, tmp_path: Path
 ) -> None:

@@ -203,6 +203,7 @@ def test_a_handler_that_raises_stops_no_sending(sink: Sink) -> None:
     assert tachy.stats().dropped["metric"] >= 1
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_server_that_is_away_costs_little_and_loses_nothing_while_it_is(caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     tachy.start(f"http://127.0.0.1:{port}", flush_ms=10)
@@ -234,6 +235,7 @@ def test_a_server_that_comes_gets_everything() -> None:
         assert tachy.stats().sent["metric"] == 1000
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_server_that_hangs_does_not_hang_the_program() -> None:
     with Sink(lambda number: Answer(delay=5.0)) as sink:
         tachy.start(sink.url)
@@ -246,6 +248,7 @@ def test_a_server_that_hangs_does_not_hang_the_program() -> None:
         assert stats.sent["metric"] + stats.kept["metric"] == stats.recorded["metric"] == 1
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_wrong_address_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     tachy.start("http://does-not-exist.invalid:9000")
     tachy.metric("m", 1)
@@ -254,7 +257,7 @@ def test_a_wrong_address_breaks_nothing(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_without_a_folder_what_is_not_sent_is_dropped_and_counted() -> None:
-    tachy.start(f"http://127.0.0.1:{free_port()}", session_folder="-")
+    tachy.start(f"http://127.0.0.1:{free_port()}")
     tachy.metric("m", 1)
     tachy.stop(0.1)
     stats = tachy.stats()

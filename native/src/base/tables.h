@@ -33,7 +33,7 @@ static inline uint32_t tachy_index_position(tachy_index *index, uint32_t number)
 
 /* Its place will be asked for. */
 static inline void tachy_index_expect(const tachy_index *index, uint32_t number) {
-  if ((uint64_t)number * 4 < index->places.size) TACHY_PREFETCH(index->places.bytes + (uint64_t)number * 4);
+  if ((uint64_t)number * 4 < index->positions.size) TACHY_PREFETCH(index->positions.bytes + (uint64_t)number * 4);
 }
 
 static inline uint32_t tachy_index_count(const tachy_index *index) { return (uint32_t)(index->used.size / 4); }

@@ -30,7 +30,8 @@ static int claiming; /* without a session: there has been a claim */
 static int turn;     /* the list that is next */
 static int closed;   /* nothing is put any more; 2: nothing is taken back either */
 static uint64_t resolved_at; /* monotonic: when the last batch was put, or sent or dropped by the sender */
-static uint64_t moved_at;    /* when bytes of one last moved, of a try that has not failed */
+static uint64_t moved_at;    /* when a try began or its bytes last moved, unless it has failed */
+static int tried;            /* in this session */
 static uint64_t sender;      /* whose turn it is; 0: nobody's, or there is one that does not ask */
 static uint64_t last_sender;
 static uint64_t interruptions; /* of senders that wait */
@@ -84,6 +85,7 @@ void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, co
   queue.disk_limit = bounds->disk < room ? bounds->disk : room;
   age = bounds->age;
   closed = 0;
+  tried = 0;
   memcpy(process_id, id, sizeof process_id);
   memcpy(folder, where, strlen(where) + 1);
   memset(&stats, 0, sizeof stats);
@@ -197,9 +199,9 @@ static int pending_up_to(uint64_t last) {
 }
 
 /* Until when a program that ends waits for a server that takes nothing, although its batches lie in files; UINT64_MAX:
- * it does not end, or one of them would be dropped. */
+ * it does not end, one of them would be dropped, or on a busy machine the sender has not come to its first try. */
 static uint64_t patience(void) {
-  if (!closed) return UINT64_MAX;
+  if (!closed || !tried) return UINT64_MAX;
   for (const tachy_batch *batch = queue.lists[TACHY_OURS].first; batch; batch = batch->next) {
     if (batch->session == queue.session && !batch->disk_accounted) return UINT64_MAX;
   }
@@ -380,6 +382,10 @@ tachy_batch *tachy_own_batch_take(uint32_t timeout_ms, int *ended) {
     if (batch || over || !in_time || interruptions != seen) break;
     if (status != TACHY_SPOOL_DAMAGED) in_time = tachy_os_wait(&changed, &mutex, deadline);
     status = TACHY_SPOOL_OK;
+  }
+  if (batch) {
+    tried = 1;
+    moved_at = tachy_os_monotonic();
   }
   unlock();
   if (ended) *ended = over;
