@@ -212,6 +212,23 @@ static void rates(void) {
   stated = (uint64_t)HZ;
 }
 
+/* Where the processor does not say it, the frequency is counted until something is dated by it. */
+static void counts(void) {
+  stated = 0;
+  sim_start(20);
+  CHECK(!tachy_clock_count());
+  sim.now += 5e6;
+  CHECK(tachy_clock_count() && fabs((double)tachy_clock_frequency() / (sim.rate * 1e9) - 1) < 20e-6);
+  sim.now += 1e9;
+  CHECK(!tachy_clock_jumped() && fabs(off(tachy_clock_now())) < 500);
+  CHECK(fabs((double)tachy_clock_frequency() / (sim.rate * 1e9) - 1) < 1e-7);
+  sim_start(20); /* a pair is wanted at once */
+  const tachy_clock_pair first = tachy_clock_now();
+  CHECK(tachy_clock_count() && fabs(off(first)) < 500);
+  CHECK(fabs((double)tachy_clock_frequency() / (sim.rate * 1e9) - 1) < 200e-6);
+  stated = (uint64_t)HZ;
+}
+
 /* Between two corrections all readings lie on one line. */
 static void straight(void) {
   sim_start(15);
@@ -337,6 +354,7 @@ static void coarse(void) {
 }
 
 static const scenario scenarios[] = {{"rates", rates},
+                                     {"counts", counts},
                                      {"straight", straight},
                                      {"slewed", slewed},
                                      {"jumps", jumps},

@@ -35,7 +35,7 @@ def run(*arguments: str, sanitizer: str = PLAIN, **variables: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["rates", "straight", "slewed", "jumps", "suspends", "restarts", "behind", "coarse"]
+    "scenario", ["rates", "counts", "straight", "slewed", "jumps", "suspends", "restarts", "behind", "coarse"]
 )
 def test_the_clock_follows_the_wall_clock_and_bends_no_duration(scenario: str) -> None:
     run(scenario)

@@ -46,6 +46,7 @@ def _open_spans(session: Session) -> int:
     "scenario",
     [
         "gone",
+        "early",
         "reused",
         "second",
         "full",
@@ -85,6 +86,9 @@ def test_what_had_been_recorded_is_there_once(scenario: str, tmp_path: Path) -> 
         assert sum(_open_spans(session) for session in sessions) == said["open"]
     states = sorted(session.descriptions[-1]["state"] for session in sessions)
     assert states == (["exited"] if "exits" in scenario else ["crashed", "exited"][: len(states)])
+    if scenario == "early":
+        frequencies = {sessions[0].descriptions[-1]["tsc_frequency"], sessions[0].of(SPAN)[0].head.frequency}
+        assert frequencies == {said["frequency"]}
     if scenario == "named":
         (row,) = sessions[0].rows(LOG)
         assert (row["msg"], json.loads(row["properties"])) == ("the last words", {"key": "value", "other": "text"})

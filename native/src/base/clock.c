@@ -14,8 +14,9 @@
 enum {
   READINGS = 32,
   OFFSET_READINGS = 8,
-  ROUGHLY_NS = 300000,
-  CALIBRATION_NS = 3000000,
+  ROUGHLY_NS = 30000,
+  LEAST_NS = 300000,
+  COUNTED_NS = 3000000,
   STEER_NS = 250000000,    /* the rate is left alone for so long */
   NEAR_NS = 100,           /* and while the line is so close: a reading is good to some 20 ns */
   JUMP_NS = 20000000,      /* what is farther off is no drift */
@@ -93,20 +94,37 @@ static void follow_offset(void) {
 
 static uint64_t rate(uint64_t ticks, uint64_t ns) { return (uint64_t)((double)ticks * 1e9 / (double)ns + 0.5); }
 
-/* Ticks per second, counted against the clock. hz: as read_pair has it. */
-static uint64_t count_ticks(uint64_t hz, uint64_t ns) {
+/* Ticks per second, counted against the clock for a moment: good to some thousandths. */
+static uint64_t count_roughly(void) {
   uint64_t from = 0, to = 0;
-  const uint64_t first = read_pair(hz, &from);
-  tachy_os_sleep(ns);
-  const uint64_t last = read_pair(hz, &to);
+  const uint64_t first = read_pair(0, &from);
+  while (tachy_os_monotonic() - from < ROUGHLY_NS) {
+  }
+  const uint64_t last = read_pair(0, &to);
   return rate(last - first, to - from);
+}
+
+/* The frequency is known better. */
+static void count_ticks(uint64_t ticks, uint64_t monotonic) {
+  const uint64_t hz = rate(ticks - counted_ticks, monotonic - counted_monotonic);
+  TACHY_STORE(&frequency, hz);
+  pace = 1e9 / (double)hz;
+}
+
+/* Until the line has dated anything, it is the one through the beginning and now. */
+static int is_open(void) { return !stated && newest.ticks == begin.ticks; }
+
+static void lay(uint64_t ticks, uint64_t monotonic) {
+  if (!is_open() || ticks <= counted_ticks || monotonic <= counted_monotonic) return;
+  count_ticks(ticks, monotonic);
+  line.rate = pace;
 }
 
 void tachy_clock_start(void) {
   uint64_t hz = tachy_os_tick_frequency();
   stated = hz != 0;
   refined = 0;
-  if (!stated) hz = count_ticks(count_ticks(0, ROUGHLY_NS), CALIBRATION_NS);
+  if (!stated) hz = count_roughly();
   counted_ticks = read_pair(hz, &counted_monotonic);
   if (!read_offset(&offset)) offset = tachy_os_utc() - (int64_t)tachy_os_monotonic();
   begin = (tachy_clock_pair){counted_ticks, (int64_t)counted_monotonic + offset};
@@ -125,12 +143,20 @@ static int is_restart(uint64_t ticks) {
   return ticks < newest.ticks && newest.ticks - ticks > TACHY_LOAD(&frequency) / 1000;
 }
 
+/* The first pair that is given out decides how the line goes on: the ticks are to be counted for a little while. */
+static void wait_for_count(void) {
+  const uint64_t passed = tachy_os_monotonic() - counted_monotonic;
+  if (is_open() && passed < LEAST_NS) tachy_os_sleep(LEAST_NS - passed);
+}
+
 /* Reads all clocks; `newest` is what the line says. A counter that began anew is continued by the monotonic clock. */
 static void read_clocks(void) {
   uint64_t monotonic;
+  wait_for_count();
   shown = read_pair(TACHY_LOAD(&frequency), &monotonic);
   follow_offset();
   restarted = is_restart(shown);
+  lay(shown, monotonic);
   uint64_t now = shown > newest.ticks ? shown : newest.ticks;
   if (restarted && monotonic > newest_monotonic) {
     now += (uint64_t)((double)(monotonic - newest_monotonic) * 1e-9 * (double)TACHY_LOAD(&frequency));
@@ -146,8 +172,8 @@ static void bend(double slew) { line = (tachy_clock_line){newest, pace * (1 + sl
 
 /* Counted against the monotonic clock for longer, the frequency is known better. */
 static void refine(void) {
-  static const uint64_t after[] = {1000000000, 10000000000};
-  if (stated || refined == 2 || newest_monotonic - counted_monotonic < after[refined]) return;
+  static const uint64_t after[] = {COUNTED_NS, 1000000000, 10000000000};
+  if (stated || refined == 3 || newest_monotonic - counted_monotonic < after[refined]) return;
   const uint64_t known = TACHY_LOAD(&frequency);
   const uint64_t better = rate(shown - counted_ticks, newest_monotonic - counted_monotonic);
   if (better > known + known / 1000 || better < known - known / 1000) { /* one of them slept */
@@ -156,8 +182,7 @@ static void refine(void) {
     return;
   }
   refined++;
-  TACHY_STORE(&frequency, better);
-  pace = 1e9 / (double)better;
+  count_ticks(shown, newest_monotonic);
   bend(within(apart / SLEW_NS, SLEW_MAX));
 }
 
@@ -170,6 +195,13 @@ static void steer(void) {
   const double slew = within(apart / time, SLEW_MAX);
   if (slew < SLEW_MAX && slew > -SLEW_MAX) pace *= 1 + slew * elapsed / time / 4;
   bend(slew);
+}
+
+int tachy_clock_count(void) {
+  uint64_t monotonic = 0;
+  const uint64_t ticks = read_pair(TACHY_LOAD(&frequency), &monotonic);
+  lay(ticks, monotonic);
+  return !is_open() || monotonic - counted_monotonic >= COUNTED_NS;
 }
 
 static int is_elsewhere(void) { return restarted || apart > JUMP_NS || apart < -JUMP_NS; }

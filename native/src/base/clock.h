@@ -4,8 +4,11 @@
 
 #include <tachy/format.h>
 
-/* Takes a few milliseconds where the processor does not state its frequency. */
+/* Where the processor does not state its frequency, that is only roughly known then: see tachy_clock_count. */
 void tachy_clock_start(void);
+/* For the collector, in the session's first milliseconds: counts the ticks since the start. Returns 1 when that was
+ * long enough, or tachy_clock_now has counted them. */
+int tachy_clock_count(void);
 /* Both at one moment, for the collector: neither ever runs backwards, nor jumps. */
 tachy_clock_pair tachy_clock_now(void);
 /* 1: the wall clock was set, the machine was suspended, or the counter began anew. The caller ends all blocks where

@@ -16,7 +16,7 @@
 #include "triggers.h"
 
 enum { SPANS = 1 << TACHY_CLASS_SPAN, ALL = (1 << TACHY_CLASSES) - 2 };
-enum { POLL_MIN_MS = 2, POLL_MAX_MS = 50, IDLE_MS = 500, BLOCK_BYTES = 16 << 20, ENDED_SLOTS = 1024 };
+enum { POLL_MIN_MS = 2, POLL_FLIGHT_MS = 50, POLL_MAX_MS = 1000, BLOCK_BYTES = 16 << 20, ENDED_SLOTS = 1024 };
 
 typedef struct collector {
   tachy_intake intakes[TACHY_CLASSES];
@@ -336,20 +336,29 @@ static unsigned full_classes(const collector *c) {
   return tachy_slots_ended() >= ENDED_SLOTS ? (1u << TACHY_CLASSES) - 2u : classes;
 }
 
-/* How long to sleep, in ms, after a pass: so that the pool is never half used up meanwhile. taken: chunks since the
- * pass before; idle: nothing was recorded. */
-static uint64_t next_poll(uint64_t poll, uint64_t taken, int idle) {
+/* How long to sleep, in ms, after a pass, if nobody rings: so that the pool is not half used up meanwhile, and no more
+ * often than that, for a pass costs some 30 us. taken: chunks since the pass before. */
+static uint64_t next_poll(const collector *c, uint64_t poll, uint64_t taken) {
   const uint64_t limit = tachy_pool_limit();
+  const uint64_t most = c->flight.on ? POLL_FLIGHT_MS : POLL_MAX_MS;
   if (taken > limit / 4) return 0; /* look again at once */
-  if (taken > limit / 16 || poll == 0) return POLL_MIN_MS;
-  const uint64_t most = idle ? IDLE_MS : POLL_MAX_MS;
-  return poll * 2 < most ? poll * 2 : most;
+  const uint64_t next = taken > limit / 16 ? poll / 4 : taken < limit / 32 ? poll * 2 : poll;
+  return next < POLL_MIN_MS ? POLL_MIN_MS : next < most ? next : most;
 }
 
-static uint64_t recorded(const collector *c) {
-  uint64_t count = 0;
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) count += c->intakes[cls].channel.recorded;
-  return count;
+/* Says anew who records, and by which clock. */
+static void commit_description(const collector *c) {
+  tachy_bytes description = {0};
+  const int described = tachy_description_write(&description);
+  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), described ? description.bytes : NULL,
+                            description.size);
+  tachy_bytes_free(&description);
+}
+
+/* From now on what is recorded can be recovered. */
+static void commit_first(const collector *c) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) save(&c->intakes[cls]);
+  commit_description(c);
 }
 
 static void run(void *argument) {
@@ -358,19 +367,20 @@ static void run(void *argument) {
   uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
   int stop = 0;
   uint64_t made = 0;
+  int counted = 0;
   follow_mode(c);
   while (!stop) {
     const uint64_t now = tachy_os_monotonic();
     const uint64_t wake_at = now + poll * 1000000u;
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
+    if (!counted && (counted = tachy_clock_count())) commit_description(c);
     tachy_control_poll();
-    const uint64_t before = recorded(c);
     const int restarted = look_for_restart(c);
     drain(c);
     const uint64_t taken = tachy_pool_tend(0);
     tachy_slots_tend();
-    poll = next_poll(poll, taken, !c->flight.on && recorded(c) == before);
+    poll = next_poll(c, poll, taken);
     if (stop) break;
     follow_mode(c);
     if (restarted && c->flight.on) leave_flight(c); /* it goes by ticks: it begins again with the new ones */
@@ -402,16 +412,6 @@ static void run(void *argument) {
   }
   cut(c, c->flight.on ? ALL & ~SPANS : ALL, 1);
   confirm(wanted());
-}
-
-/* From now on what is recorded can be recovered. */
-static void commit_first(collector *c) {
-  tachy_bytes description = {0};
-  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) save(&c->intakes[cls]);
-  const int described = tachy_description_write(&description);
-  tachy_session_file_commit(c->process_id, tachy_clock_frequency(), described ? description.bytes : NULL,
-                            description.size);
-  tachy_bytes_free(&description);
 }
 
 int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]) {
