@@ -13,7 +13,7 @@ from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tachy import settings
+from tachy import settings, unpatched
 from tachy.errors import TachyError
 from tachy.handler import LoggingHandler
 from tachy.recorder import ffi, lib
@@ -53,6 +53,7 @@ _log = logging.getLogger("tachy")
 _lock = threading.RLock()  # a signal handler may stop what it interrupted
 _session: _Session | None = None
 _hooked = False
+_given = unpatched.module("_thread")._local()  # name: of the calling thread
 
 
 class _Session:
@@ -249,7 +250,8 @@ def set_process_property(key: str, value: object) -> None:
 
 def set_thread_name(name: str) -> None:
     """Names the calling thread. By default it has the name that `threading` knows when it first records something."""
-    lib.tachy_set_thread_name(str(name).encode("utf-8", "replace"))
+    _given.name = str(name)
+    lib.tachy_set_thread_name(_given.name.encode("utf-8", "replace"))
 
 
 def set_level(level: str | int) -> None:
@@ -276,10 +278,13 @@ def mark(reason: str = "") -> None:
 
 
 def thread_name() -> str | None:
-    """What `threading` calls this thread; None for a thread that it did not start.
+    """What this thread was called by `set_thread_name`, else by `threading`; None for one that this did not start.
 
-    The table is read without its lock: this runs inside whatever records first, which may hold that lock.
+    Its table is read without its lock: this runs inside whatever records first, which may hold that lock.
     """
+    given: str | None = getattr(_given, "name", None)
+    if given is not None:
+        return given
     thread = getattr(threading, "_active", {}).get(threading.get_ident())
     return None if thread is None else str(thread.name)
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from uuid import UUID
@@ -256,12 +257,19 @@ def test_importing_has_no_side_effects() -> None:
     assert out.strip() == "[]"
 
 
-def test_thread_names_can_be_given(session: Sink) -> None:
-    tachy.set_thread_name("game")
-    tachy.metric("m", 1)
+@pytest.mark.parametrize("events_before", [0, 1])
+def test_thread_names_can_be_given(events_before: int, session: Sink) -> None:
+    def work() -> None:
+        for i in range(events_before):
+            tachy.metric("m", i)
+        tachy.set_thread_name("game")
+        tachy.metric("m", 1)
+
+    thread = threading.Thread(target=work, name="by threading")
+    thread.start()
+    thread.join()
     tachy.stop()
-    assert session.rows("metric")[0]["thread"] == "game"
-    tachy.set_thread_name("MainThread")
+    assert {row["thread"] for row in session.rows("metric")} == {"game"}
 
 
 def test_the_largest_description_that_a_program_can_make_is_one_that_the_server_takes(sink: Sink) -> None:
