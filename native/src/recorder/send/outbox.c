@@ -15,6 +15,7 @@ enum { LOOKED_AT = 64 /* the part of the disk's limit that may come before the n
 enum { ROOM_MIN = 1 << 20 };            /* with less storage than that, batches wait in memory */
 
 #define QUIET_NS UINT64_C(300000000)
+#define STEP_NS UINT64_C(20000000)
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
@@ -24,13 +25,15 @@ static uint64_t ordinal;
 static int64_t age;        /* ns: what has waited longer is dropped */
 static uint64_t look_at;   /* when the folder is looked at again */
 static uint64_t look_disk; /* what was ours then */
-static uint64_t
-    period;          /* of claims: a close of the outbox ends one, and their batches are not taken back in the next */
-static int claiming; /* without a session: there has been a claim */
-static int turn;     /* the list that is next */
-static int closed;   /* nothing is put any more; 2: nothing is taken back either */
-static uint64_t resolved_at; /* monotonic: when the last batch was put, or sent or dropped by the sender */
-static uint64_t moved_at;    /* when a try began or its bytes last moved, unless it has failed */
+static uint64_t period;    /* of claims: a close of the outbox ends one; their batches are not taken back in the next */
+static int claiming;       /* without a session: there has been a claim */
+static int turn;           /* the list that is next */
+static int closed;         /* nothing is put any more; 2: nothing is taken back either */
+static uint64_t waited;    /* ns that ends of programs have waited, in steps that count as STEP_NS at most: a machine
+                            * that is too busy to wake us in time is too busy to send as well */
+static uint64_t waited_to; /* monotonic: what is in `waited` */
+static uint64_t resolved_at; /* by `waited`: when the last batch was put, or sent or dropped by the sender */
+static uint64_t moved_at;    /* by `waited`: when a try began or its bytes last moved, unless it has failed */
 static int tried;            /* in this session */
 static uint64_t sender;      /* whose turn it is; 0: nobody's, or there is one that does not ask */
 static uint64_t last_sender;
@@ -175,7 +178,7 @@ void tachy_outbox_put(tachy_batch *batch, int last) {
     tachy_queue_append(&queue, batch);
   }
   if (last) closed = 1;
-  resolved_at = moved_at = tachy_os_monotonic();
+  resolved_at = moved_at = waited;
   tachy_os_wake_all(&changed);
   unlock();
 }
@@ -198,14 +201,14 @@ static int pending_up_to(uint64_t last) {
   return 0;
 }
 
-/* Until when a program that ends waits for a server that takes nothing, although its batches lie in files; UINT64_MAX:
- * it does not end, one of them would be dropped, or on a busy machine the sender has not come to its first try. */
-static uint64_t patience(void) {
-  if (!closed || !tried) return UINT64_MAX;
+/* 0: a program that ends is to wait no longer for a server that takes nothing, because its batches lie in files. 1: it
+ * does not end, one of them would be dropped, or on a busy machine the sender has not come to its first try. */
+static int has_patience(void) {
+  if (!closed || !tried) return 1;
   for (const tachy_batch *batch = queue.lists[TACHY_OURS].first; batch; batch = batch->next) {
-    if (batch->session == queue.session && !batch->disk_accounted) return UINT64_MAX;
+    if (batch->session == queue.session && !batch->disk_accounted) return 1;
   }
-  return moved_at + QUIET_NS;
+  return waited < moved_at + QUIET_NS;
 }
 
 int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
@@ -213,11 +216,12 @@ int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
   const uint64_t waited_for = queue.session;
   int done;
   for (;;) {
-    const uint64_t until = patience();
     const uint64_t now = tachy_os_monotonic();
-    done = queue.session != waited_for || !pending_up_to(last) || now >= until;
+    waited += now - waited_to < STEP_NS ? now - waited_to : STEP_NS;
+    waited_to = now;
+    done = queue.session != waited_for || !pending_up_to(last) || !has_patience();
     if (done || now >= deadline) break;
-    tachy_os_wait(&changed, &mutex, until < deadline ? until : deadline);
+    tachy_os_wait(&changed, &mutex, closed && now + STEP_NS < deadline ? now + STEP_NS : deadline);
   }
   tachy_os_unlock(&mutex);
   return done;
@@ -226,7 +230,7 @@ int tachy_outbox_wait(uint64_t last, uint64_t deadline) {
 void tachy_own_batch_moves(void) {
   if (tachy_own_forking()) return;
   tachy_os_lock(&mutex);
-  moved_at = tachy_os_monotonic();
+  moved_at = waited;
   tachy_os_unlock(&mutex);
 }
 
@@ -385,7 +389,7 @@ tachy_batch *tachy_own_batch_take(uint32_t timeout_ms, int *ended) {
   }
   if (batch) {
     tried = 1;
-    moved_at = tachy_os_monotonic();
+    moved_at = waited;
   }
   unlock();
   if (ended) *ended = over;
@@ -435,7 +439,7 @@ void tachy_own_batch_done(tachy_batch *batch, tachy_outcome outcome) {
   if (outcome != TACHY_RETRY) tachy_spool_remove(batch);
   tachy_os_lock(&mutex);
   /* a try that failed was no progress, however far it came: a proxy may take all and have no server */
-  if (outcome != TACHY_RETRY) resolved_at = tachy_os_monotonic();
+  if (outcome != TACHY_RETRY) resolved_at = waited;
   moved_at = resolved_at;
   if (outcome == TACHY_RETRY) {
     put_back(batch);
