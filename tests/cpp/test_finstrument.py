@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import signal
 import socket
@@ -65,6 +66,23 @@ def test_an_abort_does_not_lose_what_was_before_it(tmp_path: Path) -> None:
     printed, sink, _ = trace(programs() / "calls_c", tmp_path, "abort", status=-signal.SIGABRT)
     # main and end_here were running
     assert len(sink.rows("span")) == calls_of(printed) - 2
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the trap flag of x86-64")
+def test_an_instrumented_handler_may_interrupt_every_single_instruction(tmp_path: Path) -> None:
+    """The interrupted program's calls are all there, under their callers; the handler's are, or they are counted."""
+    printed, sink, report = trace(programs() / "signals", tmp_path)
+    handlers, own, both = (calls_of(printed, what) for what in ("handlers", "own", "both"))
+    assert report["recorded"]["span"] == handlers + own + both
+    assert 0 < report["dropped"]["span"] < 2 * handlers
+    rows = sink.rows("span")
+    assert len(rows) == report["recorded"]["span"] - report["dropped"]["span"]
+    names = {(row["thread"], row["id"]): row["name"] for row in rows}
+    spans = Counter((row["name"], names.get((row["thread"], row["parent"]), "")) for row in rows)
+    assert sum(count for (name, _), count in spans.items() if name in {"main", "own"} or name[:5] == "fresh") == own
+    assert {caller for name, caller in spans if name == "own"} == {"main", "own", *(f"fresh{n}" for n in range(4))}
+    assert sum(count for (name, by), count in spans.items() if name == "of_both" and by == "own") == both - handlers
+    assert report["mismatched"] == 0
 
 
 def test_static_functions_have_names_and_files(tmp_path: Path) -> None:

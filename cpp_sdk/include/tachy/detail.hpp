@@ -257,14 +257,14 @@ TACHY_QUIET_ inline void log_of(std::index_sequence<I...>, tachy_site *site, std
   const Argument arguments[] = {argument(values)...};
   const std::uint64_t size = sizeof(tachy_log_record) + (room<T>(arguments[I]) + ...);
   tachy_thread *const thread = tachy_here_();
-  const std::uint64_t head = thread->log.head;
-  if (TACHY_UNLIKELY(size > TACHY_LOG_INLINE_MAX_ || thread->log.limit - head < size)) {
+  std::uint8_t *at =
+      TACHY_UNLIKELY(size > TACHY_LOG_INLINE_MAX_) ? nullptr : tachy_log_begin_(thread, id, set, types, size);
+  if (TACHY_UNLIKELY(!at)) {
     log_slow(site, set, types, arguments[I]...);
     return;
   }
-  std::uint8_t *at = tachy_log_front_(thread, head, id, set, types, size);
   ((at = put<T>(at, arguments[I])), ...);
-  TACHY_STORE_RELEASE(&thread->log.head, head + size);
+  tachy_log_end_(thread, size);
 }
 
 // A log of a site whose number is `id`.

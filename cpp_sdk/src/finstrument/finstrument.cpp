@@ -152,13 +152,22 @@ TACHY_INLINE bool is_ours(const tachy_thread *thread, const Local *mine, std::ui
   return mine->entries[top].site == thread->stack[top - 1].site;
 }
 
-// Ends the spans from the top down to entry `last`.
-void end_down_to(tachy_thread *thread, std::uint32_t last) {
+// The thread, inside a record, with `depth` open spans: ends them from the top down to entry `last`. Returns how many
+// are left.
+std::uint32_t end_down_to(tachy_thread *thread, std::uint32_t depth, std::uint32_t last) {
   const std::uint64_t now = tachy_ticks();
-  for (std::uint32_t top = thread->depth; top >= last; top--) {
-    tachy_span_close_(thread, top - 1, now);
-    TACHY_STORE_RELEASE(&thread->depth, top - 1);
+  for (; depth >= last; depth--) {
+    tachy_span_close_(thread, depth - 1, now);
+    TACHY_STORE_RELEASE(&thread->depth, TACHY_INSIDE_ | (depth - 1));
   }
+  return depth;
+}
+
+// The same of a thread that is not inside one, and whose depth is known.
+void end_open(tachy_thread *thread, std::uint32_t last) {
+  const std::uint32_t depth = thread->depth;
+  tachy_span_enter_(thread);
+  TACHY_STORE_RELEASE(&thread->depth, end_down_to(thread, depth, last));
 }
 
 // Whether the entry's function has been left, as seen from a function that is entered in this frame.
@@ -170,38 +179,49 @@ bool is_dead(const Entry *entry, std::uintptr_t frame, std::uintptr_t hook, std:
 }
 
 // Ends what a longjmp has left behind, and all above it: entries of deeper frames, and of this one's address that were
-// not made by what this one is inlined into.
-void end_dead(tachy_thread *thread, Local *mine, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
+// not made by what this one is inlined into. The thread is inside a record; returns how many spans are left open.
+std::uint32_t end_dead(tachy_thread *thread, std::uint32_t depth, Local *mine, std::uintptr_t frame,
+                       std::uintptr_t hook, std::uintptr_t caller) {
   std::uint32_t dead = 0;
-  for (std::uint32_t top = thread->depth; top > 0; top--) {
+  for (std::uint32_t top = depth; top > 0; top--) {
     if (!is_ours(thread, mine, top)) continue;
     if (mine->entries[top].frame > frame) break;
     if (is_dead(&mine->entries[top], frame, hook, caller)) dead = top;
   }
-  if (dead) {
-    end_down_to(thread, dead);
-  } else if (thread->depth && !is_ours(thread, mine, thread->depth)) {
+  if (dead) return end_down_to(thread, depth, dead);
+  if (depth && !is_ours(thread, mine, depth)) {
     // the program's own span: an old note in its place must not lead here again
-    note(mine, thread->depth, 0, UINTPTR_MAX, 0, 0, static_cast<std::int32_t>(thread->stack[thread->depth - 1].site));
+    note(mine, depth, 0, UINTPTR_MAX, 0, 0, static_cast<std::int32_t>(thread->stack[depth - 1].site));
   }
+  return depth;
+}
+
+// 0: it is not to be recorded.
+std::int32_t id_of(std::uintptr_t function) {
+  tachy_site *site = find_site(function);
+  if (!site) site = add_site(function);
+  return TACHY_LOAD(&site->id);
 }
 
 void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
-  tachy_site *site = find_site(function);
-  if (!site) site = add_site(function);
-  const std::int32_t id = TACHY_LOAD(&site->id);
-  if (id <= 0) return;
-  Local *mine = local;
-  if (!mine) mine = make_local();
-  if (!mine) return;
   tachy_thread *const thread = tachy_here_();
-  if (thread != &tachy_no_thread_) end_dead(thread, mine, frame, hook, caller);
-  if (thread->depth < thread->room) {
-    mine->too_deep = 0;
-    note(mine, thread->depth + 1, function, frame, hook, caller, id);
-    tachy_span_open_(thread, thread->depth, id, tachy_ticks());
-    return;
+  // a signal handler's functions are not recorded meanwhile: their exits must not find those that they interrupted
+  std::uint32_t depth = thread->depth;
+  const bool known = thread != &tachy_no_thread_;
+  if (known) tachy_span_enter_(thread);
+  const std::int32_t id = id_of(function);
+  Local *const mine = id > 0 && !local ? make_local() : local;
+  if (known && id > 0 && mine) {
+    depth = end_dead(thread, depth, mine, frame, hook, caller);
+    if (depth < thread->room) {
+      mine->too_deep = 0;
+      note(mine, depth + 1, function, frame, hook, caller, id);
+      tachy_span_open_(thread, depth, id, tachy_ticks());
+      return;
+    }
   }
+  if (known) TACHY_STORE_RELEASE(&thread->depth, depth);
+  if (id <= 0 || !mine) return;
   const tachy_scope scope = tachy_span_begin_slow_(id);
   if (scope) {
     mine->too_deep = 0;
@@ -211,10 +231,18 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr
   }
 }
 
+// Dropped and counted: what a signal handler calls while its thread is here, or inside a record.
 TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
-  if (busy || tachy_forking() || !TACHY_LOAD_ACQUIRE(&running)) return;
+  if (tachy_forking() || !TACHY_LOAD_ACQUIRE(&running)) return;
+  const tachy_thread *const thread = tachy_here_();
+  if (busy || (thread != &tachy_no_thread_ && thread->depth > TACHY_DEPTH_MAX)) {
+    tachy_span_begin_slow_(0);
+    return;
+  }
   busy = true;
+  TACHY_SIGNAL_FENCE();
   enter_carefully(function, frame, hook, caller);
+  TACHY_SIGNAL_FENCE();
   busy = false;
 }
 
@@ -237,6 +265,7 @@ TACHY_INLINE void enter(tachy_thread *thread, Local *mine, std::uint32_t depth, 
   }
   const std::int32_t id = TACHY_LOAD(&site->id);
   if (id <= 0) return;
+  tachy_span_enter_(thread);
   note(mine, depth + 1, function, frame, hook, caller, id);
   tachy_span_open_(thread, depth, id, tachy_ticks());
 }
@@ -273,7 +302,7 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
     if (entry->function == function) found = top;
     if (found && !deeper) break;
   }
-  if (found) end_down_to(thread, found);
+  if (found) end_open(thread, found);
 }
 
 // The session -------------------------------------------------------------------------------------------------------
@@ -298,7 +327,7 @@ void tachy::finstrument::finish() {
   busy = true;
   // Functions that have called exit do not return: they end here, on this thread.
   tachy_thread *const thread = tachy_here_();
-  if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_down_to(thread, 1);
+  if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_open(thread, 1);
   tachy_http_sender_stop(sender, stop_timeout_ms);
   sender = nullptr;
   const char *const report = getenv("TACHY_REPORT");
@@ -421,6 +450,8 @@ TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
     exit_slow(function, frame);
     return;
   }
-  tachy_span_close_(thread, depth - 1, tachy_ticks());
+  const std::uint64_t now = tachy_ticks();
+  tachy_span_enter_(thread);
+  tachy_span_close_(thread, depth - 1, now);
   TACHY_STORE_RELEASE(&thread->depth, depth - 1);
 }

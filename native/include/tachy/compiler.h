@@ -36,6 +36,12 @@
 typedef uint32_t __attribute__((may_alias)) tachy_half;
 #endif
 #define TACHY_PREFETCH(p) __builtin_prefetch(p)
+/* What follows is compiled to come after what stands before: enough for who interrupts this thread, and no instruction.
+ */
+#define TACHY_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#if defined(__x86_64__)
+#define TACHY_INVERT(p) __asm__ volatile("notl %0" : "+m"(*(p)) : : "memory")
+#endif
 #define TACHY_OPAQUE(x) __asm__("" : "+r"(x)) /* the compiler is not to compute it in its own way */
 #define TACHY_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define TACHY_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
@@ -57,6 +63,7 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #define TACHY_THREAD_LOCAL __declspec(thread)
 #define TACHY_PREFETCH(p) (void)(p)
 #define TACHY_OPAQUE(x) (void)(x)
+#define TACHY_SIGNAL_FENCE() _ReadWriteBarrier()
 /* What volatile orders is an option of the compiler (/volatile): so the order is made here. x64 needs no instruction
  * for it. */
 #if defined(_M_ARM64) || defined(_M_ARM64EC)
@@ -106,6 +113,7 @@ __forceinline void tachy_release_(volatile T *p, V value) {
     *(volatile type *)p = value;                                                             \
   }
 typedef void *tachy_pointer_;
+TACHY_SHARED_(u8, uint8_t)
 TACHY_SHARED_(i32, int32_t)
 TACHY_SHARED_(u32, uint32_t)
 TACHY_SHARED_(u64, uint64_t)
@@ -113,6 +121,8 @@ TACHY_SHARED_(pointer, tachy_pointer_)
 /* By the type of p; whatever else it points to is a pointer. */
 #define TACHY_BY_TYPE_(p, what) \
   _Generic((p),                    \
+      uint8_t *: what##_u8,        \
+      const uint8_t *: what##_u8,  \
       int32_t *: what##_i32,       \
       const int32_t *: what##_i32, \
       uint32_t *: what##_u32,      \

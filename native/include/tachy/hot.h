@@ -4,8 +4,15 @@
  * Everything rare is a call of a function that ends in an underscore and lives in src/recorder. What to run after a
  * change: make bench-native.
  *
- * A thread that has never recorded points to tachy_no_thread_, whose depth is the greatest and whose writers have no
- * room: the two tests that every event needs anyway (too deep? full?) also find out that there is no thread yet.
+ * A signal handler may record anywhere in here. It runs to its end between two instructions of the thread, so whatever
+ * it does is nested. While the thread is inside a record it says so, by the highest byte of its depth (spans) or by
+ * `busy` (metrics, logs), and a handler's events are dropped and counted. Before that the thread holds nothing but its
+ * depth, which a handler leaves as it was, or the end of a span, to which the collector raises that of what ended later
+ * inside it: where a record goes, and when a span begins, is read after. The last store of a record takes the word
+ * back; a handler that comes later finds all of it there. Slow paths say both, for all that they do.
+ *
+ * A thread that has never recorded points to tachy_no_thread_, which is inside a record for ever: the tests that every
+ * event needs anyway (too deep? inside?) also find out that there is no thread yet.
  */
 #ifndef TACHY_HOT_H
 #define TACHY_HOT_H
@@ -19,6 +26,11 @@
 extern "C" {
 #endif
 
+/* In a depth, beside it or its inverse: the thread is inside a record of spans. The highest byte, which is stored
+ * alone.
+ */
+#define TACHY_INSIDE_ UINT32_C(0xFF000000)
+
 /* Where the thread writes events of one class. Byte n of its stream, while n < limit, lies at origin + n. */
 typedef struct tachy_writer {
   uint64_t head;    /* written by the thread (release), read by the collector */
@@ -27,14 +39,15 @@ typedef struct tachy_writer {
 } tachy_writer;
 
 typedef struct tachy_thread {
-  uint32_t depth; /* of the shadow stack; written by the thread */
+  uint32_t depth; /* of the shadow stack, and perhaps TACHY_INSIDE_; written by the thread */
   uint32_t number;
   tachy_writer span;
   tachy_writer metric;
   tachy_writer log;
   uint64_t frame_ticks; /* of the thread's last frame mark, or 0 */
-  uint64_t room;        /* entries of the stack that have memory; at most TACHY_DEPTH_MAX */
-  uint64_t zeros[4];
+  uint32_t room;        /* entries of the stack that have memory; at most TACHY_DEPTH_MAX */
+  uint8_t busy;         /* 1: it is inside a record of a metric or a log */
+  uint8_t zeros[35];
   tachy_open_span stack[TACHY_DEPTH_MAX];
 } tachy_thread;
 
@@ -60,9 +73,9 @@ TACHY_API TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t 
 TACHY_API TACHY_RARE void tachy_span_end_rare_(tachy_scope scope);
 TACHY_API TACHY_RARE void tachy_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, uint64_t bits);
 TACHY_API void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t type, uint64_t bits);
-TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value);
+TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
 TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
-TACHY_API void tachy_frame_first_(uint64_t now);
+TACHY_API void tachy_frame_slow_(int32_t id);
 TACHY_API uint64_t tachy_os_ticks_(void);
 
 /* The calling thread, or tachy_no_thread_. */
@@ -111,6 +124,21 @@ TACHY_INLINE int tachy_enabled(tachy_site *site) { return tachy_site_on_(site) >
 
 /* Spans ---------------------------------------------------------------------------------------------------------- */
 
+/* Begins a record of spans: the depth has TACHY_INSIDE_ too until the end, which stores it anew. */
+TACHY_INLINE void tachy_span_enter_(tachy_thread *thread) {
+  TACHY_STORE((uint8_t *)&thread->depth + 3, 0xFF);
+  TACHY_SIGNAL_FENCE();
+}
+
+/* The same by inverting the depth, which has all bits of TACHY_INSIDE_ then, too: two bytes of code less. */
+TACHY_INLINE void tachy_span_invert_(tachy_thread *thread) {
+#if defined(TACHY_INVERT)
+  TACHY_INVERT(&thread->depth);
+#else
+  tachy_span_enter_(thread);
+#endif
+}
+
 /* Entry `depth` of the shadow stack. Counted in words of 8 bytes, which an x86 address can scale by itself, from the
  * entry before the first, whose distance from the thread fits into one byte of the address. */
 TACHY_INLINE tachy_open_span *tachy_span_entry_(tachy_thread *thread, uint32_t depth) {
@@ -119,6 +147,7 @@ TACHY_INLINE tachy_open_span *tachy_span_entry_(tachy_thread *thread, uint32_t d
   return (tachy_open_span *)((uint64_t *)thread + (offsetof(tachy_thread, stack) / 8 - 2) + words);
 }
 
+/* The span of an entry, and the end of a record of spans: after tachy_span_enter_. */
 TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t id, uint64_t now) {
   tachy_open_span *const entry = tachy_span_entry_(thread, depth);
   /* release: whoever sees the new entry also sees the record that ended the old one */
@@ -127,7 +156,7 @@ TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t
   TACHY_STORE_RELEASE(&thread->depth, depth + 1u);
 }
 
-/* 16 instructions, two tests; one more in a shared library (`make bench-native` counts them). What is rare is a jump:
+/* 17 instructions, two tests; one more in a shared library (`make bench-native` counts them). What is rare is a jump:
  * nothing lives across a call. */
 TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
   const int32_t id = TACHY_LOAD(&site->id);
@@ -138,11 +167,13 @@ TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
     return none;
   }
   tachy_thread *const thread = tachy_here_();
-  uint64_t scope = thread->depth + UINT64_C(1);
+  uint32_t scope = thread->depth;
+  if (TACHY_UNLIKELY(scope >= thread->room)) return tachy_span_begin_rare_(site);
+  tachy_span_enter_(thread);
+  scope++;
   TACHY_OPAQUE(scope);
-  if (TACHY_UNLIKELY(scope > thread->room)) return tachy_span_begin_rare_(site);
-  tachy_span_open_(thread, (uint32_t)scope - 1u, id, tachy_ticks());
-  return (tachy_scope)scope;
+  tachy_span_open_(thread, scope - 1u, id, tachy_ticks());
+  return scope;
 }
 
 /* Ticks since entry->begin, modulo 2^32; *is_long: they are as many or more. x86 has the reading in two halves, which
@@ -162,7 +193,7 @@ TACHY_INLINE uint32_t tachy_elapsed_(const tachy_open_span *entry, int *is_long)
 #endif
 }
 
-/* The record of entry's span. 0: there is no room, nothing is written. */
+/* The record of entry's span, after tachy_span_enter_. 0: there is no room, nothing is written. */
 TACHY_INLINE int tachy_span_write_(tachy_thread *thread, uint32_t depth, const tachy_open_span *entry,
                                    uint32_t duration) {
   const uint64_t head = thread->span.head;
@@ -176,7 +207,8 @@ TACHY_INLINE int tachy_span_write_(tachy_thread *thread, uint32_t depth, const t
   return 1;
 }
 
-/* The record of the span at `depth`, and nothing else: the caller sets the depth. */
+/* The record of the span at `depth`, and nothing else: tachy_span_enter_ comes before, and the caller sets the depth.
+ */
 TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t depth, uint64_t now) {
   const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
   const uint64_t duration = now - entry->begin;
@@ -195,9 +227,12 @@ TACHY_INLINE void tachy_span_end(tachy_scope scope) {
     const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
     int is_long;
     const uint32_t duration = tachy_elapsed_(entry, &is_long);
-    if (TACHY_LIKELY(!is_long) && tachy_span_write_(thread, depth, entry, duration)) {
-      TACHY_STORE_RELEASE(&thread->depth, depth);
-      return;
+    if (TACHY_LIKELY(!is_long)) {
+      tachy_span_invert_(thread); /* not before the test of what the clock said: the flags would be saved */
+      if (tachy_span_write_(thread, depth, entry, duration)) {
+        TACHY_STORE_RELEASE(&thread->depth, depth);
+        return;
+      }
     }
   }
   tachy_span_end_rare_(scope); /* once in the code, for all that is rare */
@@ -209,8 +244,9 @@ TACHY_INLINE tachy_scope tachy_phase_next(tachy_scope scope, tachy_site *site) {
   tachy_thread *const thread = tachy_here_();
   if (TACHY_UNLIKELY(scope == 0 || id <= 0 || thread->depth != scope)) {
     tachy_span_end(scope);
-    return tachy_span_begin(site);
+    return id > 0 ? tachy_span_begin(site) : 0;
   }
+  tachy_span_enter_(thread);
   const uint64_t now = tachy_ticks();
   tachy_span_close_(thread, scope - 1u, now);
   tachy_span_open_(thread, scope - 1u, id, now);
@@ -227,9 +263,16 @@ TACHY_INLINE void tachy_span_value_bits_(tachy_scope scope, tachy_site *site, ui
   if (id <= 0) return;
   tachy_thread *const thread = tachy_here_();
   const uint32_t depth = scope - 1u;
-  if (TACHY_UNLIKELY(depth >= thread->depth)) return; /* no span, or it has ended */
+  const uint32_t open = thread->depth;
+  if (TACHY_UNLIKELY(depth >= open)) return; /* no span, or it has ended */
+  if (TACHY_UNLIKELY(open > TACHY_DEPTH_MAX)) {
+    tachy_span_value_slow_(scope, id, type, bits);
+    return;
+  }
+  tachy_span_enter_(thread);
   const uint64_t head = thread->span.head;
   if (TACHY_UNLIKELY(thread->span.limit == head)) {
+    TACHY_STORE_RELEASE(&thread->depth, open);
     tachy_span_value_slow_(scope, id, type, bits);
     return;
   }
@@ -237,6 +280,7 @@ TACHY_INLINE void tachy_span_value_bits_(tachy_scope scope, tachy_site *site, ui
   record->control = (TACHY_CONTROL_VALUE | (uint64_t)type << 32) | (depth << TACHY_DEPTH_SHIFT | (uint32_t)id);
   record->bits = bits;
   TACHY_STORE_RELEASE(&thread->span.head, head + sizeof(tachy_value_record));
+  TACHY_STORE_RELEASE(&thread->depth, open);
 }
 
 TACHY_INLINE void tachy_span_value_int(tachy_scope scope, tachy_site *site, int64_t value) {
@@ -290,30 +334,48 @@ TACHY_INLINE void tachy_async_flow(tachy_async *span, tachy_site *site, uint64_t
 
 /* Metrics -------------------------------------------------------------------------------------------------------- */
 
-TACHY_INLINE void tachy_metric_bits_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
-  tachy_thread *const thread = tachy_here_();
+/* Begins a record of a metric or a log. 0: the thread is inside one, or is not known yet. */
+TACHY_INLINE int tachy_row_enter_(tachy_thread *thread) {
+  if (TACHY_UNLIKELY(thread->busy != 0)) return 0;
+  TACHY_STORE(&thread->busy, 1);
+  TACHY_SIGNAL_FENCE();
+  return 1;
+}
+
+TACHY_INLINE void tachy_row_leave_(tachy_thread *thread) { TACHY_STORE_RELEASE(&thread->busy, 0); }
+
+/* Between these two. 0: there is no room, nothing is written. */
+TACHY_INLINE int tachy_metric_write_(tachy_thread *thread, int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
   const uint64_t head = thread->metric.head;
-  if (TACHY_UNLIKELY(thread->metric.limit - head < sizeof(tachy_metric_record))) {
-    tachy_metric_slow_(id, set, ticks, value);
-    return;
-  }
+  if (TACHY_UNLIKELY(thread->metric.limit - head < sizeof(tachy_metric_record))) return 0;
   tachy_metric_record *const record = (tachy_metric_record *)(thread->metric.origin + (uintptr_t)head);
   record->ticks = ticks;
   record->value = value;
   record->site = (uint32_t)id;
   record->set = set;
   TACHY_STORE_RELEASE(&thread->metric.head, head + sizeof(tachy_metric_record));
+  return 1;
+}
+
+TACHY_INLINE void tachy_metric_bits_(int32_t id, uint32_t set, uint64_t value) {
+  tachy_thread *const thread = tachy_here_();
+  if (TACHY_LIKELY(tachy_row_enter_(thread))) {
+    const int written = tachy_metric_write_(thread, id, set, tachy_ticks(), value);
+    tachy_row_leave_(thread);
+    if (TACHY_LIKELY(written)) return;
+  }
+  tachy_metric_slow_(id, set, value);
 }
 
 /* set: from tachy_property_set, or 0. */
 TACHY_INLINE void tachy_metric_int(tachy_site *site, uint32_t set, int64_t value) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_metric_bits_(id, set, tachy_ticks(), (uint64_t)value);
+  if (id > 0) tachy_metric_bits_(id, set, (uint64_t)value);
 }
 
 TACHY_INLINE void tachy_metric_float(tachy_site *site, uint32_t set, double value) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_metric_bits_(id, set, tachy_ticks(), tachy_bits_of_(value));
+  if (id > 0) tachy_metric_bits_(id, set, tachy_bits_of_(value));
 }
 
 /* The same for a number that may be too large for int64: from 2^63 on it is recorded as a double, as a float metric
@@ -332,13 +394,14 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
   tachy_thread *const thread = tachy_here_();
-  const uint64_t now = tachy_ticks();
-  if (TACHY_UNLIKELY(thread->frame_ticks == 0)) {
-    tachy_frame_first_(now);
-    return;
+  if (TACHY_LIKELY(thread->frame_ticks != 0 && tachy_row_enter_(thread))) {
+    const uint64_t now = tachy_ticks();
+    const int written = tachy_metric_write_(thread, id, 0, now, now - thread->frame_ticks);
+    if (TACHY_LIKELY(written)) thread->frame_ticks = now;
+    tachy_row_leave_(thread);
+    if (TACHY_LIKELY(written)) return;
   }
-  tachy_metric_bits_(id, 0, now, now - thread->frame_ticks);
-  thread->frame_ticks = now;
+  tachy_frame_slow_(id);
 }
 
 /* Logs ----------------------------------------------------------------------------------------------------------- */
@@ -346,9 +409,15 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
 /* A log of at most so many bytes may be written inline: no text of it can be one that must be cut. */
 enum { TACHY_LOG_INLINE_MAX_ = 1024 };
 
-/* Writes the front of a log's record at `head`, where there must be room; returns where its arguments go. */
-TACHY_INLINE uint8_t *tachy_log_front_(const tachy_thread *thread, uint64_t head, int32_t id, uint32_t set,
-                                       uint32_t types, uint64_t size) {
+/* Begins the record of a log of `size` bytes, and reads its clock. NULL: there is no room, or the thread is inside a
+ * record, or not known yet. Else: where the arguments go, and tachy_log_end_ must follow. */
+TACHY_INLINE uint8_t *tachy_log_begin_(tachy_thread *thread, int32_t id, uint32_t set, uint32_t types, uint64_t size) {
+  if (TACHY_UNLIKELY(!tachy_row_enter_(thread))) return NULL;
+  const uint64_t head = thread->log.head;
+  if (TACHY_UNLIKELY(thread->log.limit - head < size)) {
+    tachy_row_leave_(thread);
+    return NULL;
+  }
   tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
   record->ticks = tachy_ticks();
   record->site = (uint32_t)id;
@@ -356,6 +425,11 @@ TACHY_INLINE uint8_t *tachy_log_front_(const tachy_thread *thread, uint64_t head
   record->size = (uint32_t)size;
   record->types = types;
   return (uint8_t *)(record + 1);
+}
+
+TACHY_INLINE void tachy_log_end_(tachy_thread *thread, uint64_t size) {
+  TACHY_STORE_RELEASE(&thread->log.head, thread->log.head + size);
+  tachy_row_leave_(thread);
 }
 
 /* The bytes that a text takes in a record: its size, itself, zeros up to 8. */
@@ -386,15 +460,14 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
   tachy_thread *const thread = tachy_here_();
-  const uint64_t head = thread->log.head;
   const uint64_t size = sizeof(tachy_log_record) + sizeof(uint64_t) * count;
-  if (TACHY_UNLIKELY(thread->log.limit - head < size)) {
+  uint64_t *const words = (uint64_t *)(void *)tachy_log_begin_(thread, id, set, types, size);
+  if (TACHY_UNLIKELY(!words)) {
     tachy_log_args(site, set, types, values, NULL);
     return;
   }
-  uint64_t *const words = (uint64_t *)(void *)tachy_log_front_(thread, head, id, set, types, size);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
-  TACHY_STORE_RELEASE(&thread->log.head, head + size);
+  tachy_log_end_(thread, size);
 }
 
 #ifdef __cplusplus

@@ -19,10 +19,13 @@
  * arguments of logs 32 KiB; names, targets, files, units, keys and values of properties 64 KiB; thread names 63 bytes;
  * exe and sdk of a process 1023 and 127, keys and values of its properties 255 and 1023.
  *
- * Caveats: text in a site must live as long as the site's module. A thread that is inside a signal handler must not
- * record. After fork() the child does not record until it calls tachy_start. While a thread is inside fork(), what runs
- * on it (signal handlers, fork handlers of other libraries) records nothing, and every function that would wait for a
- * lock returns at once as if nothing ran.
+ * Signal handlers may record, find sites and make property sets, and nothing else of all this. What a handler tries
+ * while its thread is inside a record of the same kind or in a slow path of these functions is dropped and counted; the
+ * thread itself loses nothing. A handler must return (no siglongjmp), and end the spans that it begins.
+ *
+ * Caveats: text in a site must live as long as the site's module. After fork() the child does not record until it calls
+ * tachy_start. While a thread is inside fork(), what runs on it (signal handlers, fork handlers of other libraries)
+ * records nothing, and every function that would wait for a lock returns at once as if nothing ran.
  */
 #ifndef TACHY_TACHY_H
 #define TACHY_TACHY_H
@@ -143,11 +146,11 @@ TACHY_API void tachy_stop_recording(void);
 /* Of the running session, or of the last one. */
 typedef struct tachy_stats {
   uint8_t process_id[16];
-  uint64_t recorded[4];  /* by tachy_class: every event that a thread tried to record, at a site that has a number */
-  uint64_t dropped[4];   /* of these: lost because the pool was empty, in an overfull outbox or spool, or refused by the
-                            server */
-  uint64_t sent[4];      /* of these: in batches that the sender reported as sent */
-  uint64_t kept[4];      /* of these: left in the session folder when the session stopped */
+  uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */
+  uint64_t dropped[4]; /* of these: lost because the pool was empty, tried by a signal handler whose thread was inside a
+                          record, lost in an overfull outbox or spool, or refused by the server */
+  uint64_t sent[4];    /* of these: in batches that the sender reported as sent */
+  uint64_t kept[4];    /* of these: left in the session folder when the session stopped */
   uint64_t not_retained; /* of these: spans that no trigger wanted. Once the session has stopped, what was recorded was
                             sent, dropped or not retained */
   uint64_t flight_overwritten; /* of these: before their time, since the pool was short */

@@ -50,11 +50,11 @@
           (span, site, text, size))                                                                                   \
   SPECIAL(tachy_async, async_begin, (tachy_site * site, const tachy_async *parent))                                   \
   RECORDS(async_end, (const tachy_async *span), (span))                                                               \
-  RECORDS(metric_slow_, (int32_t id, uint32_t set, uint64_t ticks, uint64_t value), (id, set, ticks, value))          \
+  RECORDS(metric_slow_, (int32_t id, uint32_t set, uint64_t value), (id, set, value))                                 \
   RECORDS(metric_beyond_, (tachy_site * site, uint32_t set, double value), (site, set, value))                        \
   RECORDS(metric_at, (tachy_site * site, uint32_t set, uint64_t ticks, uint64_t value_bits),                          \
           (site, set, ticks, value_bits))                                                                             \
-  RECORDS(frame_first_, (uint64_t now), (now))                                                                        \
+  RECORDS(frame_slow_, (int32_t id), (id))                                                                            \
   SPECIAL(void, log_text, (tachy_site * site, uint32_t set, const char *text, size_t size))                           \
   RECORDS(log_args, (tachy_site * site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes), \
           (site, set, types, values, sizes))                                                                          \

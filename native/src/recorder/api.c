@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../base/entries.h"
+#include "../base/inside.h"
 #include "../os/os.h"
 #include "session.h"
 #include "threads/followers.h"
@@ -50,7 +51,7 @@ typedef struct tachy_copy {
 #define LAYOUT_OF_THREADS                                                                                     \
   MIX(MIX(MIX(MIX(MIX(UINT64_C(0xcbf29ce484222325), GENERATION * 4 + CLOCK), offsetof(tachy_thread, metric)), \
               offsetof(tachy_thread, log)),                                                                   \
-          offsetof(tachy_thread, room)),                                                                      \
+          offsetof(tachy_thread, busy)),                                                                      \
       offsetof(tachy_thread, stack))
 #define LAYOUT_OF_RECORDS                                                                                          \
   MIX(MIX(MIX(MIX(LAYOUT_OF_THREADS, sizeof(tachy_writer)), sizeof(tachy_span_record)), sizeof(tachy_log_record)), \
@@ -157,8 +158,7 @@ static void complain(const tachy_copy *other) {
   tachy_os_complain(line);
 }
 
-static tachy_copy *find(void) {
-  if (TACHY_LOAD(&silent)) return NULL;
+static tachy_copy *look(void) {
   tachy_copy *const found = elect();
   if (!can_join(found)) {
     if (TACHY_EXCHANGE(&silent, 1) == 0) complain(found);
@@ -169,6 +169,15 @@ static tachy_copy *find(void) {
   TACHY_STORE(&tachy_thread_offset_, found->thread_offset());
 #endif
   TACHY_STORE_RELEASE(&joined, found);
+  return found;
+}
+
+/* A handler that has interrupted its thread here records nothing, nor is that counted: nobody is found to count it. */
+static tachy_copy *find(void) {
+  if (TACHY_LOAD(&silent) || tachy_inside()) return NULL;
+  tachy_inside_begins();
+  tachy_copy *const found = look();
+  tachy_inside_ends();
   return found;
 }
 
@@ -265,14 +274,16 @@ static void log_slowly(tachy_site *site, uint32_t set, const char *text, size_t 
 void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   const int32_t id = TACHY_LOAD(&site->id);
   tachy_thread *const thread = tachy_here_();
-  const uint64_t head = thread->log.head;
   const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(size);
-  if (TACHY_UNLIKELY(id <= 0 || size > TACHY_LOG_INLINE_MAX_ || !text || thread->log.limit - head < record_size)) {
+  uint8_t *const at = TACHY_LIKELY(id > 0 && size <= TACHY_LOG_INLINE_MAX_ && text)
+                          ? tachy_log_begin_(thread, id, set, TACHY_ARG_TEXT, record_size)
+                          : NULL;
+  if (TACHY_UNLIKELY(!at)) {
     log_slowly(site, set, text, size);
     return;
   }
-  tachy_log_put_text_(tachy_log_front_(thread, head, id, set, TACHY_ARG_TEXT, record_size), text, (uint32_t)size);
-  TACHY_STORE_RELEASE(&thread->log.head, head + record_size);
+  tachy_log_put_text_(at, text, (uint32_t)size);
+  tachy_log_end_(thread, record_size);
 }
 
 void tachy_get_stats(tachy_stats *stats) {

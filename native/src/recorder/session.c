@@ -4,6 +4,7 @@
 #include "../base/clock.h"
 #include "../base/entries.h"
 #include "../base/forking.h"
+#include "../base/inside.h"
 #include "collect/collector.h"
 #include "collect/control.h"
 #include "collect/triggers.h"
@@ -59,12 +60,14 @@ static const struct {
     {tachy_recover_lock, tachy_recover_unlock, tachy_recover_after_fork},
 };
 enum { LOCKS = sizeof locks / sizeof locks[0] };
-static uint32_t held; /* of these, a bit each; the forking thread's */
+static uint32_t held;          /* of these, a bit each; the forking thread's */
+static uint32_t inside_before; /* the same thread's */
 
 /* A handler that forks while its thread forks finds that the outer fork has begun: its child takes what the outer one
  * has not reached yet, and the outer one lets go of that alone. */
 static void before_fork(void) {
   if (!tachy_forking_begins()) return;
+  inside_before = tachy_inside_before_fork();
   tachy_threads_fork_begins();
   for (unsigned i = 0; i < LOCKS; i++) {
     locks[i].lock();
@@ -87,6 +90,7 @@ static void after_fork_child(void) {
   tachy_orphans_after_fork();
   tachy_session_file_after_fork();
   for (unsigned i = LOCKS; i-- > 0;) locks[i].after_fork();
+  tachy_inside_after_fork(inside_before);
   held = 0;
   if (!over) return;
   tachy_threads_fork_ends();
@@ -250,7 +254,7 @@ void tachy_own_stop(uint32_t timeout_ms) {
 void tachy_own_get_stats(tachy_stats *out) {
   if (!out) return;
   memset(out, 0, sizeof *out);
-  if (tachy_own_forking()) return;
+  if (tachy_own_forking() || tachy_inside()) return;
   tachy_outbox_stats(out);
   out->survives = (uint64_t)tachy_session_file_protects();
   out->threads = tachy_slots_attached();
@@ -281,6 +285,6 @@ int tachy_own_flush(uint32_t timeout_ms) {
 }
 
 void tachy_own_set_level(tachy_level level) {
-  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE || tachy_own_forking()) return;
+  if (level < TACHY_LEVEL_FATAL || level > TACHY_LEVEL_TRACE || tachy_own_forking() || tachy_inside()) return;
   set_level(level);
 }

@@ -2,6 +2,7 @@
 #include "collector.h"
 
 #include "../../base/bell.h"
+#include "../../base/inside.h"
 #include "../../encode/open_async.h"
 #include "../pool/session_file.h"
 #include "../send/description.h"
@@ -28,6 +29,7 @@ typedef struct collector {
   uint64_t mismatched;
   uint64_t backwards;
   uint64_t values_lost;
+  uint64_t seen_inside[TACHY_CLASSES]; /* tachy_inside_dropped, as far as it has been counted */
   tachy_flight flight;
   tachy_watch watches[TACHY_CLASSES];
 } collector;
@@ -123,7 +125,23 @@ static void drain_classes(collector *c, unsigned classes) {
   }
 }
 
-static void report_progress(const collector *c) {
+/* What handlers could not record is in nobody's stream. */
+static void read_inside(collector *c) {
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) {
+    const uint64_t now = tachy_inside_dropped(cls);
+    const uint64_t more = now - c->seen_inside[cls];
+    c->seen_inside[cls] = now;
+    if (cls == 0) {
+      c->values_lost += more;
+    } else {
+      c->intakes[cls].channel.lost += more;
+      c->intakes[cls].channel.recorded += more;
+    }
+  }
+}
+
+static void report_progress(collector *c) {
+  read_inside(c);
   tachy_progress progress = {0};
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     progress.recorded[cls] = c->intakes[cls].channel.recorded;
@@ -429,6 +447,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_
     channel->floor = oldest_ticks();
     channel->names = &tachy_registry_names;
   }
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) c->seen_inside[cls] = tachy_inside_dropped(cls);
   c->flight.intake = &c->intakes[TACHY_CLASS_SPAN];
   c->flight.process_id = c->process_id;
   c->flight.block_events = block_events;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "../../os/os.h"
 #include "../sites/filter.h"
 #include "../sites/registry.h"
@@ -152,7 +153,7 @@ static void apply(const order *o) {
 }
 
 void tachy_own_control(const char *text) {
-  if (!text || tachy_own_forking()) return;
+  if (!text || tachy_own_forking() || tachy_inside()) return;
   tachy_os_lock(&mutex);
   const int readable = running && read_order(&draft, text);
   if (running && !readable) refused++;

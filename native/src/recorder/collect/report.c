@@ -18,8 +18,9 @@ static void record(tachy_intake *metrics, tachy_source *source, const tachy_site
 }
 
 static tachy_source *own_source(tachy_intake *metrics) {
-  tachy_slot *const slot = tachy_slot_attach();
+  tachy_slot *const slot = tachy_slot_enter(TACHY_CLASSES);
   if (!slot) return NULL;
+  tachy_slot_leave(slot);
   tachy_source *const known = slot->sources[TACHY_CLASS_METRIC];
   return known ? known : tachy_source_make(metrics, slot);
 }

@@ -15,7 +15,7 @@ tachy_source *tachy_source_of(tachy_intake *intake, tachy_slot *slot, int open_t
   if (slot->sources[cls]) return slot->sources[cls];
   const int some = TACHY_LOAD_ACQUIRE(&tachy_slot_writer(slot, cls)->head) != slot->begin[cls] ||
                    TACHY_LOAD_ACQUIRE(&slot->back[cls].lost) != slot->lost_before[cls] ||
-                   (open_too && TACHY_LOAD_ACQUIRE(&slot->thread.depth) > 0);
+                   (open_too && tachy_depth_of(&slot->thread) > 0);
   return some ? tachy_source_make(intake, slot) : NULL;
 }
 
@@ -231,10 +231,10 @@ static int has_ended(const tachy_source *s, uint32_t depth) {
 void tachy_source_open_rest(tachy_source *s) {
   const tachy_thread *const thread = &s->slot->thread;
   for (unsigned tries = 0; tries < 4; tries++) {
-    uint32_t depth = TACHY_LOAD_ACQUIRE(&thread->depth);
+    uint32_t depth = tachy_depth_of(thread);
     if (depth > TACHY_DEPTH_MAX) depth = TACHY_DEPTH_MAX;
     if (depth <= s->stream->depth || !copy_stack(s, s->stream->depth, depth)) return;
-    if (head_of(s) != s->position || TACHY_LOAD_ACQUIRE(&thread->depth) != depth) continue;
+    if (head_of(s) != s->position || tachy_depth_of(thread) != depth) continue;
     s->stream->depth = has_ended(s, depth - 1) ? depth - 1 : depth;
     return;
   }

@@ -2,6 +2,7 @@
 #include "triggers.h"
 
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../threads/writer.h"
 
@@ -17,8 +18,8 @@ static int errors;                        /* trigger */
 static tachy_window windows[WINDOWS_MAX]; /* ascending, apart from each other */
 static uint32_t window_count;
 
-void tachy_triggers_lock(void) { tachy_os_lock(&mutex); }
-void tachy_triggers_unlock(void) { tachy_os_unlock(&mutex); }
+void tachy_triggers_lock(void) { tachy_inside_lock(&mutex); }
+void tachy_triggers_unlock(void) { tachy_inside_unlock(&mutex); }
 void tachy_triggers_after_fork(void) { tachy_os_mutex_init(&mutex); }
 
 static uint64_t ticks_of(uint64_t count, uint64_t per_second) {
@@ -26,7 +27,7 @@ static uint64_t ticks_of(uint64_t count, uint64_t per_second) {
 }
 
 void tachy_triggers_start(const tachy_config *config) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   own = config->mode ? config->mode : TACHY_MODE_ALL;
   over = TACHY_MODE_DEFAULT;
   before = ticks_of(config->flight_before_ms ? config->flight_before_ms : 10000, 1000);
@@ -34,27 +35,27 @@ void tachy_triggers_start(const tachy_config *config) {
   budget = ticks_of(config->frame_budget_us, 1000000);
   errors = !config->flight_ignore_errors;
   window_count = 0;
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
 }
 
 uint64_t tachy_triggers_before(void) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   const uint64_t ticks = before;
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
   return ticks;
 }
 
 tachy_mode tachy_triggers_mode(void) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   const tachy_mode mode = over ? over : own;
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
   return mode;
 }
 
 void tachy_triggers_set_mode(tachy_mode mode) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   over = mode;
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
 }
 
 /* Unites the window with those that it touches. Where there is no room it becomes one with its neighbour: more is
@@ -85,12 +86,12 @@ static void add_window(tachy_window window) {
 /* 1: that moment was not in a window. */
 static int want(uint64_t ticks) {
   int fresh = 1;
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   for (uint32_t i = 0; i < window_count; i++) fresh &= ticks < windows[i].from || ticks > windows[i].until;
   if ((over ? over : own) == TACHY_MODE_FLIGHT) {
     add_window((tachy_window){ticks > before ? ticks - before : 0, ticks + after});
   }
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
   return fresh;
 }
 
@@ -105,8 +106,8 @@ static void record(uint64_t ticks, const char *reason, const char *what, uint64_
   /* whatever level the session has: who looks for what was shipped must find it */
   int32_t id = TACHY_LOAD(&site.id);
   if (id == 0) id = tachy_own_site_register_(&site);
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || id == 0) return;
+  tachy_slot *const slot = id != 0 ? tachy_slot_enter(TACHY_CLASS_LOG) : NULL;
+  if (!slot) return;
   char text[TEXT_SIZE];
   uint64_t used = put(text, 0, head, strlen(head));
   used = put(text, used, reason, strlen(reason));
@@ -115,6 +116,7 @@ static void record(uint64_t ticks, const char *reason, const char *what, uint64_
     used = put(text, used, what, size);
   }
   tachy_log_write(slot, (uint32_t)(id < 0 ? -id : id), 0, ticks, text, used);
+  tachy_slot_leave(slot);
 }
 
 void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_t size, int always) {
@@ -122,25 +124,25 @@ void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_
 }
 
 int tachy_triggers_window(uint64_t fed, tachy_window *window) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   uint32_t gone = 0;
   while (gone < window_count && windows[gone].until <= fed) gone++;
   window_count -= gone;
   memmove(windows, windows + gone, window_count * sizeof *windows);
   const int found = window_count > 0;
   if (found) *window = windows[0];
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
   return found;
 }
 
 void tachy_triggers_forget(void) {
-  tachy_os_lock(&mutex);
+  tachy_inside_lock(&mutex);
   window_count = 0;
-  tachy_os_unlock(&mutex);
+  tachy_inside_unlock(&mutex);
 }
 
 void tachy_own_mark(const char *reason) {
-  if (!TACHY_LOAD(&tachy_running) || tachy_own_forking()) return;
+  if (!TACHY_LOAD(&tachy_running) || tachy_own_forking() || tachy_inside()) return;
   tachy_trigger(tachy_ticks(), reason ? reason : "", NULL, 0, 1);
 }
 

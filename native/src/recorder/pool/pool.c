@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "../../base/add.h"
 #include "../../base/bell.h"
 
 enum { READY_MIN = 8, GIVE_BACK = 8 /* chunks at a time */ };
@@ -37,20 +38,13 @@ static tachy_chunk *chunk_at(const pool *p, uint32_t number) {
   return (tachy_chunk *)(void *)(p->memory + TACHY_SLOTS_MAX * TACHY_SLOT_BYTES + (uint64_t)number * TACHY_CHUNK_BYTES);
 }
 
-static void add(uint64_t *counter, uint64_t n) {
-  for (;;) {
-    const uint64_t was = TACHY_LOAD(counter);
-    if (TACHY_COMPARE_EXCHANGE(counter, was, was + n)) return;
-  }
-}
-
 static void push(pool *p, stack *s, uint32_t number) {
   for (;;) {
     const uint64_t was = TACHY_LOAD_ACQUIRE(&s->top);
     TACHY_STORE(&p->links[number], (uint32_t)was);
     if (TACHY_COMPARE_EXCHANGE(&s->top, was, ((was >> 32) + 1) << 32 | (number + 1u))) break;
   }
-  add(&s->count, 1);
+  tachy_add(&s->count, 1);
 }
 
 /* 0: empty. */
@@ -61,7 +55,7 @@ static int pop(pool *p, stack *s, uint32_t *number) {
     if (top == 0) return 0;
     const uint32_t below = TACHY_LOAD(&p->links[top - 1u]);
     if (!TACHY_COMPARE_EXCHANGE(&s->top, was, ((was >> 32) + 1) << 32 | below)) continue;
-    add(&s->count, UINT64_MAX);
+    tachy_add(&s->count, UINT64_MAX);
     *number = top - 1u;
     return 1;
   }
@@ -128,7 +122,7 @@ tachy_chunk *tachy_pool_take(void) {
   pool *const p = TACHY_LOAD_ACQUIRE(&current);
   uint32_t number;
   if (!p || is_empty(p)) return NULL;
-  add(&p->taken, 1);
+  tachy_add(&p->taken, 1);
   const int found = pop(p, &p->ready, &number) || take_bare(p, &number);
   if (TACHY_LOAD(&p->ready.count) < READY_MIN / 2) tachy_bell_ring();
   return found ? chunk_at(p, number) : NULL;

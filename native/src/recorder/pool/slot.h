@@ -74,6 +74,12 @@ static inline tachy_writer *tachy_slot_writer(tachy_slot *slot, tachy_class cls)
                                  : (cls == TACHY_CLASS_METRIC ? &slot->thread.metric : &slot->thread.log);
 }
 
+/* How many spans are open, also while the thread is inside a record. */
+static inline uint32_t tachy_depth_of(const tachy_thread *thread) {
+  const uint32_t depth = TACHY_LOAD_ACQUIRE(&thread->depth);
+  return depth >= ~(uint32_t)TACHY_DEPTH_MAX ? ~depth : depth & ~TACHY_INSIDE_;
+}
+
 /* The slot's own chunk of a class, and its room for records. */
 static inline tachy_chunk *tachy_slot_own(tachy_slot *slot, tachy_class cls, uint64_t *size) {
   *size = cls == TACHY_CLASS_SPAN ? TACHY_OWN_SPAN : cls == TACHY_CLASS_METRIC ? TACHY_OWN_METRIC : TACHY_OWN_LOG;

@@ -168,7 +168,8 @@ static int has_ended(const dead_pool *pool, const tachy_slot *slot, const dead_c
 
 /* The spans that the thread has open. 0: no memory. */
 static int open_rest(const dead_pool *pool, tachy_stream *s, const tachy_slot *slot, const dead_chunk *last) {
-  uint32_t depth = slot->thread.depth < TACHY_DEPTH_MAX ? slot->thread.depth : TACHY_DEPTH_MAX;
+  uint32_t depth = tachy_depth_of(&slot->thread);
+  if (depth > TACHY_DEPTH_MAX) depth = TACHY_DEPTH_MAX;
   if (depth > s->depth && has_ended(pool, slot, last, depth - 1)) depth--;
   if (depth && !tachy_stream_reach(s, depth - 1)) return 0;
   for (uint32_t k = 0; k < depth; k++) {
@@ -188,7 +189,7 @@ static int read_slot_class(dead_pool *pool, tachy_channel *channel, const tachy_
   const dead_chunk *last;
   if (!read_class(pool, channel, slot->thread.number, slot, &last)) return 0;
   tachy_stream *s = tachy_stream_find(channel, slot->thread.number);
-  if (!s && lost == slot->lost_before[cls] && !(spans && slot->thread.depth > 0)) return 1;
+  if (!s && lost == slot->lost_before[cls] && !(spans && tachy_depth_of(&slot->thread) > 0)) return 1;
   if (!s) s = stream_of(channel, slot->thread.number, slot);
   if (!s) return 0;
   tachy_source *const source = s->source;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "registry.h"
 
 static tachy_rules own = {TACHY_LEVEL_TRACE, 1, 0, {{0, TACHY_LEVEL_NONE, {0}}}};
@@ -72,7 +73,7 @@ void tachy_filter_lay_over(const tachy_rules *rules) {
 }
 
 void tachy_own_set_category(const char *category, tachy_level level) {
-  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_own_forking()) return;
+  if (!category || (unsigned)level > TACHY_LEVEL_TRACE || tachy_own_forking() || tachy_inside()) return;
   tachy_registry_lock();
   const int put = tachy_rules_put(&own, category, strlen(category), level);
   if (!put) tachy_registry_refuse();
@@ -81,7 +82,7 @@ void tachy_own_set_category(const char *category, tachy_level level) {
 }
 
 void tachy_own_unset_category(const char *category) {
-  if (!category || tachy_own_forking()) return;
+  if (!category || tachy_own_forking() || tachy_inside()) return;
   tachy_registry_lock();
   tachy_rule *const rule = find(&own, category, strlen(category));
   if (rule) *rule = own.rules[--own.count];

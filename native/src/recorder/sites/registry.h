@@ -17,7 +17,7 @@ void tachy_registry_switch(int on);
 /* After a change of the filter, which was made under the lock: the same, if they are not all off. */
 void tachy_registry_switch_again(void);
 
-/* Under the lock: counts a site or a set that got no number. */
+/* Counts a site or a set that got no number. */
 void tachy_registry_refuse(void);
 
 /* Under the lock: writes everything into a new session file. */

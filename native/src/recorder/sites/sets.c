@@ -3,7 +3,7 @@
 
 #include "../../base/entries.h"
 #include "../../base/hash.h"
-#include "../../os/os.h"
+#include "../../base/inside.h"
 #include "../pool/session_file.h"
 #include "strings.h"
 
@@ -57,13 +57,9 @@ static uint32_t number_of(const uint32_t *strings, uint32_t count) {
     if (set_at(at)->count == count && memcmp(set_at(at)->strings, strings, size) == 0) return at;
   }
   if (sets.count >= SETS_MAX) return 0;
-  tachy_set_entry *const set = tachy_os_allocate(sizeof *set + size);
-  if (!set) return 0;
-  tachy_set_entry **const item = tachy_list_add(&sets, sizeof *item);
-  if (!item) {
-    tachy_os_release(set);
-    return 0;
-  }
+  tachy_set_entry *const set = (tachy_set_entry *)tachy_registry_memory(sizeof *set + size);
+  tachy_set_entry **const item = set ? tachy_list_add(&sets, sizeof *item) : NULL;
+  if (!item) return 0;
   set->count = count;
   memcpy(set->strings, strings, size);
   set->next = *head;
@@ -79,6 +75,10 @@ void tachy_sets_save(void) {
 
 uint32_t tachy_own_property_set(const tachy_property *pairs, size_t count) {
   if (!pairs || count == 0 || tachy_own_forking()) return 0;
+  if (tachy_inside()) {
+    tachy_registry_refuse();
+    return 0;
+  }
   uint32_t strings[2 * PAIRS_MAX];
   tachy_registry_lock();
   const int used = count <= PAIRS_MAX ? collect(pairs, count, strings) : -1;

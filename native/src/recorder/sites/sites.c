@@ -4,8 +4,10 @@
  * and under the loader's lock, after its whole description has been compared with our copy. */
 #include <string.h>
 
+#include "../../base/add.h"
 #include "../../base/entries.h"
 #include "../../base/hash.h"
+#include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/session_file.h"
@@ -26,15 +28,15 @@ static tachy_chains entry_chains;
 static tachy_list instances;
 static tachy_chains instance_chains;
 static uint32_t free_instances; /* chain of those whose module has gone */
-static uint64_t refused;
-static int switched_on;
+static uint64_t refused;        /* atomic */
+static uint32_t switched_on;    /* atomic, for handlers */
 
-void tachy_registry_lock(void) { tachy_os_lock(&mutex); }
-void tachy_registry_unlock(void) { tachy_os_unlock(&mutex); }
+void tachy_registry_lock(void) { tachy_inside_lock(&mutex); }
+void tachy_registry_unlock(void) { tachy_inside_unlock(&mutex); }
 
 void tachy_registry_after_fork(void) {
   tachy_os_mutex_init(&mutex);
-  switched_on = 0;
+  TACHY_STORE(&switched_on, 0);
 }
 
 static tachy_site_entry *entry_at(uint32_t number) {
@@ -45,35 +47,30 @@ static instance *instance_at(uint32_t index) { return tachy_list_at(&instances, 
 
 static void find_sites(const void *unused, const uint32_t *numbers, uint32_t count, const tachy_site_entry **found) {
   (void)unused;
-  tachy_os_lock(&mutex);
+  tachy_registry_lock();
   for (uint32_t i = 0; i < count; i++) found[i] = numbers[i] - 1 < entries.count ? entry_at(numbers[i]) : NULL;
-  tachy_os_unlock(&mutex);
+  tachy_registry_unlock();
 }
 
 static void find_strings(const void *unused, const uint32_t *numbers, uint32_t count, tachy_string *found) {
   (void)unused;
-  tachy_os_lock(&mutex);
+  tachy_registry_lock();
   for (uint32_t i = 0; i < count; i++) found[i] = tachy_strings_text(numbers[i]);
-  tachy_os_unlock(&mutex);
+  tachy_registry_unlock();
 }
 
 const tachy_names tachy_registry_names = {find_sites, find_strings, tachy_registry_set, NULL};
 
 uint32_t tachy_registry_site_count(void) {
-  tachy_os_lock(&mutex);
+  tachy_registry_lock();
   const uint32_t count = entries.count;
-  tachy_os_unlock(&mutex);
+  tachy_registry_unlock();
   return count;
 }
 
-uint64_t tachy_registry_refused(void) {
-  tachy_os_lock(&mutex);
-  const uint64_t count = refused;
-  tachy_os_unlock(&mutex);
-  return count;
-}
+uint64_t tachy_registry_refused(void) { return TACHY_LOAD(&refused); }
 
-void tachy_registry_refuse(void) { refused++; }
+void tachy_registry_refuse(void) { tachy_add(&refused, 1); }
 
 /* The site's first word as it should be now. */
 static int32_t switched(uint32_t number) {
@@ -156,9 +153,20 @@ static int remember(tachy_site *site, uint32_t number) {
   return 1;
 }
 
+/* In a handler that has interrupted this or the like: the event that wants the number is lost. */
+static void drop_event(const tachy_site *site) {
+  static const uint8_t classes[] = {TACHY_CLASS_SPAN,   TACHY_CLASS_LOG,    TACHY_CLASS_METRIC, TACHY_CLASS_METRIC,
+                                    TACHY_CLASS_METRIC, TACHY_CLASS_METRIC, TACHY_CLASS_SPAN,   0};
+  if (TACHY_LOAD(&switched_on) && site->kind < sizeof classes) tachy_inside_drop(classes[site->kind]);
+}
+
 int32_t tachy_own_site_register_(tachy_site *site) {
   if (tachy_own_forking()) return 0;
-  tachy_os_lock(&mutex);
+  if (tachy_inside()) {
+    drop_event(site);
+    return 0;
+  }
+  tachy_registry_lock();
   int32_t id = TACHY_LOAD(&site->id);
   if (id == 0) {
     const uint32_t number = number_of(site);
@@ -169,19 +177,23 @@ int32_t tachy_own_site_register_(tachy_site *site) {
       tachy_registry_refuse();
     }
   }
-  tachy_os_unlock(&mutex);
+  tachy_registry_unlock();
   return id;
 }
 
 tachy_site *tachy_own_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
                                   const char *file, uint32_t line, const char *unit) {
   if (tachy_own_forking()) return NULL;
+  if (tachy_inside()) {
+    tachy_registry_refuse();
+    return NULL;
+  }
   const tachy_site wanted = {0, line, (uint8_t)kind, (uint8_t)level, 0, name, target, file, unit};
-  tachy_os_lock(&mutex);
+  tachy_registry_lock();
   const uint32_t number = number_of(&wanted);
   tachy_site *site = number ? entry_at(number)->interned : NULL;
   if (number && !site) {
-    site = tachy_os_allocate(sizeof *site);
+    site = (tachy_site *)tachy_registry_memory(sizeof *site);
     if (site) {
       const tachy_site_entry *const entry = entry_at(number);
       *site = wanted;
@@ -194,7 +206,7 @@ tachy_site *tachy_own_site_intern(tachy_site_kind kind, tachy_level level, const
     }
   }
   if (!site) tachy_registry_refuse();
-  tachy_os_unlock(&mutex);
+  tachy_registry_unlock();
   return site;
 }
 
@@ -269,18 +281,24 @@ static void switch_interned(void) {
   }
 }
 
-void tachy_registry_switch(int on) {
-  tachy_os_lock(&mutex);
-  switched_on = on;
-  switch_interned();
-  tachy_os_unlock(&mutex);
+static void switch_modules(void) {
+  tachy_inside_begins();
   tachy_os_with_modules(&mutex, switch_instances, NULL);
+  tachy_inside_ends();
+}
+
+void tachy_registry_switch(int on) {
+  tachy_registry_lock();
+  TACHY_STORE(&switched_on, (uint32_t)on);
+  switch_interned();
+  tachy_registry_unlock();
+  switch_modules();
 }
 
 void tachy_registry_switch_again(void) {
-  tachy_os_lock(&mutex);
-  const int on = switched_on;
+  tachy_registry_lock();
+  const uint32_t on = switched_on;
   if (on) switch_interned();
-  tachy_os_unlock(&mutex);
-  if (on) tachy_os_with_modules(&mutex, switch_instances, NULL);
+  tachy_registry_unlock();
+  if (on) switch_modules();
 }

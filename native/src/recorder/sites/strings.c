@@ -3,12 +3,13 @@
 
 #include <string.h>
 
+#include "../../base/assert.h"
 #include "../../base/hash.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/session_file.h"
 
-enum { FIRST_CHUNK = 256, CHAINS = 1 << 14 };
+enum { FIRST_CHUNK = 256, CHAINS = 1 << 14, ARENA = 1 << 20, ALONE = ARENA / 4 };
 
 typedef struct string_entry {
   tachy_string string;
@@ -17,6 +18,35 @@ typedef struct string_entry {
 
 static tachy_list strings;
 static tachy_chains chains;
+
+/* What the registry keeps lies one after the other in mappings of ARENA bytes; what is large has one of its own. */
+static uint8_t *arena;
+static size_t arena_left;
+
+static size_t rounded(size_t size) { return (size + 15) & ~(size_t)15; }
+
+void *tachy_registry_memory(size_t size) {
+  size = rounded(size);
+  if (size > ALONE) return tachy_os_map(size);
+  if (size > arena_left) {
+    uint8_t *const more = (uint8_t *)tachy_os_map(ARENA);
+    if (!more) return NULL;
+    arena = more;
+    arena_left = ARENA;
+  }
+  void *const memory = arena;
+  arena += size;
+  arena_left -= size;
+  return memory;
+}
+
+void tachy_registry_take_back(void *memory, size_t size) {
+  size = rounded(size);
+  TACHY_ASSERT(size <= ALONE && (uint8_t *)memory + size == arena);
+  memset(memory, 0, size);
+  arena -= size;
+  arena_left += size;
+}
 
 /* Chunk c holds FIRST_CHUNK << c items. */
 static unsigned chunk_of(uint32_t index, uint32_t *offset) {
@@ -33,52 +63,56 @@ void *tachy_list_at(const tachy_list *list, uint32_t index, size_t item_size) {
   return list->chunks[chunk] + offset * item_size;
 }
 
-void *tachy_list_add(tachy_list *list, size_t item_size) {
+int tachy_list_reserve(tachy_list *list, size_t item_size) {
   uint32_t offset;
   const unsigned chunk = chunk_of(list->count, &offset);
-  if (chunk >= 24) return NULL;
+  if (chunk >= 24) return 0;
   if (!list->chunks[chunk]) {
-    const size_t size = ((size_t)FIRST_CHUNK << chunk) * item_size;
-    uint8_t *const memory = tachy_os_allocate(size);
-    if (!memory) return NULL;
-    memset(memory, 0, size);
-    list->chunks[chunk] = memory;
+    list->chunks[chunk] = (uint8_t *)tachy_registry_memory(((size_t)FIRST_CHUNK << chunk) * item_size);
   }
-  list->count++;
-  return list->chunks[chunk] + offset * item_size;
+  return list->chunks[chunk] != NULL;
+}
+
+void *tachy_list_add(tachy_list *list, size_t item_size) {
+  if (!tachy_list_reserve(list, item_size)) return NULL;
+  return tachy_list_at(list, list->count++, item_size);
 }
 
 uint32_t *tachy_chains_head(tachy_chains *table, uint64_t hash) {
   if (!table->heads) {
-    table->heads = tachy_os_allocate(CHAINS * sizeof *table->heads);
+    table->heads = (uint32_t *)tachy_registry_memory(CHAINS * sizeof *table->heads);
     if (!table->heads) return NULL;
-    memset(table->heads, 0, CHAINS * sizeof *table->heads);
     table->mask = CHAINS - 1;
   }
   return &table->heads[hash & table->mask];
 }
 
-uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
-  const tachy_fit fit = tachy_text_fit(text, size, TACHY_STRING_MAX);
-  char *const copy = tachy_os_allocate(fit.kept + fit.mark_size + 1);
-  if (!copy) return TACHY_NO_STRING;
-  size = tachy_text_put(copy, text, &fit);
-  copy[size] = 0;
-  tachy_text_clean((uint8_t *)copy, size);
-  uint32_t *const head = tachy_chains_head(&chains, tachy_hash(copy, size));
-  for (uint32_t at = head ? *head : 0; at;) {
+/* The number of a text that is clean, or TACHY_NO_STRING. */
+static uint32_t find(const char *text, uint64_t size, uint32_t first) {
+  for (uint32_t at = first; at;) {
     const string_entry *const entry = tachy_list_at(&strings, at - 1, sizeof *entry);
-    if (entry->string.size == size && memcmp(entry->string.text, copy, size) == 0) {
-      tachy_os_release(copy);
-      return at - 1;
-    }
+    if (entry->string.size == size && memcmp(entry->string.text, text, size) == 0) return at - 1;
     at = entry->next;
   }
-  string_entry *const entry = head && add ? tachy_list_add(&strings, sizeof *entry) : NULL;
-  if (!entry) {
-    tachy_os_release(copy);
-    return TACHY_NO_STRING;
+  return TACHY_NO_STRING;
+}
+
+uint32_t tachy_strings_number(const char *text, uint64_t size, int add) {
+  if (!chains.heads && !tachy_chains_head(&chains, 0)) return TACHY_NO_STRING; /* the copy is to be taken last */
+  if (add && !tachy_list_reserve(&strings, sizeof(string_entry))) return TACHY_NO_STRING;
+  const tachy_fit fit = tachy_text_fit(text, size, TACHY_STRING_MAX);
+  const size_t room = fit.kept + fit.mark_size + 1;
+  char *const copy = (char *)tachy_registry_memory(room);
+  if (!copy) return TACHY_NO_STRING;
+  size = tachy_text_put(copy, text, &fit);
+  tachy_text_clean((uint8_t *)copy, size);
+  uint32_t *const head = tachy_chains_head(&chains, tachy_hash(copy, size));
+  const uint32_t known = find(copy, size, *head);
+  if (known != TACHY_NO_STRING || !add) {
+    tachy_registry_take_back(copy, room);
+    return known;
   }
+  string_entry *const entry = tachy_list_add(&strings, sizeof *entry);
   entry->string.text = copy;
   entry->string.size = (uint32_t)size;
   entry->next = *head;

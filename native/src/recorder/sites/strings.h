@@ -21,6 +21,14 @@ typedef struct tachy_list {
   uint32_t count;
 } tachy_list;
 
+/* Memory for the life of the process, zeroed, or NULL. Not of the heap: a signal handler may register what it records,
+ * and may have interrupted malloc. */
+void *tachy_registry_memory(size_t size);
+/* The last piece, if it is not larger than a string. */
+void tachy_registry_take_back(void *memory, size_t size);
+
+/* Room for one more; 0: no memory. */
+int tachy_list_reserve(tachy_list *list, size_t item_size);
 /* A new item, zeroed, or NULL. */
 void *tachy_list_add(tachy_list *list, size_t item_size);
 void *tachy_list_at(const tachy_list *list, uint32_t index, size_t item_size);

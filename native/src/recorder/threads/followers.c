@@ -2,7 +2,7 @@
  */
 #include "followers.h"
 
-#include "../../os/os.h"
+#include "../../base/inside.h"
 
 #if defined(_WIN32)
 void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void *copy) {
@@ -31,11 +31,10 @@ static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static follower *all;
 static follower *unused;
 
-void tachy_followers_lock(void) { tachy_os_lock(&mutex); }
-void tachy_followers_unlock(void) { tachy_os_unlock(&mutex); }
+void tachy_followers_lock(void) { tachy_inside_lock(&mutex); }
+void tachy_followers_unlock(void) { tachy_inside_unlock(&mutex); }
 
-static TACHY_THREAD_LOCAL follower *here;  /* the calling thread's */
-static TACHY_THREAD_LOCAL uint32_t adding; /* atomic, for signal handlers, which must not wait for the lock then */
+static TACHY_THREAD_LOCAL follower *here; /* the calling thread's */
 
 /* One of the thread's whose copy has gone, one of a thread that has gone, or a new one; NULL without memory. */
 static follower *take(void) {
@@ -58,9 +57,8 @@ static follower *take(void) {
 
 void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void *copy) {
   tachy_thread *const thread = tachy_here_();
-  if (thread == &tachy_no_thread_ || TACHY_LOAD(&adding)) return;
-  TACHY_STORE(&adding, 1);
-  tachy_os_lock(&mutex);
+  if (thread == &tachy_no_thread_ || tachy_inside()) return;
+  tachy_followers_lock();
   follower *const added = take();
   if (added) {
     added->nobody = nobody;
@@ -68,23 +66,22 @@ void tachy_followers_add(tachy_thread **where, tachy_thread *nobody, const void 
     added->where = where;
     *where = thread;
   }
-  tachy_os_unlock(&mutex);
-  TACHY_STORE(&adding, 0);
+  tachy_followers_unlock();
 }
 
 void tachy_followers_stand(void) {
   if (!here) return;
   tachy_thread *const thread = tachy_here_();
-  tachy_os_lock(&mutex);
+  tachy_followers_lock();
   for (follower *f = here; f; f = f->beside) {
     if (f->where) *f->where = thread == &tachy_no_thread_ ? f->nobody : thread;
   }
-  tachy_os_unlock(&mutex);
+  tachy_followers_unlock();
 }
 
 void tachy_followers_end(void) {
   if (!here) return;
-  tachy_os_lock(&mutex);
+  tachy_followers_lock();
   while (here) {
     follower *const gone = here;
     here = gone->beside;
@@ -92,7 +89,7 @@ void tachy_followers_end(void) {
     gone->beside = unused;
     unused = gone;
   }
-  tachy_os_unlock(&mutex);
+  tachy_followers_unlock();
 }
 
 /* In the child: whoever followed learnt before the fork that there is nobody, and the other threads have gone. */
@@ -107,10 +104,10 @@ void tachy_followers_after_fork(void) {
 }
 
 void tachy_followers_forget(const void *copy) {
-  tachy_os_lock(&mutex);
+  tachy_followers_lock();
   for (follower *f = all; f; f = f->next) {
     if (f->copy == copy) f->where = NULL;
   }
-  tachy_os_unlock(&mutex);
+  tachy_followers_unlock();
 }
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "writer.h"
@@ -22,6 +23,9 @@ typedef struct stand_in {
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static stand_in all[STAND_INS];
 static unsigned count;
+
+void tachy_late_lock(void) { tachy_inside_lock(&mutex); }
+void tachy_late_unlock(void) { tachy_inside_unlock(&mutex); }
 
 static stand_in *find(const char *name) {
   for (unsigned i = 0; i < count; i++) {
@@ -48,24 +52,25 @@ static stand_in *stand_in_of(const char *name) {
 void tachy_own_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
                            size_t size) {
   const int32_t id = tachy_site_on_(site);
-  if (id <= 0 || tachy_own_forking()) return;
+  if (id <= 0 || tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return;
+  if (tachy_inside()) {
+    tachy_inside_drop(TACHY_CLASS_LOG);
+    return;
+  }
   char name[TACHY_THREAD_NAME_MAX] = {0};
   if (thread) {
     const tachy_fit fit = tachy_text_fit(thread, strlen(thread), sizeof name - 1);
     tachy_text_put(name, thread, &fit);
   }
   ticks = tachy_not_after(ticks, tachy_ticks());
-  tachy_os_lock(&mutex);
+  tachy_late_lock();
   stand_in *const by = TACHY_LOAD(&tachy_running) ? stand_in_of(name) : NULL;
   if (by) {
     if (by->last < ticks) by->last = ticks;
     tachy_log_write(by->slot, (uint32_t)id, set, by->last, text, size);
   }
-  tachy_os_unlock(&mutex);
+  tachy_late_unlock();
 }
-
-void tachy_late_lock(void) { tachy_os_lock(&mutex); }
-void tachy_late_unlock(void) { tachy_os_unlock(&mutex); }
 
 /* The stand-ins are the parent's. */
 void tachy_late_after_fork(void) {

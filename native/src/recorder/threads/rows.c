@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "../../base/text.h"
 #include "writer.h"
 
@@ -18,30 +19,35 @@ static void write_metric(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t
   tachy_writer_publish(slot, TACHY_CLASS_METRIC, head);
 }
 
-void tachy_own_metric_slow_(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return;
+static void metric(int32_t id, uint32_t set, uint64_t ticks, uint64_t value) {
+  tachy_slot *const slot = tachy_slot_enter(TACHY_CLASS_METRIC);
+  if (!slot) return;
   write_metric(slot, (uint32_t)id, set, ticks, value);
+  tachy_slot_leave(slot);
 }
+
+void tachy_own_metric_slow_(int32_t id, uint32_t set, uint64_t value) { metric(id, set, tachy_ticks(), value); }
 
 void tachy_own_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits) {
   const int32_t id = tachy_site_on_(site);
-  if (id > 0) tachy_own_metric_slow_(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
+  if (id > 0) metric(id, set, tachy_not_after(ticks, tachy_ticks()), value_bits);
 }
 
-void tachy_own_frame_first_(uint64_t now) {
-  tachy_slot *const slot = tachy_slot_attach();
-  if (slot) slot->thread.frame_ticks = now;
+void tachy_own_frame_slow_(int32_t id) {
+  const uint64_t now = tachy_ticks();
+  tachy_slot *const slot = tachy_slot_enter(TACHY_CLASS_METRIC);
+  if (!slot) return;
+  uint64_t *const last = &slot->thread.frame_ticks;
+  if (*last) write_metric(slot, (uint32_t)id, 0, now, now - *last);
+  *last = now;
+  tachy_slot_leave(slot);
 }
 
-/* The slot to log to, or NULL when this log is not wanted. */
+/* The slot to log to, which is to be left, or NULL when this log is not wanted. */
 static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
   const int32_t id = tachy_site_on_(site);
-  if (id <= 0) return NULL;
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return NULL;
   *number = (uint32_t)id;
-  return slot;
+  return id > 0 ? tachy_slot_enter(TACHY_CLASS_LOG) : NULL;
 }
 
 static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
@@ -70,13 +76,13 @@ void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t tic
 void tachy_own_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   uint32_t number;
   tachy_slot *const slot = log_slot(site, &number);
-  if (slot) tachy_log_write(slot, number, set, tachy_ticks(), text, size);
+  if (!slot) return;
+  tachy_log_write(slot, number, set, tachy_ticks(), text, size);
+  tachy_slot_leave(slot);
 }
 
-void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
-  uint32_t number;
-  tachy_slot *const slot = log_slot(site, &number);
-  if (!slot) return;
+static void write_log(tachy_slot *slot, uint32_t site, uint32_t set, uint32_t types, const uint64_t *values,
+                      const uint32_t *sizes) {
   tachy_fit fits[TACHY_LOG_ARGS_MAX];
   uint64_t room = TACHY_RECORD_MAX - sizeof(tachy_log_record) - 16 * TACHY_LOG_ARGS_MAX;
   uint64_t record_size = sizeof(tachy_log_record);
@@ -103,7 +109,7 @@ void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const ui
     tachy_writer_drop(slot, TACHY_CLASS_LOG, 0);
     return;
   }
-  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), number, set, (uint32_t)record_size, known};
+  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), site, set, (uint32_t)record_size, known};
   at += sizeof(tachy_log_record);
   for (unsigned i = 0; i < count; i++) {
     if ((known >> (4 * i) & 15u) == TACHY_ARG_TEXT) {
@@ -116,10 +122,22 @@ void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const ui
   tachy_writer_publish(slot, TACHY_CLASS_LOG, head);
 }
 
+void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes) {
+  uint32_t number;
+  tachy_slot *const slot = log_slot(site, &number);
+  if (!slot) return;
+  write_log(slot, number, set, types, values, sizes);
+  tachy_slot_leave(slot);
+}
+
 /* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */
 void tachy_own_metric_beyond_(tachy_site *site, uint32_t set, double value) {
   if (!tachy_enabled(site)) return;
   tachy_site *const real = tachy_own_site_intern(TACHY_SITE_METRIC_F64, (tachy_level)site->level, site->target,
                                                  site->name, site->file, site->line, site->unit);
-  if (real) tachy_metric_float(real, set, value);
+  if (real) {
+    tachy_metric_float(real, set, value);
+  } else if (tachy_inside()) {
+    tachy_inside_drop(TACHY_CLASS_METRIC);
+  }
 }

@@ -1,5 +1,6 @@
 /* Spans off the fast path: first events, full chunks, long durations, depth, scopes out of order, async spans. */
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "writer.h"
 
 static uint64_t raise(tachy_slot *slot, uint64_t begin, uint64_t end) {
@@ -28,19 +29,25 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
   tachy_writer_publish(slot, TACHY_CLASS_SPAN, head);
 }
 
+/* id 0: the caller knows that a handler has interrupted it, and the span is only counted as lost. */
 tachy_scope tachy_own_span_begin_slow_(int32_t id) {
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return 0;
-  const uint32_t depth = slot->thread.depth;
+  if (id == 0 && TACHY_LOAD(&tachy_running)) tachy_inside_drop(TACHY_CLASS_SPAN);
+  tachy_slot *const slot = id ? tachy_slot_enter(TACHY_CLASS_SPAN) : NULL;
+  if (!slot) return 0;
+  tachy_scope scope = 0;
+  const uint32_t depth = tachy_depth_of(&slot->thread);
   if (depth >= TACHY_DEPTH_MAX || (depth >= slot->thread.room && !tachy_slot_deepen(slot))) {
     tachy_count(&slot->too_deep, 1);
-    return 0;
+  } else {
+    tachy_writer_begin(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
+    tachy_span_open_(&slot->thread, depth, id, tachy_ticks());
+    scope = depth + 1u;
   }
-  tachy_writer_begin(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
-  tachy_span_open_(&slot->thread, depth, id, tachy_ticks());
-  return depth + 1u;
+  tachy_slot_leave(slot);
+  return scope;
 }
 
+/* The thread is inside a record of spans: the inline half has begun it. */
 void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
   tachy_slot *const slot = tachy_slot_of(thread);
   const tachy_open_span *const entry = &thread->stack[depth];
@@ -49,35 +56,37 @@ void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t n
 
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
   tachy_thread *const thread = &slot->thread;
-  if (thread->depth <= depth) return;
-  tachy_count(&slot->mismatched, thread->depth - depth);
+  uint32_t top = tachy_depth_of(thread);
+  if (top <= depth) return;
+  tachy_count(&slot->mismatched, top - depth);
   const uint64_t now = tachy_ticks();
-  while (thread->depth > depth) {
-    tachy_span_close_(thread, thread->depth - 1u, now);
-    TACHY_STORE_RELEASE(&thread->depth, thread->depth - 1u);
+  while (top > depth) {
+    top--;
+    tachy_span_close_(thread, top, now);
+    TACHY_STORE_RELEASE(&thread->depth, TACHY_INSIDE_ | top);
   }
 }
 
 static void repair(tachy_scope scope) {
-  tachy_slot *const slot = tachy_slot_here();
-  if (!slot) {
-    tachy_slot *const made = tachy_slot_attach();
-    if (made) tachy_count(&made->mismatched, 1);
-    return;
-  }
-  if (scope > slot->thread.depth) {
+  tachy_slot *const slot = tachy_slot_enter(TACHY_CLASSES);
+  if (!slot) return;
+  const int open = scope <= tachy_depth_of(&slot->thread);
+  if (open) {
+    tachy_spans_unwind(slot, scope);
+  } else {
     tachy_count(&slot->mismatched, 1);
-    return;
   }
-  tachy_spans_unwind(slot, scope);
-  tachy_span_end(scope);
+  tachy_slot_leave(slot);
+  if (open) tachy_span_end(scope);
 }
 
 /* Out of order, longer than 32 bits, or no room. The clock is read again, some 10 ns after the caller's reading. */
 void tachy_own_span_end_rare_(tachy_scope scope) {
   const uint64_t now = tachy_ticks();
   tachy_thread *const thread = tachy_here_();
-  if (thread->depth != scope) {
+  const int known = thread != &tachy_no_thread_;
+  if (known && thread->depth == scope) tachy_span_enter_(thread); /* a long one, or of a copy that knows no thread */
+  if (!known || tachy_depth_of(thread) != scope) {
     repair(scope);
     return;
   }
@@ -87,19 +96,19 @@ void tachy_own_span_end_rare_(tachy_scope scope) {
 
 void tachy_own_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks) {
   const int32_t id = tachy_site_on_(site);
-  if (id <= 0) return;
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return;
+  tachy_slot *const slot = id > 0 ? tachy_slot_enter(TACHY_CLASS_SPAN) : NULL;
+  if (!slot) return;
   const uint64_t now = tachy_ticks();
   begin_ticks = tachy_not_after(begin_ticks, now);
   end_ticks = tachy_not_after(end_ticks, now);
-  const uint32_t depth = slot->thread.depth;
+  const uint32_t depth = tachy_depth_of(&slot->thread);
   if (depth >= TACHY_DEPTH_MAX) {
     tachy_count(&slot->too_deep, 1);
-    return;
+  } else {
+    if (depth > 0) begin_ticks = raise(slot, slot->thread.stack[depth - 1].begin, begin_ticks);
+    write_span(slot, depth, (uint32_t)id, begin_ticks, raise(slot, begin_ticks, end_ticks));
   }
-  if (depth > 0) begin_ticks = raise(slot, slot->thread.stack[depth - 1].begin, begin_ticks);
-  write_span(slot, depth, (uint32_t)id, begin_ticks, raise(slot, begin_ticks, end_ticks));
+  tachy_slot_leave(slot);
 }
 
 static int write_async(tachy_slot *slot, uint64_t control, uint32_t site, const tachy_async *span) {
@@ -118,9 +127,8 @@ static int write_async(tachy_slot *slot, uint64_t control, uint32_t site, const 
 tachy_async tachy_own_async_begin(tachy_site *site, const tachy_async *parent) {
   tachy_async span = {0, 0, site, 0, 0};
   const int32_t id = tachy_site_on_(site);
-  if (id <= 0) return span;
-  tachy_slot *const slot = tachy_slot_attach();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return span;
+  tachy_slot *const slot = id > 0 ? tachy_slot_enter(TACHY_CLASS_SPAN) : NULL;
+  if (!slot) return span;
   if (parent && parent->id) {
     span.parent = parent->id;
     span.depth = parent->depth + 1;
@@ -128,6 +136,7 @@ tachy_async tachy_own_async_begin(tachy_site *site, const tachy_async *parent) {
   /* unique without an atomic: thread numbers are never reused */
   span.id = (uint64_t)slot->thread.number << TACHY_ASYNC_SHIFT | ++slot->async_count;
   if (!write_async(slot, TACHY_CONTROL_ASYNC_BEGIN, (uint32_t)id, &span)) span.id = 0;
+  tachy_slot_leave(slot);
   return span;
 }
 
@@ -135,7 +144,8 @@ void tachy_own_async_end(const tachy_async *span) {
   if (!span || span->id == 0 || !span->site) return;
   /* also when the site has been switched off since: a begin without an end would mislead */
   const int32_t id = TACHY_LOAD(&span->site->id);
-  tachy_slot *const slot = tachy_slot_attach();
-  if (id == 0 || !slot || !TACHY_LOAD(&tachy_running)) return;
+  tachy_slot *const slot = id != 0 ? tachy_slot_enter(TACHY_CLASS_SPAN) : NULL;
+  if (!slot) return;
   write_async(slot, TACHY_CONTROL_ASYNC_END, (uint32_t)(id < 0 ? -id : id), span);
+  tachy_slot_leave(slot);
 }

@@ -5,14 +5,15 @@
 
 #include "../../base/bell.h"
 #include "../../base/entries.h"
+#include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
 #include "../pool/pool.h"
 #include "followers.h"
 #include "writer.h"
 
-/* A depth that no scope can equal, writers without room: every event of a thread without a slot takes a slow path. */
-const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX};
+/* Inside records of all kinds: every event of a thread without a slot takes a slow path. */
+const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX, .busy = 1};
 static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
 
 /* Slots that lie ready for new threads; and the ends after which the collector looks. */
@@ -62,8 +63,8 @@ void tachy_threads_fork_ends(void) {
   if (forking_slot) stand_at(forking_slot);
 }
 
-void tachy_threads_lock(void) { tachy_os_lock(&mutex); }
-void tachy_threads_unlock(void) { tachy_os_unlock(&mutex); }
+void tachy_threads_lock(void) { tachy_inside_lock(&mutex); }
+void tachy_threads_unlock(void) { tachy_inside_unlock(&mutex); }
 
 static uint64_t to_pages(uint64_t size) {
   const uint64_t page = tachy_os_page_size();
@@ -76,6 +77,8 @@ static tachy_slot *make_slot(void) {
   if (!slot) slot = (tachy_slot *)tachy_os_map(sizeof *slot);
   if (!slot) return NULL;
   slot->thread.room = (TACHY_SLOT_BACKED - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
+  slot->thread.depth = TACHY_INSIDE_;
+  slot->thread.busy = 1;
   slot->next = first_slot;
   TACHY_STORE_RELEASE(&first_slot, slot);
   return slot;
@@ -85,7 +88,7 @@ int tachy_slot_deepen(tachy_slot *slot) {
   tachy_thread *const thread = &slot->thread;
   if (thread->room >= TACHY_DEPTH_MAX) return 0;
   void *const memory = thread->stack + thread->room;
-  uint64_t room = thread->room + TACHY_SLOT_STEP / sizeof(tachy_open_span);
+  uint32_t room = thread->room + TACHY_SLOT_STEP / sizeof(tachy_open_span);
   if (room > TACHY_DEPTH_MAX) room = TACHY_DEPTH_MAX;
   const uint64_t size = (room - thread->room) * sizeof(tachy_open_span);
   if (!tachy_pool_back_slot(slot, memory, to_pages(size))) return 0;
@@ -109,10 +112,10 @@ static void put_back(tachy_slot *slot) {
   free_count++;
 }
 
-/* Under the lock: a free slot becomes somebody's. */
+/* Under the lock: a free slot becomes somebody's, who is inside a record, as nobody was. */
 static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os_id) {
   slot->thread.number = ++last_number;
-  slot->thread.depth = 0;
+  TACHY_STORE(&slot->thread.depth, TACHY_INSIDE_);
   slot->thread.frame_ticks = 0;
   slot->async_count = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
@@ -131,13 +134,11 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_LIVE);
 }
 
-tachy_slot *tachy_slot_attach(void) {
-  if (tachy_slot_here()) return tachy_slot_here();
-  if (tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+static tachy_slot *attach(void) {
   char name[TACHY_THREAD_NAME_MAX];
   memcpy(name, given_name, sizeof name);
   if (name[0] == 0) tachy_os_thread_name(name, sizeof name);
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   tachy_slot *slot = free_slot();
   if (slot && !stand_at(slot)) {
     put_back(slot);
@@ -145,18 +146,57 @@ tachy_slot *tachy_slot_attach(void) {
   }
   if (slot) take_slot(slot, name, given_name[0] != 0, tachy_os_thread_id());
   const int few = free_count < READY / 2;
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
   if (few) tachy_bell_ring();
   return slot;
+}
+
+static int is_inside(const tachy_thread *thread) {
+  return tachy_inside() ||
+         (thread != &tachy_no_thread_ && (thread->depth > TACHY_DEPTH_MAX || TACHY_LOAD(&thread->busy)));
+}
+
+/* Nothing of the slot is read before all three are set. */
+static void begin_records(tachy_thread *thread) {
+  tachy_inside_begins();
+  if (thread == &tachy_no_thread_) return;
+  TACHY_STORE(&thread->busy, 1);
+  tachy_span_enter_(thread);
+}
+
+tachy_slot *tachy_slot_enter(unsigned cls) {
+  if (tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+  tachy_thread *const thread = tachy_here_();
+  if (is_inside(thread)) {
+    if (cls < TACHY_CLASSES) tachy_inside_drop(cls);
+    return NULL;
+  }
+  begin_records(thread);
+  /* a handler may have given the thread its slot just before */
+  tachy_slot *slot = tachy_slot_here();
+  if (slot && thread == &tachy_no_thread_) {
+    tachy_inside_ends();
+    return tachy_slot_enter(cls);
+  }
+  if (!slot) slot = attach();
+  if (!slot) tachy_inside_ends();
+  return slot;
+}
+
+void tachy_slot_leave(tachy_slot *slot) {
+  tachy_thread *const thread = &slot->thread;
+  TACHY_STORE_RELEASE(&thread->depth, tachy_depth_of(thread));
+  TACHY_STORE_RELEASE(&thread->busy, 0);
+  tachy_inside_ends();
 }
 
 tachy_slot *tachy_slot_stand_in(const char *name) {
   char text[TACHY_THREAD_NAME_MAX] = {0};
   memcpy(text, name, strlen(name));
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   tachy_slot *slot = free_slot();
   if (slot) take_slot(slot, text, 1, 0);
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
   return slot;
 }
 
@@ -164,10 +204,11 @@ tachy_slot *tachy_slot_stand_in(const char *name) {
 static void leave(void *value) {
   tachy_thread *const thread = value;
   tachy_slot *const slot = tachy_slot_of(thread);
+  begin_records(thread); /* and does not leave them: whatever comes later on this thread attaches anew */
   if (TACHY_LOAD(&tachy_running)) tachy_spans_unwind(slot, 0);
   char name[TACHY_THREAD_NAME_MAX] = {0};
   tachy_os_thread_name(name, sizeof name);
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   if (name[0] && !slot->named) memcpy(slot->name, name, sizeof name);
   stand_at(NULL);
   tachy_followers_end();
@@ -175,7 +216,8 @@ static void leave(void *value) {
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_EXITED);
   const uint64_t count = ended + 1;
   TACHY_STORE(&ended, count);
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
+  tachy_inside_ends();
   if (count % ENDS_RING == 0) tachy_bell_ring();
 }
 
@@ -185,27 +227,28 @@ void tachy_own_set_thread_name(const char *name) {
     const tachy_fit fit = tachy_text_fit(name, strlen(name), sizeof text - 1);
     tachy_text_put(text, name, &fit);
   }
+  if (tachy_inside()) return;
   memcpy(given_name, text, sizeof text);
   tachy_slot *const slot = tachy_slot_here();
   if (!slot || tachy_own_forking()) return;
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   memcpy(slot->name, text, sizeof text);
   slot->named = text[0] != 0;
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
 }
 
 void tachy_slot_read_name(tachy_slot *slot) {
-  tachy_os_lock(&mutex); /* a thread does not end while we have it: the number is still its own */
+  tachy_threads_lock(); /* a thread does not end while we have it: the number is still its own */
   if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE && !slot->named) {
     tachy_os_thread_name_of(slot->os_id, slot->name, sizeof slot->name);
   }
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
 }
 
 uint32_t tachy_slot_name(tachy_slot *slot, char *name) {
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   memcpy(name, slot->name, TACHY_THREAD_NAME_MAX);
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
   const uint32_t size = (uint32_t)strlen(name);
   tachy_text_clean((uint8_t *)name, size);
   return size;
@@ -214,7 +257,7 @@ uint32_t tachy_slot_name(tachy_slot *slot, char *name) {
 tachy_slot *tachy_slots_first(void) { return TACHY_LOAD_ACQUIRE(&first_slot); }
 
 void tachy_slot_free(tachy_slot *slot) {
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   TACHY_ASSERT(slot->state == TACHY_SLOT_READ);
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     uint64_t size;
@@ -223,30 +266,30 @@ void tachy_slot_free(tachy_slot *slot) {
   TACHY_STORE(&ended, ended - 1);
   TACHY_STORE_RELEASE(&slot->state, TACHY_SLOT_FREE);
   put_back(slot);
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
 }
 
 void tachy_slots_tend(void) {
   for (int more = 1; more;) {
-    tachy_os_lock(&mutex); /* for each anew: a thread may be waiting for its first event */
+    tachy_threads_lock(); /* for each anew: a thread may be waiting for its first event */
     tachy_slot *const slot = free_count < READY ? make_slot() : NULL;
     if (slot) put_back(slot);
     more = slot != NULL;
-    tachy_os_unlock(&mutex);
+    tachy_threads_unlock();
   }
 }
 
 uint64_t tachy_slots_ended(void) { return TACHY_LOAD(&ended); }
 
 uint64_t tachy_slots_attached(void) {
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   const uint64_t count = attached;
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
   return count;
 }
 
 void tachy_slots_begin_session(void) {
-  tachy_os_lock(&mutex);
+  tachy_threads_lock();
   if (free_slots && !tachy_pool_has_slot(free_slots)) {
     free_slots = NULL;
     free_count = 0;
@@ -255,7 +298,7 @@ void tachy_slots_begin_session(void) {
   for (const tachy_slot *slot = first_slot; slot; slot = slot->next) {
     attached += TACHY_LOAD(&slot->state) != TACHY_SLOT_FREE;
   }
-  tachy_os_unlock(&mutex);
+  tachy_threads_unlock();
 }
 
 int tachy_threads_init(void) {

@@ -15,8 +15,11 @@ static inline tachy_slot *tachy_slot_here(void) {
   return thread == &tachy_no_thread_ ? NULL : tachy_slot_of(thread);
 }
 
-/* The calling thread's slot, made now if need be; NULL while nothing records, or without memory. */
-tachy_slot *tachy_slot_attach(void);
+/* For a slow path: the calling thread's slot, made now if need be, and inside a record of every class until
+ * tachy_slot_leave. NULL while nothing records, without memory, or when the thread is inside a record, which a signal
+ * handler has interrupted: that event is counted as lost for the class (0: a value on a span; TACHY_CLASSES: none). */
+tachy_slot *tachy_slot_enter(unsigned cls);
+void tachy_slot_leave(tachy_slot *slot);
 
 /* A slot of this name that belongs to no thread, for the life of the process: late.c writes to it. NULL without memory.
  */

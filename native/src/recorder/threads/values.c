@@ -3,12 +3,15 @@
 #include "../../base/text.h"
 #include "writer.h"
 
-/* The thread and the depth of the span, if it is open. */
+/* The thread, which is to be left, and the depth of the span; NULL: it is not open. */
 static tachy_slot *owner_of(tachy_scope scope, uint32_t *depth) {
-  tachy_slot *const slot = tachy_slot_here();
-  if (!slot || !TACHY_LOAD(&tachy_running)) return NULL;
-  *depth = (scope == UINT32_MAX ? slot->thread.depth : scope) - 1u; /* the innermost, of who did not know the thread */
-  return *depth < slot->thread.depth ? slot : NULL;
+  tachy_slot *const slot = tachy_slot_here() ? tachy_slot_enter(0) : NULL;
+  if (!slot) return NULL;
+  const uint32_t open = tachy_depth_of(&slot->thread);
+  *depth = (scope == UINT32_MAX ? open : scope) - 1u; /* the innermost, of who did not know the thread */
+  if (*depth < open) return slot;
+  tachy_slot_leave(slot);
+  return NULL;
 }
 
 /* Where the record goes, or NULL: it finds no room and is counted, but is no event. *head: what to publish then. */
@@ -53,6 +56,7 @@ void tachy_own_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, ui
   if (!slot) return;
   const tachy_async_value_record front = {{control_of(type, depth, id), bits}, 0, 0};
   write_number(slot, &front, sizeof front.value);
+  tachy_slot_leave(slot);
 }
 
 void tachy_own_span_value_text(tachy_scope scope, tachy_site *site, const char *text, size_t size) {
@@ -62,14 +66,15 @@ void tachy_own_span_value_text(tachy_scope scope, tachy_site *site, const char *
   if (!slot) return;
   tachy_async_value_record front = {{control_of(TACHY_VALUE_TEXT, depth, id), 0}, 0, 0};
   write_text(slot, &front, sizeof front.value, text, size);
+  tachy_slot_leave(slot);
 }
 
-/* NULL: the value is not to be recorded. */
+/* To be left; NULL: the value is not to be recorded. */
 static tachy_slot *slot_for(const tachy_async *span, tachy_site *site, uint32_t type, tachy_async_value_record *front) {
   if (!span || span->id == 0) return NULL;
   const int32_t id = tachy_site_on_(site);
-  tachy_slot *const slot = id > 0 ? tachy_slot_attach() : NULL;
-  if (!slot || !TACHY_LOAD(&tachy_running)) return NULL;
+  tachy_slot *const slot = id > 0 ? tachy_slot_enter(0) : NULL;
+  if (!slot) return NULL;
   const uint64_t control = TACHY_CONTROL_ASYNC_VALUE | (uint64_t)type << 32 | (uint32_t)id;
   *front = (tachy_async_value_record){{control, 0}, span->id, 0};
   return slot;
@@ -81,10 +86,13 @@ void tachy_own_async_value_(tachy_async *span, tachy_site *site, uint32_t type, 
   if (!slot) return;
   front.value.bits = bits;
   span->values += (uint32_t)write_number(slot, &front, sizeof front);
+  tachy_slot_leave(slot);
 }
 
 void tachy_own_async_value_text(tachy_async *span, tachy_site *site, const char *text, size_t size) {
   tachy_async_value_record front;
   tachy_slot *const slot = slot_for(span, site, TACHY_VALUE_TEXT, &front);
-  if (slot) span->values += (uint32_t)write_text(slot, &front, sizeof front, text, size);
+  if (!slot) return;
+  span->values += (uint32_t)write_text(slot, &front, sizeof front, text, size);
+  tachy_slot_leave(slot);
 }

@@ -18,7 +18,7 @@ static int next_chunk(tachy_slot *slot, tachy_class cls, uint64_t wanted) {
   tachy_writer *const writer = tachy_slot_writer(slot, cls);
   tachy_writer_back *const back = &slot->back[cls];
   tachy_chunk *const full = tachy_chunk_at(back->chunk);
-  const uint32_t depth = cls == TACHY_CLASS_SPAN ? slot->thread.depth : 0;
+  const uint32_t depth = cls == TACHY_CLASS_SPAN ? tachy_depth_of(&slot->thread) : 0;
   const uint64_t stack = depth * sizeof(tachy_open_span);
   uint64_t size = 0;
   const tachy_chunk *const own = tachy_slot_own(slot, cls, &size);
