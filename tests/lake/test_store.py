@@ -6,14 +6,17 @@ import errno
 import os
 import random
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 from tachy_server.errors import NotFound, SettingsError, StoreError
 from tachy_server.s3_store import Patience, S3Store
@@ -29,12 +32,22 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "A
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """The endpoint of an S3 server in memory."""
+    """The endpoint of an S3 server in memory. Its PUTs are one after the other: unlike S3's, moto's condition and write
+    are two steps, between which another thread may come."""
+    lock = threading.Lock()
+    put = S3Response.put_object
+
+    def put_alone(*arguments: Any) -> Any:
+        with lock:
+            return put(*arguments)
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(S3Response, "put_object", put_alone)
+        server.start()
+        host, port = server.get_host_and_port()
+        yield f"http://{host}:{port}"
+        server.stop()
 
 
 @pytest.fixture

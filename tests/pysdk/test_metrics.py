@@ -126,6 +126,15 @@ def test_frames_are_the_time_between_marks(session: Sink) -> None:
     assert tachy.stats().recorded["metric"] == len(rows)
 
 
+def test_no_frame_begins_in_another_session(sink: Sink) -> None:
+    for _ in range(2):
+        tachy.start(sink.url)
+        tachy.frame()
+        tachy.frame()
+        tachy.stop()
+    assert [row["name"] for row in sink.rows("metric")] == ["frame", "frame"]
+
+
 def test_log_records_level_place_and_properties(session: Sink) -> None:
     levels = ("fatal", "error", "warn", "info", "debug", "trace")
     for level in levels:

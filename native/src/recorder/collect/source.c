@@ -300,6 +300,7 @@ void tachy_sources_begin_session(void) {
       skip_all(slot, (tachy_class)cls);
       slot->sources[cls] = NULL;
     }
+    TACHY_STORE(&slot->thread.frame_ticks, 0); /* the time without a session was no frame */
     slot->seen_async_lost = TACHY_LOAD(&slot->async_lost);
     slot->seen_too_deep = TACHY_LOAD(&slot->too_deep);
     slot->seen_mismatched = TACHY_LOAD(&slot->mismatched);
