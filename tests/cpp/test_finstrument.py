@@ -241,7 +241,8 @@ def test_signal_handlers_that_run_inside_fork_hold_nothing_up(tmp_path: Path) ->
         _, sink, report = trace(program, tmp_path)
         names = Counter(row["name"] for row in sink.rows("span"))
         assert names["main"] == 1
-        assert report["dropped"]["span"] == 0
+        # what a handler cannot record inside a record of its thread is counted
+        assert sum(names.values()) + report["dropped"]["span"] == report["recorded"]["span"]
 
 
 @pytest.mark.parametrize("optimised", ["-O0", "-O2"])
