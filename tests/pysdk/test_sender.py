@@ -16,6 +16,7 @@ from tachy import sender
 from tachy_server import reader
 
 from tests.cpp.proxy import Fault, Proxy
+from tests.pysdk.programs import run
 from tests.pysdk.sink import Answer, Sink
 
 
@@ -204,14 +205,26 @@ def test_a_handler_that_raises_stops_no_sending(sink: Sink) -> None:
 
 
 @pytest.mark.usefixtures("session_folder")
-def test_a_server_that_is_away_costs_little_and_loses_nothing_while_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    port = free_port()
-    tachy.start(f"http://127.0.0.1:{port}", flush_ms=10)
+def test_a_server_that_is_away_costs_little() -> None:
+    """In a process of its own: here the garbage of all other tests may be collected meanwhile."""
+    program = """
+        import time, tachy
+        tachy.start(flush_ms=10)
+        for _ in range(100):
+            tachy.metric("m", 1)
+        cpu, wall = time.process_time(), time.monotonic()
+        time.sleep(1.0)
+        print((time.process_time() - cpu) / (time.monotonic() - wall))
+    """
+    assert float(run(program, f"http://127.0.0.1:{free_port()}")) < 0.5
+
+
+@pytest.mark.usefixtures("session_folder")
+def test_a_server_that_is_away_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    tachy.start(f"http://127.0.0.1:{free_port()}", flush_ms=10)
     for _ in range(100):
         tachy.metric("m", 1)
-    cpu, wall = time.process_time(), time.monotonic()
-    time.sleep(1.0)
-    assert time.process_time() - cpu < 0.5 * (time.monotonic() - wall)
+    assert not tachy.flush(0.5)
     assert tachy.stats().dropped["metric"] == 0
     begin = time.monotonic()
     tachy.stop(0.3)
