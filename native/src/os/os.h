@@ -9,7 +9,7 @@
 
 /* The build may say which one (-DTACHY_OS_NULL). */
 #if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_WIN32) && !defined(TACHY_OS_NULL)
-#if defined(__unix__) || defined(__APPLE__)
+#if defined(__linux__) || defined(__APPLE__)
 #define TACHY_OS_POSIX
 #elif defined(_WIN32)
 #define TACHY_OS_WIN32
