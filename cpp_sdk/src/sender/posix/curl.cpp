@@ -14,10 +14,12 @@ namespace tachy::sender {
 namespace {
 
 // What is called of it. Only the types of its declarations are used: nothing is linked.
-#define TACHY_CURL_FUNCTIONS(F)                                                                                   \
-  F(global_init)                                                                                                  \
-  F(easy_init) F(easy_cleanup) F(easy_setopt) F(easy_strerror) F(multi_init) F(multi_cleanup) F(multi_add_handle) \
-      F(multi_remove_handle) F(multi_perform) F(multi_info_read) F(multi_poll) F(slist_append) F(slist_free_all)
+// clang-format off
+#define TACHY_CURL_FUNCTIONS(F) \
+  F(global_init) F(easy_init) F(easy_cleanup) F(easy_setopt) F(easy_strerror) F(multi_init) F(multi_cleanup) \
+  F(multi_add_handle) F(multi_remove_handle) F(multi_perform) F(multi_info_read) F(multi_poll) \
+  F(slist_append) F(slist_free_all)
+// clang-format on
 
 struct Library {
 #define TACHY_MEMBER(name) decltype(&::curl_##name) name = nullptr;
