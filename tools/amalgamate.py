@@ -1,7 +1,7 @@
 """Makes tachy.c and tachy.h: the recorder as two files, for projects that copy their dependencies into their tree.
 
 `python tools/amalgamate.py [FOLDER]` writes them to FOLDER (default: build/amalgamation), the same bytes for the same
-sources. tachy.c compiles as C11 and as C++17. Three things are changed on the way:
+sources. tachy.c compiles as C11, C++17 and C++20. Three things are changed on the way:
 
 - names that a file keeps to itself (static functions, variables, types, constants, macros) get the file's name in
   front, so that all files fit into one;
@@ -32,7 +32,7 @@ LISTED = re.compile(r"return (?=tachy_list_at\([^;]*sizeof\((\w+)\)\);)")
 
 PRELUDE = """\
 /* tachy {version}, the recorder in one file, made by tools/amalgamate.py: change the sources, not this. Compiles as C11
- * and as C++17; on POSIX it needs -pthread. */
+ * and as C++17 and C++20; on POSIX it needs -pthread. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

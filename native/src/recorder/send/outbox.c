@@ -354,10 +354,10 @@ uint64_t tachy_own_sender_begin(uint32_t timeout_ms) {
   const uint64_t seen = interruptions;
   int in_time = 1;
   while (sender && interruptions == seen && in_time) in_time = tachy_os_wait(&changed, &mutex, deadline);
-  const uint64_t turn = sender ? 0 : ++last_sender;
-  if (turn) sender = turn;
+  const uint64_t own = sender ? 0 : ++last_sender;
+  if (own) sender = own;
   tachy_os_unlock(&mutex);
-  return turn;
+  return own;
 }
 
 void tachy_own_sender_end(uint64_t turn) {
