@@ -17,9 +17,9 @@ enum {
   ROUGHLY_NS = 30000,
   LEAST_NS = 300000,
   COUNTED_NS = 3000000,
-  STEER_NS = 250000000,    /* the rate is left alone for so long */
   UNDISTURBED_NS = 1000000 /* a reading that took longer says nothing */
 };
+static const double STEER_NS = 25e7; /* the rate is left alone for so long */
 static const double NEAR_NS = 100.0; /* and while the line is so close: a reading is good to some 20 ns */
 static const double JUMP_NS = 2e7;   /* what is farther off is no drift */
 static const double SLEW_NS = 4e9;   /* that an error takes to go */
