@@ -129,7 +129,7 @@ static void full(void) {
     tachy_metric_int(&count, 0, i);
     tachy_log_text(&line, 0, "text", 4);
   }
-  CHECK(scope == 1);
+  CHECK(scope == TACHY_TOP_OF_(1));
   printf("{\"all\": [%d, %d, %d], \"open\": 1}\n", TIMES, TIMES, TIMES);
   die();
 }
@@ -162,8 +162,8 @@ static void deep(void) {
   start((tachy_config){.flush_ms = 10});
   dive();
   for (int i = 0; i < 10; i++) {
-    tachy_span_end(TACHY_DEPTH_MAX);
-    CHECK(tachy_span_begin(&outer) == TACHY_DEPTH_MAX);
+    tachy_span_end(TACHY_TOP_MAX_);
+    CHECK(tachy_span_begin(&outer) == TACHY_TOP_MAX_);
     sleep_ms(10);
   }
   printf("{\"events\": [0, 0, 10], \"dropped\": [0, 0, 0], \"open\": %d}\n", TACHY_DEPTH_MAX);

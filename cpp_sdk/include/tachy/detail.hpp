@@ -179,6 +179,18 @@ void ignore(const T &...) {}
 
 #if !defined(TACHY_DISABLED)
 
+// tachy_span_end for destructors. Where an exception leaves the scope the compiler may call it, if it thinks that the
+// code there is rare and would grow: gcc counts assembler as one instruction, so it never calls it elsewhere.
+#if defined(TACHY_GOTO)
+__attribute__((no_instrument_function))
+#else
+TACHY_QUIET_
+#endif
+inline void
+span_end(tachy_scope scope) {
+  tachy_span_end(scope);
+}
+
 template <class T>
 constexpr std::uint32_t arg_type() {
   if constexpr (is_text<T>) {
@@ -305,7 +317,7 @@ TACHY_QUIET_ inline void span_value(tachy_site *site, tachy_value_type type, con
   if constexpr (is_text<T>) {
     tachy_span_value_text(tachy_span_innermost(), site, reinterpret_cast<const char *>(given.word), given.size);
   } else {
-    tachy_span_value_bits_(tachy_span_innermost(), site, type, given.word);
+    tachy_span_value_bits_(tachy_here_()->top, site, type, given.word);
   }
 }
 

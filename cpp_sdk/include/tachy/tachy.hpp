@@ -134,7 +134,7 @@ class Properties {
 class [[nodiscard]] Span {
  public:
   TACHY_QUIET_ explicit Span(tachy_site *site) : scope_(tachy_span_begin(site)) {}
-  TACHY_QUIET_ ~Span() { tachy_span_end(scope_); }
+  TACHY_QUIET_ ~Span() { detail::span_end(scope_); }
   Span(const Span &) = delete;
   Span &operator=(const Span &) = delete;
 
@@ -146,7 +146,7 @@ class [[nodiscard]] Span {
 class [[nodiscard]] Phases {
  public:
   TACHY_QUIET_ explicit Phases(tachy_site *first) : scope_(tachy_span_begin(first)) {}
-  TACHY_QUIET_ ~Phases() { tachy_span_end(scope_); }
+  TACHY_QUIET_ ~Phases() { detail::span_end(scope_); }
   Phases(const Phases &) = delete;
   Phases &operator=(const Phases &) = delete;
   TACHY_QUIET_ void next(tachy_site *site) { scope_ = tachy_phase_next(scope_, site); }

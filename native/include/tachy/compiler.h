@@ -35,14 +35,14 @@
 #define TACHY_TWO_HALVES 1
 typedef uint32_t __attribute__((may_alias)) tachy_half;
 #endif
+/* gcc 11 and later: assembler that also has results may jump to a label of C */
+#if defined(TACHY_CLOCK_TSC) && defined(__LP64__) && !defined(__clang__) && __GNUC__ >= 11
+#define TACHY_GOTO __asm__ __volatile__ __inline__ goto
+#endif
 #define TACHY_PREFETCH(p) __builtin_prefetch(p)
 /* What follows is compiled to come after what stands before: enough for who interrupts this thread, and no instruction.
  */
 #define TACHY_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#if defined(__x86_64__)
-#define TACHY_INVERT(p) __asm__ volatile("notl %0" : "+m"(*(p)) : : "memory")
-#endif
-#define TACHY_OPAQUE(x) __asm__("" : "+r"(x)) /* the compiler is not to compute it in its own way */
 #define TACHY_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define TACHY_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define TACHY_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -62,7 +62,6 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #define TACHY_UNLIKELY(x) (x)
 #define TACHY_THREAD_LOCAL __declspec(thread)
 #define TACHY_PREFETCH(p) (void)(p)
-#define TACHY_OPAQUE(x) (void)(x)
 #define TACHY_SIGNAL_FENCE() _ReadWriteBarrier()
 /* What volatile orders is an option of the compiler (/volatile): so the order is made here. x64 needs no instruction
  * for it. */

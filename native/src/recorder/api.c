@@ -39,7 +39,7 @@ typedef struct tachy_copy {
 
 /* Whatever the inline halves of several modules read and write together. GENERATION is to be raised when that means
  * something else in the same layout. */
-#define GENERATION 1
+#define GENERATION 2
 #define MIX(hash, number) (((hash) ^ (uint64_t)(number)) * UINT64_C(0x100000001b3))
 #if defined(TACHY_CLOCK_TSC)
 #define CLOCK 1
@@ -249,7 +249,7 @@ int32_t tachy_site_register_(tachy_site *site) {
   return -1;
 }
 
-tachy_scope tachy_span_begin_rare_(tachy_site *site) {
+uint32_t tachy_span_begin_rare_(tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
   return id > 0 ? tachy_span_begin_slow_(id) : 0;
 }

@@ -76,8 +76,8 @@ static inline tachy_writer *tachy_slot_writer(tachy_slot *slot, tachy_class cls)
 
 /* How many spans are open, also while the thread is inside a record. */
 static inline uint32_t tachy_depth_of(const tachy_thread *thread) {
-  const uint32_t depth = TACHY_LOAD_ACQUIRE(&thread->depth);
-  return depth >= ~(uint32_t)TACHY_DEPTH_MAX ? ~depth : depth & ~TACHY_INSIDE_;
+  const uint32_t top = TACHY_LOAD_ACQUIRE(&thread->top);
+  return TACHY_DEPTH_AT_(top >= ~TACHY_TOP_MAX_ ? ~top : top & ~TACHY_INSIDE_);
 }
 
 /* The slot's own chunk of a class, and its room for records. */
