@@ -20,6 +20,9 @@
 
 #define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
 #define TACHY_RARE __attribute__((cold)) /* a call of it is moved out of the way */
+/* Lies beside the others of its kind. For what runs at a change of chunks: every page of code that is touched then
+ * costs 0.3 us. */
+#define TACHY_BESIDE __attribute__((hot))
 #define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #if defined(__APPLE__) || defined(_WIN32) || defined(__ANDROID__) /* everything there is loaded at run time */
@@ -58,6 +61,7 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 
 #define TACHY_INLINE static __forceinline
 #define TACHY_RARE
+#define TACHY_BESIDE
 #define TACHY_LIKELY(x) (x)
 #define TACHY_UNLIKELY(x) (x)
 #define TACHY_THREAD_LOCAL __declspec(thread)

@@ -38,15 +38,17 @@ typedef struct tachy_writer {
 } tachy_writer;
 
 typedef struct tachy_thread {
-  uint32_t top; /* scope of the innermost open span, and perhaps TACHY_INSIDE_; written by the thread */
-  uint32_t number;
+  uint32_t top;  /* scope of the innermost open span, and perhaps TACHY_INSIDE_; written by the thread */
+  uint32_t room; /* the largest top that the stack has memory for; at most TACHY_TOP_MAX_ */
   tachy_writer span;
   tachy_writer metric;
-  tachy_writer log;
   uint64_t frame_ticks; /* of the thread's last frame mark, or 0 */
-  uint32_t room;        /* the largest top that the stack has memory for; at most TACHY_TOP_MAX_ */
-  uint8_t busy;         /* 1: it is inside a record of a metric or a log */
-  uint8_t zeros[35];
+  /* from here on another cache line: a span touches none but the first, a log none but this one */
+  tachy_writer log;
+  uint8_t busy; /* 1: it is inside a record of a metric or a log */
+  uint8_t zeros[3];
+  uint32_t number;
+  uint8_t more_zeros[32];
   tachy_open_span stack[TACHY_DEPTH_MAX];
 } tachy_thread;
 
@@ -59,7 +61,8 @@ typedef struct tachy_thread {
 #define TACHY_TOP_OF_(depth) (TACHY_TOP_NONE_ + (uint32_t)(depth) * (uint32_t)sizeof(tachy_open_span))
 #define TACHY_DEPTH_AT_(top) (((uint32_t)(top)-TACHY_TOP_NONE_) / (uint32_t)sizeof(tachy_open_span))
 
-TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
+TACHY_STATIC_ASSERT(offsetof(tachy_thread, log) == 64 && offsetof(tachy_thread, stack) == 128,
+                    "two cache lines before the stack");
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
                         sizeof(tachy_async_record) % 16 == 0 && sizeof(tachy_value_record) == 16,
                     "what is left of a chunk of spans is nothing or room for a span");
@@ -84,6 +87,7 @@ TACHY_API void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t 
 TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
 TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_API void tachy_frame_slow_(int32_t id);
+TACHY_API tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size);
 TACHY_API uint64_t tachy_os_ticks_(void);
 
 /* The calling thread, or tachy_no_thread_. */
@@ -337,7 +341,7 @@ TACHY_INLINE void tachy_async_flow(tachy_async *span, tachy_site *site, uint64_t
 /* Begins a record of a metric or a log. 0: the thread is inside one, or is not known yet. */
 TACHY_INLINE int tachy_row_enter_(tachy_thread *thread) {
   if (TACHY_UNLIKELY(thread->busy != 0)) return 0;
-  TACHY_STORE(&thread->busy, 1);
+  *(volatile uint8_t *)&thread->busy = 1; /* a TACHY_STORE would have its address kept for what ends the record */
   TACHY_SIGNAL_FENCE();
   return 1;
 }
@@ -409,22 +413,29 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
 /* A log of at most so many bytes may be written inline: no text of it can be one that must be cut. */
 enum { TACHY_LOG_INLINE_MAX_ = 1024 };
 
-/* Begins the record of a log of `size` bytes, and reads its clock. NULL: there is no room, or the thread is inside a
- * record, or not known yet. Else: where the arguments go, and tachy_log_end_ must follow. */
-TACHY_INLINE uint8_t *tachy_log_begin_(tachy_thread *thread, int32_t id, uint32_t set, uint32_t types, uint64_t size) {
-  if (TACHY_UNLIKELY(!tachy_row_enter_(thread))) return NULL;
-  const uint64_t head = thread->log.head;
-  if (TACHY_UNLIKELY(thread->log.limit - head < size)) {
+/* Begins the record of a log of `size` bytes, at most TACHY_LOG_INLINE_MAX_, and reads its clock. The arguments go
+ * behind it, and then tachy_log_end_ is told *thread. NULL: the log is lost, and counted. Where there is no room the
+ * next chunk is begun out of line, and nothing but that: once in a thousand logs, so that nothing of it lies in a
+ * cache. */
+TACHY_INLINE tachy_log_record *tachy_log_begin_(tachy_thread **where, int32_t id, uint32_t set, uint32_t types,
+                                                uint64_t size) {
+  tachy_thread *thread = tachy_here_();
+  *where = thread;
+  if (TACHY_LIKELY(tachy_row_enter_(thread))) {
+    const uint64_t head = thread->log.head;
+    if (TACHY_LIKELY(thread->log.limit - head >= size)) {
+      tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+      record->ticks = tachy_ticks();
+      record->site = (uint32_t)id;
+      record->set = set;
+      record->size = (uint32_t)size;
+      record->types = types;
+      return record;
+    }
     tachy_row_leave_(thread);
-    return NULL;
   }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  record->ticks = tachy_ticks();
-  record->site = (uint32_t)id;
-  record->set = set;
-  record->size = (uint32_t)size;
-  record->types = types;
-  return (uint8_t *)(record + 1);
+  *where = thread = tachy_log_begin_slow_(id, set, types, size);
+  return thread ? (tachy_log_record *)(thread->log.origin + (uintptr_t)thread->log.head) : NULL;
 }
 
 TACHY_INLINE void tachy_log_end_(tachy_thread *thread, uint64_t size) {
@@ -459,13 +470,11 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
                                   uint32_t count) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
-  tachy_thread *const thread = tachy_here_();
+  tachy_thread *thread;
   const uint64_t size = sizeof(tachy_log_record) + sizeof(uint64_t) * count;
-  uint64_t *const words = (uint64_t *)(void *)tachy_log_begin_(thread, id, set, types, size);
-  if (TACHY_UNLIKELY(!words)) {
-    tachy_log_args(site, set, types, values, NULL);
-    return;
-  }
+  tachy_log_record *const record = tachy_log_begin_(&thread, id, set, types, size);
+  if (TACHY_UNLIKELY(!record)) return;
+  uint64_t *const words = (uint64_t *)(void *)(record + 1);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
   tachy_log_end_(thread, size);
 }

@@ -11,7 +11,7 @@
 TACHY_STATIC_ASSERT(sizeof(tachy_open_span) == 16 && offsetof(tachy_open_span, site) == 8 &&
                         offsetof(tachy_thread, top) == 0 && offsetof(tachy_thread, span) == 8 &&
                         offsetof(tachy_writer, limit) == 8 && offsetof(tachy_writer, origin) == 16 &&
-                        offsetof(tachy_thread, room) == 88 && offsetof(tachy_thread, stack) == 128 &&
+                        offsetof(tachy_thread, room) == 4 && offsetof(tachy_thread, stack) == 128 &&
                         offsetof(tachy_span_record, duration) == 8 && offsetof(tachy_span_record, word) == 12 &&
                         TACHY_DEPTH_SHIFT == 22,
                     "the numbers below");
@@ -23,10 +23,10 @@ TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
   TACHY_GOTO(
       "mov{l (%q[site]), %k[scope]| %k[scope], [%q[site]]}\n\t" /* the site's number */
       "test %k[scope], %k[scope]\n\t"
-      "js 2f\n\t"                                            /* off: the scope is negative, too */
-      "je 1f\n\t"                                            /* not registered yet; the test has cleared the carry */
-      "mov{l (%q[thread]), %%eax| eax, [%q[thread]]}\n\t"    /* top */
-      "cmp{l 88(%q[thread]), %%eax| eax, [%q[thread]+88]}\n" /* room */
+      "js 2f\n\t"                                          /* off: the scope is negative, too */
+      "je 1f\n\t"                                          /* not registered yet; the test has cleared the carry */
+      "mov{l (%q[thread]), %%eax| eax, [%q[thread]]}\n\t"  /* top */
+      "cmp{l 4(%q[thread]), %%eax| eax, [%q[thread]+4]}\n" /* room */
       "1:\tjae %l[rare]\n\t"
       "not{l (%q[thread])| DWORD PTR [%q[thread]]}\n\t"                            /* inside a record */
       "mov{l %k[scope], 24(%q[thread],%%rax)| [%q[thread]+rax+24], %k[scope]}\n\t" /* the entry's site */

@@ -55,6 +55,7 @@
   RECORDS(metric_at, (tachy_site * site, uint32_t set, uint64_t ticks, uint64_t value_bits),                          \
           (site, set, ticks, value_bits))                                                                             \
   RECORDS(frame_slow_, (int32_t id), (id))                                                                            \
+  SPECIAL(tachy_thread *, log_begin_slow_, (int32_t id, uint32_t set, uint32_t types, uint64_t size))                 \
   SPECIAL(void, log_text, (tachy_site * site, uint32_t set, const char *text, size_t size))                           \
   RECORDS(log_args, (tachy_site * site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes), \
           (site, set, types, values, sizes))                                                                          \

@@ -5,6 +5,7 @@
 
 #include "../../base/bell.h"
 #include "../../base/entries.h"
+#include "../../base/forking.h"
 #include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
@@ -124,7 +125,7 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
     TACHY_ASSERT(slot->sources[cls] == NULL);
     back->chunk = back->lost = slot->begin[cls] = slot->lost_before[cls] = 0;
     back->lost_depth = TACHY_NO_DEPTH;
-    TACHY_STORE(&back->first, 0);
+    TACHY_STORE(&slot->first[cls], 0);
   }
   slot->missed_before = tachy_slot_missed(slot);
   slot->os_id = os_id;
@@ -163,30 +164,36 @@ static void begin_records(tachy_thread *thread) {
   tachy_span_enter_(thread);
 }
 
-tachy_slot *tachy_slot_enter(unsigned cls) {
-  if (tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+TACHY_BESIDE tachy_slot *tachy_slot_enter(unsigned cls) {
+  if (TACHY_UNLIKELY(tachy_is_forking() || !TACHY_LOAD(&tachy_running))) return NULL;
   tachy_thread *const thread = tachy_here_();
-  if (is_inside(thread)) {
+  if (TACHY_UNLIKELY(is_inside(thread))) {
     if (cls < TACHY_CLASSES) tachy_inside_drop(cls);
     return NULL;
   }
   begin_records(thread);
   /* a handler may have given the thread its slot just before */
   tachy_slot *slot = tachy_slot_here();
-  if (slot && thread == &tachy_no_thread_) {
-    tachy_inside_ends();
-    return tachy_slot_enter(cls);
+  if (TACHY_UNLIKELY(thread == &tachy_no_thread_)) {
+    if (slot) {
+      tachy_inside_ends();
+      return tachy_slot_enter(cls);
+    }
+    slot = attach();
+    if (!slot) tachy_inside_ends();
   }
-  if (!slot) slot = attach();
-  if (!slot) tachy_inside_ends();
   return slot;
 }
 
-void tachy_slot_leave(tachy_slot *slot) {
+TACHY_BESIDE void tachy_slot_leave_to_row(tachy_slot *slot) {
   tachy_thread *const thread = &slot->thread;
   TACHY_STORE_RELEASE(&thread->top, TACHY_TOP_OF_(tachy_depth_of(thread)));
-  TACHY_STORE_RELEASE(&thread->busy, 0);
   tachy_inside_ends();
+}
+
+TACHY_BESIDE void tachy_slot_leave(tachy_slot *slot) {
+  tachy_slot_leave_to_row(slot);
+  tachy_row_leave_(&slot->thread);
 }
 
 tachy_slot *tachy_slot_stand_in(const char *name) {
