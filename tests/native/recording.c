@@ -381,6 +381,26 @@ static void logs(void) {
   end_session();
 }
 
+/* Texts of all short lengths, each with a byte that is no UTF-8 at each of its places, and, where that fits, with a
+ * character of two bytes there: some five chunks of them. */
+static void texts(void) {
+  TACHY_DEFINE_LOG(plain, "texts", TACHY_LEVEL_INFO, "");
+  char text[80];
+  begin_session(NULL);
+  for (unsigned size = 1; size < sizeof text; size++) {
+    for (unsigned place = 0; place < size; place++) {
+      for (unsigned i = 0; i < size; i++) text[i] = (char)('a' + (size + i) % 26);
+      text[place] = '\xFF';
+      tachy_log_text(&plain, 0, text, size);
+      if (place + 1 == size) continue;
+      text[place] = '\xC3';
+      text[place + 1] = '\xA9';
+      tachy_log_text(&plain, 0, text, size);
+    }
+  }
+  end_session();
+}
+
 static void metrics(void) {
   TACHY_DEFINE_INT_METRIC(whole, "metrics", "whole", "apples");
   TACHY_DEFINE_FLOAT_METRIC(real, "metrics", "real", "m");
@@ -533,6 +553,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_untracked", async_untracked},
                                         {"late_logs", late_logs},
                                         {"logs", logs},
+                                        {"texts", texts},
                                         {"metrics", metrics},
                                         {"strange_times", strange_times},
                                         {"thread_churn", thread_churn},

@@ -36,10 +36,11 @@ void tachy_text_clean(uint8_t *text, uint64_t size) {
   uint64_t i = 0;
   while (i < size) {
     uint64_t word;
-    if (size - i >= sizeof word) {
-      memcpy(&word, text + i, sizeof word);
-      if ((word & UINT64_C(0x8080808080808080)) == 0) {
-        i += sizeof word;
+    if (size >= sizeof word) { /* the last word overlaps what has been seen */
+      const uint64_t at = size - i >= sizeof word ? i : size - sizeof word;
+      memcpy(&word, text + at, sizeof word);
+      if ((word & TACHY_TEXT_HIGH) == 0) {
+        i = at + sizeof word;
         continue;
       }
     }

@@ -269,6 +269,16 @@ static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair
   return tachy_clock_of(&head, channel->past.earlier, channel->past.count);
 }
 
+/* Bytes of all columns, about. */
+static uint64_t size_of(const tachy_channel *channel) {
+  uint64_t size = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    size += s->floats.size + s->text.size + s->raw.size;
+    for (unsigned i = 0; i < TACHY_PLANES; i++) size += s->planes[i].low.size + s->planes[i].high.size;
+  }
+  return size;
+}
+
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
   const tachy_block_clock clock = clock_of(channel, to);
   tachy_open_async_put_back(channel);
@@ -294,26 +304,28 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   }
   tachy_block *const block = tachy_os_allocate(sizeof *block);
   tachy_block_header *const head = make_head(channel, process_id, to, &clock);
-  tachy_columns columns = {0};
-  columns.failed = broken || !block || !head;
+  tachy_columns columns;
+  tachy_columns_begin(&columns, size_of(channel));
+  columns.failed |= broken || !block || !head;
   add_rows(&columns, channel);
   if (head) add_earlier(&columns, &channel->past, head->begin_ticks);
   tachy_columns_tables(&columns, &channel->tables, channel->names);
   uint64_t size;
-  uint8_t *const body = tachy_columns_finish(&columns, &size);
-  if (!body) {
+  uint8_t *body;
+  void *const memory = tachy_columns_finish(&columns, &body, &size);
+  if (!memory) {
     *failed = 1;
     tachy_os_release(head);
     tachy_os_release(block);
     return NULL;
   }
   head->raw_size = size;
-  *block = (tachy_block){NULL, head, body, size, size, TACHY_CODEC_NONE};
+  *block = (tachy_block){NULL, head, body, memory, size, size, TACHY_CODEC_NONE};
   return block;
 }
 
 void tachy_block_free(tachy_block *block) {
   tachy_os_release(block->head);
-  tachy_os_release(block->body);
+  tachy_os_release(block->memory);
   tachy_os_release(block);
 }

@@ -8,7 +8,8 @@
 typedef struct tachy_block {
   struct tachy_block *next;
   tachy_block_header *head; /* header_size bytes: with the thread table and the names */
-  uint8_t *body;
+  uint8_t *body;            /* stored_size bytes */
+  void *memory;             /* of the body */
   uint64_t raw_size;
   uint64_t stored_size;
   tachy_codec codec;

@@ -1,15 +1,30 @@
 /* The body of a block. */
 #include "columns.h"
 
+#include "../base/assert.h"
+
+enum { LARGE = 4 << 20, HEADS_ROOM = sizeof(tachy_body_header) + TACHY_COLUMNS_MAX * sizeof(tachy_column) };
+
+void tachy_columns_begin(tachy_columns *c, uint64_t size) {
+  c->count = 0;
+  c->bytes = (tachy_bytes){NULL, 0, 0};
+  c->failed = !tachy_bytes_reserve(&c->bytes, HEADS_ROOM + size);
+  if (c->failed) return;
+  c->bytes.size = HEADS_ROOM;
+  /* fresh memory each time: a third of what a block of texts cost were page faults */
+  if (size >= LARGE) tachy_os_prefer_large_pages(c->bytes.bytes, size);
+}
+
 /* Opens a column of so many bytes: where they go, or NULL. */
 static uint8_t *add(tachy_columns *c, tachy_column_id id, uint16_t encoding, uint64_t count, uint64_t size) {
   if (count == 0 || c->failed) return NULL;
-  const tachy_column head = {(uint16_t)id, encoding, 0, count, size};
   const uint64_t padded = tachy_pad8(size);
-  if (!tachy_bytes_append(&c->heads, &head, sizeof head) || !tachy_bytes_reserve(&c->bytes, padded)) {
+  TACHY_ASSERT(c->count < TACHY_COLUMNS_MAX);
+  if (!tachy_bytes_reserve(&c->bytes, padded)) {
     c->failed = 1;
     return NULL;
   }
+  c->heads[c->count++] = (tachy_column){(uint16_t)id, encoding, 0, count, size};
   uint8_t *const at = c->bytes.bytes + c->bytes.size;
   c->bytes.size += padded;
   memset(at + size, 0, padded - size);
@@ -159,16 +174,18 @@ void tachy_columns_tables(tachy_columns *c, tachy_tables *tables, const tachy_na
   add_strings(c, tables, names);
 }
 
-uint8_t *tachy_columns_finish(tachy_columns *c, uint64_t *size) {
-  const tachy_body_header head = {(uint32_t)(c->heads.size / sizeof(tachy_column)), 0};
-  uint8_t *body = NULL;
-  *size = sizeof head + c->heads.size + c->bytes.size;
-  if (!c->failed) body = tachy_os_allocate(*size);
-  if (body) {
-    memcpy(body, &head, sizeof head);
-    put(put(body + sizeof head, &c->heads), &c->bytes);
+void *tachy_columns_finish(tachy_columns *c, uint8_t **body, uint64_t *size) {
+  if (c->failed) {
+    tachy_bytes_free(&c->bytes);
+    return NULL;
   }
-  tachy_bytes_free(&c->heads);
-  tachy_bytes_free(&c->bytes);
-  return body;
+  const tachy_body_header head = {c->count, 0};
+  const uint64_t heads = c->count * sizeof *c->heads;
+  void *const smaller = tachy_os_resize(c->bytes.bytes, c->bytes.size);
+  uint8_t *const memory = smaller ? smaller : c->bytes.bytes;
+  *body = memory + (HEADS_ROOM - sizeof head - heads);
+  *size = c->bytes.size - HEADS_ROOM + sizeof head + heads;
+  memcpy(*body, &head, sizeof head);
+  memcpy(*body + sizeof head, c->heads, heads);
+  return memory;
 }

@@ -36,6 +36,9 @@ void *tachy_os_map(size_t size);
 /* Backs a part of a mapping now, so that nobody meets a page fault later. Best effort. */
 void tachy_os_prefault(void *memory, size_t size);
 size_t tachy_os_page_size(void);
+/* Memory from allocate or resize that will be written from front to back: in large pages, where the system has them.
+ * Best effort. */
+void tachy_os_prefer_large_pages(void *memory, size_t size);
 
 /* Files: of a session and its spool. Paths are UTF-8, names in a folder have no separator. int results: 0 is no. */
 

@@ -22,6 +22,7 @@ void *tachy_os_map(size_t size) {
   return memory;
 }
 void tachy_os_prefault(void *memory, size_t size) {}
+void tachy_os_prefer_large_pages(void *memory, size_t size) {}
 size_t tachy_os_page_size(void) { return PAGE; }
 
 int tachy_os_folder(const char *path) { return 0; }

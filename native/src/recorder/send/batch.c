@@ -71,8 +71,8 @@ tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec
   uint8_t *const copy = tachy_os_allocate(size ? size : 1);
   if (!copy) return TACHY_ERROR_MEMORY;
   memcpy(copy, bytes, size);
-  tachy_os_release(block->body);
-  block->body = copy;
+  tachy_os_release(block->memory);
+  block->memory = block->body = copy;
   block->stored_size = size;
   block->codec = codec;
   batch->changed = 1;

@@ -170,7 +170,7 @@ static int take_block(input *from, tachy_block *block) {
   block->raw_size = block->head->raw_size;
   block->stored_size = block->head->stored_size;
   block->codec = (tachy_codec)block->head->codec;
-  block->body = take_new(from, block->stored_size);
+  block->memory = block->body = take_new(from, block->stored_size);
   return block->body && tachy_hash(block->body, block->stored_size) == block->head->body_hash &&
          skip_padding(from, block->stored_size);
 }
