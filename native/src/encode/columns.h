@@ -17,8 +17,16 @@ typedef struct tachy_columns {
 /* Begins a body of about so many bytes. */
 void tachy_columns_begin(tachy_columns *columns, uint64_t size);
 
-void tachy_columns_plane(tachy_columns *columns, tachy_column_id id, const tachy_plane *plane);
-void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, const tachy_bytes *buffer);
+/* A value for each of so many planes. */
+static inline void tachy_columns_row(tachy_columns *columns, tachy_plane *planes, unsigned count,
+                                     const uint64_t *values) {
+  for (unsigned k = 0; k < count; k++) {
+    if (!tachy_plane_append(&planes[k], values[k])) columns->failed = 1;
+  }
+}
+/* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
+void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
+void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);
 /* One column of all streams' planes or buffers, one after the other. */
 void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams, unsigned plane);
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);

@@ -50,9 +50,7 @@ typedef struct tachy_open_async {
 } tachy_open_async;
 
 typedef struct tachy_open_asyncs {
-  tachy_open_async *entries; /* capacity, a power of two, at most half of them in use */
-  uint64_t capacity;
-  uint64_t count;
+  tachy_by_id table;  /* tachy_open_async */
   uint64_t untracked; /* spans that found no room */
   tachy_bytes before; /* tachy_open_async: at the block's start, by id */
   int failed;         /* memory ran out: `before` is not whole */
@@ -63,6 +61,10 @@ typedef struct tachy_raw_metric {
   uint32_t position; /* of the site in the block */
   uint32_t zero;
 } tachy_raw_metric;
+
+static inline tachy_open_async *tachy_open_async_at(const tachy_open_asyncs *asyncs, uint64_t i) {
+  return (tachy_open_async *)tachy_by_id_at(&asyncs->table, sizeof(tachy_open_async), i);
+}
 
 struct tachy_source;
 
