@@ -309,20 +309,23 @@ int tachy_values_save(tachy_bytes *out, const tachy_values *v, const tachy_strea
 }
 
 int tachy_values_load(tachy_values *v, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
-  saved_value saved;
-  uint64_t padded;
-  for (const uint8_t *at = bytes, *const end = bytes + size; at < end; at += padded) {
-    if ((uint64_t)(end - at) < sizeof saved) return 0;
+  const uint8_t *at = bytes;
+  for (uint64_t left = size; left > 0;) {
+    saved_value saved;
+    if (left < sizeof saved) return 0;
     memcpy(&saved, at, sizeof saved);
     at += sizeof saved;
+    left -= sizeof saved;
     if (saved.type < TACHY_VALUE_I64 || saved.type > TACHY_VALUE_BOOL || !saved.site || saved.site > TACHY_SITE_MAX) {
       return 0;
     }
     const int is_text = saved.type == TACHY_VALUE_TEXT;
     if (is_text && saved.bits > TACHY_VALUE_TEXT_MAX) return 0;
-    padded = is_text ? tachy_pad8(saved.bits) : 0;
+    const uint64_t text = is_text ? tachy_pad8(saved.bits) : 0;
     const tachy_value value = {saved.bits, 0, saved.site, saved.type, 0};
-    if (padded > (uint64_t)(end - at) || !put(v, s, saved.owner, &value, at)) return 0;
+    if (text > left || !put(v, s, saved.owner, &value, at)) return 0;
+    at += text;
+    left -= text;
   }
   return 1;
 }
