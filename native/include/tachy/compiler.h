@@ -38,8 +38,9 @@
 #define TACHY_TWO_HALVES 1
 typedef uint32_t __attribute__((may_alias)) tachy_half;
 #endif
-/* gcc 11 and later: assembler that also has results may jump to a label of C */
-#if defined(TACHY_CLOCK_TSC) && defined(__LP64__) && !defined(__clang__) && __GNUC__ >= 11
+/* gcc 11 and later: assembler that also has results may jump to a label of C. ThreadSanitizer sees nothing of it. */
+#if defined(TACHY_CLOCK_TSC) && defined(__LP64__) && !defined(__clang__) && __GNUC__ >= 11 && \
+    !defined(__SANITIZE_THREAD__)
 #define TACHY_GOTO __asm__ __volatile__ __inline__ goto
 #endif
 #define TACHY_PREFETCH(p) __builtin_prefetch(p)
