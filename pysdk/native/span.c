@@ -145,9 +145,10 @@ PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *code, PyObject *name, PyObject *target) {
   const tpy_location at = tpy_find_location();
-  PyObject *const category = target != NULL ? target : at.module;
+  PyObject *const category = Py_NewRef(target != NULL ? target : at.module); /* making objects may collect garbage */
   tachy_site *const site = tpy_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, category, name, at.file, at.line, NULL);
   PyObject *const span = span_new(site, name, category, at.file, at.line);
+  Py_DECREF(category);
   if (span == NULL || instruction == NULL) return span;
   tpy_call_site *const entry = tpy_keep_call_site(instruction, code, name, target, NULL);
   if (entry != NULL) entry->object = Py_NewRef(span);
