@@ -418,14 +418,7 @@ int main(int argc, char **argv) {
       {"full", full},     {"burst", burst},     {"deep", deep},     {"crowd", crowd},
       {"named", named},   {"names", names},     {"exits", exits},   {"exits_busy", exits_busy},
       {"copies", copies}, {"survive", survive}, {"sample", sample}, {"sample_flight", sample_flight},
-      {"later", later},   {"forks", forks},     {"large", large},   {"moved", moved}};
-  CHECK(argc >= 3);
-  capture = fopen(argv[2], "wb");
-  CHECK(capture != NULL);
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    if (strcmp(all[i].name, argv[1]) != 0) continue;
-    all[i].run();
-    exit(fclose(capture) != 0);
-  }
-  return 2;
+      {"later", later},   {"forks", forks},     {"large", large},   {"moved", moved},
+      {NULL, NULL}};
+  exit(run_named(argc, argv, all));
 }

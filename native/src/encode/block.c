@@ -293,13 +293,17 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
     tachy_os_release(block);
     return NULL;
   }
-  head->raw_size = size;
-  *block = (tachy_block){NULL, head, body, memory, size, size, TACHY_CODEC_NONE};
+  head->raw_size = head->stored_size = size;
+  *block = (tachy_block){NULL, head, body, memory};
   return block;
 }
 
-void tachy_block_free(tachy_block *block) {
-  tachy_os_release(block->head);
-  tachy_os_release(block->memory);
-  tachy_os_release(block);
+void tachy_blocks_free(tachy_block *block) {
+  while (block) {
+    tachy_block *const next = block->next;
+    tachy_os_release(block->head);
+    tachy_os_release(block->memory);
+    tachy_os_release(block);
+    block = next;
+  }
 }

@@ -172,11 +172,12 @@ typedef struct tachy_os_range {
   uint32_t writable;
 } tachy_os_range;
 
-/* Calls `function` once, under the mutex, with the parts of all loaded modules, in no order; no module can be unloaded
- * until it returns. Takes the mutex itself: whether the loader's lock or ours comes first is the system's affair, since
- * where a module's start and end run under the loader's lock they may record, and so take ours. 0: could not. */
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *context, tachy_os_range *ranges, size_t count),
-                          void *context);
+/* Calls `part` with the parts of all loaded modules, in no order, and then `then`, under the mutex; no module can be
+ * unloaded until that returns. Not at all: the system could not. Takes the mutex itself: whether the loader's lock or
+ * ours comes first is the system's affair, since where a module's start and end run under the loader's lock they may
+ * record, and so take ours. */
+void tachy_os_with_modules(tachy_os_mutex *mutex, void (*part)(void *context, tachy_os_range range),
+                           void (*then)(void *context), void *context);
 
 /* Landmarks: an object of ours in each module, found without symbols. TACHY_OS_LANDMARK(name), at file scope, leaves
  * one that leads to the object `name`, which is declared with TACHY_OS_LANDMARK_STORAGE. */

@@ -99,7 +99,8 @@ static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int 
     *link = block->next;
     count_dropped(q, batch, cls, block->head->events);
     if (batch->list == TACHY_CLAIMED) q->orphans_dropped.events[cls] += block->head->events;
-    tachy_block_free(block);
+    block->next = NULL;
+    tachy_blocks_free(block);
     dropped = 1;
   }
   if (!dropped) return 0;
