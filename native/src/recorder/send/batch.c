@@ -37,12 +37,27 @@ void tachy_batch_count(tachy_batch *batch) {
   }
 }
 
-void tachy_batch_changed(tachy_batch *batch) {
+int tachy_batch_drop(tachy_batch *batch, unsigned classes, uint64_t events[TACHY_CLASSES]) {
+  tachy_block *dropped = NULL;
+  for (tachy_block **link = &batch->blocks; *link;) {
+    tachy_block *const block = *link;
+    if (!(classes >> block->head->cls & 1u)) {
+      link = &block->next;
+      continue;
+    }
+    events[block->head->cls] += block->head->events;
+    *link = block->next;
+    block->next = dropped;
+    dropped = block;
+  }
+  if (!dropped) return 0;
+  tachy_blocks_free(dropped);
   tachy_bytes_free(&batch->bytes);
   tachy_uuid_random(batch->id);
   tachy_batch_count(batch);
   batch->sealed = 0;
   batch->changed = 1;
+  return 1;
 }
 
 uint32_t tachy_own_batch_block_count(const tachy_batch *batch) { return batch ? batch->block_count : 0; }

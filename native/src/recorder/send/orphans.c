@@ -101,25 +101,12 @@ static void drop_classes(tachy_orphans *l, tachy_file *at, unsigned classes, tac
   int64_t utc;
   if (!load(l, at, &batch, path, dropped)) return;
   uint64_t events[TACHY_CLASSES] = {0};
-  int found = 0;
-  for (tachy_block **link = &batch.blocks; *link;) {
-    tachy_block *const block = *link;
-    if (!(classes >> block->head->cls & 1u)) {
-      link = &block->next;
-      continue;
-    }
-    events[block->head->cls] += block->head->events;
-    *link = block->next;
-    block->next = NULL;
-    tachy_blocks_free(block);
-    found = 1;
-  }
+  const int found = tachy_batch_drop(&batch, classes, events);
   int gone = 0;
   if (!batch.blocks) {
     gone = tachy_os_file_remove(path);
   } else if (found) {
     batch.file_size = 1;
-    tachy_batch_changed(&batch);
     gone = tachy_spool_rewrite(&batch);
     /* where there is no room for a second file while the first is there */
     if (!gone) gone = tachy_os_file_remove(path);
