@@ -126,7 +126,11 @@ TACHY_BESIDE tachy_chunk *tachy_pool_take(void) {
   uint32_t number;
   if (!p || (TACHY_UNLIKELY(!pop(p, &p->ready, &number)) && !take_unready(p, &number))) return NULL;
   tachy_add(&p->taken, 1);
-  if (TACHY_UNLIKELY(TACHY_LOAD(&p->ready.count) < READY_MIN / 2)) tachy_bell_ring();
+  /* when half of all are in use, too, however many of the others lie ready: what is left lasts for 20 ms at full rate,
+   * and the collector may sleep for a second */
+  const uint64_t ready = TACHY_LOAD(&p->ready.count);
+  const uint64_t left = ready + TACHY_LOAD(&p->bare.count);
+  if (TACHY_UNLIKELY(ready < READY_MIN / 2 || left < p->limit / 2)) tachy_bell_ring();
   return chunk_at(p, number);
 }
 
