@@ -46,7 +46,7 @@ static tachy_scope dive(void) {
 }
 
 static void rise(tachy_scope scope) {
-  while (scope > 0) tachy_span_end(scope--);
+  for (; scope >= (tachy_scope)TACHY_TOP_OF_(1); scope -= (tachy_scope)sizeof(tachy_open_span)) tachy_span_end(scope);
 }
 
 /* Spans deeper than the stack: they are counted, and have no row. */
