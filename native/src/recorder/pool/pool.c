@@ -18,6 +18,8 @@ typedef struct stack {
 typedef struct pool {
   uint8_t *memory;     /* slots, then chunks */
   stack ready;         /* with storage, touched */
+  uint64_t low;        /* atomic: half of what was free at the collector's last pass: with less it is rung, however much
+                          of that lies ready, for it may sleep for a second */
   uint64_t taken;      /* atomic, ever */
   stack bare;          /* without storage */
   uint32_t starved;    /* atomic: somebody found nothing, and has rung */
@@ -126,11 +128,9 @@ TACHY_BESIDE tachy_chunk *tachy_pool_take(void) {
   uint32_t number;
   if (!p || (TACHY_UNLIKELY(!pop(p, &p->ready, &number)) && !take_unready(p, &number))) return NULL;
   tachy_add(&p->taken, 1);
-  /* when half of all are in use, too, however many of the others lie ready: what is left lasts for 20 ms at full rate,
-   * and the collector may sleep for a second */
   const uint64_t ready = TACHY_LOAD(&p->ready.count);
   const uint64_t left = ready + TACHY_LOAD(&p->bare.count);
-  if (TACHY_UNLIKELY(ready < READY_MIN / 2 || left < p->limit / 2)) tachy_bell_ring();
+  if (TACHY_UNLIKELY(ready < READY_MIN / 2 || left < TACHY_LOAD(&p->low))) tachy_bell_ring();
   return chunk_at(p, number);
 }
 
@@ -185,6 +185,7 @@ uint64_t tachy_pool_tend(int quiet) {
   if (p->wanted > p->limit / 4) p->wanted = p->limit / 4;
   while (TACHY_LOAD(&p->ready.count) < p->wanted && take_bare(p, &number)) push(p, &p->ready, number);
   if (quiet) shrink(p);
+  TACHY_STORE(&p->low, tachy_pool_free() / 2);
   return taken;
 }
 
