@@ -186,10 +186,10 @@ enum { UNICODE_BOM = 0xfeff };
 #define PRAGMA_DISABLE_SHADOW_VARIABLE_WARNINGS \
   UE_SHIM_PRAGMA(GCC diagnostic push) UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wshadow")
 #define PRAGMA_ENABLE_SHADOW_VARIABLE_WARNINGS UE_SHIM_PRAGMA(GCC diagnostic pop)
-#define THIRD_PARTY_INCLUDES_START                                                                   \
-  UE_SHIM_PRAGMA(GCC diagnostic push)                                                                \
-  UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wundef") UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wshadow") \
-      UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wdeprecated-declarations")
+#define THIRD_PARTY_INCLUDES_START                 \
+  UE_SHIM_PRAGMA(GCC diagnostic push)              \
+  UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wundef") \
+  UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wshadow") UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wdeprecated-declarations")
 #define THIRD_PARTY_INCLUDES_END UE_SHIM_PRAGMA(GCC diagnostic pop)
 #define PRAGMA_PUSH_PLATFORM_DEFAULT_PACKING
 #define PRAGMA_POP_PLATFORM_DEFAULT_PACKING

@@ -65,7 +65,7 @@ class TFunction<R(A...)> : public TUniqueFunction<R(A...)> {
   TFunction(F &&In) : Base(Forward<F>(In)) {
     static_assert(std::is_copy_constructible_v<std::decay_t<F>>, "TFunction needs a copyable functor");
   }
-  TFunction(const TFunction &O) { this->Callable = O.Callable ? O.Callable->Clone() : nullptr; }
+  TFunction(const TFunction &O) : Base() { this->Callable = O.Callable ? O.Callable->Clone() : nullptr; }
   TFunction(TFunction &&) noexcept = default;
   TFunction &operator=(TFunction O) noexcept {
     Swap(this->Callable, O.Callable);
