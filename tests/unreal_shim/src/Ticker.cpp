@@ -66,8 +66,8 @@ void FTSTicker::Reset() {
   State->Elements.Empty();
 }
 FTSTickerObjectBase::FTSTickerObjectBase(float Delay, FTSTicker &Ticker)
-    : Handle(Ticker.AddTicker(TEXT("Object"), Delay, [this](float Delta) { return Tick(Delta); })) {}
-FTSTickerObjectBase::~FTSTickerObjectBase() { FTSTicker::RemoveTicker(Handle); }
+      : TickerHandle(Ticker.AddTicker(TEXT("Object"), Delay, [this](float Delta) { return Tick(Delta); })) {}
+FTSTickerObjectBase::~FTSTickerObjectBase() { FTSTicker::RemoveTicker(TickerHandle); }
 
 namespace {
 FCriticalSection TasksMutex;

@@ -30,5 +30,5 @@ class CORE_API FTSTickerObjectBase {
   virtual bool Tick(float DeltaTime) = 0;
 
  private:
-  FTSTicker::FDelegateHandle Handle;
+  FTSTicker::FDelegateHandle TickerHandle;
 };

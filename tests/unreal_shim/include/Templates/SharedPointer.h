@@ -150,6 +150,8 @@ class TSharedRef {
   template <typename U, typename = std::enable_if_t<std::is_convertible_v<U *, T *>>>
   TSharedRef(const TSharedRef<U, Mode> &O) : Pointer(O.Pointer) {}
   explicit TSharedRef(const TSharedPtr<T, Mode> &P) : Pointer(P) { check(Pointer.IsValid()); }
+  TSharedRef(const TSharedRef &O) : Pointer(O.Pointer) {}  // a move copies: a reference is never null
+  TSharedRef &operator=(const TSharedRef &O) = default;
   T &Get() const { return *Pointer.Object; }
   T *operator->() const { return Pointer.Object; }
   T &operator*() const { return *Pointer.Object; }
@@ -210,11 +212,11 @@ class TWeakPtr {
 template <typename T, ESPMode Mode>
 class TSharedFromThis {
  public:
-  TSharedRef<T, Mode> AsShared() { return TSharedRef<T, Mode>(Weak.Pin()); }
-  TSharedRef<T, Mode> AsShared() const { return TSharedRef<T, Mode>(Weak.Pin()); }
-  TWeakPtr<T, Mode> AsWeak() const { return Weak; }
-  bool DoesSharedInstanceExist() const { return Weak.IsValid(); }
-  mutable TWeakPtr<T, Mode> Weak;  // set when a TSharedPtr takes the object
+  TSharedRef<T, Mode> AsShared() { return TSharedRef<T, Mode>(WeakThis.Pin()); }
+  TSharedRef<T, Mode> AsShared() const { return TSharedRef<T, Mode>(WeakThis.Pin()); }
+  TWeakPtr<T, Mode> AsWeak() const { return WeakThis; }
+  bool DoesSharedInstanceExist() const { return WeakThis.IsValid(); }
+  mutable TWeakPtr<T, Mode> WeakThis;  // set when a TSharedPtr takes the object
 
  protected:
   template <typename O>
@@ -226,7 +228,7 @@ class TSharedFromThis {
 namespace unreal_shim {
 template <typename S, typename T, ESPMode Mode>
 void EnableSharedFromThis(FCounts *Counts, S *Object, const TSharedFromThis<T, Mode> *Base) {
-  Base->Weak = TWeakPtr<T, Mode>(static_cast<T *>(Object), Counts);
+  Base->WeakThis = TWeakPtr<T, Mode>(static_cast<T *>(Object), Counts);
 }
 }  // namespace unreal_shim
 
