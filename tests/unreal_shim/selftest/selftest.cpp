@@ -1,6 +1,5 @@
 // What the shim's own test runs: each check by name, so that a failure says what broke. Its first argument is the URL
 // of a test server.
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "Containers/Queue.h"
@@ -17,16 +16,8 @@
 #include "Misc/ScopeLock.h"
 #include "Modules/ModuleManager.h"
 #include "ProfilingDebugging/ExternalProfiler.h"
+#include "checks.h"
 #include "unreal_shim/Loop.h"
-
-static int Failures = 0;
-#define EXPECT(Condition)                                   \
-  do {                                                      \
-    if (!(Condition)) {                                     \
-      ++Failures;                                           \
-      printf("FAILED line %d: %s\n", __LINE__, #Condition); \
-    }                                                       \
-  } while (0)
 
 DEFINE_LOG_CATEGORY_STATIC(LogSelf, Log, All);
 
@@ -223,8 +214,9 @@ static void Http(const FString &URL) {
     Request->SetDelegateThreadPolicy(Policy);
     std::atomic<int32> Code{0};
     Request->OnProcessRequestComplete().BindLambda([&](FHttpRequestPtr, FHttpResponsePtr Response, bool bConnected) {
-      EXPECT(bConnected && IsInGameThread() == bHere && Response && Response->GetContentAsString() == TEXT("POST yes body ü"));
-          Code = bConnected ? Response->GetResponseCode() : -1;
+      EXPECT(bConnected && IsInGameThread() == bHere && Response &&
+             Response->GetContentAsString() == TEXT("POST yes body ü"));
+      Code = bConnected ? Response->GetResponseCode() : -1;
     });
     EXPECT(Request->ProcessRequest());
     for (int32 I = 0; I < 5000 && Code == 0; ++I) {
@@ -298,6 +290,7 @@ int main(int Argc, char **Argv) {
   Console();
   Ticker();
   Config();
+  EngineChecks();
   Http(FString(UTF8_TO_TCHAR(Argv[1])));
 #if UE_EXTERNAL_PROFILING_ENABLED
   Profile();

@@ -119,6 +119,7 @@ bool FModuleManager::UnloadModule(const FName Name, bool bIsShutdown) {
   }
   delete Old.Module;
   State->Changed.Broadcast(Name, EModuleChangeReason::ModuleUnloaded);
+  if (Old.Library && !bIsShutdown) unreal_shim::ForgetPackage(TEXT("/Script/") + Name.ToString());
   if (Old.Library && !bIsShutdown) dlclose(Old.Library);
   return true;
 }

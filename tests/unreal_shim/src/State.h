@@ -22,7 +22,8 @@ FState &State();
 bool SetLogVerbosity(const FString &Category, const FString &Level);
 void InstallCrashHandler();
 void RunGameThreadTasks();
-void HandleError(bool bSignal);  // the engine's error path, up to the end of the process's log
+void ForgetPackage(const FString &Package);  // before the library with its classes goes
+void HandleError(bool bSignal);              // the engine's error path, up to the end of the process's log
 // Hooks of the engine half, which a program may lack.
 struct FEngineHooks {
   void (*StartObjects)() = nullptr;

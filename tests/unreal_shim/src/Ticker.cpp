@@ -66,7 +66,7 @@ void FTSTicker::Reset() {
   State->Elements.Empty();
 }
 FTSTickerObjectBase::FTSTickerObjectBase(float Delay, FTSTicker &Ticker)
-      : TickerHandle(Ticker.AddTicker(TEXT("Object"), Delay, [this](float Delta) { return Tick(Delta); })) {}
+    : TickerHandle(Ticker.AddTicker(TEXT("Object"), Delay, [this](float Delta) { return Tick(Delta); })) {}
 FTSTickerObjectBase::~FTSTickerObjectBase() { FTSTicker::RemoveTicker(TickerHandle); }
 
 namespace {

@@ -87,12 +87,12 @@ class TArray {
   }
   template <typename... A>
   T &Emplace_GetRef(A &&...Args) {
-    return Pointer[Emplace(Forward<A>(Args)...)];
+    return At_(Emplace(Forward<A>(Args)...));
   }
   SizeType Add(const T &V) { return Emplace(V); }
   SizeType Add(T &&V) { return Emplace(static_cast<T &&>(V)); }
-  T &Add_GetRef(const T &V) { return Pointer[Emplace(V)]; }
-  T &Add_GetRef(T &&V) { return Pointer[Emplace(static_cast<T &&>(V))]; }
+  T &Add_GetRef(const T &V) { return At_(Emplace(V)); }
+  T &Add_GetRef(T &&V) { return At_(Emplace(static_cast<T &&>(V))); }
   void Push(const T &V) { Emplace(V); }
   void Push(T &&V) { Emplace(static_cast<T &&>(V)); }
   SizeType AddDefaulted(SizeType N = 1) {
@@ -100,7 +100,7 @@ class TArray {
     for (SizeType I = Old; I < Count; ++I) new (static_cast<void *>(Pointer + I)) T();
     return Old;
   }
-  T &AddDefaulted_GetRef() { return Pointer[AddDefaulted()]; }
+  T &AddDefaulted_GetRef() { return At_(AddDefaulted()); }
   SizeType AddZeroed(SizeType N = 1) {
     const SizeType Old = AddUninitialized(N);
     FMemory::Memzero(static_cast<void *>(Pointer + Old), SIZE_T(N) * sizeof(T));
@@ -302,6 +302,7 @@ class TArray {
   }
 
  private:
+  T &At_(SizeType I) { return Pointer[I]; }  // Pointer[Add…] would read Pointer first
   void Forget() {
     Pointer = nullptr;
     Count = Capacity = 0;

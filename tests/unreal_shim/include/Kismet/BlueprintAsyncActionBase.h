@@ -6,7 +6,7 @@ class ENGINE_API UBlueprintAsyncActionBase : public UObject {
  public:
   using Super = UObject;
   static UClass *StaticClass();
-  UBlueprintAsyncActionBase() { AddToRoot(); }
+  UBlueprintAsyncActionBase() = default;
   explicit UBlueprintAsyncActionBase(const FObjectInitializer &) : UBlueprintAsyncActionBase() {}
   virtual void Activate() {}
   void RegisterWithGameInstance(const UObject *WorldContext);

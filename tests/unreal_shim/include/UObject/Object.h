@@ -17,6 +17,10 @@ struct FPropertyChangedEvent {
 struct FObjectInitializer {
   UObject *Object = nullptr;
   UObject *GetObj() const { return Object; }
+  static const FObjectInitializer &Get() {
+    static const FObjectInitializer The;
+    return The;
+  }
 };
 
 namespace unreal_shim {
@@ -103,6 +107,7 @@ class COREUOBJECT_API UClass : public UObject {
     return static_cast<T *>(GetDefaultObject());
   }
   unreal_shim::FClassInfo Info;
+  void ForgetDefault_(const UObject *Object);
 
  private:
   UObject *Default = nullptr;

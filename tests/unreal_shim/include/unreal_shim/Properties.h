@@ -3,6 +3,14 @@
 #include "UObject/UObjectGlobals.h"
 
 namespace unreal_shim {
+template <typename T>
+UObject *Create() {
+  if constexpr (std::is_default_constructible_v<T>)
+    return new T();
+  else
+    return new T(FObjectInitializer());
+}
+
 // One value as an ini's text, and back.
 inline FString ToIni(bool V) { return FString(V ? TEXT("True") : TEXT("False")); }
 template <typename T, typename = std::enable_if_t<std::is_arithmetic_v<T>>>
