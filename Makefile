@@ -4,9 +4,10 @@
 #   make demo-doom   the same with a real game, built from Debian's source package
 #   make test        every test of the short tier        make test-long   all of them
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
+#   make unreal      the Unreal plugin, ready to be copied: build/unreal/Tachy, and as a zip
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long bench bench-native bench-server lint format clean setup-demo setup-test setup-bench setup-long setup-doom
+.PHONY: demo demo-doom test test-long bench bench-native bench-server unreal lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -34,6 +35,9 @@ bench-native: setup-test setup-bench build/extensions .venv/peers
 
 bench-server: setup-test build/extensions
 	$(VENV)/python -m bench server
+
+unreal: .venv/installed
+	$(VENV)/python -m tools.unreal
 
 lint: setup-test build/extensions
 	$(VENV)/ruff check .

@@ -1,7 +1,7 @@
 """Makes tachy.c and tachy.h: the recorder as two files, for projects that copy their dependencies into their tree.
 
 `python tools/amalgamate.py [FOLDER]` writes them to FOLDER (default: build/amalgamation), the same bytes for the same
-sources. tachy.c compiles as C11 and as C++17. Three things are changed on the way:
+sources. tachy.c compiles as C11, C++17 and C++20. Three things are changed on the way:
 
 - names that a file keeps to itself (static functions, variables, types, constants, macros) get the file's name in
   front, so that all files fit into one;
@@ -32,11 +32,11 @@ LISTED = re.compile(r"return (?=tachy_list_at\([^;]*sizeof\((\w+)\)\);)")
 
 PRELUDE = """\
 /* tachy {version}, the recorder in one file, made by tools/amalgamate.py: change the sources, not this. Compiles as C11
- * and as C++17; on POSIX it needs -pthread. */
+ * and as C++17 and C++20; on POSIX it needs -pthread. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#ifndef TACHY_STATIC
+#if !defined(TACHY_STATIC) && !defined(TACHY_BUILD) /* TACHY_BUILD: a shared library that others link to */
 #define TACHY_STATIC
 #endif
 #include "tachy.h"
@@ -156,6 +156,14 @@ def make_header() -> str:
     return text
 
 
+def version_of(header: str) -> str:
+    """The version that tachy.h names."""
+    found = re.search(r'#define TACHY_VERSION "([^"]+)"', header)
+    if not found:
+        raise SystemExit("tachy.h names no TACHY_VERSION")
+    return found[1]
+
+
 def make_source(version: str) -> str:
     """The recorder, what it stands on and the systems in one."""
     made = Amalgamation()
@@ -174,11 +182,8 @@ def write_amalgamation(folder: Path) -> None:
     """Writes tachy.c and tachy.h into the folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     header = make_header()
-    found = re.search(r'#define TACHY_VERSION "([^"]+)"', header)
-    if not found:
-        raise SystemExit("tachy.h names no TACHY_VERSION")
     (folder / "tachy.h").write_text(header)
-    (folder / "tachy.c").write_text(make_source(found[1]))
+    (folder / "tachy.c").write_text(make_source(version_of(header)))
 
 
 if __name__ == "__main__":
