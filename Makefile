@@ -3,11 +3,12 @@
 #   make demo        the whole way: server, a simulation and a Python program, SQL, a Perfetto trace   (DEMO_SERVE=1 stays up)
 #   make demo-doom   the same with a real game, built from Debian's source package
 #   make test        every test of the short tier        make test-long   all of them
+#   make check-portable   the recorder on arm64 under qemu, for old C libraries and for Android (part of test-long)
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
 #   make unreal      the Unreal plugin, ready to be copied: build/unreal/Tachy, and as a zip
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long bench bench-native bench-server unreal lint format clean setup-demo setup-test setup-bench setup-long setup-doom
+.PHONY: demo demo-doom test test-long check-portable bench bench-native bench-server unreal lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -24,8 +25,11 @@ demo-doom: setup-doom build/extensions
 test: setup-test build/extensions
 	$(PYTEST) -m 'not long'
 
-test-long: setup-test setup-long setup-doom build/extensions
+test-long: setup-test setup-long setup-doom build/extensions .venv/zig
 	$(PYTEST)
+
+check-portable: setup-test setup-long build/extensions .venv/zig
+	$(PYTEST) tests/native/test_portability.py
 
 bench: setup-test setup-bench build/extensions .venv/peers
 	$(VENV)/python -m bench native around python server
@@ -67,6 +71,10 @@ build/extensions: .venv/installed $(NATIVE) pysdk/build_native.py server/build_r
 
 .venv/peers: .venv/installed
 	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	@touch $@
+
+.venv/zig: .venv/installed
+	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[long]'
 	@touch $@
 
 clean:

@@ -5,20 +5,7 @@
 /* async_site(name, target, file, line) -> capsule */
 PyObject *tpy_async_site(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  if (count != 4) return PyErr_Format(PyExc_TypeError, "async_site() takes name, target, file, line");
-  const unsigned long line = PyLong_AsUnsignedLong(args[3]);
-  if (PyErr_Occurred()) return NULL;
-  Py_ssize_t size;
-  PyObject *keep[3] = {NULL, NULL, NULL};
-  const char *const name = tpy_text(args[0], "name", &size, &keep[0]);
-  const char *const target = name == NULL ? NULL : tpy_text(args[1], "target", &size, &keep[1]);
-  const char *const file = target == NULL ? NULL : tpy_text(args[2], "file", &size, &keep[2]);
-  tachy_site *site = NULL;
-  if (file != NULL) {
-    site = tachy_site_intern(TACHY_SITE_ASYNC, TACHY_LEVEL_NONE, target, name, file, (uint32_t)line, NULL);
-    if (site == NULL) PyErr_NoMemory();
-  }
-  for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);
+  tachy_site *const site = tpy_intern_at("async_site", TACHY_SITE_ASYNC, args, count);
   return site == NULL ? NULL : PyCapsule_New(site, NULL, NULL);
 }
 
@@ -95,19 +82,10 @@ static void dealloc(PyObject *self) {
   PyObject_Free(self);
 }
 
-static PyObject *get_id(PyObject *self, void *unused) {
-  (void)unused;
-  return PyLong_FromUnsignedLongLong(((tpy_async *)self)->span.id);
-}
-
-static PyObject *get_open(PyObject *self, void *unused) {
-  (void)unused;
-  return PyBool_FromLong(((tpy_async *)self)->open);
-}
-
-static PyGetSetDef getset[] = {{"id", get_id, NULL, "Unique in the process; 0: not recorded.", NULL},
-                               {"open", get_open, NULL, "Whether it is recorded and has not ended.", NULL},
-                               {NULL, NULL, NULL, NULL, NULL}};
+static PyMemberDef members[] = {
+    {"id", T_ULONGLONG, offsetof(tpy_async, span.id), READONLY, "Unique in the process; 0: not recorded."},
+    {"open", T_BOOL, offsetof(tpy_async, open), READONLY, "Whether it is recorded and has not ended."},
+    {NULL, 0, 0, 0, NULL}};
 
 PyTypeObject tpy_async_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tachy._native.AsyncHandle",
@@ -115,5 +93,5 @@ PyTypeObject tpy_async_type = {
     .tp_basicsize = sizeof(tpy_async),
     .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_dealloc = dealloc,
-    .tp_getset = getset,
+    .tp_members = members,
 };

@@ -1,23 +1,6 @@
 /* Where a recording function was called from: the instruction finds a cached entry, once made it costs about 3 ns. */
 #include "tachy_python.h"
 
-/* CPython 3.11 has the calling instruction in a struct whose header is internal but frozen for the life of 3.11. Later
- * versions go through public functions, which make a frame object. */
-#if PY_VERSION_HEX < 0x030C0000 && !defined(TACHY_PUBLIC_FRAMES)
-#define TACHY_INTERNAL_FRAMES 1
-#define Py_BUILD_CORE 1
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#endif
-#include <internal/pycore_frame.h>
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
-#undef Py_BUILD_CORE
-#endif
-
 #define FIRST_SIZE 1024u
 #define SIZE_MAX_ 65536u /* beyond it the table starts anew: programs that make code without end must not leak it */
 
@@ -28,7 +11,7 @@ static struct {
 } table;
 
 const void *tpy_caller(PyObject **code) {
-#if defined(TACHY_INTERNAL_FRAMES)
+#if defined(TPY_INTERNALS)
   const PyThreadState *const state = PyThreadState_Get();
   const _PyInterpreterFrame *const frame = state->cframe->current_frame;
   if (frame == NULL) return NULL;
@@ -119,28 +102,26 @@ tpy_call_site *tpy_keep_call_site(const void *instruction, PyObject *code, PyObj
 }
 
 tpy_location tpy_find_location(void) {
-  tpy_location location = {"", 0, ""};
+  static PyObject *none;
+  if (none == NULL) none = PyUnicode_InternFromString("");
+  tpy_location location = {none, 0, none};
   PyFrameObject *const frame = PyThreadState_GetFrame(PyThreadState_Get());
   if (frame == NULL) return location;
-  PyCodeObject *const code = PyFrame_GetCode(frame);
+  PyCodeObject *const code = PyFrame_GetCode(frame); /* the running frame holds it, and it its file's name */
   const int line = PyFrame_GetLineNumber(frame);
   location.line = line > 0 ? (uint32_t)line : 0;
-  const char *const file = PyUnicode_AsUTF8(code->co_filename);
-  if (file != NULL) location.file = file;
+  location.file = code->co_filename;
   PyObject *const globals = PyEval_GetGlobals(); /* borrowed */
   PyObject *const module = globals == NULL ? NULL : PyDict_GetItemString(globals, "__name__");
-  if (module != NULL && PyUnicode_Check(module)) {
-    const char *const text = PyUnicode_AsUTF8(module);
-    if (text != NULL) location.module = text;
-  }
-  PyErr_Clear();
+  if (module != NULL && PyUnicode_Check(module)) location.module = module;
   Py_DECREF(code);
   Py_DECREF(frame);
   return location;
 }
 
-const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObject **keep) {
-  *keep = NULL;
+const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size) {
+  static PyObject *replaced[TPY_TEXTS];
+  static unsigned next;
   if (!PyUnicode_Check(text)) {
     PyErr_Format(PyExc_TypeError, "%s must be str, not %.100s", what, Py_TYPE(text)->tp_name);
     return NULL;
@@ -148,10 +129,36 @@ const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObjec
   const char *const direct = PyUnicode_AsUTF8AndSize(text, size);
   if (direct != NULL) return direct;
   PyErr_Clear();
-  *keep = PyUnicode_AsEncodedString(text, "utf-8", "replace");
-  if (*keep == NULL) return NULL;
-  *size = PyBytes_GET_SIZE(*keep);
-  return PyBytes_AS_STRING(*keep);
+  PyObject *const bytes = PyUnicode_AsEncodedString(text, "utf-8", "replace");
+  if (bytes == NULL) return NULL;
+  Py_XSETREF(replaced[next], bytes);
+  next = (next + 1) % TPY_TEXTS;
+  *size = PyBytes_GET_SIZE(bytes);
+  return PyBytes_AS_STRING(bytes);
+}
+
+tachy_site *tpy_intern(tachy_site_kind kind, tachy_level level, PyObject *target, PyObject *name, PyObject *file,
+                       uint32_t line, PyObject *unit) {
+  static const char *const what[] = {"name", "target", "file", "unit"};
+  PyObject *const given[] = {name, target, file, unit};
+  const char *texts[4] = {NULL, NULL, NULL, NULL};
+  Py_ssize_t size;
+  for (int i = 0; i < 4; i++) {
+    if (given[i] != NULL && (texts[i] = tpy_text(given[i], what[i], &size)) == NULL) return NULL;
+  }
+  tachy_site *const site = tachy_site_intern(kind, level, texts[1], texts[0], texts[2], line, texts[3]);
+  if (site == NULL) PyErr_NoMemory();
+  return site;
+}
+
+tachy_site *tpy_intern_at(const char *function, tachy_site_kind kind, PyObject *const *args, Py_ssize_t count) {
+  if (count != 4) {
+    PyErr_Format(PyExc_TypeError, "%s() takes name, target, file, line", function);
+    return NULL;
+  }
+  const unsigned long line = PyLong_AsUnsignedLong(args[3]);
+  if (PyErr_Occurred()) return NULL;
+  return tpy_intern(kind, TACHY_LEVEL_NONE, args[1], args[0], args[2], (uint32_t)line, NULL);
 }
 
 int tpy_keywords(const char *function, PyObject *const *values, PyObject *names, PyObject *const *keys,

@@ -1,7 +1,7 @@
 /* Logs with a ready message: log(), which has a site for each call. */
 #include "tachy_python.h"
 
-static int put_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, const char *thread) {
+int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread) {
   const uint32_t set = properties == NULL ? 0 : tpy_property_number(properties);
   if (set == 0 && PyErr_Occurred()) return -1;
   PyObject *whole = NULL;
@@ -10,29 +10,16 @@ static int put_message(tachy_site *site, PyObject *message, PyObject *properties
     PyErr_Clear();
   }
   Py_ssize_t size;
-  PyObject *keep;
-  const char *const text = tpy_text(whole != NULL ? whole : message, "message", &size, &keep);
-  if (text != NULL && thread != NULL) {
-    tachy_log_text_at(site, set, tachy_ticks_of(utc), thread, text, (size_t)size);
-  } else if (text != NULL) {
+  const char *const text = tpy_text(whole != NULL ? whole : message, "message", &size);
+  Py_ssize_t name_size;
+  const char *const name = text == NULL || thread == NULL ? NULL : tpy_text(thread, "thread", &name_size);
+  if (name != NULL) {
+    tachy_log_text_at(site, set, tachy_ticks_of(utc), name, text, (size_t)size);
+  } else if (text != NULL && thread == NULL) {
     tachy_log_text(site, set, text, (size_t)size);
   }
-  Py_XDECREF(keep);
   Py_XDECREF(whole);
-  return text == NULL ? -1 : 0;
-}
-
-int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties) {
-  return put_message(site, message, properties, 0, NULL);
-}
-
-int tpy_put_late_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread) {
-  Py_ssize_t size;
-  PyObject *keep;
-  const char *const name = tpy_text(thread, "thread", &size, &keep);
-  const int status = name == NULL ? -1 : put_message(site, message, properties, utc, name);
-  Py_XDECREF(keep);
-  return status;
+  return text == NULL || (thread != NULL && name == NULL) ? -1 : 0;
 }
 
 /* 1 … 6, or 0 with ValueError. */
@@ -54,17 +41,9 @@ static tachy_level level_of(PyObject *level) {
 static tachy_site *intern(PyObject *level, PyObject *target) {
   const tachy_level number = level_of(level);
   if (number == TACHY_LEVEL_NONE) return NULL;
-  Py_ssize_t size;
-  PyObject *keep = NULL;
   const tpy_location location = tpy_find_location();
-  const char *const target_text = target == NULL ? location.module : tpy_text(target, "target", &size, &keep);
-  tachy_site *site = NULL;
-  if (target_text != NULL) {
-    site = tachy_site_intern(TACHY_SITE_LOG, number, target_text, NULL, location.file, location.line, NULL);
-    if (site == NULL) PyErr_NoMemory();
-  }
-  Py_XDECREF(keep);
-  return site;
+  if (target == NULL) target = location.module;
+  return tpy_intern(TACHY_SITE_LOG, number, target, NULL, location.file, location.line, NULL);
 }
 
 PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names) {
@@ -91,6 +70,6 @@ PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyO
     if (instruction != NULL) entry = tpy_keep_call_site(instruction, code, args[0], found[0], NULL);
     if (entry != NULL) entry->sites[0] = site;
   }
-  if (tpy_ready(site) && tpy_put_message(site, args[1], found[1]) < 0) return NULL;
+  if (tpy_ready(site) && tpy_put_message(site, args[1], found[1], 0, NULL) < 0) return NULL;
   Py_RETURN_NONE;
 }

@@ -25,25 +25,10 @@ static entry *cached(PyObject *logger, long level, PyObject *file, unsigned long
   return &cache[(word * UINT64_C(0x9E3779B97F4A7C15)) >> 32 & (CACHE - 1)];
 }
 
-static tachy_site *intern(PyObject *logger, long level, PyObject *file, unsigned long line, const char *name) {
-  Py_ssize_t size;
-  PyObject *keep[2] = {NULL, NULL};
-  tachy_site *site = NULL;
-  const char *const target = tpy_text(logger, "logger", &size, &keep[0]);
-  const char *const path = target == NULL ? NULL : tpy_text(file, "file", &size, &keep[1]);
-  if (path != NULL) {
-    site = tachy_site_intern(TACHY_SITE_LOG, (tachy_level)level, target, name, path, (uint32_t)line, NULL);
-    if (site == NULL) PyErr_NoMemory();
-  }
-  Py_XDECREF(keep[0]);
-  Py_XDECREF(keep[1]);
-  return site;
-}
-
 static void capsule_free(PyObject *capsule) { PyMem_Free(PyCapsule_GetPointer(capsule, NULL)); }
 
 static tpy_log_call *make(PyObject *key, PyObject *logger, long level, PyObject *file, unsigned long line) {
-  tachy_site *const site = intern(logger, level, file, line, NULL);
+  tachy_site *const site = tpy_intern(TACHY_SITE_LOG, (tachy_level)level, logger, NULL, file, (uint32_t)line, NULL);
   tpy_log_call *const call = site == NULL ? NULL : PyMem_Calloc(1, sizeof *call);
   if (call == NULL) return site == NULL ? NULL : (tpy_log_call *)PyErr_NoMemory();
   call->text = site;
@@ -96,8 +81,8 @@ int tpy_log_call_formats(tpy_log_call *call, PyObject *logger, long level, PyObj
   call->format = Py_NewRef(format);
   call->shape = tpy_read_format(format);
   if (call->shape.count == 0) return 0;
-  const char *const name = PyUnicode_AsUTF8(format);
-  call->formatted = name == NULL ? NULL : intern(logger, level, file, PyLong_AsUnsignedLong(line), name);
+  call->formatted =
+      tpy_intern(TACHY_SITE_LOG, (tachy_level)level, logger, format, file, (uint32_t)PyLong_AsUnsignedLong(line), NULL);
   PyErr_Clear(); /* the text site is there */
   return call->formatted != NULL;
 }
@@ -116,13 +101,10 @@ PyObject *tpy_log_at(PyObject *module, PyObject *const *args, Py_ssize_t count) 
   const tpy_log_call *const call = tpy_find_log_call(args[0], level, args[2], args[3]);
   if (call == NULL) return NULL;
   PyObject *const properties = args[5] == Py_None ? NULL : args[5];
-  if (args[7] != Py_None) {
-    const long long utc = PyLong_AsLongLong(args[6]);
-    if (utc == -1 && PyErr_Occurred()) return NULL;
-    if (tachy_site_on_(call->text) <= 0) Py_RETURN_NONE;
-    if (tpy_put_late_message(call->text, args[4], properties, utc, args[7]) < 0) return NULL;
-  } else if (tpy_ready(call->text) && tpy_put_message(call->text, args[4], properties) < 0) {
-    return NULL;
-  }
+  PyObject *const thread = args[7] == Py_None ? NULL : args[7];
+  const long long utc = thread == NULL ? 0 : PyLong_AsLongLong(args[6]);
+  if (utc == -1 && PyErr_Occurred()) return NULL;
+  const int on = thread == NULL ? tpy_ready(call->text) : tachy_site_on_(call->text) > 0;
+  if (on && tpy_put_message(call->text, args[4], properties, utc, thread) < 0) return NULL;
   Py_RETURN_NONE;
 }

@@ -150,7 +150,7 @@ static int put(PyObject *record, const tpy_record *has, PyObject *text, PyObject
   }
   if (status == 0 && !done) {
     PyObject *const whole = message(text, args);
-    status = whole == NULL ? -1 : tpy_put_message(call->text, whole, properties);
+    status = whole == NULL ? -1 : tpy_put_message(call->text, whole, properties, 0, NULL);
     Py_XDECREF(whole);
   }
   Py_XDECREF(properties);

@@ -2,23 +2,6 @@
  * than everything else that the handler does. */
 #include "tachy_python.h"
 
-/* CPython 3.11 keeps them as an array until somebody asks for the dict; the layout is internal but frozen for the life
- * of 3.11, as in call_site.c. */
-#if PY_VERSION_HEX < 0x030C0000 && !defined(TACHY_PUBLIC_FRAMES)
-#define TACHY_INTERNAL_VALUES 1
-#define Py_BUILD_CORE 1
-#if defined(__GNUC__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-#endif
-#include <internal/pycore_dict.h>
-#if defined(__GNUC__)
-#pragma GCC diagnostic pop
-#endif
-#undef Py_BUILD_CORE
-#endif
-
 static PyObject *names[TPY_RECORD_FIELDS]; /* interned */
 
 int tpy_add_record(void) {
@@ -30,8 +13,9 @@ int tpy_add_record(void) {
   return 0;
 }
 
-#if defined(TACHY_INTERNAL_VALUES)
-/* Where in the array each field is: the same for all records, whose class only ever adds names. */
+#if defined(TPY_INTERNALS)
+/* Where each field is in the array that CPython keeps until somebody asks for the dict: the same for all records, whose
+ * class only ever adds names. */
 static struct {
   const PyDictKeysObject *keys; /* of the class for which it was found out */
   Py_ssize_t index[TPY_RECORD_FIELDS];
@@ -66,7 +50,7 @@ static int read_values(PyObject *record, tpy_record *out) {
 #endif
 
 int tpy_read_record(PyObject *record, tpy_record *out) {
-#if defined(TACHY_INTERNAL_VALUES)
+#if defined(TPY_INTERNALS)
   if (TACHY_LIKELY(read_values(record, out))) return 0;
 #endif
   PyObject *const dict = PyObject_GenericGetDict(record, NULL);

@@ -3,32 +3,15 @@
 
 enum { WHOLE = 0, REAL = 1 }; /* index of tpy_call_site.sites */
 
-/* The site of a metric at the calling location. */
-static tachy_site *intern(tachy_site_kind kind, PyObject *name, PyObject *target, PyObject *unit) {
-  Py_ssize_t size;
-  PyObject *keep[3] = {NULL, NULL, NULL};
-  const tpy_location location = tpy_find_location();
-  const char *const name_text = tpy_text(name, "name", &size, &keep[0]);
-  const char *target_text = location.module;
-  const char *unit_text = "";
-  if (name_text != NULL && target != NULL) target_text = tpy_text(target, "target", &size, &keep[1]);
-  if (name_text != NULL && target_text != NULL && unit != NULL) unit_text = tpy_text(unit, "unit", &size, &keep[2]);
-  tachy_site *site = NULL;
-  if (name_text != NULL && target_text != NULL && unit_text != NULL) {
-    site = tachy_site_intern(kind, TACHY_LEVEL_NONE, target_text, name_text, location.file, location.line, unit_text);
-    if (site == NULL) PyErr_NoMemory();
-  }
-  for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);
-  return site;
-}
-
 /* The site of this call, kept for the next one. NULL with an exception. */
 static tachy_site *find(const void *instruction, PyObject *code, PyObject *name, PyObject *target, PyObject *unit,
                         tachy_site_kind kind, int which) {
   tpy_call_site *entry = instruction == NULL ? NULL : tpy_find_call_site(instruction);
   const int same = entry != NULL && entry->name == name && entry->target == target && entry->unit == unit;
   if (TACHY_LIKELY(same && entry->sites[which] != NULL)) return entry->sites[which];
-  tachy_site *const site = intern(kind, name, target, unit);
+  const tpy_location location = tpy_find_location();
+  tachy_site *const site = tpy_intern(kind, TACHY_LEVEL_NONE, target != NULL ? target : location.module, name,
+                                      location.file, location.line, unit);
   if (site == NULL || instruction == NULL) return site;
   if (!same) entry = tpy_keep_call_site(instruction, code, name, target, unit);
   if (entry != NULL) entry->sites[which] = site;

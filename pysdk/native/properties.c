@@ -56,21 +56,15 @@ static uint32_t number_of(PyObject *flat) {
   if (known != NULL) return (uint32_t)PyLong_AsUnsignedLong(known);
   if (PyErr_Occurred()) return 0;
   const size_t count = (size_t)PyTuple_GET_SIZE(flat) / 2u;
-  tachy_property pairs[PAIRS_MAX];
-  PyObject *keep[PAIRS_MAX * 2];
-  size_t made = 0;
-  for (; made < count * 2u; made++) {
+  tachy_property pairs[PAIRS_MAX]; /* twice as many texts at once, at most TPY_TEXTS */
+  for (size_t i = 0; i < count; i++) {
     Py_ssize_t size;
-    const char *const text = tpy_text(PyTuple_GET_ITEM(flat, (Py_ssize_t)made), "property", &size, &keep[made]);
-    if (text == NULL) break;
-    if (made % 2u == 0) {
-      pairs[made / 2u].key = text;
-    } else {
-      pairs[made / 2u].value = text;
-    }
+    pairs[i].key = tpy_text(PyTuple_GET_ITEM(flat, (Py_ssize_t)i * 2), "property", &size);
+    if (pairs[i].key == NULL) return 0;
+    pairs[i].value = tpy_text(PyTuple_GET_ITEM(flat, (Py_ssize_t)i * 2 + 1), "property", &size);
+    if (pairs[i].value == NULL) return 0;
   }
-  const uint32_t number = made == count * 2u ? tachy_property_set(pairs, count) : 0;
-  for (size_t i = 0; i < made; i++) Py_XDECREF(keep[i]);
+  const uint32_t number = tachy_property_set(pairs, count);
   if (number == 0) return 0;
   PyObject *const value = PyLong_FromUnsignedLong(number);
   if (value == NULL || PyDict_SetItem(numbers, flat, value) < 0) PyErr_Clear(); /* only slower the next time */

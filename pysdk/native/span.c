@@ -124,19 +124,8 @@ static tpy_span *span_of(tachy_site *site, PyObject *name, PyObject *target, PyO
   return self;
 }
 
-/* name, target, file: borrowed str. */
-static PyObject *span_new(PyObject *name, PyObject *target, PyObject *file, uint32_t line) {
-  Py_ssize_t size;
-  PyObject *keep[3] = {NULL, NULL, NULL};
-  tachy_site *site = NULL;
-  const char *const name_text = tpy_text(name, "name", &size, &keep[0]);
-  const char *const target_text = name_text == NULL ? NULL : tpy_text(target, "target", &size, &keep[1]);
-  const char *const file_text = target_text == NULL ? NULL : tpy_text(file, "file", &size, &keep[2]);
-  if (file_text != NULL) {
-    site = tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, target_text, name_text, file_text, line, NULL);
-    if (site == NULL) PyErr_NoMemory();
-  }
-  for (int i = 0; i < 3; i++) Py_XDECREF(keep[i]);
+/* With bound methods. name, target, file: borrowed str. site: NULL: an exception is set. */
+static PyObject *span_new(tachy_site *site, PyObject *name, PyObject *target, PyObject *file, uint32_t line) {
   tpy_span *const self = site == NULL ? NULL : span_of(site, name, target, file, line);
   if (self == NULL) return NULL;
   self->enter = PyCFunction_New(&enter_method, (PyObject *)self);
@@ -148,20 +137,15 @@ static PyObject *span_new(PyObject *name, PyObject *target, PyObject *file, uint
 
 PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  if (count != 4) return PyErr_Format(PyExc_TypeError, "span_at() takes name, target, file, line");
-  const unsigned long line = PyLong_AsUnsignedLong(args[3]);
-  if (PyErr_Occurred()) return NULL;
-  return span_new(args[0], args[1], args[2], (uint32_t)line);
+  tachy_site *const site = tpy_intern_at("span_at", TACHY_SITE_SPAN, args, count);
+  return site == NULL ? NULL : span_new(site, args[0], args[1], args[2], site->line);
 }
 
 static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *code, PyObject *name, PyObject *target) {
-  const tpy_location location = tpy_find_location();
-  PyObject *const module = target != NULL ? Py_NewRef(target) : PyUnicode_FromString(location.module);
-  PyObject *const file = PyUnicode_FromString(location.file);
-  PyObject *span = NULL;
-  if (module != NULL && file != NULL) span = span_new(name, module, file, location.line);
-  Py_XDECREF(module);
-  Py_XDECREF(file);
+  const tpy_location at = tpy_find_location();
+  PyObject *const category = target != NULL ? target : at.module;
+  tachy_site *const site = tpy_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, category, name, at.file, at.line, NULL);
+  PyObject *const span = span_new(site, name, category, at.file, at.line);
   if (span == NULL || instruction == NULL) return span;
   tpy_call_site *const entry = tpy_keep_call_site(instruction, code, name, target, NULL);
   if (entry != NULL) entry->object = Py_NewRef(span);
@@ -395,27 +379,12 @@ static PyMethodDef span_methods[] = {
     {NULL, NULL, 0, NULL}};
 static PyMappingMethods span_mapping = {.mp_ass_subscript = span_set};
 
-static PyObject *get_name(PyObject *self, void *unused) {
-  (void)unused;
-  return Py_NewRef(((tpy_span *)self)->name);
-}
-static PyObject *get_target(PyObject *self, void *unused) {
-  (void)unused;
-  return Py_NewRef(((tpy_span *)self)->target);
-}
-static PyObject *get_file(PyObject *self, void *unused) {
-  (void)unused;
-  return Py_NewRef(((tpy_span *)self)->file);
-}
-static PyObject *get_line(PyObject *self, void *unused) {
-  (void)unused;
-  return PyLong_FromUnsignedLong(((tpy_span *)self)->line);
-}
-static PyGetSetDef span_getset[] = {{"name", get_name, NULL, "What the span is called.", NULL},
-                                    {"target", get_target, NULL, "Category; the module's name by default.", NULL},
-                                    {"file", get_file, NULL, "Source file.", NULL},
-                                    {"line", get_line, NULL, "Source line.", NULL},
-                                    {NULL, NULL, NULL, NULL, NULL}};
+static PyMemberDef span_members[] = {
+    {"name", T_OBJECT, offsetof(tpy_span, name), READONLY, "What the span is called."},
+    {"target", T_OBJECT, offsetof(tpy_span, target), READONLY, "Category; the module's name by default."},
+    {"file", T_OBJECT, offsetof(tpy_span, file), READONLY, "Source file."},
+    {"line", T_UINT, offsetof(tpy_span, line), READONLY, "Source line."},
+    {NULL, 0, 0, 0, NULL}};
 
 PyTypeObject tpy_span_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "tachy.Span",
@@ -429,5 +398,5 @@ PyTypeObject tpy_span_type = {
     .tp_call = span_call,
     .tp_as_mapping = &span_mapping,
     .tp_methods = span_methods,
-    .tp_getset = span_getset,
+    .tp_members = span_members,
 };

@@ -10,7 +10,27 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 #include <tachy/tachy.h>
+
+/* CPython 3.11 has the calling instruction (call_site.c) and a record's fields (log_record.c) in structs whose headers
+ * are internal but frozen for the life of 3.11. Later versions go through public functions, which make a frame object,
+ * and a dict. */
+#if PY_VERSION_HEX < 0x030C0000 && !defined(TACHY_PUBLIC_FRAMES)
+#define TPY_INTERNALS 1
+#define Py_BUILD_CORE 1
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#endif
+#include <internal/pycore_dict.h>
+#include <internal/pycore_frame.h>
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+#undef Py_BUILD_CORE
+#endif
 
 /* A static description of a span, as a Python object: context manager and decorator. */
 typedef struct tpy_span {
@@ -32,7 +52,7 @@ typedef struct tpy_async {
   PyObject ob_base;
   tachy_async span;
   PyObject *site; /* the capsule; its context is a dict as a Span's keys */
-  int open;
+  char open;
 } tpy_async;
 
 /* A set of properties whose number is known. */
@@ -91,17 +111,24 @@ tpy_call_site *tpy_keep_call_site(const void *instruction, PyObject *code, PyObj
                                   PyObject *unit);
 
 typedef struct tpy_location {
-  const char *file;
+  PyObject *file; /* borrowed str */
   uint32_t line;
-  const char *module; /* "" when unknown */
+  PyObject *module; /* the same; "" when unknown */
 } tpy_location;
 
 /* File, line and module of the calling Python code. Valid while that code runs. */
 tpy_location tpy_find_location(void);
 
-/* UTF-8 of a str; NULL and TypeError for what is none. Unpaired surrogates become "?". `keep` must be released by the
- * caller if it is not NULL. */
-const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size, PyObject **keep);
+/* UTF-8 of a str, valid as long as that is; NULL and TypeError for what is none. Unpaired surrogates become "?": such a
+ * text is valid until TPY_TEXTS more have been made. */
+enum { TPY_TEXTS = 128 };
+const char *tpy_text(PyObject *text, const char *what, Py_ssize_t *size);
+
+/* The recorder's site of these texts; NULL: "". NULL with an exception. */
+tachy_site *tpy_intern(tachy_site_kind kind, tachy_level level, PyObject *target, PyObject *name, PyObject *file,
+                       uint32_t line, PyObject *unit);
+/* The same for functions that take name, target, file and line, which must be of the right types: `args`. */
+tachy_site *tpy_intern_at(const char *function, tachy_site_kind kind, PyObject *const *args, Py_ssize_t count);
 
 /* properties.c */
 
@@ -151,9 +178,8 @@ PyObject *tpy_frame(PyObject *module, PyObject *const *args, Py_ssize_t count, P
 /* log.c */
 PyObject *tpy_log(PyObject *module, PyObject *const *args, Py_ssize_t count, PyObject *names);
 /* Writes the message; the pairs follow it where the recorder has no room for another property set. -1: exception. */
-int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties);
-/* The same of one that was made at another time (UTC in nanoseconds) or on another thread. */
-int tpy_put_late_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread);
+/* thread: the name of the one that made it at that time (UTC in nanoseconds); NULL: here and now. */
+int tpy_put_message(tachy_site *site, PyObject *message, PyObject *properties, int64_t utc, PyObject *thread);
 
 /* log_format.c: formats whose formatting can wait for the reader */
 

@@ -10,10 +10,8 @@ void tpy_attach_thread(void) {
   PyObject *const name = PyObject_CallNoArgs(tpy_thread_namer);
   if (name != NULL && PyUnicode_Check(name)) {
     Py_ssize_t size;
-    PyObject *keep;
-    const char *const text = tpy_text(name, "name", &size, &keep);
+    const char *const text = tpy_text(name, "name", &size);
     if (text != NULL) tachy_set_thread_name(text);
-    Py_XDECREF(keep);
   }
   Py_XDECREF(name);
   PyErr_Restore(type, value, trace); /* drops what went wrong in here: a missing name is no reason to fail */

@@ -7,12 +7,10 @@ static tachy_site *site_of(PyObject **keys, const tachy_site *span, PyObject *ke
   if (TACHY_LIKELY(known != NULL)) return PyLong_AsVoidPtr(known);
   if (PyErr_Occurred()) return NULL;
   Py_ssize_t size;
-  PyObject *keep;
-  const char *const name = tpy_text(key, "key", &size, &keep);
+  const char *const name = tpy_text(key, "key", &size);
   if (name == NULL) return NULL;
   tachy_site *const site =
       tachy_site_intern(TACHY_SITE_VALUE, TACHY_LEVEL_NONE, span->target, name, span->file, span->line, NULL);
-  Py_XDECREF(keep);
   if (site == NULL) {
     PyErr_NoMemory();
     return NULL;
@@ -34,15 +32,13 @@ static void put_bits(tpy_owner of, tachy_site *site, uint32_t type, uint64_t bit
 
 static int put_text(tpy_owner of, tachy_site *site, PyObject *value) {
   Py_ssize_t size;
-  PyObject *keep;
-  const char *const text = tpy_text(value, "value", &size, &keep);
+  const char *const text = tpy_text(value, "value", &size);
   if (text == NULL) return -1;
   if (of.async != NULL) {
     tachy_async_value_text(of.async, site, text, (size_t)size);
   } else {
     tachy_span_value_text(of.scope, site, text, (size_t)size);
   }
-  Py_XDECREF(keep);
   return 0;
 }
 

@@ -324,15 +324,6 @@ def _decompress_lz4(stored: Readable, raw_size: int) -> bytes:
         raise FormatError(f"a block's body is not valid lz4: {error}") from error
 
 
-def _options(begin: int | None, end: int | None, thread: int | None, open_end: bool) -> Any:
-    options = ffi.new("tachy_read_options *")
-    options.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
-    options.end_utc = _INT64_MAX if end is None else min(end, _INT64_MAX)
-    options.thread = -1 if thread is None else thread
-    options.open_end = open_end
-    return options
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much a block may be: rows, bytes of its body decompressed, and how often its stored bytes go into these."""
@@ -355,36 +346,31 @@ class Limits:
             )
 
 
-def _read(
-    function: Any, head: Readable, body: Readable, begin: int | None, end: int | None, thread: int | None,
-    open_end: bool,
-) -> pa.RecordBatch:  # fmt: skip
-    first, second = ffi.from_buffer(head), ffi.from_buffer(body)
-    options = _options(begin, end, thread, open_end)
-    schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
-    error = ffi.new("tachy_read_error *")
-    _check(function(first, len(first), second, len(second), options, schema, array, error), error)
-    return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
-
-
 _KINDS = {
     "logs": lib.TACHY_READ_LOGS,
     "metrics": lib.TACHY_READ_METRICS,
     "spans": lib.TACHY_READ_SPANS,
     "async": lib.TACHY_READ_ASYNC,
+    "open_async": lib.TACHY_READ_OPEN_ASYNC,
 }
 
 
 def slices(
     kind: str, head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None,
-    thread: int | None = None, open_end: bool = False,
+    thread: int | None = None, open_end: bool = False, whole: bool = False,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """As read_spans and the like (`kind`: logs, metrics, spans, async), in batches of bounded size, at least one.
+    """As read_spans and the like (`kind`: logs, metrics, spans, async, open_async), in batches of bounded size, at
+    least one; `whole`: in one.
 
     The whole block is checked, and FormatError raised, before this returns.
     """
     first, second = ffi.from_buffer(head), ffi.from_buffer(body)
-    options = _options(begin, end, thread, open_end)
+    options = ffi.new("tachy_read_options *")
+    options.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
+    options.end_utc = _INT64_MAX if end is None else min(end, _INT64_MAX)
+    options.thread = -1 if thread is None else thread
+    options.open_end = open_end
+    options.whole = whole
     out, error = ffi.new("tachy_reader **"), ffi.new("tachy_read_error *")
     _check(lib.tachy_reader_open(_KINDS[kind], first, len(first), second, len(second), options, out, error), error)
     opened = ffi.gc(out[0], lib.tachy_reader_free)
@@ -408,34 +394,30 @@ def read_spans(
 
     `thread` is a thread's number. `open_end` appends the spans that are still open at the block's end (is_open).
     """
-    return _read(lib.tachy_read_spans, head, body, begin, end, thread, open_end)
+    return next(slices("spans", head, body, begin=begin, end=end, thread=thread, open_end=open_end, whole=True))
 
 
 def read_async(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The begins and ends of async spans whose time lies in [begin, end]; the columns are those of reader.h."""
-    return _read(lib.tachy_read_async, head, body, begin, end, thread, False)
+    return next(slices("async", head, body, begin=begin, end=end, thread=thread, whole=True))
 
 
 def read_open_async(head: Readable, body: Readable) -> pa.RecordBatch:
     """The async spans that are open at the block's start, ascending by id; the columns are those of reader.h."""
-
-    def read(h: Any, h_size: int, b: Any, b_size: int, _: Any, schema: Any, array: Any, error: Any) -> Any:
-        return lib.tachy_read_open_async(h, h_size, b, b_size, schema, array, error)
-
-    return _read(read, head, body, None, None, None, False)
+    return next(slices("open_async", head, body, whole=True))
 
 
 def read_logs(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The log entries of [begin, end]; the columns are those of reader.h."""
-    return _read(lib.tachy_read_logs, head, body, begin, end, thread, False)
+    return next(slices("logs", head, body, begin=begin, end=end, thread=thread, whole=True))
 
 
 def read_metrics(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The measures of [begin, end]; the columns are those of reader.h."""
-    return _read(lib.tachy_read_metrics, head, body, begin, end, thread, False)
+    return next(slices("metrics", head, body, begin=begin, end=end, thread=thread, whole=True))

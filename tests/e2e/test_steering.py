@@ -28,7 +28,8 @@ with tachy.span("main", target="game"):
             tachy.metric("tick", 1, target="game")
 tachy.stop()
 stats = tachy.stats()
-assert stats.recorded["span"] == stats.sent["span"] + stats.not_retained and stats.not_retained > 0
+assert stats.recorded["span"] == stats.sent["span"] + stats.kept["span"] + stats.not_retained, stats
+assert stats.not_retained > 0, stats
 """
 
 

@@ -380,17 +380,20 @@ static void flight_modes(void) {
   begin_session(&config);
   team threads = {.count = 0};
   for (int i = 0; i < 3; i++) team_add(&threads, record_much, &l);
-  for (int i = 1; i <= 12; i++) {
+  unsigned version = 0;
+  while (version < 12 || get_stats().not_retained == 0) { /* a busy machine may miss a mode */
     char text[80];
-    snprintf(text, sizeof text, "version=%d; mode=%s%s", i, i % 2 ? "flight" : "all", i % 3 ? "" : "; mark=as%20asked");
+    version++;
+    snprintf(text, sizeof text, "version=%u; mode=%s%s", version, version % 2 ? "flight" : "all",
+             version % 3 ? "" : "; mark=as%20asked");
     tachy_control(text);
     sleep_ms(40);
-    if (i % 4 == 3) tachy_mark("here");
+    if (version % 4 == 3) tachy_mark("here");
   }
   TACHY_STORE(&l.stop, 1);
   team_join(&threads);
   const tachy_stats s = end_session();
-  CHECK(s.not_retained > 0 && s.sent[TACHY_CLASS_SPAN] > 0 && s.control_version == 12);
+  CHECK(s.sent[TACHY_CLASS_SPAN] > 0 && s.control_version == version);
 }
 
 /* In mode all everything travels, whatever the mode was before and in between; it comes back when the time is up. */

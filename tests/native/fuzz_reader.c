@@ -21,9 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     }                                                                  \
   } while (0)
 
-typedef tachy_status (*read_function)(const void *, uint64_t, const void *, uint64_t, const tachy_read_options *,
-                                      struct ArrowSchema *, struct ArrowArray *, tachy_read_error *);
-
 static void look_at_text(const struct ArrowArray *array) {
   const int32_t *offsets = array->buffers[1];
   const char *bytes = array->buffers[2];
@@ -61,31 +58,27 @@ static uint64_t look_at(const struct ArrowSchema *schema, const struct ArrowArra
   return seen;
 }
 
-static tachy_status read_open(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
-                              tachy_read_error *error) {
-  (void)options;
-  return tachy_read_open_async(head, head_size, body, body_size, schema, array, error);
-}
-
 static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
-  static const read_function functions[] = {tachy_read_spans, tachy_read_async, read_open, tachy_read_logs,
-                                            tachy_read_metrics};
-  static const tachy_read_options chosen[] = {
-      {INT64_MIN, INT64_MAX, -1, 1}, {INT64_MIN, INT64_MAX, 2, 1}, {1750000000000001000, 1750000000000003000, -1, 0}};
+  static const tachy_read_options chosen[] = {{INT64_MIN, INT64_MAX, -1, 1, 1},
+                                              {INT64_MIN, INT64_MAX, 2, 1, 0},
+                                              {1750000000000001000, 1750000000000003000, -1, 0, 1}};
   uint64_t seen = 0;
-  for (size_t f = 0; f < sizeof functions / sizeof *functions; f++) {
+  for (int kind = TACHY_READ_LOGS; kind <= TACHY_READ_OPEN_ASYNC; kind++) {
     for (size_t o = 0; o < sizeof chosen / sizeof *chosen; o++) {
       struct ArrowSchema schema;
       struct ArrowArray array;
       tachy_read_error error = {""};
-      if (functions[f](head, head_size, body, body_size, &chosen[o], &schema, &array, &error)) {
+      tachy_reader *reader = NULL;
+      int more = 0;
+      if (tachy_reader_open((tachy_read_kind)kind, head, head_size, body, body_size, &chosen[o], &reader, &error) ||
+          tachy_reader_next(reader, &schema, &array, &more, &error)) {
         REQUIRE(error.message[0] && memchr(error.message, 0, sizeof error.message));
-        continue;
+      } else {
+        seen ^= look_at(&schema, &array);
+        schema.release(&schema);
+        array.release(&array);
       }
-      seen ^= look_at(&schema, &array);
-      schema.release(&schema);
-      array.release(&array);
+      tachy_reader_free(reader);
     }
   }
   tachy_perfetto *trace = tachy_perfetto_new();

@@ -141,9 +141,9 @@ int main(int argc, char **argv) {
     take(argv[2]);
   } else {
     CHECK(strcmp(what, "environment") == 0);
-    const char *const value = tachy_os_environment(argv[2]);
-    CHECK(value == tachy_os_environment(argv[2])); /* nobody gives it back, so it is not made anew */
-    printf("%s\n", value ? value : "none");
+    char value[256];
+    const int found = tachy_os_environment(argv[2], value, sizeof value);
+    printf("%s\n", found ? value : "none");
   }
   return 0;
 }

@@ -1,4 +1,4 @@
-"""The recorder as two files (tools/amalgamate.py): it compiles as C11 and C++17, and records alike."""
+"""The recorder as two files (tools/amalgamate.py): it compiles as C11, C++17 and C++20, and records alike."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.native.capture import LOG, METRIC, SPAN
 from tests.native.test_recorder import ROOT
 from tools.amalgamate import write_amalgamation
 
-WARNINGS = ["-Wall", "-Wextra", "-Werror"]
+WARNINGS = ["-Wall", "-Wextra", "-Wundef", "-Wshadow", "-Werror"]
 LANGUAGES = {
     "c11": ["cc", "-std=c11"],
-    "gnu-c++17": ["g++", "-x", "c++", "-std=c++17"],
+    "gnu-c++20": ["g++", "-x", "c++", "-std=c++20"],
     "clang-c++17": ["clang++", "-x", "c++", "-std=c++17"],
 }
 SCENARIOS = [

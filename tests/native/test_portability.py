@@ -6,6 +6,7 @@ import fcntl
 import functools
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from tests.native import capture
 from tests.native.capture import LOG, METRIC, SPAN
 from tests.native.test_recorder import CLAIM, PLAIN, ROOT, UNDER_SANITIZERS, build
+from tools.amalgamate import write_amalgamation
 
 NATIVE = ROOT / "native"
 # Not under qemu's user emulation: forks (it aborts in the child of a process with threads), full_pool (its clock
@@ -41,6 +43,35 @@ def test_libtachy_shows_the_listed_symbols_and_no_others() -> None:
     assert sorted(line.split()[2] for line in shown.stdout.splitlines()) == (
         (NATIVE / "symbols.txt").read_text().splitlines()
     )
+
+
+def compile_amalgamation(folder: Path, target: str, *flags: str) -> Path:
+    """The recorder in one file as a game takes it: a shared library, or an object with `-c`."""
+    write_amalgamation(folder)
+    result = folder / target
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-std=c11", "-O2", "-Wall", "-Wextra"]
+    command += ["-Werror", "-fPIC", f"-I{folder}", "-o", str(result), str(folder / "tachy.c"), *flags]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return result
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("glibc", ["2.17", "2.28"])
+@pytest.mark.parametrize("processor", ["x86_64", "aarch64"])
+def test_the_recorder_needs_nothing_newer_than(glibc: str, processor: str, tmp_path: Path) -> None:
+    """Engines link against the C library of their own, old tool chain: CentOS 7's, then Rocky 8's."""
+    compile_amalgamation(tmp_path, f"{processor}-linux-gnu.{glibc}", "-shared", "-Wl,-z,defs", "-pthread")
+
+
+@pytest.mark.long
+def test_on_android_thread_locals_need_no_room_from_the_start(tmp_path: Path) -> None:
+    """Its loader refuses libraries with the static models, for all of them are loaded at run time."""
+    built = compile_amalgamation(tmp_path, "aarch64-linux-musl", "-c", "-D__ANDROID__")
+    listed = subprocess.run(["readelf", "-rW", str(built)], capture_output=True, text=True, check=True).stdout
+    models = {word for word in listed.split() if word.startswith("R_AARCH64_TLS")}
+    assert models
+    assert all(model.startswith("R_AARCH64_TLSDESC") for model in models), models
 
 
 @functools.cache

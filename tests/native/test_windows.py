@@ -36,7 +36,13 @@ int strcmp(const char *, const char *);
 int strncmp(const char *, const char *, size_t);
 size_t strlen(const char *);
 """
-STDLIB_H = "#include <stddef.h>\nvoid qsort(void *, size_t, size_t, int (*)(const void *, const void *));\n"
+STDLIB_H = """
+#include <stddef.h>
+void *malloc(size_t);
+void *realloc(void *, size_t);
+void free(void *);
+void qsort(void *, size_t, size_t, int (*)(const void *, const void *));
+"""
 
 
 def run_compiler(*command: str) -> None:

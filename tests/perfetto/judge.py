@@ -104,6 +104,7 @@ def judge(
     with _served(trace) as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM))
         page = browser.new_page(viewport={"width": 1600, "height": 1400})
+        page.set_default_timeout(seconds * 1000)
         where = f"&visStart={visible[0]}&visEnd={visible[1]}" if visible else ""
         page.goto(f"{origin}/#!/viewer?url={origin}/the.pftrace{where}")
 

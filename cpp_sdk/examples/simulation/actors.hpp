@@ -3,58 +3,38 @@
 #ifndef SIMULATION_ACTORS_HPP
 #define SIMULATION_ACTORS_HPP
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
-#include "jobs.hpp"
 #include "world.hpp"
 
-// The first bodies of the world are agents: they seek a moving goal, keep distance, and go with their neighbours.
-class Agents {
- public:
-  Agents(World &world, std::size_t count) : world_(world), count_(std::min(count, world.count())) {}
-  Task *add_update(Graph &graph, float time);
+// The first `agents` bodies seek a moving goal, keep distance, and go with their neighbours.
+void steer(World &world, Jobs &jobs, std::size_t agents, float time);
 
- private:
-  void steer(std::size_t begin, std::size_t end, Vec goal);
-  World &world_;
-  std::size_t count_;
-};
-
-struct Matrix {
-  std::array<float, 12> m{};  // three rows of four
-};
-
-// Skeletons of 32 bones, each bone's pose blended from two clips and multiplied down its chain.
+// Skeletons of 32 bones, each bone's angle blended from two clips and added up along its limb.
 class Animation {
  public:
-  explicit Animation(std::size_t characters) : bones_(characters * kBones) {}
-  Task *add_update(Graph &graph, float time);
+  explicit Animation(std::size_t characters) : tips_(characters * kBones) {}
+  void update(Jobs &jobs, float time);
   float height() const;  // of all hands: something that depends on every pose
 
  private:
   static constexpr std::size_t kBones = 32;
-  void pose(std::size_t begin, std::size_t end, float time);
-  std::vector<Matrix> bones_;
-};
-
-struct Command {
-  std::uint64_t key;  // material, then distance
-  std::uint32_t body;
+  void pose(std::size_t character, float time);
+  std::vector<Vec> tips_;
 };
 
 // The draw commands of a frame: bodies in the view, sorted by material and distance.
 class Renderer {
  public:
-  explicit Renderer(const World &world) : world_(world) {}
-  Task *add_build(Graph &graph, float time, Task *after);
+  void build(const World &world, Jobs &jobs, float time);
   std::size_t commands() const { return sorted_.size(); }
 
  private:
-  void cull(std::size_t begin, std::size_t end, std::size_t list, Vec eye, Vec view);
-  void sort();
-  const World &world_;
+  struct Command {
+    std::uint64_t key;  // material, then distance
+    std::uint32_t body;
+  };
   std::vector<std::vector<Command>> lists_;
   std::vector<Command> sorted_;
 };

@@ -19,10 +19,18 @@
 #include <vector>
 
 #include "actors.hpp"
-#include "jobs.hpp"
-#include "memory.hpp"
 #include "streaming.hpp"
 #include "world.hpp"
+
+#if defined(_WIN32)
+#include <windows.h>
+// after it
+#include <psapi.h>
+#else
+#include <unistd.h>
+
+#include <fstream>
+#endif
 
 namespace {
 
@@ -33,11 +41,11 @@ constexpr Clock::duration kFrame = std::chrono::nanoseconds(16666667);
 constexpr float kStep = 1.0f / 120;  // two steps of physics a frame
 constexpr std::size_t kAgents = 256;
 constexpr std::size_t kCharacters = 64;
-constexpr int kFieldSize = 512;
+constexpr std::size_t kFieldSize = 512;
 
 struct Options {
   double seconds = 10;
-  unsigned threads = std::max(4u, std::thread::hardware_concurrency());
+  unsigned threads = std::max<unsigned>(4, std::thread::hardware_concurrency());
   std::size_t bodies = 3000;
   std::uint64_t seed = 1;
   const char *url = nullptr;
@@ -48,48 +56,62 @@ bool parse(int count, char **arguments, Options &options) {
   for (int i = 1; i + 1 < count; i += 2) {
     const std::string name = arguments[i];
     const char *const value = arguments[i + 1];
-    if (name == "--seconds") {
+    const unsigned long long number = std::strtoull(value, nullptr, 10);
+    if (name == "--seconds")
       options.seconds = std::atof(value);
-    } else if (name == "--threads") {
-      options.threads = static_cast<unsigned>(std::strtoul(value, nullptr, 10));
-    } else if (name == "--bodies") {
-      options.bodies = std::strtoul(value, nullptr, 10);
-    } else if (name == "--seed") {
-      options.seed = std::strtoull(value, nullptr, 10);
-    } else if (name == "--url") {
+    else if (name == "--threads")
+      options.threads = static_cast<unsigned>(number);
+    else if (name == "--bodies")
+      options.bodies = static_cast<std::size_t>(number);
+    else if (name == "--seed")
+      options.seed = number;
+    else if (name == "--url")
       options.url = value;
-    } else if (name == "--report") {
+    else if (name == "--report")
       options.report = value;
-    } else {
+    else
       return false;
-    }
   }
   return count % 2 == 1;
 }
 
 // Distances to the exit for every field of the map, by breadth first search: what a changed level costs, all in one
 // frame.
-int rebuild_navigation(Random &random) {
+std::size_t rebuild_navigation(Random &random) {
   TACHY_SPAN_FUNCTION("sim.ai");
-  std::vector<std::uint8_t> wall(kFieldSize * kFieldSize);
+  constexpr std::size_t kWidth = kFieldSize + 2;  // with a wall around
+  std::vector<int> distance(kWidth * kWidth, 0);  // 0: a wall; -1: not reached
   {
     TACHY_SPAN("PlaceWalls");
-    for (std::uint8_t &field : wall) field = random.unit() < 0.3f;
-  }
-  TACHY_SPAN("FloodFill");
-  std::vector<int> distance(wall.size(), -1), open{0};
-  distance[0] = 0;
-  for (std::size_t at = 0; at < open.size(); at++) {
-    const int field = open[at], x = field % kFieldSize, y = field / kFieldSize;
-    const int next[4] = {x > 0 ? field - 1 : -1, x + 1 < kFieldSize ? field + 1 : -1, y > 0 ? field - kFieldSize : -1,
-                         y + 1 < kFieldSize ? field + kFieldSize : -1};
-    for (const int n : next) {
-      if (n < 0 || wall[static_cast<std::size_t>(n)] || distance[static_cast<std::size_t>(n)] >= 0) continue;
-      distance[static_cast<std::size_t>(n)] = distance[static_cast<std::size_t>(field)] + 1;
-      open.push_back(n);
+    for (std::size_t y = 1; y <= kFieldSize; y++) {
+      for (std::size_t x = 1; x <= kFieldSize; x++) distance[y * kWidth + x] = random.next() % 10 < 3 ? 0 : -1;
     }
   }
-  return static_cast<int>(open.size());
+  TACHY_SPAN("FloodFill");
+  std::vector<std::size_t> open{kWidth + 1};
+  distance[open[0]] = 1;
+  for (std::size_t at = 0; at < open.size(); at++) {
+    const std::size_t field = open[at];
+    for (const std::size_t next : {field - 1, field + 1, field - kWidth, field + kWidth}) {
+      if (distance[next] >= 0) continue;
+      distance[next] = distance[field] + 1;
+      open.push_back(next);
+    }
+  }
+  return open.size();
+}
+
+// What the process has of the machine's memory.
+std::size_t resident_bytes() {
+#if defined(_WIN32)
+  PROCESS_MEMORY_COUNTERS memory{};
+  return GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory) ? memory.WorkingSetSize : 0;
+#else
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0, resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+#endif
 }
 
 class Game {
@@ -97,9 +119,7 @@ class Game {
   explicit Game(const Options &options)
       : random_(options.seed + 1),
         world_(options.bodies, options.seed),
-        agents_(world_, kAgents),
         animation_(kCharacters),
-        renderer_(world_),
         jobs_(options.threads > 1 ? options.threads - 1 : 1),
         streaming_(jobs_, options.seed) {}
 
@@ -141,20 +161,18 @@ class Game {
   void input() {
     if (random_.next() % 4 == 0) streaming_.request();
     if (random_.next() % 150 == 0) {
-      const int fields = rebuild_navigation(random_);
-      TACHY_LOG(TACHY_LEVEL_INFO, "the level changed: %d of %d fields can be reached", fields, kFieldSize * kFieldSize);
+      const std::size_t fields = rebuild_navigation(random_);
+      TACHY_LOG(TACHY_LEVEL_INFO, "the level changed: %zu of %zu fields can be reached", fields,
+                kFieldSize * kFieldSize);
     }
   }
 
   void simulate(float time) {
-    Graph graph;
-    Task *const steered = agents_.add_update(graph, time);
-    animation_.add_update(graph, time);
-    Task *const half = world_.add_step(graph, kStep, steered);
-    Task *const whole = world_.add_step(graph, kStep, half);
-    renderer_.add_build(graph, time, whole);
     TACHY_METRIC("jobs queued", jobs_.queued());
-    jobs_.run(graph);
+    steer(world_, jobs_, kAgents, time);
+    animation_.update(jobs_, time);
+    for (int step = 0; step < 2; step++) world_.step(jobs_, kStep);
+    renderer_.build(world_, jobs_, time);
   }
 
   void report(Clock::time_point begin) {
@@ -186,7 +204,6 @@ class Game {
   Clock::time_point next_second_;
   Random random_;
   World world_;
-  Agents agents_;
   Animation animation_;
   Renderer renderer_;
   Jobs jobs_;

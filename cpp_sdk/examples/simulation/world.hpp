@@ -27,8 +27,9 @@ class Random {
     state_ = state_ * 6364136223846793005u + 1442695040888963407u;
     return static_cast<std::uint32_t>(state_ >> 33);
   }
-  float unit() { return static_cast<float>(next() & 0xFFFFFF) / 16777216.0f; }
-  float between(float low, float high) { return low + (high - low) * unit(); }
+  float between(float low, float high) {
+    return low + (high - low) * static_cast<float>(next() & 0xFFFFFF) / 16777216.0f;
+  }
 
  private:
   std::uint64_t state_;
@@ -37,16 +38,12 @@ class Random {
 class World {
  public:
   static constexpr float kSize = 64;  // of the box, metres
-  static constexpr float kCell = 2;   // of the grid: no sphere is wider
-  static constexpr int kCells = 32;   // kSize / kCell
 
   World(std::size_t bodies, std::uint64_t seed);
-
-  // Adds the tasks of one step after `after`; the returned task ends the step.
-  Task *add_step(Graph &graph, float seconds, Task *after);
+  void step(Jobs &jobs, float seconds);
 
   std::size_t count() const { return position_.size(); }
-  int contacts() const { return contacts_.load(); }
+  int contacts() const { return contacts_; }
   std::uint64_t checksum() const;  // of all positions: equal for equal seeds and steps
   Vec position(std::size_t body) const { return position_[body]; }
   Vec velocity(std::size_t body) const { return position_[body] - previous_[body]; }
@@ -57,19 +54,18 @@ class World {
   template <class Visit>
   void near(Vec point, const Visit &visit) const {
     const int x = cell(point.x), y = cell(point.y), z = cell(point.z);
-    for (int k = z > 0 ? z - 1 : 0; k <= z + 1 && k < kCells; k++) {
-      for (int j = y > 0 ? y - 1 : 0; j <= y + 1 && j < kCells; j++) {
-        for (int i = x > 0 ? x - 1 : 0; i <= x + 1 && i < kCells; i++) {
-          const std::size_t at = index(i, j, k);
-          for (std::uint32_t slot = starts_[at]; slot < starts_[at + 1]; slot++) visit(bodies_[slot]);
-        }
-      }
+    for (int at = 0; at < 27; at++) {
+      const int i = x + at % 3 - 1, j = y + at / 3 % 3 - 1, k = z + at / 9 - 1;
+      if (i < 0 || j < 0 || k < 0 || i >= kCells || j >= kCells || k >= kCells) continue;
+      const std::size_t here = index(i, j, k);
+      for (std::uint32_t slot = starts_[here]; slot < starts_[here + 1]; slot++) visit(bodies_[slot]);
     }
   }
 
  private:
+  static constexpr int kCells = 32;  // of the grid, in each direction: no sphere is wider than one
   static int cell(float x) {
-    const int i = static_cast<int>(x / kCell);
+    const int i = static_cast<int>(x * kCells / kSize);
     return i < 0 ? 0 : i < kCells ? i : kCells - 1;
   }
   static std::size_t index(int x, int y, int z) { return static_cast<std::size_t>((z * kCells + y) * kCells + x); }

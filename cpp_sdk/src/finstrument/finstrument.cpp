@@ -25,6 +25,7 @@
 #define TACHY_COLD static __attribute__((noinline, cold))
 
 using namespace tachy::finstrument;
+using tachy::sender::process;
 
 namespace {
 
@@ -309,7 +310,7 @@ TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
 
 // Every function is an event: this is 100 ms at 5 million a second.
 
-tachy_http_sender *sender;
+tachy_http_sender *http_sender;
 std::uint64_t owner;  // the process
 bool orphan;          // a forked child of a process that recorded
 std::uint32_t stop_timeout_ms;
@@ -328,8 +329,8 @@ void tachy::finstrument::finish() {
   // Functions that have called exit do not return: they end here, on this thread.
   tachy_thread *const thread = tachy_here_();
   if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_open(thread, 1);
-  tachy_http_sender_stop(sender, stop_timeout_ms);
-  sender = nullptr;
+  tachy_http_sender_stop(http_sender, stop_timeout_ms);
+  http_sender = nullptr;
   const char *const report = getenv("TACHY_REPORT");
   if (report && *report) tachy_write_report(report);
 }
@@ -363,7 +364,7 @@ bool start_session() {
   config.pool_bytes = number("TACHY_POOL_BYTES", 0);
   stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
   if (tachy_start(&config) != TACHY_OK) return false;
-  if (tachy_http_sender_start(nullptr, &sender) != TACHY_OK) {
+  if (tachy_http_sender_start(nullptr, &http_sender) != TACHY_OK) {
     tachy_stop(0);
     return false;
   }
@@ -389,7 +390,7 @@ bool have_thread_values() {
 
 __attribute__((constructor(101))) void begin() {
   if (!have_thread_values()) {
-    say("tachy: nothing is recorded: no thread-local storage is left\n");
+    tachy::sender::complain("tachy: nothing is recorded: no thread-local storage is left\n");
     return;
   }
   busy = true;
@@ -407,7 +408,7 @@ void tachy::finstrument::record_on() {
   busy = true;
   const bool started = start_session();
   TACHY_STORE_RELEASE(&running, started);
-  if (!started) say("tachy: this daemon records nothing: its session did not start\n");
+  if (!started) tachy::sender::complain("tachy: this daemon records nothing: its session did not start\n");
   busy = false;
 }
 

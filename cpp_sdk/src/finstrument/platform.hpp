@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../sender/system.hpp"
 #include "tachy/tachy.h"
 
 #if defined(_WIN32)
@@ -18,8 +19,6 @@ namespace tachy::finstrument {
 
 void *map(std::size_t size);  // zeros, or nullptr
 void unmap(void *memory, std::size_t size);
-std::uint64_t process();
-void say(const char *line);  // on stderr
 
 // What runs at the end of a thread that has armed itself. false: the system refused.
 bool on_thread_end(void (*function)(void *));

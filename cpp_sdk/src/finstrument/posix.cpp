@@ -1,6 +1,5 @@
 // tachy_finstrument's system on POSIX, and what it takes the place of there.
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,12 +14,6 @@ void *map(std::size_t size) {
 }
 
 void unmap(void *memory, std::size_t size) { munmap(memory, size); }
-
-std::uint64_t process() { return static_cast<std::uint64_t>(getpid()); }
-
-void say(const char *line) {
-  if (write(STDERR_FILENO, line, strlen(line)) < 0) return;
-}
 
 static pthread_key_t key;
 

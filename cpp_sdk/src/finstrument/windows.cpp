@@ -1,8 +1,6 @@
 // tachy_finstrument's system on Windows.
 #include <windows.h>
 
-#include <cstring>
-
 #include "platform.hpp"
 
 namespace tachy::finstrument {
@@ -10,14 +8,6 @@ namespace tachy::finstrument {
 void *map(std::size_t size) { return VirtualAlloc(nullptr, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
 
 void unmap(void *memory, std::size_t) { VirtualFree(memory, 0, MEM_RELEASE); }
-
-std::uint64_t process() { return GetCurrentProcessId(); }
-
-void say(const char *line) {
-  const HANDLE out = GetStdHandle(STD_ERROR_HANDLE);
-  DWORD done = 0;
-  if (out && out != INVALID_HANDLE_VALUE) WriteFile(out, line, static_cast<DWORD>(strlen(line)), &done, nullptr);
-}
 
 std::uint32_t find_slot() {
   constexpr DWORD kInBlock = 64;

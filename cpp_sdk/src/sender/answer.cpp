@@ -36,18 +36,16 @@ double read_retry_after(const char *text) {
 
 }  // namespace
 
-const char *header_value(const char *line, std::size_t *size, const char *name) {
-  const std::size_t length = strlen(name);
-  if (*size <= length || line[length] != ':') return nullptr;
-  for (std::size_t i = 0; i < length; i++) {
-    if (lower(line[i]) != name[i]) return nullptr;
+bool read_header(std::string_view line, std::string_view name, std::string_view *value) {
+  if (line.size() <= name.size() || line[name.size()] != ':') return false;
+  for (std::size_t i = 0; i < name.size(); i++) {
+    if (lower(line[i]) != name[i]) return false;
   }
-  const char *from = line + length + 1;
-  const char *end = line + *size;
-  while (end > from && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\t')) end--;
-  while (from < end && (*from == ' ' || *from == '\t')) from++;
-  *size = static_cast<std::size_t>(end - from);
-  return from;
+  line.remove_prefix(name.size() + 1);
+  const std::size_t from = line.find_first_not_of(" \t");
+  const std::size_t last = line.find_last_not_of(" \t\r\n");
+  *value = from <= last && last != line.npos ? line.substr(from, last + 1 - from) : line.substr(0, 0);
+  return true;
 }
 
 void Answer::begin() {
@@ -57,28 +55,20 @@ void Answer::begin() {
   text_size_ = 0;
 }
 
-void Answer::take_line(const char *line, std::size_t size) {
-  if (size >= 12 && memcmp(line, "HTTP/", 5) == 0) {
+void Answer::take_line(std::string_view line) {
+  std::string_view value;
+  if (line.size() >= 12 && line.substr(0, 5) == "HTTP/") {
     begin();
-    const char *const blank = static_cast<const char *>(memchr(line, ' ', size - 3));
-    for (unsigned i = 1; blank && i <= 3 && blank[i] >= '0' && blank[i] <= '9'; i++) {
-      status = status * 10 + static_cast<std::uint32_t>(blank[i] - '0');
+    for (std::size_t at = line.find(' ') + 1, end = at + 3; at && at < end && at < line.size(); at++) {
+      if (line[at] < '0' || line[at] > '9') break;
+      status = status * 10 + static_cast<std::uint32_t>(line[at] - '0');
     }
-    return;
-  }
-  std::size_t length = size;
-  if (const char *const value = header_value(line, &length, "tachy-control")) {
-    if (length > kControlLimit) return;
-    memcpy(control, value, length);
-    control[length] = 0;
-    return;
-  }
-  length = size;
-  if (const char *const value = header_value(line, &length, "retry-after")) {
+  } else if (read_header(line, "tachy-control", &value)) {
+    if (value.size() <= kControlLimit) control[value.copy(control, kControlLimit)] = 0;
+  } else if (read_header(line, "retry-after", &value)) {
     char copy[64];
-    if (length >= sizeof copy) return;
-    memcpy(copy, value, length);
-    copy[length] = 0;
+    if (value.size() >= sizeof copy) return;
+    copy[value.copy(copy, sizeof copy)] = 0;
     retry_after_s = read_retry_after(copy);
   }
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "packer.hpp"
+#include "tachy/report.h"
 #include "transport.hpp"
 
 using namespace tachy::sender;
@@ -21,6 +22,19 @@ constexpr uint32_t kTurnMs = 1000;  // how long one wait for another part of the
 constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
 constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr char kParent[] = "TACHY_PARENT_PROCESS_ID";
+
+// Of some hundred bytes that are copied, a few times a second: whoever meets the other waits for that.
+class Spin {
+ public:
+  explicit Spin(std::atomic_flag &flag) : flag_(flag) {
+    while (flag_.test_and_set(std::memory_order_acquire)) {
+    }
+  }
+  ~Spin() { flag_.clear(std::memory_order_release); }
+
+ private:
+  std::atomic_flag &flag_;
+};
 
 }  // namespace
 
@@ -35,7 +49,7 @@ struct tachy_http_sender {
   std::atomic<bool> hurry = false;  // the program is stopping, pauses are short now
   std::atomic<uint64_t> turn = 0;   // of those who could send for this process; 0: another one does
 
-  Mutex mutex;  // of stats
+  std::atomic_flag counting = ATOMIC_FLAG_INIT;  // of stats
   tachy_http_stats stats{};
 
   // The thread's own.
@@ -63,18 +77,9 @@ namespace {
 
 // The process is the parent of what it starts from now on.
 void inherit(tachy_http_sender *sender) {
-  static const char digits[] = "0123456789abcdef";
   const bool had_parent = get_environment(kParent, &sender->parent);
-  tachy_stats stats;
-  tachy_get_stats(&stats);
   char id[37];
-  char *at = id;
-  for (unsigned i = 0; i < 16; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) *at++ = '-';
-    *at++ = digits[stats.process_id[i] >> 4];
-    *at++ = digits[stats.process_id[i] & 15];
-  }
-  *at = 0;
+  tachy_process_id_text(id);
   if (had_parent && sender->parent == id) return;  // whoever started the session has said it
   sender->inherited = true;
   sender->had_parent = had_parent;
@@ -89,7 +94,7 @@ void run_thread(void *sender) { static_cast<tachy_http_sender *>(sender)->run();
 tachy_outcome tachy_http_sender::judge(const char *error, uint32_t *pause_ms) {
   const tachy_outcome outcome = tachy_retry_answer(&retry, answer.status, answer.retry_after_s, pause_ms);
   if (outcome == TACHY_SENT) error = "";
-  const Guard guard(mutex);
+  const Spin spin(counting);
   stats.requests++;
   stats.sent += outcome == TACHY_SENT;
   stats.retries += outcome == TACHY_RETRY;
@@ -205,7 +210,7 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
 }
 
 void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats) {
-  const Guard guard(sender->mutex);
+  const Spin spin(sender->counting);
   *stats = sender->stats;
 }
 

@@ -21,30 +21,6 @@ void set_environment(const char *name, const char *value);
 // The bytes of an IPv6 address, or false.
 bool read_ipv6(const char *text, unsigned char *bytes);
 
-class Mutex {
- public:
-  Mutex();
-  ~Mutex();
-  Mutex(const Mutex &) = delete;
-  Mutex &operator=(const Mutex &) = delete;
-  void lock();
-  void unlock();
-
- private:
-  void *memory_[8];
-};
-
-class Guard {
- public:
-  explicit Guard(Mutex &mutex) : mutex_(mutex) { mutex_.lock(); }
-  ~Guard() { mutex_.unlock(); }
-  Guard(const Guard &) = delete;
-  Guard &operator=(const Guard &) = delete;
-
- private:
-  Mutex &mutex_;
-};
-
 // What a thread can wait for, beside its sockets. One that rings while nobody waits is remembered.
 class Bell {
  public:
@@ -66,13 +42,17 @@ class Bell {
 #endif
 };
 
+// It must stay where it is until it has been joined.
 class Thread {
  public:
   bool start(void (*function)(void *), void *argument);  // false: the system refused. No signal is delivered there
   void join();
+  void run() const { function_(argument_); }  // the system's
 
  private:
   std::uintptr_t handle_ = 0;
+  void (*function_)(void *) = nullptr;
+  void *argument_ = nullptr;
 };
 
 }  // namespace tachy::sender

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "system.hpp"
 #include "url.hpp"
@@ -33,7 +34,7 @@ class Answer {
 
   void begin();
   // A line of the head, with or without its end. The last head counts, if others come before it.
-  void take_line(const char *line, std::size_t size);
+  void take_line(std::string_view line);
   void take_body(const char *bytes, std::size_t size);
   // There is no answer, because of this.
   void fail(const char *what, const char *why = "");
@@ -48,9 +49,8 @@ class Answer {
   std::size_t text_size_ = 0;
 };
 
-// "name: value" whose name is `name` in any case: where the value begins; else nullptr. size: of the line, which
-// becomes that of the value.
-const char *header_value(const char *line, std::size_t *size, const char *name);
+// Whether the line is "name: value" with that name, in any case, given in small letters.
+bool read_header(std::string_view line, std::string_view name, std::string_view *value);
 
 class Transport {
  public:

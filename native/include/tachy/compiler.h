@@ -22,7 +22,7 @@
 #define TACHY_RARE __attribute__((cold)) /* a call of it is moved out of the way */
 #define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#if defined(__APPLE__) || defined(_WIN32)
+#if defined(__APPLE__) || defined(_WIN32) || defined(__ANDROID__) /* everything there is loaded at run time */
 #define TACHY_THREAD_LOCAL __thread
 #elif defined(TACHY_STATIC) && (defined(__PIE__) || !defined(__PIC__))
 /* in the program itself: one instruction */

@@ -79,11 +79,31 @@ typedef struct tachy_read_options {
   int64_t thread;    /* only this thread number; -1 for all */
   uint32_t open_end; /* spans: 1 to add the spans that are still open at the block's end, is_open, ending at the block's
                         end */
+  uint32_t whole;    /* 1: all in one slice */
 } tachy_read_options;
 
-/* Each fills *schema and *array (one struct array: a record batch) which the caller releases or imports. `body` is the
- * uncompressed body. Types: ts is timestamp[ns, UTC]; D a dictionary of int32 indices and utf8 values; `thread` an
- * int32 index into the block's thread table.
+typedef enum tachy_read_kind {
+  TACHY_READ_LOGS = 1,
+  TACHY_READ_METRICS = 2,
+  TACHY_READ_SPANS = 3,
+  TACHY_READ_ASYNC = 4,
+  TACHY_READ_OPEN_ASYNC = 5
+} tachy_read_kind;
+
+/* A block's rows of one kind, in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages
+ * and of properties. What a block may need in all is then its body; 44 bytes for each of its rows (logs: 28 for each of
+ * a slice, and 32 for each of their arguments); and a slice. The block is checked to its end before the first slice.
+ * `body` is the uncompressed body; it and `head` must outlive the reader. options: NULL for everything. */
+typedef struct tachy_reader tachy_reader;
+
+tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
+                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+                               tachy_read_error *error);
+void tachy_reader_free(tachy_reader *reader);
+
+/* Fills *schema and *array (one struct array: a record batch) which the caller releases or imports. There is one slice
+ * at least; *more says whether another follows. Types: ts is timestamp[ns, UTC]; D a dictionary of int32 indices and
+ * utf8 values; `thread` an int32 index into the block's thread table.
  *
  *   spans, in the order of their ends        async                        logs                 metrics
  *   -------------------------------------    -------------------------    -----------------    -----------------
@@ -94,7 +114,7 @@ typedef struct tachy_read_options {
  *   hash            uint32                   parent_span_id    int64      msg         utf8     unit        D
  *   begin           ts                       depth             uint32     properties  D        value       float64
  *   end             ts                       hash              uint32     filename    D        properties  D
- *   duration        int64                    name              D          line        uint32   kind        uint8
+ *   duration        int64                    name              D          line        uint32   kind        uint32
  *   name            D                        filename          D
  *   target          D                        target            D
  *   filename        D                        line              uint32
@@ -106,43 +126,13 @@ typedef struct tachy_read_options {
  * "end". properties are JSON text, "{}" for none: those of spans are the values on them, numbers as numbers. The begin
  * of an async span has those that it was given until the block's end, its end has all. kind is a tachy_site_kind:
  * integers become doubles; ticks and frames become seconds, their unit "seconds".
+ *
+ * Open async spans are those of the process that are open at the block's start, whatever the options, ascending by id
+ * (unsigned): thread_number uint32 (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth
+ * uint32, hash uint32, name D, filename D, target D, line uint32, properties D (as at the block's end).
  */
-tachy_status tachy_read_spans(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
-                              tachy_read_error *error);
-tachy_status tachy_read_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                              const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
-                              tachy_read_error *error);
-/* The async spans of the process that are open at the block's start, ascending by id (unsigned): thread_number uint32
- * (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth uint32, hash uint32, name D,
- * filename D, target D, line uint32, properties D (as at the block's end). */
-tachy_status tachy_read_open_async(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                   struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
-tachy_status tachy_read_logs(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                             const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
-                             tachy_read_error *error);
-tachy_status tachy_read_metrics(const void *head, uint64_t head_size, const void *body, uint64_t body_size,
-                                const tachy_read_options *options, struct ArrowSchema *schema, struct ArrowArray *array,
-                                tachy_read_error *error);
-
-/* The same in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages and of properties.
- * What a block may need in all is then its body; 44 bytes for each of its rows (logs: 28 for each of a slice, and 32
- * for each of their arguments); and a slice. The block is checked to its end before the first slice. `head` and `body`
- * must outlive the reader. There is one slice at least; *more says whether another follows. */
-typedef struct tachy_reader tachy_reader;
-typedef enum tachy_read_kind {
-  TACHY_READ_LOGS = 1,
-  TACHY_READ_METRICS = 2,
-  TACHY_READ_SPANS = 3,
-  TACHY_READ_ASYNC = 4
-} tachy_read_kind;
-
-tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
-                               tachy_read_error *error);
 tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array, int *more,
                                tachy_read_error *error);
-void tachy_reader_free(tachy_reader *reader);
 
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 

@@ -17,11 +17,11 @@ enum {
   ROUGHLY_NS = 30000,
   LEAST_NS = 300000,
   COUNTED_NS = 3000000,
-  STEER_NS = 250000000,    /* the rate is left alone for so long */
-  NEAR_NS = 100,           /* and while the line is so close: a reading is good to some 20 ns */
-  JUMP_NS = 20000000,      /* what is farther off is no drift */
   UNDISTURBED_NS = 1000000 /* a reading that took longer says nothing */
 };
+static const double STEER_NS = 25e7; /* the rate is left alone for so long */
+static const double NEAR_NS = 100.0; /* and while the line is so close: a reading is good to some 20 ns */
+static const double JUMP_NS = 2e7;   /* what is farther off is no drift */
 static const double SLEW_NS = 4e9;   /* that an error takes to go */
 static const double SLEW_MAX = 1e-4; /* of the rate */
 
@@ -89,7 +89,7 @@ static void follow_offset(void) {
   int64_t found = 0;
   if (!read_offset(&found)) return;
   const int64_t change = found - offset;
-  offset = change > JUMP_NS || change < -JUMP_NS ? found : offset + change / 16;
+  offset = change > (int64_t)JUMP_NS || change < -(int64_t)JUMP_NS ? found : offset + change / 16;
 }
 
 static uint64_t rate(uint64_t ticks, uint64_t ns) { return (uint64_t)((double)ticks * 1e9 / (double)ns + 0.5); }

@@ -6,10 +6,11 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 /* The build may say which one (-DTACHY_OS_NULL). */
 #if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_WIN32) && !defined(TACHY_OS_NULL)
-#if defined(__unix__) || defined(__APPLE__)
+#if defined(__linux__) || defined(__APPLE__)
 #define TACHY_OS_POSIX
 #elif defined(_WIN32)
 #define TACHY_OS_WIN32
@@ -26,9 +27,9 @@
 #endif
 
 /* Memory: NULL when there is none. allocate and resize do not clear. */
-void *tachy_os_allocate(size_t size);
-void *tachy_os_resize(void *memory, size_t size);
-void tachy_os_release(void *memory);
+static inline void *tachy_os_allocate(size_t size) { return malloc(size); }
+static inline void *tachy_os_resize(void *memory, size_t size) { return realloc(memory, size); }
+static inline void tachy_os_release(void *memory) { free(memory); }
 
 /* Zeroed, page aligned, not yet backed by memory; a forked child has a copy of its own. */
 void *tachy_os_map(size_t size);
@@ -116,7 +117,8 @@ void tachy_os_ring(tachy_os_bell *bell);
 void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline);
 void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void));
 
-/* 0: the system refused. The thread has all signals blocked and bears `name` (at most 15 bytes). */
+/* 0: the system refused. The thread has all signals blocked and bears `name` (a constant of at most 15 bytes). One at a
+ * time: it has been joined before the next is started. */
 int tachy_os_thread_start(tachy_os_thread *thread, void (*function)(void *), void *argument, const char *name);
 void tachy_os_thread_join(tachy_os_thread thread);
 /* Once per process: what runs at the exit of every thread that armed itself with a value other than NULL. 0: refused.
@@ -157,8 +159,8 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size);
 void tachy_os_complain(const char *line);
 /* The same, and the end of the program: for TACHY_ASSERT. */
 void tachy_os_fail(const char *line);
-/* An environment variable, or NULL. */
-const char *tachy_os_environment(const char *name);
+/* Copies an environment variable, cut at its end where it is too long. 0: there is none, and the text is "". */
+int tachy_os_environment(const char *name, char *text, size_t size);
 
 /* A mapped part of a loaded module. */
 typedef struct tachy_os_range {
@@ -167,11 +169,11 @@ typedef struct tachy_os_range {
   uint32_t writable;
 } tachy_os_range;
 
-/* Calls `function` once, under the mutex, with the parts of all loaded modules, sorted; no module can be unloaded until
- * it returns. Takes the mutex itself: whether the loader's lock or ours comes first is the system's affair, since where
- * a module's start and end run under the loader's lock they may record, and so take ours. 0: could not. */
-int tachy_os_with_modules(tachy_os_mutex *mutex,
-                          void (*function)(void *context, const tachy_os_range *ranges, size_t count), void *context);
+/* Calls `function` once, under the mutex, with the parts of all loaded modules, in no order; no module can be unloaded
+ * until it returns. Takes the mutex itself: whether the loader's lock or ours comes first is the system's affair, since
+ * where a module's start and end run under the loader's lock they may record, and so take ours. 0: could not. */
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *context, tachy_os_range *ranges, size_t count),
+                          void *context);
 
 /* Landmarks: an object of ours in each module, found without symbols. TACHY_OS_LANDMARK(name), at file scope, leaves
  * one that leads to the object `name`, which is declared with TACHY_OS_LANDMARK_STORAGE. */

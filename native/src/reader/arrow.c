@@ -14,10 +14,8 @@ static void release_schema(struct ArrowSchema *schema) {
     free(schema->children[i]);
   }
   free(schema->children);
-  if (schema->dictionary) {
-    if (schema->dictionary->release) schema->dictionary->release(schema->dictionary);
-    free(schema->dictionary);
-  }
+  if (schema->dictionary && schema->dictionary->release) schema->dictionary->release(schema->dictionary);
+  free(schema->dictionary);
   schema->release = NULL;
 }
 
@@ -29,102 +27,54 @@ static void release_array(struct ArrowArray *array) {
     free(array->children[i]);
   }
   free(array->children);
-  if (array->dictionary) {
-    if (array->dictionary->release) array->dictionary->release(array->dictionary);
-    free(array->dictionary);
-  }
+  if (array->dictionary && array->dictionary->release) array->dictionary->release(array->dictionary);
+  free(array->dictionary);
   array->release = NULL;
 }
 
-static void fill_schema(struct ArrowSchema *schema, const char *name, const char *format) {
+/* Fills both. Buffers are taken over; the first one of an array, the validity bitmap, is always absent. */
+static tachy_status fill(struct ArrowSchema *schema, struct ArrowArray *array, const char *name, const char *format,
+                         int64_t length, void *first, char *bytes, tachy_read_error *error) {
+  const int64_t buffers = format[0] == '+' ? 1 : format[0] == 'u' ? 3 : 2;
   *schema = (struct ArrowSchema){.format = format, .name = name, .release = release_schema};
-}
-
-/* Buffers are taken over: buffers[0] is the validity bitmap, always absent here. 0 when memory is short. */
-static int fill_array(struct ArrowArray *array, int64_t length, void *first, void *second, int64_t n_buffers) {
-  *array = (struct ArrowArray){.length = length, .n_buffers = n_buffers, .release = release_array};
-  array->buffers = calloc((size_t)n_buffers, sizeof *array->buffers);
+  *array = (struct ArrowArray){.length = length, .n_buffers = buffers, .release = release_array};
+  array->buffers = calloc(3, sizeof *array->buffers);
   if (!array->buffers) {
+    array->n_buffers = 0;
     free(first);
-    free(second);
-    array->release = NULL;
-    return 0;
+    free(bytes);
+    return tachy_read_no_memory(error);
   }
-  if (n_buffers > 1) array->buffers[1] = first;
-  if (n_buffers > 2) array->buffers[2] = second;
-  return 1;
+  array->buffers[1] = first;
+  array->buffers[2] = bytes;
+  return first || buffers == 1 ? TACHY_OK : tachy_read_no_memory(error);
 }
 
-int tachy_arrow_start(tachy_arrow *arrow, uint64_t length) {
-  memset(arrow, 0, sizeof *arrow);
-  arrow->length = (int64_t)length;
-  fill_schema(&arrow->schema, "", "+s");
-  arrow->schema.children = calloc(TACHY_ARROW_COLUMNS_MAX, sizeof *arrow->schema.children);
-  const int filled = fill_array(&arrow->array, arrow->length, NULL, NULL, 1);
-  arrow->array.children = calloc(TACHY_ARROW_COLUMNS_MAX, sizeof *arrow->array.children);
-  if (arrow->schema.children && arrow->array.children && filled) return 1;
-  tachy_arrow_free(arrow);
-  return 0;
+tachy_status tachy_arrow_start(tachy_arrow *arrow, uint64_t length, int64_t columns, tachy_read_error *error) {
+  struct ArrowSchema *const schema = &arrow->schema;
+  struct ArrowArray *const array = &arrow->array;
+  tachy_status status = fill(schema, array, "", "+s", (int64_t)length, NULL, NULL, error);
+  schema->children = calloc((size_t)columns, sizeof *schema->children);
+  array->children = calloc((size_t)columns, sizeof *array->children);
+  if (!schema->children || !array->children) return tachy_read_no_memory(error);
+  for (int64_t i = 0; i < columns && !status; i++) {
+    schema->children[i] = calloc(1, sizeof **schema->children);
+    array->children[i] = calloc(1, sizeof **array->children);
+    schema->n_children = array->n_children = i + 1;
+    if (!schema->children[i] || !array->children[i]) status = tachy_read_no_memory(error);
+  }
+  return status;
 }
 
 void tachy_arrow_free(tachy_arrow *arrow) {
   if (arrow->schema.release) arrow->schema.release(&arrow->schema);
-  if (arrow->array.release) {
-    arrow->array.release(&arrow->array);
-  } else {
-    free(arrow->array.children);
-  }
-  memset(arrow, 0, sizeof *arrow);
+  if (arrow->array.release) arrow->array.release(&arrow->array);
 }
 
-/* A new child; its array is not filled yet. NULL when memory is short. */
-static struct ArrowArray *add_child(tachy_arrow *arrow, const char *name, const char *format) {
-  struct ArrowSchema *schema = malloc(sizeof *schema);
-  struct ArrowArray *array = calloc(1, sizeof *array);
-  if (!schema || !array || arrow->schema.n_children == TACHY_ARROW_COLUMNS_MAX) {
-    free(schema);
-    free(array);
-    arrow->failed = 1;
-    return NULL;
-  }
-  fill_schema(schema, name, format);
-  arrow->schema.children[arrow->schema.n_children++] = schema;
-  arrow->array.children[arrow->array.n_children++] = array;
-  return array;
-}
-
-void tachy_arrow_fixed(tachy_arrow *arrow, const char *name, const char *format, void *values) {
-  struct ArrowArray *array = values ? add_child(arrow, name, format) : NULL;
-  if (!array) {
-    free(values);
-    arrow->failed = 1;
-  } else if (!fill_array(array, arrow->length, values, NULL, 2)) {
-    arrow->failed = 1;
-  }
-}
-
-void tachy_arrow_part(tachy_arrow *arrow, const char *name, const char *format, tachy_arrow_window window,
-                      void **values, size_t width) {
-  const size_t size = (size_t)arrow->length * width;
-  void *part = *values;
-  if (window.first == 0 && (uint64_t)arrow->length == window.total) {
-    *values = NULL;
-  } else {
-    part = malloc(size + 1);
-    if (part) memcpy(part, (const uint8_t *)*values + window.first * width, size);
-  }
-  tachy_arrow_fixed(arrow, name, format, part);
-}
-
-void tachy_arrow_text(tachy_arrow *arrow, const char *name, int32_t *offsets, char *bytes) {
-  struct ArrowArray *array = offsets ? add_child(arrow, name, "u") : NULL;
-  if (!array) {
-    free(offsets);
-    free(bytes);
-    arrow->failed = 1;
-  } else if (!fill_array(array, arrow->length, offsets, bytes, 3)) {
-    arrow->failed = 1;
-  }
+tachy_status tachy_arrow_column(tachy_arrow *arrow, int64_t at, const char *name, const char *format, void *first,
+                                char *bytes, tachy_read_error *error) {
+  return fill(arrow->schema.children[at], arrow->array.children[at], name, format, arrow->array.length, first, bytes,
+              error);
 }
 
 static int grow_dictionary(tachy_dictionary *d) {
@@ -149,24 +99,27 @@ static int grow_dictionary(tachy_dictionary *d) {
   return 1;
 }
 
-int tachy_dictionary_add(tachy_dictionary *dictionary, const char *bytes, uint64_t size, int32_t *index) {
+tachy_status tachy_dictionary_add(tachy_dictionary *dictionary, const char *bytes, uint64_t size, uint32_t *index,
+                                  tachy_read_error *error) {
   tachy_dictionary *const d = dictionary;
-  if (d->count == d->capacity && !grow_dictionary(d)) return 0;
+  if (d->count == d->capacity && !grow_dictionary(d)) return tachy_read_no_memory(error);
   uint64_t slot = tachy_hash(bytes, size);
   for (; d->table[slot & (d->slots - 1)]; slot++) {
     const uint32_t found = d->table[slot & (d->slots - 1)] - 1;
     const uint64_t start = (uint64_t)d->offsets[found];
     if ((uint64_t)d->offsets[found + 1] - start == size && memcmp(d->bytes.bytes + start, bytes, size) == 0) {
-      *index = (int32_t)found;
-      return 1;
+      *index = found;
+      return TACHY_OK;
     }
   }
-  if (d->count == INT32_MAX || size > INT32_MAX - d->bytes.size) return 0;
-  if (!tachy_buffer_append(&d->bytes, bytes, size)) return 0;
-  *index = (int32_t)d->count++;
+  if (d->count == INT32_MAX || size > INT32_MAX - d->bytes.size) {
+    return tachy_read_fail(error, "the different texts of a column are longer than 2 GiB");
+  }
+  if (!tachy_buffer_append(&d->bytes, bytes, size)) return tachy_read_no_memory(error);
+  *index = d->count++;
   d->offsets[d->count] = (int32_t)d->bytes.size;
   d->table[slot & (d->slots - 1)] = d->count;
-  return 1;
+  return TACHY_OK;
 }
 
 void tachy_dictionary_free(tachy_dictionary *dictionary) {
@@ -176,41 +129,21 @@ void tachy_dictionary_free(tachy_dictionary *dictionary) {
   memset(dictionary, 0, sizeof *dictionary);
 }
 
-void tachy_arrow_dictionary(tachy_arrow *arrow, const char *name, int32_t *indices, tachy_dictionary *dictionary) {
-  if (!dictionary->offsets && !grow_dictionary(dictionary)) arrow->failed = 1; /* an empty one has offsets, too */
-  struct ArrowArray *array = indices && dictionary->offsets ? add_child(arrow, name, "i") : NULL;
-  if (!array) {
-    free(indices);
-    tachy_dictionary_free(dictionary);
-    arrow->failed = 1;
-    return;
-  }
-  struct ArrowSchema *schema = arrow->schema.children[arrow->schema.n_children - 1];
-  if (!fill_array(array, arrow->length, indices, NULL, 2)) arrow->failed = 1;
-  schema->dictionary = malloc(sizeof *schema->dictionary);
+tachy_status tachy_arrow_dictionary(tachy_arrow *arrow, int64_t at, const char *name, uint32_t *indices,
+                                    tachy_dictionary *dictionary, tachy_read_error *error) {
+  tachy_dictionary *const d = dictionary;
+  struct ArrowSchema *const schema = arrow->schema.children[at];
+  struct ArrowArray *const array = arrow->array.children[at];
+  tachy_status status = tachy_arrow_column(arrow, at, name, "i", indices, NULL, error);
+  schema->dictionary = calloc(1, sizeof *schema->dictionary);
   array->dictionary = calloc(1, sizeof *array->dictionary);
-  if (!schema->dictionary || !array->dictionary) {
-    tachy_dictionary_free(dictionary);
-    arrow->failed = 1;
-    return;
-  }
-  fill_schema(schema->dictionary, "", "u");
-  if (!fill_array(array->dictionary, dictionary->count, dictionary->offsets, dictionary->bytes.bytes, 3)) {
-    arrow->failed = 1;
-  }
-  dictionary->offsets = NULL;
-  memset(&dictionary->bytes, 0, sizeof dictionary->bytes);
-  tachy_dictionary_free(dictionary);
-}
-
-tachy_status tachy_arrow_export(tachy_arrow *arrow, struct ArrowSchema *schema, struct ArrowArray *array,
-                                tachy_read_error *error) {
-  if (arrow->failed) {
-    tachy_arrow_free(arrow);
+  if (status || !schema->dictionary || !array->dictionary || (!d->offsets && !grow_dictionary(d))) {
+    tachy_dictionary_free(d);
     return tachy_read_no_memory(error);
   }
-  *schema = arrow->schema;
-  *array = arrow->array;
-  memset(arrow, 0, sizeof *arrow);
-  return TACHY_OK;
+  status = fill(schema->dictionary, array->dictionary, "", "u", d->count, d->offsets, d->bytes.bytes, error);
+  d->offsets = NULL;
+  d->bytes.bytes = NULL;
+  tachy_dictionary_free(d);
+  return status;
 }

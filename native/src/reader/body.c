@@ -97,7 +97,7 @@ static tachy_status read_strings(tachy_block *block, tachy_read_error *error) {
   const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_STRING_SIZE];
   const tachy_raw_column *bytes = &block->columns[TACHY_COLUMN_STRING_BYTES];
   block->string_count = (uint32_t)sizes->count; /* a body has at most 1 GiB */
-  block->strings = malloc(sizes->count * sizeof *block->strings + 1);
+  block->strings = malloc((sizes->count + 1) * sizeof *block->strings);
   if (!block->strings) return tachy_read_no_memory(error);
   tachy_uint_cursor cursor = tachy_uint_start(sizes);
   uint64_t offset = 0;
@@ -107,6 +107,7 @@ static tachy_status read_strings(tachy_block *block, tachy_read_error *error) {
     block->strings[i] = (tachy_text){(const char *)bytes->bytes + offset, size};
     offset += size;
   }
+  block->strings[block->string_count] = (tachy_text){"seconds", 7};
   if (!tachy_uint_ok(&cursor) || offset != bytes->size) {
     return tachy_read_fail(error, "the string table's sizes do not add up");
   }
@@ -126,60 +127,48 @@ static int hash_site(const tachy_block *block, tachy_site_row *site, tachy_buffe
   return 1;
 }
 
-/* Fills the sites' fields from the columns SITE_ID … SITE_KIND. */
-static tachy_status read_site_columns(tachy_block *block, tachy_read_error *error) {
-  const uint64_t count = block->site_count;
-  for (uint32_t id = TACHY_COLUMN_SITE_ID; id <= TACHY_COLUMN_SITE_KIND; id++) {
-    if (block->columns[id].count != count)
-      return tachy_read_fail(error, "the columns of the site table differ in length");
-    const int is_string = id >= TACHY_COLUMN_SITE_NAME && id <= TACHY_COLUMN_SITE_UNIT;
-    const uint64_t limit = is_string                       ? block->string_count
-                           : id == TACHY_COLUMN_SITE_ID    ? (uint64_t)TACHY_SITE_MAX + 1
-                           : id == TACHY_COLUMN_SITE_LEVEL ? (uint64_t)TACHY_LEVEL_TRACE + 1
-                           : id == TACHY_COLUMN_SITE_KIND  ? (uint64_t)TACHY_SITE_VALUE + 1
-                                                           : (uint64_t)UINT32_MAX + 1;
-    tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
-    for (uint64_t i = 0; i < count; i++) {
-      const uint64_t value = tachy_uint_take(&cursor);
-      if (value >= limit) return tachy_read_fail(error, "a value of the site table (column %u) is out of range", id);
-      tachy_site_row *site = &block->sites[i];
-      switch (id) {
-        case TACHY_COLUMN_SITE_ID:
-          site->id = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_NAME:
-          site->name = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_TARGET:
-          site->target = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_FILE:
-          site->file = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_UNIT:
-          site->unit = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_LINE:
-          site->line = (uint32_t)value;
-          break;
-        case TACHY_COLUMN_SITE_LEVEL:
-          site->level = (uint8_t)value;
-          break;
-        default:
-          site->kind = (uint8_t)value;
-          break;
-      }
-    }
-    if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the site table is malformed", id);
+static uint64_t limit_of(const tachy_block *block, uint32_t id) {
+  switch (id) {
+    case TACHY_COLUMN_SITE_ID:
+      return (uint64_t)TACHY_SITE_MAX + 1;
+    case TACHY_COLUMN_SITE_LINE:
+      return (uint64_t)UINT32_MAX + 1;
+    case TACHY_COLUMN_SITE_LEVEL:
+      return (uint64_t)TACHY_LEVEL_TRACE + 1;
+    case TACHY_COLUMN_SITE_KIND:
+      return (uint64_t)TACHY_SITE_VALUE + 1;
+    default:
+      return block->string_count;
   }
-  return TACHY_OK;
 }
 
+/* The columns SITE_ID … SITE_KIND are the fields of a site in their order. */
+enum { SITE_FIELDS = TACHY_COLUMN_SITE_KIND - TACHY_COLUMN_SITE_ID + 1 };
+_Static_assert(offsetof(tachy_site_row, kind) == (SITE_FIELDS - 1) * sizeof(uint32_t), "a field for each column");
+
 static tachy_status read_sites(tachy_block *block, tachy_read_error *error) {
+  tachy_uint_cursor fields[SITE_FIELDS];
   block->site_count = (uint32_t)block->columns[TACHY_COLUMN_SITE_ID].count;
+  const tachy_status status =
+      tachy_uints_start(fields, block, TACHY_COLUMN_SITE_ID, SITE_FIELDS, block->site_count, "site", error);
+  if (status) return status;
   block->sites = calloc((size_t)block->site_count + 1, sizeof *block->sites);
   if (!block->sites) return tachy_read_no_memory(error);
-  return read_site_columns(block, error);
+  for (uint32_t k = 0; k < SITE_FIELDS; k++) {
+    const uint32_t id = TACHY_COLUMN_SITE_ID + k;
+    for (uint32_t i = 0; i < block->site_count; i++) {
+      const uint64_t value = tachy_uint_take(&fields[k]);
+      if (value >= limit_of(block, id)) {
+        return tachy_read_fail(error, "a value of the site table (column %u) is out of range", id);
+      }
+      ((uint32_t *)(void *)&block->sites[i])[k] = (uint32_t)value;
+    }
+  }
+  for (uint32_t i = 0; i < block->site_count; i++) {
+    tachy_site_row *const site = &block->sites[i];
+    if (site->kind == TACHY_SITE_METRIC_TICKS || site->kind == TACHY_SITE_FRAME) site->unit = block->string_count;
+  }
+  return tachy_uints_end(fields, SITE_FIELDS, "site", error);
 }
 
 static tachy_status hash_sites(tachy_block *block, tachy_read_error *error) {
@@ -195,22 +184,11 @@ static tachy_status hash_sites(tachy_block *block, tachy_read_error *error) {
   return status;
 }
 
-static tachy_status read_set_strings(tachy_block *block, uint32_t id, uint32_t *out, tachy_read_error *error) {
-  tachy_uint_cursor cursor = tachy_uint_start(&block->columns[id]);
-  for (uint64_t i = 0; i < block->columns[id].count; i++) {
-    const uint64_t value = tachy_uint_take(&cursor);
-    if (value >= block->string_count) return tachy_read_fail(error, "a property names a string that is not there");
-    out[i] = (uint32_t)value;
-  }
-  if (!tachy_uint_ok(&cursor)) return tachy_read_fail(error, "column %u of the property sets is malformed", id);
-  return TACHY_OK;
-}
-
 static tachy_status read_sets(tachy_block *block, tachy_read_error *error) {
   const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_SET_SIZE];
   const uint64_t pairs = block->columns[TACHY_COLUMN_SET_KEY].count;
   block->set_count = (uint32_t)sizes->count;
-  block->set_first = malloc((sizes->count + 1) * sizeof *block->set_first);
+  block->set_first = malloc((sizes->count + 2) * sizeof *block->set_first);
   block->set_keys = malloc(pairs * sizeof *block->set_keys + 1);
   block->set_values = malloc(pairs * sizeof *block->set_values + 1);
   if (!block->set_first || !block->set_keys || !block->set_values) return tachy_read_no_memory(error);
@@ -222,37 +200,44 @@ static tachy_status read_sets(tachy_block *block, tachy_read_error *error) {
     if (size > pairs - first) return tachy_read_fail(error, "a property set lies outside of the pairs");
     first += size;
   }
-  block->set_first[block->set_count] = first;
-  if (!tachy_uint_ok(&cursor) || first != pairs || block->columns[TACHY_COLUMN_SET_VALUE].count != pairs) {
+  block->set_first[block->set_count] = block->set_first[block->set_count + 1] = first;
+  if (!tachy_uint_ok(&cursor) || first != pairs) {
     return tachy_read_fail(error, "the property sets' sizes do not add up");
   }
-  const tachy_status status = read_set_strings(block, TACHY_COLUMN_SET_KEY, block->set_keys, error);
-  if (status) return status;
-  return read_set_strings(block, TACHY_COLUMN_SET_VALUE, block->set_values, error);
+  tachy_uint_cursor strings[2];
+  const tachy_status status = tachy_uints_start(strings, block, TACHY_COLUMN_SET_KEY, 2, pairs, "property", error);
+  for (uint64_t i = 0; i < pairs && !status; i++) {
+    const uint64_t key = tachy_uint_take(&strings[0]);
+    const uint64_t value = tachy_uint_take(&strings[1]);
+    if (key >= block->string_count || value >= block->string_count) {
+      return tachy_read_fail(error, "a property names a string that is not there");
+    }
+    block->set_keys[i] = (uint32_t)key;
+    block->set_values[i] = (uint32_t)value;
+  }
+  return status ? status : tachy_uints_end(strings, 2, "property", error);
 }
 
 /* Starts of blocks that are older than the header knows, each as far before the next one as the columns say. */
 static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
-  const tachy_raw_column *const columns = &block->columns[TACHY_COLUMN_CLOCK_TICKS];
-  const uint64_t count = columns[0].count;
-  if (columns[1].count != count) return tachy_read_fail(error, "the columns of the clock differ in length");
+  const uint64_t count = block->columns[TACHY_COLUMN_CLOCK_TICKS].count;
+  tachy_uint_cursor columns[2];
+  const tachy_status status =
+      tachy_uints_start(columns, block, TACHY_COLUMN_CLOCK_TICKS, 2, count, "point of the clock", error);
+  if (status) return status;
   if (count > TACHY_CLOCK_EARLIER_MAX) {
     return tachy_read_fail(error, "a block's clock has more than %u earlier points", TACHY_CLOCK_EARLIER_MAX);
   }
   block->earlier = malloc(count * sizeof *block->earlier + 1);
   if (!block->earlier) return tachy_read_no_memory(error);
-  tachy_uint_cursor ticks = tachy_uint_start(&columns[0]);
-  tachy_uint_cursor utc = tachy_uint_start(&columns[1]);
   tachy_clock_pair next = {block->header.before_ticks, block->header.before_utc};
   for (uint64_t i = 0; i < count; i++) {
-    next.ticks -= tachy_uint_take(&ticks);
-    next.utc = (int64_t)((uint64_t)next.utc - tachy_uint_take(&utc));
+    next.ticks -= tachy_uint_take(&columns[0]);
+    next.utc = (int64_t)((uint64_t)next.utc - tachy_uint_take(&columns[1]));
     block->earlier[i] = next;
   }
-  if (!tachy_uint_ok(&ticks) || !tachy_uint_ok(&utc))
-    return tachy_read_fail(error, "a column of the clock is malformed");
   block->clock = tachy_clock_of(&block->header, block->earlier, count);
-  return TACHY_OK;
+  return tachy_uints_end(columns, 2, "point of the clock", error);
 }
 
 static tachy_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
@@ -292,6 +277,7 @@ tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t hea
   if (!status) status = read_sites(block, error);
   if (!status) status = hash_sites(block, error);
   if (!status) status = read_sets(block, error);
+  if (!status) status = tachy_block_read_values(block, error);
   if (status) tachy_block_close(block);
   return status;
 }
@@ -304,6 +290,7 @@ void tachy_block_close(tachy_block *block) {
   free(block->set_first);
   free(block->set_keys);
   free(block->set_values);
+  free(block->values);
   free(block->earlier);
   free(block->fixed_text);
   memset(block, 0, sizeof *block);

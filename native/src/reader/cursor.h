@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decode.h"
+#include "error.h"
 
 #if defined(__GNUC__)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -116,6 +117,82 @@ static inline void tachy_uint_skip(tachy_uint_cursor *c, uint64_t count) {
 /* All values taken, nothing missing, nothing left over. */
 static inline int tachy_uint_ok(const tachy_uint_cursor *c) {
   return !c->bad && c->plane == c->plane_end && c->extra == c->extra_end;
+}
+
+/* Reads block->values; the last step of opening a block. */
+tachy_status tachy_block_read_values(tachy_block *block, tachy_read_error *error);
+
+/* `columns` columns from `id` on, which have a value for each of `count` things, and their end: nothing missing or left
+ * over in any of them. `what` is one such thing, for the sentence. Inline, so that who reads a row of each in a loop
+ * can have the cursors in registers. */
+static inline tachy_status tachy_uints_start(tachy_uint_cursor *cursors, const tachy_block *block, uint32_t id,
+                                             uint32_t columns, uint64_t count, const char *what,
+                                             tachy_read_error *error) {
+  for (uint32_t i = 0; i < columns; i++) cursors[i] = tachy_uint_start(&block->columns[id + i]);
+  for (uint32_t i = 0; i < columns; i++) {
+    if (block->columns[id + i].count == count) continue;
+    return tachy_read_fail(error, "column %u does not have a value for each %s: they differ in length", id + i, what);
+  }
+  return TACHY_OK;
+}
+
+static inline tachy_status tachy_uints_end(const tachy_uint_cursor *cursors, uint32_t columns, const char *what,
+                                           tachy_read_error *error) {
+  for (uint32_t i = 0; i < columns; i++) {
+    if (!tachy_uint_ok(&cursors[i]))
+      return tachy_read_fail(error, "a column with a value for each %s is malformed", what);
+  }
+  return TACHY_OK;
+}
+
+/* Values of several types: each is in the column of its type. */
+typedef struct tachy_typed_cursor {
+  tachy_uint_cursor integers;
+  tachy_uint_cursor sizes; /* of texts */
+  const uint8_t *floats;
+  const uint8_t *floats_end;
+  const uint8_t *text;
+  const uint8_t *text_end;
+} tachy_typed_cursor;
+
+/* `id` is the column of integers: floats, the sizes of texts and their bytes follow it. */
+static inline tachy_typed_cursor tachy_typed_start(const tachy_block *block, uint32_t id) {
+  const tachy_raw_column *const floats = &block->columns[id + 1];
+  const tachy_raw_column *const text = &block->columns[id + 3];
+  return (tachy_typed_cursor){.integers = tachy_uint_start(&block->columns[id]),
+                              .sizes = tachy_uint_start(&block->columns[id + 2]),
+                              .floats = floats->bytes,
+                              .floats_end = floats->bytes + floats->size,
+                              .text = text->bytes,
+                              .text_end = text->bytes + text->size};
+}
+
+/* As tachy_uint_ok. */
+static inline int tachy_typed_ok(const tachy_typed_cursor *c) {
+  return tachy_uint_ok(&c->integers) && tachy_uint_ok(&c->sizes) && c->floats == c->floats_end &&
+         c->text == c->text_end;
+}
+
+/* Takes a value of value->type, which is one of tachy_arg_type or tachy_value_type: the two begin alike, and have only
+ * integers besides. 0 when it is not there. */
+static inline int tachy_typed_take(tachy_typed_cursor *c, tachy_value *value) {
+  switch (value->type) {
+    case TACHY_ARG_F64:
+      if (c->floats == c->floats_end) return 0;
+      memcpy(&value->bits, c->floats, sizeof value->bits);
+      c->floats += sizeof value->bits;
+      return 1;
+    case TACHY_ARG_TEXT:
+      value->bits = tachy_uint_next(&c->sizes);
+      value->text = (const char *)c->text;
+      if (c->sizes.bad || value->bits > (uint64_t)(c->text_end - c->text)) return 0;
+      c->text += value->bits;
+      return 1;
+    default:
+      value->bits = tachy_uint_next(&c->integers);
+      if (value->type == TACHY_ARG_I64) value->bits = (uint64_t)tachy_unzigzag(value->bits);
+      return !c->integers.bad;
+  }
 }
 
 #endif

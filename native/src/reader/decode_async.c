@@ -1,29 +1,12 @@
 /* Async rows: begins and ends of spans that may cross threads; and those that are open at the block's start. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "cursor.h"
+#include "decode_rows.h"
 #include "error.h"
 
-#define COLUMNS (TACHY_COLUMN_ASYNC_DEPTH - TACHY_COLUMN_ASYNC_KIND + 1)
+enum { COLUMNS = 6 }; /* both have so many */
 
-static tachy_status allocate(const tachy_block *block, tachy_async_rows *rows, tachy_read_error *error) {
-  const size_t n = (size_t)block->async_rows + 1;
-  rows->thread = malloc(n * sizeof *rows->thread);
-  rows->site = malloc(n * sizeof *rows->site);
-  rows->depth = malloc(n * sizeof *rows->depth);
-  rows->kind = malloc(n * sizeof *rows->kind);
-  rows->utc = malloc(n * sizeof *rows->utc);
-  rows->id = malloc(n * sizeof *rows->id);
-  rows->parent = malloc(n * sizeof *rows->parent);
-  const int valued = block->columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count > 0;
-  if (valued) rows->owner = malloc(n * sizeof *rows->owner);
-  if (!rows->thread || !rows->site || !rows->depth || !rows->kind || !rows->utc || !rows->id || !rows->parent ||
-      (valued && !rows->owner)) {
-    return tachy_read_no_memory(error);
-  }
-  return TACHY_OK;
-}
+static uint64_t parent_of(uint64_t id, uint64_t coded) { return coded ? id - (uint64_t)tachy_unzigzag(coded - 1) : 0; }
 
 typedef struct span_end {
   uint64_t id;
@@ -36,7 +19,7 @@ static int by_id(const void *a, const void *b) {
 }
 
 /* A begin has the values of its end where that is in the block. */
-static void join_begins(tachy_async_rows *rows, span_end *ends, uint64_t end_count) {
+static void join_begins(tachy_rows *rows, span_end *ends, uint64_t end_count) {
   if (end_count) qsort(ends, (size_t)end_count, sizeof *ends, by_id);
   for (uint64_t i = 0; i < rows->count; i++) {
     const span_end wanted = {rows->id[i], 0};
@@ -46,16 +29,13 @@ static void join_begins(tachy_async_rows *rows, span_end *ends, uint64_t end_cou
   }
 }
 
-static tachy_status decode(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+/* `ends`: room for those of all rows, or NULL where there are no values. */
+static tachy_status decode(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
                            span_end *ends, tachy_read_error *error) {
   tachy_uint_cursor columns[COLUMNS];
-  for (uint32_t i = 0; i < COLUMNS; i++) {
-    const tachy_raw_column *column = &block->columns[TACHY_COLUMN_ASYNC_KIND + i];
-    if (column->count != block->async_rows) {
-      return tachy_read_fail(error, "the columns of the async rows differ in length");
-    }
-    columns[i] = tachy_uint_start(column);
-  }
+  const tachy_status status =
+      tachy_uints_start(columns, block, TACHY_COLUMN_ASYNC_KIND, COLUMNS, block->async_rows, "async row", error);
+  if (status) return status;
   uint64_t last_id = 0;
   uint64_t row = 0;
   uint64_t end_count = 0;
@@ -85,54 +65,38 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       rows->kind[i] = (uint8_t)kind;
       rows->utc[i] = utc;
       rows->id[i] = id;
-      rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
+      rows->parent[i] = parent_of(id, parent);
       if (rows->owner) rows->owner[i] = owner;
     }
   }
   if (ends) join_begins(rows, ends, end_count);
-  for (uint32_t i = 0; i < COLUMNS; i++) {
-    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the async rows is malformed");
-  }
-  return TACHY_OK;
+  return tachy_uints_end(columns, COLUMNS, "async row", error);
 }
 
-tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_async_rows *rows,
+tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
                                 tachy_read_error *error) {
-  static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
-  memset(rows, 0, sizeof *rows);
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
-  tachy_status status = allocate(block, rows, error);
+  tachy_status status = tachy_rows_allocate(rows, TACHY_READ_ASYNC, block, block->async_rows, error);
   span_end *const ends = rows->owner ? malloc(((size_t)block->async_rows + 1) * sizeof *ends) : NULL;
   if (!status && rows->owner && !ends) status = tachy_read_no_memory(error);
-  if (!status) status = decode(block, options ? options : &everything, rows, ends, error);
+  if (!status) status = decode(block, options, rows, ends, error);
   free(ends);
-  if (status) tachy_async_rows_free(rows);
   return status;
 }
 
-void tachy_async_rows_free(tachy_async_rows *rows) {
-  free(rows->thread);
-  free(rows->site);
-  free(rows->depth);
-  free(rows->kind);
-  free(rows->utc);
-  free(rows->id);
-  free(rows->parent);
-  free(rows->owner);
-  memset(rows, 0, sizeof *rows);
-}
-
-/* Open at the start ------------------------------------------------------------------------------------------------ */
-
-#define OPEN_COLUMNS (TACHY_COLUMN_OPEN_ASYNC_THREAD - TACHY_COLUMN_OPEN_ASYNC_ID + 1)
-
-static tachy_status decode_open(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
-  tachy_uint_cursor columns[OPEN_COLUMNS];
-  for (uint32_t i = 0; i < OPEN_COLUMNS; i++)
-    columns[i] = tachy_uint_start(block->columns + TACHY_COLUMN_OPEN_ASYNC_ID + i);
+tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+                                     tachy_read_error *error) {
+  (void)options;
+  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
+  static const char what[] = "open async span";
+  const uint64_t count = block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
+  tachy_uint_cursor columns[COLUMNS];
+  tachy_status status = tachy_uints_start(columns, block, TACHY_COLUMN_OPEN_ASYNC_ID, COLUMNS, count, what, error);
+  if (!status) status = tachy_rows_allocate(rows, TACHY_READ_OPEN_ASYNC, block, count, error);
+  if (status) return status;
   uint64_t id = 0;
   uint64_t utc = (uint64_t)block->header.utc0;
-  for (uint64_t i = 0; i < rows->count; i++) {
+  for (uint64_t i = 0; i < count; i++) {
     const uint64_t step = (uint64_t)tachy_unzigzag(tachy_uint_take(&columns[0]));
     const uint64_t parent = tachy_uint_take(&columns[1]);
     const uint64_t site = tachy_uint_take(&columns[2]);
@@ -147,44 +111,11 @@ static tachy_status decode_open(const tachy_block *block, tachy_open_async_rows 
     rows->thread[i] = (uint32_t)thread;
     rows->site[i] = (uint32_t)site;
     rows->depth[i] = (uint32_t)depth;
-    rows->begin_utc[i] = (int64_t)utc;
+    rows->utc[i] = (int64_t)utc;
     rows->id[i] = id;
-    rows->parent[i] = parent ? id - (uint64_t)tachy_unzigzag(parent - 1) : 0;
+    rows->parent[i] = parent_of(id, parent);
+    if (rows->owner) rows->owner[i] = tachy_owner_of_open_async(block, i);
   }
-  for (uint32_t i = 0; i < OPEN_COLUMNS; i++) {
-    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "a column of the open async spans is malformed");
-  }
-  return TACHY_OK;
-}
-
-tachy_status tachy_decode_open_async(const tachy_block *block, tachy_open_async_rows *rows, tachy_read_error *error) {
-  memset(rows, 0, sizeof *rows);
-  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
-  rows->count = block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
-  for (uint32_t i = 0; i < OPEN_COLUMNS; i++) {
-    if (block->columns[TACHY_COLUMN_OPEN_ASYNC_ID + i].count != rows->count) {
-      return tachy_read_fail(error, "the columns of the open async spans differ in length");
-    }
-  }
-  const size_t n = (size_t)rows->count + 1;
-  rows->thread = malloc(n * sizeof *rows->thread);
-  rows->site = malloc(n * sizeof *rows->site);
-  rows->depth = malloc(n * sizeof *rows->depth);
-  rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
-  rows->id = malloc(n * sizeof *rows->id);
-  rows->parent = malloc(n * sizeof *rows->parent);
-  const int complete = rows->thread && rows->site && rows->depth && rows->begin_utc && rows->id && rows->parent;
-  const tachy_status status = complete ? decode_open(block, rows, error) : tachy_read_no_memory(error);
-  if (status) tachy_open_async_rows_free(rows);
-  return status;
-}
-
-void tachy_open_async_rows_free(tachy_open_async_rows *rows) {
-  free(rows->thread);
-  free(rows->site);
-  free(rows->depth);
-  free(rows->begin_utc);
-  free(rows->id);
-  free(rows->parent);
-  memset(rows, 0, sizeof *rows);
+  rows->count = count;
+  return tachy_uints_end(columns, COLUMNS, what, error);
 }

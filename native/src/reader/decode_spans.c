@@ -5,9 +5,8 @@
  * turns them into begins, ends and ids, then ticks become UTC. Parents come from a second walk, backward, in which the
  * last row seen at depth d - 1 is the parent. */
 #include <stdlib.h>
-#include <string.h>
 
-#include "cursor.h"
+#include "decode_rows.h"
 #include "error.h"
 
 #define CHUNK 512u
@@ -18,13 +17,13 @@ typedef struct level { /* of depth d: */
   uint64_t known;      /* whether child[d] is */
 } level;
 
+enum { DEPTH, LEAD, TAIL, MAIN_COLUMNS };
+
 typedef struct walk {
   const tachy_block *block;
-  tachy_span_rows *rows;
+  tachy_rows *rows;
   tachy_uint_cursor site;
-  tachy_uint_cursor depth_delta;
-  tachy_uint_cursor lead;
-  tachy_uint_cursor tail;
+  tachy_uint_cursor main[MAIN_COLUMNS]; /* SPAN_DEPTH, SPAN_LEAD, SPAN_TAIL */
   tachy_uint_cursor gap_count;
   uint64_t row;                     /* of the block, the next one */
   const tachy_open_row *open_start; /* of this thread */
@@ -70,7 +69,7 @@ static void to_utc(const tachy_block *block, const uint64_t *ticks, int64_t *utc
 /* Depths of the next `count` rows. 0 when one is out of range. */
 static int read_depths(walk *w, uint32_t *out, uint64_t count) {
   uint64_t deltas[CHUNK];
-  tachy_uint_take_many(&w->depth_delta, deltas, count);
+  tachy_uint_take_many(&w->main[DEPTH], deltas, count);
   uint64_t depth = (uint64_t)w->depth;
   uint64_t deepest = (uint64_t)w->deepest;
   for (uint64_t i = 0; i < count; i++) {
@@ -85,7 +84,7 @@ static int read_depths(walk *w, uint32_t *out, uint64_t count) {
 
 /* The row at [at] was open at the start: what the walk took for it does not count. */
 static void reopen(walk *w, uint64_t at, uint32_t depth, uint64_t last, uint64_t tail, uint64_t *begin, uint64_t *end,
-                   int64_t *id) {
+                   uint64_t *id) {
   const tachy_open_row *const entry = &w->open_start[depth];
   *begin = entry->begin_ticks;
   *end = last + tail;
@@ -98,12 +97,12 @@ static void reopen(walk *w, uint64_t at, uint32_t depth, uint64_t last, uint64_t
 /* Decodes a chunk of rows without a gap to rows [at, at + count). 0 when a depth is out of range. */
 static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
   uint32_t *const depths = w->rows->depth + at;
-  int64_t *const ids = w->rows->id + at;
+  uint64_t *const ids = w->rows->id + at;
   uint64_t leads[CHUNK]; /* and then the begins */
   uint64_t tails[CHUNK]; /* and then the ends */
   if (!read_depths(w, depths, count)) return 0;
-  tachy_uint_take_many(&w->lead, leads, count);
-  tachy_uint_take_many(&w->tail, tails, count);
+  tachy_uint_take_many(&w->main[LEAD], leads, count);
+  tachy_uint_take_many(&w->main[TAIL], tails, count);
   uint64_t last = w->last;
   uint64_t ended = w->ended;
   for (uint64_t i = 0; i < count; i++) {
@@ -114,7 +113,7 @@ static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
     const uint64_t parent = 0 - below->known; /* all ones, or none: a compiler would rather branch */
     uint64_t begin = ((below->begin - leads[i]) & parent) | ((last + leads[i]) & ~parent);
     uint64_t end = ((last & parent) | (begin & ~parent)) + tails[i];
-    ids[i] = (int64_t)(++ended + depth - inside);
+    ids[i] = ++ended + depth - inside;
     if (TACHY_UNLIKELY(depth < w->open)) reopen(w, at + i, depth, last, tails[i], &begin, &end, &ids[i]);
     own->begin = (own->begin & (0 - own->known)) | (begin & (own->known - 1));
     own->known = 1;
@@ -127,7 +126,7 @@ static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
   }
   w->last = last;
   w->ended = ended;
-  to_utc(w->block, leads, w->rows->begin_utc + at, count);
+  to_utc(w->block, leads, w->rows->utc + at, count);
   to_utc(w->block, tails, w->rows->end_utc + at, count);
   return 1;
 }
@@ -135,11 +134,11 @@ static int walk_chunk(walk *w, uint64_t at, uint64_t count) {
 /* Takes a gap row, which stands before row `at`. 0 when its depth is out of range. */
 static int walk_gap(walk *w, uint64_t at, uint32_t thread) {
   const uint64_t count = tachy_uint_next(&w->gap_count);
-  w->depth = (int64_t)((uint64_t)w->depth + (uint64_t)tachy_unzigzag(tachy_uint_take(&w->depth_delta)));
+  w->depth = (int64_t)((uint64_t)w->depth + (uint64_t)tachy_unzigzag(tachy_uint_take(&w->main[DEPTH])));
   if ((uint64_t)w->depth >= TACHY_DEPTH_MAX) return 0;
   (void)tachy_uint_take(&w->site);
-  (void)tachy_uint_take(&w->lead);
-  (void)tachy_uint_take(&w->tail);
+  (void)tachy_uint_take(&w->main[LEAD]);
+  (void)tachy_uint_take(&w->main[TAIL]);
   level *const own = &w->levels[w->depth];
   own->size += count;
   for (int64_t depth = w->depth + 1; depth <= w->deepest; depth++) {
@@ -161,10 +160,10 @@ static int walk_gap(walk *w, uint64_t at, uint32_t thread) {
 }
 
 /* Parents of rows [first, end) of one thread, whose gaps begin at `gap`. */
-static void find_parents(const tachy_span_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
+static void find_parents(const tachy_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
                          const tachy_open_row *open_end, uint32_t open_count) {
-  int64_t parents[TACHY_DEPTH_MAX + 1]; /* of a row at depth d: parents[d] */
-  uint64_t valid = open_count;          /* parents[0 … valid] are known */
+  uint64_t parents[TACHY_DEPTH_MAX + 1]; /* of a row at depth d: parents[d] */
+  uint64_t valid = open_count;           /* parents[0 … valid] are known */
   parents[0] = 0;
   for (uint32_t i = 0; i < open_count; i++) parents[i + 1] = open_end[i].id;
   uint64_t next_gap = rows->gap_count;
@@ -173,7 +172,7 @@ static void find_parents(const tachy_span_rows *rows, uint64_t first, uint64_t e
     for (uint64_t i = end; i > start; i--) {
       const uint64_t depth = rows->depth[i - 1];
       if (TACHY_UNLIKELY(depth > valid)) {
-        for (uint64_t d = valid + 1; d <= depth; d++) parents[d] = -1;
+        for (uint64_t d = valid + 1; d <= depth; d++) parents[d] = TACHY_PARENT_LOST;
       }
       rows->parent[i - 1] = parents[depth];
       parents[depth + 1] = rows->id[i - 1];
@@ -188,17 +187,17 @@ static void find_parents(const tachy_span_rows *rows, uint64_t first, uint64_t e
 }
 
 /* Keeps of rows [first, end) those that overlap the range; returns the new end. */
-static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
+static uint64_t keep_range(tachy_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
                            const tachy_read_options *options) {
   uint64_t kept = first;
   for (uint64_t i = first; i < end; i++) {
     for (; gap < rows->gap_count && rows->gaps[gap].row == i; gap++) rows->gaps[gap].row = kept;
-    if (rows->begin_utc[i] > options->end_utc || rows->end_utc[i] < options->begin_utc) continue;
+    if (rows->utc[i] > options->end_utc || rows->end_utc[i] < options->begin_utc) continue;
     rows->site[kept] = rows->site[i];
     rows->depth[kept] = rows->depth[i];
     rows->id[kept] = rows->id[i];
     rows->parent[kept] = rows->parent[i];
-    rows->begin_utc[kept] = rows->begin_utc[i];
+    rows->utc[kept] = rows->utc[i];
     rows->end_utc[kept] = rows->end_utc[i];
     if (rows->owner) rows->owner[kept] = rows->owner[i];
     kept++;
@@ -209,7 +208,7 @@ static uint64_t keep_range(tachy_span_rows *rows, uint64_t first, uint64_t end, 
 
 static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *options, tachy_read_error *error) {
   const tachy_block_thread *thread = &w->block->threads[t];
-  tachy_span_rows *rows = w->rows;
+  tachy_rows *rows = w->rows;
   const uint64_t first = rows->count;
   const uint64_t first_gap = rows->gap_count;
   uint64_t at = first;
@@ -245,7 +244,7 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *o
     w->row++;
   }
   find_parents(rows, first, at, first_gap, rows->open_end + rows->open_end_first[t], thread->open_at_end);
-  for (uint32_t i = 0; i < w->reopened_count; i++) rows->begin_utc[w->reopened[i].row] = w->reopened[i].utc;
+  for (uint32_t i = 0; i < w->reopened_count; i++) rows->utc[w->reopened[i].row] = w->reopened[i].utc;
   if (options->begin_utc != INT64_MIN || options->end_utc != INT64_MAX) {
     at = keep_range(rows, first, at, first_gap, options);
   }
@@ -260,151 +259,96 @@ static void skip_thread(walk *w, uint64_t count) {
   }
   w->row += count;
   tachy_uint_skip(&w->site, count);
-  tachy_uint_skip(&w->depth_delta, count);
-  tachy_uint_skip(&w->lead, count);
-  tachy_uint_skip(&w->tail, count);
+  tachy_uint_skip(&w->main[DEPTH], count);
+  tachy_uint_skip(&w->main[LEAD], count);
+  tachy_uint_skip(&w->main[TAIL], count);
 }
 
 /* OPEN_START_* or OPEN_END_*: four columns from `id` on. */
 static tachy_status read_open(const tachy_block *block, uint32_t id, int at_end, tachy_open_row *out, uint64_t *first,
-                              uint64_t total, tachy_read_error *error) {
-  tachy_uint_cursor columns[4];
-  for (uint32_t i = 0; i < 4; i++) {
-    if (block->columns[id + i].count != total) {
-      return tachy_read_fail(error, "column %u does not have a value for each open span", id + i);
-    }
-    columns[i] = tachy_uint_start(&block->columns[id + i]);
-  }
-  uint64_t at = 0;
+                              tachy_read_error *error) {
   for (uint32_t t = 0; t < block->thread_count; t++) {
-    const uint32_t open = at_end ? block->threads[t].open_at_end : block->threads[t].open_at_start;
-    first[t] = at;
-    for (uint32_t depth = 0; depth < open; depth++, at++) {
+    first[t + 1] = first[t] + (at_end ? block->threads[t].open_at_end : block->threads[t].open_at_start);
+  }
+  tachy_uint_cursor columns[4];
+  const tachy_status status = tachy_uints_start(columns, block, id, 4, first[block->thread_count], "open span", error);
+  if (status) return status;
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    for (uint64_t at = first[t]; at < first[t + 1]; at++) {
       const uint64_t site = tachy_uint_take(&columns[0]);
       if (site >= block->site_count) return tachy_read_fail(error, "an open span names a site that is not there");
       out[at].site = (uint32_t)site;
       out[at].begin_ticks = tachy_uint_take(&columns[1]);
       out[at].begin_utc = (int64_t)tachy_uint_take(&columns[2]);
-      out[at].id = (int64_t)tachy_uint_take(&columns[3]);
-      out[at].depth = depth;
+      out[at].id = tachy_uint_take(&columns[3]);
+      out[at].depth = (uint32_t)(at - first[t]);
     }
   }
-  first[block->thread_count] = at;
-  for (uint32_t i = 0; i < 4; i++) {
-    if (!tachy_uint_ok(&columns[i])) return tachy_read_fail(error, "column %u is malformed", id + i);
-  }
-  return TACHY_OK;
-}
-
-static tachy_status check_columns(const tachy_block *block, tachy_read_error *error) {
-  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
-  for (uint32_t id = TACHY_COLUMN_SPAN_DEPTH; id <= TACHY_COLUMN_SPAN_TAIL; id++) {
-    if (block->columns[id].count != block->rows) {
-      return tachy_read_fail(error, "column %u does not have a value for each row", id);
-    }
-  }
-  return TACHY_OK;
-}
-
-/* Memory for every row of the chosen thread, and the lists of open spans. */
-static tachy_status allocate(const tachy_block *block, int64_t thread, tachy_span_rows *rows, tachy_read_error *error) {
-  uint64_t count = 0;
-  uint64_t open_start = 0;
-  uint64_t open_end = 0;
-  for (uint32_t t = 0; t < block->thread_count; t++) {
-    if (thread < 0 || block->threads[t].number == thread) count += block->threads[t].rows;
-    open_start += block->threads[t].open_at_start;
-    open_end += block->threads[t].open_at_end;
-  }
-  if (open_start > block->columns[TACHY_COLUMN_OPEN_START_SITE].count ||
-      open_end > block->columns[TACHY_COLUMN_OPEN_END_SITE].count) {
-    return tachy_read_fail(error, "the threads' open spans are not those of the body");
-  }
-  const size_t n = count + 1;
-  const size_t threads = (size_t)block->thread_count + 1;
-  rows->thread = malloc(n * sizeof *rows->thread);
-  rows->site = malloc(n * sizeof *rows->site);
-  rows->depth = malloc(n * sizeof *rows->depth);
-  rows->id = malloc(n * sizeof *rows->id);
-  rows->parent = malloc(n * sizeof *rows->parent);
-  rows->begin_utc = malloc(n * sizeof *rows->begin_utc);
-  rows->end_utc = malloc(n * sizeof *rows->end_utc);
-  const int valued = block->columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count > 0;
-  if (valued) rows->owner = malloc(n * sizeof *rows->owner);
-  rows->thread_first = malloc(threads * sizeof *rows->thread_first);
-  rows->gaps = malloc((block->columns[TACHY_COLUMN_GAP_COUNT].count + 1) * sizeof *rows->gaps);
-  rows->open_start = malloc((open_start + 1) * sizeof *rows->open_start);
-  rows->open_end = malloc((open_end + 1) * sizeof *rows->open_end);
-  rows->open_start_first = malloc(threads * sizeof *rows->open_start_first);
-  rows->open_end_first = malloc(threads * sizeof *rows->open_end_first);
-  if (!rows->thread || !rows->site || !rows->depth || !rows->id || !rows->parent || !rows->begin_utc ||
-      !rows->end_utc || !rows->thread_first || !rows->gaps || !rows->open_start || !rows->open_end ||
-      !rows->open_start_first || !rows->open_end_first || (valued && !rows->owner)) {
-    return tachy_read_no_memory(error);
-  }
-  const tachy_status status =
-      read_open(block, TACHY_COLUMN_OPEN_START_SITE, 0, rows->open_start, rows->open_start_first, open_start, error);
-  if (status) return status;
-  return read_open(block, TACHY_COLUMN_OPEN_END_SITE, 1, rows->open_end, rows->open_end_first, open_end, error);
+  return tachy_uints_end(columns, 4, "open span", error);
 }
 
 static tachy_status walk_block(walk *w, const tachy_read_options *options, tachy_read_error *error) {
   const tachy_block *block = w->block;
   w->site = tachy_uint_start(&block->columns[TACHY_COLUMN_ROW_SITE]);
-  w->depth_delta = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_DEPTH]);
-  w->lead = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_LEAD]);
-  w->tail = tachy_uint_start(&block->columns[TACHY_COLUMN_SPAN_TAIL]);
   w->gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]);
-  for (uint32_t t = 0; t < block->thread_count; t++) {
+  tachy_status status =
+      tachy_uints_start(w->main, block, TACHY_COLUMN_SPAN_DEPTH, MAIN_COLUMNS, block->rows, "row", error);
+  for (uint32_t t = 0; t < block->thread_count && !status; t++) {
     w->rows->thread_first[t] = w->rows->count;
     if (options->thread >= 0 && block->threads[t].number != options->thread) {
       skip_thread(w, block->threads[t].rows);
-      continue;
+    } else {
+      status = walk_thread(w, t, options, error);
     }
-    const tachy_status status = walk_thread(w, t, options, error);
-    if (status) return status;
   }
-  w->rows->thread_first[block->thread_count] = w->rows->count;
-  if (!tachy_uint_ok(&w->site) || !tachy_uint_ok(&w->depth_delta) || !tachy_uint_ok(&w->lead) ||
-      !tachy_uint_ok(&w->tail) || !tachy_uint_ok(&w->gap_count)) {
+  w->rows->thread_first[block->thread_count] = w->rows->closed = w->rows->count;
+  if (status) return status;
+  if (!tachy_uint_ok(&w->site) || !tachy_uint_ok(&w->gap_count)) {
     return tachy_read_fail(error, "a column of the span rows is malformed");
   }
-  return TACHY_OK;
+  return tachy_uints_end(w->main, MAIN_COLUMNS, "row", error);
 }
 
-tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_span_rows *rows,
-                                tachy_read_error *error) {
-  static const tachy_read_options everything = {INT64_MIN, INT64_MAX, -1, 0};
-  if (!options) options = &everything;
-  memset(rows, 0, sizeof *rows);
-  tachy_status status = check_columns(block, error);
-  if (!status) status = allocate(block, options->thread, rows, error);
-  walk *w = status ? NULL : calloc(1, sizeof *w);
-  if (!status && !w) status = tachy_read_no_memory(error);
-  if (!status) {
-    w->block = block;
-    w->rows = rows;
-    status = walk_block(w, options, error);
+/* Adds the spans that are open at the block's end, as if they ended there. */
+static void append_open(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows) {
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    if (options->thread >= 0 && block->threads[t].number != options->thread) continue;
+    for (uint64_t k = rows->open_end_first[t]; k < rows->open_end_first[t + 1]; k++) {
+      const tachy_open_row *const open = rows->open_end + k;
+      const int64_t end = open->begin_utc > block->header.end_utc ? open->begin_utc : block->header.end_utc;
+      if (open->begin_utc > options->end_utc || end < options->begin_utc) continue;
+      const uint64_t i = rows->count++;
+      rows->thread[i] = t;
+      rows->site[i] = open->site;
+      rows->depth[i] = open->depth;
+      rows->id[i] = open->id;
+      rows->parent[i] = open->depth ? open[-1].id : 0;
+      rows->utc[i] = open->begin_utc;
+      rows->end_utc[i] = end;
+      if (rows->owner) rows->owner[i] = tachy_owner_of_open(block, k);
+    }
   }
-  free(w);
-  if (status) tachy_span_rows_free(rows);
-  return status;
 }
 
-void tachy_span_rows_free(tachy_span_rows *rows) {
-  free(rows->thread);
-  free(rows->site);
-  free(rows->depth);
-  free(rows->id);
-  free(rows->parent);
-  free(rows->begin_utc);
-  free(rows->end_utc);
-  free(rows->owner);
-  free(rows->thread_first);
-  free(rows->gaps);
-  free(rows->open_start);
-  free(rows->open_end);
-  free(rows->open_start_first);
-  free(rows->open_end_first);
-  memset(rows, 0, sizeof *rows);
+tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+                                tachy_read_error *error) {
+  if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
+  uint64_t count = options->open_end ? block->columns[TACHY_COLUMN_OPEN_END_SITE].count : 0;
+  for (uint32_t t = 0; t < block->thread_count; t++) {
+    if (options->thread < 0 || block->threads[t].number == options->thread) count += block->threads[t].rows;
+  }
+  tachy_status status = tachy_rows_allocate(rows, TACHY_READ_SPANS, block, count, error);
+  if (status) return status;
+  rows->open_start_first[0] = rows->open_end_first[0] = 0;
+  status = read_open(block, TACHY_COLUMN_OPEN_START_SITE, 0, rows->open_start, rows->open_start_first, error);
+  if (!status) status = read_open(block, TACHY_COLUMN_OPEN_END_SITE, 1, rows->open_end, rows->open_end_first, error);
+  if (status) return status;
+  walk *const w = calloc(1, sizeof *w);
+  if (!w) return tachy_read_no_memory(error);
+  w->block = block;
+  w->rows = rows;
+  status = walk_block(w, options, error);
+  free(w);
+  if (!status && options->open_end) append_open(block, options, rows);
+  return status;
 }

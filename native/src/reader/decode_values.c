@@ -10,107 +10,50 @@
 
 #define JSON_MAX (UINT64_C(1) << 28) /* bytes of one span's keys and texts, which are made as a whole */
 
-typedef struct walk {
-  tachy_uint_cursor owner;
-  tachy_uint_cursor site;
-  tachy_uint_cursor type;
-  tachy_uint_cursor integer;
-  tachy_uint_cursor size;
-  const tachy_raw_column *floats;
-  uint64_t next_float;
-  const tachy_raw_column *text;
-  uint64_t text_at;
-} walk;
-
-/* 0: it is not there. */
-static int read_bits(walk *w, tachy_value *value) {
-  switch (value->type) {
-    case TACHY_VALUE_I64:
-      value->bits = (uint64_t)tachy_unzigzag(tachy_uint_next(&w->integer));
-      return 1;
-    case TACHY_VALUE_F64:
-      if (w->next_float == w->floats->count) return 0;
-      memcpy(&value->bits, w->floats->bytes + 8 * w->next_float++, sizeof value->bits);
-      return 1;
-    case TACHY_VALUE_TEXT:
-      value->bits = tachy_uint_next(&w->size);
-      value->text = (const char *)w->text->bytes + w->text_at;
-      if (value->bits > w->text->size - w->text_at) return 0;
-      w->text_at += value->bits;
-      return 1;
-    default:
-      value->bits = tachy_uint_next(&w->integer);
-      return 1;
-  }
-}
-
-static tachy_status read_values(const tachy_block *block, walk *w, tachy_value_rows *rows, tachy_read_error *error) {
-  const uint64_t owners = block->rows + block->columns[TACHY_COLUMN_OPEN_END_SITE].count + block->async_rows +
-                          block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
+tachy_status tachy_block_read_values(tachy_block *block, tachy_read_error *error) {
+  static const char what[] = "value on a span";
+  const uint64_t count = block->columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count;
+  const uint64_t owners = tachy_owner_of_open_async(block, 0) + block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;
+  tachy_uint_cursor columns[3];
+  const tachy_status status = tachy_uints_start(columns, block, TACHY_COLUMN_SPAN_VALUE_OWNER, 3, count, what, error);
+  if (status) return status;
+  tachy_typed_cursor typed = tachy_typed_start(block, TACHY_COLUMN_SPAN_VALUE_INT);
+  block->value_count = count;
+  block->values = malloc((size_t)count * sizeof *block->values + 1);
+  if (!block->values) return tachy_read_no_memory(error);
   uint64_t owner = 0;
   uint64_t of_owner = 0;
-  for (uint64_t i = 0; i < rows->count; i++) {
-    tachy_value *const value = &rows->values[i];
-    const uint64_t step = tachy_uint_take(&w->owner);
-    const uint64_t site = tachy_uint_take(&w->site);
-    const uint64_t type = tachy_uint_take(&w->type);
+  for (uint64_t i = 0; i < count; i++) {
+    const uint64_t step = tachy_uint_take(&columns[0]);
+    const uint64_t site = tachy_uint_take(&columns[1]);
+    const uint64_t type = tachy_uint_take(&columns[2]);
     of_owner = step ? 1 : of_owner + 1;
     if (step >= owners - owner || site >= block->site_count || type < TACHY_VALUE_I64 || type > TACHY_VALUE_BOOL ||
         of_owner > TACHY_SPAN_VALUES_MAX) {
       return tachy_read_fail(error, "a value on a span is malformed");
     }
     owner += step;
-    *value = (tachy_value){owner, 0, NULL, (uint32_t)site, (uint32_t)type};
-    if (!read_bits(w, value)) return tachy_read_fail(error, "a value on a span is not there");
+    block->values[i] = (tachy_value){.owner = owner, .site = (uint32_t)site, .type = (uint32_t)type};
+    if (!tachy_typed_take(&typed, &block->values[i])) return tachy_read_fail(error, "a value on a span is not there");
   }
-  if (!tachy_uint_ok(&w->owner) || !tachy_uint_ok(&w->site) || !tachy_uint_ok(&w->type) ||
-      !tachy_uint_ok(&w->integer) || !tachy_uint_ok(&w->size) || w->next_float != w->floats->count ||
-      w->text_at != w->text->size) {
-    return tachy_read_fail(error, "a column of the values on spans is malformed");
-  }
-  return TACHY_OK;
+  if (!tachy_typed_ok(&typed)) return tachy_read_fail(error, "the values on spans do not use up their columns");
+  return tachy_uints_end(columns, 3, what, error);
 }
 
-tachy_status tachy_decode_values(const tachy_block *block, tachy_value_rows *rows, tachy_read_error *error) {
-  const tachy_raw_column *const columns = block->columns;
-  memset(rows, 0, sizeof *rows);
-  rows->count = columns[TACHY_COLUMN_SPAN_VALUE_OWNER].count;
-  if (rows->count != columns[TACHY_COLUMN_SPAN_VALUE_SITE].count ||
-      rows->count != columns[TACHY_COLUMN_SPAN_VALUE_TYPE].count) {
-    return tachy_read_fail(error, "the columns of the values on spans differ in length");
-  }
-  walk w = {.owner = tachy_uint_start(&columns[TACHY_COLUMN_SPAN_VALUE_OWNER]),
-            .site = tachy_uint_start(&columns[TACHY_COLUMN_SPAN_VALUE_SITE]),
-            .type = tachy_uint_start(&columns[TACHY_COLUMN_SPAN_VALUE_TYPE]),
-            .integer = tachy_uint_start(&columns[TACHY_COLUMN_SPAN_VALUE_INT]),
-            .size = tachy_uint_start(&columns[TACHY_COLUMN_SPAN_VALUE_TEXT_SIZE]),
-            .floats = &columns[TACHY_COLUMN_SPAN_VALUE_F64],
-            .text = &columns[TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES]};
-  rows->values = malloc((size_t)rows->count * sizeof *rows->values + 1);
-  const tachy_status status = rows->values ? read_values(block, &w, rows, error) : tachy_read_no_memory(error);
-  if (status) tachy_value_rows_free(rows);
-  return status;
-}
-
-void tachy_value_rows_free(tachy_value_rows *rows) {
-  free(rows->values);
-  memset(rows, 0, sizeof *rows);
-}
-
-tachy_value_range tachy_values_of(const tachy_value_rows *rows, uint64_t owner) {
+tachy_value_range tachy_values_of(const tachy_block *block, uint64_t owner) {
   uint64_t low = 0;
-  uint64_t high = rows->count;
+  uint64_t high = block->value_count;
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    if (rows->values[middle].owner < owner) {
+    if (block->values[middle].owner < owner) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
   uint64_t end = low;
-  while (end < rows->count && rows->values[end].owner == owner) end++;
-  return (tachy_value_range){rows->values + low, end - low};
+  while (end < block->value_count && block->values[end].owner == owner) end++;
+  return (tachy_value_range){block->values + low, end - low};
 }
 
 /* JSON ------------------------------------------------------------------------------------------------------------- */

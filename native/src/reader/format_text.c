@@ -176,11 +176,11 @@ static uint64_t as_unsigned(const conversion *c, int64_t value) {
   return c->length == 0 && value < 0 && value >= INT32_MIN ? (uint32_t)value : (uint64_t)value;
 }
 
-static int put_arg(tachy_buffer *out, const conversion *c, const tachy_log_arg *arg) {
+static int put_arg(tachy_buffer *out, const conversion *c, const tachy_value *arg) {
   double number;
   switch (arg->type) {
     case TACHY_ARG_TEXT:
-      return put_text(out, c, arg->text.bytes, arg->text.size);
+      return put_text(out, c, arg->text, arg->bits);
     case TACHY_ARG_F64:
       memcpy(&number, &arg->bits, sizeof number);
       return put_double(out, c, number);
@@ -223,7 +223,7 @@ static int put_plain_decimal(tachy_buffer *out, uint64_t magnitude, int negative
   return tachy_buffer_append(out, text + at, sizeof text - at);
 }
 
-static int put_conversion(tachy_buffer *out, const conversion *c, const tachy_log_arg *arg) {
+static int put_conversion(tachy_buffer *out, const conversion *c, const tachy_value *arg) {
   const int plain = c->width < 0 && c->precision < 0 && !c->flags[0] && (c->length == 0 || c->length == 'l');
   if (plain && arg->type == TACHY_ARG_I64 && (c->kind == 'd' || c->kind == 'i')) {
     const int negative = (int64_t)arg->bits < 0;
@@ -232,7 +232,7 @@ static int put_conversion(tachy_buffer *out, const conversion *c, const tachy_lo
   return put_arg(out, c, arg);
 }
 
-static int format_message(const tachy_text *format, const tachy_log_arg *args, uint64_t count, tachy_buffer *out) {
+static int format_message(const tachy_text *format, const tachy_value *args, uint64_t count, tachy_buffer *out) {
   const char *p = format->bytes;
   const char *const end = p + format->size;
   uint64_t next = 0;
@@ -260,11 +260,11 @@ static int format_message(const tachy_text *format, const tachy_log_arg *args, u
   return 1;
 }
 
-tachy_status tachy_log_message(const tachy_block *block, const tachy_log_rows *rows, uint64_t row, tachy_buffer *out,
+tachy_status tachy_log_message(const tachy_block *block, const tachy_rows *rows, uint64_t row, tachy_buffer *out,
                                tachy_read_error *error) {
   static const tachy_text any[2] = {{"%s", 2}, {"", 0}};
   const uint64_t start = out->size;
-  const tachy_log_arg *args = rows->args + rows->arg_first[row];
+  const tachy_value *args = rows->args + rows->arg_first[row];
   const uint64_t count = rows->arg_first[row + 1] - rows->arg_first[row];
   const tachy_text *format = &block->strings[block->sites[rows->site[row]].name];
   if (format->size == 0) format = count ? &any[0] : &any[1];

@@ -315,22 +315,19 @@ struct perfetto_work {
   perfetto_scope scope;
   perfetto_position at;
   tachy_log_walk *logs;
-  tachy_metric_rows values;
-  tachy_span_rows spans;
-  tachy_open_async_rows open;
-  tachy_async_rows async;
-  tachy_value_rows given;
+  int more; /* logs follow those that are decoded */
+  tachy_rows rows;
+  tachy_rows open_async;
+  tachy_rows async;
 };
 
 static void end_work(tachy_perfetto *trace) {
   perfetto_work *const work = trace->work;
   if (!work) return;
   tachy_logs_end(work->logs);
-  tachy_metric_rows_free(&work->values);
-  tachy_value_rows_free(&work->given);
-  tachy_span_rows_free(&work->spans);
-  tachy_open_async_rows_free(&work->open);
-  tachy_async_rows_free(&work->async);
+  tachy_rows_free(&work->rows);
+  tachy_rows_free(&work->open_async);
+  tachy_rows_free(&work->async);
   free(work->scope.sites);
   tachy_block_close(&work->block);
   free(work);
@@ -347,17 +344,18 @@ static tachy_status after_writing(tachy_perfetto *trace, tachy_status status, ta
 /* All kinds of rows are decoded, or checked, before the first packet is written. */
 static tachy_status decode(perfetto_work *work, tachy_read_error *error) {
   const tachy_perfetto *const trace = work->scope.trace;
+  const tachy_read_options range = {trace->begin_utc, trace->end_utc, -1, 0, 0};
+  const tachy_read_options *const all = &tachy_read_everything;
   tachy_status status = TACHY_OK;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
-      return perfetto_start_logs(&work->scope, &work->logs, error);
+      return tachy_logs_start(&work->block, &range, PERFETTO_LOGS, &work->logs, &work->rows, &work->more, error);
     case TACHY_CLASS_METRIC:
-      return tachy_decode_metrics(&work->block, NULL, &work->values, error);
+      return tachy_decode_metrics(&work->block, all, &work->rows, error);
     default:
-      if (trace->thread_spans) status = tachy_decode_spans(&work->block, NULL, &work->spans, error);
-      if (!status && trace->async_spans) status = tachy_decode_open_async(&work->block, &work->open, error);
-      if (!status && trace->async_spans) status = tachy_decode_async(&work->block, NULL, &work->async, error);
-      if (!status) status = tachy_decode_values(&work->block, &work->given, error);
+      if (trace->thread_spans) status = tachy_decode_spans(&work->block, all, &work->rows, error);
+      if (!status && trace->async_spans) status = tachy_decode_open_async(&work->block, all, &work->open_async, error);
+      if (!status && trace->async_spans) status = tachy_decode_async(&work->block, all, &work->async, error);
       return status;
   }
 }
@@ -381,37 +379,35 @@ tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint6
   perfetto_work *const work = trace->work = calloc(1, sizeof *work);
   if (!work) return tachy_read_no_memory(error);
   tachy_status status = tachy_block_open(&work->block, head, head_size, body, body_size, error);
-  work->scope = (perfetto_scope){.trace = trace, .block = &work->block, .given = &work->given};
+  work->scope = (perfetto_scope){.trace = trace, .block = &work->block};
   if (!status) status = decode(work, error);
   if (!status && !prepare(work)) status = after_writing(trace, TACHY_ERROR_MEMORY, error);
   if (status) end_work(trace);
   return status;
 }
 
-static tachy_status write_spans(perfetto_work *work, int *more) {
+/* The thread spans by threads, then the async ones. */
+static int write_spans(perfetto_work *work, int *more) {
   const tachy_perfetto *const trace = work->scope.trace;
-  if (trace->thread_spans) {
-    if (!perfetto_add_slices(&work->scope, &work->spans, &work->at)) return TACHY_ERROR_MEMORY;
-    *more = work->at.thread < work->block.thread_count;
-    if (*more) return TACHY_OK;
-  }
-  *more = 0;
-  if (!trace->async_spans) return TACHY_OK;
-  const int ok = perfetto_add_open_async(&work->scope, &work->open) && perfetto_add_async(&work->scope, &work->async);
-  return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
+  if (trace->thread_spans && !perfetto_add_slices(&work->scope, &work->rows, &work->at)) return 0;
+  *more = trace->thread_spans && work->at.thread < work->block.thread_count;
+  return *more || !trace->async_spans ||
+         (perfetto_add_async(&work->scope, &work->open_async) && perfetto_add_async(&work->scope, &work->async));
 }
 
 static tachy_status write_part(perfetto_work *work, int *more, tachy_read_error *error) {
-  int ok;
+  tachy_status status;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
-      return perfetto_next_logs(&work->scope, work->logs, more, error);
+      status = perfetto_add_logs(&work->scope, &work->rows, error);
+      *more = work->more;
+      return status || !*more ? status : tachy_logs_next(work->logs, &work->rows, &work->more, error);
     case TACHY_CLASS_METRIC:
-      ok = perfetto_add_values(&work->scope, &work->values, &work->at);
-      *more = work->at.row < work->values.count;
-      return ok ? TACHY_OK : TACHY_ERROR_MEMORY;
+      status = perfetto_add_values(&work->scope, &work->rows, &work->at) ? TACHY_OK : TACHY_ERROR_MEMORY;
+      *more = work->at.row < work->rows.count;
+      return status;
     default:
-      return write_spans(work, more);
+      return write_spans(work, more) ? TACHY_OK : TACHY_ERROR_MEMORY;
   }
 }
 

@@ -46,15 +46,15 @@ static uint32_t copy_site(const perfetto_scope *scope, uint32_t site) {
   return *index = (uint32_t)p->async_site_count;
 }
 
-/* The span that this begin (or end) completes, or a new one. An end may come before its begin: threads are listed one
- * after the other in a block. */
-static perfetto_async *span_of(perfetto_process *p, uint64_t id, int is_end) {
+/* The span that this begin (or end) completes, or that is `known` to be open; else a new one. An end may come before
+ * its begin: threads are listed one after the other in a block. */
+static perfetto_async *span_of(perfetto_process *p, uint64_t id, int is_end, int known) {
   int added;
   uint32_t *const index = perfetto_map_at(&p->async_by_id, id, &added);
   if (!index) return NULL;
   if (*index) {
-    perfetto_async *const known = p->async + *index - 1;
-    if (!(is_end ? known->has_end : known->has_begin)) return known;
+    perfetto_async *const span = p->async + *index - 1;
+    if (known || !(is_end ? span->has_end : span->has_begin)) return span;
   }
   if (!perfetto_reserve((void **)&p->async, &p->async_capacity, p->async_count, sizeof *p->async)) return NULL;
   perfetto_async *const span = p->async + p->async_count;
@@ -65,53 +65,27 @@ static perfetto_async *span_of(perfetto_process *p, uint64_t id, int is_end) {
 
 /* Its newest values: those of its end, or of the newest block in which it is open. */
 static int give(const perfetto_scope *scope, perfetto_async *span, uint64_t owner) {
-  const tachy_value_range range = tachy_values_of(scope->given, owner);
+  const tachy_value_range range = tachy_values_of(scope->block, owner);
   return !range.count || perfetto_given_set(&span->given, scope->block, range);
 }
 
-int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows) {
-  perfetto_process *const p = scope->process;
+int perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows) {
   for (uint64_t i = 0; i < rows->count; i++) {
-    const int is_end = rows->kind[i] != 0;
-    const uint32_t site = copy_site(scope, rows->site[i]);
-    perfetto_async *const span = site ? span_of(p, rows->id[i], is_end) : NULL;
+    const int was_open = !rows->kind;
+    const int is_end = !was_open && rows->kind[i];
+    perfetto_async *const span = span_of(scope->process, rows->id[i], is_end, was_open);
     if (!span) return 0;
-    span->id = rows->id[i];
-    span->parent = rows->parent[i];
-    span->site = site - 1;
-    span->depth = rows->depth[i];
-    if (is_end) {
-      span->end = rows->utc[i];
-      span->has_end = 1;
-    } else {
-      span->begin = rows->utc[i];
-      span->has_begin = 1;
+    if (!was_open || !span->has_begin) {
+      const uint32_t site = copy_site(scope, rows->site[i]);
+      if (!site) return 0;
+      span->id = rows->id[i];
+      span->parent = rows->parent[i];
+      span->site = site - 1;
+      span->depth = rows->depth[i];
+      *(is_end ? &span->end : &span->begin) = rows->utc[i];
+      *(is_end ? &span->has_end : &span->has_begin) = 1;
     }
     if (rows->owner && !give(scope, span, rows->owner[i])) return 0;
-  }
-  return 1;
-}
-
-int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows) {
-  perfetto_process *const p = scope->process;
-  for (uint64_t i = 0; i < rows->count; i++) {
-    int added;
-    const uint32_t *const index = perfetto_map_at(&p->async_by_id, rows->id[i], &added);
-    if (!index) return 0;
-    if (*index && p->async[*index - 1].has_begin) {
-      if (!give(scope, p->async + *index - 1, tachy_owner_of_open_async(scope->block, i))) return 0;
-      continue;
-    }
-    const uint32_t site = copy_site(scope, rows->site[i]);
-    perfetto_async *const span = site ? span_of(p, rows->id[i], 0) : NULL;
-    if (!span) return 0;
-    span->id = rows->id[i];
-    span->parent = rows->parent[i];
-    span->site = site - 1;
-    span->depth = rows->depth[i];
-    span->begin = rows->begin_utc[i];
-    span->has_begin = 1;
-    if (!give(scope, span, tachy_owner_of_open_async(scope->block, i))) return 0;
   }
   return 1;
 }

@@ -3,8 +3,6 @@
 
 #include "perfetto_trace.h"
 
-#define PART_ROWS 1024u /* of at most 16 KiB of message each */
-
 static const char *const level_names[] = {"none", "fatal", "error", "warn", "info", "debug", "trace"};
 
 static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
@@ -28,7 +26,7 @@ static void write_pair(proto_buffer *out, uint32_t field, pair p) {
   proto_close(out, annotation);
 }
 
-static int write_log(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i, perfetto_sequence *sequence,
+static int write_log(const perfetto_scope *scope, const tachy_rows *rows, uint64_t i, perfetto_sequence *sequence,
                      tachy_text message) {
   tachy_perfetto *const trace = scope->trace;
   proto_buffer *const out = &trace->out;
@@ -36,8 +34,8 @@ static int write_log(const perfetto_scope *scope, const tachy_log_rows *rows, ui
   const tachy_site_row *const site = block->sites + rows->site[i];
   const tachy_text target = block->strings[site->target];
   const uint32_t set = rows->set[i];
-  const uint64_t first = set == TACHY_NO_SET ? 0 : block->set_first[set];
-  const uint64_t last = set == TACHY_NO_SET ? 0 : block->set_first[set + 1];
+  const uint64_t first = block->set_first[set];
+  const uint64_t last = block->set_first[set + 1];
 
   perfetto_iids iids;
   pair level, target_pair, property;
@@ -86,7 +84,7 @@ static perfetto_thread *logging_thread(const perfetto_scope *scope, uint32_t t) 
 }
 
 /* Messages are made one at a time: a block's may be far larger than the block. */
-static tachy_status write_message(const perfetto_scope *scope, const tachy_log_rows *rows, uint64_t i,
+static tachy_status write_message(const perfetto_scope *scope, const tachy_rows *rows, uint64_t i,
                                   tachy_buffer *scratch, tachy_read_error *error) {
   perfetto_thread *const thread = logging_thread(scope, rows->thread[i]);
   if (!thread) return TACHY_ERROR_MEMORY;
@@ -97,7 +95,7 @@ static tachy_status write_message(const perfetto_scope *scope, const tachy_log_r
   return write_log(scope, rows, i, &thread->logs, message) ? TACHY_OK : TACHY_ERROR_MEMORY;
 }
 
-static tachy_status write_logs(const perfetto_scope *scope, const tachy_log_rows *rows, tachy_read_error *error) {
+tachy_status perfetto_add_logs(const perfetto_scope *scope, const tachy_rows *rows, tachy_read_error *error) {
   tachy_status status = TACHY_OK;
   tachy_buffer scratch = {0};
   uint64_t g = 0;
@@ -112,20 +110,5 @@ static tachy_status write_logs(const perfetto_scope *scope, const tachy_log_rows
     if (!status && i < rows->count) status = write_message(scope, rows, i, &scratch, error);
   }
   tachy_buffer_free(&scratch);
-  return status;
-}
-
-tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error) {
-  const tachy_read_options options = {
-      .begin_utc = scope->trace->begin_utc, .end_utc = scope->trace->end_utc, .thread = -1};
-  return tachy_logs_start(scope->block, &options, PART_ROWS, walk, error);
-}
-
-tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error) {
-  tachy_log_rows rows;
-  tachy_status status = tachy_logs_next(walk, &rows, more, error);
-  if (status) return status;
-  status = write_logs(scope, &rows, error);
-  tachy_log_rows_free(&rows);
   return status;
 }

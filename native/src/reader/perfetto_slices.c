@@ -19,7 +19,7 @@ enum {
 
 typedef struct writer {
   const perfetto_scope *scope;
-  const tachy_span_rows *rows;
+  const tachy_rows *rows;
   perfetto_thread *thread;
   uint64_t thread_owner; /* 1 + the thread's index */
   uint64_t first;        /* the thread's rows are first … first + count - 1 */
@@ -254,11 +254,11 @@ static int reconcile(const writer *w, const tachy_open_row *start, uint64_t coun
 
 static inline tachy_value_range values_of_row(const writer *w, uint64_t row) {
   if (!w->rows->owner) return (tachy_value_range){NULL, 0};
-  return tachy_values_of(w->scope->given, w->rows->owner[row]);
+  return tachy_values_of(w->scope->block, w->rows->owner[row]);
 }
 
 static tachy_value_range values_of_open(const writer *w, int64_t k) {
-  return tachy_values_of(w->scope->given, w->first_owner + (uint64_t)k);
+  return tachy_values_of(w->scope->block, w->first_owner + (uint64_t)k);
 }
 
 static int begin_row(const writer *w, uint64_t row) {
@@ -276,15 +276,15 @@ static int begin_row(const writer *w, uint64_t row) {
         !perfetto_given_intern(w->scope->trace, &w->thread->slices, w->given)) {
       return 0;
     }
-    begin_valued(w, w->rows->begin_utc[row], &cache->iids, w->scope->process->uuid, w->given, 1);
+    begin_valued(w, w->rows->utc[row], &cache->iids, w->scope->process->uuid, w->given, 1);
   } else {
-    begin_slice(w, w->rows->begin_utc[row], cache->tail, cache->tail_size);
+    begin_slice(w, w->rows->utc[row], cache->tail, cache->tail_size);
   }
   return 1;
 }
 
 static inline int row_overlaps(const writer *w, uint64_t row) {
-  return perfetto_overlaps(w->scope->trace, w->rows->begin_utc[row], w->rows->end_utc[row]);
+  return perfetto_overlaps(w->scope->trace, w->rows->utc[row], w->rows->end_utc[row]);
 }
 
 static int begin_node(const writer *w, int64_t node) {
@@ -401,12 +401,12 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     if (!begin_node(w, next_open)) return 0;
   }
   mark_lost(w, w->thread->slices.last);
-  return w->scope->given->count == 0 || update_open(w, outlast);
+  return w->scope->block->value_count == 0 || update_open(w, outlast);
 }
 
 /* The block -------------------------------------------------------------------------------------------------------- */
 
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_position *at) {
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at) {
   int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
   if (!parent) return 0;
   perfetto_given given = {0};

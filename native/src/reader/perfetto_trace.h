@@ -130,7 +130,7 @@ typedef enum perfetto_open_state {
 } perfetto_open_state;
 
 typedef struct perfetto_open {
-  int64_t id;
+  uint64_t id;
   int64_t begin;
   perfetto_iids iids;
   uint32_t depth;
@@ -250,7 +250,6 @@ typedef struct perfetto_scope {
   const tachy_block *block;
   perfetto_process *process;
   perfetto_site_cache *sites;
-  const tachy_value_rows *given;
 } perfetto_scope;
 
 /* How far a block's rows have been written. A part ends when it has so many bytes. */
@@ -312,13 +311,13 @@ uint32_t perfetto_given_flows(tachy_perfetto *trace, uint64_t process, const per
 /* The classes. Everything is decoded, or checked, before anything is written, so that a malformed block leaves the
  * trace as it was. Functions that return int: 0 is out of memory. Those with a position write from there on, up to a
  * part's end: spans by threads. */
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_span_rows *rows, perfetto_position *at);
-/* The spans of OPEN_ASYNC that no block before has listed. Before the block's async rows. */
-int perfetto_add_open_async(const perfetto_scope *scope, const tachy_open_async_rows *rows);
-int perfetto_add_async(const perfetto_scope *scope, const tachy_async_rows *rows);
-int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_position *at);
-tachy_status perfetto_start_logs(const perfetto_scope *scope, tachy_log_walk **walk, tachy_read_error *error);
-tachy_status perfetto_next_logs(const perfetto_scope *scope, tachy_log_walk *walk, int *more, tachy_read_error *error);
+int perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
+/* Async rows; or, before them, the spans that are open at the block's start: those that no block before has listed. */
+int perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows);
+int perfetto_add_values(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
+/* All rows: so many are decoded at a time, of at most 16 KiB of message each. */
+#define PERFETTO_LOGS 1024u
+tachy_status perfetto_add_logs(const perfetto_scope *scope, const tachy_rows *rows, tachy_read_error *error);
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);
 tachy_text perfetto_async_name(const perfetto_async_site *site);
 tachy_text perfetto_async_target(const perfetto_async_site *site);

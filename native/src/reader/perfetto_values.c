@@ -9,7 +9,7 @@ static tachy_text text_of(const char *s) { return (tachy_text){s, strlen(s)}; }
 /* What a counter's track stands for: one name, target, unit and property set of a process. */
 typedef struct counters {
   const perfetto_scope *scope;
-  const tachy_metric_rows *rows;
+  const tachy_rows *rows;
   uint64_t *sets; /* a hash per property set of the block, whatever the order of its pairs */
 } counters;
 
@@ -31,10 +31,6 @@ static uint64_t *hash_sets(const tachy_block *block) {
   return NULL;
 }
 
-static tachy_text unit_of(const tachy_block *block, const tachy_site_row *site) {
-  return site->kind == TACHY_SITE_METRIC_TICKS ? text_of("seconds") : block->strings[site->unit];
-}
-
 static int append(tachy_buffer *out, const char *literal, tachy_text text) {
   return tachy_buffer_append(out, literal, strlen(literal)) && tachy_buffer_append(out, text.bytes, text.size);
 }
@@ -42,7 +38,7 @@ static int append(tachy_buffer *out, const char *literal, tachy_text text) {
 /* `name`, or `name{key="value",…}` with properties; it need not be longer than what a trace keeps of a name. */
 static int append_name(tachy_buffer *out, const tachy_block *block, tachy_text name, uint32_t set) {
   int ok = append(out, "", name);
-  if (set == TACHY_NO_SET || block->set_first[set] == block->set_first[set + 1]) return ok;
+  if (block->set_first[set] == block->set_first[set + 1]) return ok;
   const char *before = "{";
   for (uint64_t k = block->set_first[set]; ok && k < block->set_first[set + 1] && out->size <= PROTO_TEXT_MAX; k++) {
     ok = append(out, before, block->strings[block->set_keys[k]]) &&
@@ -55,7 +51,7 @@ static int append_name(tachy_buffer *out, const tachy_block *block, tachy_text n
 static int describe_counter(const perfetto_scope *scope, const perfetto_sequence *sequence, uint64_t uuid,
                             const tachy_site_row *site, uint32_t set) {
   tachy_buffer name = {0};
-  const tachy_text unit = unit_of(scope->block, site), target = scope->block->strings[site->target];
+  const tachy_text unit = scope->block->strings[site->unit], target = scope->block->strings[site->target];
   const int ok = append_name(&name, scope->block, scope->block->strings[site->name], set);
   proto_buffer *const out = &scope->trace->out;
   const uint64_t packet = perfetto_packet(scope->trace, sequence);
@@ -77,7 +73,7 @@ static int describe_counter(const perfetto_scope *scope, const perfetto_sequence
 static uint64_t site_key(const perfetto_scope *scope, uint32_t site) {
   perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
   if (!cache->counter_key) {
-    const tachy_text unit = unit_of(scope->block, scope->block->sites + site);
+    const tachy_text unit = scope->block->strings[scope->block->sites[site].unit];
     cache->counter_key =
         (cache->name_hash ^ tachy_mix64(cache->target_hash)) + tachy_mix64(tachy_hash(unit.bytes, unit.size) + 1);
   }
@@ -88,7 +84,7 @@ static uint64_t site_key(const perfetto_scope *scope, uint32_t site) {
 static uint64_t counter_track(const counters *c, const perfetto_sequence *sequence, uint64_t row) {
   const perfetto_scope *const scope = c->scope;
   const uint32_t site = c->rows->site[row], set = c->rows->set[row];
-  const uint64_t key = site_key(scope, site) + (set == TACHY_NO_SET ? 0 : c->sets[set]);
+  const uint64_t key = site_key(scope, site) + c->sets[set];
   const uint64_t uuid = perfetto_uuid(scope->process->uuid, UUID_COUNTER, key);
   int added;
   if (!perfetto_map_at(&scope->process->counters, uuid, &added)) return 0;
@@ -106,10 +102,10 @@ static perfetto_thread *measuring_thread(const perfetto_scope *scope, uint32_t t
 
 static int write_counter(const counters *c, uint64_t i, perfetto_thread *thread) {
   tachy_perfetto *const trace = c->scope->trace;
-  const tachy_metric_rows *const rows = c->rows;
+  const tachy_rows *const rows = c->rows;
   const uint64_t track = counter_track(c, &thread->values, i);
   if (!track) return 0;
-  const uint8_t kind = c->scope->block->sites[rows->site[i]].kind;
+  const uint32_t kind = c->scope->block->sites[rows->site[i]].kind;
   const perfetto_event opened = perfetto_event_open(trace, &thread->values, rows->utc[i], TYPE_COUNTER);
   proto_varint(&trace->out, EVENT_TRACK_UUID, track);
   if (kind == TACHY_SITE_METRIC_INT) {
@@ -159,7 +155,7 @@ static int write_frame(const perfetto_scope *scope, uint32_t site, uint32_t numb
 
 static int write_value(const counters *c, uint64_t i) {
   const perfetto_scope *const scope = c->scope;
-  const tachy_metric_rows *const rows = c->rows;
+  const tachy_rows *const rows = c->rows;
   if (scope->block->sites[rows->site[i]].kind == TACHY_SITE_FRAME) {
     const uint32_t number = scope->block->threads[rows->thread[i]].number;
     return write_frame(scope, rows->site[i], number, rows->utc[i], rows->bits[i]);
@@ -180,7 +176,7 @@ static int write_gaps(const perfetto_scope *scope, const tachy_gap *gaps, uint64
   return 1;
 }
 
-int perfetto_add_values(const perfetto_scope *scope, const tachy_metric_rows *rows, perfetto_position *at) {
+int perfetto_add_values(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at) {
   const counters c = {.scope = scope, .rows = rows, .sets = hash_sets(scope->block)};
   int ok = c.sets != NULL;
   for (; ok && at->row < rows->count && !perfetto_part_is_full(scope->trace); at->row += (uint64_t)ok) {

@@ -14,21 +14,17 @@ namespace tachy::sender {
 namespace {
 
 // What is called of it. Only the types of its declarations are used: nothing is linked.
+// clang-format off
+#define TACHY_CURL_FUNCTIONS(F) \
+  F(global_init) F(easy_init) F(easy_cleanup) F(easy_setopt) F(easy_strerror) F(multi_init) F(multi_cleanup) \
+  F(multi_add_handle) F(multi_remove_handle) F(multi_perform) F(multi_info_read) F(multi_poll) \
+  F(slist_append) F(slist_free_all)
+// clang-format on
+
 struct Library {
-  decltype(&::curl_global_init) curl_global_init = nullptr;
-  decltype(&::curl_easy_init) curl_easy_init = nullptr;
-  decltype(&::curl_easy_cleanup) curl_easy_cleanup = nullptr;
-  decltype(&::curl_easy_setopt) curl_easy_setopt = nullptr;
-  decltype(&::curl_easy_strerror) curl_easy_strerror = nullptr;
-  decltype(&::curl_multi_init) curl_multi_init = nullptr;
-  decltype(&::curl_multi_cleanup) curl_multi_cleanup = nullptr;
-  decltype(&::curl_multi_add_handle) curl_multi_add_handle = nullptr;
-  decltype(&::curl_multi_remove_handle) curl_multi_remove_handle = nullptr;
-  decltype(&::curl_multi_perform) curl_multi_perform = nullptr;
-  decltype(&::curl_multi_info_read) curl_multi_info_read = nullptr;
-  decltype(&::curl_multi_poll) curl_multi_poll = nullptr;
-  decltype(&::curl_slist_append) curl_slist_append = nullptr;
-  decltype(&::curl_slist_free_all) curl_slist_free_all = nullptr;
+#define TACHY_MEMBER(name) decltype(&::curl_##name) name = nullptr;
+  TACHY_CURL_FUNCTIONS(TACHY_MEMBER)
+#undef TACHY_MEMBER
 };
 
 // Debian has a second one, by GnuTLS, with the same interface.
@@ -53,12 +49,6 @@ void keep_tls(void *library) {
   if (const Init init = reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto"))) init(kNoAtExit, nullptr);
 }
 
-template <typename Function>
-void find(void *library, const char *name, Function *function, const char **missing) {
-  *function = reinterpret_cast<Function>(dlsym(library, name));
-  if (!*function) *missing = name;
-}
-
 // false: the answer says why. It stays loaded.
 bool load(Library *curl, Answer *answer) {
   static const char what[] = "libcurl, which HTTPS and servers on other machines need, ";
@@ -71,20 +61,11 @@ bool load(Library *curl, Answer *answer) {
     return false;
   }
   const char *missing = nullptr;
-  find(library, "curl_global_init", &curl->curl_global_init, &missing);
-  find(library, "curl_easy_init", &curl->curl_easy_init, &missing);
-  find(library, "curl_easy_cleanup", &curl->curl_easy_cleanup, &missing);
-  find(library, "curl_easy_setopt", &curl->curl_easy_setopt, &missing);
-  find(library, "curl_easy_strerror", &curl->curl_easy_strerror, &missing);
-  find(library, "curl_multi_init", &curl->curl_multi_init, &missing);
-  find(library, "curl_multi_cleanup", &curl->curl_multi_cleanup, &missing);
-  find(library, "curl_multi_add_handle", &curl->curl_multi_add_handle, &missing);
-  find(library, "curl_multi_remove_handle", &curl->curl_multi_remove_handle, &missing);
-  find(library, "curl_multi_perform", &curl->curl_multi_perform, &missing);
-  find(library, "curl_multi_info_read", &curl->curl_multi_info_read, &missing);
-  find(library, "curl_multi_poll", &curl->curl_multi_poll, &missing);
-  find(library, "curl_slist_append", &curl->curl_slist_append, &missing);
-  find(library, "curl_slist_free_all", &curl->curl_slist_free_all, &missing);
+#define TACHY_FIND(name)                                                                  \
+  curl->name = reinterpret_cast<decltype(&::curl_##name)>(dlsym(library, "curl_" #name)); \
+  if (!curl->name) missing = "curl_" #name;
+  TACHY_CURL_FUNCTIONS(TACHY_FIND)
+#undef TACHY_FIND
   if (missing) {
     char text[sizeof what + 32];
     snprintf(text, sizeof text, "%sis too old: it lacks ", what);
@@ -92,7 +73,7 @@ bool load(Library *curl, Answer *answer) {
     return false;
   }
   keep_tls(library);
-  if (curl->curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) return true;
+  if (curl->global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) return true;
   answer->fail("libcurl could not be initialised");
   return false;
 }
@@ -103,7 +84,7 @@ std::size_t take_body(char *bytes, std::size_t unit, std::size_t count, void *an
 }
 
 std::size_t take_line(char *line, std::size_t unit, std::size_t count, void *answer) {
-  static_cast<Answer *>(answer)->take_line(line, unit * count);
+  static_cast<Answer *>(answer)->take_line({line, unit * count});
   return unit * count;
 }
 
@@ -111,9 +92,9 @@ class Curl final : public Transport {
  public:
   Curl(Request *request, const Library &library) : request_(request), curl_(library) {}
   ~Curl() override {
-    if (easy_) curl_.curl_easy_cleanup(easy_);
-    if (multi_) curl_.curl_multi_cleanup(multi_);
-    curl_.curl_slist_free_all(headers_);
+    if (easy_) curl_.easy_cleanup(easy_);
+    if (multi_) curl_.multi_cleanup(multi_);
+    curl_.slist_free_all(headers_);
   }
   bool prepare();
   void post(const void *bytes, std::size_t size, Answer *answer) override;
@@ -139,18 +120,18 @@ class Curl final : public Transport {
 };
 
 bool Curl::prepare() {
-  multi_ = curl_.curl_multi_init();
-  easy_ = curl_.curl_easy_init();
-  headers_ = curl_.curl_slist_append(nullptr, "Content-Type: application/octet-stream");
+  multi_ = curl_.multi_init();
+  easy_ = curl_.easy_init();
+  headers_ = curl_.slist_append(nullptr, "Content-Type: application/octet-stream");
   // Without this line curl waits for "100 Continue" before it sends a body of more than a megabyte.
-  if (!multi_ || !easy_ || !headers_ || !curl_.curl_slist_append(headers_, "Expect:")) return false;
+  if (!multi_ || !easy_ || !headers_ || !curl_.slist_append(headers_, "Expect:")) return false;
   set_options();
   return true;
 }
 
 void Curl::set_options() {
   const Url &url = request_->url;
-  const auto set = curl_.curl_easy_setopt;
+  const auto set = curl_.easy_setopt;
   set(easy_, CURLOPT_POST, 1L);
   set(easy_, CURLOPT_URL, (url.scheme() + url.authority + url.path + "/ingest/v1/batch").c_str());
   if (url.has_user) {
@@ -175,16 +156,16 @@ void Curl::set_options() {
 // Performs the easy handle's request; CURLE_ABORTED_BY_CALLBACK when the sender was stopped meanwhile.
 CURLcode Curl::transfer() {
   CURLcode result = CURLE_OK;
-  if (curl_.curl_multi_add_handle(multi_, easy_) != CURLM_OK) return CURLE_FAILED_INIT;
+  if (curl_.multi_add_handle(multi_, easy_) != CURLM_OK) return CURLE_FAILED_INIT;
   for (;;) {
     int active = 0;
-    if (curl_.curl_multi_perform(multi_, &active) != CURLM_OK) {
+    if (curl_.multi_perform(multi_, &active) != CURLM_OK) {
       result = CURLE_FAILED_INIT;
       break;
     }
     if (active == 0) {
       int left = 0;
-      const CURLMsg *const message = curl_.curl_multi_info_read(multi_, &left);
+      const CURLMsg *const message = curl_.multi_info_read(multi_, &left);
       result = message && message->msg == CURLMSG_DONE ? message->data.result : CURLE_FAILED_INIT;
       break;
     }
@@ -193,22 +174,22 @@ CURLcode Curl::transfer() {
       break;
     }
     curl_waitfd bell = {static_cast<curl_socket_t>(request_->bell.handle()), CURL_WAIT_POLLIN, 0};
-    curl_.curl_multi_poll(multi_, &bell, 1, 1000, nullptr);
+    curl_.multi_poll(multi_, &bell, 1, 1000, nullptr);
     if (bell.revents) request_->bell.heard();
   }
-  curl_.curl_multi_remove_handle(multi_, easy_);
+  curl_.multi_remove_handle(multi_, easy_);
   return result;
 }
 
 void Curl::post(const void *bytes, std::size_t size, Answer *answer) {
   answer->begin();
-  curl_.curl_easy_setopt(easy_, CURLOPT_WRITEDATA, answer);
-  curl_.curl_easy_setopt(easy_, CURLOPT_HEADERDATA, answer);
-  curl_.curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
-  curl_.curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, bytes);
+  curl_.easy_setopt(easy_, CURLOPT_WRITEDATA, answer);
+  curl_.easy_setopt(easy_, CURLOPT_HEADERDATA, answer);
+  curl_.easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
+  curl_.easy_setopt(easy_, CURLOPT_POSTFIELDS, bytes);
   moved_ = 0;
   const CURLcode result = transfer();
-  if (result != CURLE_OK) answer->fail(curl_.curl_easy_strerror(result));
+  if (result != CURLE_OK) answer->fail(curl_.easy_strerror(result));
 }
 
 }  // namespace

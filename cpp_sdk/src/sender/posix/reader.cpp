@@ -74,20 +74,18 @@ bool Reader::take_head_line() {
     return true;
   }
   if (answer_->status == 0 && line_.compare(0, 7, "HTTP/1.") != 0) return false;
-  if (line_.size() <= Answer::kLineLimit) answer_->take_line(line_.data(), line_.size());
+  if (line_.size() <= Answer::kLineLimit) answer_->take_line(line_);
   if (line_.compare(0, 8, "HTTP/1.0") == 0) keeps_ = false;
-  std::size_t size = line_.size();
-  if (const char *const value = header_value(line_.data(), &size, "content-length")) {
+  std::string_view value;
+  if (read_header(line_, "content-length", &value)) {
     char *end = nullptr;
-    left_ = strtoull(value, &end, 10);
-    sized_ = end == value + size && size > 0 && *value != '-';
+    left_ = strtoull(value.data(), &end, 10);
+    sized_ = !value.empty() && end == value.data() + value.size() && value[0] != '-';
     if (!sized_) return false;
   }
-  size = line_.size();
-  if (header_value(line_.data(), &size, "transfer-encoding")) chunked_ = true;
-  size = line_.size();
-  if (const char *const value = header_value(line_.data(), &size, "connection")) {
-    if (size == 5 && (*value == 'c' || *value == 'C')) keeps_ = false;  // close
+  if (read_header(line_, "transfer-encoding", &value)) chunked_ = true;
+  if (read_header(line_, "connection", &value)) {
+    if (value.size() == 5 && (value[0] == 'c' || value[0] == 'C')) keeps_ = false;  // close
   }
   return true;
 }

@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <new>
-
 namespace tachy::sender {
 
 std::uint64_t now_ms() {
@@ -44,15 +42,6 @@ void set_environment(const char *name, const char *value) {
 }
 
 bool read_ipv6(const char *text, unsigned char *bytes) { return inet_pton(AF_INET6, text, bytes) == 1; }
-
-static_assert(sizeof(pthread_mutex_t) <= sizeof(void *[8]), "Mutex has room for it");
-
-static pthread_mutex_t *native(void *memory) { return static_cast<pthread_mutex_t *>(memory); }
-
-Mutex::Mutex() { pthread_mutex_init(new (memory_) pthread_mutex_t, nullptr); }
-Mutex::~Mutex() { pthread_mutex_destroy(native(memory_)); }
-void Mutex::lock() { pthread_mutex_lock(native(memory_)); }
-void Mutex::unlock() { pthread_mutex_unlock(native(memory_)); }
 
 // A pipe: libcurl waits for it as for its sockets.
 bool Bell::open() {
@@ -93,31 +82,21 @@ void Bell::heard() {
   }
 }
 
-struct EntryPoint {
-  void (*function)(void *);
-  void *argument;
-};
-
-static void *run(void *given) {
-  const EntryPoint entry = *static_cast<EntryPoint *>(given);
-  free(given);
-  entry.function(entry.argument);
+static void *run_thread(void *thread) {
+  static_cast<const Thread *>(thread)->run();
   return nullptr;
 }
 
 // The program's signals are the program's.
 bool Thread::start(void (*function)(void *), void *argument) {
-  EntryPoint *const entry = static_cast<EntryPoint *>(malloc(sizeof(EntryPoint)));
-  if (!entry) return false;
-  *entry = {function, argument};
+  function_ = function;
+  argument_ = argument;
   pthread_t thread{};
-  sigset_t all;
-  sigset_t before;
+  sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int refused = pthread_create(&thread, nullptr, run, entry);
+  const int refused = pthread_create(&thread, nullptr, run_thread, this);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (refused) free(entry);
   memcpy(&handle_, &thread, sizeof thread);
   static_assert(sizeof thread <= sizeof handle_, "a thread's name fits");
   return !refused;

@@ -9,7 +9,6 @@
 #include <process.h>
 
 #include <cstring>
-#include <new>
 
 namespace tachy::sender {
 
@@ -42,13 +41,6 @@ void set_environment(const char *name, const char *value) { SetEnvironmentVariab
 
 bool read_ipv6(const char *text, unsigned char *bytes) { return inet_pton(AF_INET6, text, bytes) == 1; }
 
-static SRWLOCK *native(void *memory) { return static_cast<SRWLOCK *>(memory); }
-
-Mutex::Mutex() { InitializeSRWLock(new (memory_) SRWLOCK); }
-Mutex::~Mutex() {}
-void Mutex::lock() { AcquireSRWLockExclusive(native(memory_)); }
-void Mutex::unlock() { ReleaseSRWLockExclusive(native(memory_)); }
-
 // An event that resets itself when somebody has heard it.
 bool Bell::open() {
   const HANDLE event = CreateEventW(nullptr, FALSE, FALSE, nullptr);
@@ -66,23 +58,15 @@ void Bell::wait(std::uint64_t ms) { WaitForSingleObject(reinterpret_cast<HANDLE>
 
 void Bell::heard() {}
 
-struct EntryPoint {
-  void (*function)(void *);
-  void *argument;
-};
-
-static unsigned __stdcall run(void *given) {
-  const EntryPoint entry = *static_cast<EntryPoint *>(given);
-  delete static_cast<EntryPoint *>(given);
-  entry.function(entry.argument);
+static unsigned __stdcall run_thread(void *thread) {
+  static_cast<const Thread *>(thread)->run();
   return 0;
 }
 
 bool Thread::start(void (*function)(void *), void *argument) {
-  EntryPoint *const entry = new (std::nothrow) EntryPoint{function, argument};
-  if (!entry) return false;
-  handle_ = _beginthreadex(nullptr, 0, run, entry, 0, nullptr);
-  if (!handle_) delete entry;
+  function_ = function;
+  argument_ = argument;
+  handle_ = _beginthreadex(nullptr, 0, run_thread, this, 0, nullptr);
   return handle_ != 0;
 }
 

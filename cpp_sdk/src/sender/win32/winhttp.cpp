@@ -246,7 +246,7 @@ void WinHttp::take_head(Answer *answer) {
   std::string line;
   for (const wchar_t c : head) {
     if (c == L'\n' || c == 0) {
-      answer->take_line(line.data(), line.size());
+      answer->take_line(line);
       line.clear();
     } else {
       line += c < 0x80 ? static_cast<char>(c) : '?';

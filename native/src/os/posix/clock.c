@@ -3,7 +3,9 @@
 #if defined(__APPLE__)
 #include <stdlib.h>
 #else
-#include <sys/random.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 #include <time.h>
 #if defined(__x86_64__)
@@ -57,11 +59,19 @@ int tachy_os_random(void *bytes, size_t size) {
   return 1;
 }
 #else
+static int read_random(unsigned char *bytes, size_t size) {
+  const int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  const ssize_t got = file < 0 ? 0 : read(file, bytes, size);
+  if (file >= 0) close(file);
+  return got == (ssize_t)size;
+}
+
 int tachy_os_random(void *bytes, size_t size) {
   unsigned char *at = bytes;
   while (size > 0) {
-    const ssize_t got = getrandom(at, size, 0);
+    const long got = syscall(SYS_getrandom, at, size, 0); /* in the C library since glibc 2.25 and Android 9 */
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == ENOSYS) return read_random(at, size); /* before Linux 3.17 */
     if (got <= 0) return 0;
     at += got;
     size -= (size_t)got;

@@ -145,4 +145,8 @@ void tachy_os_fail(const char *line) {
   abort();
 }
 
-const char *tachy_os_environment(const char *name) { return getenv(name); }
+int tachy_os_environment(const char *name, char *text, size_t size) {
+  const char *const value = getenv(name);
+  copy(text, size, value ? value : "", value ? strlen(value) : 0);
+  return value != NULL;
+}

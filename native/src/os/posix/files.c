@@ -1,4 +1,4 @@
-/* Files on POSIX, and mappings of them. */
+/* Files and mappings on POSIX. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -235,6 +235,25 @@ void tachy_os_file_copy_time(const char *from, const char *to) {
 int tachy_os_file_remove(const char *path) { return unlink(path) == 0; }
 
 int tachy_os_file_rename(const char *from, const char *to) { return rename(from, to) == 0; }
+
+void *tachy_os_map(size_t size) {
+  void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return memory == MAP_FAILED ? NULL : memory;
+}
+
+size_t tachy_os_page_size(void) {
+  const long size = sysconf(_SC_PAGESIZE);
+  return size > 0 ? (size_t)size : 4096;
+}
+
+void tachy_os_prefault(void *memory, size_t size) {
+#ifdef MADV_POPULATE_WRITE
+  if (madvise(memory, size, MADV_POPULATE_WRITE) == 0) return;
+#endif
+  const size_t page = tachy_os_page_size();
+  volatile unsigned char *const bytes = memory;
+  for (size_t i = 0; i < size; i += page) bytes[i] = bytes[i]; /* a part of a file keeps what it has */
+}
 
 void *tachy_os_file_map(tachy_os_file *file, uint64_t offset, size_t size) {
   void *const memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, *file, (off_t)offset);

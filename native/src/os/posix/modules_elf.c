@@ -1,12 +1,11 @@
 /* The loaded modules where they are ELF, walked under the loader's own lock. */
 #if !defined(__APPLE__)
 #include <link.h>
-#include <stdlib.h>
 
 #include "../os.h"
 
 typedef struct walk {
-  void (*function)(void *, const tachy_os_range *, size_t);
+  void (*function)(void *, tachy_os_range *, size_t);
   void *context;
   tachy_os_range *ranges;
   size_t count;
@@ -37,12 +36,6 @@ static int collect(struct dl_phdr_info *info, size_t size, void *context) {
   return 0;
 }
 
-static int compare(const void *a, const void *b) {
-  const tachy_os_range *const x = a;
-  const tachy_os_range *const y = b;
-  return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
 /* The loader's lock is recursive and held during every callback: the first one walks all modules and does the work. */
 static int first_module(struct dl_phdr_info *info, size_t size, void *context) {
   walk *const w = context;
@@ -50,7 +43,6 @@ static int first_module(struct dl_phdr_info *info, size_t size, void *context) {
   (void)size;
   dl_iterate_phdr(collect, w);
   if (w->failed) return 1;
-  qsort(w->ranges, w->count, sizeof *w->ranges, compare);
   w->function(w->context, w->ranges, w->count);
   w->called = 1;
   return 1;
@@ -58,8 +50,7 @@ static int first_module(struct dl_phdr_info *info, size_t size, void *context) {
 
 /* Our mutex first, so that fork() does not copy a loader's lock that waits for it. Constructors run under another lock
  * of the loader. */
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
-                          void *context) {
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
   walk w = {function, context, NULL, 0, 0, 0, 0};
   tachy_os_lock(mutex);
   dl_iterate_phdr(first_module, &w);

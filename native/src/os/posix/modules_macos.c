@@ -5,7 +5,6 @@
 #include <mach-o/dyld.h>
 #include <mach-o/getsect.h>
 #include <mach-o/loader.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../os.h"
@@ -35,12 +34,6 @@ static size_t read_parts(const struct mach_header_64 *header, tachy_os_range *ra
   return count;
 }
 
-static int compare(const void *a, const void *b) {
-  const tachy_os_range *const x = a;
-  const tachy_os_range *const y = b;
-  return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
 /* Holds image i. 0: it has gone. */
 static int hold(uint32_t i, held *h) {
   const char *const name = _dyld_get_image_name(i);
@@ -55,8 +48,7 @@ static int hold(uint32_t i, held *h) {
   return 0;
 }
 
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
-                          void *context) {
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
   const uint32_t images = _dyld_image_count();
   held *const modules = tachy_os_allocate(images * sizeof *modules);
   if (!modules) return 0;
@@ -71,7 +63,6 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   if (ok) {
     size_t at = 0;
     for (size_t i = 0; i < held_count; i++) at += read_parts(modules[i].header, ranges + at);
-    qsort(ranges, count, sizeof *ranges, compare);
     tachy_os_lock(mutex);
     function(context, ranges, count);
     tachy_os_unlock(mutex);

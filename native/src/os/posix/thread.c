@@ -12,34 +12,23 @@ void tachy_os_unlock(tachy_os_mutex *mutex) { pthread_mutex_unlock(mutex); }
 void tachy_os_wake_all(tachy_os_condition *condition) { pthread_cond_broadcast(condition); }
 void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void)) { pthread_once(flag, function); }
 
-typedef struct entry_point {
-  void (*function)(void *);
-  void *argument;
-  char name[16];
-} entry_point;
+static void (*thread_function)(void *);
+static const char *thread_name;
 
 static void *run(void *argument) {
-  const entry_point entry = *(entry_point *)argument;
-  tachy_os_release(argument);
-  tachy_os_name_thread(entry.name);
-  entry.function(entry.argument);
+  tachy_os_name_thread(thread_name);
+  thread_function(argument);
   return NULL;
 }
 
 int tachy_os_thread_start(tachy_os_thread *thread, void (*function)(void *), void *argument, const char *name) {
-  entry_point *const entry = tachy_os_allocate(sizeof *entry);
-  if (!entry) return 0;
-  entry->function = function;
-  entry->argument = argument;
-  strncpy(entry->name, name, sizeof entry->name - 1);
-  entry->name[sizeof entry->name - 1] = 0;
-  sigset_t all;
-  sigset_t before;
+  sigset_t all, before;
+  thread_function = function;
+  thread_name = name;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  const int error = pthread_create(thread, NULL, run, entry);
+  const int error = pthread_create(thread, NULL, run, argument);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (error) tachy_os_release(entry);
   return error == 0;
 }
 

@@ -1,11 +1,13 @@
-/* Waits, names and numbers of threads where the monotonic clock ends waits, as on Linux. */
+/* Waits, names and numbers of threads on Linux. */
 #if !defined(__APPLE__)
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <tachy/compiler.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,13 +28,27 @@ int tachy_os_wait(tachy_os_condition *condition, tachy_os_mutex *mutex, uint64_t
   return pthread_cond_timedwait(condition, mutex, &time) != ETIMEDOUT;
 }
 
-void tachy_os_bell_init(tachy_os_bell *bell) { sem_init(bell, 0, 0); }
-void tachy_os_ring(tachy_os_bell *bell) { sem_post(bell); }
+/* A semaphore cannot wait by the monotonic clock before glibc 2.30 and on Android, so a bell is a word that the kernel
+ * watches: 0, or RUNG, or WAITING: somebody sleeps until it changes. */
+enum { RUNG = 1, WAITING = 2 };
+
+void tachy_os_bell_init(tachy_os_bell *bell) { TACHY_STORE(bell, 0); }
+
+void tachy_os_ring(tachy_os_bell *bell) {
+  if (TACHY_EXCHANGE(bell, RUNG) == WAITING) syscall(SYS_futex, bell, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
 
 void tachy_os_wait_bell(tachy_os_bell *bell, uint64_t deadline) {
-  const struct timespec time = {(time_t)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
-  while (sem_clockwait(bell, CLOCK_MONOTONIC, &time) != 0 && errno == EINTR) {
+  const struct { /* as the kernel has it in this call, whatever the C library's time_t is */
+    long seconds, ns;
+  } time = {(long)(deadline / 1000000000u), (long)(deadline % 1000000000u)};
+  if (TACHY_EXCHANGE(bell, WAITING) != RUNG) {
+    while (TACHY_LOAD(bell) == WAITING &&
+           (syscall(SYS_futex, bell, FUTEX_WAIT_BITSET_PRIVATE, WAITING, &time, NULL, FUTEX_BITSET_MATCH_ANY) == 0 ||
+            errno != ETIMEDOUT)) {
+    }
   }
+  TACHY_EXCHANGE(bell, 0);
 }
 
 void tachy_os_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
@@ -47,7 +63,6 @@ void tachy_os_thread_name(char *text, size_t size) {
   text[size - 1] = 0;
 }
 
-#if defined(__linux__)
 int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
   char path[48];
   char name[16];
@@ -62,12 +77,4 @@ int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
   text[length] = 0;
   return 1;
 }
-#else
-int tachy_os_thread_name_of(uint64_t id, char *text, size_t size) {
-  (void)id;
-  (void)text;
-  (void)size;
-  return 0;
-}
-#endif
 #endif

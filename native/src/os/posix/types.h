@@ -3,16 +3,14 @@
 #define TACHY_SRC_OS_POSIX_TYPES_H
 
 #include <pthread.h>
-#if !defined(__APPLE__)
-#include <semaphore.h>
-#endif
+#include <stdint.h>
 
 typedef pthread_mutex_t tachy_os_mutex;
 typedef pthread_cond_t tachy_os_condition;
 #if defined(__APPLE__)
 typedef unsigned tachy_os_bell; /* semaphore_t of Mach */
 #else
-typedef sem_t tachy_os_bell;
+typedef uint32_t tachy_os_bell;
 #endif
 typedef pthread_once_t tachy_os_once_flag;
 typedef pthread_t tachy_os_thread;

@@ -1,4 +1,5 @@
 /* What Windows says about the machine, the user and the program. */
+#include <string.h>
 #include <wchar.h>
 
 #include "../os.h"
@@ -57,4 +58,32 @@ void tachy_os_describe(tachy_os_fact fact, char *text, size_t size) {
       tachy_os_to_utf8(wide, text, size);
       break;
   }
+}
+
+/* Not from the C library, which has them in the process' code page. */
+int tachy_os_environment(const char *name, char *text, size_t size) {
+  wchar_t wide_name[64];
+  wchar_t wide[TACHY_OS_PATH_MAX];
+  text[0] = 0;
+  if (!tachy_os_to_wide(name, wide_name, 64)) return 0;
+  SetLastError(ERROR_SUCCESS);
+  const DWORD length = GetEnvironmentVariableW(wide_name, wide, TACHY_OS_PATH_MAX);
+  if (length >= TACHY_OS_PATH_MAX || (length == 0 && GetLastError() != ERROR_SUCCESS)) return 0;
+  wide[length] = 0;
+  tachy_os_to_utf8(wide, text, size);
+  return 1;
+}
+
+void tachy_os_complain(const char *line) {
+  const HANDLE out = GetStdHandle(STD_ERROR_HANDLE);
+  DWORD done;
+  if (!out || out == INVALID_HANDLE_VALUE) return;
+  WriteFile(out, "tachy: ", 7, &done, NULL);
+  WriteFile(out, line, (DWORD)strlen(line), &done, NULL);
+  WriteFile(out, "\r\n", 2, &done, NULL);
+}
+
+void tachy_os_fail(const char *line) {
+  tachy_os_complain(line);
+  abort();
 }

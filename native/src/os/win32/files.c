@@ -1,4 +1,4 @@
-/* Files on Windows, and mappings of them. */
+/* Files and mappings on Windows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,6 +179,21 @@ void tachy_os_file_copy_time(const char *from, const char *to) {
   }
   tachy_os_file_close(&old);
   tachy_os_file_close(&file);
+}
+
+void *tachy_os_map(size_t size) { return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE); }
+
+size_t tachy_os_page_size(void) {
+  SYSTEM_INFO info;
+  GetSystemInfo(&info);
+  return info.dwPageSize;
+}
+
+/* Writes what is there already: a part of a file must keep it. */
+void tachy_os_prefault(void *memory, size_t size) {
+  const size_t page = tachy_os_page_size();
+  volatile unsigned char *const bytes = (volatile unsigned char *)memory;
+  for (size_t i = 0; i < size; i += page) bytes[i] = bytes[i];
 }
 
 /* The view keeps the mapping, and the file, after the handles are closed. */

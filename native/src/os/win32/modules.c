@@ -1,6 +1,5 @@
 /* The loaded modules on Windows. Each is held by a reference of its own while its parts are looked at: the loader's
  * lock would do that too, but only by functions that are not documented. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../os.h"
@@ -60,14 +59,7 @@ static size_t read_parts(HMODULE module, tachy_os_range *ranges) {
   return count;
 }
 
-static int compare(const void *a, const void *b) {
-  const tachy_os_range *const x = a;
-  const tachy_os_range *const y = b;
-  return (x->begin > y->begin) - (x->begin < y->begin);
-}
-
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const tachy_os_range *, size_t),
-                          void *context) {
+int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
   held h = {NULL, 0, 0};
   size_t count = 0;
   tachy_os_range *ranges = NULL;
@@ -79,7 +71,6 @@ int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, const 
   if (ok) {
     size_t at = 0;
     for (size_t i = 0; i < h.count; i++) at += read_parts(h.modules[i], ranges + at);
-    qsort(ranges, count, sizeof *ranges, compare);
     tachy_os_lock(mutex);
     function(context, ranges, count);
     tachy_os_unlock(mutex);

@@ -42,11 +42,8 @@ void tachy_os_once(tachy_os_once_flag *flag, void (*function)(void)) {
   InitOnceComplete((INIT_ONCE *)flag, 0, NULL);
 }
 
-typedef struct entry_point {
-  void (*function)(void *);
-  void *argument;
-  char name[16];
-} entry_point;
+static void (*thread_function)(void *);
+static const char *thread_name;
 
 /* Windows 10 and later. */
 static void name_this_thread(const char *name) {
@@ -57,24 +54,16 @@ static void name_this_thread(const char *name) {
 }
 
 static unsigned __stdcall run(void *argument) {
-  const entry_point entry = *(entry_point *)argument;
-  tachy_os_release(argument);
-  name_this_thread(entry.name);
-  entry.function(entry.argument);
+  name_this_thread(thread_name);
+  thread_function(argument);
   return 0;
 }
 
 int tachy_os_thread_start(tachy_os_thread *thread, void (*function)(void *), void *argument, const char *name) {
-  entry_point *const entry = tachy_os_allocate(sizeof *entry);
-  if (!entry) return 0;
-  memset(entry, 0, sizeof *entry);
-  entry->function = function;
-  entry->argument = argument;
-  const size_t length = strlen(name);
-  memcpy(entry->name, name, length < sizeof entry->name ? length : sizeof entry->name - 1);
-  const uintptr_t handle = _beginthreadex(NULL, 0, run, entry, 0, NULL);
+  thread_function = function;
+  thread_name = name;
+  const uintptr_t handle = _beginthreadex(NULL, 0, run, argument, 0, NULL);
   *thread = (tachy_os_thread)handle;
-  if (!handle) tachy_os_release(entry);
   return handle != 0;
 }
 

@@ -260,12 +260,13 @@ static void cut(collector *c, unsigned classes, int last) {
     tachy_channel_next_block(channel, now, 1);
   }
   if (jumped) jump(c, now);
+  if (!classes && !last) return;
   for (unsigned i = 1; i < TACHY_CLASSES; i++) {
     if (classes >> i & 1u) save(&c->intakes[i]);
   }
   report_progress(c);
   if (c->flight.on) save(&c->intakes[TACHY_CLASS_SPAN]);
-  if (classes || last) commit(c, blocks, classes, last);
+  commit(c, blocks, classes, last);
 }
 
 /* Goes on with the flight recorder. 1: there is more to do. */
@@ -360,7 +361,8 @@ static uint64_t next_poll(const collector *c, uint64_t poll, uint64_t taken) {
   const uint64_t limit = tachy_pool_limit();
   const uint64_t most = c->flight.on ? POLL_FLIGHT_MS : POLL_MAX_MS;
   if (taken > limit / 4) return 0; /* look again at once */
-  const uint64_t next = taken > limit / 16 ? poll / 4 : taken < limit / 32 ? poll * 2 : poll;
+  if (taken < limit / 32) return most;
+  const uint64_t next = taken > limit / 16 ? poll / 4 : poll;
   return next < POLL_MIN_MS ? POLL_MIN_MS : next < most ? next : most;
 }
 
@@ -381,7 +383,7 @@ static void commit_first(const collector *c) {
 
 static void run(void *argument) {
   collector *const c = argument;
-  uint64_t poll = POLL_MIN_MS;
+  uint64_t poll = POLL_MAX_MS;
   uint64_t next_cut = tachy_os_monotonic() + c->flush_ns;
   int stop = 0;
   uint64_t made = 0;
@@ -389,7 +391,7 @@ static void run(void *argument) {
   follow_mode(c);
   while (!stop) {
     const uint64_t now = tachy_os_monotonic();
-    const uint64_t wake_at = now + poll * 1000000u;
+    const uint64_t wake_at = now + (counted ? poll : POLL_MIN_MS) * 1000000u;
     stop = wait_for_work(wake_at < next_cut ? wake_at : next_cut);
     const uint64_t ticket = wanted();
     if (!counted && (counted = tachy_clock_count())) commit_description(c);

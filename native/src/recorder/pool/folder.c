@@ -25,9 +25,13 @@ static void find_own(char *path, size_t size) {
 }
 
 void tachy_folder_resolve(const char *given, char *path, size_t size) {
+  char named[4 * TACHY_FOLDER_MAX];
   path[0] = 0;
-  if (!given || !*given) given = tachy_os_environment("TACHY_SESSION_FOLDER");
   if (!given || !*given) {
+    tachy_os_environment("TACHY_SESSION_FOLDER", named, sizeof named);
+    given = named;
+  }
+  if (!*given) {
     find_own(path, size);
   } else if (strcmp(given, "-") != 0) {
     if (strlen(given) < size) memcpy(path, given, strlen(given) + 1);

@@ -78,10 +78,11 @@ void tachy_own_set_process_property(const char *key, const char *value) {
 
 static tachy_status set_parent(const char *given) {
   uint8_t id[16];
-  const char *const inherited = tachy_os_environment("TACHY_PARENT_PROCESS_ID");
+  char inherited[64];
   parent[0] = 0;
+  tachy_os_environment("TACHY_PARENT_PROCESS_ID", inherited, sizeof inherited);
   if (given && !tachy_uuid_parse(given, id)) return TACHY_ERROR_ARGUMENT;
-  if (given || (inherited && tachy_uuid_parse(inherited, id))) tachy_uuid_print(id, parent);
+  if (given || tachy_uuid_parse(inherited, id)) tachy_uuid_print(id, parent);
   return TACHY_OK;
 }
 

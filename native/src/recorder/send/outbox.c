@@ -27,7 +27,7 @@ static uint64_t look_at;   /* when the folder is looked at again */
 static uint64_t look_disk; /* what was ours then */
 static uint64_t period;    /* of claims: a close of the outbox ends one; their batches are not taken back in the next */
 static int claiming;       /* without a session: there has been a claim */
-static int turn;           /* the list that is next */
+static int next_list;      /* whose batch is taken next */
 static int closed;         /* nothing is put any more; 2: nothing is taken back either */
 static uint64_t waited;    /* ns that ends of programs have waited, in steps that count as STEP_NS at most: a machine
                             * that is too busy to wake us in time is too busy to send as well */
@@ -321,10 +321,10 @@ static int is_over(void) {
 
 /* The next that waits: the lists in turns. */
 static tachy_batch *next_waiting(void) {
-  tachy_batch *batch = tachy_queue_first(&queue, turn);
-  if (!batch) turn = !turn;
-  if (!batch) batch = tachy_queue_first(&queue, turn);
-  if (batch) turn = !turn;
+  tachy_batch *batch = tachy_queue_first(&queue, next_list);
+  if (!batch) next_list = !next_list;
+  if (!batch) batch = tachy_queue_first(&queue, next_list);
+  if (batch) next_list = !next_list;
   return batch;
 }
 

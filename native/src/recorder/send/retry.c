@@ -3,7 +3,8 @@
 
 #include "../../os/os.h"
 
-enum { FIRST_MS = 250, LONGEST_MS = 30000, RETRY_AFTER_MAX_S = 300 };
+enum { FIRST_MS = 250, LONGEST_MS = 30000 };
+static const double RETRY_AFTER_MAX_S = 300.0;
 
 /* With these the server says that it has read the batch and that the batch itself is bad. */
 static const uint16_t refusals[] = {400, 409, 411, 413, 415, 422};

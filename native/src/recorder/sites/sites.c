@@ -260,8 +260,14 @@ static void forget(uint32_t at) {
   free_instances = at;
 }
 
-static void switch_instances(void *context, const tachy_os_range *ranges, size_t count) {
+static int by_address(const void *a, const void *b) {
+  const tachy_os_range *const x = a, *const y = b;
+  return (x->begin > y->begin) - (x->begin < y->begin);
+}
+
+static void switch_instances(void *context, tachy_os_range *ranges, size_t count) {
   (void)context;
+  qsort(ranges, count, sizeof *ranges, by_address);
   for (uint32_t at = 1; at <= instances.count; at++) {
     const instance *const held = instance_at(at);
     if (!held->site) continue;
