@@ -143,7 +143,7 @@ def body_of(cls: Class, module: str, known_enums: dict[str, list[str]]) -> list[
     for prop in cls.properties:
         if prop.type in known_enums:
             names = ", ".join(
-                f"TPair<const TCHAR *, {prop.type}>(TEXT(\"{n}\"), {prop.type}::{n})" for n in known_enums[prop.type]
+                f'TPair<const TCHAR *, {prop.type}>(TEXT("{n}"), {prop.type}::{n})' for n in known_enums[prop.type]
             )
             visits.append(f'Visitor.VisitEnum(TEXT("{prop.name}"), This->{prop.name}, {{{names}}});')
         else:  # by way of a copy, because of bit fields

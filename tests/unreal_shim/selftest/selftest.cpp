@@ -272,6 +272,20 @@ FString FSelfModule::Steps;
 IMPLEMENT_MODULE(FSelfModule, Self)
 #endif
 
+#if !IS_MONOLITHIC
+static void Reload() {  // a module in a shared library: loaded, unloaded, and loaded again
+  FModuleManager &Manager = FModuleManager::Get();
+  EXPECT(Manager.ModuleExists(TEXT("SelfModule")) && !Manager.IsModuleLoaded("SelfModule"));
+  for (int32 I = 0; I < 2; ++I) {
+    EXPECT(Manager.LoadModule("SelfModule") != nullptr && Manager.IsModuleLoaded("SelfModule"));
+    EXPECT(unreal_shim::Exec(TEXT("selfmodule.Number 4")));
+    EXPECT(IConsoleManager::Get().FindConsoleVariable(TEXT("selfmodule.Number"))->GetInt() == 4);
+    EXPECT(Manager.UnloadModule("SelfModule") && !unreal_shim::Exec(TEXT("selfmodule.Number")));
+  }
+  EXPECT(Manager.LoadModule("NoSuchModule") == nullptr);
+}
+#endif
+
 int main(int Argc, char **Argv) {
 #if UE_EXTERNAL_PROFILING_ENABLED
   IModularFeatures::Get().RegisterModularFeature(FExternalProfiler::GetFeatureName(), &Profiler);
@@ -280,7 +294,9 @@ int main(int Argc, char **Argv) {
 #if IS_MONOLITHIC
   unreal_shim::Start(Argc, Argv, {{TEXT("Self"), unreal_shim::EPhase::PostConfigInit}});
 #else
+  unreal_shim::AddModuleFolder(SELF_MODULE_FOLDER);
   unreal_shim::Start(Argc, Argv);
+  Reload();
 #endif
   Strings();
   Names();

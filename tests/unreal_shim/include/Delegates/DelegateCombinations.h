@@ -1,4 +1,4 @@
-// The macros that name delegate types.
+// Part of Delegate.h: the macros that name delegate types.
 #pragma once
 
 #define DECLARE_DELEGATE(Name) using Name = TDelegate<void()>;

@@ -79,17 +79,17 @@ char (&UEShimArrayCount(const T (&)[N]))[N];
 #endif
 #define STRUCT_OFFSET(Struct, Member) __builtin_offsetof(Struct, Member)
 
-#define ENUM_CLASS_FLAGS(Enum)                                                          \
-  inline constexpr Enum operator|(Enum A, Enum B) {                                     \
-    return Enum(__underlying_type(Enum)(A) | __underlying_type(Enum)(B));               \
-  }                                                                                     \
-  inline constexpr Enum operator&(Enum A, Enum B) {                                     \
-    return Enum(__underlying_type(Enum)(A) & __underlying_type(Enum)(B));               \
-  }                                                                                     \
-  inline constexpr Enum operator~(Enum A) { return Enum(~__underlying_type(Enum)(A)); } \
-  inline Enum &operator|=(Enum &A, Enum B) { return A = A | B; }                        \
-  inline Enum &operator&=(Enum &A, Enum B) { return A = A & B; }                        \
-  inline constexpr bool operator!(Enum A) { return !__underlying_type(Enum)(A); }
+#define ENUM_CLASS_FLAGS(Enum)                                                               \
+  inline constexpr Enum operator|(Enum A, Enum B) {                                          \
+    return Enum(std::underlying_type_t<Enum>(A) | std::underlying_type_t<Enum>(B));          \
+  }                                                                                          \
+  inline constexpr Enum operator&(Enum A, Enum B) {                                          \
+    return Enum(std::underlying_type_t<Enum>(A) & std::underlying_type_t<Enum>(B));          \
+  }                                                                                          \
+  inline constexpr Enum operator~(Enum A) { return Enum(~std::underlying_type_t<Enum>(A)); } \
+  inline Enum &operator|=(Enum &A, Enum B) { return A = A | B; }                             \
+  inline Enum &operator&=(Enum &A, Enum B) { return A = A & B; }                             \
+  inline constexpr bool operator!(Enum A) { return !std::underlying_type_t<Enum>(A); }
 template <typename Enum>
 constexpr bool EnumHasAnyFlags(Enum Flags, Enum Contains) {
   using U = std::underlying_type_t<Enum>;
