@@ -1,7 +1,7 @@
 """Reads UCLASS, USTRUCT and UENUM in a module's headers and writes their X.generated.h, as UnrealHeaderTool does.
 
-Not that tool: a class gets Super, ThisClass, StaticClass and its Config properties (read from and written to the ini); a
-struct's body stays empty; functions are not reflected. An include of X.gen.cpp finds an empty file.
+Not that tool: a class gets Super, ThisClass, StaticClass and its Config properties (read from and written to the ini);
+a struct's body stays empty; functions are not reflected. An include of X.gen.cpp finds an empty file.
 
     python3 uht.py --module Tachy --out FOLDER HEADER_OR_FOLDER...
 """
@@ -148,9 +148,8 @@ def body_of(cls: Class, module: str, known_enums: dict[str, list[str]]) -> list[
             visits.append(f'Visitor.VisitEnum(TEXT("{prop.name}"), This->{prop.name}, {{{names}}});')
         else:  # by way of a copy, because of bit fields
             kind = "bool" if re.fullmatch(r"uint(8|32)", prop.type) and prop.name.startswith("b") else prop.type
-            visits.append(
-                f'{{ {kind} Copy(This->{prop.name}); Visitor.Visit(TEXT("{prop.name}"), Copy); This->{prop.name} = Copy; }}'
-            )
+            read = f'{kind} Copy(This->{prop.name}); Visitor.Visit(TEXT("{prop.name}"), Copy);'
+            visits.append(f"{{ {read} This->{prop.name} = Copy; }}")
     name = cls.name[1:]
     create = "nullptr" if cls.abstract else f"&unreal_shim::Create<{cls.name}>"
     return [
