@@ -49,6 +49,32 @@ FString FDateTime::ToString(const TCHAR *Format) const {
   return FString(FAnsiStringView(Buffer, int32(N)));
 }
 
+FString FDateTime::ToHttpDate() const { return ToString(TEXT("%a, %d %b %Y %H:%M:%S GMT")); }
+static bool Parse(const char *Text, const char *Format, FDateTime &Out) {
+  tm T = {};
+  if (!strptime(Text, Format, &T)) return false;
+  Out = FDateTime(T.tm_year + 1900, T.tm_mon + 1, T.tm_mday, T.tm_hour, T.tm_min, T.tm_sec);
+  return true;
+}
+bool FDateTime::ParseIso8601(const TCHAR *Text, FDateTime &Out) {
+  return Parse(TCHAR_TO_ANSI(Text), "%Y-%m-%dT%H:%M:%S", Out);
+}
+bool FDateTime::ParseHttpDate(const FString &Text, FDateTime &Out) {
+  return Parse(TCHAR_TO_ANSI(*Text), "%a, %d %b %Y %H:%M:%S GMT", Out);
+}
+static tm Parts(const FDateTime &Date) {
+  const time_t Seconds = time_t(Date.ToUnixTimestamp());
+  tm T;
+  gmtime_r(&Seconds, &T);
+  return T;
+}
+int32 FDateTime::GetYear() const { return Parts(*this).tm_year + 1900; }
+int32 FDateTime::GetMonth() const { return Parts(*this).tm_mon + 1; }
+int32 FDateTime::GetDay() const { return Parts(*this).tm_mday; }
+int32 FDateTime::GetHour() const { return Parts(*this).tm_hour; }
+int32 FDateTime::GetMinute() const { return Parts(*this).tm_min; }
+int32 FDateTime::GetSecond() const { return Parts(*this).tm_sec; }
+
 FGuid FGuid::NewGuid() {
   FGuid G;
   if (getrandom(&G, sizeof G, 0) != ssize_t(sizeof G)) abort();

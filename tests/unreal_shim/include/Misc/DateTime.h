@@ -41,6 +41,15 @@ struct CORE_API FDateTime {
   int64 ToUnixTimestamp() const;
   int64 GetTicks() const { return Ticks; }
   FString ToIso8601() const;
+  FString ToHttpDate() const;
+  static bool ParseIso8601(const TCHAR *Text, FDateTime &Out);
+  static bool ParseHttpDate(const FString &Text, FDateTime &Out);
+  int32 GetYear() const;
+  int32 GetMonth() const;
+  int32 GetDay() const;
+  int32 GetHour() const;
+  int32 GetMinute() const;
+  int32 GetSecond() const;
   FString ToString() const { return ToString(TEXT("%Y.%m.%d-%H.%M.%S")); }
   FString ToString(const TCHAR *Format) const;
   FTimespan operator-(FDateTime O) const { return FTimespan(Ticks - O.Ticks); }
