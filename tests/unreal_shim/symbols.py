@@ -13,7 +13,8 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 LIST = HERE / "symbols.txt"
 FIRST, LAST = 503, 508
-HEAD = """# Every symbol of Unreal Engine that the shim declares: name, header, since and until which version (-: still).
+HEAD = """\
+# Every symbol of Unreal Engine that the shim declares: name, header, since and until which version (-: still).
 # 5.3 stands for "5.3 or before": older engines are no business of the plugin. Notes: † seen in one public source, or
 # written from memory: guard it or avoid it.
 """
