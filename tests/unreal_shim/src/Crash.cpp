@@ -32,8 +32,12 @@ void OnSignal(int Signal, siginfo_t *, void *) {
   if (!bHandling.exchange(true)) {
     if (!GIsCriticalError) {
       GIsCriticalError = true;
-      FString Text = FString::Printf(TEXT("Unhandled Exception: SIG%hs"), sigabbrev_np(Signal));
-      FCString::Strncpy(GErrorHist, *Text, UE_ARRAY_COUNT(GErrorHist));
+      const TCHAR *const What = Signal == SIGSEGV   ? TEXT("Unhandled Exception: SIGSEGV")
+                                : Signal == SIGABRT ? TEXT("Unhandled Exception: SIGABRT")
+                                : Signal == SIGFPE  ? TEXT("Unhandled Exception: SIGFPE")
+                                : Signal == SIGILL  ? TEXT("Unhandled Exception: SIGILL")
+                                                    : TEXT("Unhandled Exception: signal");
+      FCString::Strncpy(GErrorHist, What, UE_ARRAY_COUNT(GErrorHist));
     }
     unreal_shim::HandleError(true);
   }

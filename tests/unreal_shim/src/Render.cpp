@@ -30,8 +30,11 @@ namespace {
 using FCommand = TUniqueFunction<void(FRHICommandListImmediate &)>;
 class FRenderThread final : public FRunnable {
  public:
-  uint32 Run() override {
+  bool Init() override {
     GRenderThreadId = FPlatformTLS::GetCurrentThreadId();
+    return true;
+  }
+  uint32 Run() override {
     FRHICommandListImmediate List;
     for (;;) {
       TArray<FCommand> Now;
@@ -48,7 +51,6 @@ class FRenderThread final : public FRunnable {
       bBusy = false;
       Idle.notify_all();
     }
-    GRenderThreadId = 0;
     return 0;
   }
   void Stop() override {
@@ -100,11 +102,11 @@ void unreal_shim::StartRendering() {
   GRHIAdapterDriverDate = TEXT("11-26-2026");
   Renderer = new FRenderThread;
   Thread = FRunnableThread::Create(Renderer, TEXT("RenderThread 0"));
-  while (GRenderThreadId == 0) FPlatformProcess::Yield();
 }
 void unreal_shim::StopRendering() {
   if (!Renderer) return;
   Thread->Kill(true);
+  GRenderThreadId = 0;
   delete Thread;
   delete Renderer;
   Thread = nullptr;
