@@ -105,6 +105,24 @@ static void Delegates() {
   EXPECT(On.RemoveAll(&Holder) == 1);
   On.Broadcast(2);
   EXPECT(Holder.Calls == 2);
+  FSimpleMulticastDelegate Changing;
+  FString Called;
+  const FDelegateHandle Gone = Changing.AddLambda([&] { Called += TEXT("gone"); });
+  FDelegateHandle Itself;
+  Itself = Changing.AddLambda([&] {
+    Called += TEXT("itself ");
+    EXPECT(Changing.Remove(Itself) && Changing.Remove(Gone));
+    Changing.AddLambda([&] { Called += TEXT("later "); });
+  });
+  Changing.Broadcast();
+  Changing.Broadcast();
+  EXPECT(Called == TEXT("itself later "));
+  int32 Counted = 0;
+  FSimpleMulticastDelegate Quiet;
+  Quiet.AddLambda([&] { ++Counted; });
+  const uint64 Allocated = unreal_shim::Allocations();
+  Quiet.Broadcast();
+  EXPECT(Counted == 1 && unreal_shim::Allocations() == Allocated);
   TDelegate<int32(int32)> One;
   EXPECT(!One.IsBound());
   One.BindLambda([](int32 N, int32 Extra) { return N + Extra; }, 5);

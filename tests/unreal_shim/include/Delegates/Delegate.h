@@ -125,7 +125,7 @@ class TMulticastDelegate<void(A...), UserPolicy> {
   FDelegateHandle Add(FDelegate New) {
     FLock Lock(*this);
     const FDelegateHandle Handle = New.GetHandle();
-    if (Handle.IsValid()) List.Add(MakeShared<FDelegate>(MoveTemp(New)));
+    if (Handle.IsValid()) List.Add(MakeShared<FDelegate>(MoveTemp(New)).ToSharedPtr());
     return Handle;
   }
 #define UE_SHIM_ADD(How)                                     \
@@ -152,18 +152,21 @@ class TMulticastDelegate<void(A...), UserPolicy> {
   }
   bool IsBound() const {
     FLock Lock(*this);
-    return !List.IsEmpty();
+    return List.ContainsByPredicate([](const TSharedPtr<FDelegate> &D) { return D.IsValid(); });
   }
   bool IsBoundToObject(const void *Object) const {
     FLock Lock(*this);
-    return List.ContainsByPredicate([&](const TSharedRef<FDelegate> &D) { return D->IsBoundToObject(Object); });
+    return List.ContainsByPredicate([&](const TSharedPtr<FDelegate> &D) { return D && D->IsBoundToObject(Object); });
   }
-  // What is removed meanwhile is not called; what is added meanwhile is called the next time.
+  // What is removed meanwhile is not called; what is added meanwhile is called the next time. Allocates nothing.
   void Broadcast(A... Args) const {
     FLock Lock(*this);
-    const TArray<TSharedRef<FDelegate>> Now = List;
-    for (int32 I = Now.Num(); I-- > 0;)
-      if (List.Contains(Now[I])) Now[I]->ExecuteIfBound(Args...);
+    ++Depth;
+    for (int32 I = List.Num(); I-- > 0;) {
+      const TSharedPtr<FDelegate> Now = List[I];  // lives while it runs, even if it removes itself
+      if (Now) Now->ExecuteIfBound(Args...);
+    }
+    if (--Depth == 0) List.RemoveAll([](const TSharedPtr<FDelegate> &D) { return !D; });
   }
 
  private:
@@ -179,9 +182,17 @@ class TMulticastDelegate<void(A...), UserPolicy> {
   template <typename P>
   int32 Drop(P Which) {
     FLock Lock(*this);
-    return List.RemoveAll([&](const TSharedRef<FDelegate> &D) { return Which(*D); });
+    int32 Dropped = 0;
+    for (TSharedPtr<FDelegate> &D : List) {
+      if (!D || !Which(*D)) continue;
+      D.Reset();
+      ++Dropped;
+    }
+    if (Depth == 0) List.RemoveAll([](const TSharedPtr<FDelegate> &D) { return !D; });
+    return Dropped;
   }
-  TArray<TSharedRef<FDelegate>> List;
+  mutable TArray<TSharedPtr<FDelegate>> List;  // with holes while broadcasting
+  mutable int32 Depth = 0;
   mutable FCriticalSection Mutex;
 };
 template <typename Sig>
