@@ -147,10 +147,10 @@ class Amalgamation:
 
 
 def make_header() -> str:
-    """format.h, status.h, tachy.h, compiler.h and hot.h in one."""
+    """format.h, status.h, tachy.h, compiler.h, hot.h and hot_x86_64.h in one."""
     folder = NATIVE / "include" / "tachy"
     text = (folder / "tachy.h").read_text()
-    for name in ("format.h", "status.h", "hot.h", "compiler.h"):
+    for name in ("format.h", "status.h", "hot.h", "hot_x86_64.h", "compiler.h"):
         part = (folder / name).read_text().replace('#include "tachy.h"\n', "")
         text = text.replace(f'#include "{name}"\n', part)
     return text

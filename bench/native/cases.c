@@ -28,7 +28,7 @@
 static uint32_t two_properties;
 static volatile uint64_t integer = 42;
 static volatile double number = 0.5;
-static volatile tachy_scope first_scope = 1; /* what the outermost span of a thread gets */
+static volatile tachy_scope first_scope = TACHY_TOP_OF_(1); /* what the outermost span of a thread gets */
 
 /* The clock alone; its reading is used, as an event uses it. */
 static uint64_t last_reading;

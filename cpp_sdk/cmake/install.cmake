@@ -8,7 +8,8 @@ foreach(part ${parts})
 endforeach()
 install(TARGETS ${installed} EXPORT tachy)
 install(EXPORT tachy NAMESPACE tachy:: FILE tachyTargets.cmake DESTINATION "${package}")
-install(FILES ../native/include/tachy/tachy.h ../native/include/tachy/hot.h ../native/include/tachy/compiler.h
+install(FILES ../native/include/tachy/tachy.h ../native/include/tachy/hot.h ../native/include/tachy/hot_x86_64.h
+              ../native/include/tachy/compiler.h
               ../native/include/tachy/format.h ../native/include/tachy/status.h
               include/tachy/tachy.hpp include/tachy/detail.hpp include/tachy/http_sender.h include/tachy/report.h
         DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/tachy")

@@ -41,40 +41,35 @@ PyObject *tpy_async_end(PyObject *module, PyObject *handle) {
   Py_RETURN_NONE;
 }
 
-static int open_handle(const char *function, PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted) {
-  if (count != wanted || Py_TYPE(args[0]) != &tpy_async_type) {
-    PyErr_Format(PyExc_TypeError, "%s() takes an AsyncHandle and %zd more", function, wanted - 1);
-    return -1;
+/* A value or a flow: handle, key unless it is a flow, value. */
+static PyObject *give(const char *function, PyObject *const *args, Py_ssize_t count, int flow) {
+  if (count != 3 - flow || Py_TYPE(args[0]) != &tpy_async_type) {
+    return PyErr_Format(PyExc_TypeError, "%s() takes an AsyncHandle and %d more", function, 2 - flow);
   }
-  if (((tpy_async *)args[0])->open && tachy_here_() == &tachy_no_thread_) tpy_attach_thread();
-  return ((tpy_async *)args[0])->open;
-}
-
-static int put(tpy_async *self, PyObject *key, PyObject *value) {
+  tpy_async *const self = (tpy_async *)args[0];
+  if (!self->open) Py_RETURN_NONE;
+  if (tachy_here_() == &tachy_no_thread_) tpy_attach_thread();
   const tachy_site *const site = PyCapsule_GetPointer(self->site, NULL);
   PyObject *const before = PyCapsule_GetContext(self->site);
   PyObject *keys = before;
   const tpy_owner owner = {0, &self->span};
   const int status =
-      key == NULL ? tpy_put_flow(&keys, site, owner, value) : tpy_put_value(&keys, site, owner, key, value);
+      flow ? tpy_put_flow(&keys, site, owner, args[1]) : tpy_put_value(&keys, site, owner, args[1], args[2]);
   if (keys != before) PyCapsule_SetContext(self->site, keys); /* it lives as long as the site */
-  return status;
+  if (status < 0) return NULL;
+  Py_RETURN_NONE;
 }
 
 /* async_value(handle, key, value): of one that is open. */
 PyObject *tpy_async_value(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  const int open = open_handle("async_value", args, count, 3);
-  if (open < 0 || (open && put((tpy_async *)args[0], args[1], args[2]) < 0)) return NULL;
-  Py_RETURN_NONE;
+  return give("async_value", args, count, 0);
 }
 
 /* async_flow(handle, number) */
 PyObject *tpy_async_flow(PyObject *module, PyObject *const *args, Py_ssize_t count) {
   (void)module;
-  const int open = open_handle("async_flow", args, count, 2);
-  if (open < 0 || (open && put((tpy_async *)args[0], NULL, args[1]) < 0)) return NULL;
-  Py_RETURN_NONE;
+  return give("async_flow", args, count, 1);
 }
 
 static void dealloc(PyObject *self) {

@@ -49,13 +49,11 @@ static int add_type(PyObject *module, const char *name, PyTypeObject *type) {
 }
 
 static int install(PyObject *module) {
-  tpy_key_target = PyUnicode_InternFromString("target");
-  tpy_key_unit = PyUnicode_InternFromString("unit");
-  tpy_key_properties = PyUnicode_InternFromString("properties");
-  tpy_key_args = PyUnicode_InternFromString("args");
-  tpy_key_flow = PyUnicode_InternFromString("flow");
-  if (tpy_key_target == NULL || tpy_key_unit == NULL || tpy_key_properties == NULL) return -1;
-  if (tpy_key_args == NULL || tpy_key_flow == NULL) return -1;
+  static PyObject **const keys[] = {&tpy_key_target, &tpy_key_unit, &tpy_key_properties, &tpy_key_args, &tpy_key_flow};
+  static const char *const texts[] = {"target", "unit", "properties", "args", "flow"};
+  for (int i = 0; i < 5; i++) {
+    if ((*keys[i] = PyUnicode_InternFromString(texts[i])) == NULL) return -1;
+  }
   PyObject *const name = PyUnicode_FromString("tachy");
   if (name == NULL) return -1;
   for (PyMethodDef *def = functions; def->ml_name != NULL; def++) {

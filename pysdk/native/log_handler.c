@@ -12,8 +12,11 @@ static PyObject *get_message;  /* its getMessage, which a program may replace */
 static PyObject *own_fields;   /* frozenset: what a record has without `extra` */
 static Py_ssize_t usual_count; /* of a record's fields, without `extra` */
 
-static PyObject *key_thread, *key_filters, *key_filter, *key_emit, *key_formatter, *key_get_message, *key_record,
-    *key_failed, *key_message, *key_asctime;
+/* Names of attributes and methods, interned. */
+enum { THREAD, FILTERS, FILTER, EMIT, FORMATTER, GET_MESSAGE, RECORD, FAILED, MESSAGE, ASCTIME, KEYS };
+static const char *const key_texts[KEYS] = {"thread",     "filters", "filter",  "emit",    "formatter",
+                                            "getMessage", "_record", "_failed", "message", "asctime"};
+static PyObject *keys[KEYS];
 
 /* configure_logging(own_threads, LogRecord, own_fields, usual_count) */
 PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssize_t count) {
@@ -22,7 +25,7 @@ PyObject *tpy_configure_logging(PyObject *module, PyObject *const *args, Py_ssiz
     return PyErr_Format(PyExc_TypeError, "configure_logging() takes a set, a type, a frozenset and a number");
   }
   const Py_ssize_t usual = PyLong_AsSsize_t(args[3]);
-  PyObject *const method = PyObject_GetAttr(args[1], key_get_message);
+  PyObject *const method = PyObject_GetAttr(args[1], keys[GET_MESSAGE]);
   if (method == NULL || (usual < 0 && PyErr_Occurred())) return NULL;
   Py_XSETREF(own_threads, Py_NewRef(args[0]));
   Py_XSETREF(record_type, Py_NewRef(args[1]));
@@ -37,7 +40,7 @@ static int is_plain_message(void) {
   static unsigned int checked; /* the type's version, which changes with its attributes; 0: it has none */
   const unsigned int version = ((PyTypeObject *)record_type)->tp_version_tag;
   if (TACHY_LIKELY(version != 0 && version == checked)) return 1;
-  PyObject *const method = PyObject_GetAttr(record_type, key_get_message);
+  PyObject *const method = PyObject_GetAttr(record_type, keys[GET_MESSAGE]);
   if (method == NULL) return -1;
   Py_DECREF(method);
   if (method == get_message) checked = ((PyTypeObject *)record_type)->tp_version_tag;
@@ -67,7 +70,7 @@ static int is_fresh(const tpy_record *record) {
 
 /* Whether the record's text is that of its fields, and it is fresh. 1, 0 or -1. */
 static int is_usual(PyObject *handler, const tpy_record *record) {
-  PyObject *const formatter = PyObject_GetAttr(handler, key_formatter);
+  PyObject *const formatter = PyObject_GetAttr(handler, keys[FORMATTER]);
   if (formatter == NULL) return -1;
   Py_DECREF(formatter);
   if (formatter != Py_None) return 0;
@@ -88,7 +91,7 @@ static PyObject *extras(PyObject *record, Py_ssize_t more) {
   PyObject *const fields = PyObject_GenericGetDict(record, NULL);
   if (fields == NULL) return NULL;
   /* formatters of other handlers leave these behind */
-  for (int i = 0; i < 2 && more > 0; i++) more -= PyDict_Contains(fields, i == 0 ? key_message : key_asctime);
+  for (int i = 0; i < 2 && more > 0; i++) more -= PyDict_Contains(fields, keys[i == 0 ? MESSAGE : ASCTIME]);
   PyObject *found = more == 0 ? NULL : PyDict_New();
   Py_ssize_t position = 0;
   PyObject *key, *value;
@@ -175,13 +178,13 @@ static int record_usual(PyObject *handler, PyObject *record) {
 static PyObject *emit(PyObject *handler, PyObject *record) {
   const int status = record_usual(handler, record);
   if (TACHY_LIKELY(status == 1)) Py_RETURN_NONE;
-  if (status == 0) return PyObject_CallMethodOneArg(handler, key_record, record);
+  if (status == 0) return PyObject_CallMethodOneArg(handler, keys[RECORD], record);
   if (!PyErr_ExceptionMatches(PyExc_Exception)) return NULL;
   PyObject *type, *error, *trace;
   PyErr_Fetch(&type, &error, &trace);
   PyErr_NormalizeException(&type, &error, &trace);
   if (trace != NULL) PyException_SetTraceback(error, trace);
-  PyObject *const done = PyObject_CallMethodObjArgs(handler, key_failed, record, error, NULL);
+  PyObject *const done = PyObject_CallMethodObjArgs(handler, keys[FAILED], record, error, NULL);
   Py_XDECREF(type);
   Py_XDECREF(error);
   Py_XDECREF(trace);
@@ -190,11 +193,11 @@ static PyObject *emit(PyObject *handler, PyObject *record) {
 
 /* The record to emit (borrowed), which a filter may have replaced and *keep then holds; NULL: none, or an exception. */
 static PyObject *filtered(PyObject *handler, PyObject *record, PyObject **keep) {
-  PyObject *const filters = PyObject_GetAttr(handler, key_filters);
+  PyObject *const filters = PyObject_GetAttr(handler, keys[FILTERS]);
   const int any = filters == NULL ? -1 : PyObject_IsTrue(filters);
   Py_XDECREF(filters);
   if (any <= 0) return any < 0 ? NULL : record;
-  PyObject *const kept = PyObject_CallMethodOneArg(handler, key_filter, record);
+  PyObject *const kept = PyObject_CallMethodOneArg(handler, keys[FILTER], record);
   const int passes = kept == NULL ? -1 : PyObject_IsTrue(kept);
   const int replaced = passes == 1 ? PyObject_IsInstance(kept, record_type) : 0; /* since 3.12 */
   if (replaced == 1) {
@@ -213,7 +216,7 @@ static int is_ours(PyObject *record) {
     if (tpy_read_record(record, &has) < 0) return -1;
     thread = Py_XNewRef(has.fields[TPY_RECORD_THREAD]);
   }
-  if (thread == NULL) thread = PyObject_GetAttr(record, key_thread);
+  if (thread == NULL) thread = PyObject_GetAttr(record, keys[THREAD]);
   const int ours = thread == NULL ? -1 : PySet_Contains(own_threads, thread);
   Py_XDECREF(thread);
   return ours;
@@ -225,7 +228,7 @@ static PyObject *handle(PyObject *handler, PyObject *record) {
   PyObject *keep = NULL;
   PyObject *const wanted = filtered(handler, record, &keep);
   if (wanted == NULL) return PyErr_Occurred() ? NULL : Py_NewRef(Py_False);
-  PyObject *const done = PyObject_CallMethodOneArg(handler, key_emit, wanted); /* a subclass may have its own */
+  PyObject *const done = PyObject_CallMethodOneArg(handler, keys[EMIT], wanted); /* a subclass may have its own */
   Py_XDECREF(keep);
   if (done == NULL) return NULL;
   Py_DECREF(done);
@@ -233,23 +236,14 @@ static PyObject *handle(PyObject *handler, PyObject *record) {
 }
 
 int tpy_add_handler(PyObject *module) {
-  static const struct {
-    PyObject **key;
-    const char *name;
-  } keys[] = {
-      {&key_thread, "thread"},   {&key_filters, "filters"},     {&key_filter, "filter"},
-      {&key_emit, "emit"},       {&key_formatter, "formatter"}, {&key_get_message, "getMessage"},
-      {&key_record, "_record"},  {&key_failed, "_failed"},      {&key_message, "message"},
-      {&key_asctime, "asctime"},
-  };
   static PyMethodDef methods[] = {
       {"handle", handle, METH_O, "handle($self, record, /)\n--\n\nFilters and emits; never raises for a record."},
       {"emit", emit, METH_O,
        "emit($self, record, /)\n--\n\nRecords one message. A record that cannot be formatted goes to `handleError`, as "
        "in every handler."}};
   if (tpy_add_record() < 0) return -1;
-  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-    if ((*keys[i].key = PyUnicode_InternFromString(keys[i].name)) == NULL) return -1;
+  for (int i = 0; i < KEYS; i++) {
+    if ((keys[i] = PyUnicode_InternFromString(key_texts[i])) == NULL) return -1;
   }
   for (size_t i = 0; i < 2; i++) {
     /* of object: any handler may have them, and they bind as methods do, without a bound method being made */

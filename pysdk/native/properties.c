@@ -25,25 +25,20 @@ static PyObject *flatten(PyObject *mapping) {
   if (items == NULL) return NULL;
   Py_ssize_t count = PyList_GET_SIZE(items);
   if (count > PAIRS_MAX) count = PAIRS_MAX;
-  PyObject *const flat = PyTuple_New(count * 2);
-  for (Py_ssize_t i = 0; flat != NULL && i < count; i++) {
-    PyObject *const pair = PyList_GET_ITEM(items, i);
-    if (!PyTuple_CheckExact(pair) || PyTuple_GET_SIZE(pair) != 2) {
+  PyObject *flat = PyTuple_New(count * 2);
+  for (Py_ssize_t i = 0; flat != NULL && i < count * 2; i++) {
+    PyObject *const pair = PyList_GET_ITEM(items, i / 2);
+    PyObject *text = NULL;
+    if (PyTuple_CheckExact(pair) && PyTuple_GET_SIZE(pair) == 2) {
+      text = as_text(PyTuple_GET_ITEM(pair, i % 2));
+    } else {
       PyErr_SetString(PyExc_TypeError, "properties must be a mapping whose items() are pairs");
-      Py_DECREF(flat);
-      Py_DECREF(items);
-      return NULL;
     }
-    PyObject *const key = as_text(PyTuple_GET_ITEM(pair, 0));
-    PyObject *const value = key == NULL ? NULL : as_text(PyTuple_GET_ITEM(pair, 1));
-    if (value == NULL) {
-      Py_XDECREF(key);
-      Py_DECREF(flat);
-      Py_DECREF(items);
-      return NULL;
+    if (text == NULL) {
+      Py_CLEAR(flat);
+    } else {
+      PyTuple_SET_ITEM(flat, i, text);
     }
-    PyTuple_SET_ITEM(flat, i * 2, key);
-    PyTuple_SET_ITEM(flat, i * 2 + 1, value);
   }
   Py_DECREF(items);
   return flat;

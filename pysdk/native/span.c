@@ -13,12 +13,13 @@ static TACHY_THREAD_LOCAL uint32_t unstacked;
 static tachy_scope begin(tachy_site *site) {
   if (!tpy_ready(site)) return 0;
   const tachy_scope scope = tachy_span_begin(site);
-  if (TACHY_UNLIKELY(scope == 0 || scope == TACHY_DEPTH_MAX)) {
-    if (scope != 0) {
+  if (TACHY_UNLIKELY(scope - 1 >= TACHY_TOP_MAX_ - 1)) {
+    if (scope == TACHY_TOP_MAX_) {
       unstacked = 0;
-    } else if (tachy_here_() != &tachy_no_thread_ && tachy_here_()->depth == TACHY_DEPTH_MAX) {
-      unstacked++;
+      return scope;
     }
+    if (tachy_here_()->top == TACHY_TOP_MAX_) unstacked++;
+    return 0;
   }
   return scope;
 }
@@ -28,14 +29,14 @@ static uint32_t id_of(const tachy_site *site) {
   return number < 0 ? 0u - (uint32_t)number : (uint32_t)number; /* switched off: its negative */
 }
 
-static int is_unstacked(const tachy_thread *thread) { return thread->depth == TACHY_DEPTH_MAX && unstacked > 0; }
+static int is_unstacked(const tachy_thread *thread) { return thread->top == TACHY_TOP_MAX_ && unstacked > 0; }
 
 /* The innermost open span of the site with this number, or 0. */
 static tachy_scope innermost(const tachy_thread *thread, uint32_t id) {
-  uint32_t depth = thread->depth;
-  if (depth > TACHY_DEPTH_MAX || id == 0) return 0; /* of a thread that has recorded nothing it is larger */
+  if (thread->top > TACHY_TOP_MAX_ || id == 0) return 0; /* of a thread that has recorded nothing it is larger */
+  uint32_t depth = TACHY_DEPTH_AT_(thread->top);
   while (depth > 0 && thread->stack[depth - 1u].site != id) depth--;
-  return depth;
+  return depth ? TACHY_TOP_OF_(depth) : 0;
 }
 
 /* The innermost open span of this site, when it is not the last one that was opened. */
@@ -51,10 +52,11 @@ static Py_NO_INLINE void end_below(uint32_t id) {
 
 static void end_innermost(const tachy_site *site) {
   const uint32_t id = id_of(site);
-  const tachy_thread *const thread = tachy_here_();
-  const uint32_t top = thread->depth - 1u;
-  if (TACHY_LIKELY(top < TACHY_DEPTH_MAX - 1u && thread->stack[top].site == id)) {
-    tachy_span_end(top + 1u);
+  tachy_thread *const thread = tachy_here_();
+  const uint32_t top = thread->top;
+  if (TACHY_LIKELY(top - TACHY_TOP_OF_(1) < TACHY_TOP_MAX_ - TACHY_TOP_OF_(1) &&
+                   tachy_span_entry_(thread, top)->site == id)) {
+    tachy_span_end(top);
     return;
   }
   end_below(id);
@@ -76,7 +78,7 @@ PyObject *tpy_begin(PyObject *module, PyObject *span) {
   tpy_span *const self = (tpy_span *)span;
   const tachy_scope scope = begin(self->site);
   if (TACHY_UNLIKELY(self->given != NULL) && give(self, scope) < 0) return NULL;
-  return PyLong_FromLong((long)scope);
+  return PyLong_FromLong((long)(scope ? TACHY_DEPTH_AT_(scope) : 0));
 }
 
 PyObject *tpy_end(PyObject *module, PyObject *scope) {
@@ -86,7 +88,7 @@ PyObject *tpy_end(PyObject *module, PyObject *scope) {
     if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "end() wants what begin() returned");
     return NULL;
   }
-  if (TACHY_LIKELY(tachy_here_() != &tachy_no_thread_)) tachy_span_end((tachy_scope)value);
+  if (TACHY_LIKELY(tachy_here_() != &tachy_no_thread_)) tachy_span_end(value ? TACHY_TOP_OF_(value) : 0);
   Py_RETURN_NONE;
 }
 
@@ -143,9 +145,10 @@ PyObject *tpy_span_at(PyObject *module, PyObject *const *args, Py_ssize_t count)
 
 static Py_NO_INLINE PyObject *make_slowly(const void *instruction, PyObject *code, PyObject *name, PyObject *target) {
   const tpy_location at = tpy_find_location();
-  PyObject *const category = target != NULL ? target : at.module;
+  PyObject *const category = Py_NewRef(target != NULL ? target : at.module); /* making objects may collect garbage */
   tachy_site *const site = tpy_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, category, name, at.file, at.line, NULL);
   PyObject *const span = span_new(site, name, category, at.file, at.line);
+  Py_DECREF(category);
   if (span == NULL || instruction == NULL) return span;
   tpy_call_site *const entry = tpy_keep_call_site(instruction, code, name, target, NULL);
   if (entry != NULL) entry->object = Py_NewRef(span);

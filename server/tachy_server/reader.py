@@ -167,7 +167,7 @@ def check_batch(data: Readable) -> BatchHead:
     """Checks a batch: structure, every hash, sizes, and its description. Raises FormatError."""
     view = ffi.from_buffer(data)
     error = ffi.new("tachy_read_error *")
-    _check(lib.tachy_batch_check(view, len(view), ffi.NULL, 0, error), error)
+    _check(lib.tachy_batch_check(view, len(view), error), error)
     header = ffi.new("tachy_batch_header *")
     ffi.memmove(header, view, ffi.sizeof("tachy_batch_header"))
     start = ffi.cast("const char *", view)

@@ -50,6 +50,8 @@ def test_what_does_not_depend_on_the_machine_holds(cases: budgets.Cases) -> None
     assert cases["compiled_out"]["instructions_per_event"] == 0
     assert cases["span_begin"]["instructions_inline"] <= 20
     assert cases["span_begin"]["instructions_shared"] <= 25
+    assert cases["code_of_a_span"]["bytes_with_exceptions"] <= 240
+    assert cases["code_of_a_span"]["bytes_without"] <= 160
 
 
 def test_peers_of_crates_are_left_out_with_one_line_where_there_is_no_cargo(

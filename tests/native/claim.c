@@ -9,8 +9,6 @@
 
 enum { FILES_MAX = 64 };
 
-FILE *capture;
-
 typedef struct claimed_batches {
   tachy_claim claim;
   int resolved;
@@ -260,16 +258,8 @@ static void nothing(void) {
 }
 
 int main(int argc, char **argv) {
-  static const scenario all[] = {{"recover", recover}, {"in_turns", in_turns}, {"lost", lost},   {"left", left},
-                                 {"oldest", oldest},   {"no_room", no_room},   {"crowd", crowd}, {"nothing", nothing}};
-  CHECK(argc >= 3);
-  capture = fopen(argv[2], "wb");
-  CHECK(capture != NULL);
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    if (strcmp(all[i].name, argv[1]) != 0) continue;
-    all[i].run();
-    fclose(capture);
-    return 0;
-  }
-  return 2;
+  static const scenario all[] = {{"recover", recover}, {"in_turns", in_turns}, {"lost", lost},
+                                 {"left", left},       {"oldest", oldest},     {"no_room", no_room},
+                                 {"crowd", crowd},     {"nothing", nothing},   {NULL, NULL}};
+  return run_named(argc, argv, all);
 }

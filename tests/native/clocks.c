@@ -366,14 +366,4 @@ static const scenario scenarios[] = {{"rates", rates},
                                      {"flight_random", flight_random},
                                      {NULL, NULL}};
 
-int main(int argc, char **argv) {
-  CHECK(argc >= 2);
-  if (argc > 2) capture = fopen(argv[2], "wb");
-  for (const scenario *s = scenarios; s->name; s++) {
-    if (strcmp(s->name, argv[1]) != 0) continue;
-    s->run();
-    if (capture) fclose(capture);
-    return 0;
-  }
-  return 2;
-}
+int main(int argc, char **argv) { return run_named(argc, argv, scenarios); }

@@ -46,7 +46,7 @@ static tachy_scope dive(void) {
 }
 
 static void rise(tachy_scope scope) {
-  while (scope > 0) tachy_span_end(scope--);
+  for (; scope >= (tachy_scope)TACHY_TOP_OF_(1); scope -= (tachy_scope)sizeof(tachy_open_span)) tachy_span_end(scope);
 }
 
 /* Spans deeper than the stack: they are counted, and have no row. */
@@ -129,7 +129,7 @@ static void full(void) {
     tachy_metric_int(&count, 0, i);
     tachy_log_text(&line, 0, "text", 4);
   }
-  CHECK(scope == 1);
+  CHECK(scope == TACHY_TOP_OF_(1));
   printf("{\"all\": [%d, %d, %d], \"open\": 1}\n", TIMES, TIMES, TIMES);
   die();
 }
@@ -162,8 +162,8 @@ static void deep(void) {
   start((tachy_config){.flush_ms = 10});
   dive();
   for (int i = 0; i < 10; i++) {
-    tachy_span_end(TACHY_DEPTH_MAX);
-    CHECK(tachy_span_begin(&outer) == TACHY_DEPTH_MAX);
+    tachy_span_end(TACHY_TOP_MAX_);
+    CHECK(tachy_span_begin(&outer) == TACHY_TOP_MAX_);
     sleep_ms(10);
   }
   printf("{\"events\": [0, 0, 10], \"dropped\": [0, 0, 0], \"open\": %d}\n", TACHY_DEPTH_MAX);
@@ -418,14 +418,7 @@ int main(int argc, char **argv) {
       {"full", full},     {"burst", burst},     {"deep", deep},     {"crowd", crowd},
       {"named", named},   {"names", names},     {"exits", exits},   {"exits_busy", exits_busy},
       {"copies", copies}, {"survive", survive}, {"sample", sample}, {"sample_flight", sample_flight},
-      {"later", later},   {"forks", forks},     {"large", large},   {"moved", moved}};
-  CHECK(argc >= 3);
-  capture = fopen(argv[2], "wb");
-  CHECK(capture != NULL);
-  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-    if (strcmp(all[i].name, argv[1]) != 0) continue;
-    all[i].run();
-    exit(fclose(capture) != 0);
-  }
-  return 2;
+      {"later", later},   {"forks", forks},     {"large", large},   {"moved", moved},
+      {NULL, NULL}};
+  exit(run_named(argc, argv, all));
 }

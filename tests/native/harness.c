@@ -129,3 +129,12 @@ void unload_plugin(void *library) {
   CHECK(dlopen(plugin_path, RTLD_NOW | RTLD_NOLOAD) == NULL);
 }
 #endif
+
+int run_named(int argc, char **argv, const scenario *all) {
+  CHECK(argc >= 2);
+  if (argc > 2) CHECK((capture = fopen(argv[2], "wb")) != NULL);
+  while (all->name && strcmp(all->name, argv[1]) != 0) all++;
+  if (!all->name) return 2;
+  all->run();
+  return capture && fclose(capture) != 0;
+}

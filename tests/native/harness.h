@@ -23,6 +23,10 @@ typedef struct scenario {
   void (*run)(void);
 } scenario;
 
+/* The main of a program with scenarios: runs the one that argv[1] names, with the capture argv[2] if there is one. Its
+ * exit status: 2 when there is no such scenario. `all` ends with one without a name. */
+int run_named(int argc, char **argv, const scenario *all);
+
 extern const scenario recording_scenarios[];
 extern const scenario life_scenarios[];
 extern const scenario outbox_scenarios[];

@@ -99,7 +99,7 @@ static void do_span(worker *w, uint64_t r) {
     began(w);
   } else if (w->depth < DEPTHS) {
     w->scopes[w->depth] = tachy_span_begin(site);
-    CHECK(w->scopes[w->depth] == w->depth + 1);
+    CHECK(w->scopes[w->depth] == TACHY_TOP_OF_(w->depth + 1));
     began(w);
   }
 }

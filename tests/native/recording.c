@@ -127,7 +127,7 @@ static void long_spans(void) {
   /* the longest that fits, which looks as one that does not: what was said of the span before is not meant */
   CHECK(tachy_enabled(&limit));
   const tachy_open_span longest = {now - UINT64_C(30000000000), (uint32_t)limit.id, 0};
-  CHECK(tachy_span_write_(tachy_here_(), 0, &longest, UINT32_MAX));
+  CHECK(tachy_span_write_(tachy_here_(), TACHY_TOP_OF_(1), &longest, UINT32_MAX));
   tachy_span_complete(&given, now - UINT64_C(20000000001), now);
   const tachy_scope scope = tachy_span_begin(&slow);
   for (int i = 0; i < 18; i++) {
@@ -381,6 +381,26 @@ static void logs(void) {
   end_session();
 }
 
+/* Texts of all short lengths, each with a byte that is no UTF-8 at each of its places, and, where that fits, with a
+ * character of two bytes there: some five chunks of them. */
+static void texts(void) {
+  TACHY_DEFINE_LOG(plain, "texts", TACHY_LEVEL_INFO, "");
+  char text[80];
+  begin_session(NULL);
+  for (unsigned size = 1; size < sizeof text; size++) {
+    for (unsigned place = 0; place < size; place++) {
+      for (unsigned i = 0; i < size; i++) text[i] = (char)('a' + (size + i) % 26);
+      text[place] = '\xFF';
+      tachy_log_text(&plain, 0, text, size);
+      if (place + 1 == size) continue;
+      text[place] = '\xC3';
+      text[place + 1] = '\xA9';
+      tachy_log_text(&plain, 0, text, size);
+    }
+  }
+  end_session();
+}
+
 static void metrics(void) {
   TACHY_DEFINE_INT_METRIC(whole, "metrics", "whole", "apples");
   TACHY_DEFINE_FLOAT_METRIC(real, "metrics", "real", "m");
@@ -533,6 +553,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_untracked", async_untracked},
                                         {"late_logs", late_logs},
                                         {"logs", logs},
+                                        {"texts", texts},
                                         {"metrics", metrics},
                                         {"strange_times", strange_times},
                                         {"thread_churn", thread_churn},

@@ -27,8 +27,8 @@ PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
     "one_thread", "two_threads", "eight_threads", "full_pool", "full_pool_alone", "exact_counts", "long_spans",
-    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "late_logs", "metrics", "strange_times",
-    "thread_churn", "cuts_under_load",
+    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "texts", "late_logs", "metrics",
+    "strange_times", "thread_churn", "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
@@ -300,6 +300,17 @@ def test_logs_keep_arguments_and_properties(tmp_path: Path) -> None:
     assert len(rows[4]["msg"].encode()) == 32768 < given
     assert len(rows[5]["msg"]) > 60000
     assert [row["level"] for row in rows[:3]] == [3, 2, 4]
+
+
+def test_texts_of_every_short_length_arrive_whole_and_valid_in_chunk_after_chunk(tmp_path: Path) -> None:
+    wanted = []
+    for size in range(1, 80):
+        for place in range(size):
+            text = [chr(ord("a") + (size + i) % 26) for i in range(size)]
+            wanted.append("".join([*text[:place], "?", *text[place + 1 :]]))
+            if place + 1 < size:
+                wanted.append("".join([*text[:place], "é", *text[place + 2 :]]))
+    assert [row["msg"] for row in run("texts", tmp_path).session.rows(LOG)] == wanted
 
 
 def test_metrics_keep_every_bit(tmp_path: Path) -> None:

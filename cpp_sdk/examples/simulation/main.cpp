@@ -12,7 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <map>
 #include <string>
 #include <tachy/tachy.hpp>
 #include <thread>
@@ -43,34 +43,14 @@ constexpr std::size_t kAgents = 256;
 constexpr std::size_t kCharacters = 64;
 constexpr std::size_t kFieldSize = 512;
 
-struct Options {
-  double seconds = 10;
-  unsigned threads = std::max<unsigned>(4, std::thread::hardware_concurrency());
-  std::size_t bodies = 3000;
-  std::uint64_t seed = 1;
-  const char *url = nullptr;
-  const char *report = nullptr;
-};
+using Options = std::map<std::string, std::string>;
 
+// Every option has a value; false: one that is not known, or without a value.
 bool parse(int count, char **arguments, Options &options) {
   for (int i = 1; i + 1 < count; i += 2) {
-    const std::string name = arguments[i];
-    const char *const value = arguments[i + 1];
-    const unsigned long long number = std::strtoull(value, nullptr, 10);
-    if (name == "--seconds")
-      options.seconds = std::atof(value);
-    else if (name == "--threads")
-      options.threads = static_cast<unsigned>(number);
-    else if (name == "--bodies")
-      options.bodies = static_cast<std::size_t>(number);
-    else if (name == "--seed")
-      options.seed = number;
-    else if (name == "--url")
-      options.url = value;
-    else if (name == "--report")
-      options.report = value;
-    else
-      return false;
+    const auto option = options.find(arguments[i]);
+    if (option == options.end()) return false;
+    option->second = arguments[i + 1];
   }
   return count % 2 == 1;
 }
@@ -116,14 +96,16 @@ std::size_t resident_bytes() {
 
 class Game {
  public:
-  explicit Game(const Options &options)
-      : random_(options.seed + 1),
-        world_(options.bodies, options.seed),
+  Game(std::size_t bodies, unsigned threads, std::uint64_t seed)
+      : random_(seed + 1),
+        world_(bodies, seed),
+        agents_(world_, kAgents),
         animation_(kCharacters),
-        jobs_(options.threads > 1 ? options.threads - 1 : 1),
-        streaming_(jobs_, options.seed) {}
+        renderer_(world_),
+        jobs_(threads > 1 ? threads - 1 : 1),
+        streaming_(jobs_, seed) {}
 
-  void run(double seconds) {
+  int run(double seconds) {
     const Clock::time_point begin = Clock::now();
     const Clock::time_point end = begin + std::chrono::duration_cast<Clock::duration>(Milliseconds(seconds * 1000));
     next_second_ = begin + std::chrono::seconds(1);
@@ -133,9 +115,8 @@ class Game {
     }
     TACHY_LOG(TACHY_LEVEL_INFO, "%d frames, %d over budget, world %016llx", frames_, late_,
               static_cast<unsigned long long>(world_.checksum()));
+    return frames_;
   }
-
-  int frames() const { return frames_; }
 
  private:
   void frame(Clock::time_point due) {
@@ -168,11 +149,14 @@ class Game {
   }
 
   void simulate(float time) {
+    Graph graph;
+    Task *const steered = agents_.add_update(graph, time);
+    animation_.add_update(graph, time);
+    Task *const half = world_.add_step(graph, kStep, steered);
+    Task *const whole = world_.add_step(graph, kStep, half);
+    renderer_.add_build(graph, time, whole);
     TACHY_METRIC("jobs queued", jobs_.queued());
-    steer(world_, jobs_, kAgents, time);
-    animation_.update(jobs_, time);
-    for (int step = 0; step < 2; step++) world_.step(jobs_, kStep);
-    renderer_.build(world_, jobs_, time);
+    jobs_.run(graph);
   }
 
   void report(Clock::time_point begin) {
@@ -204,6 +188,7 @@ class Game {
   Clock::time_point next_second_;
   Random random_;
   World world_;
+  Agents agents_;
   Animation animation_;
   Renderer renderer_;
   Jobs jobs_;
@@ -213,14 +198,16 @@ class Game {
 }  // namespace
 
 int main(int count, char **arguments) {
-  Options options;
+  const unsigned processors = std::max<unsigned>(4, std::thread::hardware_concurrency());
+  Options options = {{"--seconds", "10"}, {"--threads", std::to_string(processors)}, {"--bodies", "3000"},
+                     {"--seed", "1"},     {"--url", tachy_http_url(nullptr)},        {"--report", ""}};
   if (!parse(count, arguments, options)) {
     std::fprintf(stderr, "usage: %s [--seconds S] [--threads N] [--bodies N] [--seed N] [--url URL] [--report FILE]\n",
                  arguments[0]);
     return 2;
   }
   tachy::Options telemetry;
-  telemetry.http.url = options.url;
+  telemetry.http.url = options["--url"].c_str();
   telemetry.stop_timeout = 10000;
   tachy::Session session(telemetry);
   if (!session) {
@@ -228,14 +215,15 @@ int main(int count, char **arguments) {
     return 1;
   }
   tachy::set_thread_name("main");
-  tachy::set_process_property("seed", std::to_string(options.seed).c_str());
+  tachy::set_process_property("seed", options["--seed"].c_str());
+  const auto number = [&](const char *option) { return std::strtoull(options[option].c_str(), nullptr, 10); };
   int frames = 0;
   {
-    Game game(options);
-    TACHY_LOG(TACHY_LEVEL_INFO, "%zu bodies on %u threads, seed %llu", options.bodies, options.threads,
-              static_cast<unsigned long long>(options.seed));
-    game.run(options.seconds);
-    frames = game.frames();
+    Game game(static_cast<std::size_t>(number("--bodies")), static_cast<unsigned>(number("--threads")),
+              number("--seed"));
+    TACHY_LOG(TACHY_LEVEL_INFO, "%s bodies on %s threads, seed %s", options["--bodies"], options["--threads"],
+              options["--seed"]);
+    frames = game.run(std::atof(options["--seconds"].c_str()));
   }
   session.stop();
   char id[37];
@@ -248,8 +236,9 @@ int main(int count, char **arguments) {
                 static_cast<unsigned long long>(stats.recorded[cls]),
                 static_cast<unsigned long long>(stats.dropped[cls]), static_cast<unsigned long long>(stats.sent[cls]));
   }
-  if (options.report && tachy_write_report(options.report) != TACHY_OK) {
-    std::fprintf(stderr, "cannot write %s\n", options.report);
+  const std::string &report = options["--report"];
+  if (!report.empty() && tachy_write_report(report.c_str()) != TACHY_OK) {
+    std::fprintf(stderr, "cannot write %s\n", report.c_str());
     return 1;
   }
   return 0;

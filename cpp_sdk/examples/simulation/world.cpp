@@ -1,5 +1,5 @@
 // Physics of world.hpp. Every body's correction is computed from the others' positions of before, so the result is the
-// same in any order of jobs and on any number of threads.
+// same in any order of tasks and on any number of threads.
 #define TACHY_TARGET "sim.physics"
 #include "world.hpp"
 
@@ -12,7 +12,7 @@ namespace {
 constexpr Vec kGravity{0, -9.81f, 0};
 constexpr float kDamping = 0.999f;
 constexpr float kStiffness = 0.45f;  // of half an overlap, removed per step
-constexpr std::size_t kGrain = 256;  // bodies per job
+constexpr std::size_t kGrain = 256;  // bodies per task
 
 float into_box(float x, float radius) { return std::clamp(x, radius, World::kSize - radius); }
 
@@ -83,12 +83,18 @@ void World::separate(std::size_t begin, std::size_t end) {
   contacts_.fetch_add(contacts);
 }
 
-void World::step(Jobs &jobs, float seconds) {
-  jobs.split(count(), kGrain, [&](std::size_t begin, std::size_t end) { integrate(begin, end, seconds); });
-  contacts_ = 0;
-  build_grid();
-  jobs.split(count(), kGrain, [&](std::size_t begin, std::size_t end) { separate(begin, end); });
-  position_.swap(corrected_);
+Task *World::add_step(Graph &graph, float seconds, Task *after) {
+  const auto integrate_part = [this, seconds](std::size_t b, std::size_t e) { integrate(b, e, seconds); };
+  const auto separate_part = [this](std::size_t b, std::size_t e) { separate(b, e); };
+  Task *const moved = graph.split(count(), kGrain, integrate_part, {after});
+  Task *const grid = graph.add(
+      [this] {
+        contacts_ = 0;
+        build_grid();
+      },
+      {moved});
+  Task *const separated = graph.split(count(), kGrain, separate_part, {grid});
+  return graph.add([this] { position_.swap(corrected_); }, {separated});
 }
 
 std::uint64_t World::checksum() const {

@@ -38,12 +38,16 @@ class Random {
 class World {
  public:
   static constexpr float kSize = 64;  // of the box, metres
+  static constexpr float kCell = 2;   // of the grid: no sphere is wider
+  static constexpr int kCells = 32;   // kSize / kCell
 
   World(std::size_t bodies, std::uint64_t seed);
-  void step(Jobs &jobs, float seconds);
+
+  // Adds the tasks of one step after `after`; the returned task ends the step.
+  Task *add_step(Graph &graph, float seconds, Task *after);
 
   std::size_t count() const { return position_.size(); }
-  int contacts() const { return contacts_; }
+  int contacts() const { return contacts_.load(); }
   std::uint64_t checksum() const;  // of all positions: equal for equal seeds and steps
   Vec position(std::size_t body) const { return position_[body]; }
   Vec velocity(std::size_t body) const { return position_[body] - previous_[body]; }
@@ -63,9 +67,8 @@ class World {
   }
 
  private:
-  static constexpr int kCells = 32;  // of the grid, in each direction: no sphere is wider than one
   static int cell(float x) {
-    const int i = static_cast<int>(x * kCells / kSize);
+    const int i = static_cast<int>(x / kCell);
     return i < 0 ? 0 : i < kCells ? i : kCells - 1;
   }
   static std::size_t index(int x, int y, int z) { return static_cast<std::size_t>((z * kCells + y) * kCells + x); }

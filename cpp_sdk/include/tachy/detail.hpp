@@ -179,6 +179,18 @@ void ignore(const T &...) {}
 
 #if !defined(TACHY_DISABLED)
 
+// tachy_span_end for destructors. Where an exception leaves the scope the compiler may call it, if it thinks that the
+// code there is rare and would grow: gcc counts assembler as one instruction, so it never calls it elsewhere.
+#if defined(TACHY_GOTO)
+__attribute__((no_instrument_function))
+#else
+TACHY_QUIET_
+#endif
+inline void
+span_end(tachy_scope scope) {
+  tachy_span_end(scope);
+}
+
 template <class T>
 constexpr std::uint32_t arg_type() {
   if constexpr (is_text<T>) {
@@ -226,9 +238,9 @@ TACHY_QUIET_ inline Argument argument(const T &value) {
   }
 }
 
-// What is rare: the thread's first log, a full ring, long texts. One function for all logs of so many arguments.
+// What is rare: long texts. One function for all logs of so many arguments.
 template <class... A>
-TACHY_APART_ void log_slow(tachy_site *site, std::uint32_t set, std::uint32_t types, A... arguments) {
+TACHY_APART_ void log_long(tachy_site *site, std::uint32_t set, std::uint32_t types, A... arguments) {
   const std::uint64_t words[] = {arguments.word...};
   const std::uint32_t sizes[] = {
       static_cast<std::uint32_t>(arguments.size < UINT32_MAX ? arguments.size : UINT32_MAX)...};
@@ -256,13 +268,16 @@ TACHY_QUIET_ inline void log_of(std::index_sequence<I...>, tachy_site *site, std
   constexpr std::uint32_t types = ((arg_type<T>() << (4 * I)) | ... | 0u);
   const Argument arguments[] = {argument(values)...};
   const std::uint64_t size = sizeof(tachy_log_record) + (room<T>(arguments[I]) + ...);
-  tachy_thread *const thread = tachy_here_();
-  std::uint8_t *at =
-      TACHY_UNLIKELY(size > TACHY_LOG_INLINE_MAX_) ? nullptr : tachy_log_begin_(thread, id, set, types, size);
-  if (TACHY_UNLIKELY(!at)) {
-    log_slow(site, set, types, arguments[I]...);
-    return;
+  if constexpr ((is_text<T> || ...)) {
+    if (TACHY_UNLIKELY(size > TACHY_LOG_INLINE_MAX_)) {
+      log_long(site, set, types, arguments[I]...);
+      return;
+    }
   }
+  tachy_thread *thread;
+  tachy_log_record *const record = tachy_log_begin_(&thread, id, set, types, size);
+  if (TACHY_UNLIKELY(!record)) return;
+  auto *at = reinterpret_cast<std::uint8_t *>(record + 1);
   ((at = put<T>(at, arguments[I])), ...);
   tachy_log_end_(thread, size);
 }
@@ -305,7 +320,7 @@ TACHY_QUIET_ inline void span_value(tachy_site *site, tachy_value_type type, con
   if constexpr (is_text<T>) {
     tachy_span_value_text(tachy_span_innermost(), site, reinterpret_cast<const char *>(given.word), given.size);
   } else {
-    tachy_span_value_bits_(tachy_span_innermost(), site, type, given.word);
+    tachy_span_value_bits_(tachy_here_()->top, site, type, given.word);
   }
 }
 

@@ -134,25 +134,19 @@ class Properties {
 class [[nodiscard]] Span {
  public:
   TACHY_QUIET_ explicit Span(tachy_site *site) : scope_(tachy_span_begin(site)) {}
-  TACHY_QUIET_ ~Span() { tachy_span_end(scope_); }
+  TACHY_QUIET_ ~Span() { detail::span_end(scope_); }
   Span(const Span &) = delete;
   Span &operator=(const Span &) = delete;
 
- private:
+ protected:
   tachy_scope scope_;
 };
 
 // Spans that follow each other without a gap, one reading of the clock between two: the phases of a frame.
-class [[nodiscard]] Phases {
+class [[nodiscard]] Phases : public Span {
  public:
-  TACHY_QUIET_ explicit Phases(tachy_site *first) : scope_(tachy_span_begin(first)) {}
-  TACHY_QUIET_ ~Phases() { tachy_span_end(scope_); }
-  Phases(const Phases &) = delete;
-  Phases &operator=(const Phases &) = delete;
+  TACHY_QUIET_ explicit Phases(tachy_site *first) : Span(first) {}
   TACHY_QUIET_ void next(tachy_site *site) { scope_ = tachy_phase_next(scope_, site); }
-
- private:
-  tachy_scope scope_;
 };
 
 // A span that may end on another thread than it began on. Movable; ends once: by end(), or with its last owner.

@@ -113,7 +113,7 @@ struct Entry {
 };
 
 struct Local {
-  Entry entries[TACHY_DEPTH_MAX + 1];  // [depth] is the top; [0] is nobody's, shallower than any frame
+  Entry entries[TACHY_DEPTH_MAX + 1];  // one for each top; the first is nobody's, shallower than any frame
   std::uint32_t too_deep;              // functions entered beyond TACHY_DEPTH_MAX and not left
 };
 
@@ -139,9 +139,18 @@ Local *make_local() {
   return made;
 }
 
+constexpr std::uint32_t step = sizeof(tachy_open_span);
+static_assert(sizeof(Entry) % step == 0, "an address scales a top by itself");
+
+TACHY_INLINE Entry *entry_at(Local *mine, std::uint32_t top) {
+  constexpr std::size_t scale = sizeof(Entry) / step;
+  char *const entries = reinterpret_cast<char *>(mine->entries);
+  return reinterpret_cast<Entry *>(entries + (top * scale - TACHY_TOP_NONE_ * scale));
+}
+
 TACHY_INLINE void note(Local *mine, std::uint32_t top, std::uintptr_t function, std::uintptr_t frame,
                        std::uintptr_t hook, std::uintptr_t caller, std::int32_t id) {
-  Entry *const entry = &mine->entries[top];
+  Entry *const entry = entry_at(mine, top);
   entry->function = function;
   entry->frame = frame;
   entry->site = static_cast<std::uint32_t>(id);
@@ -149,26 +158,25 @@ TACHY_INLINE void note(Local *mine, std::uint32_t top, std::uintptr_t function, 
   entry->caller = static_cast<std::uint32_t>(caller);
 }
 
-TACHY_INLINE bool is_ours(const tachy_thread *thread, const Local *mine, std::uint32_t top) {
-  return mine->entries[top].site == thread->stack[top - 1].site;
+TACHY_INLINE bool is_ours(tachy_thread *thread, Local *mine, std::uint32_t top) {
+  return entry_at(mine, top)->site == tachy_span_entry_(thread, top)->site;
 }
 
-// The thread, inside a record, with `depth` open spans: ends them from the top down to entry `last`. Returns how many
-// are left.
-std::uint32_t end_down_to(tachy_thread *thread, std::uint32_t depth, std::uint32_t last) {
+// The thread is inside a record: ends its open spans from the top down to `last`. Returns the top that is left.
+std::uint32_t end_down_to(tachy_thread *thread, std::uint32_t top, std::uint32_t last) {
   const std::uint64_t now = tachy_ticks();
-  for (; depth >= last; depth--) {
-    tachy_span_close_(thread, depth - 1, now);
-    TACHY_STORE_RELEASE(&thread->depth, TACHY_INSIDE_ | (depth - 1));
+  for (; top >= last; top -= step) {
+    tachy_span_close_(thread, top, now);
+    TACHY_STORE_RELEASE(&thread->top, TACHY_INSIDE_ | (top - step));
   }
-  return depth;
+  return top;
 }
 
-// The same of a thread that is not inside one, and whose depth is known.
+// The same of a thread that is not inside one, and is known.
 void end_open(tachy_thread *thread, std::uint32_t last) {
-  const std::uint32_t depth = thread->depth;
+  const std::uint32_t top = thread->top;
   tachy_span_enter_(thread);
-  TACHY_STORE_RELEASE(&thread->depth, end_down_to(thread, depth, last));
+  TACHY_STORE_RELEASE(&thread->top, end_down_to(thread, top, last));
 }
 
 // Whether the entry's function has been left, as seen from a function that is entered in this frame.
@@ -180,21 +188,21 @@ bool is_dead(const Entry *entry, std::uintptr_t frame, std::uintptr_t hook, std:
 }
 
 // Ends what a longjmp has left behind, and all above it: entries of deeper frames, and of this one's address that were
-// not made by what this one is inlined into. The thread is inside a record; returns how many spans are left open.
-std::uint32_t end_dead(tachy_thread *thread, std::uint32_t depth, Local *mine, std::uintptr_t frame,
-                       std::uintptr_t hook, std::uintptr_t caller) {
+// not made by what this one is inlined into. The thread is inside a record; returns the top that is left.
+std::uint32_t end_dead(tachy_thread *thread, std::uint32_t open, Local *mine, std::uintptr_t frame, std::uintptr_t hook,
+                       std::uintptr_t caller) {
   std::uint32_t dead = 0;
-  for (std::uint32_t top = depth; top > 0; top--) {
+  for (std::uint32_t top = open; top > TACHY_TOP_NONE_; top -= step) {
     if (!is_ours(thread, mine, top)) continue;
-    if (mine->entries[top].frame > frame) break;
-    if (is_dead(&mine->entries[top], frame, hook, caller)) dead = top;
+    if (entry_at(mine, top)->frame > frame) break;
+    if (is_dead(entry_at(mine, top), frame, hook, caller)) dead = top;
   }
-  if (dead) return end_down_to(thread, depth, dead);
-  if (depth && !is_ours(thread, mine, depth)) {
+  if (dead) return end_down_to(thread, open, dead);
+  if (open > TACHY_TOP_NONE_ && !is_ours(thread, mine, open)) {
     // the program's own span: an old note in its place must not lead here again
-    note(mine, depth, 0, UINTPTR_MAX, 0, 0, static_cast<std::int32_t>(thread->stack[depth - 1].site));
+    note(mine, open, 0, UINTPTR_MAX, 0, 0, static_cast<std::int32_t>(tachy_span_entry_(thread, open)->site));
   }
-  return depth;
+  return open;
 }
 
 // 0: it is not to be recorded.
@@ -207,27 +215,27 @@ std::int32_t id_of(std::uintptr_t function) {
 void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
   tachy_thread *const thread = tachy_here_();
   // a signal handler's functions are not recorded meanwhile: their exits must not find those that they interrupted
-  std::uint32_t depth = thread->depth;
+  std::uint32_t top = thread->top;
   const bool known = thread != &tachy_no_thread_;
   if (known) tachy_span_enter_(thread);
   const std::int32_t id = id_of(function);
   Local *const mine = id > 0 && !local ? make_local() : local;
   if (known && id > 0 && mine) {
-    depth = end_dead(thread, depth, mine, frame, hook, caller);
-    if (depth < thread->room) {
+    top = end_dead(thread, top, mine, frame, hook, caller);
+    if (top < thread->room) {
       mine->too_deep = 0;
-      note(mine, depth + 1, function, frame, hook, caller, id);
-      tachy_span_open_(thread, depth, id, tachy_ticks());
+      note(mine, top + step, function, frame, hook, caller, id);
+      tachy_span_open_(thread, top + step, id, tachy_ticks());
       return;
     }
   }
-  if (known) TACHY_STORE_RELEASE(&thread->depth, depth);
+  if (known) TACHY_STORE_RELEASE(&thread->top, top);
   if (id <= 0 || !mine) return;
-  const tachy_scope scope = tachy_span_begin_slow_(id);
+  const std::uint32_t scope = tachy_span_begin_slow_(id);
   if (scope) {
     mine->too_deep = 0;
     note(mine, scope, function, frame, hook, caller, id);
-  } else if (tachy_here_()->depth == TACHY_DEPTH_MAX) {
+  } else if (tachy_here_()->top == TACHY_TOP_MAX_) {
     mine->too_deep++;
   }
 }
@@ -236,7 +244,7 @@ void enter_carefully(std::uintptr_t function, std::uintptr_t frame, std::uintptr
 TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
   if (tachy_forking() || !TACHY_LOAD_ACQUIRE(&running)) return;
   const tachy_thread *const thread = tachy_here_();
-  if (busy || (thread != &tachy_no_thread_ && thread->depth > TACHY_DEPTH_MAX)) {
+  if (busy || (thread != &tachy_no_thread_ && thread->top > TACHY_TOP_MAX_)) {
     tachy_span_begin_slow_(0);
     return;
   }
@@ -248,16 +256,15 @@ TACHY_COLD void enter_slow(std::uintptr_t function, std::uintptr_t frame, std::u
 }
 
 // Whether nothing at the top is dead although it has this frame's address: what is entered was inlined.
-bool is_inlined(const tachy_thread *thread, const Local *mine, std::uintptr_t frame, std::uintptr_t hook,
-                std::uintptr_t caller) {
-  for (std::uint32_t top = thread->depth; top > 0; top--) {
-    if (!is_ours(thread, mine, top) || is_dead(&mine->entries[top], frame, hook, caller)) return false;
-    if (mine->entries[top].frame > frame) return true;
+bool is_inlined(tachy_thread *thread, Local *mine, std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
+  for (std::uint32_t top = thread->top; top > TACHY_TOP_NONE_; top -= step) {
+    if (!is_ours(thread, mine, top) || is_dead(entry_at(mine, top), frame, hook, caller)) return false;
+    if (entry_at(mine, top)->frame > frame) return true;
   }
   return true;
 }
 
-TACHY_INLINE void enter(tachy_thread *thread, Local *mine, std::uint32_t depth, std::uintptr_t function,
+TACHY_INLINE void enter(tachy_thread *thread, Local *mine, std::uint32_t top, std::uintptr_t function,
                         std::uintptr_t frame, std::uintptr_t hook, std::uintptr_t caller) {
   tachy_site *const site = find_site(function);
   if (TACHY_UNLIKELY(!site)) {
@@ -267,8 +274,8 @@ TACHY_INLINE void enter(tachy_thread *thread, Local *mine, std::uint32_t depth, 
   const std::int32_t id = TACHY_LOAD(&site->id);
   if (id <= 0) return;
   tachy_span_enter_(thread);
-  note(mine, depth + 1, function, frame, hook, caller, id);
-  tachy_span_open_(thread, depth, id, tachy_ticks());
+  note(mine, top + step, function, frame, hook, caller, id);
+  tachy_span_open_(thread, top + step, id, tachy_ticks());
 }
 
 __attribute__((noinline)) void enter_beside(std::uintptr_t function, std::uintptr_t frame, std::uintptr_t hook,
@@ -276,7 +283,7 @@ __attribute__((noinline)) void enter_beside(std::uintptr_t function, std::uintpt
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
   if (is_inlined(thread, mine, frame, hook, caller)) {
-    enter(thread, mine, thread->depth, function, frame, hook, caller);
+    enter(thread, mine, thread->top, function, frame, hook, caller);
   } else {
     enter_slow(function, frame, hook, caller);
   }
@@ -285,19 +292,19 @@ __attribute__((noinline)) void enter_beside(std::uintptr_t function, std::uintpt
 TACHY_COLD void exit_slow(std::uintptr_t function, std::uintptr_t frame) {
   Local *const mine = local;
   tachy_thread *const thread = tachy_here_();
-  if (!mine || thread->depth > TACHY_DEPTH_MAX) return;
-  const std::uint32_t depth = thread->depth;
+  const std::uint32_t open = thread->top;
+  if (!mine || open > TACHY_TOP_MAX_) return;
   if (mine->too_deep) {
-    if (depth == TACHY_DEPTH_MAX && frame <= mine->entries[depth].frame) {
+    if (open == TACHY_TOP_MAX_ && frame <= entry_at(mine, open)->frame) {
       mine->too_deep--;
       return;
     }
     mine->too_deep = 0;
   }
   std::uint32_t found = 0;
-  for (std::uint32_t top = depth; top > 0; top--) {
+  for (std::uint32_t top = open; top > TACHY_TOP_NONE_; top -= step) {
     if (!is_ours(thread, mine, top)) continue;
-    const Entry *const entry = &mine->entries[top];
+    const Entry *const entry = entry_at(mine, top);
     const bool deeper = entry->frame < frame;  // dead, or the one that exits, by a jump
     if (found && !deeper) break;
     if (entry->function == function) found = top;
@@ -328,7 +335,7 @@ void tachy::finstrument::finish() {
   busy = true;
   // Functions that have called exit do not return: they end here, on this thread.
   tachy_thread *const thread = tachy_here_();
-  if (thread->depth <= TACHY_DEPTH_MAX && thread->depth > 0) end_open(thread, 1);
+  if (thread->top <= TACHY_TOP_MAX_) end_open(thread, TACHY_TOP_OF_(1));
   tachy_http_sender_stop(http_sender, stop_timeout_ms);
   http_sender = nullptr;
   const char *const report = getenv("TACHY_REPORT");
@@ -423,16 +430,16 @@ TACHY_HOOK void __cyg_profile_func_enter(void *function_address, void *caller_ad
   const std::uintptr_t caller = reinterpret_cast<std::uintptr_t>(caller_address);
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
-  const std::uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth >= thread->room || !mine)) {
+  const std::uint32_t top = thread->top;
+  if (TACHY_UNLIKELY(top >= thread->room || !mine)) {
     enter_slow(function, frame, hook, caller);
     return;
   }
-  if (TACHY_UNLIKELY(mine->entries[depth].frame <= frame)) {
+  if (TACHY_UNLIKELY(entry_at(mine, top)->frame <= frame)) {
     enter_beside(function, frame, hook, caller);
     return;
   }
-  enter(thread, mine, depth, function, frame, hook, caller);
+  enter(thread, mine, top, function, frame, hook, caller);
 }
 
 TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
@@ -440,19 +447,19 @@ TACHY_HOOK void __cyg_profile_func_exit(void *function_address, void *) {
   const std::uintptr_t frame = reinterpret_cast<std::uintptr_t>(TACHY_FRAME);
   tachy_thread *const thread = tachy_here_();
   Local *const mine = local;
-  const std::uint32_t depth = thread->depth;
-  if (TACHY_UNLIKELY(depth - 1 >= TACHY_DEPTH_MAX - 1 || !mine)) {
+  const std::uint32_t top = thread->top;
+  if (TACHY_UNLIKELY(top - TACHY_TOP_OF_(1) >= TACHY_TOP_MAX_ - TACHY_TOP_OF_(1) || !mine)) {
     exit_slow(function, frame);
     return;
   }
-  const Entry *const entry = &mine->entries[depth];
-  if (TACHY_UNLIKELY(entry->function != function || !is_ours(thread, mine, depth) ||
+  const Entry *const entry = entry_at(mine, top);
+  if (TACHY_UNLIKELY(entry->function != function || !is_ours(thread, mine, top) ||
                      (entry->frame < frame && entry[-1].frame < frame))) {
     exit_slow(function, frame);
     return;
   }
   const std::uint64_t now = tachy_ticks();
   tachy_span_enter_(thread);
-  tachy_span_close_(thread, depth - 1, now);
-  TACHY_STORE_RELEASE(&thread->depth, depth - 1);
+  tachy_span_close_(thread, top, now);
+  TACHY_STORE_RELEASE(&thread->top, top - step);
 }

@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "symbol_table.hpp"
-
 namespace tachy::finstrument {
 namespace {
 

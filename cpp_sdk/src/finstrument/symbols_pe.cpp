@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "symbol_table.hpp"
+#include "symbols.hpp"
 
 namespace tachy::finstrument {
 namespace {

@@ -9,9 +9,12 @@
 #include <new>
 #include <string>
 
-#include "packer.hpp"
 #include "tachy/report.h"
 #include "transport.hpp"
+
+#if !defined(TACHY_NO_ZSTD)
+#include <zstd.h>
+#endif
 
 using namespace tachy::sender;
 
@@ -35,6 +38,52 @@ class Spin {
  private:
   std::atomic_flag &flag_;
 };
+
+// Compression of what waits: zstd level 1, or none where the SDK was built without it (TACHY_NO_ZSTD).
+#if defined(TACHY_NO_ZSTD)
+struct Packer {
+  static bool packs() { return false; }
+  void pack(tachy_batch *) {}
+};
+#else
+class Packer {
+ public:
+  ~Packer() {
+    ZSTD_freeCCtx(context_);
+    free(packed_);
+  }
+  static bool packs() { return true; }
+
+  // Bodies for which memory is short travel as they are.
+  void pack(tachy_batch *batch) {
+    const uint32_t count = tachy_batch_block_count(batch);
+    for (uint32_t block = 0; block < count; block++) {
+      uint64_t size = 0;
+      const void *const body = tachy_batch_body(batch, block, &size);
+      if (!body || size == 0 || tachy_batch_codec(batch, block) != TACHY_CODEC_NONE) continue;
+      const std::size_t plain = static_cast<std::size_t>(size);
+      if (!reserve(ZSTD_compressBound(plain))) return;
+      const std::size_t done = ZSTD_compressCCtx(context_, packed_, room_, body, plain, 1);
+      if (!ZSTD_isError(done)) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed_, done);
+    }
+  }
+
+ private:
+  bool reserve(std::size_t size) {
+    if (!context_) context_ = ZSTD_createCCtx();
+    if (!context_) return false;
+    if (size <= room_) return true;
+    free(packed_);
+    packed_ = malloc(size);
+    room_ = packed_ ? size : 0;
+    return packed_ != nullptr;
+  }
+
+  ZSTD_CCtx *context_ = nullptr;
+  void *packed_ = nullptr;  // room for a compressed body
+  std::size_t room_ = 0;
+};
+#endif
 
 }  // namespace
 

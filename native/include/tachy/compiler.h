@@ -20,6 +20,9 @@
 
 #define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
 #define TACHY_RARE __attribute__((cold)) /* a call of it is moved out of the way */
+/* Lies beside the others of its kind. For what runs at a change of chunks: every page of code that is touched then
+ * costs 0.3 us. */
+#define TACHY_BESIDE __attribute__((hot))
 #define TACHY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #if defined(__APPLE__) || defined(_WIN32) || defined(__ANDROID__) /* everything there is loaded at run time */
@@ -35,14 +38,15 @@
 #define TACHY_TWO_HALVES 1
 typedef uint32_t __attribute__((may_alias)) tachy_half;
 #endif
+/* gcc 11 and later: assembler that also has results may jump to a label of C. ThreadSanitizer sees nothing of it. */
+#if defined(TACHY_CLOCK_TSC) && defined(__LP64__) && !defined(__clang__) && __GNUC__ >= 11 && \
+    !defined(__SANITIZE_THREAD__)
+#define TACHY_GOTO __asm__ __volatile__ __inline__ goto
+#endif
 #define TACHY_PREFETCH(p) __builtin_prefetch(p)
 /* What follows is compiled to come after what stands before: enough for who interrupts this thread, and no instruction.
  */
 #define TACHY_SIGNAL_FENCE() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#if defined(__x86_64__)
-#define TACHY_INVERT(p) __asm__ volatile("notl %0" : "+m"(*(p)) : : "memory")
-#endif
-#define TACHY_OPAQUE(x) __asm__("" : "+r"(x)) /* the compiler is not to compute it in its own way */
 #define TACHY_LOAD(p) __atomic_load_n((p), __ATOMIC_RELAXED)
 #define TACHY_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define TACHY_LOAD_ACQUIRE(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -58,11 +62,11 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 
 #define TACHY_INLINE static __forceinline
 #define TACHY_RARE
+#define TACHY_BESIDE
 #define TACHY_LIKELY(x) (x)
 #define TACHY_UNLIKELY(x) (x)
 #define TACHY_THREAD_LOCAL __declspec(thread)
 #define TACHY_PREFETCH(p) (void)(p)
-#define TACHY_OPAQUE(x) (void)(x)
 #define TACHY_SIGNAL_FENCE() _ReadWriteBarrier()
 /* What volatile orders is an option of the compiler (/volatile): so the order is made here. x64 needs no instruction
  * for it. */

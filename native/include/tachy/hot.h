@@ -5,9 +5,9 @@
  * change: make bench-native.
  *
  * A signal handler may record anywhere in here. It runs to its end between two instructions of the thread, so whatever
- * it does is nested. While the thread is inside a record it says so, by the highest byte of its depth (spans) or by
+ * it does is nested. While the thread is inside a record it says so, by the highest byte of its top (spans) or by
  * `busy` (metrics, logs), and a handler's events are dropped and counted. Before that the thread holds nothing but its
- * depth, which a handler leaves as it was, or the end of a span, to which the collector raises that of what ended later
+ * top, which a handler leaves as it was, or the end of a span, to which the collector raises that of what ended later
  * inside it: where a record goes, and when a span begins, is read after. The last store of a record takes the word
  * back; a handler that comes later finds all of it there. Slow paths say both, for all that they do.
  *
@@ -26,8 +26,7 @@
 extern "C" {
 #endif
 
-/* In a depth, beside it or its inverse: the thread is inside a record of spans. The highest byte, which is stored
- * alone.
+/* In a top, beside it or its inverse: the thread is inside a record of spans. The highest byte, which is stored alone.
  */
 #define TACHY_INSIDE_ UINT32_C(0xFF000000)
 
@@ -39,19 +38,31 @@ typedef struct tachy_writer {
 } tachy_writer;
 
 typedef struct tachy_thread {
-  uint32_t depth; /* of the shadow stack, and perhaps TACHY_INSIDE_; written by the thread */
-  uint32_t number;
+  uint32_t top;  /* scope of the innermost open span, and perhaps TACHY_INSIDE_; written by the thread */
+  uint32_t room; /* the largest top that the stack has memory for; at most TACHY_TOP_MAX_ */
   tachy_writer span;
   tachy_writer metric;
-  tachy_writer log;
   uint64_t frame_ticks; /* of the thread's last frame mark, or 0 */
-  uint32_t room;        /* entries of the stack that have memory; at most TACHY_DEPTH_MAX */
-  uint8_t busy;         /* 1: it is inside a record of a metric or a log */
-  uint8_t zeros[35];
+  /* from here on another cache line: a span touches none but the first, a log none but this one */
+  tachy_writer log;
+  uint8_t busy; /* 1: it is inside a record of a metric or a log */
+  uint8_t zeros[3];
+  uint32_t number;
+  uint8_t more_zeros[32];
   tachy_open_span stack[TACHY_DEPTH_MAX];
 } tachy_thread;
 
-TACHY_STATIC_ASSERT(offsetof(tachy_thread, stack) == 128, "two cache lines before the stack");
+/* A scope is where in its thread the span's entry lies, in bytes: an x86 address needs nothing else. The two that no
+ * span lies at: without one, and of a thread that is not known. */
+#define TACHY_TOP_NONE_ ((uint32_t)(offsetof(tachy_thread, stack) - sizeof(tachy_open_span)))
+#define TACHY_TOP_UNKNOWN_ UINT32_C(0x80000000)
+#define TACHY_TOP_MAX_ TACHY_TOP_OF_(TACHY_DEPTH_MAX)
+/* With so many open spans; and how many there are. */
+#define TACHY_TOP_OF_(depth) (TACHY_TOP_NONE_ + (uint32_t)(depth) * (uint32_t)sizeof(tachy_open_span))
+#define TACHY_DEPTH_AT_(top) (((uint32_t)(top)-TACHY_TOP_NONE_) / (uint32_t)sizeof(tachy_open_span))
+
+TACHY_STATIC_ASSERT(offsetof(tachy_thread, log) == 64 && offsetof(tachy_thread, stack) == 128,
+                    "two cache lines before the stack");
 TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record) % 16 == 0 &&
                         sizeof(tachy_async_record) % 16 == 0 && sizeof(tachy_value_record) == 16,
                     "what is left of a chunk of spans is nothing or room for a span");
@@ -67,15 +78,16 @@ TACHY_EXPORT TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
 #endif
 
 TACHY_EXPORT int32_t tachy_site_register_(tachy_site *site);
-TACHY_EXPORT TACHY_RARE tachy_scope tachy_span_begin_rare_(tachy_site *site);
-TACHY_EXPORT TACHY_RARE tachy_scope tachy_span_begin_slow_(int32_t id);
-TACHY_EXPORT TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now);
-TACHY_EXPORT TACHY_RARE void tachy_span_end_rare_(tachy_scope scope);
+TACHY_EXPORT TACHY_RARE uint32_t tachy_span_begin_rare_(tachy_site *site); /* a scope */
+TACHY_EXPORT TACHY_RARE uint32_t tachy_span_begin_slow_(int32_t id);
+TACHY_EXPORT TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t scope, uint64_t now);
+TACHY_EXPORT TACHY_RARE void tachy_span_end_rare_(int32_t scope);
 TACHY_EXPORT TACHY_RARE void tachy_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, uint64_t bits);
 TACHY_EXPORT void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t type, uint64_t bits);
 TACHY_EXPORT void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
 TACHY_EXPORT void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_EXPORT void tachy_frame_slow_(int32_t id);
+TACHY_EXPORT tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size);
 TACHY_EXPORT uint64_t tachy_os_ticks_(void);
 
 /* The calling thread, or tachy_no_thread_. */
@@ -124,57 +136,55 @@ TACHY_INLINE int tachy_enabled(tachy_site *site) { return tachy_site_on_(site) >
 
 /* Spans ---------------------------------------------------------------------------------------------------------- */
 
-/* Begins a record of spans: the depth has TACHY_INSIDE_ too until the end, which stores it anew. */
+/* How deep the span lies, as it stands in records. */
+TACHY_INLINE uint32_t tachy_depth_word_(uint32_t scope) {
+  return (scope - TACHY_TOP_OF_(1)) << (TACHY_DEPTH_SHIFT - 4);
+}
+
+/* Begins a record of spans: the top has TACHY_INSIDE_ too until the end, which stores it anew. */
 TACHY_INLINE void tachy_span_enter_(tachy_thread *thread) {
-  TACHY_STORE((uint8_t *)&thread->depth + 3, 0xFF);
+  TACHY_STORE((uint8_t *)&thread->top + 3, 0xFF);
   TACHY_SIGNAL_FENCE();
 }
 
-/* The same by inverting the depth, which has all bits of TACHY_INSIDE_ then, too: two bytes of code less. */
-TACHY_INLINE void tachy_span_invert_(tachy_thread *thread) {
-#if defined(TACHY_INVERT)
-  TACHY_INVERT(&thread->depth);
-#else
-  tachy_span_enter_(thread);
-#endif
-}
-
-/* Entry `depth` of the shadow stack. Counted in words of 8 bytes, which an x86 address can scale by itself, from the
- * entry before the first, whose distance from the thread fits into one byte of the address. */
-TACHY_INLINE tachy_open_span *tachy_span_entry_(tachy_thread *thread, uint32_t depth) {
-  size_t words = (depth + 1u) * 2u;
-  TACHY_OPAQUE(words);
-  return (tachy_open_span *)((uint64_t *)thread + (offsetof(tachy_thread, stack) / 8 - 2) + words);
+TACHY_INLINE tachy_open_span *tachy_span_entry_(tachy_thread *thread, uint32_t scope) {
+  return (tachy_open_span *)(void *)((uint8_t *)thread + scope);
 }
 
 /* The span of an entry, and the end of a record of spans: after tachy_span_enter_. */
-TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t depth, int32_t id, uint64_t now) {
-  tachy_open_span *const entry = tachy_span_entry_(thread, depth);
+TACHY_INLINE void tachy_span_open_(tachy_thread *thread, uint32_t scope, int32_t id, uint64_t now) {
+  tachy_open_span *const entry = tachy_span_entry_(thread, scope);
   /* release: whoever sees the new entry also sees the record that ended the old one */
   TACHY_STORE_RELEASE(&entry->site, (uint32_t)id);
   TACHY_STORE_RELEASE(&entry->begin, now);
-  TACHY_STORE_RELEASE(&thread->depth, depth + 1u);
+  TACHY_STORE_RELEASE(&thread->top, scope);
 }
 
-/* 17 instructions, two tests; one more in a shared library (`make bench-native` counts them). What is rare is a jump:
- * nothing lives across a call. */
-TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
-  const int32_t id = TACHY_LOAD(&site->id);
-  if (TACHY_UNLIKELY(id <= 0)) {
-    tachy_scope none = 0;
-    if (id == 0) return tachy_span_begin_rare_(site);
-    TACHY_OPAQUE(none); /* or the compiler makes a second copy of what follows, for scopes that are 0 */
-    return none;
-  }
-  tachy_thread *const thread = tachy_here_();
-  uint32_t scope = thread->depth;
-  if (TACHY_UNLIKELY(scope >= thread->room)) return tachy_span_begin_rare_(site);
-  tachy_span_enter_(thread);
-  scope++;
-  TACHY_OPAQUE(scope);
-  tachy_span_open_(thread, scope - 1u, id, tachy_ticks());
-  return scope;
+/* The record of entry's span, after tachy_span_enter_. 0: there is no room, nothing is written. */
+TACHY_INLINE int tachy_span_write_(tachy_thread *thread, uint32_t scope, const tachy_open_span *entry,
+                                   uint32_t duration) {
+  const uint64_t head = thread->span.head;
+  if (TACHY_UNLIKELY(thread->span.limit == head)) return 0;
+  tachy_span_record *const record = (tachy_span_record *)(thread->span.origin + (uintptr_t)head);
+  record->begin = entry->begin;
+  record->duration = duration;
+  record->word = tachy_depth_word_(scope) | entry->site;
+  TACHY_STORE_RELEASE(&thread->span.head, head + sizeof(tachy_span_record));
+  return 1;
 }
+
+/* The record of the span, and nothing else: tachy_span_enter_ comes before, and the caller sets the top. */
+TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t scope, uint64_t now) {
+  const tachy_open_span *const entry = tachy_span_entry_(thread, scope);
+  const uint64_t duration = now - entry->begin;
+  if (TACHY_UNLIKELY(duration >> 32 != 0) || !tachy_span_write_(thread, scope, entry, (uint32_t)duration)) {
+    tachy_span_close_slow_(thread, scope, now);
+  }
+}
+
+#if defined(TACHY_GOTO)
+#include "hot_x86_64.h"
+#else
 
 /* Ticks since entry->begin, modulo 2^32; *is_long: they are as many or more. x86 has the reading in two halves, which
  * need not be put together: three instructions instead of six. */
@@ -193,94 +203,88 @@ TACHY_INLINE uint32_t tachy_elapsed_(const tachy_open_span *entry, int *is_long)
 #endif
 }
 
-/* The record of entry's span, after tachy_span_enter_. 0: there is no room, nothing is written. */
-TACHY_INLINE int tachy_span_write_(tachy_thread *thread, uint32_t depth, const tachy_open_span *entry,
-                                   uint32_t duration) {
-  const uint64_t head = thread->span.head;
-  if (TACHY_UNLIKELY(thread->span.limit == head)) return 0;
-  tachy_span_record *const record = (tachy_span_record *)(thread->span.origin + (uintptr_t)head);
-  const uint32_t word = depth << TACHY_DEPTH_SHIFT | entry->site;
-  record->begin = entry->begin;
-  record->duration = duration;
-  record->word = word;
-  TACHY_STORE_RELEASE(&thread->span.head, head + sizeof(tachy_span_record));
-  return 1;
-}
-
-/* The record of the span at `depth`, and nothing else: tachy_span_enter_ comes before, and the caller sets the depth.
+/* What is rare is a jump: nothing lives across a call. A site that is off has a negative number, and so has its scope.
  */
-TACHY_INLINE void tachy_span_close_(tachy_thread *thread, uint32_t depth, uint64_t now) {
-  const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
-  const uint64_t duration = now - entry->begin;
-  if (TACHY_UNLIKELY(duration >> 32 != 0) || !tachy_span_write_(thread, depth, entry, (uint32_t)duration)) {
-    tachy_span_close_slow_(thread, depth, now);
-  }
+TACHY_INLINE tachy_scope tachy_span_begin(tachy_site *site) {
+  const int32_t id = TACHY_LOAD(&site->id);
+  if (TACHY_UNLIKELY(id <= 0)) return id == 0 ? tachy_span_begin_rare_(site) : (uint32_t)id;
+  tachy_thread *const thread = tachy_here_();
+  const uint32_t top = thread->top;
+  if (TACHY_UNLIKELY(top >= thread->room)) return tachy_span_begin_rare_(site);
+  tachy_span_enter_(thread);
+  const tachy_scope scope = (tachy_scope)top + sizeof(tachy_open_span);
+  tachy_span_open_(thread, (uint32_t)scope, id, tachy_ticks());
+  return scope;
 }
 
 /* Scopes end in the reverse order of their begins, on the thread that began them. What breaks the rule is repaired and
  * counted. */
 TACHY_INLINE void tachy_span_end(tachy_scope scope) {
-  if (TACHY_UNLIKELY(scope == 0)) return;
+  if (TACHY_UNLIKELY((int32_t)scope <= 0)) return;
   tachy_thread *const thread = tachy_here_();
-  if (TACHY_LIKELY(thread->depth == scope)) {
-    const uint32_t depth = scope - 1u;
-    const tachy_open_span *const entry = tachy_span_entry_(thread, depth);
+  const uint32_t top = (uint32_t)scope;
+  if (TACHY_LIKELY(thread->top == top)) {
+    const tachy_open_span *const entry = tachy_span_entry_(thread, top);
     int is_long;
     const uint32_t duration = tachy_elapsed_(entry, &is_long);
     if (TACHY_LIKELY(!is_long)) {
-      tachy_span_invert_(thread); /* not before the test of what the clock said: the flags would be saved */
-      if (tachy_span_write_(thread, depth, entry, duration)) {
-        TACHY_STORE_RELEASE(&thread->depth, depth);
+      tachy_span_enter_(thread); /* not before the clock has been read: half a nanosecond more */
+      if (tachy_span_write_(thread, top, entry, duration)) {
+        TACHY_STORE_RELEASE(&thread->top, top - (uint32_t)sizeof(tachy_open_span));
         return;
       }
     }
   }
-  tachy_span_end_rare_(scope); /* once in the code, for all that is rare */
+  tachy_span_end_rare_((int32_t)scope); /* once in the code, for all that is rare */
 }
+#endif
 
 /* Ends one span and begins the next, with one reading of the clock: for the phases of a frame. */
 TACHY_INLINE tachy_scope tachy_phase_next(tachy_scope scope, tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
   tachy_thread *const thread = tachy_here_();
-  if (TACHY_UNLIKELY(scope == 0 || id <= 0 || thread->depth != scope)) {
+  if (TACHY_UNLIKELY((int32_t)scope <= 0 || id <= 0 || thread->top != (uint32_t)scope)) {
     tachy_span_end(scope);
     return id > 0 ? tachy_span_begin(site) : 0;
   }
   tachy_span_enter_(thread);
   const uint64_t now = tachy_ticks();
-  tachy_span_close_(thread, scope - 1u, now);
-  tachy_span_open_(thread, scope - 1u, id, now);
+  tachy_span_close_(thread, (uint32_t)scope, now);
+  tachy_span_open_(thread, (uint32_t)scope, id, now);
   return scope;
 }
 
 /* Values on spans: see tachy.h. Two tests and no clock, 1 ns; 16 bytes in the thread's chunk, before the span's. */
 
 /* The innermost open span of the thread, as its begin returned it; where there is none, what takes no values. */
-TACHY_INLINE tachy_scope tachy_span_innermost(void) { return tachy_here_()->depth; }
+TACHY_INLINE tachy_scope tachy_span_innermost(void) {
+  const uint32_t top = tachy_here_()->top;
+  return top == TACHY_TOP_NONE_ ? 0 : top;
+}
 
 TACHY_INLINE void tachy_span_value_bits_(tachy_scope scope, tachy_site *site, uint32_t type, uint64_t bits) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
   tachy_thread *const thread = tachy_here_();
-  const uint32_t depth = scope - 1u;
-  const uint32_t open = thread->depth;
-  if (TACHY_UNLIKELY(depth >= open)) return; /* no span, or it has ended */
-  if (TACHY_UNLIKELY(open > TACHY_DEPTH_MAX)) {
+  const uint32_t top = thread->top;
+  /* no span, or it has ended */
+  if (TACHY_UNLIKELY((uint32_t)scope - TACHY_TOP_OF_(1) >= top - TACHY_TOP_NONE_)) return;
+  if (TACHY_UNLIKELY(top > TACHY_TOP_MAX_)) {
     tachy_span_value_slow_(scope, id, type, bits);
     return;
   }
   tachy_span_enter_(thread);
   const uint64_t head = thread->span.head;
   if (TACHY_UNLIKELY(thread->span.limit == head)) {
-    TACHY_STORE_RELEASE(&thread->depth, open);
+    TACHY_STORE_RELEASE(&thread->top, top);
     tachy_span_value_slow_(scope, id, type, bits);
     return;
   }
   tachy_value_record *const record = (tachy_value_record *)(thread->span.origin + (uintptr_t)head);
-  record->control = (TACHY_CONTROL_VALUE | (uint64_t)type << 32) | (depth << TACHY_DEPTH_SHIFT | (uint32_t)id);
+  record->control = (TACHY_CONTROL_VALUE | (uint64_t)type << 32) | (tachy_depth_word_((uint32_t)scope) | (uint32_t)id);
   record->bits = bits;
   TACHY_STORE_RELEASE(&thread->span.head, head + sizeof(tachy_value_record));
-  TACHY_STORE_RELEASE(&thread->depth, open);
+  TACHY_STORE_RELEASE(&thread->top, top);
 }
 
 TACHY_INLINE void tachy_span_value_int(tachy_scope scope, tachy_site *site, int64_t value) {
@@ -337,7 +341,7 @@ TACHY_INLINE void tachy_async_flow(tachy_async *span, tachy_site *site, uint64_t
 /* Begins a record of a metric or a log. 0: the thread is inside one, or is not known yet. */
 TACHY_INLINE int tachy_row_enter_(tachy_thread *thread) {
   if (TACHY_UNLIKELY(thread->busy != 0)) return 0;
-  TACHY_STORE(&thread->busy, 1);
+  *(volatile uint8_t *)&thread->busy = 1; /* a TACHY_STORE would have its address kept for what ends the record */
   TACHY_SIGNAL_FENCE();
   return 1;
 }
@@ -409,22 +413,29 @@ TACHY_INLINE void tachy_frame_mark(tachy_site *site) {
 /* A log of at most so many bytes may be written inline: no text of it can be one that must be cut. */
 enum { TACHY_LOG_INLINE_MAX_ = 1024 };
 
-/* Begins the record of a log of `size` bytes, and reads its clock. NULL: there is no room, or the thread is inside a
- * record, or not known yet. Else: where the arguments go, and tachy_log_end_ must follow. */
-TACHY_INLINE uint8_t *tachy_log_begin_(tachy_thread *thread, int32_t id, uint32_t set, uint32_t types, uint64_t size) {
-  if (TACHY_UNLIKELY(!tachy_row_enter_(thread))) return NULL;
-  const uint64_t head = thread->log.head;
-  if (TACHY_UNLIKELY(thread->log.limit - head < size)) {
+/* Begins the record of a log of `size` bytes, at most TACHY_LOG_INLINE_MAX_, and reads its clock. The arguments go
+ * behind it, and then tachy_log_end_ is told *thread. NULL: the log is lost, and counted. Where there is no room the
+ * next chunk is begun out of line, and nothing but that: once in a thousand logs, so that nothing of it lies in a
+ * cache. */
+TACHY_INLINE tachy_log_record *tachy_log_begin_(tachy_thread **where, int32_t id, uint32_t set, uint32_t types,
+                                                uint64_t size) {
+  tachy_thread *thread = tachy_here_();
+  *where = thread;
+  if (TACHY_LIKELY(tachy_row_enter_(thread))) {
+    const uint64_t head = thread->log.head;
+    if (TACHY_LIKELY(thread->log.limit - head >= size)) {
+      tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
+      record->ticks = tachy_ticks();
+      record->site = (uint32_t)id;
+      record->set = set;
+      record->size = (uint32_t)size;
+      record->types = types;
+      return record;
+    }
     tachy_row_leave_(thread);
-    return NULL;
   }
-  tachy_log_record *const record = (tachy_log_record *)(thread->log.origin + (uintptr_t)head);
-  record->ticks = tachy_ticks();
-  record->site = (uint32_t)id;
-  record->set = set;
-  record->size = (uint32_t)size;
-  record->types = types;
-  return (uint8_t *)(record + 1);
+  *where = thread = tachy_log_begin_slow_(id, set, types, size);
+  return thread ? (tachy_log_record *)(thread->log.origin + (uintptr_t)thread->log.head) : NULL;
 }
 
 TACHY_INLINE void tachy_log_end_(tachy_thread *thread, uint64_t size) {
@@ -459,13 +470,11 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
                                   uint32_t count) {
   const int32_t id = tachy_site_on_(site);
   if (id <= 0) return;
-  tachy_thread *const thread = tachy_here_();
+  tachy_thread *thread;
   const uint64_t size = sizeof(tachy_log_record) + sizeof(uint64_t) * count;
-  uint64_t *const words = (uint64_t *)(void *)tachy_log_begin_(thread, id, set, types, size);
-  if (TACHY_UNLIKELY(!words)) {
-    tachy_log_args(site, set, types, values, NULL);
-    return;
-  }
+  tachy_log_record *const record = tachy_log_begin_(&thread, id, set, types, size);
+  if (TACHY_UNLIKELY(!record)) return;
+  uint64_t *const words = (uint64_t *)(void *)(record + 1);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
   tachy_log_end_(thread, size);
 }

@@ -62,10 +62,8 @@ tachy_status tachy_block_check(const void *bytes, uint64_t size, int body, uint6
 
 /* Checks a whole batch: header, hash, sizes, every block with its body hash, that all blocks are of the batch's process
  * and do not contradict themselves (their times their clocks and threads, their rows their size), that nothing is left
- * over. Offsets (from the start of the batch) of the first `capacity` blocks are written to
- * `offsets`. */
-tachy_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
-                               tachy_read_error *error);
+ * over. */
+tachy_status tachy_batch_check(const void *bytes, uint64_t size, tachy_read_error *error);
 
 /* The derived identities, 16 bytes each. */
 void tachy_block_id(const uint8_t process_id[16], uint8_t cls, uint64_t sequence, uint8_t id[16]);

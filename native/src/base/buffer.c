@@ -34,28 +34,3 @@ void tachy_plane_free(tachy_plane *plane) {
   tachy_bytes_free(&plane->low);
   tachy_bytes_free(&plane->high);
 }
-
-int tachy_plane_scale(tachy_plane *plane, uint64_t factor) {
-  tachy_plane scaled = {{NULL, 0, 0}, {NULL, 0, 0}};
-  if (plane->low.size == 0) return 1;
-  /* as much room as there was: rows that have been reserved must still fit */
-  if (!tachy_plane_reserve(&scaled, plane->low.capacity)) {
-    tachy_plane_free(&scaled);
-    return 0;
-  }
-  const uint8_t *high = plane->high.bytes;
-  for (uint64_t i = 0; i < plane->low.size; i++) {
-    uint64_t v = plane->low.bytes[i];
-    if (v == 255) {
-      unsigned shift = 0;
-      uint64_t rest = 0;
-      do rest |= (uint64_t)(*high & 127) << shift, shift += 7;
-      while (*high++ & 128);
-      v += rest;
-    }
-    tachy_plane_put(&scaled, v * factor);
-  }
-  tachy_plane_free(plane);
-  *plane = scaled;
-  return 1;
-}

@@ -46,8 +46,6 @@ typedef struct tachy_plane {
 void tachy_plane_high(tachy_plane *plane, uint64_t rest);
 int tachy_plane_grow(tachy_plane *plane, uint64_t values);
 void tachy_plane_free(tachy_plane *plane);
-/* Multiplies every value by `factor`. 0: no memory, nothing changed. */
-int tachy_plane_scale(tachy_plane *plane, uint64_t factor);
 
 static inline void tachy_plane_clear(tachy_plane *plane) {
   plane->low.size = 0;

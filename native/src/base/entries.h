@@ -36,9 +36,9 @@
           (kind, level, target, name, file, line, unit), NULL)                                                        \
   ANSWERS(uint32_t, property_set, (const tachy_property *pairs, size_t count), (pairs, count), 0)                     \
   ANSWERS(uint64_t, ticks_of, (int64_t utc_ns), (utc_ns), tachy_ticks())                                              \
-  RECORDS_AND_ANSWERS(tachy_scope, span_begin_slow_, (int32_t id), (id), 0)                                           \
-  DOES(span_close_slow_, (tachy_thread * thread, uint32_t depth, uint64_t now), (thread, depth, now))                 \
-  RECORDS(span_end_rare_, (tachy_scope scope), (scope))                                                               \
+  RECORDS_AND_ANSWERS(uint32_t, span_begin_slow_, (int32_t id), (id), 0)                                              \
+  DOES(span_close_slow_, (tachy_thread * thread, uint32_t scope, uint64_t now), (thread, scope, now))                 \
+  RECORDS(span_end_rare_, (int32_t scope), (scope))                                                                   \
   RECORDS(span_complete, (tachy_site * site, uint64_t begin_ticks, uint64_t end_ticks),                               \
           (site, begin_ticks, end_ticks))                                                                             \
   RECORDS(span_value_slow_, (tachy_scope scope, int32_t id, uint32_t type, uint64_t bits), (scope, id, type, bits))   \
@@ -55,6 +55,7 @@
   RECORDS(metric_at, (tachy_site * site, uint32_t set, uint64_t ticks, uint64_t value_bits),                          \
           (site, set, ticks, value_bits))                                                                             \
   RECORDS(frame_slow_, (int32_t id), (id))                                                                            \
+  SPECIAL(tachy_thread *, log_begin_slow_, (int32_t id, uint32_t set, uint32_t types, uint64_t size))                 \
   SPECIAL(void, log_text, (tachy_site * site, uint32_t set, const char *text, size_t size))                           \
   RECORDS(log_args, (tachy_site * site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes), \
           (site, set, types, values, sizes))                                                                          \

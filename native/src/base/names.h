@@ -28,7 +28,7 @@ typedef struct tachy_set_entry {
   uint32_t strings[]; /* key, value, key, value, … */
 } tachy_set_entry;
 
-/* What the functions return stays as it is while the channel that asks is there. */
+/* What the functions return stays as it is while the channel that asks is there. A site is never NULL. */
 typedef struct tachy_names {
   void (*sites)(const void *context, const uint32_t *numbers, uint32_t count, const tachy_site_entry **found);
   void (*strings)(const void *context, const uint32_t *numbers, uint32_t count, tachy_string *found);

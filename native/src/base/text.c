@@ -4,48 +4,26 @@
 #include <string.h>
 
 #include "../os/os.h"
-
-/* Bytes of the valid character at the front of text, or 0. */
-static uint64_t character(const uint8_t *text, uint64_t size) {
-  const uint8_t first = text[0];
-  if (first < 0x80) return 1;
-  uint64_t length;
-  uint8_t low = 0x80;
-  uint8_t high = 0xBF;
-  if (first >= 0xC2 && first <= 0xDF) {
-    length = 2;
-  } else if (first >= 0xE0 && first <= 0xEF) {
-    length = 3;
-    if (first == 0xE0) low = 0xA0;
-    if (first == 0xED) high = 0x9F;
-  } else if (first >= 0xF0 && first <= 0xF4) {
-    length = 4;
-    if (first == 0xF0) low = 0x90;
-    if (first == 0xF4) high = 0x8F;
-  } else {
-    return 0;
-  }
-  if (size < length || text[1] < low || text[1] > high) return 0;
-  for (uint64_t i = 2; i < length; i++) {
-    if ((text[i] & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
+#include "utf8.h"
 
 void tachy_text_clean(uint8_t *text, uint64_t size) {
   uint64_t i = 0;
   while (i < size) {
     uint64_t word;
-    if (size - i >= sizeof word) {
-      memcpy(&word, text + i, sizeof word);
-      if ((word & UINT64_C(0x8080808080808080)) == 0) {
-        i += sizeof word;
+    if (size >= sizeof word) { /* the last word overlaps what has been seen */
+      const uint64_t at = size - i >= sizeof word ? i : size - sizeof word;
+      memcpy(&word, text + at, sizeof word);
+      if ((word & TACHY_TEXT_HIGH) == 0) {
+        i = at + sizeof word;
         continue;
       }
     }
-    const uint64_t length = character(text + i, size - i);
-    if (length == 0) text[i] = '?';
-    i += length ? length : 1;
+    uint64_t length;
+    if (!tachy_utf8_step(text + i, text + size, &length)) {
+      text[i] = '?';
+      length = 1;
+    }
+    i += length;
   }
 }
 

@@ -37,28 +37,19 @@ static void number_all_open(const tachy_channel *channel, const tachy_block_cloc
 }
 
 static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
-  tachy_plane sites = {0}, ticks = {0}, utc = {0}, ids = {0};
+  tachy_plane planes[4] = {{{0}, {0}}};
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     if (!listed(channel, s)) continue;
     const uint32_t count = at_end ? s->at_end : s->at_start;
     const tachy_open_row *const rows = at_end ? s->ends : s->opens;
     for (uint32_t k = 0; k < count; k++) {
       const uint32_t position = tachy_index_position(&channel->tables.sites, rows[k].site);
-      if (!position || !tachy_plane_append(&sites, position - 1) || !tachy_plane_append(&ticks, rows[k].ticks) ||
-          !tachy_plane_append(&utc, (uint64_t)rows[k].utc) || !tachy_plane_append(&ids, rows[k].id)) {
-        c->failed = 1;
-      }
+      const uint64_t values[4] = {position - 1, rows[k].ticks, (uint64_t)rows[k].utc, rows[k].id};
+      if (!position) c->failed = 1;
+      tachy_columns_row(c, planes, 4, values);
     }
   }
-  const int first = at_end ? TACHY_COLUMN_OPEN_END_SITE : TACHY_COLUMN_OPEN_START_SITE;
-  tachy_columns_plane(c, (tachy_column_id)first, &sites);
-  tachy_columns_plane(c, (tachy_column_id)(first + 1), &ticks);
-  tachy_columns_plane(c, (tachy_column_id)(first + 2), &utc);
-  tachy_columns_plane(c, (tachy_column_id)(first + 3), &ids);
-  tachy_plane_free(&sites);
-  tachy_plane_free(&ticks);
-  tachy_plane_free(&utc);
-  tachy_plane_free(&ids);
+  tachy_columns_add(c, at_end ? TACHY_COLUMN_OPEN_END_SITE : TACHY_COLUMN_OPEN_START_SITE, planes, 4);
 }
 
 /* Async rows alone give the thread a base, too. */
@@ -70,34 +61,24 @@ static void base_async(tachy_channel *channel) {
 }
 
 static void add_async(tachy_columns *c, tachy_channel *channel) {
-  tachy_plane kinds = {0}, times = {0}, sites = {0}, ids = {0}, parents = {0}, depths = {0};
+  tachy_plane planes[6] = {{{0}, {0}}};
   uint64_t last_id = 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
     uint64_t last = s->base;
     for (uint64_t i = 0; i < s->async_rows; i++) {
       const tachy_async_record *const r = &records[i];
-      const int64_t delta = (int64_t)(r->ticks - last);
       const uint32_t position = tachy_index_position(&channel->tables.sites, r->site);
-      if (!position || !tachy_plane_append(&kinds, r->control == TACHY_CONTROL_ASYNC_END) ||
-          !tachy_plane_append(&times, tachy_zigzag(delta)) || !tachy_plane_append(&sites, position - 1) ||
-          !tachy_plane_append(&ids, tachy_zigzag((int64_t)(r->id - last_id))) ||
-          !tachy_plane_append(&parents, r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0) ||
-          !tachy_plane_append(&depths, r->depth)) {
-        c->failed = 1;
-      }
+      const uint64_t values[6] = {
+          r->control == TACHY_CONTROL_ASYNC_END,    tachy_zigzag((int64_t)(r->ticks - last)), position - 1,
+          tachy_zigzag((int64_t)(r->id - last_id)), tachy_parent_code(r->id, r->parent),      r->depth};
+      if (!position) c->failed = 1;
+      tachy_columns_row(c, planes, 6, values);
       last = r->ticks;
       last_id = r->id;
     }
   }
-  const tachy_plane *const planes[] = {&kinds, &times, &sites, &ids, &parents, &depths};
-  for (unsigned i = 0; i < 6; i++) tachy_columns_plane(c, (tachy_column_id)(TACHY_COLUMN_ASYNC_KIND + i), planes[i]);
-  tachy_plane_free(&kinds);
-  tachy_plane_free(&times);
-  tachy_plane_free(&sites);
-  tachy_plane_free(&ids);
-  tachy_plane_free(&parents);
-  tachy_plane_free(&depths);
+  tachy_columns_add(c, TACHY_COLUMN_ASYNC_KIND, planes, 6);
 }
 
 typedef struct site_value {
@@ -130,10 +111,8 @@ static void add_values(tachy_columns *c, tachy_channel *channel) {
       if (!ok) c->failed = 1;
     }
   }
-  tachy_columns_plane(c, TACHY_COLUMN_VALUE_INT, &integers);
+  tachy_columns_add(c, TACHY_COLUMN_VALUE_INT, &integers, 1);
   tachy_columns_buffer(c, TACHY_COLUMN_VALUE_F64, TACHY_ENCODING_F64, &floats);
-  tachy_plane_free(&integers);
-  tachy_bytes_free(&floats);
   tachy_bytes_free(&by_site);
 }
 
@@ -177,20 +156,15 @@ static void put_clock(tachy_block_header *head, const tachy_channel *channel, ta
 
 /* What dates events from before the start of the block before. */
 static void add_earlier(tachy_columns *c, const tachy_past *past, uint64_t begin_ticks) {
-  tachy_plane ticks = {0}, utc = {0};
+  tachy_plane planes[2] = {{{0}, {0}}};
   tachy_clock_pair next = past->before;
   for (uint64_t i = 0; i < tachy_past_needed(past, begin_ticks); i++) {
     const tachy_clock_pair point = past->earlier[i];
-    if (!tachy_plane_append(&ticks, next.ticks - point.ticks) ||
-        !tachy_plane_append(&utc, (uint64_t)next.utc - (uint64_t)point.utc)) {
-      c->failed = 1;
-    }
+    const uint64_t values[2] = {next.ticks - point.ticks, (uint64_t)next.utc - (uint64_t)point.utc};
+    tachy_columns_row(c, planes, 2, values);
     next = point;
   }
-  tachy_columns_plane(c, TACHY_COLUMN_CLOCK_TICKS, &ticks);
-  tachy_columns_plane(c, TACHY_COLUMN_CLOCK_UTC, &utc);
-  tachy_plane_free(&ticks);
-  tachy_plane_free(&utc);
+  tachy_columns_add(c, TACHY_COLUMN_CLOCK_TICKS, planes, 2);
 }
 
 /* Header, thread table, names. Fills in everything but what depends on the body. NULL: no memory. */
@@ -256,7 +230,7 @@ static tachy_block_header *make_head(const tachy_channel *channel, const uint8_t
 }
 
 static int has_rows(const tachy_channel *channel, int open_too) {
-  int rows = open_too && channel->asyncs.count > 0;
+  int rows = open_too && channel->asyncs.table.count > 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     rows |= s->rows || s->async_rows || s->depth > s->open || (open_too && s->depth > 0);
   }
@@ -267,6 +241,16 @@ static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair
   tachy_block_header head;
   put_clock(&head, channel, to);
   return tachy_clock_of(&head, channel->past.earlier, channel->past.count);
+}
+
+/* Bytes of all columns, about. */
+static uint64_t size_of(const tachy_channel *channel) {
+  uint64_t size = 0;
+  for (const tachy_stream *s = channel->streams; s; s = s->next) {
+    size += s->floats.size + s->text.size + s->raw.size;
+    for (unsigned i = 0; i < TACHY_PLANES; i++) size += s->planes[i].low.size + s->planes[i].high.size;
+  }
+  return size;
 }
 
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
@@ -294,26 +278,32 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   }
   tachy_block *const block = tachy_os_allocate(sizeof *block);
   tachy_block_header *const head = make_head(channel, process_id, to, &clock);
-  tachy_columns columns = {0};
-  columns.failed = broken || !block || !head;
+  tachy_columns columns;
+  tachy_columns_begin(&columns, size_of(channel));
+  columns.failed |= broken || !block || !head;
   add_rows(&columns, channel);
   if (head) add_earlier(&columns, &channel->past, head->begin_ticks);
   tachy_columns_tables(&columns, &channel->tables, channel->names);
   uint64_t size;
-  uint8_t *const body = tachy_columns_finish(&columns, &size);
-  if (!body) {
+  uint8_t *body;
+  void *const memory = tachy_columns_finish(&columns, &body, &size);
+  if (!memory) {
     *failed = 1;
     tachy_os_release(head);
     tachy_os_release(block);
     return NULL;
   }
-  head->raw_size = size;
-  *block = (tachy_block){NULL, head, body, size, size, TACHY_CODEC_NONE};
+  head->raw_size = head->stored_size = size;
+  *block = (tachy_block){NULL, head, body, memory};
   return block;
 }
 
-void tachy_block_free(tachy_block *block) {
-  tachy_os_release(block->head);
-  tachy_os_release(block->body);
-  tachy_os_release(block);
+void tachy_blocks_free(tachy_block *block) {
+  while (block) {
+    tachy_block *const next = block->next;
+    tachy_os_release(block->head);
+    tachy_os_release(block->memory);
+    tachy_os_release(block);
+    block = next;
+  }
 }

@@ -7,11 +7,9 @@
 /* A finished block. */
 typedef struct tachy_block {
   struct tachy_block *next;
-  tachy_block_header *head; /* header_size bytes: with the thread table and the names */
-  uint8_t *body;
-  uint64_t raw_size;
-  uint64_t stored_size;
-  tachy_codec codec;
+  tachy_block_header *head; /* header_size bytes: with the thread table and the names; hashed when it is written */
+  uint8_t *body;            /* stored_size bytes */
+  void *memory;             /* of the body */
 } tachy_block;
 
 /* Makes a block, which ends at `to`, of everything that the channel's drained streams hold. NULL: there is nothing to
@@ -23,10 +21,11 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
 /* Makes no block, and leaves the channel as if it had: the open spans have ids and times. Async ends that wait for a
  * block go on waiting. */
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to);
-void tachy_block_free(tachy_block *block);
+/* The block and those that follow it. */
+void tachy_blocks_free(tachy_block *block);
 
 static inline uint64_t tachy_block_size(const tachy_block *block) {
-  return block->head->header_size + block->stored_size;
+  return block->head->header_size + block->head->stored_size;
 }
 
 #endif

@@ -4,21 +4,36 @@
 
 #include "stream.h"
 
+/* More columns than there are. */
+enum { TACHY_COLUMNS_MAX = 88 };
+
 typedef struct tachy_columns {
-  tachy_bytes heads; /* tachy_column each */
-  tachy_bytes bytes;
+  tachy_column heads[TACHY_COLUMNS_MAX];
+  uint32_t count;
+  tachy_bytes bytes; /* room for the heads, then what is in the columns: it becomes the body as it is */
   int failed;
 } tachy_columns;
 
-void tachy_columns_plane(tachy_columns *columns, tachy_column_id id, const tachy_plane *plane);
-void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, const tachy_bytes *buffer);
+/* Begins a body of about so many bytes. */
+void tachy_columns_begin(tachy_columns *columns, uint64_t size);
+
+/* A value for each of so many planes. */
+static inline void tachy_columns_row(tachy_columns *columns, tachy_plane *planes, unsigned count,
+                                     const uint64_t *values) {
+  for (unsigned k = 0; k < count; k++) {
+    if (!tachy_plane_append(&planes[k], values[k])) columns->failed = 1;
+  }
+}
+/* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
+void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
+void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);
 /* One column of all streams' planes or buffers, one after the other. */
 void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams, unsigned plane);
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 void tachy_columns_text(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 /* Sites, sets and strings: adds the strings to the tables. */
 void tachy_columns_tables(tachy_columns *columns, tachy_tables *tables, const tachy_names *names);
-/* The body, or NULL without memory; frees the columns. */
-uint8_t *tachy_columns_finish(tachy_columns *columns, uint64_t *size);
+/* The memory of the body, which begins at `body` in it; NULL: there was none. Frees the columns. */
+void *tachy_columns_finish(tachy_columns *columns, uint8_t **body, uint64_t *size);
 
 #endif

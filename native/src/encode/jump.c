@@ -27,5 +27,5 @@ void tachy_channel_jump(tachy_channel *channel, tachy_clock_pair end, tachy_cloc
     tachy_async_values_jump(&channel->values, start.ticks);
   }
   for (tachy_stream *s = channel->streams; s; s = s->next) jump_stream(s, ns, start, restarted);
-  for (uint64_t i = 0; i < channel->asyncs.capacity; i++) channel->asyncs.entries[i].utc += ns;
+  for (uint64_t i = 0; i < channel->asyncs.table.capacity; i++) tachy_open_async_at(&channel->asyncs, i)->utc += ns;
 }

@@ -1,4 +1,4 @@
-/* The table of open async spans: open addressing by id, backward shifts instead of tombstones.
+/* The table of open async spans.
  *
  * A cut reads the threads one after the other, so the end of a span may be met before its begin: in the same block
  * (ENDED entries stand for ends without begins while a block is followed), or while the begin is still in a chunk that
@@ -10,67 +10,36 @@
 
 #define OPEN_MAX 65536u /* kept from block to block */
 
-enum { SPAN_FREE = 0, SPAN_OPEN, SPAN_FRESH, SPAN_ENDED }; /* FRESH: began in this block */
+enum { SPAN_OPEN, SPAN_FRESH, SPAN_ENDED }; /* FRESH: began in this block */
 
-static uint64_t home_of(const tachy_open_asyncs *a, uint64_t id) { return tachy_mix64(id) & (a->capacity - 1); }
-
-/* The id's entry, or the free one where it belongs. */
-static uint64_t find(const tachy_open_asyncs *a, uint64_t id) {
-  uint64_t at = home_of(a, id);
-  while (a->entries[at].state != SPAN_FREE && a->entries[at].id != id) at = (at + 1) & (a->capacity - 1);
-  return at;
+static tachy_open_async *find(const tachy_open_asyncs *a, uint64_t id) {
+  return (tachy_open_async *)tachy_by_id_find(&a->table, sizeof(tachy_open_async), id);
 }
 
-static void take_out(tachy_open_asyncs *a, uint64_t at) {
-  const uint64_t mask = a->capacity - 1;
-  uint64_t hole = at;
-  for (uint64_t i = (at + 1) & mask; a->entries[i].state != SPAN_FREE; i = (i + 1) & mask) {
-    if (((i - home_of(a, a->entries[i].id)) & mask) < ((i - hole) & mask)) continue;
-    a->entries[hole] = a->entries[i];
-    hole = i;
-  }
-  a->entries[hole].state = SPAN_FREE;
-  a->count--;
-}
-
-/* Room for one more. 0: no memory, nothing changed. */
-static int reserve(tachy_open_asyncs *a) {
-  if (a->count + 1 <= a->capacity / 2) return 1;
-  tachy_open_asyncs grown = *a;
-  grown.capacity = a->capacity ? a->capacity * 2 : 64;
-  const size_t size = grown.capacity * sizeof *grown.entries;
-  grown.entries = tachy_os_allocate(size);
-  if (!grown.entries) return 0;
-  memset(grown.entries, 0, size);
-  for (uint64_t i = 0; i < a->capacity; i++) {
-    if (a->entries[i].state != SPAN_FREE) grown.entries[find(&grown, a->entries[i].id)] = a->entries[i];
-  }
-  tachy_os_release(a->entries);
-  *a = grown;
-  return 1;
+static void take_out(tachy_open_asyncs *a, tachy_open_async *span) {
+  tachy_by_id_remove(&a->table, sizeof *span, span);
 }
 
 static void follow(tachy_open_asyncs *a, const tachy_stream *s, const tachy_async_record *r,
                    const tachy_block_clock *clock) {
   const int is_end = r->control == TACHY_CONTROL_ASYNC_END;
-  if (!reserve(a)) {
+  int is_new;
+  tachy_open_async *const span = (tachy_open_async *)tachy_by_id_add(&a->table, sizeof *span, r->id, &is_new);
+  if (!span) {
     a->untracked += !is_end;
     return;
   }
-  const uint64_t at = find(a, r->id);
-  const uint32_t state = a->entries[at].state;
-  if (state != SPAN_FREE) {
-    if (is_end == (state != SPAN_ENDED)) take_out(a, at);
+  if (!is_new) {
+    if (is_end == (span->state != SPAN_ENDED)) take_out(a, span);
     return;
   }
-  a->entries[at] = (tachy_open_async){.id = r->id,
-                                      .parent = r->parent,
-                                      .utc = tachy_ticks_to_utc(clock, r->ticks),
-                                      .site = r->site,
-                                      .depth = r->depth,
-                                      .thread = s->number,
-                                      .state = is_end ? SPAN_ENDED : SPAN_FRESH};
-  a->count++;
+  *span = (tachy_open_async){.id = r->id,
+                             .parent = r->parent,
+                             .utc = tachy_ticks_to_utc(clock, r->ticks),
+                             .site = r->site,
+                             .depth = r->depth,
+                             .thread = s->number,
+                             .state = is_end ? SPAN_ENDED : SPAN_FRESH};
 }
 
 /* Whether the begin of a span, of which only the end has been met, is still to come. A thread that has recorded nothing
@@ -81,8 +50,8 @@ static int begins_later(const tachy_channel *channel, uint64_t id, int has_waite
 }
 
 static int comes_early(const tachy_channel *channel, const tachy_async_record *end, int has_waited) {
-  const tachy_open_asyncs *const a = &channel->asyncs;
-  return a->capacity && a->entries[find(a, end->id)].state == SPAN_ENDED && begins_later(channel, end->id, has_waited);
+  const tachy_open_async *const span = find(&channel->asyncs, end->id);
+  return span && span->state == SPAN_ENDED && begins_later(channel, end->id, has_waited);
 }
 
 static int lacks_values(const tachy_channel *channel, const tachy_async_record *end, int has_waited) {
@@ -112,20 +81,18 @@ static void hold_ends(tachy_channel *channel, tachy_stream *s,
 /* Drops the spans that have ended, and new ones beyond OPEN_MAX: those that blocks have named already stay. */
 static void drop_ended(tachy_open_asyncs *a) {
   for (unsigned round = 0; round < 2; round++) {
-    for (uint64_t i = 0; i < a->capacity;) {
-      const uint32_t state = a->entries[i].state;
-      const int surplus = round == 1 && state == SPAN_FRESH && a->count > OPEN_MAX;
-      if (state != SPAN_ENDED && !surplus) {
+    for (uint64_t i = 0; i < a->table.capacity;) {
+      tachy_open_async *const span = tachy_open_async_at(a, i);
+      const int surplus = round == 1 && span->state == SPAN_FRESH && a->table.count > OPEN_MAX;
+      if (!span->id || (span->state != SPAN_ENDED && !surplus)) {
         i++;
         continue;
       }
       a->untracked += (uint64_t)surplus;
-      take_out(a, i); /* another may have moved here: look again */
+      take_out(a, span); /* another may have moved here: look again */
     }
   }
-  for (uint64_t i = 0; i < a->capacity; i++) {
-    if (a->entries[i].state == SPAN_FRESH) a->entries[i].state = SPAN_OPEN;
-  }
+  for (uint64_t i = 0; i < a->table.capacity; i++) tachy_open_async_at(a, i)->state = SPAN_OPEN;
 }
 
 static int by_id(const void *a, const void *b) {
@@ -136,15 +103,15 @@ static int by_id(const void *a, const void *b) {
 /* What is open before the block is followed. */
 static void remember(tachy_open_asyncs *a) {
   a->before.size = 0;
-  for (uint64_t i = 0; i < a->capacity; i++) {
-    if (a->entries[i].state == SPAN_FREE) continue;
-    if (!tachy_bytes_append(&a->before, &a->entries[i], sizeof *a->entries)) {
+  for (uint64_t i = 0; i < a->table.capacity; i++) {
+    const tachy_open_async *const span = tachy_open_async_at(a, i);
+    if (span->id && !tachy_bytes_append(&a->before, span, sizeof *span)) {
       a->failed = 1;
       return;
     }
   }
-  const size_t count = a->before.size / sizeof *a->entries;
-  if (count) qsort(a->before.bytes, count, sizeof *a->entries, by_id);
+  const size_t count = a->before.size / sizeof(tachy_open_async);
+  if (count) qsort(a->before.bytes, count, sizeof(tachy_open_async), by_id);
 }
 
 void tachy_open_async_follow(tachy_channel *channel, const tachy_block_clock *clock, uint64_t until, int last) {
@@ -205,33 +172,29 @@ void tachy_open_async_columns(tachy_columns *c, tachy_channel *channel) {
     const tachy_open_async *const r = &rows[i];
     const uint32_t position = tachy_index_position(&channel->tables.sites, r->site);
     const uint64_t values[6] = {tachy_zigzag((int64_t)(r->id - last_id)),
-                                r->parent ? 1 + tachy_zigzag((int64_t)(r->id - r->parent)) : 0,
+                                tachy_parent_code(r->id, r->parent),
                                 position - 1,
                                 tachy_zigzag((int64_t)((uint64_t)r->utc - (uint64_t)last_utc)),
                                 r->depth,
                                 r->thread};
-    for (unsigned k = 0; k < 6; k++) {
-      if (!position || !tachy_plane_append(&planes[k], values[k])) c->failed = 1;
-    }
+    if (!position) c->failed = 1;
+    tachy_columns_row(c, planes, 6, values);
     last_id = r->id;
     last_utc = r->utc;
   }
-  for (unsigned k = 0; k < 6; k++) {
-    tachy_columns_plane(c, (tachy_column_id)(TACHY_COLUMN_OPEN_ASYNC_ID + k), &planes[k]);
-    tachy_plane_free(&planes[k]);
-  }
+  tachy_columns_add(c, TACHY_COLUMN_OPEN_ASYNC_ID, planes, 6);
 }
 
 int tachy_open_async_add(tachy_open_asyncs *a, const tachy_open_async *open) {
-  if (!reserve(a)) return 0;
-  const uint64_t at = find(a, open->id);
-  if (a->entries[at].state == SPAN_FREE) a->count++;
-  a->entries[at] = *open;
-  a->entries[at].state = SPAN_OPEN;
+  int is_new;
+  tachy_open_async *const span = (tachy_open_async *)tachy_by_id_add(&a->table, sizeof *span, open->id, &is_new);
+  if (!span) return 0;
+  *span = *open;
+  span->state = SPAN_OPEN;
   return 1;
 }
 
 void tachy_open_async_free(tachy_open_asyncs *a) {
-  tachy_os_release(a->entries);
+  tachy_os_release(a->table.entries);
   tachy_bytes_free(&a->before);
 }

@@ -5,6 +5,11 @@
 
 #include "columns.h"
 
+/* A parent as both columns of parents have it. */
+static inline uint64_t tachy_parent_code(uint64_t id, uint64_t parent) {
+  return parent ? 1 + tachy_zigzag((int64_t)(id - parent)) : 0;
+}
+
 /* Follows the async rows of the block that is being made, which is dated by `clock` and ends at `until` (ticks), and
  * takes out of the streams the ends that have to wait for their begins or values. Afterwards the channel knows what is
  * open at the block's end; what was open at its start is in asyncs.before. `last`: no block follows, nothing waits. */

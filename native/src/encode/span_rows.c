@@ -34,16 +34,14 @@ typedef struct cursor {
   uint32_t at_depth;
 } cursor;
 
-static uint8_t *behind(const tachy_bytes *bytes) { return bytes->bytes + bytes->size; }
-
 static cursor cursor_of(const tachy_stream *s) {
   const tachy_plane *const lead = &s->planes[TACHY_PLANE_LEAD], *const tail = &s->planes[TACHY_PLANE_TAIL];
-  return (cursor){behind(&s->planes[TACHY_PLANE_SITE].low),
-                  behind(&s->planes[TACHY_PLANE_DEPTH].low),
-                  behind(&lead->low),
-                  behind(&tail->low),
-                  behind(&lead->high),
-                  behind(&tail->high),
+  return (cursor){tachy_behind(&s->planes[TACHY_PLANE_SITE].low),
+                  tachy_behind(&s->planes[TACHY_PLANE_DEPTH].low),
+                  tachy_behind(&lead->low),
+                  tachy_behind(&tail->low),
+                  tachy_behind(&lead->high),
+                  tachy_behind(&tail->high),
                   s->last,
                   s->begin_ticks,
                   s->end_ticks,
@@ -63,22 +61,6 @@ static void put_back(tachy_stream *s, const cursor *c) {
   s->begin_ticks = c->begin_ticks;
   s->end_ticks = c->end_ticks;
   s->depth = c->at_depth;
-}
-
-/* tachy_plane_put of a value that is seldom above 254. */
-TACHY_INLINE void put_small(uint8_t **low, tachy_plane *plane, uint64_t v) {
-  *(*low)++ = v < 255 ? (uint8_t)v : 255;
-  if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v - 255);
-}
-
-/* tachy_plane_put of ticks, which are often above it. */
-TACHY_INLINE void put_ticks(uint8_t **low, uint8_t **high, uint64_t v) {
-  *(*low)++ = v < 255 ? (uint8_t)v : 255;
-  if (v < 255) return;
-  uint8_t *at = *high;
-  for (v -= 255; v >= 128; v >>= 7) *at++ = (uint8_t)(v | 128);
-  *at++ = (uint8_t)v;
-  *high = at;
 }
 
 /* 0: no memory. */
@@ -120,11 +102,11 @@ TACHY_INLINE int keep_span(tachy_channel *channel, tachy_stream *s, cursor *c, u
   }
   tail = end - c->last;
 put:
-  put_ticks(&c->lead, &c->lead_high, lead);
-  put_ticks(&c->tail, &c->tail_high, tail);
+  tachy_put_ticks(&c->lead, &c->lead_high, lead);
+  tachy_put_ticks(&c->tail, &c->tail_high, tail);
   const uint32_t position = tachy_index_position(&channel->tables.sites, word & TACHY_SITE_MAX);
-  put_small(&c->site, &s->planes[TACHY_PLANE_SITE], position);
-  put_small(&c->depth, &s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)c->at_depth));
+  tachy_put_small(&c->site, &s->planes[TACHY_PLANE_SITE], position);
+  tachy_put_small(&c->depth, &s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)c->at_depth));
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;
   level[1] = (tachy_span_level){TACHY_NO_TICKS, 0};

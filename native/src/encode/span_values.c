@@ -49,9 +49,9 @@ static uint32_t take_node(tachy_values *v) {
 }
 
 /* Flows of one key do not replace each other. */
-static int is_same(const tachy_value *value, uint32_t site, uint32_t type, uint64_t bits) {
-  if (value->site != site) return 0;
-  return type != TACHY_VALUE_FLOW || value->type != TACHY_VALUE_FLOW || value->bits == bits;
+static int is_same(const tachy_value *value, const tachy_value *given) {
+  if (value->site != given->site) return 0;
+  return given->type != TACHY_VALUE_FLOW || value->type != TACHY_VALUE_FLOW || value->bits == given->bits;
 }
 
 /* A new value at the end of the list; 0: no memory. `last`: the one that is there now, or 0. */
@@ -68,33 +68,32 @@ static uint32_t append(tachy_values *v, tachy_value_list *list, uint32_t last, u
   return added;
 }
 
-int tachy_values_put(tachy_values *v, tachy_value_list *list, uint32_t site, uint32_t type, uint64_t bits,
-                     const uint8_t *text) {
+int tachy_values_put(tachy_values *v, tachy_value_list *list, const tachy_value *given, const uint8_t *text) {
   uint32_t last = 0;
   uint32_t at = list->first;
-  while (at && !is_same(node_at(v, at), site, type, bits)) {
+  while (at && !is_same(node_at(v, at), given)) {
     last = at;
     at = node_at(v, at)->next;
   }
   if (!at && list->count == TACHY_SPAN_VALUES_MAX) return 0;
   uint32_t slot = at ? node_at(v, at)->text : 0;
-  if (type == TACHY_VALUE_TEXT && !slot) {
+  if (given->type == TACHY_VALUE_TEXT && !slot) {
     slot = take_text(v);
     if (!slot) return 0;
   }
-  if (!at) at = append(v, list, last, site);
+  if (!at) at = append(v, list, last, given->site);
   if (!at) {
     free_text(v, slot);
     return 0;
   }
   tachy_value *const value = node_at(v, at);
-  value->type = type;
-  value->bits = bits;
+  value->type = given->type;
+  value->bits = given->bits;
   value->text = slot;
-  if (type == TACHY_VALUE_TEXT) {
+  if (given->type == TACHY_VALUE_TEXT) {
     uint8_t *const copy = v->texts.bytes + (uint64_t)(slot - 1) * TEXT_SLOT;
-    memcpy(copy, text, bits);
-    tachy_text_clean(copy, bits);
+    memcpy(copy, text, given->bits);
+    tachy_text_clean(copy, given->bits);
   }
   return 1;
 }
@@ -129,19 +128,24 @@ static tachy_value_list *list_at(tachy_stream *s, uint32_t depth) {
   return &own->open[depth];
 }
 
+/* owner: a depth, of a thread's span; without a stream the id of an async one. 0: no memory, or it has too many. */
+static int put(tachy_values *v, tachy_stream *s, uint64_t owner, const tachy_value *value, const uint8_t *text) {
+  if (!s) return tachy_async_values_put(v, owner, value, text);
+  tachy_value_list *const list = owner < TACHY_DEPTH_MAX ? list_at(s, (uint32_t)owner) : NULL;
+  return list && tachy_values_put(v, list, value, text);
+}
+
 void tachy_values_read(tachy_channel *channel, tachy_stream *s, const tachy_value_record *record) {
-  tachy_values *const v = &channel->values;
   const uint32_t word = (uint32_t)record->control;
-  const uint32_t type = tachy_value_type_of(record);
+  const tachy_value value = {record->bits, 0, word & TACHY_SITE_MAX, tachy_value_type_of(record), 0};
   int ok;
   if (record->control < TACHY_CONTROL_VALUE) {
     const tachy_async_value_record *const async = (const tachy_async_value_record *)(const void *)record;
-    ok = tachy_async_values_put(v, async->id, word, type, record->bits, (const uint8_t *)(async + 1));
+    ok = put(&channel->values, NULL, async->id, &value, (const uint8_t *)(async + 1));
   } else {
-    tachy_value_list *const list = list_at(s, word >> TACHY_DEPTH_SHIFT);
-    ok = list && tachy_values_put(v, list, word & TACHY_SITE_MAX, type, record->bits, (const uint8_t *)(record + 1));
+    ok = put(&channel->values, s, word >> TACHY_DEPTH_SHIFT, &value, (const uint8_t *)(record + 1));
   }
-  v->lost += !ok;
+  channel->values.lost += !ok;
 }
 
 void tachy_values_forget(tachy_stream *s, uint32_t depth) {
@@ -182,17 +186,18 @@ void tachy_values_free_stream(tachy_stream *s) {
 void tachy_values_free(tachy_values *v) {
   tachy_bytes_free(&v->nodes);
   tachy_bytes_free(&v->texts);
-  tachy_os_release(v->asyncs);
+  tachy_os_release(v->asyncs.entries);
 }
 
 /* Columns ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct writer {
   tachy_channel *channel;
-  tachy_plane owners, sites, types, integers, sizes;
+  tachy_columns *columns;
+  tachy_plane heads[3]; /* owners, sites, types */
+  tachy_plane integers, sizes;
   tachy_bytes floats, text;
   uint64_t owner; /* of the value before */
-  int ok;
 } writer;
 
 static int write_bits(writer *w, const tachy_value *value) {
@@ -213,9 +218,9 @@ static void write_list(writer *w, uint64_t owner, const tachy_value_list *list) 
   for (uint32_t at = list->first; at;) {
     const tachy_value *const value = node_at(&w->channel->values, at);
     const uint32_t position = tachy_index_position(&w->channel->tables.sites, value->site);
-    w->ok = w->ok && position && tachy_plane_append(&w->owners, owner - w->owner) &&
-            tachy_plane_append(&w->sites, position - 1) && tachy_plane_append(&w->types, value->type) &&
-            write_bits(w, value);
+    const uint64_t head[3] = {owner - w->owner, position - 1, value->type};
+    tachy_columns_row(w->columns, w->heads, 3, head);
+    if (!position || !write_bits(w, value)) w->columns->failed = 1;
     w->owner = owner;
     at = value->next;
   }
@@ -241,7 +246,7 @@ static uint64_t write_threads(writer *w) {
 /* Rows, then spans that are open at the block's start. */
 static void write_asyncs(writer *w, uint64_t base) {
   const tachy_values *const v = &w->channel->values;
-  if (v->count == 0) return;
+  if (v->asyncs.count == 0) return;
   for (const tachy_stream *s = w->channel->streams; s; s = s->next) {
     const tachy_async_record *const rows = (const tachy_async_record *)(const void *)s->raw.bytes;
     for (uint64_t i = 0; i < s->async_rows; i++) {
@@ -259,23 +264,13 @@ static void write_asyncs(writer *w, uint64_t base) {
 }
 
 void tachy_values_columns(tachy_columns *c, tachy_channel *channel) {
-  writer w = {.channel = channel, .ok = 1};
+  writer w = {.channel = channel, .columns = c};
   write_asyncs(&w, write_threads(&w));
-  if (!w.ok) c->failed = 1;
-  tachy_columns_plane(c, TACHY_COLUMN_SPAN_VALUE_OWNER, &w.owners);
-  tachy_columns_plane(c, TACHY_COLUMN_SPAN_VALUE_SITE, &w.sites);
-  tachy_columns_plane(c, TACHY_COLUMN_SPAN_VALUE_TYPE, &w.types);
-  tachy_columns_plane(c, TACHY_COLUMN_SPAN_VALUE_INT, &w.integers);
+  tachy_columns_add(c, TACHY_COLUMN_SPAN_VALUE_OWNER, w.heads, 3);
+  tachy_columns_add(c, TACHY_COLUMN_SPAN_VALUE_INT, &w.integers, 1);
   tachy_columns_buffer(c, TACHY_COLUMN_SPAN_VALUE_F64, TACHY_ENCODING_F64, &w.floats);
-  tachy_columns_plane(c, TACHY_COLUMN_SPAN_VALUE_TEXT_SIZE, &w.sizes);
+  tachy_columns_add(c, TACHY_COLUMN_SPAN_VALUE_TEXT_SIZE, &w.sizes, 1);
   tachy_columns_buffer(c, TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES, TACHY_ENCODING_BYTES, &w.text);
-  tachy_plane_free(&w.owners);
-  tachy_plane_free(&w.sites);
-  tachy_plane_free(&w.types);
-  tachy_plane_free(&w.integers);
-  tachy_bytes_free(&w.floats);
-  tachy_plane_free(&w.sizes);
-  tachy_bytes_free(&w.text);
 }
 
 /* The session file ------------------------------------------------------------------------------------------------- */
@@ -287,7 +282,7 @@ typedef struct saved_value {
   uint32_t type;
 } saved_value;
 
-int tachy_values_write(tachy_bytes *out, const tachy_values *v, const tachy_value_list *list, uint64_t owner) {
+static int save(tachy_bytes *out, const tachy_values *v, const tachy_value_list *list, uint64_t owner) {
   static const uint8_t zeros[8] = {0};
   for (uint32_t at = list->first; at; at = node_at(v, at)->next) {
     const tachy_value *const value = node_at(v, at);
@@ -302,40 +297,35 @@ int tachy_values_write(tachy_bytes *out, const tachy_values *v, const tachy_valu
   return 1;
 }
 
-const uint8_t *tachy_values_take(const uint8_t *bytes, uint64_t size, uint64_t *owner, tachy_value *value,
-                                 const uint8_t **text) {
-  saved_value saved;
-  if (size < sizeof saved) return NULL;
-  memcpy(&saved, bytes, sizeof saved);
-  const uint64_t left = size - sizeof saved;
-  const int is_text = saved.type == TACHY_VALUE_TEXT;
-  if (saved.type < TACHY_VALUE_I64 || saved.type > TACHY_VALUE_BOOL || !saved.site || saved.site > TACHY_SITE_MAX) {
-    return NULL;
+int tachy_values_save(tachy_bytes *out, const tachy_values *v, const tachy_stream *s) {
+  for (uint32_t k = 0; s && k < s->values.levels; k++) {
+    if (!save(out, v, &s->values.open[k], k)) return 0;
   }
-  if (is_text && (saved.bits > TACHY_VALUE_TEXT_MAX || tachy_pad8(saved.bits) > left)) return NULL;
-  *owner = saved.owner;
-  *value = (tachy_value){saved.bits, 0, saved.site, saved.type, 0};
-  *text = bytes + sizeof saved;
-  return *text + (is_text ? tachy_pad8(saved.bits) : 0);
-}
-
-int tachy_values_save(tachy_bytes *out, const tachy_stream *s) {
-  for (uint32_t k = 0; k < s->values.levels; k++) {
-    if (!tachy_values_write(out, s->values.all, &s->values.open[k], k)) return 0;
+  for (uint64_t i = 0; !s && i < v->asyncs.capacity; i++) {
+    const tachy_async_values *const of = tachy_async_values_at(v, i);
+    if (of->id && !save(out, v, &of->list, of->id)) return 0;
   }
   return 1;
 }
 
-int tachy_values_load(tachy_stream *s, const uint8_t *bytes, uint64_t size) {
+int tachy_values_load(tachy_values *v, tachy_stream *s, const uint8_t *bytes, uint64_t size) {
   const uint8_t *at = bytes;
-  while (at < bytes + size) {
-    uint64_t depth;
-    tachy_value value;
-    const uint8_t *text;
-    at = tachy_values_take(at, (uint64_t)(bytes + size - at), &depth, &value, &text);
-    if (!at || depth >= TACHY_DEPTH_MAX) return 0;
-    tachy_value_list *const list = list_at(s, (uint32_t)depth);
-    if (!list || !tachy_values_put(s->values.all, list, value.site, value.type, value.bits, text)) return 0;
+  for (uint64_t left = size; left > 0;) {
+    saved_value saved;
+    if (left < sizeof saved) return 0;
+    memcpy(&saved, at, sizeof saved);
+    at += sizeof saved;
+    left -= sizeof saved;
+    if (saved.type < TACHY_VALUE_I64 || saved.type > TACHY_VALUE_BOOL || !saved.site || saved.site > TACHY_SITE_MAX) {
+      return 0;
+    }
+    const int is_text = saved.type == TACHY_VALUE_TEXT;
+    if (is_text && saved.bits > TACHY_VALUE_TEXT_MAX) return 0;
+    const uint64_t text = is_text ? tachy_pad8(saved.bits) : 0;
+    const tachy_value value = {saved.bits, 0, saved.site, saved.type, 0};
+    if (text > left || !put(v, s, saved.owner, &value, at)) return 0;
+    at += text;
+    left -= text;
   }
   return 1;
 }

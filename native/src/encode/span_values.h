@@ -9,6 +9,7 @@
 #include <tachy/format.h>
 
 #include "../base/buffer.h"
+#include "by_id.h"
 
 struct tachy_channel;
 struct tachy_stream;
@@ -29,7 +30,7 @@ typedef struct tachy_value_list {
 } tachy_value_list;
 
 typedef struct tachy_async_values {
-  uint64_t id; /* 0: a free entry */
+  uint64_t id;
   tachy_value_list list;
   uint64_t read_by; /* ticks at the end of the block in which the first of them was read; UINT64_MAX: the present one */
   uint32_t met;     /* values that have been read, replaced ones included */
@@ -43,11 +44,13 @@ typedef struct tachy_values {
   tachy_bytes texts; /* 256 bytes each */
   uint32_t free_node;
   uint32_t free_text;
-  uint64_t lost;              /* values whose span was lost, or that were too many, or found no memory */
-  tachy_async_values *asyncs; /* open addressing by id: capacity, a power of two, at most half of them in use */
-  uint64_t capacity;
-  uint64_t count;
+  uint64_t lost;      /* values whose span was lost, or that were too many, or found no memory */
+  tachy_by_id asyncs; /* tachy_async_values */
 } tachy_values;
+
+static inline tachy_async_values *tachy_async_values_at(const tachy_values *values, uint64_t i) {
+  return (tachy_async_values *)tachy_by_id_at(&values->asyncs, sizeof(tachy_async_values), i);
+}
 
 typedef struct tachy_row_values {
   uint64_t row; /* of its stream in the block */
@@ -79,10 +82,9 @@ void tachy_values_free(tachy_values *values);
 void tachy_values_columns(struct tachy_columns *columns, struct tachy_channel *channel);
 
 /* Async spans. 0: no memory, or the span has too many. */
-int tachy_async_values_put(tachy_values *values, uint64_t id, uint32_t site, uint32_t type, uint64_t bits,
-                           const uint8_t *text);
+int tachy_async_values_put(tachy_values *values, uint64_t id, const tachy_value *value, const uint8_t *text);
 /* NULL: it has none. */
-const tachy_async_values *tachy_async_values_of(const tachy_values *values, uint64_t id);
+tachy_async_values *tachy_async_values_of(const tachy_values *values, uint64_t id);
 /* Once the rows of the block, which ends at `until`, are known: which spans have ended, which are open. */
 void tachy_async_values_follow(struct tachy_channel *channel, uint64_t until);
 /* All that was recorded before the ticks `from` has been read. */
@@ -90,20 +92,13 @@ void tachy_async_values_next_block(tachy_values *values, uint64_t from);
 /* The counter began anew, and shows `start`. */
 void tachy_async_values_jump(tachy_values *values, uint64_t start);
 
-/* The values that are held, written for the session file and read back. 0: no memory, or bytes that save has not
- * written. */
-int tachy_values_save(tachy_bytes *out, const struct tachy_stream *stream);
-int tachy_values_load(struct tachy_stream *stream, const uint8_t *bytes, uint64_t size);
-int tachy_async_values_save(tachy_bytes *out, const tachy_values *values);
-int tachy_async_values_load(tachy_values *values, const uint8_t *bytes, uint64_t size);
+/* The values that are held for a stream's spans, or without a stream for async ones, written for the session file and
+ * read back. 0: no memory, or bytes that save has not written. */
+int tachy_values_save(tachy_bytes *out, const tachy_values *values, const struct tachy_stream *stream);
+int tachy_values_load(tachy_values *values, struct tachy_stream *stream, const uint8_t *bytes, uint64_t size);
 
 /* Lists of values, for span_values.c and async_values.c. put: 0 without memory, and when the span has too many. */
-int tachy_values_put(tachy_values *values, tachy_value_list *list, uint32_t site, uint32_t type, uint64_t bits,
-                     const uint8_t *text);
+int tachy_values_put(tachy_values *values, tachy_value_list *list, const tachy_value *value, const uint8_t *text);
 void tachy_values_drop(tachy_values *values, tachy_value_list *list);
-int tachy_values_write(tachy_bytes *out, const tachy_values *values, const tachy_value_list *list, uint64_t owner);
-/* Reads one value of those that write has written; returns the bytes that follow it, or NULL: there is none. */
-const uint8_t *tachy_values_take(const uint8_t *bytes, uint64_t size, uint64_t *owner, tachy_value *value,
-                                 const uint8_t **text);
 
 #endif

@@ -50,9 +50,7 @@ typedef struct tachy_open_async {
 } tachy_open_async;
 
 typedef struct tachy_open_asyncs {
-  tachy_open_async *entries; /* capacity, a power of two, at most half of them in use */
-  uint64_t capacity;
-  uint64_t count;
+  tachy_by_id table;  /* tachy_open_async */
   uint64_t untracked; /* spans that found no room */
   tachy_bytes before; /* tachy_open_async: at the block's start, by id */
   int failed;         /* memory ran out: `before` is not whole */
@@ -63,6 +61,10 @@ typedef struct tachy_raw_metric {
   uint32_t position; /* of the site in the block */
   uint32_t zero;
 } tachy_raw_metric;
+
+static inline tachy_open_async *tachy_open_async_at(const tachy_open_asyncs *asyncs, uint64_t i) {
+  return (tachy_open_async *)tachy_by_id_at(&asyncs->table, sizeof(tachy_open_async), i);
+}
 
 struct tachy_source;
 
@@ -180,6 +182,31 @@ static inline int tachy_is_stale(const tachy_channel *channel, uint64_t ticks) {
 /* The time that such an event gets: that of the stream's last row. */
 static inline uint64_t tachy_stream_now(const tachy_channel *channel, const tachy_stream *s) {
   return s->last == TACHY_NO_TICKS ? channel->from.ticks : s->last;
+}
+
+/* For loops over rows, which keep in registers where the next one goes: the end of a plane's bytes, and that it has
+ * been moved to `end`. */
+static inline uint8_t *tachy_behind(const tachy_bytes *bytes) {
+  return bytes->size ? bytes->bytes + bytes->size : bytes->bytes;
+}
+static inline void tachy_ends_at(tachy_bytes *bytes, const uint8_t *end) {
+  if (end) bytes->size = (uint64_t)(end - bytes->bytes);
+}
+
+/* tachy_plane_put of a value that is seldom above 254. */
+TACHY_INLINE void tachy_put_small(uint8_t **low, tachy_plane *plane, uint64_t v) {
+  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+  if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v - 255);
+}
+
+/* tachy_plane_put of ticks, which are often above it. */
+TACHY_INLINE void tachy_put_ticks(uint8_t **low, uint8_t **high, uint64_t v) {
+  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+  if (v < 255) return;
+  uint8_t *at = *high;
+  for (v -= 255; v >= 128; v >>= 7) *at++ = (uint8_t)(v | 128);
+  *at++ = (uint8_t)v;
+  *high = at;
 }
 
 static inline void tachy_stream_extend(tachy_stream *s, uint64_t begin, uint64_t end) {

@@ -36,6 +36,9 @@ void *tachy_os_map(size_t size);
 /* Backs a part of a mapping now, so that nobody meets a page fault later. Best effort. */
 void tachy_os_prefault(void *memory, size_t size);
 size_t tachy_os_page_size(void);
+/* Memory from allocate or resize that will be written from front to back: in large pages, where the system has them.
+ * Best effort. */
+void tachy_os_prefer_large_pages(void *memory, size_t size);
 
 /* Files: of a session and its spool. Paths are UTF-8, names in a folder have no separator. int results: 0 is no. */
 
@@ -169,11 +172,12 @@ typedef struct tachy_os_range {
   uint32_t writable;
 } tachy_os_range;
 
-/* Calls `function` once, under the mutex, with the parts of all loaded modules, in no order; no module can be unloaded
- * until it returns. Takes the mutex itself: whether the loader's lock or ours comes first is the system's affair, since
- * where a module's start and end run under the loader's lock they may record, and so take ours. 0: could not. */
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *context, tachy_os_range *ranges, size_t count),
-                          void *context);
+/* Calls `part` with the parts of all loaded modules, in no order, and then `then`, under the mutex; no module can be
+ * unloaded until that returns. Not at all: the system could not. Takes the mutex itself: whether the loader's lock or
+ * ours comes first is the system's affair, since where a module's start and end run under the loader's lock they may
+ * record, and so take ours. */
+void tachy_os_with_modules(tachy_os_mutex *mutex, void (*part)(void *context, tachy_os_range range),
+                           void (*then)(void *context), void *context);
 
 /* Landmarks: an object of ours in each module, found without symbols. TACHY_OS_LANDMARK(name), at file scope, leaves
  * one that leads to the object `name`, which is declared with TACHY_OS_LANDMARK_STORAGE. */

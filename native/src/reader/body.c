@@ -66,38 +66,11 @@ static tachy_status find_columns(tachy_block *block, const uint8_t *body, uint64
   return TACHY_OK;
 }
 
-/* Strings and names that are not UTF-8 get repaired copies in block->fixed_text. */
-static tachy_status repair_texts(tachy_block *block, tachy_read_error *error) {
-  uint64_t invalid = 0;
-  for (int names = 0; names < 2; names++) {
-    const tachy_text *texts = names ? block->thread_names : block->strings;
-    const uint32_t count = names ? block->thread_count : block->string_count;
-    for (uint32_t i = 0; i < count; i++) {
-      if (!tachy_text_is_utf8(texts[i].bytes, texts[i].size)) invalid += texts[i].size;
-    }
-  }
-  if (!invalid) return TACHY_OK;
-  tachy_buffer fixed = {malloc(invalid * 3), 0, invalid * 3}; /* the most it can become: it will not move */
-  if (!fixed.bytes) return tachy_read_no_memory(error);
-  block->fixed_text = fixed.bytes;
-  for (int names = 0; names < 2; names++) {
-    tachy_text *texts = names ? block->thread_names : block->strings;
-    const uint32_t count = names ? block->thread_count : block->string_count;
-    for (uint32_t i = 0; i < count; i++) {
-      if (tachy_text_is_utf8(texts[i].bytes, texts[i].size)) continue;
-      const uint64_t start = fixed.size;
-      if (!tachy_buffer_append_utf8(&fixed, texts[i].bytes, texts[i].size)) return tachy_read_no_memory(error);
-      texts[i] = (tachy_text){fixed.bytes + start, fixed.size - start};
-    }
-  }
-  return TACHY_OK;
-}
-
-static tachy_status read_strings(tachy_block *block, tachy_read_error *error) {
+static tachy_status read_strings(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
   const tachy_raw_column *sizes = &block->columns[TACHY_COLUMN_STRING_SIZE];
   const tachy_raw_column *bytes = &block->columns[TACHY_COLUMN_STRING_BYTES];
   block->string_count = (uint32_t)sizes->count; /* a body has at most 1 GiB */
-  block->strings = malloc((sizes->count + 1) * sizeof *block->strings);
+  block->strings = malloc((sizes->count + 1 + block->thread_count) * sizeof *block->strings);
   if (!block->strings) return tachy_read_no_memory(error);
   tachy_uint_cursor cursor = tachy_uint_start(sizes);
   uint64_t offset = 0;
@@ -107,9 +80,36 @@ static tachy_status read_strings(tachy_block *block, tachy_read_error *error) {
     block->strings[i] = (tachy_text){(const char *)bytes->bytes + offset, size};
     offset += size;
   }
-  block->strings[block->string_count] = (tachy_text){"seconds", 7};
   if (!tachy_uint_ok(&cursor) || offset != bytes->size) {
     return tachy_read_fail(error, "the string table's sizes do not add up");
+  }
+  tachy_text *text = block->strings + block->string_count;
+  *text++ = (tachy_text){"seconds", 7};
+  block->thread_names = text;
+  for (uint32_t i = 0; i < block->thread_count; i++) {
+    *text++ = (tachy_text){(const char *)head + block->threads[i].name_offset, block->threads[i].name_size};
+  }
+  return TACHY_OK;
+}
+
+/* Strings and names that are not UTF-8 get repaired copies in block->fixed_text. */
+static tachy_status repair_texts(tachy_block *block, tachy_read_error *error) {
+  const uint64_t count = (uint64_t)block->string_count + 1 + block->thread_count;
+  uint64_t invalid = 0;
+  for (uint64_t i = 0; i < count; i++) {
+    const tachy_text text = block->strings[i];
+    if (!tachy_text_is_utf8(text.bytes, text.size)) invalid += text.size;
+  }
+  if (!invalid) return TACHY_OK;
+  tachy_buffer fixed = {malloc(invalid * 3), 0, invalid * 3}; /* the most it can become: it will not move */
+  if (!fixed.bytes) return tachy_read_no_memory(error);
+  block->fixed_text = fixed.bytes;
+  for (uint64_t i = 0; i < count; i++) {
+    const tachy_text text = block->strings[i];
+    if (tachy_text_is_utf8(text.bytes, text.size)) continue;
+    const uint64_t start = fixed.size;
+    if (!tachy_buffer_append_utf8(&fixed, text.bytes, text.size)) return tachy_read_no_memory(error);
+    block->strings[i] = (tachy_text){fixed.bytes + start, fixed.size - start};
   }
   return TACHY_OK;
 }
@@ -243,12 +243,9 @@ static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
 static tachy_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
   block->thread_count = block->header.thread_count;
   block->threads = malloc(block->thread_count * sizeof *block->threads + 1);
-  block->thread_names = malloc(block->thread_count * sizeof *block->thread_names + 1);
-  if (!block->threads || !block->thread_names) return tachy_read_no_memory(error);
+  if (!block->threads) return tachy_read_no_memory(error);
   for (uint32_t i = 0; i < block->thread_count; i++) {
     block->threads[i] = tachy_head_thread(head, i);
-    block->thread_names[i] =
-        (tachy_text){(const char *)head + block->threads[i].name_offset, block->threads[i].name_size};
     block->rows += block->threads[i].rows; /* each at most raw_size, which is at most 2^30: no overflow */
     block->async_rows += block->threads[i].async_rows;
   }
@@ -272,7 +269,7 @@ tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t hea
   status = find_columns(block, body, body_size, error);
   if (!status) status = read_clock(block, error);
   if (!status) status = read_threads(block, head, error);
-  if (!status) status = read_strings(block, error);
+  if (!status) status = read_strings(block, head, error);
   if (!status) status = repair_texts(block, error);
   if (!status) status = read_sites(block, error);
   if (!status) status = hash_sites(block, error);
@@ -284,7 +281,6 @@ tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t hea
 
 void tachy_block_close(tachy_block *block) {
   free(block->threads);
-  free(block->thread_names);
   free(block->strings);
   free(block->sites);
   free(block->set_first);

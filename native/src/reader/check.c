@@ -111,8 +111,7 @@ static tachy_status check_plausible(const void *bytes, tachy_read_error *error) 
   return TACHY_OK;
 }
 
-tachy_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offsets, uint32_t capacity,
-                               tachy_read_error *error) {
+tachy_status tachy_batch_check(const void *bytes, uint64_t size, tachy_read_error *error) {
   tachy_batch_header h;
   tachy_status status = check_batch_header(bytes, size, &h, error);
   if (status) return status;
@@ -126,7 +125,6 @@ tachy_status tachy_batch_check(const void *bytes, uint64_t size, uint64_t *offse
     if (memcmp(start + offset + offsetof(tachy_block_header, process_id), h.process_id, sizeof h.process_id) != 0) {
       return tachy_read_fail(error, "a batch has a block of another process");
     }
-    if (i < capacity) offsets[i] = offset;
     offset += total;
   }
   if (offset != size) {

@@ -76,8 +76,8 @@ typedef struct tachy_block {
   uint32_t site_count;
   uint32_t set_count;
   tachy_block_thread *threads; /* thread_count, in the order of the table */
-  tachy_text *thread_names;    /* thread_count */
-  tachy_text *strings;         /* string_count, and "seconds" */
+  tachy_text *strings;         /* string_count, "seconds", and the names of threads */
+  tachy_text *thread_names;    /* thread_count, among the strings */
   tachy_site_row *sites;       /* site_count; ROW_SITE k is sites[k - 1] */
   uint64_t *set_first;  /* set_count + 2: pairs of set s are set_first[s] … set_first[s + 1] - 1; set_count is an
                            empty set, which rows without properties have */

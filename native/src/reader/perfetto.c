@@ -5,9 +5,10 @@
 #include "error.h"
 #include "perfetto_trace.h"
 
-static tachy_status fail(tachy_read_error *error, tachy_status status, const char *text) {
-  if (error) snprintf(error->message, sizeof error->message, "%s", text);
-  return status;
+/* Says that the trace cannot go on. */
+static tachy_status refuse(const tachy_perfetto *trace, tachy_read_error *error) {
+  (void)tachy_read_fail(error, "an earlier block made the trace unusable");
+  return trace->broken;
 }
 
 static uint64_t half(const uint8_t id[16], int which) {
@@ -29,15 +30,26 @@ uint64_t tachy_perfetto_thread_uuid(const uint8_t process_id[16], uint32_t threa
   return perfetto_uuid(tachy_perfetto_process_uuid(process_id), UUID_THREAD, thread);
 }
 
-int perfetto_reserve(void **array, uint64_t *capacity, uint64_t count, uint64_t element) {
-  if (count < *capacity) return 1;
-  const uint64_t wanted = *capacity ? *capacity * 2 : 8;
-  if (count >= UINT32_MAX || wanted > SIZE_MAX / element) return 0;
-  void *const grown = realloc(*array, (size_t)(wanted * element));
-  if (!grown) return 0;
-  *array = grown;
-  *capacity = wanted;
-  return 1;
+void perfetto_fail(tachy_perfetto *trace) {
+  if (!trace->out.failed) trace->out.failed = PROTO_NO_MEMORY;
+}
+
+void *perfetto_add(tachy_perfetto *trace, void *list, size_t element) {
+  void *const added = perfetto_list_add(list, element);
+  if (!added) perfetto_fail(trace);
+  return added;
+}
+
+void *perfetto_find(tachy_perfetto *trace, perfetto_map *map, uint64_t key, void *list, size_t element, int *is_new) {
+  int added;
+  uint32_t *const index = perfetto_map_at(map, trace->seed, key, &added);
+  *is_new = index && !*index;
+  if (!index) perfetto_fail(trace);
+  if (*is_new && !perfetto_add(trace, list, element)) *is_new = 0;
+  PERFETTO_LIST(uint8_t) bytes;
+  memcpy(&bytes, list, sizeof bytes);
+  if (*is_new) *index = (uint32_t)bytes.count;
+  return index && *index ? bytes.items + (*index - 1) * element : NULL;
 }
 
 /* The handle ------------------------------------------------------------------------------------------------------- */
@@ -50,8 +62,6 @@ tachy_perfetto *tachy_perfetto_new(void) {
   trace->thread_spans = trace->async_spans = 1;
   trace->seed = tachy_mix64((uint64_t)(uintptr_t)trace);
   trace->next_sequence = PERFETTO_DESCRIPTORS + 1;
-  trace->pids.seed = trace->seed;
-  trace->process_by_id.seed = trace->seed;
   return trace;
 }
 
@@ -61,40 +71,38 @@ static void free_thread(perfetto_thread *thread) {
   perfetto_map_free(&thread->slices.interned);
   perfetto_map_free(&thread->logs.interned);
   perfetto_map_free(&thread->values.interned);
-  for (uint32_t i = 0; i < thread->open_count; i++) perfetto_given_free(&thread->open[i].given);
-  free(thread->open);
+  for (uint64_t i = 0; i < thread->open.count; i++) perfetto_given_free(&thread->open.items[i].given);
+  free(thread->open.items);
 }
 
 /* Everything but what identifies the process: it may go on after tachy_perfetto_finish. */
-static void forget(perfetto_process *p, uint64_t seed) {
-  for (uint64_t i = 0; i < p->thread_count; i++) free_thread(p->threads + i);
-  for (uint64_t i = 0; i < p->frames_count; i++) perfetto_map_free(&p->frames[i].sequence.interned);
-  for (uint64_t i = 0; i < p->async_site_count; i++) free(p->async_sites[i].text);
-  for (uint64_t i = 0; i < p->async_count; i++) perfetto_given_free(&p->async[i].given);
-  free(p->threads);
-  free(p->frames);
-  free(p->async);
-  free(p->async_sites);
+static void forget(perfetto_process *p) {
+  for (uint64_t i = 0; i < p->threads.count; i++) free_thread(p->threads.items + i);
+  for (uint64_t i = 0; i < p->frames.count; i++) perfetto_map_free(&p->frames.items[i].sequence.interned);
+  for (uint64_t i = 0; i < p->async_sites.count; i++) free(p->async_sites.items[i].memory);
+  for (uint64_t i = 0; i < p->async.count; i++) perfetto_given_free(&p->async.items[i].given);
+  free(p->threads.items);
+  free(p->frames.items);
+  free(p->async.items);
+  free(p->async_sites.items);
   perfetto_map_free(&p->tids);
   perfetto_map_free(&p->thread_by_number);
   perfetto_map_free(&p->counters);
   perfetto_map_free(&p->frames_by_key);
   perfetto_map_free(&p->async_by_id);
   perfetto_map_free(&p->async_site_by_hash);
-  perfetto_process fresh = {.uuid = p->uuid, .pid = p->pid, .next_tid = PERFETTO_DERIVED_TID, .first_utc = INT64_MAX};
-  fresh.tids.seed = fresh.thread_by_number.seed = fresh.counters.seed = seed;
-  fresh.frames_by_key.seed = fresh.async_by_id.seed = fresh.async_site_by_hash.seed = seed;
-  *p = fresh;
+  *p = (perfetto_process){.uuid = p->uuid, .pid = p->pid, .next_tid = PERFETTO_DERIVED_TID, .first_utc = INT64_MAX};
 }
 
 void tachy_perfetto_free(tachy_perfetto *trace) {
   if (!trace) return;
   end_work(trace);
-  for (uint64_t i = 0; i < trace->process_count; i++) forget(trace->processes + i, trace->seed);
-  free(trace->processes);
+  for (uint64_t i = 0; i < trace->processes.count; i++) forget(trace->processes.items + i);
+  free(trace->processes.items);
   perfetto_map_free(&trace->pids);
   perfetto_map_free(&trace->process_by_id);
   proto_free(&trace->out);
+  proto_free(&trace->interned);
   free(trace);
 }
 
@@ -123,7 +131,7 @@ static int32_t choose_pid(tachy_perfetto *trace, uint64_t uuid, int32_t wanted) 
   uint32_t pid = wanted > 0 ? (uint32_t)wanted : 0;
   for (uint64_t attempt = 0;; attempt++) {
     int added = 0;
-    if (pid && !perfetto_map_at(&trace->pids, pid, &added)) return 0;
+    if (pid && !perfetto_map_at(&trace->pids, trace->seed, pid, &added)) return 0;
     if (added) return (int32_t)pid;
     pid = (uint32_t)(tachy_mix64(uuid + attempt) >> 33) | PERFETTO_DERIVED_TID;
   }
@@ -131,22 +139,15 @@ static int32_t choose_pid(tachy_perfetto *trace, uint64_t uuid, int32_t wanted) 
 
 static perfetto_process *process_of(tachy_perfetto *trace, const uint8_t id[16], int32_t pid) {
   const uint64_t uuid = tachy_perfetto_process_uuid(id);
-  int added;
-  uint32_t *const index = perfetto_map_at(&trace->process_by_id, uuid, &added);
-  if (!index) return NULL;
-  if (*index) return trace->processes + *index - 1;
-  if (!perfetto_reserve((void **)&trace->processes, &trace->process_capacity, trace->process_count,
-                        sizeof *trace->processes)) {
-    return NULL;
+  int is_new;
+  perfetto_process *const p =
+      perfetto_find(trace, &trace->process_by_id, uuid, &trace->processes, sizeof *trace->processes.items, &is_new);
+  if (is_new) {
+    p->uuid = uuid;
+    p->pid = choose_pid(trace, uuid, pid);
+    forget(p);
   }
-  perfetto_process *const p = trace->processes + trace->process_count;
-  memset(p, 0, sizeof *p);
-  p->uuid = uuid;
-  p->pid = choose_pid(trace, uuid, pid);
-  if (!p->pid) return NULL;
-  forget(p, trace->seed);
-  *index = (uint32_t)++trace->process_count;
-  return p;
+  return p && p->pid ? p : NULL;
 }
 
 int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[16], int32_t pid) {
@@ -163,10 +164,9 @@ int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc) {
   return sequence->last;
 }
 
-uint64_t perfetto_packet(tachy_perfetto *trace, const perfetto_sequence *sequence) {
-  const uint64_t packet = proto_open(&trace->out, TRACE_PACKET);
-  proto_varint(&trace->out, PACKET_SEQUENCE_ID, sequence->id);
-  return packet;
+static void open_packet(tachy_perfetto *trace, uint32_t sequence) {
+  proto_open(&trace->out, TRACE_PACKET);
+  proto_varint(&trace->out, PACKET_SEQUENCE_ID, sequence);
 }
 
 void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t default_track) {
@@ -174,33 +174,41 @@ void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence,
   proto_buffer *const out = &trace->out;
   sequence->id = trace->next_sequence++;
   sequence->next_iid = 1;
-  sequence->interned.seed = trace->seed;
-  const uint64_t packet = perfetto_packet(trace, sequence);
+  open_packet(trace, sequence->id);
   proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_CLEARED);
   proto_varint(out, PACKET_FIRST_ON_SEQUENCE, 1);
-  const uint64_t defaults = proto_open(out, PACKET_DEFAULTS);
-  const uint64_t event = proto_open(out, DEFAULTS_TRACK_EVENT);
+  proto_open(out, PACKET_DEFAULTS);
+  proto_open(out, DEFAULTS_TRACK_EVENT);
   proto_varint(out, EVENT_DEFAULTS_TRACK_UUID, default_track);
-  proto_close(out, event);
-  proto_close(out, defaults);
-  proto_close(out, packet);
+  perfetto_end(trace);
 }
 
-perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type) {
+void perfetto_event(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type) {
   proto_buffer *const out = &trace->out;
-  perfetto_event opened;
-  opened.packet = proto_open(out, TRACE_PACKET);
+  proto_open(out, TRACE_PACKET);
   proto_varint(out, PACKET_TIMESTAMP, (uint64_t)perfetto_clamp(sequence, utc));
   proto_varint(out, PACKET_SEQUENCE_ID, sequence->id);
   proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_NEEDS_STATE);
-  opened.event = proto_open(out, PACKET_TRACK_EVENT);
+  proto_open(out, PACKET_TRACK_EVENT);
   proto_varint(out, EVENT_TYPE, (uint64_t)type);
-  return opened;
 }
 
-void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened) {
-  proto_close(&trace->out, opened.event);
-  proto_close(&trace->out, opened.packet);
+void perfetto_track(tachy_perfetto *trace, uint32_t sequence, uint64_t uuid, uint64_t parent) {
+  open_packet(trace, sequence);
+  proto_open(&trace->out, PACKET_TRACK_DESCRIPTOR);
+  proto_varint(&trace->out, TRACK_UUID, uuid);
+  proto_varint(&trace->out, TRACK_PARENT, parent);
+}
+
+void perfetto_end(tachy_perfetto *trace) {
+  proto_buffer *const out = &trace->out;
+  while (out->depth > 1) proto_close(out);
+  if (trace->interned.failed) perfetto_fail(trace);
+  if (trace->interned.size) {
+    proto_text(out, PACKET_INTERNED_DATA, trace->interned.bytes, trace->interned.size, UINT64_MAX);
+    trace->interned.size = 0;
+  }
+  proto_close(out);
 }
 
 void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids) {
@@ -210,18 +218,18 @@ void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids) {
 }
 
 void perfetto_mark(tachy_perfetto *trace, const char *name) {
-  const uint64_t annotation = proto_open(&trace->out, EVENT_ANNOTATION);
+  proto_open(&trace->out, EVENT_ANNOTATION);
   proto_literal(&trace->out, ANNOTATION_NAME, name);
   proto_varint(&trace->out, ANNOTATION_BOOL, 1);
-  proto_close(&trace->out, annotation);
+  proto_close(&trace->out);
 }
 
 void perfetto_note(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, const char *category,
                    const char *text) {
-  const perfetto_event opened = perfetto_event_open(trace, sequence, utc, TYPE_INSTANT);
+  perfetto_event(trace, sequence, utc, TYPE_INSTANT);
   proto_literal(&trace->out, EVENT_CATEGORY, category);
   proto_literal(&trace->out, EVENT_NAME, text);
-  perfetto_event_close(trace, opened);
+  perfetto_end(trace);
 }
 
 void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, uint64_t count, const char *what) {
@@ -231,28 +239,16 @@ void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t u
   trace->counts.losses++;
 }
 
-void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
-                    tachy_text name) {
-  proto_buffer *const out = &trace->out;
-  const uint64_t packet = perfetto_packet(trace, sequence);
-  const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
-  proto_varint(out, TRACK_UUID, uuid);
-  proto_varint(out, TRACK_PARENT, parent);
-  proto_text(out, TRACK_NAME, name.bytes, name.size, PROTO_TEXT_MAX);
-  proto_close(out, track);
-  proto_close(out, packet);
-}
-
 /* Threads ---------------------------------------------------------------------------------------------------------- */
 
 /* The operating system's id where it is one and no other thread of the process has it: trace processors join threads
- * of the same id. 0: out of memory. */
-static uint32_t choose_tid(perfetto_process *p, uint64_t os_id) {
+ * of the same id. */
+static uint32_t choose_tid(tachy_perfetto *trace, perfetto_process *p, uint64_t os_id) {
   uint32_t tid = os_id < PERFETTO_DERIVED_TID ? (uint32_t)os_id : 0;
   for (;;) {
     int added = 0;
-    if (tid && !perfetto_map_at(&p->tids, tid, &added)) return 0;
-    if (added) return tid;
+    if (tid && !perfetto_map_at(&p->tids, trace->seed, tid, &added)) perfetto_fail(trace);
+    if (added || trace->out.failed) return tid;
     tid = p->next_tid++;
   }
 }
@@ -260,12 +256,8 @@ static uint32_t choose_tid(perfetto_process *p, uint64_t os_id) {
 static void describe_thread(tachy_perfetto *trace, const perfetto_process *p, const perfetto_thread *thread,
                             tachy_text name) {
   proto_buffer *const out = &trace->out;
-  const uint64_t packet = proto_open(out, TRACE_PACKET);
-  proto_varint(out, PACKET_SEQUENCE_ID, PERFETTO_DESCRIPTORS);
-  const uint64_t track = proto_open(out, PACKET_TRACK_DESCRIPTOR);
-  proto_varint(out, TRACK_UUID, thread->uuid);
-  proto_varint(out, TRACK_PARENT, p->uuid);
-  const uint64_t inner = proto_open(out, TRACK_THREAD);
+  perfetto_track(trace, PERFETTO_DESCRIPTORS, thread->uuid, p->uuid);
+  proto_open(out, TRACK_THREAD);
   proto_varint(out, THREAD_PID, (uint64_t)p->pid);
   proto_varint(out, THREAD_TID, thread->tid);
   if (name.size) {
@@ -275,36 +267,46 @@ static void describe_thread(tachy_perfetto *trace, const perfetto_process *p, co
     snprintf(text, sizeof text, "thread %u", thread->number);
     proto_literal(out, THREAD_NAME, text);
   }
-  proto_close(out, inner);
-  proto_close(out, track);
-  proto_close(out, packet);
+  perfetto_end(trace);
 }
 
-uint64_t perfetto_thread_of(const perfetto_scope *scope, uint32_t t) {
+perfetto_thread *perfetto_thread_of(const perfetto_scope *scope, uint32_t t) {
   perfetto_process *const p = scope->process;
   const tachy_block_thread *const row = scope->block->threads + t;
   const tachy_text name = scope->block->thread_names[t];
-  int added;
-  uint32_t *const index = perfetto_map_at(&p->thread_by_number, row->number, &added);
-  if (!index) return UINT64_MAX;
-  const int is_new = !*index;
+  if (scope->threads[t]) return p->threads.items + scope->threads[t] - 1;
+  int is_new;
+  perfetto_thread *const thread =
+      perfetto_find(scope->trace, &p->thread_by_number, row->number, &p->threads, sizeof *p->threads.items, &is_new);
+  if (!thread) return NULL;
   if (is_new) {
-    if (!perfetto_reserve((void **)&p->threads, &p->thread_capacity, p->thread_count, sizeof *p->threads)) {
-      return UINT64_MAX;
-    }
-    perfetto_thread *const thread = p->threads + p->thread_count;
-    memset(thread, 0, sizeof *thread);
     thread->number = row->number;
     thread->uuid = perfetto_uuid(p->uuid, UUID_THREAD, row->number);
-    thread->tid = choose_tid(p, row->os_id);
-    if (!thread->tid) return UINT64_MAX;
-    *index = (uint32_t)++p->thread_count;
+    thread->tid = choose_tid(scope->trace, p, row->os_id);
   }
-  perfetto_thread *const thread = p->threads + *index - 1;
   const uint64_t hash = tachy_hash(name.bytes, name.size);
   if (is_new || (name.size && hash != thread->name_hash)) describe_thread(scope->trace, p, thread, name);
   thread->name_hash = hash;
-  return *index - 1;
+  scope->threads[t] = (uint32_t)(thread - p->threads.items) + 1;
+  return thread;
+}
+
+perfetto_sequence *perfetto_sequence_of(const perfetto_scope *scope, uint32_t t) {
+  perfetto_thread *const thread = perfetto_thread_of(scope, t);
+  if (!thread) return NULL;
+  perfetto_sequence *const sequence = scope->block->header.cls == TACHY_CLASS_LOG ? &thread->logs : &thread->values;
+  perfetto_sequence_begin(scope->trace, sequence, thread->uuid);
+  return sequence;
+}
+
+void perfetto_gaps(const perfetto_scope *scope, const tachy_rows *rows, uint64_t row, uint64_t *at) {
+  const char *const what = scope->block->header.cls == TACHY_CLASS_LOG ? "log" : "metric";
+  for (; *at < rows->gap_count && rows->gaps[*at].row <= row; ++*at) {
+    const tachy_gap *const gap = rows->gaps + *at;
+    if (!perfetto_overlaps(scope->trace, gap->utc, gap->utc)) continue;
+    perfetto_sequence *const sequence = perfetto_sequence_of(scope, gap->thread);
+    if (sequence) perfetto_lost(scope->trace, sequence, gap->utc, gap->count, what);
+  }
 }
 
 /* Blocks ----------------------------------------------------------------------------------------------------------- */
@@ -329,6 +331,7 @@ static void end_work(tachy_perfetto *trace) {
   tachy_rows_free(&work->open_async);
   tachy_rows_free(&work->async);
   free(work->scope.sites);
+  free(work->scope.threads);
   tachy_block_close(&work->block);
   free(work);
   trace->work = NULL;
@@ -337,8 +340,9 @@ static void end_work(tachy_perfetto *trace) {
 static tachy_status after_writing(tachy_perfetto *trace, tachy_status status, tachy_read_error *error) {
   if (!status && !trace->out.failed) return TACHY_OK;
   const int large = trace->out.failed == PROTO_TOO_LARGE;
-  trace->broken = large ? TACHY_ERROR_FORMAT : TACHY_ERROR_MEMORY;
-  return fail(error, trace->broken, large ? "A packet of the trace would be too large." : "Out of memory.");
+  trace->broken =
+      large ? tachy_read_fail(error, "a packet of the trace would be too large") : tachy_read_no_memory(error);
+  return trace->broken;
 }
 
 /* All kinds of rows are decoded, or checked, before the first packet is written. */
@@ -365,8 +369,9 @@ static int prepare(perfetto_work *work) {
   perfetto_scope *const scope = &work->scope;
   scope->process = process_of(scope->trace, work->block.header.process_id, 0);
   scope->sites = calloc((size_t)work->block.site_count + 1, sizeof *scope->sites);
-  if (!scope->process || !scope->sites) return 0;
-  work->process = (uint64_t)(scope->process - scope->trace->processes);
+  scope->threads = calloc((size_t)work->block.thread_count + 1, sizeof *scope->threads);
+  if (!scope->process || !scope->sites || !scope->threads) return 0;
+  work->process = (uint64_t)(scope->process - scope->trace->processes.items);
   const int64_t begin = work->block.header.utc0;
   if (begin < scope->process->first_utc) scope->process->first_utc = begin;
   return 1;
@@ -374,7 +379,7 @@ static int prepare(perfetto_work *work) {
 
 tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
                                   uint64_t body_size, tachy_read_error *error) {
-  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+  if (trace->broken) return refuse(trace, error);
   end_work(trace);
   perfetto_work *const work = trace->work = calloc(1, sizeof *work);
   if (!work) return tachy_read_no_memory(error);
@@ -386,36 +391,33 @@ tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint6
   return status;
 }
 
-/* The thread spans by threads, then the async ones. */
-static int write_spans(perfetto_work *work, int *more) {
-  const tachy_perfetto *const trace = work->scope.trace;
-  if (trace->thread_spans && !perfetto_add_slices(&work->scope, &work->rows, &work->at)) return 0;
-  *more = trace->thread_spans && work->at.thread < work->block.thread_count;
-  return *more || !trace->async_spans ||
-         (perfetto_add_async(&work->scope, &work->open_async) && perfetto_add_async(&work->scope, &work->async));
-}
-
 static tachy_status write_part(perfetto_work *work, int *more, tachy_read_error *error) {
-  tachy_status status;
+  const tachy_perfetto *const trace = work->scope.trace;
   switch (work->block.header.cls) {
-    case TACHY_CLASS_LOG:
-      status = perfetto_add_logs(&work->scope, &work->rows, error);
+    case TACHY_CLASS_LOG: {
+      const tachy_status status = perfetto_add_logs(&work->scope, &work->rows, error);
       *more = work->more;
       return status || !*more ? status : tachy_logs_next(work->logs, &work->rows, &work->more, error);
+    }
     case TACHY_CLASS_METRIC:
-      status = perfetto_add_values(&work->scope, &work->rows, &work->at) ? TACHY_OK : TACHY_ERROR_MEMORY;
-      *more = work->at.row < work->rows.count;
-      return status;
-    default:
-      return write_spans(work, more) ? TACHY_OK : TACHY_ERROR_MEMORY;
+      perfetto_add_values(&work->scope, &work->rows, &work->at);
+      *more = work->at.row <= work->rows.count;
+      return TACHY_OK;
+    default: /* the thread spans by threads, then the async ones */
+      if (trace->thread_spans) perfetto_add_slices(&work->scope, &work->rows, &work->at);
+      *more = trace->thread_spans && work->at.thread < work->block.thread_count;
+      if (*more || !trace->async_spans) return TACHY_OK;
+      perfetto_add_async(&work->scope, &work->open_async);
+      perfetto_add_async(&work->scope, &work->async);
+      return TACHY_OK;
   }
 }
 
 tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error) {
   *more = 0;
-  if (!trace->work) return fail(error, TACHY_ERROR_ARGUMENT, "No block was started.");
+  if (!trace->work) return tachy_read_fail(error, "no block was started");
   trace->part_end = trace->out.size + PERFETTO_PART;
-  trace->work->scope.process = trace->processes + trace->work->process;
+  trace->work->scope.process = trace->processes.items + trace->work->process;
   tachy_status status = TACHY_OK;
   do {
     status = after_writing(trace, write_part(trace->work, more, error), error);
@@ -425,14 +427,13 @@ tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_er
 }
 
 tachy_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {
-  if (trace->broken) return fail(error, trace->broken, "An earlier block made the trace unusable.");
+  if (trace->broken) return refuse(trace, error);
   end_work(trace);
-  int ok = 1;
-  for (uint64_t i = 0; i < trace->process_count; i++) {
-    perfetto_process *const p = trace->processes + i;
-    for (uint64_t k = 0; k < p->thread_count; k++) perfetto_close_slices(trace, p->threads + k, end_utc);
-    ok &= perfetto_write_lanes(trace, p, end_utc);
-    forget(p, trace->seed);
+  for (uint64_t i = 0; i < trace->processes.count; i++) {
+    perfetto_process *const p = trace->processes.items + i;
+    for (uint64_t k = 0; k < p->threads.count; k++) perfetto_close_slices(trace, p->threads.items + k, end_utc);
+    perfetto_write_lanes(trace, p, end_utc);
+    forget(p);
   }
-  return after_writing(trace, ok ? TACHY_OK : TACHY_ERROR_MEMORY, error);
+  return after_writing(trace, TACHY_OK, error);
 }

@@ -3,89 +3,72 @@
 
 #include "perfetto_trace.h"
 
-static tachy_text part(const char *bytes, uint32_t size) { return (tachy_text){bytes, size}; }
+static uint64_t cut(uint64_t size) { return size < PROTO_TEXT_MAX + 4 ? size : PROTO_TEXT_MAX + 4; }
 
-tachy_text perfetto_async_name(const perfetto_async_site *s) { return part(s->text, s->name_size); }
-
-tachy_text perfetto_async_target(const perfetto_async_site *s) { return part(s->text + s->name_size, s->target_size); }
-
-tachy_text perfetto_async_file(const perfetto_async_site *s) {
-  return part(s->text + s->name_size + s->target_size, s->file_size);
+static tachy_text copy_text(char **at, tachy_text text) {
+  const tachy_text copy = {*at, cut(text.size)};
+  if (copy.size) memcpy(*at, text.bytes, copy.size);
+  *at += copy.size;
+  return copy;
 }
 
-static uint32_t cut(uint64_t size) { return size < PROTO_TEXT_MAX + 4 ? (uint32_t)size : PROTO_TEXT_MAX + 4; }
-
-/* Index + 1 of the process's copy of the site; 0: out of memory. */
+/* The index of the process's copy of the site. */
 static uint32_t copy_site(const perfetto_scope *scope, uint32_t site) {
   perfetto_process *const p = scope->process;
-  const perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
-  int added;
+  perfetto_site_cache *const cache = perfetto_site_hashes(scope, site);
+  if (cache->copy) return cache->copy - 1;
   const uint64_t key = cache->location_hash ^ tachy_mix64(cache->target_hash) ^ tachy_mix64(cache->name_hash + 1);
-  uint32_t *const index = perfetto_map_at(&p->async_site_by_hash, key, &added);
-  if (!index || *index) return index ? *index : 0;
-  if (!perfetto_reserve((void **)&p->async_sites, &p->async_site_capacity, p->async_site_count,
-                        sizeof *p->async_sites)) {
-    return 0;
+  int is_new;
+  perfetto_async_site *const copy =
+      perfetto_find(scope->trace, &p->async_site_by_hash, key, &p->async_sites, sizeof *p->async_sites.items, &is_new);
+  if (!copy) return 0;
+  if (is_new) {
+    const perfetto_texts texts = perfetto_texts_of(scope->block, site);
+    char *at = copy->memory = malloc(cut(texts.name.size) + cut(texts.target.size) + cut(texts.file.size) + 1);
+    if (!at) {
+      perfetto_fail(scope->trace);
+    } else {
+      copy->texts.name = copy_text(&at, texts.name);
+      copy->texts.target = copy_text(&at, texts.target);
+      copy->texts.file = copy_text(&at, texts.file);
+    }
+    copy->texts.line = texts.line;
   }
-  const tachy_site_row *const row = scope->block->sites + site;
-  const tachy_text *const strings = scope->block->strings;
-  const tachy_text texts[3] = {strings[row->name], strings[row->target], strings[row->file]};
-  perfetto_async_site copy = {.name_size = cut(texts[0].size),
-                              .target_size = cut(texts[1].size),
-                              .file_size = cut(texts[2].size),
-                              .line = row->line};
-  const uint32_t sizes[3] = {copy.name_size, copy.target_size, copy.file_size};
-  copy.text = malloc((size_t)sizes[0] + sizes[1] + sizes[2] + 1);
-  if (!copy.text) return 0;
-  char *at = copy.text;
-  for (int i = 0; i < 3; i++) {
-    if (sizes[i]) memcpy(at, texts[i].bytes, sizes[i]);
-    at += sizes[i];
-  }
-  p->async_sites[p->async_site_count++] = copy;
-  return *index = (uint32_t)p->async_site_count;
+  cache->copy = (uint32_t)(copy - p->async_sites.items) + 1;
+  return cache->copy - 1;
 }
 
 /* The span that this begin (or end) completes, or that is `known` to be open; else a new one. An end may come before
- * its begin: threads are listed one after the other in a block. */
-static perfetto_async *span_of(perfetto_process *p, uint64_t id, int is_end, int known) {
+ * its begin: threads are listed one after the other in a block. NULL: out of memory. */
+static perfetto_async *span_of(tachy_perfetto *trace, perfetto_process *p, uint64_t id, int is_end, int known) {
   int added;
-  uint32_t *const index = perfetto_map_at(&p->async_by_id, id, &added);
-  if (!index) return NULL;
-  if (*index) {
-    perfetto_async *const span = p->async + *index - 1;
+  uint32_t *const index = perfetto_map_at(&p->async_by_id, trace->seed, id, &added);
+  if (!index) perfetto_fail(trace);
+  if (index && *index) {
+    perfetto_async *const span = p->async.items + *index - 1;
     if (known || !(is_end ? span->has_end : span->has_begin)) return span;
   }
-  if (!perfetto_reserve((void **)&p->async, &p->async_capacity, p->async_count, sizeof *p->async)) return NULL;
-  perfetto_async *const span = p->async + p->async_count;
-  memset(span, 0, sizeof *span);
-  *index = (uint32_t)++p->async_count;
+  perfetto_async *const span = index ? perfetto_add(trace, &p->async, sizeof *span) : NULL;
+  if (span) *index = (uint32_t)p->async.count;
   return span;
 }
 
-/* Its newest values: those of its end, or of the newest block in which it is open. */
-static int give(const perfetto_scope *scope, perfetto_async *span, uint64_t owner) {
-  const tachy_value_range range = tachy_values_of(scope->block, owner);
-  return !range.count || perfetto_given_set(&span->given, scope->block, range);
-}
-
-int perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows) {
+void perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows) {
   for (uint64_t i = 0; i < rows->count; i++) {
     const int was_open = !rows->kind;
     const int is_end = !was_open && rows->kind[i];
-    perfetto_async *const span = span_of(scope->process, rows->id[i], is_end, was_open);
-    if (!span) return 0;
+    perfetto_async *const span = span_of(scope->trace, scope->process, rows->id[i], is_end, was_open);
+    if (!span) return;
     if (!was_open || !span->has_begin) {
-      const uint32_t site = copy_site(scope, rows->site[i]);
-      if (!site) return 0;
       span->id = rows->id[i];
       span->parent = rows->parent[i];
-      span->site = site - 1;
+      span->site = copy_site(scope, rows->site[i]);
       span->depth = rows->depth[i];
       *(is_end ? &span->end : &span->begin) = rows->utc[i];
       *(is_end ? &span->has_end : &span->has_begin) = 1;
     }
-    if (rows->owner && !give(scope, span, rows->owner[i])) return 0;
+    if (!rows->owner) continue; /* else the newest values: of the end, or of the newest block in which it is open */
+    const tachy_value_range range = tachy_values_of(scope->block, rows->owner[i]);
+    if (range.count) perfetto_given_set(scope->trace, &span->given, scope->block, range);
   }
-  return 1;
 }

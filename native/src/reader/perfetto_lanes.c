@@ -9,26 +9,18 @@
 
 #include "perfetto_trace.h"
 
-enum { NO_LANE = UINT32_MAX };
+typedef PERFETTO_LIST(uint32_t) numbers;
 
 typedef struct lane {
-  uint32_t *stack; /* spans that are open, outermost first */
-  uint32_t depth;
-  uint32_t capacity;
+  numbers stack; /* spans that are open, outermost first */
   uint32_t group;
   int64_t busy_until;
 } lane;
 
-typedef struct heap { /* of lane numbers, the least (by `key`) first */
-  uint32_t *items;
-  uint32_t count;
-  uint32_t capacity;
-} heap;
-
 typedef struct group {
   uint32_t site; /* one with the group's target */
-  heap busy;     /* by busy_until */
-  heap idle;     /* by number */
+  numbers busy;  /* lanes; a heap, by busy_until */
+  numbers idle;  /* lanes; a heap, by number */
 } group;
 
 typedef struct layout {
@@ -36,12 +28,8 @@ typedef struct layout {
   perfetto_process *process;
   perfetto_async *spans; /* those that overlap the range, in the order of their begins */
   uint32_t count;
-  lane *lanes;
-  uint64_t lane_count;
-  uint64_t lane_capacity;
-  group *groups;
-  uint64_t group_count;
-  uint64_t group_capacity;
+  PERFETTO_LIST(lane) lanes;
+  PERFETTO_LIST(group) groups;
   perfetto_map group_by_target; /* index + 1 */
   perfetto_map entered;         /* span id -> index + 1 of the newest span of that id that has a lane */
 } layout;
@@ -56,107 +44,100 @@ typedef struct step { /* a begin or an end */
 /* Heaps ------------------------------------------------------------------------------------------------------------ */
 
 static int before(const layout *l, int by_time, uint32_t a, uint32_t b) {
-  if (by_time && l->lanes[a].busy_until != l->lanes[b].busy_until) {
-    return l->lanes[a].busy_until < l->lanes[b].busy_until;
-  }
+  const lane *const lanes = l->lanes.items;
+  if (by_time && lanes[a].busy_until != lanes[b].busy_until) return lanes[a].busy_until < lanes[b].busy_until;
   return a < b;
 }
 
-static int push(const layout *l, heap *h, int by_time, uint32_t item) {
-  uint64_t capacity = h->capacity;
-  if (!perfetto_reserve((void **)&h->items, &capacity, h->count, sizeof *h->items)) return 0;
-  h->capacity = (uint32_t)capacity;
-  uint32_t i = h->count++;
-  for (; i && before(l, by_time, item, h->items[(i - 1) / 2]); i = (i - 1) / 2) h->items[i] = h->items[(i - 1) / 2];
-  h->items[i] = item;
-  return 1;
+static void push(const layout *l, numbers *heap, int by_time, uint32_t item) {
+  if (!perfetto_add(l->trace, heap, sizeof *heap->items)) return;
+  uint64_t i = heap->count - 1;
+  uint32_t *const items = heap->items;
+  for (; i && before(l, by_time, item, items[(i - 1) / 2]); i = (i - 1) / 2) items[i] = items[(i - 1) / 2];
+  items[i] = item;
 }
 
-static uint32_t pop(const layout *l, heap *h, int by_time) {
-  const uint32_t top = h->items[0], last = h->items[--h->count];
-  uint32_t i = 0;
-  for (uint32_t child = 1; child < h->count; child = 2 * i + 1) {
-    if (child + 1 < h->count && before(l, by_time, h->items[child + 1], h->items[child])) child++;
-    if (!before(l, by_time, h->items[child], last)) break;
-    h->items[i] = h->items[child];
+static uint32_t pop(const layout *l, numbers *heap, int by_time) {
+  uint32_t *const items = heap->items;
+  const uint32_t top = items[0], last = items[--heap->count];
+  uint64_t i = 0;
+  for (uint64_t child = 1; child < heap->count; child = 2 * i + 1) {
+    if (child + 1 < heap->count && before(l, by_time, items[child + 1], items[child])) child++;
+    if (!before(l, by_time, items[child], last)) break;
+    items[i] = items[child];
     i = child;
   }
-  h->items[i] = last;
+  items[i] = last;
   return top;
 }
 
-/* Placing ---------------------------------------------------------------------------------------------------------- */
+/* Placing. Whoever runs out of memory leaves the layout as it is: it will not be written. */
 
-/* Index + 1; 0: out of memory. */
+static uint32_t innermost(const lane *home) { return home->stack.items[home->stack.count - 1]; }
+
 static uint32_t group_of(layout *l, const perfetto_async *span) {
-  const tachy_text target = perfetto_async_target(l->process->async_sites + span->site);
-  const uint64_t hash = tachy_hash(target.bytes, target.size);
-  int added;
-  uint32_t *const index = perfetto_map_at(&l->group_by_target, hash, &added);
-  if (!index || *index) return index ? *index : 0;
-  if (!perfetto_reserve((void **)&l->groups, &l->group_capacity, l->group_count, sizeof *l->groups)) return 0;
-  memset(l->groups + l->group_count, 0, sizeof *l->groups);
-  l->groups[l->group_count].site = span->site;
-  return *index = (uint32_t)++l->group_count;
+  const tachy_text target = l->process->async_sites.items[span->site].texts.target;
+  int is_new;
+  group *const found = perfetto_find(l->trace, &l->group_by_target, tachy_hash(target.bytes, target.size), &l->groups,
+                                     sizeof *l->groups.items, &is_new);
+  if (!found) return 0;
+  if (is_new) found->site = span->site;
+  return (uint32_t)(found - l->groups.items);
 }
 
-static int enter(layout *l, uint32_t number, uint32_t s) {
-  lane *const chosen = l->lanes + number;
-  uint64_t capacity = chosen->capacity;
-  if (!perfetto_reserve((void **)&chosen->stack, &capacity, chosen->depth, sizeof *chosen->stack)) return 0;
-  chosen->capacity = (uint32_t)capacity;
+static void enter(layout *l, uint32_t number, uint32_t s) {
+  lane *const chosen = l->lanes.items + number;
   l->spans[s].lane = number;
-  l->spans[s].level = chosen->depth;
-  chosen->stack[chosen->depth++] = s;
-  return 1;
+  l->spans[s].level = (uint32_t)chosen->stack.count;
+  uint32_t *const top = perfetto_add(l->trace, &chosen->stack, sizeof *top);
+  if (top) *top = s;
 }
 
-/* A lane of the group on which nothing is open at the span's begin. */
-static int enter_free(layout *l, uint32_t group_index, uint32_t s) {
-  group *const g = l->groups + group_index;
-  while (g->busy.count && l->lanes[g->busy.items[0]].busy_until <= l->spans[s].begin) {
-    if (!push(l, &g->idle, 0, pop(l, &g->busy, 1))) return 0;
+/* On a lane of the group on which nothing is open at the span's begin. */
+static void enter_free(layout *l, uint32_t group_index, uint32_t s) {
+  if (l->trace->out.failed) return;
+  group *const g = l->groups.items + group_index;
+  while (g->busy.count && l->lanes.items[g->busy.items[0]].busy_until <= l->spans[s].begin) {
+    push(l, &g->idle, 0, pop(l, &g->busy, 1));
   }
-  uint32_t number;
-  if (g->idle.count) {
-    number = pop(l, &g->idle, 0);
-  } else {
-    if (!perfetto_reserve((void **)&l->lanes, &l->lane_capacity, l->lane_count, sizeof *l->lanes)) return 0;
-    number = (uint32_t)l->lane_count++;
-    memset(l->lanes + number, 0, sizeof *l->lanes);
-    l->lanes[number].group = group_index;
+  if (!g->idle.count) {
+    lane *const added = perfetto_add(l->trace, &l->lanes, sizeof *added);
+    if (!added) return;
+    added->group = group_index;
+    push(l, &g->idle, 0, (uint32_t)l->lanes.count - 1);
   }
-  l->lanes[number].depth = 0;
-  l->lanes[number].busy_until = l->spans[s].end;
-  return enter(l, number, s) && push(l, &g->busy, 1, number);
+  if (l->trace->out.failed) return;
+  const uint32_t number = pop(l, &g->idle, 0);
+  l->lanes.items[number].stack.count = 0;
+  l->lanes.items[number].busy_until = l->spans[s].end;
+  enter(l, number, s);
+  push(l, &g->busy, 1, number);
 }
 
-static int enter_lane(layout *l, uint32_t s) {
+static void enter_lane(layout *l, uint32_t s) {
   const perfetto_async *const span = l->spans + s;
   int added;
-  uint32_t *const parent_index = span->parent ? perfetto_map_at(&l->entered, span->parent, &added) : NULL;
-  if (span->parent && !parent_index) return 0;
-  uint32_t own_group = 0;
-  if (parent_index && *parent_index) {
-    const uint32_t parent = *parent_index - 1;
-    lane *const home = l->lanes + l->spans[parent].lane;
-    while (home->depth && home->stack[home->depth - 1] != parent &&
-           l->spans[home->stack[home->depth - 1]].end <= span->begin) {
-      home->depth--;
-    }
-    const int is_innermost = home->depth && home->stack[home->depth - 1] == parent;
-    if (is_innermost && span->end <= l->spans[parent].end && home->depth < PERFETTO_NESTING_MAX) {
-      return enter(l, l->spans[parent].lane, s);
-    }
-    own_group = home->group + 1;
-    l->spans[s].is_apart = 1;
-    l->spans[s].next_apart = l->spans[parent].first_apart;
-    l->spans[parent].first_apart = s + 1;
-  } else {
-    own_group = group_of(l, span);
-    if (!own_group) return 0;
+  const uint32_t *const index =
+      span->parent ? perfetto_map_at(&l->entered, l->trace->seed, span->parent, &added) : NULL;
+  if (span->parent && !index) perfetto_fail(l->trace);
+  if (!index || !*index) {
+    enter_free(l, group_of(l, span), s);
+    return;
   }
-  return enter_free(l, own_group - 1, s);
+  const uint32_t parent = *index - 1;
+  lane *const home = l->lanes.items + l->spans[parent].lane;
+  while (home->stack.count && innermost(home) != parent && l->spans[innermost(home)].end <= span->begin) {
+    home->stack.count--;
+  }
+  const int is_innermost = home->stack.count && innermost(home) == parent;
+  if (is_innermost && span->end <= l->spans[parent].end && home->stack.count < PERFETTO_NESTING_MAX) {
+    enter(l, l->spans[parent].lane, s);
+    return;
+  }
+  l->spans[s].is_apart = 1;
+  l->spans[s].next_apart = l->spans[parent].first_apart;
+  l->spans[parent].first_apart = s + 1;
+  enter_free(l, home->group, s);
 }
 
 static int by_begin(const void *a, const void *b) {
@@ -169,33 +150,33 @@ static int by_begin(const void *a, const void *b) {
 
 /* Keeps the spans that overlap the range, with both their times. */
 static uint32_t keep_overlapping(tachy_perfetto *trace, perfetto_process *p, int64_t end_utc) {
+  perfetto_async *const spans = p->async.items;
   uint32_t kept = 0;
-  for (uint64_t i = 0; i < p->async_count; i++) {
-    perfetto_async span = p->async[i];
+  for (uint64_t i = 0; i < p->async.count; i++) {
+    perfetto_async span = spans[i];
     if (!span.has_begin) span.begin = span.end < p->first_utc ? span.end : p->first_utc;
     if (!span.has_end) span.end = end_utc;
     if (span.begin < 0) span.begin = 0;
     if (span.end < span.begin) span.end = span.begin;
     if (perfetto_overlaps(trace, span.begin, span.end)) {
-      p->async[kept++] = span;
+      spans[kept++] = span;
     } else {
       perfetto_given_free(&span.given);
     }
   }
-  p->async_count = kept;
-  if (kept) qsort(p->async, kept, sizeof *p->async, by_begin);
+  p->async.count = kept;
+  if (kept) qsort(spans, kept, sizeof *spans, by_begin);
   return kept;
 }
 
-static int enter_all(layout *l) {
-  for (uint32_t s = 0; s < l->count; s++) {
+static void enter_all(layout *l) {
+  for (uint32_t s = 0; s < l->count && !l->trace->out.failed; s++) {
     int added;
-    if (!enter_lane(l, s)) return 0;
-    uint32_t *const index = perfetto_map_at(&l->entered, l->spans[s].id, &added);
-    if (!index) return 0;
-    *index = s + 1;
+    enter_lane(l, s);
+    uint32_t *const index = perfetto_map_at(&l->entered, l->trace->seed, l->spans[s].id, &added);
+    if (index) *index = s + 1;
+    if (!index) perfetto_fail(l->trace);
   }
-  return 1;
 }
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
@@ -211,30 +192,30 @@ static void put_step(step *steps, uint32_t *n, int64_t utc, uint32_t span, int i
   ++*n;
 }
 
+/* Ends what is open on the lane, from the innermost to the level. */
+static void end_down_to(const layout *l, lane *home, uint64_t level, step *steps, uint32_t *n) {
+  while (home->stack.count > level) {
+    const uint32_t inner = innermost(home);
+    home->stack.count--;
+    put_step(steps, n, l->spans[inner].end, inner, 1);
+  }
+}
+
 /* Begins and ends in the order in which they nest on each lane, then all lanes' in the order of time. NULL: out of
  * memory. */
-static step *make_steps(layout *l) {
+static step *make_steps(const layout *l) {
   if (l->count > UINT32_MAX / 2) return NULL;
   step *const steps = malloc((size_t)l->count * 2 * sizeof *steps);
   if (!steps) return NULL;
   uint32_t n = 0;
-  for (uint64_t i = 0; i < l->lane_count; i++) l->lanes[i].depth = 0;
+  for (uint64_t i = 0; i < l->lanes.count; i++) l->lanes.items[i].stack.count = 0;
   for (uint32_t s = 0; s < l->count; s++) {
-    lane *const home = l->lanes + l->spans[s].lane;
-    while (home->depth > l->spans[s].level) {
-      const uint32_t inner = home->stack[--home->depth];
-      put_step(steps, &n, l->spans[inner].end, inner, 1);
-    }
-    home->stack[home->depth++] = s;
+    lane *const home = l->lanes.items + l->spans[s].lane;
+    end_down_to(l, home, l->spans[s].level, steps, &n);
+    home->stack.items[home->stack.count++] = s;
     put_step(steps, &n, l->spans[s].begin, s, 0);
   }
-  for (uint64_t i = 0; i < l->lane_count; i++) {
-    lane *const home = l->lanes + i;
-    while (home->depth) {
-      const uint32_t inner = home->stack[--home->depth];
-      put_step(steps, &n, l->spans[inner].end, inner, 1);
-    }
-  }
+  for (uint64_t i = 0; i < l->lanes.count; i++) end_down_to(l, l->lanes.items + i, 0, steps, &n);
   qsort(steps, n, sizeof *steps, by_time);
   return steps;
 }
@@ -248,69 +229,67 @@ static void write_flows(const layout *l, uint32_t s) {
   if (l->spans[s].is_apart) proto_fixed64(out, EVENT_FLOW_END, perfetto_uuid(l->process->uuid, UUID_FLOW, s));
 }
 
-/* 0: out of memory. */
-static int write_steps(const layout *l, perfetto_sequence *sequence, const step *steps, const perfetto_iids *iids) {
-  proto_buffer *const out = &l->trace->out;
+static void write_steps(const layout *l, perfetto_sequence *sequence, const step *steps, const perfetto_iids *iids) {
+  tachy_perfetto *const trace = l->trace;
   for (uint64_t i = 0; i < (uint64_t)l->count * 2; i++) {
     const perfetto_async *const span = l->spans + steps[i].span;
-    if (!steps[i].is_end && !perfetto_given_intern(l->trace, sequence, &span->given)) return 0;
-    const int type = steps[i].is_end ? TYPE_END : TYPE_BEGIN;
-    const perfetto_event opened = perfetto_event_open(l->trace, sequence, steps[i].utc, type);
-    proto_varint(out, EVENT_TRACK_UUID, perfetto_uuid(l->process->uuid, UUID_LANE, span->lane));
+    perfetto_event(trace, sequence, steps[i].utc, steps[i].is_end ? TYPE_END : TYPE_BEGIN);
+    proto_varint(&trace->out, EVENT_TRACK_UUID, perfetto_uuid(l->process->uuid, UUID_LANE, span->lane));
     if (!steps[i].is_end) {
-      perfetto_write_iids(l->trace, iids + span->site);
+      perfetto_write_iids(trace, iids + span->site);
       write_flows(l, steps[i].span);
-      perfetto_given_flows(l->trace, l->process->uuid, &span->given, 0);
-      perfetto_given_write(l->trace, sequence, &span->given);
-      if (!span->has_begin) perfetto_mark(l->trace, "begin_lost");
-      l->trace->counts.async++;
+      perfetto_given_flows(trace, l->process->uuid, &span->given, 0);
+      perfetto_given_write(trace, sequence, &span->given);
+      if (!span->has_begin) perfetto_mark(trace, "begin_lost");
+      trace->counts.async++;
     } else if (!span->has_end) {
-      perfetto_mark(l->trace, "is_open");
+      perfetto_mark(trace, "is_open");
     }
-    perfetto_event_close(l->trace, opened);
+    perfetto_end(trace);
   }
-  return 1;
 }
 
 /* Lanes, names and slices, in one packet sequence. */
-static int write_layout(layout *l) {
+static void write_layout(const layout *l) {
   const perfetto_process *const p = l->process;
+  const perfetto_async_site *const sites = p->async_sites.items;
   perfetto_sequence sequence = {0};
   perfetto_sequence_begin(l->trace, &sequence, p->uuid);
-  for (uint64_t i = 0; i < l->lane_count; i++) {
-    const tachy_text target = perfetto_async_target(p->async_sites + l->groups[l->lanes[i].group].site);
-    const tachy_text name = target.size ? target : (tachy_text){"async", 5};
-    perfetto_track(l->trace, &sequence, perfetto_uuid(p->uuid, UUID_LANE, i), p->uuid, name);
+  for (uint64_t i = 0; i < l->lanes.count; i++) {
+    const tachy_text target = sites[l->groups.items[l->lanes.items[i].group].site].texts.target;
+    perfetto_track(l->trace, sequence.id, perfetto_uuid(p->uuid, UUID_LANE, i), p->uuid);
+    proto_text(&l->trace->out, TRACK_NAME, target.size ? target.bytes : "async", target.size ? target.size : 5,
+               PROTO_TEXT_MAX);
+    perfetto_end(l->trace);
   }
-  perfetto_iids *const iids = malloc((size_t)p->async_site_count * sizeof *iids);
+  perfetto_iids *const iids = malloc((size_t)p->async_sites.count * sizeof *iids);
   step *const steps = make_steps(l);
-  int ok = iids && steps;
-  for (uint64_t i = 0; ok && i < p->async_site_count; i++) {
-    const perfetto_async_site *const site = p->async_sites + i;
-    ok = perfetto_intern_texts(l->trace, &sequence, perfetto_async_name(site), perfetto_async_target(site),
-                               perfetto_async_file(site), site->line, iids + i);
+  for (uint64_t i = 0; iids && i < p->async_sites.count; i++) {
+    perfetto_intern_texts(l->trace, &sequence, &sites[i].texts, iids + i);
   }
-  ok = ok && write_steps(l, &sequence, steps, iids);
+  if (iids && steps) {
+    write_steps(l, &sequence, steps, iids);
+  } else {
+    perfetto_fail(l->trace);
+  }
   free(steps);
   free(iids);
   perfetto_map_free(&sequence.interned);
-  return ok;
 }
 
-int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc) {
-  layout l = {.trace = trace, .process = process, .spans = process->async};
+void perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc) {
+  layout l = {.trace = trace, .process = process, .spans = process->async.items};
   l.count = keep_overlapping(trace, process, end_utc);
-  if (!l.count) return 1;
-  l.group_by_target.seed = l.entered.seed = trace->seed;
-  const int ok = enter_all(&l) && write_layout(&l);
-  for (uint64_t i = 0; i < l.lane_count; i++) free(l.lanes[i].stack);
-  for (uint64_t i = 0; i < l.group_count; i++) {
-    free(l.groups[i].busy.items);
-    free(l.groups[i].idle.items);
+  if (!l.count) return;
+  enter_all(&l);
+  if (!trace->out.failed) write_layout(&l);
+  for (uint64_t i = 0; i < l.lanes.count; i++) free(l.lanes.items[i].stack.items);
+  for (uint64_t i = 0; i < l.groups.count; i++) {
+    free(l.groups.items[i].busy.items);
+    free(l.groups.items[i].idle.items);
   }
-  free(l.lanes);
-  free(l.groups);
+  free(l.lanes.items);
+  free(l.groups.items);
   perfetto_map_free(&l.group_by_target);
   perfetto_map_free(&l.entered);
-  return ok;
 }

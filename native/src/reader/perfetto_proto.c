@@ -25,15 +25,17 @@ uint8_t *proto_grow(proto_buffer *b, uint64_t more) {
   return b->bytes + b->size;
 }
 
-uint64_t proto_open(proto_buffer *b, uint32_t field) {
+void proto_open(proto_buffer *b, uint32_t field) {
   uint8_t *const start = proto_room(b, 3 + PROTO_NESTED_RESERVE);
-  if (!start) return 0;
-  uint8_t *const at = proto_put_varint(start, ((uint64_t)field << 3) | 2);
-  b->size += (uint64_t)(at - start) + PROTO_NESTED_RESERVE;
-  return b->size;
+  if (start) {
+    uint8_t *const at = proto_put_varint(start, ((uint64_t)field << 3) | 2);
+    b->size += (uint64_t)(at - start) + PROTO_NESTED_RESERVE;
+  }
+  b->open[b->depth++] = b->size;
 }
 
-void proto_close(proto_buffer *b, uint64_t opened) {
+void proto_close(proto_buffer *b) {
+  const uint64_t opened = b->open[--b->depth];
   if (b->failed) return;
   const uint64_t size = b->size - opened;
   if (size >= PROTO_NESTED_LIMIT) {

@@ -1,7 +1,8 @@
 /* Writes protocol buffer messages into a growing buffer: what protozero does, in the little that a trace needs.
  *
- * Lengths of nested messages are patched when the message is closed, so nothing is measured twice. A buffer that cannot
- * grow remembers that and drops what follows; the caller looks at `failed` once, at the end.
+ * Lengths of nested messages are patched when the message is closed, so nothing is measured twice; the buffer knows
+ * which are open. One that cannot grow remembers that and drops what follows; the caller looks at `failed` once, at the
+ * end. Zero it before the first use.
  */
 #ifndef TACHY_PERFETTO_PROTO_H
 #define TACHY_PERFETTO_PROTO_H
@@ -13,6 +14,7 @@
 #define PROTO_MESSAGE_MAX 16384u /* bytes of a log message */
 #define PROTO_NESTED_RESERVE 4u  /* bytes that an open message keeps for its length */
 #define PROTO_NESTED_LIMIT (1u << 28)
+#define PROTO_DEPTH_MAX 8u
 
 typedef enum proto_failure { PROTO_OK = 0, PROTO_NO_MEMORY = 1, PROTO_TOO_LARGE = 2 } proto_failure;
 
@@ -21,6 +23,8 @@ typedef struct proto_buffer {
   uint64_t size;
   uint64_t capacity;
   proto_failure failed;
+  uint32_t depth;
+  uint64_t open[PROTO_DEPTH_MAX]; /* where the messages that are open begin */
 } proto_buffer;
 
 void proto_free(proto_buffer *b);
@@ -72,8 +76,8 @@ static inline void proto_literal(proto_buffer *b, uint32_t field, const char *te
   proto_text(b, field, text, strlen(text), PROTO_TEXT_MAX);
 }
 
-/* Opens a nested message and returns what proto_close needs. Messages close in the reverse order. */
-uint64_t proto_open(proto_buffer *b, uint32_t field);
-void proto_close(proto_buffer *b, uint64_t opened);
+/* Opens a nested message; closes the innermost that is open. */
+void proto_open(proto_buffer *b, uint32_t field);
+void proto_close(proto_buffer *b);
 
 #endif

@@ -21,8 +21,7 @@ typedef struct writer {
   const perfetto_scope *scope;
   const tachy_rows *rows;
   perfetto_thread *thread;
-  uint64_t thread_owner; /* 1 + the thread's index */
-  uint64_t first;        /* the thread's rows are first … first + count - 1 */
+  uint64_t first; /* the thread's rows are first … first + count - 1 */
   int64_t count;
   const tachy_open_row *open_end; /* node count + k is open_end[k] */
   int64_t open_end_count;
@@ -46,32 +45,24 @@ static uint8_t *put_head_tail(uint8_t *at, uint32_t sequence, uint8_t **length) 
   return at;
 }
 
-static uint8_t put_begin_tail(uint8_t *tail, uint32_t sequence, const perfetto_iids *iids) {
+/* What stands in a packet after its timestamp. iids: of a slice that begins; NULL: one ends. */
+static uint8_t put_tail(uint8_t *tail, uint32_t sequence, const perfetto_iids *iids) {
   uint8_t *length;
   uint8_t *at = put_head_tail(tail, sequence, &length);
   *at++ = EVENT_TYPE << 3;
-  *at++ = TYPE_BEGIN;
-  if (iids->name) {
+  *at++ = iids ? TYPE_BEGIN : TYPE_END;
+  if (iids && iids->name) {
     *at++ = EVENT_NAME_IID << 3;
     at = proto_put_varint(at, iids->name);
   }
-  if (iids->category) {
+  if (iids && iids->category) {
     *at++ = EVENT_CATEGORY_IID << 3;
     at = proto_put_varint(at, iids->category);
   }
-  if (iids->location) {
+  if (iids && iids->location) {
     at = proto_put_varint(at, EVENT_LOCATION_IID << 3);
     at = proto_put_varint(at, iids->location);
   }
-  *length = (uint8_t)(at - length - 1);
-  return (uint8_t)(at - tail);
-}
-
-static uint8_t put_end_tail(uint8_t *tail, uint32_t sequence) {
-  uint8_t *length;
-  uint8_t *at = put_head_tail(tail, sequence, &length);
-  *at++ = EVENT_TYPE << 3;
-  *at++ = TYPE_END;
   *length = (uint8_t)(at - length - 1);
   return (uint8_t)(at - tail);
 }
@@ -90,50 +81,39 @@ static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, in
   out->size += (uint64_t)(at - start);
 }
 
-/* A slice begins. Deeper than a trace may nest, it is left out and counted. */
-static inline void begin_slice(const writer *w, int64_t utc, const uint8_t *tail, uint8_t tail_size) {
-  if (w->thread->nested++ >= PERFETTO_NESTING_MAX) {
-    w->thread->hidden++;
-    return;
-  }
-  put_packet(&w->scope->trace->out, &w->thread->slices, utc, tail, tail_size);
-  w->scope->trace->counts.slices++;
-}
-
-/* The same with values, or with flows alone: those of a span that has not ended yet, whose values its end brings.
- * Returns how many flows it has. */
-static uint32_t begin_valued(const writer *w, int64_t utc, const perfetto_iids *iids, uint64_t process,
-                             const perfetto_given *given, int ended) {
-  tachy_perfetto *const trace = w->scope->trace;
+/* A slice begins: 0 where a trace does not nest so deep. It is then left out and counted. */
+static inline int may_begin(const writer *w) {
   if (w->thread->nested++ >= PERFETTO_NESTING_MAX) {
     w->thread->hidden++;
     return 0;
   }
-  const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_BEGIN);
+  w->scope->trace->counts.slices++;
+  return 1;
+}
+
+/* With flows, and with values if it has `ended`: those of a span that has not, its end brings. Returns how many flows.
+ */
+static uint32_t begin_valued(const writer *w, int64_t utc, const perfetto_iids *iids, uint64_t process,
+                             const perfetto_given *given, int ended) {
+  tachy_perfetto *const trace = w->scope->trace;
+  perfetto_event(trace, &w->thread->slices, utc, TYPE_BEGIN);
   perfetto_write_iids(trace, iids);
   const uint32_t flows = perfetto_given_flows(trace, process, given, 0);
   if (ended) perfetto_given_write(trace, &w->thread->slices, given);
-  perfetto_event_close(trace, opened);
-  trace->counts.slices++;
+  perfetto_end(trace);
   return flows;
 }
 
 static void begin_open(const writer *w, perfetto_open *entry) {
-  uint8_t tail[PERFETTO_TAIL_MAX];
-  const uint8_t size = put_begin_tail(tail, w->thread->slices.id, &entry->iids);
-  if (entry->given.count) {
-    entry->flows = begin_valued(w, entry->begin, &entry->iids, entry->process, &entry->given, 0);
-  } else {
-    begin_slice(w, entry->begin, tail, size);
-  }
+  if (may_begin(w)) entry->flows = begin_valued(w, entry->begin, &entry->iids, entry->process, &entry->given, 0);
   if (entry->state == OPEN_PENDING) w->thread->pending--;
   entry->state = OPEN_BEGUN;
 }
 
 /* Ancestors of what is about to be written overlap the range, since it does. */
 static void begin_pending(const writer *w) {
-  for (uint32_t i = 0; i < w->thread->open_count && w->thread->pending; i++) {
-    if (w->thread->open[i].state == OPEN_PENDING) begin_open(w, w->thread->open + i);
+  for (uint32_t i = 0; i < w->thread->open.count && w->thread->pending; i++) {
+    if (w->thread->open.items[i].state == OPEN_PENDING) begin_open(w, w->thread->open.items + i);
   }
 }
 
@@ -155,14 +135,11 @@ static void end_slice(const writer *w, int64_t utc, const char *mark, const perf
   if (--w->thread->nested >= PERFETTO_NESTING_MAX) return;
   const int valued = entry && entry->given.count;
   if (mark || valued) {
-    if (valued && !perfetto_given_intern(trace, &w->thread->slices, &entry->given)) trace->out.failed = PROTO_NO_MEMORY;
-    const perfetto_event opened = perfetto_event_open(trace, &w->thread->slices, utc, TYPE_END);
+    perfetto_event(trace, &w->thread->slices, utc, TYPE_END);
     if (mark) perfetto_mark(trace, mark);
-    if (valued) {
-      perfetto_given_flows(trace, entry->process, &entry->given, entry->flows);
-      perfetto_given_write(trace, &w->thread->slices, &entry->given);
-    }
-    perfetto_event_close(trace, opened);
+    if (valued) perfetto_given_flows(trace, entry->process, &entry->given, entry->flows);
+    if (valued) perfetto_given_write(trace, &w->thread->slices, &entry->given);
+    perfetto_end(trace);
   } else {
     put_packet(&trace->out, &w->thread->slices, utc, w->tail, w->tail_size);
   }
@@ -171,52 +148,38 @@ static void end_slice(const writer *w, int64_t utc, const char *mark, const perf
 
 /* The thread's stack ----------------------------------------------------------------------------------------------- */
 
-/* A span of the stack, known to be open until `known_open`, is pushed. 0: out of memory. */
-static int push_open(const writer *w, const tachy_open_row *row, int64_t known_open, tachy_value_range range) {
-  const tachy_perfetto *const trace = w->scope->trace;
+static perfetto_open *innermost(const writer *w) {
+  return w->thread->open.count ? w->thread->open.items + w->thread->open.count - 1 : NULL;
+}
+
+/* A span of the stack, known to be open until `known_open`, is pushed. */
+static void push_open(const writer *w, const tachy_open_row *row, int64_t known_open, tachy_value_range range) {
+  tachy_perfetto *const trace = w->scope->trace;
   perfetto_thread *const thread = w->thread;
-  uint64_t capacity = thread->open_capacity;
-  if (!perfetto_reserve((void **)&thread->open, &capacity, thread->open_count, sizeof *thread->open)) return 0;
-  thread->open_capacity = (uint32_t)capacity;
-  perfetto_open entry = {.id = row->id, .begin = row->begin_utc, .depth = row->depth, .state = OPEN_OUTSIDE};
-  if (entry.begin <= trace->end_utc) {
-    if (!perfetto_intern_site(w->scope, &thread->slices, row->site, &entry.iids)) return 0;
-    entry.state = OPEN_PENDING;
-    thread->pending++;
-    entry.process = w->scope->process->uuid;
-    if (!perfetto_given_set(&entry.given, w->scope->block, range)) {
-      perfetto_given_free(&entry.given);
-      return 0;
-    }
-  }
-  thread->open[thread->open_count++] = entry;
-  if (entry.state == OPEN_PENDING && known_open >= trace->begin_utc) begin_pending(w);
-  return 1;
+  perfetto_open *const entry = perfetto_add(trace, &thread->open, sizeof *entry);
+  if (!entry) return;
+  *entry = (perfetto_open){.id = row->id, .begin = row->begin_utc, .depth = row->depth, .state = OPEN_OUTSIDE};
+  if (entry->begin > trace->end_utc) return;
+  perfetto_intern_site(w->scope, &thread->slices, row->site, &entry->iids);
+  entry->state = OPEN_PENDING;
+  thread->pending++;
+  entry->process = w->scope->process->uuid;
+  perfetto_given_set(trace, &entry->given, w->scope->block, range);
+  if (known_open >= trace->begin_utc) begin_pending(w);
 }
 
 /* The innermost entry ends. */
 static void pop_open(const writer *w, int64_t utc, const char *mark) {
-  perfetto_thread *const thread = w->thread;
-  perfetto_open *const entry = thread->open + thread->open_count - 1;
-  if (entry->state == OPEN_PENDING && utc >= w->scope->trace->begin_utc) begin_pending(w);
+  perfetto_open *const entry = innermost(w);
   if (entry->state == OPEN_BEGUN) end_slice(w, utc, mark, entry);
-  if (entry->state == OPEN_PENDING) thread->pending--;
+  if (entry->state == OPEN_PENDING) w->thread->pending--;
   perfetto_given_free(&entry->given);
-  thread->open_count--;
+  w->thread->open.count--;
 }
 
-/* The end of the innermost entry was lost: it is shown until the last moment in which it is known to have been open. */
-static void pop_lost(const writer *w) {
-  perfetto_thread *const thread = w->thread;
-  perfetto_open *const entry = thread->open + thread->open_count - 1;
-  if (entry->state == OPEN_BEGUN) end_slice(w, thread->slices.last, "end_lost", entry);
-  if (entry->state == OPEN_PENDING) thread->pending--;
-  perfetto_given_free(&entry->given);
-  thread->open_count--;
-}
-
+/* What is as deep has lost its end: it is shown until the last moment in which it is known to have been open. */
 static void pop_lost_from(const writer *w, uint32_t depth) {
-  while (w->thread->open_count && w->thread->open[w->thread->open_count - 1].depth >= depth) pop_lost(w);
+  while (innermost(w) && innermost(w)->depth >= depth) pop_open(w, w->thread->slices.last, "end_lost");
 }
 
 /* Lost spans are marked after what came before them, never later than what comes next: that may have begun earlier. */
@@ -237,17 +200,14 @@ static void apply_gap(const writer *w, const tachy_gap *gap) {
 
 /* Makes the stack what the block says it was at its start: usually it is. After a hole, the spans that have ended in it
  * end, and those that began in it begin. */
-static int reconcile(const writer *w, const tachy_open_row *start, uint64_t count) {
+static void reconcile(const writer *w, const tachy_open_row *start, uint64_t count) {
   perfetto_thread *const thread = w->thread;
   const int64_t now = w->scope->block->header.utc0;
   uint32_t common = 0;
-  while (common < thread->open_count && common < count && thread->open[common].id == start[common].id) common++;
-  while (thread->open_count > common) pop_lost(w);
+  while (common < thread->open.count && common < count && thread->open.items[common].id == start[common].id) common++;
+  while (thread->open.count > common) pop_open(w, thread->slices.last, "end_lost");
   if (thread->pending && now >= w->scope->trace->begin_utc) begin_pending(w);
-  for (uint64_t i = common; i < count; i++) {
-    if (!push_open(w, start + i, now, (tachy_value_range){NULL, 0})) return 0;
-  }
-  return 1;
+  for (uint64_t i = common; i < count; i++) push_open(w, start + i, now, (tachy_value_range){NULL, 0});
 }
 
 /* Rows ------------------------------------------------------------------------------------------------------------- */
@@ -261,39 +221,37 @@ static tachy_value_range values_of_open(const writer *w, int64_t k) {
   return tachy_values_of(w->scope->block, w->first_owner + (uint64_t)k);
 }
 
-static int begin_row(const writer *w, uint64_t row) {
-  const uint32_t site = w->rows->site[row];
-  perfetto_site_cache *const cache = w->scope->sites + site;
-  if (cache->owner != w->thread_owner) {
-    if (!perfetto_intern_site(w->scope, &w->thread->slices, site, &cache->iids)) return 0;
-    cache->tail_size = put_begin_tail(cache->tail, w->thread->slices.id, &cache->iids);
-    cache->owner = w->thread_owner;
+static void begin_row(const writer *w, uint64_t row) {
+  perfetto_site_cache *const cache = w->scope->sites + w->rows->site[row];
+  if (cache->owner != w->thread->uuid) {
+    perfetto_intern_site(w->scope, &w->thread->slices, w->rows->site[row], &cache->iids);
+    cache->tail_size = put_tail(cache->tail, w->thread->slices.id, &cache->iids);
+    cache->owner = w->thread->uuid;
   }
   if (w->thread->pending) begin_pending(w);
+  if (!may_begin(w)) return;
+  const int64_t begin = w->rows->utc[row];
   const tachy_value_range range = values_of_row(w, row);
   if (range.count) {
-    if (!perfetto_given_set(w->given, w->scope->block, range) ||
-        !perfetto_given_intern(w->scope->trace, &w->thread->slices, w->given)) {
-      return 0;
-    }
-    begin_valued(w, w->rows->utc[row], &cache->iids, w->scope->process->uuid, w->given, 1);
+    perfetto_given_set(w->scope->trace, w->given, w->scope->block, range);
+    begin_valued(w, begin, &cache->iids, w->scope->process->uuid, w->given, 1);
   } else {
-    begin_slice(w, w->rows->utc[row], cache->tail, cache->tail_size);
+    put_packet(&w->scope->trace->out, &w->thread->slices, begin, cache->tail, cache->tail_size);
   }
-  return 1;
 }
 
 static inline int row_overlaps(const writer *w, uint64_t row) {
   return perfetto_overlaps(w->scope->trace, w->rows->utc[row], w->rows->end_utc[row]);
 }
 
-static int begin_node(const writer *w, int64_t node) {
+static void begin_node(const writer *w, int64_t node) {
+  const uint64_t row = w->first + (uint64_t)node;
   if (node >= w->count) {
     const int64_t k = node - w->count;
-    return push_open(w, w->open_end + k, w->scope->block->header.utc1, values_of_open(w, k));
+    push_open(w, w->open_end + k, w->scope->block->header.utc1, values_of_open(w, k));
+  } else if (row_overlaps(w, row)) {
+    begin_row(w, row);
   }
-  const uint64_t row = w->first + (uint64_t)node;
-  return !row_overlaps(w, row) || begin_row(w, row);
 }
 
 static void apply(uint32_t *open, uint32_t depth) {
@@ -303,7 +261,7 @@ static void apply(uint32_t *open, uint32_t depth) {
 /* Fills parent[i] for the thread's rows: a node, NODE_NONE, or NODE_CARRIED where the row itself was open at the start.
  * Returns how many entries of the stack outlast the block. */
 static uint32_t find_parents(const writer *w, int64_t *parent) {
-  uint32_t open = w->thread->open_count;
+  uint32_t open = (uint32_t)w->thread->open.count;
   uint64_t g = 0;
   for (int64_t i = 0; i < w->count; i++) {
     const uint64_t row = w->first + (uint64_t)i;
@@ -341,30 +299,28 @@ static uint32_t find_parents(const writer *w, int64_t *parent) {
 }
 
 /* A span that was open at the start ends: whatever was inside it and has not ended was lost. */
-static int end_carried(const writer *w, uint64_t row) {
-  const perfetto_thread *const thread = w->thread;
+static void end_carried(const writer *w, uint64_t row) {
   const uint32_t depth = w->rows->depth[row];
+  const int64_t end = w->rows->end_utc[row];
   pop_lost_from(w, depth + 1);
-  if (thread->open_count && thread->open[thread->open_count - 1].depth == depth) {
-    const tachy_value_range range = values_of_row(w, row);
-    perfetto_open *const entry = thread->open + thread->open_count - 1;
-    if (range.count && !perfetto_given_set(&entry->given, w->scope->block, range)) return 0;
-    pop_open(w, w->rows->end_utc[row], NULL);
-  }
-  return 1;
+  perfetto_open *const entry = innermost(w);
+  if (!entry || entry->depth != depth) return;
+  const tachy_value_range range = values_of_row(w, row);
+  if (range.count) perfetto_given_set(w->scope->trace, &entry->given, w->scope->block, range);
+  if (entry->state == OPEN_PENDING && end >= w->scope->trace->begin_utc) begin_pending(w);
+  pop_open(w, end, NULL);
 }
 
 /* What outlasts the block has what it was given up to its end. */
-static int update_open(const writer *w, uint32_t outlast) {
-  for (uint32_t k = 0; k < outlast && k < w->thread->open_count && k < w->open_end_count; k++) {
-    perfetto_open *const entry = w->thread->open + k;
+static void update_open(const writer *w, uint32_t outlast) {
+  for (uint32_t k = 0; k < outlast && k < w->thread->open.count && k < w->open_end_count; k++) {
+    perfetto_open *const entry = w->thread->open.items + k;
     const tachy_value_range range = values_of_open(w, k);
-    if (range.count && entry->depth == k && !perfetto_given_set(&entry->given, w->scope->block, range)) return 0;
+    if (range.count && entry->depth == k) perfetto_given_set(w->scope->trace, &entry->given, w->scope->block, range);
   }
-  return 1;
 }
 
-static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) {
+static void write_rows(const writer *w, const int64_t *parent, uint32_t outlast) {
   int64_t begun[TACHY_DEPTH_MAX]; /* rows that have begun and not ended, outermost first */
   int64_t chain[2 * TACHY_DEPTH_MAX];
   uint32_t begun_count = 0;
@@ -374,7 +330,7 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     const uint64_t row = w->first + (uint64_t)i;
     for (; g < w->gap_count && w->gaps[g].row <= row; g++) apply_gap(w, w->gaps + g);
     if (parent[i] == NODE_CARRIED) {
-      if (!end_carried(w, row)) return 0;
+      end_carried(w, row);
       continue;
     }
     if (!begun_count || begun[begun_count - 1] != i) {
@@ -384,12 +340,10 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
         chain[length++] = node;
         node = parent[node];
       }
-      for (; next_open <= node; next_open++) { /* node is one of open_end: all that enclose it begin */
-        if (!begin_node(w, next_open)) return 0;
-      }
+      for (; next_open <= node; next_open++) begin_node(w, next_open); /* one of open_end: with all that enclose it */
       while (length) {
         node = chain[--length];
-        if (!begin_node(w, node)) return 0;
+        begin_node(w, node);
         begun[begun_count++] = node;
       }
     }
@@ -397,53 +351,50 @@ static int write_rows(const writer *w, const int64_t *parent, uint32_t outlast) 
     begun_count--;
   }
   for (; g < w->gap_count; g++) apply_gap(w, w->gaps + g);
-  for (; next_open < w->count + w->open_end_count; next_open++) {
-    if (!begin_node(w, next_open)) return 0;
-  }
+  for (; next_open < w->count + w->open_end_count; next_open++) begin_node(w, next_open);
   mark_lost(w, w->thread->slices.last);
-  return w->scope->block->value_count == 0 || update_open(w, outlast);
+  if (w->scope->block->value_count) update_open(w, outlast);
 }
 
 /* The block -------------------------------------------------------------------------------------------------------- */
 
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at) {
+static void add_thread(writer *w, uint32_t t, int64_t *parent, perfetto_position *at) {
+  const tachy_rows *const rows = w->rows;
+  w->thread = perfetto_thread_of(w->scope, t);
+  if (!w->thread) return;
+  w->first = rows->thread_first[t];
+  w->count = (int64_t)(rows->thread_first[t + 1] - w->first);
+  w->open_end = rows->open_end + rows->open_end_first[t];
+  w->first_owner = tachy_owner_of_open(w->scope->block, rows->open_end_first[t]);
+  w->open_end_count = (int64_t)(rows->open_end_first[t + 1] - rows->open_end_first[t]);
+  w->gaps = rows->gaps + at->gap;
+  while (at->gap < rows->gap_count && rows->gaps[at->gap].thread == t) at->gap++;
+  w->gap_count = (uint64_t)(rows->gaps + at->gap - w->gaps);
+  const uint64_t start_count = rows->open_start_first[t + 1] - rows->open_start_first[t];
+  if (!w->count && !w->gap_count && !w->open_end_count && !start_count && !w->thread->open.count) return;
+  perfetto_sequence_begin(w->scope->trace, &w->thread->slices, w->thread->uuid);
+  w->tail_size = put_tail(w->tail, w->thread->slices.id, NULL);
+  reconcile(w, rows->open_start + rows->open_start_first[t], start_count);
+  if (w->scope->trace->out.failed) return; /* the stack is not whole */
+  write_rows(w, parent, find_parents(w, parent));
+}
+
+void perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at) {
   int64_t *const parent = malloc(rows->count ? (size_t)rows->count * sizeof *parent : 1);
-  if (!parent) return 0;
+  if (!parent) perfetto_fail(scope->trace);
   perfetto_given given = {0};
-  int ok = 1;
-  for (; ok && at->thread < scope->block->thread_count && !perfetto_part_is_full(scope->trace); at->thread++) {
-    const uint32_t t = at->thread;
-    const uint64_t index = perfetto_thread_of(scope, t);
-    ok = index != UINT64_MAX;
-    if (!ok) break;
-    writer w = {.scope = scope, .rows = rows, .thread = scope->process->threads + index, .thread_owner = index + 1};
-    w.first = rows->thread_first[t];
-    w.count = (int64_t)(rows->thread_first[t + 1] - w.first);
-    w.given = &given;
-    w.open_end = rows->open_end + rows->open_end_first[t];
-    w.first_owner = tachy_owner_of_open(scope->block, rows->open_end_first[t]);
-    w.open_end_count = (int64_t)(rows->open_end_first[t + 1] - rows->open_end_first[t]);
-    w.gaps = rows->gaps + at->gap;
-    while (at->gap < rows->gap_count && rows->gaps[at->gap].thread == t) at->gap++;
-    w.gap_count = (uint64_t)(rows->gaps + at->gap - w.gaps);
-    const tachy_open_row *const start = rows->open_start + rows->open_start_first[t];
-    const uint64_t start_count = rows->open_start_first[t + 1] - rows->open_start_first[t];
-    if (!w.count && !w.gap_count && !w.open_end_count && !start_count && !w.thread->open_count) continue;
-    perfetto_sequence_begin(scope->trace, &w.thread->slices, w.thread->uuid);
-    w.tail_size = put_end_tail(w.tail, w.thread->slices.id);
-    ok = reconcile(&w, start, start_count);
-    if (!ok) break;
-    const uint32_t outlast = find_parents(&w, parent);
-    ok = write_rows(&w, parent, outlast);
+  writer w = {.scope = scope, .rows = rows, .given = &given};
+  for (; parent && at->thread < scope->block->thread_count && !perfetto_part_is_full(scope->trace); at->thread++) {
+    add_thread(&w, at->thread, parent, at);
   }
   free(parent);
   perfetto_given_free(&given);
-  return ok;
 }
 
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc) {
   const perfetto_scope scope = {.trace = trace};
-  writer w = {.scope = &scope, .thread = thread};
+  const writer w = {.scope = &scope, .thread = thread};
   mark_lost(&w, end_utc);
-  while (thread->open_count) pop_open(&w, end_utc, "is_open");
+  if (end_utc >= trace->begin_utc) begin_pending(&w);
+  while (thread->open.count) pop_open(&w, end_utc, "is_open");
 }

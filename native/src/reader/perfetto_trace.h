@@ -2,13 +2,14 @@
  *
  * perfetto.c holds the handle, processes, threads and packet sequences; perfetto_slices.c writes thread slices,
  * perfetto_values.c counters and frames, perfetto_logs.c logs, perfetto_lanes.c async spans, perfetto_given.c the
- * values on spans. Everything is kept by process, and forgotten at tachy_perfetto_finish.
+ * values on spans. Everything is kept by process, and forgotten at tachy_perfetto_finish. Where memory runs out, `out`
+ * remembers it (perfetto_fail): what is written from then on is dropped.
  */
 #ifndef TACHY_PERFETTO_TRACE_H
 #define TACHY_PERFETTO_TRACE_H
 
 #include "decode.h"
-#include "perfetto_map.h"
+#include "perfetto_lists.h"
 #include "perfetto_proto.h"
 
 /* Field numbers of protos/perfetto/trace: append-only there, checked against the wheel's protos by the tests. */
@@ -148,21 +149,23 @@ typedef struct perfetto_thread {
   perfetto_sequence slices;
   perfetto_sequence logs;
   perfetto_sequence values;
-  perfetto_open *open; /* spans whose end has not been seen, outermost first */
-  uint32_t open_count;
-  uint32_t open_capacity;
-  uint64_t lost;    /* spans, not marked yet */
+  PERFETTO_LIST(perfetto_open) open; /* spans whose end has not been seen, outermost first */
+  uint64_t lost;                     /* spans, not marked yet */
   uint32_t nested;  /* slices that have begun and not ended, those that are too deep for the trace included */
   uint64_t hidden;  /* slices that were too deep, since nesting was last within the limit */
   uint32_t pending; /* how many of them are OPEN_PENDING */
 } perfetto_thread;
 
-typedef struct perfetto_async_site { /* copied: async spans outlive their blocks */
-  char *text;                        /* name, target, file, end to end */
-  uint32_t name_size;
-  uint32_t target_size;
-  uint32_t file_size;
+typedef struct perfetto_texts { /* of a site */
+  tachy_text name;
+  tachy_text target;
+  tachy_text file;
   uint32_t line;
+} perfetto_texts;
+
+typedef struct perfetto_async_site { /* copied: async spans outlive their blocks */
+  perfetto_texts texts;
+  char *memory; /* of the three */
 } perfetto_async_site;
 
 typedef struct perfetto_async {
@@ -193,31 +196,24 @@ typedef struct perfetto_process {
   uint32_t next_tid; /* for threads without a usable one */
   int64_t first_utc; /* when its first block began */
   perfetto_map tids;
-  perfetto_map thread_by_number; /* index + 1 into threads */
-  perfetto_thread *threads;
-  uint64_t thread_count;
-  uint64_t thread_capacity;
+  perfetto_map thread_by_number; /* index + 1, like the others */
+  PERFETTO_LIST(perfetto_thread) threads;
   perfetto_map counters; /* track uuids that have been described */
   perfetto_map frames_by_key;
-  perfetto_frames *frames;
-  uint64_t frames_count;
-  uint64_t frames_capacity;
+  PERFETTO_LIST(perfetto_frames) frames;
   perfetto_map async_by_id;
-  perfetto_async *async;
-  uint64_t async_count;
-  uint64_t async_capacity;
+  PERFETTO_LIST(perfetto_async) async;
   perfetto_map async_site_by_hash;
-  perfetto_async_site *async_sites;
-  uint64_t async_site_count;
-  uint64_t async_site_capacity;
+  PERFETTO_LIST(perfetto_async_site) async_sites;
 } perfetto_process;
 
 typedef struct perfetto_work perfetto_work;
 
 struct tachy_perfetto {
   proto_buffer out;
-  uint64_t part_end;   /* size of `out` at which the part is full */
-  perfetto_work *work; /* the block that is being written, or NULL */
+  proto_buffer interned; /* what the packet that is open has to define */
+  uint64_t part_end;     /* size of `out` at which the part is full */
+  perfetto_work *work;   /* the block that is being written, or NULL */
   int64_t begin_utc;
   int64_t end_utc;
   uint64_t seed;
@@ -227,10 +223,8 @@ struct tachy_perfetto {
   tachy_status broken; /* a failure that left the trace unusable */
   tachy_perfetto_counts counts;
   perfetto_map pids;
-  perfetto_map process_by_id; /* index + 1 into processes */
-  perfetto_process *processes;
-  uint64_t process_count;
-  uint64_t process_capacity;
+  perfetto_map process_by_id; /* index + 1 */
+  PERFETTO_LIST(perfetto_process) processes;
 };
 
 /* One block while it is being written. */
@@ -239,7 +233,8 @@ typedef struct perfetto_site_cache {
   uint64_t target_hash;
   uint64_t location_hash;
   uint64_t counter_key; /* of name, target and unit; 0: not computed */
-  uint64_t owner;       /* 1 + index of the thread for which iids and tail hold */
+  uint64_t owner;       /* uuid of the thread for which iids and tail hold; 0: none's */
+  uint32_t copy;        /* 1 + index of the process's copy for async spans; 0: not known */
   perfetto_iids iids;
   uint8_t tail_size;
   uint8_t tail[PERFETTO_TAIL_MAX]; /* of a slice begin packet, after its timestamp */
@@ -250,6 +245,7 @@ typedef struct perfetto_scope {
   const tachy_block *block;
   perfetto_process *process;
   perfetto_site_cache *sites;
+  uint32_t *threads; /* of the block: 1 + index in the process; 0: not described yet */
 } perfetto_scope;
 
 /* How far a block's rows have been written. A part ends when it has so many bytes. */
@@ -263,66 +259,63 @@ typedef struct perfetto_position {
 static inline int perfetto_part_is_full(const tachy_perfetto *trace) { return trace->out.size >= trace->part_end; }
 
 /* perfetto.c */
+void perfetto_fail(tachy_perfetto *trace); /* out of memory */
+/* One more element of a list, or the one that the map has for a key; *is_new: it was added, zeroed. NULL: out of
+ * memory. */
+void *perfetto_add(tachy_perfetto *trace, void *list, size_t element);
+void *perfetto_find(tachy_perfetto *trace, perfetto_map *map, uint64_t key, void *list, size_t element, int *is_new);
 int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc); /* raises to the newest; never negative */
 uint64_t perfetto_uuid(uint64_t process, uint64_t kind, uint64_t key);
-/* Index of the block's thread `t` among the process's, described in the trace; UINT64_MAX: out of memory. */
-uint64_t perfetto_thread_of(const perfetto_scope *scope, uint32_t t);
+/* The block's thread `t`, described in the trace. NULL: out of memory. */
+perfetto_thread *perfetto_thread_of(const perfetto_scope *scope, uint32_t t);
 /* Gives the sequence an id and writes its first packet, once. */
 void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t default_track);
-/* Opens a packet of the sequence, closed with proto_close. */
-uint64_t perfetto_packet(tachy_perfetto *trace, const perfetto_sequence *sequence);
-/* Opens a track event with its timestamp in a packet; perfetto_event_close closes both. */
-typedef struct perfetto_event {
-  uint64_t packet;
-  uint64_t event;
-} perfetto_event;
-perfetto_event perfetto_event_open(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type);
-void perfetto_event_close(tachy_perfetto *trace, perfetto_event opened);
+/* Open in a packet a track descriptor, a track event with its time. perfetto_end closes all that is open. */
+void perfetto_track(tachy_perfetto *trace, uint32_t sequence, uint64_t uuid, uint64_t parent);
+void perfetto_event(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type);
+void perfetto_end(tachy_perfetto *trace);
 void perfetto_write_iids(tachy_perfetto *trace, const perfetto_iids *iids);
 void perfetto_mark(tachy_perfetto *trace, const char *name); /* a true annotation in the open event */
 /* An instant on the sequence's own track. */
 void perfetto_note(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, const char *category,
                    const char *text);
-/* The same: `count` events were lost here. */
+/* The sequence of the block's thread `t` for its logs or metrics. NULL: out of memory. */
+perfetto_sequence *perfetto_sequence_of(const perfetto_scope *scope, uint32_t t);
+/* Marks what the range has lost of them before row `row`, from gap *at on. */
+void perfetto_gaps(const perfetto_scope *scope, const tachy_rows *rows, uint64_t row, uint64_t *at);
+/* A note that `count` events were lost here. */
 void perfetto_lost(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, uint64_t count, const char *what);
-void perfetto_track(tachy_perfetto *trace, const perfetto_sequence *sequence, uint64_t uuid, uint64_t parent,
-                    tachy_text name);
-/* Room for one more element, by doubling; 0: out of memory. */
-int perfetto_reserve(void **array, uint64_t *capacity, uint64_t count, uint64_t element);
 
 /* perfetto_intern.c */
-/* The site's ids in the sequence; what the sequence has not defined yet is written. 0: out of memory. */
-int perfetto_intern_site(const perfetto_scope *scope, perfetto_sequence *sequence, uint32_t site, perfetto_iids *iids);
+perfetto_texts perfetto_texts_of(const tachy_block *block, uint32_t site);
 /* Fills the hashes of the site's texts in the cache. */
 perfetto_site_cache *perfetto_site_hashes(const perfetto_scope *scope, uint32_t site);
-int perfetto_intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, tachy_text name, tachy_text target,
-                          tachy_text file, uint32_t line, perfetto_iids *iids);
-/* A text's id as INTERNED_ANNOTATION_NAME or INTERNED_ANNOTATION_TEXT; 0: out of memory. */
+/* The ids of a site, or of its texts, in the sequence; what the sequence has not defined yet is written. */
+void perfetto_intern_site(const perfetto_scope *scope, perfetto_sequence *sequence, uint32_t site, perfetto_iids *iids);
+void perfetto_intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, const perfetto_texts *texts,
+                           perfetto_iids *iids);
+/* A text's id as INTERNED_ANNOTATION_NAME or INTERNED_ANNOTATION_TEXT, for a packet of the sequence that is open: that
+ * defines it if need be. */
 uint32_t perfetto_intern_text(tachy_perfetto *trace, perfetto_sequence *sequence, uint32_t kind, tachy_text text);
 
-/* perfetto_given.c. Functions that return int: 0 is out of memory. Keys are interned before the event is opened in
- * which they are written. flows returns how many the slice has; those that were `written` before are left out. */
-int perfetto_given_set(perfetto_given *given, const tachy_block *block, tachy_value_range range);
+/* perfetto_given.c. flows returns how many the slice has; those that were `written` before are left out. */
+void perfetto_given_set(tachy_perfetto *trace, perfetto_given *given, const tachy_block *block,
+                        tachy_value_range range);
 void perfetto_given_free(perfetto_given *given);
-int perfetto_given_intern(tachy_perfetto *trace, perfetto_sequence *sequence, const perfetto_given *given);
 void perfetto_given_write(tachy_perfetto *trace, perfetto_sequence *sequence, const perfetto_given *given);
 uint32_t perfetto_given_flows(tachy_perfetto *trace, uint64_t process, const perfetto_given *given, uint32_t written);
 
 /* The classes. Everything is decoded, or checked, before anything is written, so that a malformed block leaves the
- * trace as it was. Functions that return int: 0 is out of memory. Those with a position write from there on, up to a
- * part's end: spans by threads. */
-int perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
+ * trace as it was. Those with a position write from there on, up to a part's end: spans by threads. */
+void perfetto_add_slices(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
 /* Async rows; or, before them, the spans that are open at the block's start: those that no block before has listed. */
-int perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows);
-int perfetto_add_values(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
+void perfetto_add_async(const perfetto_scope *scope, const tachy_rows *rows);
+void perfetto_add_values(const perfetto_scope *scope, const tachy_rows *rows, perfetto_position *at);
 /* All rows: so many are decoded at a time, of at most 16 KiB of message each. */
 #define PERFETTO_LOGS 1024u
 tachy_status perfetto_add_logs(const perfetto_scope *scope, const tachy_rows *rows, tachy_read_error *error);
 void perfetto_close_slices(tachy_perfetto *trace, perfetto_thread *thread, int64_t end_utc);
-tachy_text perfetto_async_name(const perfetto_async_site *site);
-tachy_text perfetto_async_target(const perfetto_async_site *site);
-tachy_text perfetto_async_file(const perfetto_async_site *site);
-int perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc);
+void perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc);
 
 static inline int perfetto_overlaps(const tachy_perfetto *trace, int64_t begin, int64_t end) {
   return begin <= trace->end_utc && end >= trace->begin_utc;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/utf8.h"
+
 int tachy_buffer_append(tachy_buffer *buffer, const void *bytes, uint64_t size) {
   if (!buffer->bytes || size > buffer->capacity - buffer->size) {
     uint64_t capacity = buffer->capacity * 2 > 256 ? buffer->capacity * 2 : 256;
@@ -36,32 +38,13 @@ int tachy_text_is_ascii(const char *bytes, uint64_t size) {
   return (high & UINT64_C(0x8080808080808080)) == 0;
 }
 
-static int is_tail(uint8_t byte, uint8_t low, uint8_t high) { return byte >= low && byte <= high; }
-
-/* One step of RFC 3629's table: *length bytes are a character (returns 1), or the longest part of one that cannot go on
- * (returns 0). */
-static int utf8_step(const uint8_t *p, const uint8_t *end, uint64_t *length) {
-  const uint8_t lead = p[0];
-  *length = 1;
-  if (lead < 0x80u) return 1;
-  if (lead < 0xC2u || lead > 0xF4u) return 0;
-  const uint64_t need = lead < 0xE0u ? 2 : lead < 0xF0u ? 3 : 4;
-  const uint8_t low = lead == 0xE0u ? 0xA0u : lead == 0xF0u ? 0x90u : 0x80u;
-  const uint8_t high = lead == 0xEDu ? 0x9Fu : lead == 0xF4u ? 0x8Fu : 0xBFu;
-  for (uint64_t i = 1; i < need; i++) {
-    if (p + i >= end || !is_tail(p[i], i == 1 ? low : 0x80u, i == 1 ? high : 0xBFu)) return 0;
-    *length = i + 1;
-  }
-  return 1;
-}
-
 int tachy_text_is_utf8(const char *bytes, uint64_t size) {
   if (tachy_text_is_ascii(bytes, size)) return 1;
   const uint8_t *p = (const uint8_t *)bytes;
   const uint8_t *end = p + size;
   uint64_t length = 0;
   for (; p < end; p += length) {
-    if (!utf8_step(p, end, &length)) return 0;
+    if (!tachy_utf8_step(p, end, &length)) return 0;
   }
   return 1;
 }
@@ -72,7 +55,7 @@ int tachy_buffer_append_utf8(tachy_buffer *buffer, const char *bytes, uint64_t s
   const uint8_t *good = p; /* what waits to be copied */
   uint64_t length = 0;
   for (; p < end; p += length) {
-    if (utf8_step(p, end, &length)) continue;
+    if (tachy_utf8_step(p, end, &length)) continue;
     if (!tachy_buffer_append(buffer, good, (uint64_t)(p - good))) return 0;
     if (!tachy_buffer_append(buffer, "\xEF\xBF\xBD", 3)) return 0;
     good = p + length;

@@ -39,7 +39,7 @@ typedef struct tachy_copy {
 
 /* Whatever the inline halves of several modules read and write together. GENERATION is to be raised when that means
  * something else in the same layout. */
-#define GENERATION 1
+#define GENERATION 2
 #define MIX(hash, number) (((hash) ^ (uint64_t)(number)) * UINT64_C(0x100000001b3))
 #if defined(TACHY_CLOCK_TSC)
 #define CLOCK 1
@@ -249,7 +249,7 @@ int32_t tachy_site_register_(tachy_site *site) {
   return -1;
 }
 
-tachy_scope tachy_span_begin_rare_(tachy_site *site) {
+uint32_t tachy_span_begin_rare_(tachy_site *site) {
   const int32_t id = tachy_site_on_(site);
   return id > 0 ? tachy_span_begin_slow_(id) : 0;
 }
@@ -263,6 +263,16 @@ tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent) {
   return span;
 }
 
+/* Mostly this copy records, and finds that out without looking into the table. */
+TACHY_BESIDE tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size) {
+  const tachy_copy *const by = get_recorder();
+  if (TACHY_LIKELY(by == &tachy_copy_)) return tachy_own_log_begin_slow_(id, set, types, size);
+  if (!by) return NULL;
+  tachy_thread *const thread = by->log_begin_slow_(id, set, types, size);
+  follow_thread(by);
+  return thread;
+}
+
 static void log_slowly(tachy_site *site, uint32_t set, const char *text, size_t size) {
   const tachy_copy *const by = get_recorder();
   if (!by) return;
@@ -273,16 +283,15 @@ static void log_slowly(tachy_site *site, uint32_t set, const char *text, size_t 
 /* A text of usual length is written here, as the inline half writes what is in its reach. */
 void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size) {
   const int32_t id = TACHY_LOAD(&site->id);
-  tachy_thread *const thread = tachy_here_();
   const uint64_t record_size = sizeof(tachy_log_record) + tachy_log_text_room_(size);
-  uint8_t *const at = TACHY_LIKELY(id > 0 && size <= TACHY_LOG_INLINE_MAX_ && text)
-                          ? tachy_log_begin_(thread, id, set, TACHY_ARG_TEXT, record_size)
-                          : NULL;
-  if (TACHY_UNLIKELY(!at)) {
+  if (TACHY_UNLIKELY(id <= 0 || size > TACHY_LOG_INLINE_MAX_ || !text)) {
     log_slowly(site, set, text, size);
     return;
   }
-  tachy_log_put_text_(at, text, (uint32_t)size);
+  tachy_thread *thread;
+  tachy_log_record *const record = tachy_log_begin_(&thread, id, set, TACHY_ARG_TEXT, record_size);
+  if (TACHY_UNLIKELY(!record)) return;
+  tachy_log_put_text_((uint8_t *)(record + 1), text, (uint32_t)size);
   tachy_log_end_(thread, record_size);
 }
 

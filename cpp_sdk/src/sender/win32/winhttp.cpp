@@ -11,7 +11,6 @@
 #include <string>
 
 #include "../transport.hpp"
-#include "proxy.hpp"
 
 #if !defined(WINHTTP_ACCESS_TYPE_AUTOMATIC_PROXY)
 #define WINHTTP_ACCESS_TYPE_AUTOMATIC_PROXY 4
@@ -29,6 +28,43 @@ namespace {
 
 constexpr DWORD kCloseMs = 100;  // how long an exchange that is given up may take to end
 constexpr DWORD kPiece = 65536;  // of a body, between two looks at how it goes
+
+enum class Proxy {
+  kUnsaid,   // the environment says nothing: the system decides
+  kNone,     // without one
+  kNamed,    // this one
+  kUnusable  // one that WinHTTP cannot speak to
+};
+
+// Whether the host is one of those that a list of names, separated by commas or blanks, lets go without: "*" is all,
+// and a name also stands for what lies under it.
+bool is_listed(const std::string &list, const std::string &host) {
+  for (std::size_t at = 0; at < list.size();) {
+    std::size_t end = list.find_first_of(", ", at);
+    if (end == std::string::npos) end = list.size();
+    std::string name = list.substr(at, end - at);
+    at = end + 1;
+    if (!name.empty() && name[0] == '.') name.erase(0, 1);
+    if (name.empty()) continue;
+    const bool ends = host.size() >= name.size() && host.compare(host.size() - name.size(), name.size(), name) == 0;
+    if (name == "*" || (ends && (host.size() == name.size() || host[host.size() - name.size() - 1] == '.')))
+      return true;
+  }
+  return false;
+}
+
+// The proxy that the environment names for a server, as libcurl reads it: http_proxy or https_proxy by the server's
+// scheme, else all_proxy; no_proxy names what goes without.
+Proxy read_proxy(const Url &server, Url *proxy) {
+  std::string text;
+  if (get_environment("no_proxy", &text) && is_listed(text, server.host)) return Proxy::kNone;
+  if (!get_environment(server.https ? "https_proxy" : "http_proxy", &text) && !get_environment("all_proxy", &text)) {
+    return Proxy::kUnsaid;
+  }
+  if (text.empty()) return Proxy::kNone;
+  if (text.find("://") == std::string::npos) text = "http://" + text;
+  return read_url(text.c_str(), proxy) && !proxy->https ? Proxy::kNamed : Proxy::kUnusable;
+}
 
 std::wstring wide(const std::string &text) { return std::wstring(text.begin(), text.end()); }  // ASCII
 

@@ -22,6 +22,7 @@ void *tachy_os_map(size_t size) {
   return memory;
 }
 void tachy_os_prefault(void *memory, size_t size) {}
+void tachy_os_prefer_large_pages(void *memory, size_t size) {}
 size_t tachy_os_page_size(void) { return PAGE; }
 
 int tachy_os_folder(const char *path) { return 0; }
@@ -124,9 +125,8 @@ int tachy_os_environment(const char *name, char *text, size_t size) {
   return 0;
 }
 
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
-  return 0;
-}
+void tachy_os_with_modules(tachy_os_mutex *mutex, void (*part)(void *, tachy_os_range), void (*then)(void *),
+                           void *context) {}
 void tachy_os_landmarks(int (*function)(void *, void *), void *context) {}
 int tachy_os_keep_loaded(const void *address) { return 1; }
 void tachy_os_module_name(const void *address, char *text, size_t size) {

@@ -246,6 +246,18 @@ size_t tachy_os_page_size(void) {
   return size > 0 ? (size_t)size : 4096;
 }
 
+void tachy_os_prefer_large_pages(void *memory, size_t size) {
+#ifdef MADV_HUGEPAGE
+  const uintptr_t page = tachy_os_page_size();
+  const uintptr_t begin = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t end = ((uintptr_t)memory + size) / page * page;
+  if (end > begin) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+#else
+  (void)memory;
+  (void)size;
+#endif
+}
+
 void tachy_os_prefault(void *memory, size_t size) {
 #ifdef MADV_POPULATE_WRITE
   if (madvise(memory, size, MADV_POPULATE_WRITE) == 0) return;

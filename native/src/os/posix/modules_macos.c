@@ -14,10 +14,8 @@ typedef struct held {
   const struct mach_header_64 *header;
 } held;
 
-/* Writes a module's parts, unless `ranges` is NULL, and says how many they are. */
-static size_t read_parts(const struct mach_header_64 *header, tachy_os_range *ranges) {
+static void read_parts(const struct mach_header_64 *header, void (*function)(void *, tachy_os_range), void *context) {
   uintptr_t slide = 0;
-  size_t count = 0;
   const struct load_command *command = (const struct load_command *)(const void *)(header + 1);
   for (uint32_t i = 0; i < header->ncmds; i++) {
     const struct segment_command_64 *const part = (const struct segment_command_64 *)(const void *)command;
@@ -28,10 +26,8 @@ static size_t read_parts(const struct mach_header_64 *header, tachy_os_range *ra
     if (part->initprot == 0 || strcmp(part->segname, SEG_LINKEDIT) == 0) continue;
     const uintptr_t begin = slide + (uintptr_t)part->vmaddr; /* __TEXT comes first */
     const uint32_t writable = (part->initprot & VM_PROT_WRITE) != 0;
-    if (ranges) ranges[count] = (tachy_os_range){begin, begin + (uintptr_t)part->vmsize, writable};
-    count++;
+    function(context, (tachy_os_range){begin, begin + (uintptr_t)part->vmsize, writable});
   }
-  return count;
 }
 
 /* Holds image i. 0: it has gone. */
@@ -48,31 +44,21 @@ static int hold(uint32_t i, held *h) {
   return 0;
 }
 
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
+void tachy_os_with_modules(tachy_os_mutex *mutex, void (*part)(void *, tachy_os_range), void (*then)(void *),
+                           void *context) {
   const uint32_t images = _dyld_image_count();
   held *const modules = tachy_os_allocate(images * sizeof *modules);
-  if (!modules) return 0;
-  size_t held_count = 0;
   size_t count = 0;
-  for (uint32_t i = 0; i < images; i++) {
-    if (!hold(i, &modules[held_count])) continue;
-    count += read_parts(modules[held_count++].header, NULL);
-  }
-  tachy_os_range *const ranges = tachy_os_allocate((count ? count : 1) * sizeof *ranges);
-  const int ok = ranges != NULL;
-  if (ok) {
-    size_t at = 0;
-    for (size_t i = 0; i < held_count; i++) at += read_parts(modules[i].header, ranges + at);
-    tachy_os_lock(mutex);
-    function(context, ranges, count);
-    tachy_os_unlock(mutex);
-  }
-  tachy_os_release(ranges);
-  for (size_t i = 0; i < held_count; i++) {
+  if (!modules) return;
+  for (uint32_t i = 0; i < images; i++) count += (size_t)hold(i, &modules[count]);
+  tachy_os_lock(mutex);
+  for (size_t i = 0; i < count; i++) read_parts(modules[i].header, part, context);
+  then(context);
+  tachy_os_unlock(mutex);
+  for (size_t i = 0; i < count; i++) {
     if (modules[i].handle) dlclose(modules[i].handle);
   }
   tachy_os_release(modules);
-  return ok;
 }
 
 void tachy_os_landmarks(int (*function)(void *, void *), void *context) {

@@ -190,6 +190,11 @@ size_t tachy_os_page_size(void) {
 }
 
 /* Writes what is there already: a part of a file must keep it. */
+void tachy_os_prefer_large_pages(void *memory, size_t size) {
+  (void)memory;
+  (void)size;
+}
+
 void tachy_os_prefault(void *memory, size_t size) {
   const size_t page = tachy_os_page_size();
   volatile unsigned char *const bytes = (volatile unsigned char *)memory;

@@ -44,52 +44,42 @@ static int hold_all(held *h) {
   return ok;
 }
 
-/* Writes a module's parts, unless `ranges` is NULL, and says how many they are. */
-static size_t read_parts(HMODULE module, tachy_os_range *ranges) {
+static const IMAGE_SECTION_HEADER *parts_of(HMODULE module, size_t *count) {
   const uintptr_t base = (uintptr_t)module;
   const IMAGE_DOS_HEADER *const dos = (const IMAGE_DOS_HEADER *)base;
   const IMAGE_NT_HEADERS *const head = (const IMAGE_NT_HEADERS *)(base + (uintptr_t)dos->e_lfanew);
-  const IMAGE_SECTION_HEADER *const parts = IMAGE_FIRST_SECTION(head);
-  const size_t count = head->FileHeader.NumberOfSections;
-  for (size_t i = 0; ranges && i < count; i++) {
-    const uintptr_t begin = base + parts[i].VirtualAddress;
-    const uint32_t writable = (parts[i].Characteristics & IMAGE_SCN_MEM_WRITE) != 0;
-    ranges[i] = (tachy_os_range){begin, begin + parts[i].Misc.VirtualSize, writable};
-  }
-  return count;
+  *count = head->FileHeader.NumberOfSections;
+  return IMAGE_FIRST_SECTION(head);
 }
 
-int tachy_os_with_modules(tachy_os_mutex *mutex, void (*function)(void *, tachy_os_range *, size_t), void *context) {
+void tachy_os_with_modules(tachy_os_mutex *mutex, void (*part)(void *, tachy_os_range), void (*then)(void *),
+                           void *context) {
   held h = {NULL, 0, 0};
-  size_t count = 0;
-  tachy_os_range *ranges = NULL;
-  if (hold_all(&h)) {
-    for (size_t i = 0; i < h.count; i++) count += read_parts(h.modules[i], NULL);
-    ranges = tachy_os_allocate(count * sizeof *ranges);
+  const int ok = hold_all(&h);
+  if (ok) tachy_os_lock(mutex);
+  for (size_t i = 0; ok && i < h.count; i++) {
+    size_t count;
+    const IMAGE_SECTION_HEADER *const parts = parts_of(h.modules[i], &count);
+    for (size_t k = 0; k < count; k++) {
+      const uintptr_t begin = (uintptr_t)h.modules[i] + parts[k].VirtualAddress;
+      const uint32_t writable = (parts[k].Characteristics & IMAGE_SCN_MEM_WRITE) != 0;
+      const tachy_os_range range = {begin, begin + parts[k].Misc.VirtualSize, writable};
+      part(context, range);
+    }
   }
-  const int ok = ranges != NULL;
-  if (ok) {
-    size_t at = 0;
-    for (size_t i = 0; i < h.count; i++) at += read_parts(h.modules[i], ranges + at);
-    tachy_os_lock(mutex);
-    function(context, ranges, count);
-    tachy_os_unlock(mutex);
-  }
-  tachy_os_release(ranges);
+  if (ok) then(context);
+  if (ok) tachy_os_unlock(mutex);
   for (size_t i = 0; i < h.count; i++) FreeLibrary(h.modules[i]);
   tachy_os_release(h.modules);
-  return ok;
 }
 
 /* The landmarks are pointers in a section of this name. 1: that is enough. */
 static int read_landmarks(HMODULE module, int (*function)(void *, void *), void *context) {
-  const uintptr_t base = (uintptr_t)module;
-  const IMAGE_DOS_HEADER *const dos = (const IMAGE_DOS_HEADER *)base;
-  const IMAGE_NT_HEADERS *const head = (const IMAGE_NT_HEADERS *)(base + (uintptr_t)dos->e_lfanew);
-  const IMAGE_SECTION_HEADER *const parts = IMAGE_FIRST_SECTION(head);
-  for (size_t i = 0; i < head->FileHeader.NumberOfSections; i++) {
+  size_t count;
+  const IMAGE_SECTION_HEADER *const parts = parts_of(module, &count);
+  for (size_t i = 0; i < count; i++) {
     if (memcmp(parts[i].Name, ".tachy\0", sizeof parts[i].Name) != 0) continue;
-    void *const *const objects = (void *const *)(base + parts[i].VirtualAddress);
+    void *const *const objects = (void *const *)((uintptr_t)module + parts[i].VirtualAddress);
     for (size_t at = 0; at < parts[i].Misc.VirtualSize / sizeof *objects; at++) {
       if (objects[at] && function(context, objects[at])) return 1;
     }

@@ -361,8 +361,7 @@ static uint64_t next_poll(const collector *c, uint64_t poll, uint64_t taken) {
   const uint64_t limit = tachy_pool_limit();
   const uint64_t most = c->flight.on ? POLL_FLIGHT_MS : POLL_MAX_MS;
   if (taken > limit / 4) return 0; /* look again at once */
-  if (taken < limit / 32) return most;
-  const uint64_t next = taken > limit / 16 ? poll / 4 : poll;
+  const uint64_t next = taken > limit / 16 ? poll / 4 : taken < limit / 32 ? poll * 8 : poll;
   return next < POLL_MIN_MS ? POLL_MIN_MS : next < most ? next : most;
 }
 

@@ -37,7 +37,7 @@ tachy_source *tachy_source_make(tachy_intake *intake, tachy_slot *slot) {
 
 static tachy_chunk *next_of(const tachy_source *s) {
   return tachy_chunk_at(s->chunk ? TACHY_LOAD_ACQUIRE(&s->chunk->next)
-                                 : TACHY_LOAD_ACQUIRE(&s->slot->back[s->stream->cls].first));
+                                 : TACHY_LOAD_ACQUIRE(&s->slot->first[s->stream->cls]));
 }
 
 static int is_own(const tachy_slot *slot, const tachy_chunk *chunk) {
@@ -53,7 +53,7 @@ static void enter(tachy_intake *intake, tachy_source *s, tachy_chunk *next) {
     intake->waiting_count++;
   }
   s->chunk = next;
-  TACHY_STORE(&s->slot->back[s->stream->cls].first, (uintptr_t)next);
+  TACHY_STORE(&s->slot->first[s->stream->cls], (uintptr_t)next);
   s->known_lost = next->lost;
   if (s->known_lost <= s->emitted) return;
   const uint64_t count = s->known_lost - s->emitted;
@@ -248,7 +248,7 @@ void tachy_source_free(tachy_intake *intake, tachy_source *s) {
 
 void tachy_source_return(tachy_source *s) {
   tachy_writer *const writer = tachy_slot_writer(s->slot, s->stream->cls);
-  uint64_t *const first = &s->slot->back[s->stream->cls].first;
+  uint64_t *const first = &s->slot->first[s->stream->cls];
   if (!s->chunk || head_of(s) != s->position || TACHY_LOAD(&writer->limit) != s->position) return;
   TACHY_STORE(first, 0);
   if (TACHY_COMPARE_EXCHANGE(&s->chunk->next, TACHY_CHUNK_LAST, TACHY_CHUNK_RETURNED)) {
@@ -278,14 +278,14 @@ void tachy_intake_release(tachy_intake *intake) {
 /* What a thread has written of a class so far is nobody's, but for the chunk that it fills. */
 static void skip_all(tachy_slot *slot, tachy_class cls) {
   tachy_writer *const writer = tachy_slot_writer(slot, cls);
-  tachy_chunk *chunk = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&slot->back[cls].first));
+  tachy_chunk *chunk = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&slot->first[cls]));
   while (chunk) {
     tachy_chunk *const next = tachy_chunk_at(TACHY_LOAD_ACQUIRE(&chunk->next));
     if (!next) break;
     if (!is_own(slot, chunk)) tachy_pool_give(chunk);
     chunk = next;
   }
-  TACHY_STORE(&slot->back[cls].first, (uintptr_t)chunk);
+  TACHY_STORE(&slot->first[cls], (uintptr_t)chunk);
   slot->begin[cls] = TACHY_LOAD_ACQUIRE(&writer->head);
   /* in an earlier pool: the next event takes a chunk of this one. Nothing is being recorded */
   if (!tachy_pool_has_slot(slot)) TACHY_STORE(&writer->limit, slot->begin[cls]);

@@ -28,7 +28,7 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s) {
   }
   if (row.held_count && !tachy_bytes_append(out, s->raw.bytes, row.held_count * sizeof(tachy_async_record))) return 0;
   const uint64_t before = out->size;
-  if (s->cls == TACHY_CLASS_SPAN && !tachy_values_save(out, s)) return 0;
+  if (s->cls == TACHY_CLASS_SPAN && !tachy_values_save(out, s->values.all, s)) return 0;
   row.values_size = out->size - before;
   memcpy(out->bytes + at, &row, sizeof row);
   return 1;
@@ -44,22 +44,22 @@ int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
                               .earlier_count = past->count};
   const tachy_open_asyncs *const a = &channel->asyncs;
   for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
-  head.async_count = a->count;
+  head.async_count = a->table.count;
   const uint64_t at = out->size;
   if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
   if (!tachy_bytes_append(out, past->earlier, past->count * sizeof *past->earlier)) return 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     if (!write_stream(out, s)) return 0;
   }
-  if (!tachy_bytes_reserve(out, a->count * sizeof(tachy_saved_async))) return 0;
-  for (uint64_t i = 0; i < a->capacity; i++) {
-    const tachy_open_async *const entry = &a->entries[i];
-    if (!entry->state) continue;
+  if (!tachy_bytes_reserve(out, a->table.count * sizeof(tachy_saved_async))) return 0;
+  for (uint64_t i = 0; i < a->table.capacity; i++) {
+    const tachy_open_async *const entry = tachy_open_async_at(a, i);
+    if (!entry->id) continue;
     const tachy_saved_async row = {entry->id, entry->parent, entry->utc, entry->site, entry->depth, entry->thread, 0};
     tachy_bytes_put(out, &row, sizeof row);
   }
   const uint64_t before = out->size;
-  if (!tachy_async_values_save(out, &channel->values)) return 0;
+  if (!tachy_values_save(out, &channel->values, NULL)) return 0;
   head.values_size = out->size - before;
   memcpy(out->bytes + at, &head, sizeof head);
   return 1;
@@ -113,7 +113,7 @@ static int read_stream(tachy_channel *channel, rest *r) {
   }
   const uint64_t values = row.values_size;
   if (r->size < values || (values && channel->cls != TACHY_CLASS_SPAN)) return 0;
-  if (!tachy_values_load(s, r->bytes, values)) return 0;
+  if (!tachy_values_load(&channel->values, s, r->bytes, values)) return 0;
   r->bytes += values;
   r->size -= values;
   return 1;
@@ -139,5 +139,5 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
     const tachy_open_async entry = {row.id, row.parent, row.utc, row.site & TACHY_SITE_MAX, row.depth, row.thread, 0};
     if (!tachy_open_async_add(&channel->asyncs, &entry)) return 0;
   }
-  return r.size == head.values_size && tachy_async_values_load(&channel->values, r.bytes, r.size);
+  return r.size == head.values_size && tachy_values_load(&channel->values, NULL, r.bytes, r.size);
 }

@@ -16,15 +16,17 @@ typedef struct stack {
 } stack;
 
 typedef struct pool {
-  tachy_os_file *file; /* NULL: none */
-  uint64_t offset;     /* of the memory in the file */
   uint8_t *memory;     /* slots, then chunks */
-  uint32_t limit;      /* chunks */
-  uint32_t slots_made; /* under the caller's lock */
   stack ready;         /* with storage, touched */
+  uint64_t low;        /* atomic: half of what was free at the collector's last pass: with less it is rung, however much
+                          of that lies ready, for it may sleep for a second */
+  uint64_t taken;      /* atomic, ever */
   stack bare;          /* without storage */
   uint32_t starved;    /* atomic: somebody found nothing, and has rung */
-  uint64_t taken;      /* atomic, ever */
+  uint32_t limit;      /* chunks */
+  uint32_t slots_made; /* under the caller's lock */
+  tachy_os_file *file; /* NULL: none */
+  uint64_t offset;     /* of the memory in the file */
   uint64_t seen;       /* the collector's: of them */
   uint64_t wanted;     /* the collector's: chunks to keep ready */
   uint32_t links[];    /* of each chunk: what lies below it in its stack */
@@ -48,7 +50,7 @@ static void push(pool *p, stack *s, uint32_t number) {
 }
 
 /* 0: empty. */
-static int pop(pool *p, stack *s, uint32_t *number) {
+static TACHY_BESIDE int pop(pool *p, stack *s, uint32_t *number) {
   for (;;) {
     const uint64_t was = TACHY_LOAD_ACQUIRE(&s->top);
     const uint32_t top = (uint32_t)was;
@@ -108,24 +110,28 @@ static int take_bare(pool *p, uint32_t *number) {
   return 0;
 }
 
-/* Nothing there: who loses events at full rate asks for every one, so this is two loads. */
-static int is_empty(pool *p) {
-  if ((uint32_t)TACHY_LOAD(&p->ready.top) || (uint32_t)TACHY_LOAD(&p->bare.top)) return 0;
-  if (!TACHY_LOAD(&p->starved)) {
-    TACHY_STORE(&p->starved, 1);
-    tachy_bell_ring();
+/* None is ready. 0: who loses events at full rate asks for every one, so where there is nothing at all this is two
+ * loads. */
+static int take_unready(pool *p, uint32_t *number) {
+  if ((uint32_t)TACHY_LOAD(&p->bare.top)) {
+    if (take_bare(p, number)) return 1;
+  } else if (TACHY_LOAD(&p->starved)) {
+    return 0;
   }
-  return 1;
+  TACHY_STORE(&p->starved, 1);
+  tachy_bell_ring();
+  return 0;
 }
 
-tachy_chunk *tachy_pool_take(void) {
+TACHY_BESIDE tachy_chunk *tachy_pool_take(void) {
   pool *const p = TACHY_LOAD_ACQUIRE(&current);
   uint32_t number;
-  if (!p || is_empty(p)) return NULL;
+  if (!p || (TACHY_UNLIKELY(!pop(p, &p->ready, &number)) && !take_unready(p, &number))) return NULL;
   tachy_add(&p->taken, 1);
-  const int found = pop(p, &p->ready, &number) || take_bare(p, &number);
-  if (TACHY_LOAD(&p->ready.count) < READY_MIN / 2) tachy_bell_ring();
-  return found ? chunk_at(p, number) : NULL;
+  const uint64_t ready = TACHY_LOAD(&p->ready.count);
+  const uint64_t left = ready + TACHY_LOAD(&p->bare.count);
+  if (TACHY_UNLIKELY(ready < READY_MIN / 2 || left < TACHY_LOAD(&p->low))) tachy_bell_ring();
+  return chunk_at(p, number);
 }
 
 void tachy_pool_give(tachy_chunk *chunk) {
@@ -179,6 +185,7 @@ uint64_t tachy_pool_tend(int quiet) {
   if (p->wanted > p->limit / 4) p->wanted = p->limit / 4;
   while (TACHY_LOAD(&p->ready.count) < p->wanted && take_bare(p, &number)) push(p, &p->ready, number);
   if (quiet) shrink(p);
+  TACHY_STORE(&p->low, tachy_pool_free() / 2);
   return taken;
 }
 

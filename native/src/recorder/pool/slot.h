@@ -15,7 +15,6 @@ enum { TACHY_SLOT_FREE = 0, TACHY_SLOT_LIVE = 1, TACHY_SLOT_EXITED = 2, TACHY_SL
 
 /* What only slow paths need of a class. */
 typedef struct tachy_writer_back {
-  uint64_t first;      /* atomic: address of the thread's first chunk, or 0 */
   uint64_t chunk;      /* thread: address of the one that it fills, or 0 */
   uint64_t lost;       /* thread -> collector: all events that found no room */
   uint32_t lost_depth; /* thread -> collector: the shallowest of the lost spans that no chunk has counted yet */
@@ -32,7 +31,6 @@ enum { TACHY_OWN_LOG = 1024, TACHY_OWN_METRIC = 384, TACHY_OWN_SPAN = 1344 };
 #define TACHY_SLOT_BYTES UINT64_C(24576)        /* from one slot to the next */
 
 typedef struct tachy_slot {
-  tachy_writer_back back[TACHY_CLASSES];
   uint64_t async_count; /* thread */
   uint64_t async_lost;  /* thread -> collector, like the next four */
   uint64_t too_deep;
@@ -48,6 +46,9 @@ typedef struct tachy_slot {
   uint32_t named;                   /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   uint64_t pool;                    /* in whose memory it lies */
   _Alignas(128) struct tachy_source *sources[TACHY_CLASSES]; /* collector: of the running session */
+  /* atomic: address of the thread's first chunk that is not read yet, or 0; the thread writes only that of a chunk that
+   * follows none, so it does not lie beside what the thread reads */
+  uint64_t first[TACHY_CLASSES];
   uint64_t seen_async_lost; /* collector: what stats and blocks have of the counters above */
   uint64_t seen_too_deep;
   uint64_t seen_mismatched;
@@ -59,10 +60,11 @@ typedef struct tachy_slot {
   _Alignas(16) uint8_t own_log[sizeof(tachy_chunk) + TACHY_OWN_LOG];
   uint8_t own_metric[sizeof(tachy_chunk) + TACHY_OWN_METRIC];
   uint8_t own_span[sizeof(tachy_chunk) + TACHY_OWN_SPAN];
-  _Alignas(4096) tachy_thread thread; /* its stack gets memory step by step */
+  _Alignas(4096) tachy_writer_back back[TACHY_CLASSES]; /* in the thread's page: its change of chunks meets no other */
+  _Alignas(128) tachy_thread thread;                    /* its stack gets memory step by step */
 } tachy_slot;
 
-_Static_assert(offsetof(tachy_slot, thread) == TACHY_SLOT_STEP && sizeof(tachy_slot) <= TACHY_SLOT_BYTES,
+_Static_assert(offsetof(tachy_slot, back) == TACHY_SLOT_STEP && sizeof(tachy_slot) <= TACHY_SLOT_BYTES,
                "what a thread that does little touches is two pages");
 
 static inline tachy_slot *tachy_slot_of(tachy_thread *thread) {
@@ -76,8 +78,8 @@ static inline tachy_writer *tachy_slot_writer(tachy_slot *slot, tachy_class cls)
 
 /* How many spans are open, also while the thread is inside a record. */
 static inline uint32_t tachy_depth_of(const tachy_thread *thread) {
-  const uint32_t depth = TACHY_LOAD_ACQUIRE(&thread->depth);
-  return depth >= ~(uint32_t)TACHY_DEPTH_MAX ? ~depth : depth & ~TACHY_INSIDE_;
+  const uint32_t top = TACHY_LOAD_ACQUIRE(&thread->top);
+  return TACHY_DEPTH_AT_(top >= ~TACHY_TOP_MAX_ ? ~top : top & ~TACHY_INSIDE_);
 }
 
 /* The slot's own chunk of a class, and its room for records. */

@@ -93,7 +93,7 @@ static tachy_status read_all(const tachy_os_file *file, const tachy_session_head
   return make_blocks(channels, record->frequency, dead);
 }
 
-static tachy_status read_description(const tachy_os_file *file, const tachy_session_head *head, tachy_bytes *json) {
+tachy_status tachy_dead_description(const tachy_os_file *file, const tachy_session_head *head, tachy_bytes *json) {
   const uint64_t size = head->records[head->commit & 1].description_size;
   const uint64_t offset = TACHY_SESSION_DESCRIPTIONS + (head->commit & 1) * TACHY_SESSION_DESCRIPTION_SIZE;
   if (size > TACHY_SESSION_DESCRIPTION_SIZE) return TACHY_ERROR_FORMAT;
@@ -108,7 +108,7 @@ tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head
   if (record->ordinal != head->commit || record->frequency == 0) return TACHY_ERROR_FORMAT;
   if (head->slots > TACHY_SLOTS_MAX || head->chunks > TACHY_DEAD_CHUNKS_MAX) return TACHY_ERROR_FORMAT;
   memcpy(dead->process_id, record->process_id, sizeof dead->process_id);
-  tachy_status status = read_description(file, head, &dead->description);
+  tachy_status status = tachy_dead_description(file, head, &dead->description);
   if (status != TACHY_OK) return status;
   tachy_dead_names names;
   tachy_channel channels[TACHY_CLASSES];
@@ -129,10 +129,7 @@ tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head
 }
 
 void tachy_dead_free(tachy_dead *dead) {
-  while (dead->blocks) {
-    tachy_block *const block = dead->blocks;
-    dead->blocks = block->next;
-    tachy_block_free(block);
-  }
+  tachy_blocks_free(dead->blocks);
+  dead->blocks = NULL;
   tachy_bytes_free(&dead->description);
 }

@@ -20,6 +20,8 @@ typedef struct tachy_dead {
 /* TACHY_ERROR_FORMAT: it cannot be read. What was filled in must be freed in any case. */
 tachy_status tachy_dead_read(const tachy_os_file *file, const tachy_session_head *head, tachy_dead *dead);
 void tachy_dead_free(tachy_dead *dead);
+/* The description alone. */
+tachy_status tachy_dead_description(const tachy_os_file *file, const tachy_session_head *head, tachy_bytes *json);
 
 /* Gives back the storage of chunks that are nobody's, for a full file system that has no room for the batch. 1: there
  * was some. */

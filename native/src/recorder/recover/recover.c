@@ -4,8 +4,6 @@
  * file to go, so its batches never lie there without an owner, and every step may be interrupted and done again. */
 #include "recover.h"
 
-#include <stdlib.h>
-
 #include "../../base/entries.h"
 #include "../../base/text.h"
 #include "../pool/folder.h"
@@ -16,7 +14,7 @@
 #include "../send/spool.h"
 #include "dead.h"
 
-enum { UUID_SIZE = 36, NAME_MAX_SIZE = 128 };
+enum { UUID_SIZE = 36 };
 #define PATIENCE UINT64_C(5000000000) /* ns */
 
 /* A dead process's session file, locked by us until all of its batches are gone. */
@@ -26,57 +24,13 @@ typedef struct claimed_session {
   int handed_over; /* the outbox has its batches: they are whole, and need no session file to be known as such */
   tachy_os_file file;
   uint8_t id[16];
-  char *path;
+  char path[TACHY_PATH_MAX];
 } claimed_session;
-
-typedef struct names {
-  tachy_bytes text; /* NAME_MAX_SIZE each */
-  const char *prefix;
-  const char *suffix;
-  int failed;
-} names;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;      /* one recovery at a time */
 static tachy_os_mutex list_mutex = TACHY_OS_MUTEX_INIT; /* of `held`; taken last */
 static claimed_session *held;
 static claimed_session *let_go; /* the outbox has left their batches to a later start */
-
-static char *join(const char *folder, const char *name) {
-  const size_t size = strlen(folder) + strlen(name) + 2;
-  char *const path = tachy_os_allocate(size);
-  if (!path) return NULL;
-  memcpy(path, folder, strlen(folder));
-  path[strlen(folder)] = '/';
-  memcpy(path + strlen(folder) + 1, name, strlen(name) + 1);
-  return path;
-}
-
-static void add_name(void *context, const char *name) {
-  names *const n = context;
-  const size_t size = strlen(name);
-  const size_t end = strlen(n->suffix);
-  char row[NAME_MAX_SIZE] = {0};
-  if (size >= sizeof row || size < end || strcmp(name + size - end, n->suffix) != 0) return;
-  if (strncmp(name, n->prefix, strlen(n->prefix)) != 0) return;
-  memcpy(row, name, size);
-  if (!tachy_bytes_append(&n->text, row, sizeof row)) n->failed = 1;
-}
-
-static int by_name(const void *a, const void *b) {
-  const char *const x = a, *const y = b;
-  return strcmp(x, y);
-}
-
-/* The folder's files of this kind, sorted. 0: could not be read. */
-static int list(names *n, const char *folder, const char *prefix, const char *suffix) {
-  *n = (names){{0}, prefix, suffix, 0};
-  const int ok = tachy_os_folder_list(folder, add_name, n) && !n->failed;
-  if (n->text.size) qsort(n->text.bytes, n->text.size / NAME_MAX_SIZE, NAME_MAX_SIZE, by_name);
-  return ok;
-}
-
-static size_t count_of(const names *n) { return n->text.size / NAME_MAX_SIZE; }
-static const char *name_at(const names *n, size_t i) { return (const char *)n->text.bytes + i * NAME_MAX_SIZE; }
 
 static void release(claimed_session *s) {
   tachy_os_lock(&list_mutex);
@@ -88,7 +42,6 @@ static void release(claimed_session *s) {
   }
   tachy_os_file_close(&s->file);
   tachy_os_unlock(&list_mutex);
-  tachy_os_release(s->path);
   tachy_os_release(s);
 }
 
@@ -111,26 +64,22 @@ int tachy_recover_has(const uint8_t id[16]) {
 }
 
 /* Locks the session file. NULL: somebody has it, it is gone, or no memory. */
-static claimed_session *take(const char *folder, const char *name, tachy_recovery *found) {
-  uint8_t id[16];
-  char text[UUID_SIZE + 1] = {0};
-  memcpy(text, name, strlen(name) < UUID_SIZE ? strlen(name) : UUID_SIZE);
-  if (!tachy_uuid_parse(text, id) || tachy_recover_has(id)) return NULL;
+static claimed_session *take(const char *folder, const tachy_file *file, tachy_recovery *found) {
+  if (tachy_recover_has(file->id)) return NULL;
   claimed_session *const s = tachy_os_allocate(sizeof *s);
   if (!s) return NULL;
   memset(s, 0, sizeof *s);
-  memcpy(s->id, id, sizeof s->id);
-  s->path = join(folder, name);
+  memcpy(s->id, file->id, sizeof s->id);
+  tachy_folder_path(folder, file->name, s->path);
   s->claim.resolved = resolved;
   tachy_os_lock(&list_mutex); /* what is open is in the list: a forked child must close it */
-  const int opened = s->path && tachy_os_file_open(&s->file, s->path, TACHY_OS_EXISTING);
+  const int opened = tachy_os_file_open(&s->file, s->path, TACHY_OS_EXISTING);
   if (opened) {
     s->next = held;
     held = s;
   }
   tachy_os_unlock(&list_mutex);
   if (!opened) {
-    tachy_os_release(s->path);
     tachy_os_release(s);
     return NULL;
   }
@@ -198,60 +147,41 @@ static uint64_t ordinal_of(const char *name) {
 /* Hands the batches to the outbox, the oldest first (found: NULL: leaves them where they are). Removes what was never
  * committed: its events are in the chunks. */
 static void add_batches(const char *folder, claimed_session *s, uint64_t last, tachy_recovery *found) {
-  char prefix[UUID_SIZE + 2];
-  names files;
-  tachy_uuid_print(s->id, prefix);
-  memcpy(prefix + UUID_SIZE, ".", 2);
-  if (list(&files, folder, prefix, ".new")) {
-    for (size_t i = 0; i < count_of(&files); i++) {
-      char *const path = join(folder, name_at(&files, i));
-      if (path) tachy_os_file_remove(path);
-      tachy_os_release(path);
+  tachy_bytes files = {0};
+  tachy_folder_list(folder, &files);
+  for (size_t i = 0; i < tachy_file_count(&files); i++) {
+    const tachy_file *const at = tachy_file_at(&files, i);
+    char path[TACHY_PATH_MAX];
+    tachy_os_file file;
+    if (at->kind == TACHY_FILE_SESSION || memcmp(at->id, s->id, sizeof s->id) != 0) continue;
+    tachy_folder_path(folder, at->name, path);
+    if (strlen(at->name) != UUID_SIZE + 1 + 16 + strlen(".batch") || ordinal_of(at->name) > last) {
+      tachy_os_file_remove(path);
+    } else if (found && tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
+      const uint64_t size = tachy_os_file_size(&file);
+      tachy_os_file_close(&file);
+      tachy_outbox_add_claimed(&s->claim, path, size);
+      found->batches++;
     }
   }
-  tachy_bytes_free(&files.text);
-  if (list(&files, folder, prefix, ".batch")) {
-    for (size_t i = 0; i < count_of(&files); i++) {
-      const char *const name = name_at(&files, i);
-      char *const path = join(folder, name);
-      tachy_os_file file;
-      if (!path) continue;
-      if (strlen(name) != UUID_SIZE + 1 + 16 + strlen(".batch") || ordinal_of(name) > last) {
-        tachy_os_file_remove(path);
-      } else if (found && tachy_os_file_open(&file, path, TACHY_OS_EXISTING)) {
-        const uint64_t size = tachy_os_file_size(&file);
-        tachy_os_file_close(&file);
-        tachy_outbox_add_claimed(&s->claim, path, size);
-        found->batches++;
-      }
-      tachy_os_release(path);
-    }
-  }
-  tachy_bytes_free(&files.text);
+  tachy_bytes_free(&files);
 }
 
 /* Whether the process that left the file was started by this one, of the environment or in a fork. */
 static int is_child_of(const uint8_t parent[16], const claimed_session *s, const tachy_session_head *head) {
-  const unsigned which = head->commit & 1u;
-  const uint64_t size = head->records[which].description_size;
-  if (size == 0 || size >= TACHY_SESSION_DESCRIPTION_SIZE) return 0;
-  char wanted[sizeof "\"parent_process_id\":\"" + UUID_SIZE] = "\"parent_process_id\":\"";
-  tachy_uuid_print(parent, wanted + strlen(wanted));
-  char *const text = tachy_os_allocate(size);
-  if (!text) return 0;
-  const uint64_t at = TACHY_SESSION_DESCRIPTIONS + which * TACHY_SESSION_DESCRIPTION_SIZE;
-  const size_t length = strlen(wanted);
-  const uint64_t last = tachy_os_file_read(&s->file, at, text, size) && size >= length ? size - length + 1 : 0;
-  int found = 0; /* in a value its quotes would be escaped */
-  for (uint64_t i = 0; i < last && !found; i++) found = memcmp(text + i, wanted, length) == 0;
-  tachy_os_release(text);
+  tachy_bytes json = {0};
+  char wanted[UUID_SIZE + 1];
+  tachy_uuid_print(parent, wanted);
+  const int found = tachy_dead_description(&s->file, head, &json) == TACHY_OK &&
+                    tachy_description_says(&json, "parent_process_id", wanted);
+  tachy_bytes_free(&json);
   return found;
 }
 
 /* parent: only what its children left, and tachy_stop waits for it; NULL: everybody's. */
-static void recover_one(const char *folder, const char *name, const char *destination, const uint8_t *parent,
+static void recover_one(const char *folder, const tachy_file *file, const char *destination, const uint8_t *parent,
                         tachy_recovery *found) {
-  claimed_session *const s = take(folder, name, found);
+  claimed_session *const s = take(folder, file, found);
   if (!s) return;
   tachy_session_head head;
   const int whole = tachy_os_file_read(&s->file, 0, &head, sizeof head);
@@ -310,6 +240,18 @@ static void give_orphans_sessions(const char *folder, const char *destination) {
   tachy_orphans_close(&orphans);
 }
 
+/* Under the mutex. 0: the folder could not be read. */
+static int recover_all(const char *folder, const char *destination, const uint8_t *parent, tachy_recovery *found) {
+  tachy_bytes files = {0};
+  const int ok = tachy_folder_list(folder, &files);
+  for (size_t i = 0; ok && i < tachy_file_count(&files); i++) {
+    const tachy_file *const file = tachy_file_at(&files, i);
+    if (file->kind == TACHY_FILE_SESSION) recover_one(folder, file, destination, parent, found);
+  }
+  tachy_bytes_free(&files);
+  return ok;
+}
+
 tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
   tachy_recovery found;
   char own_folder[TACHY_FOLDER_MAX];
@@ -324,12 +266,7 @@ tachy_status tachy_own_recover(const char *folder, tachy_recovery *out) {
   }
   tachy_os_lock(&mutex);
   give_orphans_sessions(folder, destination);
-  names sessions;
-  const int ok = list(&sessions, folder, "", ".session");
-  for (size_t i = 0; ok && i < count_of(&sessions); i++) {
-    recover_one(folder, name_at(&sessions, i), destination, NULL, &found);
-  }
-  tachy_bytes_free(&sessions.text);
+  const int ok = recover_all(folder, destination, NULL, &found);
   tachy_os_unlock(&mutex);
   if (out) *out = found;
   return ok ? TACHY_OK : TACHY_ERROR_SYSTEM;
@@ -341,12 +278,7 @@ void tachy_recover_children(const uint8_t parent[16]) {
   const char *const destination = tachy_session_file_destination(folder, sizeof folder);
   if (!destination) return;
   tachy_os_lock(&mutex);
-  names sessions;
-  const int ok = list(&sessions, folder, "", ".session");
-  for (size_t i = 0; ok && i < count_of(&sessions); i++) {
-    recover_one(folder, name_at(&sessions, i), destination, parent, &found);
-  }
-  tachy_bytes_free(&sessions.text);
+  recover_all(folder, destination, parent, &found);
   tachy_os_unlock(&mutex);
 }
 

@@ -13,11 +13,8 @@ static tachy_block *block_at(const tachy_batch *batch, uint32_t i) {
 }
 
 void tachy_batch_unload(tachy_batch *batch) {
-  while (batch->blocks) {
-    tachy_block *const block = batch->blocks;
-    batch->blocks = block->next;
-    tachy_block_free(block);
-  }
+  tachy_blocks_free(batch->blocks);
+  batch->blocks = NULL;
   tachy_bytes_free(&batch->description);
   tachy_bytes_free(&batch->bytes);
   batch->loaded = 0;
@@ -40,12 +37,27 @@ void tachy_batch_count(tachy_batch *batch) {
   }
 }
 
-void tachy_batch_changed(tachy_batch *batch) {
+int tachy_batch_drop(tachy_batch *batch, unsigned classes, uint64_t events[TACHY_CLASSES]) {
+  tachy_block *dropped = NULL;
+  for (tachy_block **link = &batch->blocks; *link;) {
+    tachy_block *const block = *link;
+    if (!(classes >> block->head->cls & 1u)) {
+      link = &block->next;
+      continue;
+    }
+    events[block->head->cls] += block->head->events;
+    *link = block->next;
+    block->next = dropped;
+    dropped = block;
+  }
+  if (!dropped) return 0;
+  tachy_blocks_free(dropped);
   tachy_bytes_free(&batch->bytes);
   tachy_uuid_random(batch->id);
   tachy_batch_count(batch);
   batch->sealed = 0;
   batch->changed = 1;
+  return 1;
 }
 
 uint32_t tachy_own_batch_block_count(const tachy_batch *batch) { return batch ? batch->block_count : 0; }
@@ -54,37 +66,34 @@ const uint8_t *tachy_own_batch_id(const tachy_batch *batch) { return batch ? bat
 
 const void *tachy_own_batch_body(const tachy_batch *batch, uint32_t i, uint64_t *size) {
   const tachy_block *const block = batch ? block_at(batch, i) : NULL;
-  if (size) *size = block ? block->stored_size : 0;
+  if (size) *size = block ? block->head->stored_size : 0;
   return block ? block->body : NULL;
 }
 
 tachy_codec tachy_own_batch_codec(const tachy_batch *batch, uint32_t i) {
   const tachy_block *const block = batch ? block_at(batch, i) : NULL;
-  return block ? block->codec : TACHY_CODEC_NONE;
+  return block ? (tachy_codec)block->head->codec : TACHY_CODEC_NONE;
 }
 
 tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes,
                                      uint64_t size) {
   tachy_block *const block = batch ? block_at(batch, i) : NULL;
   if (!block || !bytes || codec <= TACHY_CODEC_NONE || codec > TACHY_CODEC_GZIP) return TACHY_ERROR_ARGUMENT;
-  if (batch->sealed || block->codec != TACHY_CODEC_NONE || size >= block->stored_size) return TACHY_OK;
+  if (batch->sealed || block->head->codec != TACHY_CODEC_NONE || size >= block->head->stored_size) return TACHY_OK;
   uint8_t *const copy = tachy_os_allocate(size ? size : 1);
   if (!copy) return TACHY_ERROR_MEMORY;
   memcpy(copy, bytes, size);
-  tachy_os_release(block->body);
-  block->body = copy;
-  block->stored_size = size;
-  block->codec = codec;
+  tachy_os_release(block->memory);
+  block->memory = block->body = copy;
+  block->head->stored_size = size;
+  block->head->codec = (uint8_t)codec;
   batch->changed = 1;
   return TACHY_OK;
 }
 
 static void seal_block(tachy_block *block) {
   tachy_block_header *const head = block->head;
-  head->codec = (uint8_t)block->codec;
-  head->raw_size = block->raw_size;
-  head->stored_size = block->stored_size;
-  head->body_hash = tachy_hash(block->body, block->stored_size);
+  head->body_hash = tachy_hash(block->body, head->stored_size);
   head->header_hash = 0;
   head->header_hash = tachy_hash(head, head->header_size);
 }
@@ -92,7 +101,7 @@ static void seal_block(tachy_block *block) {
 static uint64_t size_of(const tachy_batch *batch) {
   uint64_t size = sizeof(tachy_batch_header) + tachy_pad8(batch->description.size);
   for (const tachy_block *block = batch->blocks; block; block = block->next) {
-    size += block->head->header_size + tachy_pad8(block->stored_size);
+    size += block->head->header_size + tachy_pad8(block->head->stored_size);
   }
   return size;
 }
@@ -125,8 +134,9 @@ int tachy_batch_write(tachy_batch *batch, tachy_batch_writer *writer, void *cont
   tachy_bytes_free(&front);
   for (tachy_block *block = batch->blocks; block && ok; block = block->next) {
     seal_block(block);
-    ok = writer(context, block->head, block->head->header_size) && writer(context, block->body, block->stored_size) &&
-         writer(context, zeros, tachy_pad8(block->stored_size) - block->stored_size);
+    const uint64_t stored = block->head->stored_size;
+    ok = writer(context, block->head, block->head->header_size) && writer(context, block->body, stored) &&
+         writer(context, zeros, tachy_pad8(stored) - stored);
   }
   return ok;
 }

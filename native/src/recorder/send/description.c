@@ -190,22 +190,25 @@ static int write_json(tachy_bytes *json) {
   return ok && put(json, "}");
 }
 
-/* It is the third member, and what comes before has no quotes but its own. */
-int tachy_description_is_for(const tachy_bytes *json, const char *given) {
-  static const char key[] = ",\"destination\":";
-  char wanted[sizeof destination];
+/* The first that has the key's name is the key: in a value its quotes would be escaped, and properties come later. */
+int tachy_description_says(const tachy_bytes *json, const char *key, const char *value) {
   tachy_bytes text = {0};
-  set_destination(given, wanted);
   int same = 0;
-  if (put(&text, key) && put_string(&text, wanted)) {
-    for (uint64_t at = 0; at + text.size <= json->size; at++) {
-      if (memcmp(json->bytes + at, key, sizeof key - 1) != 0) continue;
-      same = memcmp(json->bytes + at, text.bytes, text.size) == 0;
-      break;
-    }
+  const int named = put_string(&text, key) && put(&text, ":");
+  const uint64_t front = text.size;
+  if (named && put_string(&text, value)) {
+    uint64_t at = 0;
+    while (at + text.size <= json->size && memcmp(json->bytes + at, text.bytes, front) != 0) at++;
+    same = at + text.size <= json->size && memcmp(json->bytes + at, text.bytes, text.size) == 0;
   }
   tachy_bytes_free(&text);
   return same;
+}
+
+int tachy_description_is_for(const tachy_bytes *json, const char *given) {
+  char wanted[sizeof destination];
+  set_destination(given, wanted);
+  return tachy_description_says(json, "destination", wanted);
 }
 
 int tachy_description_end(tachy_bytes *json, const char *state) {

@@ -30,7 +30,7 @@ typedef struct tachy_orphans_dropped {
 /* The list of them, oldest first, which is open while the folder is locked. */
 typedef struct tachy_orphans {
   char folder[TACHY_FOLDER_MAX];
-  tachy_bytes rows;
+  tachy_bytes files; /* tachy_file */
   uint64_t storage;
 } tachy_orphans;
 /* 0: another process has the folder. */

@@ -145,15 +145,6 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
   return batch;
 }
 
-static void drop_blocks(tachy_block *blocks) {
-  while (blocks) {
-    tachy_block *const next = blocks->next;
-    queue.dropped[blocks->head->cls] += blocks->head->events;
-    tachy_block_free(blocks);
-    blocks = next;
-  }
-}
-
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
   if (batch) {
@@ -161,8 +152,9 @@ tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int
     return batch;
   }
   tachy_os_lock(&mutex);
-  drop_blocks(blocks);
+  for (const tachy_block *at = blocks; at; at = at->next) queue.dropped[at->head->cls] += at->head->events;
   tachy_os_unlock(&mutex);
+  tachy_blocks_free(blocks);
   tachy_bytes_free(&description);
   return NULL;
 }
@@ -174,7 +166,7 @@ void tachy_outbox_put(tachy_batch *batch, int last) {
     stats.batches++;
     stats.blocks += batch->block_count;
     stats.unprotected += batch->file_size == 0;
-    for (const tachy_block *block = batch->blocks; block; block = block->next) stats.raw_bytes += block->raw_size;
+    for (const tachy_block *block = batch->blocks; block; block = block->next) stats.raw_bytes += block->head->raw_size;
     tachy_queue_append(&queue, batch);
   }
   if (last) closed = 1;

@@ -87,23 +87,12 @@ tachy_batch *tachy_queue_first(const tachy_queue *q, int list) {
   return batch;
 }
 
-/* Takes one block of the class, or all of them, out of a loaded batch that waits. 0: it has none. */
-static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls, int all) {
-  int dropped = 0;
-  for (tachy_block **link = &batch->blocks; *link && (all || !dropped);) {
-    tachy_block *const block = *link;
-    if (block->head->cls != cls) {
-      link = &block->next;
-      continue;
-    }
-    *link = block->next;
-    count_dropped(q, batch, cls, block->head->events);
-    if (batch->list == TACHY_CLAIMED) q->orphans_dropped.events[cls] += block->head->events;
-    tachy_block_free(block);
-    dropped = 1;
-  }
-  if (!dropped) return 0;
-  tachy_batch_changed(batch);
+/* Drops the class out of a loaded batch that waits. 0: it has none of it. */
+static int drop_blocks(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
+  uint64_t events[TACHY_CLASSES] = {0};
+  if (!tachy_batch_drop(batch, 1u << cls, events)) return 0;
+  count_dropped(q, batch, cls, events[cls]);
+  if (batch->list == TACHY_CLAIMED) q->orphans_dropped.events[cls] += events[cls];
   tachy_queue_account(q, batch);
   return 1;
 }
@@ -122,7 +111,7 @@ static void drop_class(tachy_queue *q, tachy_batch *batch, tachy_class cls) {
       return;
     }
   }
-  if (drop_blocks(q, batch, cls, 1) && is_void(batch)) {
+  if (drop_blocks(q, batch, cls) && is_void(batch)) {
     tachy_queue_discard(q, batch);
     return;
   }
@@ -200,9 +189,7 @@ static void bound_memory(tachy_queue *q) {
   for (unsigned i = 0; i < CLASSES; i++) {
     for (tachy_batch *batch = ours->first; batch && q->memory > q->memory_limit;) {
       tachy_batch *const next = batch->next;
-      while (!batch->taken && !batch->file_size && batch->classes >> by_worth[i] & 1u && q->memory > q->memory_limit) {
-        drop_blocks(q, batch, by_worth[i], 0);
-      }
+      if (!batch->taken && !batch->file_size) drop_blocks(q, batch, by_worth[i]);
       if (!batch->taken && is_void(batch)) tachy_queue_discard(q, batch);
       batch = next;
     }

@@ -167,12 +167,9 @@ static int take_block(input *from, tachy_block *block) {
   block->head = (tachy_block_header *)(void *)take_new(from, fixed.header_size);
   if (!block->head || block->head->header_size != fixed.header_size || !is_block(block->head)) return 0;
   if (hash_of(block->head) != block->head->header_hash) return 0;
-  block->raw_size = block->head->raw_size;
-  block->stored_size = block->head->stored_size;
-  block->codec = (tachy_codec)block->head->codec;
-  block->body = take_new(from, block->stored_size);
-  return block->body && tachy_hash(block->body, block->stored_size) == block->head->body_hash &&
-         skip_padding(from, block->stored_size);
+  const uint64_t stored = block->head->stored_size;
+  block->memory = block->body = take_new(from, stored);
+  return block->body && tachy_hash(block->body, stored) == block->head->body_hash && skip_padding(from, stored);
 }
 
 static int take_blocks(input *from, tachy_batch *batch) {

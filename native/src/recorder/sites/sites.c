@@ -265,8 +265,21 @@ static int by_address(const void *a, const void *b) {
   return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-static void switch_instances(void *context, tachy_os_range *ranges, size_t count) {
-  (void)context;
+typedef struct parts {
+  tachy_bytes ranges; /* tachy_os_range */
+  int failed;
+} parts;
+
+static void add_part(void *context, tachy_os_range range) {
+  parts *const of = context;
+  if (!tachy_bytes_append(&of->ranges, &range, sizeof range)) of->failed = 1;
+}
+
+static void switch_instances(void *context) {
+  const parts *const of = context;
+  tachy_os_range *const ranges = (tachy_os_range *)(void *)of->ranges.bytes;
+  const size_t count = of->ranges.size / sizeof *ranges;
+  if (of->failed || count == 0) return;
   qsort(ranges, count, sizeof *ranges, by_address);
   for (uint32_t at = 1; at <= instances.count; at++) {
     const instance *const held = instance_at(at);
@@ -289,7 +302,9 @@ static void switch_interned(void) {
 
 static void switch_modules(void) {
   tachy_inside_begins();
-  tachy_os_with_modules(&mutex, switch_instances, NULL);
+  parts of = {{0}, 0};
+  tachy_os_with_modules(&mutex, add_part, switch_instances, &of);
+  tachy_bytes_free(&of.ranges);
   tachy_inside_ends();
 }
 

@@ -50,6 +50,22 @@ static tachy_slot *log_slot(tachy_site *site, uint32_t *number) {
   return id > 0 ? tachy_slot_enter(TACHY_CLASS_LOG) : NULL;
 }
 
+/* Until tachy_log_end_ the thread is inside a record of a row, no more: as after tachy_row_enter_. */
+TACHY_BESIDE tachy_thread *tachy_own_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size) {
+  tachy_slot *const slot = tachy_slot_enter(TACHY_CLASS_LOG);
+  if (!slot) return NULL;
+  uint64_t head;
+  uint8_t *const at = tachy_writer_reserve(slot, TACHY_CLASS_LOG, size, &head);
+  if (TACHY_UNLIKELY(!at)) {
+    tachy_writer_drop(slot, TACHY_CLASS_LOG, 0);
+    tachy_slot_leave(slot);
+    return NULL;
+  }
+  *(tachy_log_record *)at = (tachy_log_record){tachy_ticks(), (uint32_t)id, set, (uint32_t)size, types};
+  tachy_slot_leave_to_row(slot);
+  return &slot->thread;
+}
+
 static uint8_t *put_text(uint8_t *at, const char *text, const tachy_fit *fit) {
   const uint32_t size = (uint32_t)(fit->kept + fit->mark_size);
   const uint64_t padded = tachy_log_text_room_(size);

@@ -30,28 +30,27 @@ static void write_span(tachy_slot *slot, uint32_t depth, uint32_t site, uint64_t
 }
 
 /* id 0: the caller knows that a handler has interrupted it, and the span is only counted as lost. */
-tachy_scope tachy_own_span_begin_slow_(int32_t id) {
+uint32_t tachy_own_span_begin_slow_(int32_t id) {
   if (id == 0 && TACHY_LOAD(&tachy_running)) tachy_inside_drop(TACHY_CLASS_SPAN);
   tachy_slot *const slot = id ? tachy_slot_enter(TACHY_CLASS_SPAN) : NULL;
   if (!slot) return 0;
-  tachy_scope scope = 0;
-  const uint32_t depth = tachy_depth_of(&slot->thread);
-  if (depth >= TACHY_DEPTH_MAX || (depth >= slot->thread.room && !tachy_slot_deepen(slot))) {
+  uint32_t scope = TACHY_TOP_OF_(tachy_depth_of(&slot->thread) + 1);
+  if (scope > slot->thread.room && !tachy_slot_deepen(slot)) {
+    scope = 0;
     tachy_count(&slot->too_deep, 1);
   } else {
     tachy_writer_begin(slot, TACHY_CLASS_SPAN); /* before the clock is read: the span is not to count it */
-    tachy_span_open_(&slot->thread, depth, id, tachy_ticks());
-    scope = depth + 1u;
+    tachy_span_open_(&slot->thread, scope, id, tachy_ticks());
   }
   tachy_slot_leave(slot);
   return scope;
 }
 
 /* The thread is inside a record of spans: the inline half has begun it. */
-void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t depth, uint64_t now) {
+void tachy_own_span_close_slow_(tachy_thread *thread, uint32_t scope, uint64_t now) {
   tachy_slot *const slot = tachy_slot_of(thread);
-  const tachy_open_span *const entry = &thread->stack[depth];
-  write_span(slot, depth, entry->site, entry->begin, raise(slot, entry->begin, now));
+  const tachy_open_span *const entry = tachy_span_entry_(thread, scope);
+  write_span(slot, (uint32_t)(entry - thread->stack), entry->site, entry->begin, raise(slot, entry->begin, now));
 }
 
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
@@ -60,19 +59,19 @@ void tachy_spans_unwind(tachy_slot *slot, uint32_t depth) {
   if (top <= depth) return;
   tachy_count(&slot->mismatched, top - depth);
   const uint64_t now = tachy_ticks();
-  while (top > depth) {
-    top--;
-    tachy_span_close_(thread, top, now);
-    TACHY_STORE_RELEASE(&thread->depth, TACHY_INSIDE_ | top);
+  for (; top > depth; top--) {
+    tachy_span_close_(thread, TACHY_TOP_OF_(top), now);
+    TACHY_STORE_RELEASE(&thread->top, TACHY_INSIDE_ | TACHY_TOP_OF_(top - 1));
   }
 }
 
-static void repair(tachy_scope scope) {
+static void repair(uint32_t scope) {
   tachy_slot *const slot = tachy_slot_enter(TACHY_CLASSES);
   if (!slot) return;
-  const int open = scope <= tachy_depth_of(&slot->thread);
+  const uint32_t depth = TACHY_DEPTH_AT_(scope);
+  const int open = scope == TACHY_TOP_OF_(depth) && depth - 1 < tachy_depth_of(&slot->thread);
   if (open) {
-    tachy_spans_unwind(slot, scope);
+    tachy_spans_unwind(slot, depth);
   } else {
     tachy_count(&slot->mismatched, 1);
   }
@@ -81,17 +80,18 @@ static void repair(tachy_scope scope) {
 }
 
 /* Out of order, longer than 32 bits, or no room. The clock is read again, some 10 ns after the caller's reading. */
-void tachy_own_span_end_rare_(tachy_scope scope) {
+void tachy_own_span_end_rare_(int32_t ended) {
+  const uint32_t scope = (uint32_t)ended;
   const uint64_t now = tachy_ticks();
   tachy_thread *const thread = tachy_here_();
   const int known = thread != &tachy_no_thread_;
-  if (known && thread->depth == scope) tachy_span_enter_(thread); /* a long one, or of a copy that knows no thread */
-  if (!known || tachy_depth_of(thread) != scope) {
+  if (known && thread->top == scope) tachy_span_enter_(thread); /* a long one, or of a copy that knows no thread */
+  if (!known || TACHY_TOP_OF_(tachy_depth_of(thread)) != scope) {
     repair(scope);
     return;
   }
-  tachy_own_span_close_slow_(thread, scope - 1u, now);
-  TACHY_STORE_RELEASE(&thread->depth, scope - 1u);
+  tachy_own_span_close_slow_(thread, scope, now);
+  TACHY_STORE_RELEASE(&thread->top, scope - (uint32_t)sizeof(tachy_open_span));
 }
 
 void tachy_own_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks) {

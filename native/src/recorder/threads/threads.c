@@ -5,6 +5,7 @@
 
 #include "../../base/bell.h"
 #include "../../base/entries.h"
+#include "../../base/forking.h"
 #include "../../base/inside.h"
 #include "../../base/text.h"
 #include "../../os/os.h"
@@ -13,7 +14,7 @@
 #include "writer.h"
 
 /* Inside records of all kinds: every event of a thread without a slot takes a slow path. */
-const tachy_thread tachy_no_thread_ = {.depth = UINT32_MAX, .busy = 1};
+const tachy_thread tachy_no_thread_ = {.top = TACHY_TOP_UNKNOWN_, .busy = 1};
 static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
 
 /* Slots that lie ready for new threads; and the ends after which the collector looks. */
@@ -76,8 +77,9 @@ static tachy_slot *make_slot(void) {
   tachy_slot *slot = tachy_pool_slot();
   if (!slot) slot = (tachy_slot *)tachy_os_map(sizeof *slot);
   if (!slot) return NULL;
-  slot->thread.room = (TACHY_SLOT_BACKED - offsetof(tachy_slot, thread.stack)) / sizeof(tachy_open_span);
-  slot->thread.depth = TACHY_INSIDE_;
+  const uint64_t backed = TACHY_SLOT_BACKED - offsetof(tachy_slot, thread.stack);
+  slot->thread.room = TACHY_TOP_OF_(backed / sizeof(tachy_open_span));
+  slot->thread.top = TACHY_INSIDE_ | TACHY_TOP_NONE_;
   slot->thread.busy = 1;
   slot->next = first_slot;
   TACHY_STORE_RELEASE(&first_slot, slot);
@@ -86,12 +88,11 @@ static tachy_slot *make_slot(void) {
 
 int tachy_slot_deepen(tachy_slot *slot) {
   tachy_thread *const thread = &slot->thread;
-  if (thread->room >= TACHY_DEPTH_MAX) return 0;
-  void *const memory = thread->stack + thread->room;
-  uint32_t room = thread->room + TACHY_SLOT_STEP / sizeof(tachy_open_span);
-  if (room > TACHY_DEPTH_MAX) room = TACHY_DEPTH_MAX;
-  const uint64_t size = (room - thread->room) * sizeof(tachy_open_span);
-  if (!tachy_pool_back_slot(slot, memory, to_pages(size))) return 0;
+  if (thread->room >= TACHY_TOP_MAX_) return 0;
+  void *const memory = tachy_span_entry_(thread, thread->room) + 1;
+  uint32_t room = thread->room + TACHY_SLOT_STEP;
+  if (room > TACHY_TOP_MAX_) room = TACHY_TOP_MAX_;
+  if (!tachy_pool_back_slot(slot, memory, to_pages(room - thread->room))) return 0;
   thread->room = room;
   return 1;
 }
@@ -115,7 +116,7 @@ static void put_back(tachy_slot *slot) {
 /* Under the lock: a free slot becomes somebody's, who is inside a record, as nobody was. */
 static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os_id) {
   slot->thread.number = ++last_number;
-  TACHY_STORE(&slot->thread.depth, TACHY_INSIDE_);
+  TACHY_STORE(&slot->thread.top, TACHY_INSIDE_ | TACHY_TOP_NONE_);
   slot->thread.frame_ticks = 0;
   slot->async_count = 0;
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
@@ -124,7 +125,7 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
     TACHY_ASSERT(slot->sources[cls] == NULL);
     back->chunk = back->lost = slot->begin[cls] = slot->lost_before[cls] = 0;
     back->lost_depth = TACHY_NO_DEPTH;
-    TACHY_STORE(&back->first, 0);
+    TACHY_STORE(&slot->first[cls], 0);
   }
   slot->missed_before = tachy_slot_missed(slot);
   slot->os_id = os_id;
@@ -152,8 +153,7 @@ static tachy_slot *attach(void) {
 }
 
 static int is_inside(const tachy_thread *thread) {
-  return tachy_inside() ||
-         (thread != &tachy_no_thread_ && (thread->depth > TACHY_DEPTH_MAX || TACHY_LOAD(&thread->busy)));
+  return tachy_inside() || (thread != &tachy_no_thread_ && (thread->top > TACHY_TOP_MAX_ || TACHY_LOAD(&thread->busy)));
 }
 
 /* Nothing of the slot is read before all three are set. */
@@ -164,30 +164,36 @@ static void begin_records(tachy_thread *thread) {
   tachy_span_enter_(thread);
 }
 
-tachy_slot *tachy_slot_enter(unsigned cls) {
-  if (tachy_own_forking() || !TACHY_LOAD(&tachy_running)) return NULL;
+TACHY_BESIDE tachy_slot *tachy_slot_enter(unsigned cls) {
+  if (TACHY_UNLIKELY(tachy_is_forking() || !TACHY_LOAD(&tachy_running))) return NULL;
   tachy_thread *const thread = tachy_here_();
-  if (is_inside(thread)) {
+  if (TACHY_UNLIKELY(is_inside(thread))) {
     if (cls < TACHY_CLASSES) tachy_inside_drop(cls);
     return NULL;
   }
   begin_records(thread);
   /* a handler may have given the thread its slot just before */
   tachy_slot *slot = tachy_slot_here();
-  if (slot && thread == &tachy_no_thread_) {
-    tachy_inside_ends();
-    return tachy_slot_enter(cls);
+  if (TACHY_UNLIKELY(thread == &tachy_no_thread_)) {
+    if (slot) {
+      tachy_inside_ends();
+      return tachy_slot_enter(cls);
+    }
+    slot = attach();
+    if (!slot) tachy_inside_ends();
   }
-  if (!slot) slot = attach();
-  if (!slot) tachy_inside_ends();
   return slot;
 }
 
-void tachy_slot_leave(tachy_slot *slot) {
+TACHY_BESIDE void tachy_slot_leave_to_row(tachy_slot *slot) {
   tachy_thread *const thread = &slot->thread;
-  TACHY_STORE_RELEASE(&thread->depth, tachy_depth_of(thread));
-  TACHY_STORE_RELEASE(&thread->busy, 0);
+  TACHY_STORE_RELEASE(&thread->top, TACHY_TOP_OF_(tachy_depth_of(thread)));
   tachy_inside_ends();
+}
+
+TACHY_BESIDE void tachy_slot_leave(tachy_slot *slot) {
+  tachy_slot_leave_to_row(slot);
+  tachy_row_leave_(&slot->thread);
 }
 
 tachy_slot *tachy_slot_stand_in(const char *name) {

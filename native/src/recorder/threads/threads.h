@@ -20,6 +20,8 @@ static inline tachy_slot *tachy_slot_here(void) {
  * handler has interrupted: that event is counted as lost for the class (0: a value on a span; TACHY_CLASSES: none). */
 tachy_slot *tachy_slot_enter(unsigned cls);
 void tachy_slot_leave(tachy_slot *slot);
+/* The same, but for a record of a metric or a log, which goes on inline. */
+void tachy_slot_leave_to_row(tachy_slot *slot);
 
 /* A slot of this name that belongs to no thread, for the life of the process: late.c writes to it. NULL without memory.
  */

@@ -8,8 +8,10 @@ static tachy_slot *owner_of(tachy_scope scope, uint32_t *depth) {
   tachy_slot *const slot = tachy_slot_here() ? tachy_slot_enter(0) : NULL;
   if (!slot) return NULL;
   const uint32_t open = tachy_depth_of(&slot->thread);
-  *depth = (scope == UINT32_MAX ? open : scope) - 1u; /* the innermost, of who did not know the thread */
-  if (*depth < open) return slot;
+  /* the innermost, of who did not know the thread */
+  const uint32_t top = scope == TACHY_TOP_UNKNOWN_ ? TACHY_TOP_OF_(open) : (uint32_t)scope;
+  *depth = TACHY_DEPTH_AT_(top) - 1;
+  if (*depth < open && top == TACHY_TOP_OF_(*depth + 1)) return slot;
   tachy_slot_leave(slot);
   return NULL;
 }
