@@ -26,10 +26,10 @@ with tachy.span("main", target="game"):
     while not ended.wait(0.005):
         with FRAME, STEP:
             tachy.metric("tick", 1, target="game")
+assert tachy.flush(60)  # a stop leaves to the files what a busy machine does not send in time
 tachy.stop()
 stats = tachy.stats()
-assert stats.recorded["span"] == stats.sent["span"] + stats.kept["span"] + stats.not_retained, stats
-assert stats.not_retained > 0, stats
+assert stats.recorded["span"] == stats.sent["span"] + stats.not_retained and stats.not_retained > 0, stats
 """
 
 

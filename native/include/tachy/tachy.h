@@ -277,7 +277,8 @@ TACHY_EXPORT uint32_t tachy_property_set(const tachy_property *pairs, size_t cou
 
 /* Recording: see hot.h for the inline functions ------------------------------------------------------------------ */
 
-/* What tachy_span_begin returns, for tachy_span_end. 0, or more than INT32_MAX: the span is not recorded. */
+/* What tachy_span_begin returns, for tachy_span_end, which takes nothing else: a scope is no number to reckon with. 0,
+ * or more than INT32_MAX: the span is not recorded. */
 typedef uintptr_t tachy_scope;
 
 /* An async span: may begin on one thread and end on another. id 0: not recorded. */
