@@ -1,13 +1,12 @@
 """Makes the Unreal plugin as a game takes it: unreal/Tachy with the recorder in one file, as a folder and as a zip.
 
-`python -m tools.unreal [FOLDER]` writes FOLDER/Tachy and FOLDER/Tachy-VERSION.zip (default: build/unreal), the same bytes for
-the same sources. The recorder's files have names of their own there: Tachy.h is the plugin's, and many file systems
-take tachy.h for the same.
+`python -m tools.unreal [FOLDER]` writes FOLDER/Tachy and FOLDER/Tachy-VERSION.zip (default: build/unreal), the same
+bytes for the same sources. The recorder's files have names of their own there: Tachy.h is the plugin's, and many file
+systems take tachy.h for the same.
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -35,13 +34,19 @@ def make_files() -> dict[str, bytes]:
 
 
 def write_plugin(folder: Path) -> Path:
-    """Writes the plugin anew into the folder, which is made if need be, and returns the plugin's own."""
+    """Writes the plugin into the folder, which is made if need be, and returns the plugin's own.
+
+    What has not changed is not touched, so that nobody compiles it again; what is no part of the plugin is deleted.
+    """
     files = make_files()
     target = folder / "Tachy"
-    shutil.rmtree(target, ignore_errors=True)
+    for old in [path for path in target.rglob("*") if path.is_file()]:
+        if old.relative_to(target).as_posix() not in files:
+            old.unlink()
     for name, content in files.items():
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        (target / name).write_bytes(content)
+        if not (target / name).exists() or (target / name).read_bytes() != content:
+            (target / name).write_bytes(content)
     with zipfile.ZipFile(folder / f"Tachy-{version_of(make_header())}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(zipfile.ZipInfo(f"Tachy/{name}", LONG_AGO), content, zipfile.ZIP_DEFLATED)

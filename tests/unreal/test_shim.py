@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cpp.builds import ROOT, cmake, run
+from tests.cpp.builds import ROOT, run
+from tests.unreal.plugin import SHORT, build
 from tests.unreal_shim import symbols
 
 SHIM = ROOT / "tests" / "unreal_shim"
@@ -67,11 +68,11 @@ def echo() -> Iterator[str]:
 
 
 def selftest(version: int, config: str, url: str, folder: Path, mode: str) -> subprocess.CompletedProcess[str]:
-    build = cmake(f"unreal-shim-{version}-{config}", SHIM, f"-DUE_SHIM_VERSION={version}", f"-DUE_SHIM_CONFIG={config}")
+    built = build(version, config) / "shim"
     ini = folder / "Engine.ini"
     ini.write_text(INI)
     return subprocess.run(
-        [str(build / "shim_selftest"), url, mode, "-Self", "-ini:Engine:[Self]:Key=from the line"],
+        [str(built / "shim_selftest"), url, mode, "-Self", "-ini:Engine:[Self]:Key=from the line"],
         env={"UE_SHIM_INI": str(ini), "UE_SHIM_PROJECT": str(folder)},
         capture_output=True,
         text=True,
@@ -80,7 +81,7 @@ def selftest(version: int, config: str, url: str, folder: Path, mode: str) -> su
     )
 
 
-@pytest.mark.parametrize(("version", "config"), [(503, "editor"), (508, "development")])
+@pytest.mark.parametrize(("version", "config"), SHORT)
 def test_the_shim_does_what_the_engine_promises(version: int, config: str, echo: str, tmp_path: Path) -> None:
     done = selftest(version, config, echo, tmp_path, "run")
     assert (done.returncode, done.stdout) == (0, "all well\n"), done.stdout + done.stderr

@@ -1,79 +1,57 @@
-// A game module: it records with every macro, and prints as JSON how often.
+// The game's module: it knows the scenes of the other files.
 #include <stdio.h>
+#include <string.h>
 
-#include <atomic>
-
-#include "Containers/Ticker.h"
-#include "CoreMinimal.h"
-#include "HAL/Runnable.h"
-#include "HAL/RunnableThread.h"
 #include "Modules/ModuleManager.h"
+#include "Scene.h"
 #include "Tachy.h"
-
-DEFINE_LOG_CATEGORY_STATIC(LogShimGame, Log, All);
 
 namespace {
 
-std::atomic<int> spans, logs, metrics;
+const Scene *scenes;
 
-class Worker : public FRunnable {
+class ShimGame : public IShimGame {
  public:
-  uint32 Run() override {
-    for (int i = 0; i < 1000; i++) {
-      TACHY_SPAN_SCOPE("Game.Worker", "Job");
-      TACHY_SPAN_SCOPE_CONDITIONAL("Game.Worker", i % 2 == 0, TEXT("Half"));
-      spans += 1 + (i % 2 == 0);
-      if (i % 100 != 0) continue;
-      UE_LOG(LogShimGame, Display, TEXT("job %d"), i);
-      logs++;
+  bool Play(const char *name) override {
+    for (const Scene *scene = scenes; scene; scene = scene->next) {
+      if (strcmp(scene->name, name) != 0) continue;
+      Report report;
+      scene->play(report);
+      report.Print();
+      return true;
     }
-    return 0;
+    return false;
   }
 };
 
-class ShimGame : public IModuleInterface {
- public:
-  void StartupModule() override {
-    Tachy::SetContext(TEXT("map"), TEXT("Arena"));
-    ticker_ = FTSTicker::GetCoreTicker().AddTicker(FTickerDelegate::CreateRaw(this, &ShimGame::Tick));
+std::string Quoted(const std::string &text) {
+  std::string quoted = "\"";
+  for (const char byte : text) {
+    if (byte == '"' || byte == '\\') quoted += '\\';
+    quoted += byte;
   }
-
-  void ShutdownModule() override {
-    FTSTicker::RemoveTicker(ticker_);
-    thread_->Kill(true);
-    delete thread_;
-    printf("{\"process_id\": \"%s\", \"spans\": %d, \"logs\": %d, \"metrics\": %d}\n", TCHAR_TO_UTF8(*Tachy::ProcessId()),
-           spans.load(), logs.load(), metrics.load());
-  }
-
- private:
-  bool Tick(float) {
-    TACHY_SPAN_FUNCTION("Game");
-    if (!thread_) thread_ = FRunnableThread::Create(&worker_, TEXT("Worker"));
-    {
-      TACHY_SPAN_SCOPE(TEXT("Game.Ai"), TEXT("Größe \U0001F600"));
-      TACHY_LOG("Game.Ai", Tachy::Info, FString::Printf(TEXT("%d foes, größer"), frame_));
-      TACHY_LOG("Game.Ai", Tachy::Warn, "plain");
-      static const Tachy::FProperties boss({{TEXT("boss"), TEXT("Ogre")}});
-      TACHY_LOG_PROPERTIES("Game.Ai", Tachy::Error, boss, TEXT("the boss"));
-      UE_LOG(LogShimGame, Warning, TEXT("frame %d"), frame_);
-    }
-    TACHY_IMETRIC("Game", Tachy::Min, "Foes", "1", frame_);
-    TACHY_FMETRIC("Game", Tachy::Max, TEXT("Speed"), TEXT("m/s"), 1.5 * frame_);
-    TACHY_FRAME();
-    spans += 2;
-    logs += 4;
-    metrics += 2 + (frame_ > 0);
-    frame_++;
-    return true;
-  }
-
-  FTSTicker::FDelegateHandle ticker_;
-  Worker worker_;
-  FRunnableThread *thread_ = nullptr;
-  int frame_ = 0;
-};
+  return quoted + '"';
+}
 
 }  // namespace
+
+Scene::Scene(const char *scene_name, Function function) : name(scene_name), play(function), next(scenes) {
+  scenes = this;
+}
+
+void Report::Set(const char *name, double number) {
+  char text[32];
+  snprintf(text, sizeof text, "%.17g", number);
+  members_ += ", " + Quoted(name) + ": " + text;
+}
+
+void Report::Set(const char *name, const FString &text) {
+  members_ += ", " + Quoted(name) + ": " + Quoted(TCHAR_TO_UTF8(*text));
+}
+
+void Report::Print() {
+  printf("{\"process_id\": \"%s\"%s}\n", TCHAR_TO_UTF8(*Tachy::ProcessId()), members_.c_str());
+  fflush(stdout);
+}
 
 IMPLEMENT_MODULE(ShimGame, ShimGame)

@@ -1,13 +1,18 @@
-// The engine's part of the game: it loads the modules and ticks. usage: game FRAMES [arguments of the engine]
-#include <stdlib.h>
+// The engine's part of the game: it loads the modules and lets one scene play. usage: game SCENE [arguments of the
+// engine]
+#include <stdio.h>
 
-#include "unreal_shim/Loop.h"
+#include "Modules/ModuleManager.h"
+#include "Scene.h"
 
 int main(int argc, char **argv) {
   using unreal_shim::EPhase;
-  unreal_shim::Start(argc - 1, argv + 1,
-                     {{TEXT("TachyCore"), EPhase::PostConfigInit}, {TEXT("Tachy"), EPhase::PostConfigInit}, {TEXT("ShimGame")}});
-  for (int frame = 0; frame < atoi(argv[1]); frame++) unreal_shim::Tick();
-  unreal_shim::Exec(TEXT("tachy.Status"));
+  if (argc < 2) return 2;
+  unreal_shim::Start(
+      argc - 1, argv + 1,
+      {{TEXT("TachyCore"), EPhase::PostConfigInit}, {TEXT("Tachy"), EPhase::PostConfigInit}, {TEXT("ShimGame")}});
+  const bool played = FModuleManager::LoadModuleChecked<IShimGame>(TEXT("ShimGame")).Play(argv[1]);
+  if (!played) fprintf(stderr, "no scene %s\n", argv[1]);
   unreal_shim::End();
+  return played ? 0 : 2;
 }
