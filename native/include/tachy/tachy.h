@@ -207,6 +207,13 @@ TACHY_EXPORT void tachy_set_level(tachy_level level);
 TACHY_EXPORT void tachy_set_category(const char *category, tachy_level level);
 TACHY_EXPORT void tachy_unset_category(const char *category);
 
+/* Switches all sites of a class off (0) and on again, whatever levels and categories say and whether a session runs or
+ * not: logs, metrics with frame marks, or spans with async spans and values. Walks over all sites. */
+TACHY_EXPORT void tachy_set_class(tachy_class cls, int on);
+
+/* Another mode than the configured one, until the session ends. */
+TACHY_EXPORT void tachy_set_mode(tachy_mode mode);
+
 /* What the server says to this session, for a time: see "Control" in docs/http.md. A sender calls it with the value
  * of the header Tachy-Control of every answer, before tachy_batch_done. The program's own level and categories hold
  * again afterwards. */
