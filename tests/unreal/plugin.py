@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.cpp.builds import ROOT, cmake, locked
+from tests.cpp.builds import ROOT, cmake, locked, run
 from tests.serving import Server
 from tools.unreal import write_plugin
 
@@ -34,6 +35,16 @@ def packaged() -> Path:
     """The plugin as `make unreal` writes it."""
     with locked("unreal-package") as folder:
         return write_plugin(folder)
+
+
+def generated() -> Path:
+    """A folder with what the engine's header tool would make of the plugin's headers."""
+    plugin = packaged()
+    with locked("unreal-generated") as folder:
+        for module in sorted(path.name for path in (plugin / "Source").iterdir()):
+            sources = plugin / "Source" / module
+            run([sys.executable, ROOT / "tests/unreal_shim/uht.py", "--module", module, "--out", folder, sources])
+        return folder
 
 
 def build(version: int, config: str, *options: str, variant: str = "") -> Path:
