@@ -9,6 +9,6 @@ public class Tachy : ModuleRules
 		PCHUsage = PCHUsageMode.UseExplicitOrSharedPCHs;
 
 		PublicDependencyModuleNames.AddRange(new string[] { "Core", "TachyCore" });
-		PrivateDependencyModuleNames.AddRange(new string[] { "HTTP" });
+		PrivateDependencyModuleNames.AddRange(new string[] { "CoreUObject", "Engine", "HTTP" });
 	}
 }

@@ -85,6 +85,7 @@ bool FTachyModule::StartSession()
 		LogDevice = MakeUnique<FTachyLogDevice>();
 		GLog->AddOutputDevice(LogDevice.Get());
 	}
+	Net = MakeUnique<FTachyNet>();
 	return true;
 }
 
@@ -100,6 +101,7 @@ void FTachyModule::EndSession()
 		GLog->RemoveOutputDevice(LogDevice.Get());
 	}
 	LogDevice.Reset();
+	Net.Reset();
 	if (Sender)
 	{
 		Sender->Hurry();
@@ -116,14 +118,15 @@ FString FTachyModule::Status() const
 	}
 	tachy_stats Stats;
 	tachy_get_stats(&Stats);
-	const auto Total = [](const uint64_t (&Counts)[4]) { return static_cast<uint64>(Counts[1] + Counts[2] + Counts[3]); };
+	const auto Total = [](const uint64_t(&Counts)[4])
+	{ return static_cast<uint64>(Counts[1] + Counts[2] + Counts[3]); };
 	const FTachySender::FState State = Sender ? Sender->GetState() : FTachySender::FState{0, 0, 0, TEXT("no thread")};
 	return FString::Printf(
-		TEXT("tachy: on, process %s, to %s%s%s\n")
-		TEXT("tachy: %llu events recorded, %llu dropped, %llu sent; %llu bytes wait in memory, %llu in files"),
-		*Tachy::ProcessId(), *Options.Url, State.Error.IsEmpty() ? TEXT("") : TEXT(": "), *State.Error, Total(Stats.recorded),
-		Total(Stats.dropped), Total(Stats.sent), static_cast<uint64>(Stats.outbox_bytes),
-		static_cast<uint64>(Stats.spool_bytes));
+	    TEXT("tachy: on, process %s, to %s%s%s\n")
+	        TEXT("tachy: %llu events recorded, %llu dropped, %llu sent; %llu bytes wait in memory, %llu in files"),
+	    *Tachy::ProcessId(), *Options.Url, State.Error.IsEmpty() ? TEXT("") : TEXT(": "), *State.Error,
+	    Total(Stats.recorded), Total(Stats.dropped), Total(Stats.sent), static_cast<uint64>(Stats.outbox_bytes),
+	    static_cast<uint64>(Stats.spool_bytes));
 }
 
 IMPLEMENT_MODULE(FTachyModule, Tachy)

@@ -5,6 +5,7 @@
 #include "CoreMinimal.h"
 #include "Modules/ModuleInterface.h"
 #include "TachyLogDevice.h"
+#include "TachyNet.h"
 #include "TachyOptions.h"
 #include "TachySender.h"
 #include "Templates/UniquePtr.h"
@@ -26,6 +27,7 @@ private:
 	FTachyOptions Options;
 	TUniquePtr<FTachySender> Sender;
 	TUniquePtr<FTachyLogDevice> LogDevice;
+	TUniquePtr<FTachyNet> Net;
 	FDelegateHandle PreExit;
 	bool bRuns = false;
 };
