@@ -79,6 +79,7 @@ bool unreal_shim::IsAlive(int32 Index, int32 Serial) {
   const FSlot &Slot = Table().Slots[Index];
   return Slot.Object && Slot.Serial == Serial && !Slot.Object->HasAnyFlags(RF_MirroredGarbage);
 }
+bool UObjectInitialized() { return unreal_shim::State().bObjectsReady; }
 UObject *unreal_shim::Construct(UClass *Class, UObject *Outer, FName Name, EObjectFlags Flags) {
   check(State().bObjectsReady);
   check(!bCollecting);

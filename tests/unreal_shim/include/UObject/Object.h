@@ -2,6 +2,7 @@
 #pragma once
 #include "CoreMinimal.h"
 #include "UObject/ObjectMacros.h"
+#include "UObject/UObjectBase.h"
 
 class UClass;
 class UPackage;

@@ -8,7 +8,7 @@ public class Tachy : ModuleRules
 	{
 		PCHUsage = PCHUsageMode.UseExplicitOrSharedPCHs;
 
-		PublicDependencyModuleNames.AddRange(new string[] { "Core", "TachyCore" });
-		PrivateDependencyModuleNames.AddRange(new string[] { "CoreUObject", "Engine", "HTTP" });
+		PublicDependencyModuleNames.AddRange(new string[] { "Core", "CoreUObject", "DeveloperSettings", "TachyCore" });
+		PrivateDependencyModuleNames.AddRange(new string[] { "Engine", "HTTP" });
 	}
 }

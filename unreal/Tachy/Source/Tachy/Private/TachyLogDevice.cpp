@@ -10,8 +10,9 @@
 namespace
 {
 
-constexpr uint32 Tries = 16;          // places in the table that a name may have
-constexpr double LateSeconds = 0.02;  // a log that is handed on so long after it was made has a time of its own
+constexpr uint32 Tries = 16;         // places in the table that a name may have
+thread_local uint32 QuietDepth = 0;  // whatever is logged because of us
+constexpr double LateSeconds = 0.02; // a log that is handed on so long after it was made has a time of its own
 
 tachy_level LevelOf(ELogVerbosity::Type Verbosity)
 {
@@ -39,6 +40,16 @@ tachy_site* MakeSite(const ANSICHAR* Category, uint32 Level)
 
 } // namespace
 
+FTachyQuiet::FTachyQuiet()
+{
+	++QuietDepth;
+}
+
+FTachyQuiet::~FTachyQuiet()
+{
+	--QuietDepth;
+}
+
 FTachyLogDevice::FTachyLogDevice()
 {
 	for (uint32 Level = 0; Level < Levels; ++Level)
@@ -52,14 +63,14 @@ void FTachyLogDevice::Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity
 	Serialize(Text, Verbosity, Category, -1.0);
 }
 
-void FTachyLogDevice::Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity, const FName& Category, const double Time)
+void FTachyLogDevice::Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity, const FName& Category,
+                                const double Time)
 {
-	static thread_local bool bInside = false; // whatever is logged because of this
-	if (bInside || !Text || Verbosity == ELogVerbosity::SetColor)
+	if (QuietDepth > 0 || !Text || Verbosity == ELogVerbosity::SetColor)
 	{
 		return;
 	}
-	bInside = true;
+	const FTachyQuiet Quiet;
 	tachy_site* const Site = SiteOf(Category, LevelOf(Verbosity));
 	if (Site && tachy_enabled(Site))
 	{
@@ -73,7 +84,6 @@ void FTachyLogDevice::Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity
 			Tachy::LogLate(Site, Tachy::Context(), Age, Text);
 		}
 	}
-	bInside = false;
 }
 
 tachy_site* FTachyLogDevice::SiteOf(const FName& Category, tachy_level Level)

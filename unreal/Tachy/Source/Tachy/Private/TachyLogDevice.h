@@ -9,9 +9,19 @@
 #include "Misc/OutputDevice.h"
 #include "tachy_core.h"
 
+/** While one lives, what its thread logs is not recorded: requests of the sender would make more requests. */
+class FTachyQuiet
+{
+public:
+	FTachyQuiet();
+	~FTachyQuiet();
+	FTachyQuiet(const FTachyQuiet&) = delete;
+	FTachyQuiet& operator=(const FTachyQuiet&) = delete;
+};
+
 /**
- * Records what UE_LOG says: its category is the target, Display is Info and Log is Debug. On any thread, without a lock once
- * a category is known, and on the panic thread without one at all.
+ * Records what UE_LOG says: its category is the target, Display is Info and Log is Debug. On any thread, without a lock
+ * once a category is known, and on the panic thread without one at all.
  */
 class FTachyLogDevice : public FOutputDevice
 {
@@ -19,7 +29,8 @@ public:
 	FTachyLogDevice();
 
 	virtual void Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity, const FName& Category) override;
-	virtual void Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity, const FName& Category, const double Time) override;
+	virtual void Serialize(const TCHAR* Text, ELogVerbosity::Type Verbosity, const FName& Category,
+	                       const double Time) override;
 	virtual bool CanBeUsedOnAnyThread() const override { return true; }
 	virtual bool CanBeUsedOnMultipleThreads() const override { return true; }
 	virtual bool CanBeUsedOnPanicThread() const override { return true; }

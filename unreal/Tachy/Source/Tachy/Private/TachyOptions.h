@@ -5,21 +5,39 @@
 #include "CoreMinimal.h"
 
 /**
- * What the module is told to do. The command line wins over the environment, and that over the ini files: this is read
- * before there are objects, so not from the class defaults of a settings page.
+ * What the module is told to do: the keys of UTachySettings, which stands for what they mean. The command line wins
+ * over the environment, and that over the ini files: this is read before there are objects, so not from the settings
+ * page.
  */
 struct FTachyOptions
 {
-	/** -TachyUrl=, TACHY_URL, [/Script/Tachy.TachySettings] Url in Engine.ini: without path and slash at the end. */
+	/** -TachyUrl=, TACHY_URL, EditorUrl in the editor, Url: without a slash at the end. */
 	FString Url;
-	/** -TachyKey=, TACHY_KEY, Key: sent as a bearer token. */
+	/** -TachyKey=, TACHY_KEY, Key. */
 	FString Key;
-	/** -TachyFolder=, Folder: where the session file and unsent batches lie; "-": nowhere. */
+	/** -TachyFolder=, Folder; "-": nowhere. */
 	FString Folder;
-	/** UE_LOG is recorded; -TachyNoLog, bLog. */
-	bool bLog = true;
-	/** Commandlets record only with -Tachy, everything else unless -NoTachy or bRecord=False. */
+	/** No such setting: the folder is this game's own, and everything in it. */
+	bool bOwnFolder = true;
+	/** Where the player's word is kept, wherever Folder lies. */
+	FString Home;
+
 	bool bRecord = true;
+	bool bAutoStart = true;
+	bool bRequireConsent = false;
+	/** Nobody can be asked here, so nobody need be: dedicated servers, commandlets. */
+	bool bUnattended = false;
+	bool bCommandlet = false;
+	bool bEditor = false;
+
+	bool bLog = true;
+	bool bMetrics = true;
+	bool bSpans = true;
+	bool bFlight = false;
+	TArray<FString> LogFilter;
+
+	uint64 PoolBytes = 0;
+	uint64 SpoolBytes = 0;
 
 	static FTachyOptions Read();
 };

@@ -13,13 +13,16 @@
 #include "Misc/DateTime.h"
 #include "Misc/ScopeLock.h"
 #include "Modules/ModuleManager.h"
+#include "TachyLogDevice.h"
+#include "TachySession.h"
 
 namespace
 {
 
-constexpr uint32 TakeMs = 1000;    // how long one wait for a batch takes
-constexpr uint32 LookMs = 100;     // how soon a stop is seen while a request is out
-constexpr uint32 HurryMs = 100;    // the longest pause once the program ends
+constexpr uint32 TakeMs = 1000; // how long one wait for a batch takes
+constexpr uint32 LookMs = 100;  // how soon a stop is seen while a request is out
+constexpr uint32 HoldMs = 250;  // how often it is asked whether batches may be sent by now
+constexpr uint32 HurryMs = 100; // the longest pause once the program ends
 constexpr float TimeoutSeconds = 30.0f;
 
 double ReadRetryAfter(const FString& Value)
@@ -42,7 +45,7 @@ double ReadRetryAfter(const FString& Value)
 struct FTachySender::FExchange
 {
 	FExchange()
-		: Done(FPlatformProcess::GetSynchEventFromPool(true))
+	    : Done(FPlatformProcess::GetSynchEventFromPool(true))
 	{
 	}
 	~FExchange() { FPlatformProcess::ReturnSynchEventToPool(Done); }
@@ -55,10 +58,26 @@ struct FTachySender::FExchange
 	FString Error = TEXT("no answer");
 };
 
-FTachySender::FTachySender(const FString& InUrl, const FString& InKey)
-	: Url(InUrl)
-	, Key(InKey)
-	, Bell(FPlatformProcess::GetSynchEventFromPool(false))
+FTachyKeyAuthenticator::FTachyKeyAuthenticator(const FString& InKey)
+    : Key(InKey)
+{
+}
+
+void FTachyKeyAuthenticator::Sign(IHttpRequest& Request)
+{
+	if (!Key.IsEmpty())
+	{
+		Request.SetHeader(TEXT("Authorization"), TEXT("Bearer ") + Key);
+	}
+}
+
+FTachySender::FTachySender(const FString& InUrl,
+                           const TSharedRef<ITachyAuthenticator, ESPMode::ThreadSafe>& InAuthenticator,
+                           ETachyWork InWork)
+    : Url(InUrl)
+    , Authenticator(InAuthenticator)
+    , Bell(FPlatformProcess::GetSynchEventFromPool(false))
+    , Work(InWork)
 {
 }
 
@@ -76,6 +95,23 @@ bool FTachySender::Start()
 {
 	Thread = FRunnableThread::Create(this, TEXT("TachySender"), 0, TPri_BelowNormal);
 	return Thread != nullptr;
+}
+
+void FTachySender::SetWork(ETachyWork InWork)
+{
+	Work = InWork;
+	Nudge();
+}
+
+void FTachySender::Nudge()
+{
+	bNudged = true;
+	Bell->Trigger();
+}
+
+bool FTachySender::IsSending() const
+{
+	return Work == ETachyWork::Forget || (Work == ETachyWork::Send && bReady);
 }
 
 void FTachySender::Hurry()
@@ -99,6 +135,7 @@ FTachySender::FState FTachySender::GetState() const
 
 uint32 FTachySender::Run()
 {
+	const FTachyQuiet Quiet;
 	while (!Turn)
 	{
 		if (bStopping)
@@ -107,25 +144,62 @@ uint32 FTachySender::Run()
 		}
 		Turn = tachy_sender_begin(TakeMs);
 	}
-	tachy_recover(nullptr, nullptr); // what earlier runs of the game have left
 	int Ended = 0;
-	while (!bStopping)
+	while (!bStopping && !Ended)
 	{
-		tachy_batch* const Batch = tachy_batch_take(TakeMs, &Ended);
-		if (!Batch)
+		bReady = Work == ETachyWork::Send && Authenticator->IsReady();
+		if (Work == ETachyWork::Forget)
 		{
-			if (Ended)
-			{
-				break;
-			}
-			continue;
+			Forget(Ended);
 		}
-		Compress(Batch);
-		uint32 PauseMs = 0;
-		tachy_batch_done(Batch, Post(Batch, PauseMs));
-		Pause(PauseMs);
+		else if (bReady)
+		{
+			SendNext(Ended);
+		}
+		else
+		{
+			Hold();
+		}
 	}
 	return 0;
+}
+
+/** Compressed, more of what waits fits into the recorder's bounds. */
+void FTachySender::Hold()
+{
+	while (tachy_batch* const Batch = bStopping ? nullptr : tachy_batch_take_raw())
+	{
+		Compress(Batch);
+		tachy_batch_done(Batch, TACHY_RETRY);
+	}
+	Pause(HoldMs);
+}
+
+void FTachySender::Forget(int& Ended)
+{
+	if (tachy_batch* const Batch = tachy_batch_take(TakeMs, &Ended))
+	{
+		tachy_batch_moves();
+		tachy_batch_done(Batch, TACHY_REFUSED);
+	}
+}
+
+void FTachySender::SendNext(int& Ended)
+{
+	if (!bRecovered)
+	{
+		bRecovered = true;
+		tachy_recover(nullptr, nullptr); // what earlier runs of the game have left for this server
+	}
+	if (tachy_batch* const Batch = tachy_batch_take(TakeMs, &Ended))
+	{
+		Compress(Batch);
+		uint32 PauseMs = 0;
+		const tachy_outcome Outcome = Post(Batch, PauseMs);
+		const bool bForgotten = Work == ETachyWork::Forget && Outcome == TACHY_RETRY;
+		tachy_batch_done(Batch, bForgotten ? TACHY_REFUSED : Outcome);
+		Pause(PauseMs);
+	}
 }
 
 /** Gzip, which every version of the engine has; what comes out is read back once before it is trusted. */
@@ -136,7 +210,8 @@ void FTachySender::Compress(tachy_batch* Batch)
 	{
 		uint64_t Size = 0;
 		const void* const Body = tachy_batch_body(Batch, Block, &Size);
-		if (!Body || Size == 0 || Size > static_cast<uint64_t>(MAX_int32) || tachy_batch_codec(Batch, Block) != TACHY_CODEC_NONE)
+		if (!Body || Size == 0 || Size > static_cast<uint64_t>(MAX_int32) ||
+		    tachy_batch_codec(Batch, Block) != TACHY_CODEC_NONE)
 		{
 			continue;
 		}
@@ -151,8 +226,8 @@ void FTachySender::Compress(tachy_batch* Batch)
 		{
 			TArray<uint8> Back;
 			Back.SetNumUninitialized(Plain);
-			bCompresses = FCompression::UncompressMemory(NAME_Gzip, Back.GetData(), Plain, Packed.GetData(), Done)
-				&& FMemory::Memcmp(Back.GetData(), Body, Size) == 0;
+			bCompresses = FCompression::UncompressMemory(NAME_Gzip, Back.GetData(), Plain, Packed.GetData(), Done) &&
+			              FMemory::Memcmp(Back.GetData(), Body, Size) == 0;
 		}
 		if (bCompresses)
 		{
@@ -173,25 +248,23 @@ TSharedRef<FTachySender::FExchange, ESPMode::ThreadSafe> FTachySender::Ask(TArra
 	Request->SetURL(Url + TEXT("/ingest/v1/batch"));
 	Request->SetVerb(TEXT("POST"));
 	Request->SetHeader(TEXT("Content-Type"), TEXT("application/octet-stream"));
-	if (!Key.IsEmpty())
-	{
-		Request->SetHeader(TEXT("Authorization"), TEXT("Bearer ") + Key);
-	}
 	Request->SetContent(MoveTemp(Body));
 	Request->SetTimeout(TimeoutSeconds);
 	Request->SetDelegateThreadPolicy(EHttpRequestDelegateThreadPolicy::CompleteOnHttpThread);
 	Request->OnProcessRequestComplete().BindLambda(
-		[Exchange](FHttpRequestPtr, FHttpResponsePtr Response, bool bConnected)
-		{
-			if (bConnected && Response.IsValid())
-			{
-				Exchange->Status = static_cast<uint32>(Response->GetResponseCode());
-				Exchange->RetryAfter = ReadRetryAfter(Response->GetHeader(TEXT("Retry-After")));
-				Exchange->Control = Response->GetHeader(TEXT("Tachy-Control"));
-				Exchange->Error = FString::Printf(TEXT("HTTP %u %s"), Exchange->Status, *Response->GetContentAsString().Left(200));
-			}
-			Exchange->Done->Trigger();
-		});
+	    [Exchange](FHttpRequestPtr, FHttpResponsePtr Response, bool bConnected)
+	    {
+		    if (bConnected && Response.IsValid())
+		    {
+			    Exchange->Status = static_cast<uint32>(Response->GetResponseCode());
+			    Exchange->RetryAfter = ReadRetryAfter(Response->GetHeader(TEXT("Retry-After")));
+			    Exchange->Control = Response->GetHeader(TEXT("Tachy-Control"));
+			    Exchange->Error =
+			        FString::Printf(TEXT("HTTP %u %s"), Exchange->Status, *Response->GetContentAsString().Left(200));
+		    }
+		    Exchange->Done->Trigger();
+	    });
+	Authenticator->Sign(*Request);
 	if (!Request->ProcessRequest())
 	{
 		Exchange->Error = TEXT("the request could not be made");
@@ -199,7 +272,7 @@ TSharedRef<FTachySender::FExchange, ESPMode::ThreadSafe> FTachySender::Ask(TArra
 	}
 	while (!Exchange->Done->Wait(LookMs))
 	{
-		if (bStopping)
+		if (bStopping || Work != ETachyWork::Send)
 		{
 			Request->CancelRequest();
 			return MakeShared<FExchange, ESPMode::ThreadSafe>();
@@ -233,7 +306,7 @@ tachy_outcome FTachySender::Post(tachy_batch* Batch, uint32& PauseMs)
 void FTachySender::Pause(uint32 Ms)
 {
 	const double Begin = FPlatformTime::Seconds();
-	while (!bStopping)
+	while (!bStopping && !bNudged.exchange(false))
 	{
 		const double Limit = bHurry ? FMath::Min(Ms, HurryMs) : Ms;
 		const double Left = Limit - (FPlatformTime::Seconds() - Begin) * 1000.0;

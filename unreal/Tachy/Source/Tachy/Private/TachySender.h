@@ -8,21 +8,39 @@
 
 #include "HAL/CriticalSection.h"
 #include "HAL/Runnable.h"
+#include "Templates/SharedPointer.h"
 #include "tachy_core.h"
 
 class FEvent;
 class FRunnableThread;
+class ITachyAuthenticator;
+
+/** What becomes of batches. */
+enum class ETachyWork : uint8
+{
+	/** They wait, compressed, where they are: there is no consent yet. */
+	Wait,
+	Send,
+	/** They are dropped: consent was taken back. */
+	Forget
+};
 
 /** Takes batches from the recorder and posts them with the engine's HTTP module, on a thread of its own. */
 class FTachySender : public FRunnable
 {
 public:
-	FTachySender(const FString& InUrl, const FString& InKey);
+	FTachySender(const FString& InUrl, const TSharedRef<ITachyAuthenticator, ESPMode::ThreadSafe>& InAuthenticator,
+	             ETachyWork InWork);
 	virtual ~FTachySender();
 
 	bool Start();
+	void SetWork(ETachyWork InWork);
+	/** Tries again at once: the application goes to the background, and may not come back. */
+	void Nudge();
 	/** Pauses between tries are short from now on: the program ends. */
 	void Hurry();
+	/** Nothing holds batches back but the server: it is worth waiting for them. */
+	bool IsSending() const;
 
 	struct FState
 	{
@@ -40,17 +58,23 @@ public:
 private:
 	struct FExchange;
 
+	void Hold();
+	void Forget(int& Ended);
+	void SendNext(int& Ended);
 	void Compress(tachy_batch* Batch);
 	tachy_outcome Post(tachy_batch* Batch, uint32& PauseMs);
 	TSharedRef<FExchange, ESPMode::ThreadSafe> Ask(TArray<uint8>&& Body);
 	void Pause(uint32 Ms);
 
 	const FString Url;
-	const FString Key;
+	const TSharedRef<ITachyAuthenticator, ESPMode::ThreadSafe> Authenticator;
 	FEvent* const Bell;
 	FRunnableThread* Thread = nullptr;
 	std::atomic<bool> bStopping = false;
 	std::atomic<bool> bHurry = false;
+	std::atomic<bool> bNudged = false;
+	std::atomic<bool> bReady = false;
+	std::atomic<ETachyWork> Work;
 	std::atomic<uint64> Turn = 0;
 	mutable FCriticalSection Lock;
 	FState State;
@@ -59,4 +83,5 @@ private:
 	tachy_retry Retry = {};
 	TArray<uint8> Packed;
 	bool bCompresses = true;
+	bool bRecovered = false;
 };
