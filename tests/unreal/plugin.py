@@ -31,6 +31,9 @@ EVERYWHERE = [
 ]
 
 
+SPANS = "[/Script/Tachy.TachySettings]\nbSpansInEditor=True\n"  # the engine's ini, unless a test has its own
+
+
 def packaged() -> Path:
     """The plugin as `make unreal` writes it."""
     with locked("unreal-package") as folder:
@@ -85,7 +88,7 @@ def play(
     folder: Path,
     *arguments: str,
     code: int = 0,
-    ini: str = "",
+    ini: str = SPANS,
     environment: Mapping[str, str] | None = None,
 ) -> Played:
     """Runs one scene to its end; its session and project lie in `folder`. `url`: the server; "": none is named."""
