@@ -22,7 +22,7 @@ def found(pattern: str) -> set[str]:
         ("macros", r"^#define ((?:TACHY|MICROMEGAS)_[A-Z]+(?:_[A-Z]+)*)\("),
         ("names in the console", r'TEXT\("((?:tachy|telemetry)\.[\w.]+)"\)'),
         ("arguments", r'TEXT\("-(\w+)="\)'),
-        ("switches", r'Param\([^,]+, TEXT\("(\w+)"\)'),
+        ("switches", r'Param\((?:FCommandLine::Get\(\), )?TEXT\("(\w+)"\)'),
         ("variables of the environment", r'TEXT\("(TACHY_[A-Z_]+)"\)'),
     ],
 )
