@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
-SYSTEMS = ("posix", "win32", "null")
+SYSTEMS = ("posix", "win32", "host")
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_]\w*|->|\s+|.', re.DOTALL)
 QUOTED = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
 PUBLIC = re.compile(r"^#include <(tachy/\w+\.h)>\n", re.MULTILINE)
@@ -147,10 +147,10 @@ class Amalgamation:
 
 
 def make_header() -> str:
-    """format.h, status.h, tachy.h, compiler.h, hot.h and hot_x86_64.h in one."""
+    """The public headers in one; host.h last."""
     folder = NATIVE / "include" / "tachy"
     text = (folder / "tachy.h").read_text()
-    for name in ("format.h", "status.h", "hot.h", "hot_x86_64.h", "compiler.h"):
+    for name in ("format.h", "status.h", "hot.h", "hot_x86_64.h", "compiler.h", "host.h"):
         part = (folder / name).read_text().replace('#include "tachy.h"\n', "")
         text = text.replace(f'#include "{name}"\n', part)
     return text

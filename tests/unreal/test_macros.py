@@ -12,7 +12,17 @@ from tests.unreal.plugin import EVERYWHERE, build, play
 
 @pytest.mark.parametrize(("version", "config"), EVERYWHERE)
 def test_a_game_is_counted_to_the_event(version: int, config: str, server: Server, tmp_path: Path) -> None:
-    game = play(build(version, config), "Macros", server.http, tmp_path)
+    check(build(version, config), config, server, tmp_path)
+
+
+@pytest.mark.long
+def test_a_game_is_counted_on_a_system_that_the_recorder_does_not_know(server: Server, tmp_path: Path) -> None:
+    check(build(508, "development", "-DTACHY_OS_HOST=ON", variant="-host"), "development", server, tmp_path)
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in (".session", ".batch")]
+
+
+def check(built: Path, config: str, server: Server, tmp_path: Path) -> None:
+    game = play(built, "Macros", server.http, tmp_path)
     spans = game.ask(
         server, "SELECT target, name, count(*) FROM thread_spans WHERE {process} GROUP BY 1, 2 ORDER BY 1, 2"
     )

@@ -275,8 +275,8 @@ typedef struct tachy_site {
 /* A site made at run time (a script's function, a logger's call): text is copied, the site lives until the process
  * ends, and equal descriptions give the same site. NULL text is "". Takes a lock: keep what it returns. NULL when
  * memory or site numbers ran out. */
-TACHY_EXPORT tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
-                                        const char *file, uint32_t line, const char *unit);
+TACHY_EXPORT tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target,
+                                           const char *name, const char *file, uint32_t line, const char *unit);
 
 /* A set of properties for logs and metrics, by value: equal sets give the same number. Takes a lock: keep the number.
  * At most 65535 sets, of 32 pairs; 0 (no properties) when that is exceeded, and counted (tachy_stats.refused). */
@@ -328,8 +328,8 @@ TACHY_EXPORT void tachy_log_text(tachy_site *site, uint32_t set, const char *tex
  * that name, beside the thread's own (beyond 31 names: to one that all others share). ticks: when; must not lie before
  * what was recorded under the name already (it is raised to that), nor after now (it is lowered to that). Takes a
  * lock. */
-TACHY_EXPORT void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
-                                 size_t size);
+TACHY_EXPORT void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread,
+                                    const char *text, size_t size);
 
 /* The ticks at a moment of the system's clock, in nanoseconds since 1970: at most now, and not before the session. */
 TACHY_EXPORT uint64_t tachy_ticks_of(int64_t utc_ns);
@@ -338,7 +338,7 @@ TACHY_EXPORT uint64_t tachy_ticks_of(int64_t utc_ns);
  * double's bits; a text's address, its size being in sizes[i]). The text is copied, the formatting happens when
  * somebody reads. */
 TACHY_EXPORT void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
-                              const uint32_t *sizes);
+                                 const uint32_t *sizes);
 
 /* The time of an event that was taken elsewhere, in ticks: for adapters of other loggers and profilers. Must not lie
  * before an event that the thread has already recorded in the class (it is raised to that), nor after now (it is
@@ -379,7 +379,7 @@ TACHY_EXPORT const void *tachy_batch_body(const tachy_batch *batch, uint32_t blo
 TACHY_EXPORT tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t block);
 /* Replaces it by its compressed form (copied). Ignored when that is not smaller, or the batch has travelled already. */
 TACHY_EXPORT tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t block, tachy_codec codec, const void *bytes,
-                                           uint64_t size);
+                                              uint64_t size);
 /* The batch as it travels, valid until tachy_batch_done. NULL when memory ran out. The same bytes at every call, as
  * long as the id is the same. */
 TACHY_EXPORT const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
@@ -409,12 +409,15 @@ typedef struct tachy_retry {
  * is no answer: both are tried again, after *pause_ms: the pause, of which half is random, or what the server asks for
  * if that is longer. retry_after_s: the header Retry-After in seconds, at most 300 count; 0: it has none. */
 TACHY_EXPORT tachy_outcome tachy_retry_answer(tachy_retry *retry, uint32_t status, double retry_after_s,
-                                           uint32_t *pause_ms);
+                                              uint32_t *pause_ms);
 
 #ifdef __cplusplus
 }
 #endif
 
 #include "hot.h"
+#if defined(TACHY_OS_HOST)
+#include "host.h"
+#endif
 
 #endif

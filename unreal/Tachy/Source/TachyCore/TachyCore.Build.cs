@@ -21,5 +21,17 @@ public class TachyCore : ModuleRules
 		{
 			PublicDefinitions.Add("TACHY_STATIC");
 		}
+		if (!Known(Target.Platform))
+		{
+			PublicDefinitions.Add("TACHY_OS_HOST");
+		}
+	}
+
+	// Those whose files, threads and clocks the recorder knows; elsewhere (consoles) it has the engine's.
+	private static bool Known(UnrealTargetPlatform Platform)
+	{
+		return Platform == UnrealTargetPlatform.Win64 || Platform == UnrealTargetPlatform.Mac
+			|| Platform == UnrealTargetPlatform.Linux || Platform == UnrealTargetPlatform.LinuxArm64
+			|| Platform == UnrealTargetPlatform.Android || Platform == UnrealTargetPlatform.IOS;
 	}
 }
