@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "Misc/CommandLine.h"
+#include "Misc/FileHelper.h"
+#include "Misc/Parse.h"
 #include "Modules/ModuleManager.h"
 #include "Scene.h"
 #include "Tachy.h"
@@ -21,6 +24,22 @@ class ShimGame : public IShimGame {
       return true;
     }
     return false;
+  }
+
+  // The session has ended by now. -Report=FILE: what became of what was recorded.
+  void ShutdownModule() override {
+    FString file;
+    if (!FParse::Value(FCommandLine::Get(), TEXT("Report="), file)) return;
+    tachy_stats stats;
+    tachy_get_stats(&stats);
+    const auto of = [](const uint64_t(&counts)[4]) {
+      return FString::Printf(TEXT("{\"log\": %llu, \"metric\": %llu, \"span\": %llu}"), static_cast<uint64>(counts[1]),
+                             static_cast<uint64>(counts[2]), static_cast<uint64>(counts[3]));
+    };
+    const FString text = FString::Printf(
+        TEXT("{\"process_id\": \"%s\", \"recorded\": %s, \"dropped\": %s, \"wire_bytes\": %llu}\n"),
+        *Tachy::ProcessId(), *of(stats.recorded), *of(stats.dropped), static_cast<uint64>(stats.wire_bytes));
+    FFileHelper::SaveStringToFile(text, *file);
   }
 };
 
