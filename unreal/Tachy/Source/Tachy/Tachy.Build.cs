@@ -8,7 +8,9 @@ public class Tachy : ModuleRules
 	{
 		PCHUsage = PCHUsageMode.UseExplicitOrSharedPCHs;
 
-		PublicDependencyModuleNames.AddRange(new string[] { "Core", "CoreUObject", "DeveloperSettings", "TachyCore" });
-		PrivateDependencyModuleNames.AddRange(new string[] { "Engine", "HTTP" });
+		PublicDependencyModuleNames.AddRange(
+			new string[] { "Core", "CoreUObject", "DeveloperSettings", "Engine", "TachyCore" });
+		PrivateDependencyModuleNames.AddRange(new string[] { "HTTP" });
+		PrivateDefinitions.Add("TACHY_MODULE"); // its own sources do not depend on TACHY_ENABLED
 	}
 }

@@ -9,6 +9,7 @@
 #include "Misc/ConfigCacheIni.h"
 #include "Misc/Parse.h"
 #include "Misc/Paths.h"
+#include "Tachy.h"
 
 namespace
 {
@@ -92,7 +93,7 @@ EBuildTargetType FindTarget()
 
 bool IsWanted(EBuildTargetType Target, bool bCommandlet)
 {
-	if (HasParam(TEXT("NoTachy")) || !ReadSwitch(TEXT("bRecord"), true))
+	if (!TACHY_ENABLED || HasParam(TEXT("NoTachy")) || !ReadSwitch(TEXT("bRecord"), true))
 	{
 		return false;
 	}

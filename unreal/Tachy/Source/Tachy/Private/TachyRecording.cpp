@@ -3,15 +3,11 @@
 /** What the macros of Tachy.h call. */
 #include "Tachy.h"
 
-#include "HAL/CriticalSection.h"
 #include "Misc/CString.h"
 #include "Misc/DateTime.h"
-#include "Misc/ScopeLock.h"
 
 namespace Tachy
 {
-
-std::atomic<uint32> ContextSet = 0;
 
 namespace
 {
@@ -34,48 +30,7 @@ void WithUtf8(const TCHAR* Message, RecordType&& Record)
 	Record(Long.GetData(), PutUtf8(Message, Length, Long.GetData()));
 }
 
-uint32 MakeSet(const TMap<FString, FString>& Pairs)
-{
-	TArray<TArray<ANSICHAR>> Texts;
-	TArray<tachy_property> Properties;
-	const auto Keep = [&Texts](const FString& Text)
-	{
-		TArray<ANSICHAR>& Bytes = Texts.AddDefaulted_GetRef();
-		const SIZE_T Length = static_cast<SIZE_T>(Text.Len());
-		Bytes.SetNumZeroed(static_cast<int32>(Length * Utf8Bytes<TCHAR>) + 1);
-		PutUtf8(*Text, Length, Bytes.GetData());
-		return Bytes.GetData();
-	};
-	for (const TPair<FString, FString>& Pair : Pairs)
-	{
-		const ANSICHAR* const Key = Keep(Pair.Key);
-		Properties.Add(tachy_property{Key, Keep(Pair.Value)});
-	}
-	return tachy_property_set(Properties.GetData(), static_cast<size_t>(Properties.Num()));
-}
-
 } // namespace
-
-void SetContext(const FString& Key, const FString& Value)
-{
-	static FCriticalSection Lock;
-	static TMap<FString, FString> Pairs;
-	FScopeLock Guard(&Lock);
-	if (Value.IsEmpty())
-	{
-		Pairs.Remove(Key);
-	}
-	else
-	{
-		Pairs.Add(Key, Value);
-	}
-	ContextSet.store(MakeSet(Pairs), std::memory_order_relaxed);
-}
-
-FProperties::FProperties(const TMap<FString, FString>& Pairs)
-	: Number(MakeSet(Pairs))
-{
-}
 
 void Log(tachy_site* Site, uint32 Set, const TCHAR* Message)
 {
@@ -90,8 +45,41 @@ void Log(tachy_site* Site, uint32 Set, const ANSICHAR* Message)
 void LogLate(tachy_site* Site, uint32 Set, double Age, const TCHAR* Message)
 {
 	const FTimespan SinceUnix = FDateTime::UtcNow() - FDateTime(1970, 1, 1);
-	const uint64 Ticks = tachy_ticks_of((SinceUnix.GetTicks() - static_cast<int64>(Age * ETimespan::TicksPerSecond)) * 100);
-	WithUtf8(Message, [&](const ANSICHAR* Text, SIZE_T Size) { tachy_log_text_at(Site, Set, Ticks, "late logs", Text, Size); });
+	const uint64 Ticks =
+	    tachy_ticks_of((SinceUnix.GetTicks() - static_cast<int64>(Age * ETimespan::TicksPerSecond)) * 100);
+	WithUtf8(Message,
+	         [&](const ANSICHAR* Text, SIZE_T Size) { tachy_log_text_at(Site, Set, Ticks, "late logs", Text, Size); });
+}
+
+void SpanText(tachy_site* Key, const TCHAR* Text)
+{
+	WithUtf8(Text, [&](const ANSICHAR* Bytes, SIZE_T Size)
+	         { tachy_span_value_text(tachy_span_innermost(), Key, Bytes, Size); });
+}
+
+void SpanText(tachy_site* Key, const ANSICHAR* Text)
+{
+	tachy_span_value_text(tachy_span_innermost(), Key, Text, static_cast<size_t>(FCStringAnsi::Strlen(Text)));
+}
+
+void SpanText(tachy_site* Key, const FName& Text)
+{
+	SpanText(Key, *FNameBuilder(Text));
+}
+
+void AsyncText(tachy_async& Span, tachy_site* Key, const TCHAR* Text)
+{
+	WithUtf8(Text, [&](const ANSICHAR* Bytes, SIZE_T Size) { tachy_async_value_text(&Span, Key, Bytes, Size); });
+}
+
+void AsyncText(tachy_async& Span, tachy_site* Key, const ANSICHAR* Text)
+{
+	tachy_async_value_text(&Span, Key, Text, static_cast<size_t>(FCStringAnsi::Strlen(Text)));
+}
+
+void AsyncText(tachy_async& Span, tachy_site* Key, const FName& Text)
+{
+	AsyncText(Span, Key, *FNameBuilder(Text));
 }
 
 bool Flush(float Seconds)
@@ -106,7 +94,8 @@ FString ProcessId()
 	FString Text;
 	for (uint32 Index = 0; Index < 16; ++Index)
 	{
-		Text += FString::Printf(TEXT("%02x%s"), Stats.process_id[Index], Index == 3 || Index == 5 || Index == 7 || Index == 9 ? TEXT("-") : TEXT(""));
+		Text += FString::Printf(TEXT("%02x%s"), Stats.process_id[Index],
+		                        Index == 3 || Index == 5 || Index == 7 || Index == 9 ? TEXT("-") : TEXT(""));
 	}
 	return Text;
 }

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <type_traits>
+
 #include "CoreTypes.h"
 
 namespace Tachy
@@ -9,7 +11,9 @@ namespace Tachy
 
 /** Bytes of UTF-8 that one character of a text may take, at most. */
 template <typename CharType>
-inline constexpr SIZE_T Utf8Bytes = sizeof(CharType) == 1 ? 1 : sizeof(CharType) == 2 ? 3 : 4;
+inline constexpr SIZE_T Utf8Bytes = sizeof(CharType) == 1   ? 1
+                                    : sizeof(CharType) == 2 ? 3
+                                                            : 4;
 
 /** Writes Count characters as UTF-8 to Out, which has room, and returns how many bytes that were. */
 template <typename CharType>
@@ -51,8 +55,8 @@ struct TUtf8
 };
 
 /**
- * Made by the compiler from "Tick" or TEXT("Tick"). What is put together at run time is no constant, and does not compile
- * where one is wanted.
+ * Made by the compiler from "Tick" or TEXT("Tick"). What is put together at run time is no constant, and does not
+ * compile where one is wanted.
  */
 template <typename CharType, SIZE_T Count>
 constexpr TUtf8<Count * Utf8Bytes<CharType>> Utf8(const CharType (&Text)[Count])
@@ -60,6 +64,28 @@ constexpr TUtf8<Count * Utf8Bytes<CharType>> Utf8(const CharType (&Text)[Count])
 	TUtf8<Count * Utf8Bytes<CharType>> Result{};
 	PutUtf8(Text, Count - 1, Result.Bytes);
 	return Result;
+}
+
+/** Anything else says why not. */
+template <typename TextType, std::enable_if_t<!std::is_array_v<TextType>, int> = 0>
+constexpr TUtf8<1> Utf8(const TextType&)
+{
+	static_assert(sizeof(TextType) == 0,
+	              "a static site takes literals, \"Tick\" or TEXT(\"Tick\"), since it is made once: "
+	              "spans whose name is known at run time only are TACHY_SPAN_NAME");
+	return {};
+}
+
+/** Of a text's characters; equal texts of either kind that are ASCII have the same. */
+template <typename CharType>
+constexpr uint64 TextHash(const CharType* Text, uint64 Seed)
+{
+	uint64 Hash = 0xCBF29CE484222325ull ^ Seed;
+	for (; *Text; ++Text)
+	{
+		Hash = (Hash ^ static_cast<uint64>(*Text)) * 0x100000001B3ull;
+	}
+	return Hash;
 }
 
 } // namespace Tachy
