@@ -89,3 +89,4 @@ def test_micromegas_macros_record(version: int, config: str, server: Server, tmp
     assert found == (NET if game.said["net"] else [])
     assert game.said["net"] == (config == "development")
     assert game.said["verbosity"] == 3
+    assert "mode = coop" in game.output

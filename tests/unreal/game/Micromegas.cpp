@@ -114,6 +114,16 @@ SHIM_SCENE(Micromegas) {
   report.Set("net", MICROMEGAS_NET_TRACE_ENABLED);
   report.Set("world", unreal_shim::CurrentWorld()->GetName());
   unreal_shim::Exec(TEXT("telemetry.global_context_set_property mode coop"));
+  unreal_shim::Exec(TEXT("telemetry.global_context_print"));
+  unreal_shim::Exec(TEXT("telemetry.spans.enable 0"));
+  Spans(TEXT("/Game/Off"), true);
+  unreal_shim::Exec(TEXT("telemetry.spans.enable 1"));
+  unreal_shim::Exec(TEXT("telemetry.metrics.enable 0"));
+  MICROMEGAS_IMETRIC("Game", MicromegasTracing::Verbosity::Min, TEXT("Off"), TEXT("count"), 1);
+  unreal_shim::Exec(TEXT("telemetry.metrics.enable 1"));
+  unreal_shim::Exec(TEXT("telemetry.log.enable 0"));
+  MICROMEGAS_LOG("Game", MicromegasTracing::LogLevel::Fatal, "off");
+  unreal_shim::Exec(TEXT("telemetry.log.enable 1"));
   MICROMEGAS_LOG("Game.End", MicromegasTracing::LogLevel::Info, "over");
   MicromegasTracing::Dispatch::FlushLogStream();
   MicromegasTracing::Dispatch::FlushMetricStream();

@@ -191,6 +191,10 @@ struct FAlias
 };
 
 const FAlias Aliases[] = {
+    {TEXT("telemetry.enable"), TEXT("tachy.Enable 1")},
+    {TEXT("telemetry.log.enable"), TEXT("tachy.Log")},
+    {TEXT("telemetry.metrics.enable"), TEXT("tachy.Metrics")},
+    {TEXT("telemetry.spans.enable"), TEXT("tachy.Spans")},
     {TEXT("telemetry.flush"), TEXT("tachy.Flush")},
     {TEXT("telemetry.global_context_print"), TEXT("tachy.Context")},
     {TEXT("telemetry.global_context_set_property"), TEXT("tachy.Set")},

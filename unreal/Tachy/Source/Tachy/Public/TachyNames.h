@@ -70,7 +70,8 @@ private:
 
 	static FORCEINLINE uint32 FirstPlace(uint64 Target, uint64 Name)
 	{
-		return static_cast<uint32>((Target ^ Name * 0x9E3779B97F4A7C15ull) * 0xD6E8FEB86659FD93ull >> 40);
+		const uint64 Mixed = (Target ^ Name ^ Name >> 32) * 0x9E3779B97F4A7C15ull; // a number is in the upper half
+		return static_cast<uint32>((Mixed ^ Mixed >> 32) * 0xD6E8FEB86659FD93ull >> 52);
 	}
 
 	FPlace Table[Places];
