@@ -29,9 +29,10 @@ LINKS = {
 }
 
 
-def modules(plugin: Path) -> list[str]:
-    """Those with C++ of ours in them; the recorder's has only its one line for the engine."""
-    return sorted(folder.name for folder in (plugin / "Source").iterdir())
+def modules(plugin: Path, config: str = "editor") -> list[str]:
+    """Those that a target of this configuration has."""
+    names = sorted(folder.name for folder in (plugin / "Source").iterdir())
+    return [name for name in names if config == "editor" or not name.endswith("Editor")]
 
 
 def options(plugin: Path, module: str, version: int, config: str, link: str) -> list[str | Path]:
@@ -42,14 +43,14 @@ def options(plugin: Path, module: str, version: int, config: str, link: str) -> 
 
 def compile_alone(compiler: str, version: int, config: str, link: str) -> None:
     plugin = packaged()
-    for module in modules(plugin):
+    for module in modules(plugin, config):
         sources = sorted((plugin / "Source" / module / "Private").glob("*.cpp"))
         run([compiler, *CXX, *options(plugin, module, version, config, link), *sources])
 
 
 def compile_in_one(compiler: list[str | Path], version: int, config: str, link: str, folder: Path) -> None:
     plugin = packaged()
-    for module in modules(plugin):
+    for module in modules(plugin, config):
         sources = sorted((plugin / "Source" / module / "Private").glob("*.cpp"))
         one = folder / f"{module}.cpp"
         one.write_text("".join(f'#include "{source}"\n' for source in sources))

@@ -48,7 +48,7 @@ def test_consent_covers_what_was_recorded_before_it_and_later_starts(server: Ser
 
 def test_what_is_taken_back_is_deleted_and_holds_until_it_is_given_again(server: Server, tmp_path: Path) -> None:
     built = build(508, "development")
-    waits = play(built, "ConsentGiven", NOBODY, tmp_path)  # its server is away: its batches stay in the folder
+    waits = play(built, "ConsentAsked", NOBODY, tmp_path)  # its server is away: its batches stay in the folder
     assert waits.said["flushed"] == 0
     assert any(name.endswith(".batch") for name in left(tmp_path))
     with Proxy(server.http, busy=1000) as proxy:  # another server, which takes nothing
