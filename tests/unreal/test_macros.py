@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.cpp import windows
 from tests.cpp.builds import ROOT, run
 from tests.serving import Server
 from tests.unreal.plugin import EVERYWHERE, Played, build, packaged, play
@@ -223,17 +224,21 @@ def test_compiled_out_of_a_whole_game_nothing_is_recorded(config: str, tmp_path:
     assert game.said["process_id"] == ""
 
 
-def test_every_macro_has_an_empty_form() -> None:
+def test_every_macro_and_call_has_an_empty_form() -> None:
     public = ROOT / "unreal" / "Tachy" / "Source" / "Tachy" / "Public"
-    texts = {path.name: path.read_text() for path in sorted(public.glob("*.h"))}
-    disabled = texts.pop("TachyDisabled.h")
+    disabled = (public / "TachyDisabled.h").read_text()
+    recording = "\n".join((public / f"Tachy{name}.h").read_text() for name in ("", "Names", "Values", "Async"))
     pattern = re.compile(r"^#define (TACHY_\w+)\(", re.MULTILINE)
-    macros = {macro for text in texts.values() for macro in pattern.findall(text)}
-    offered = {macro for macro in macros if not re.fullmatch(r"TACHY_CAT(_2)?|\w+_AT", macro)}
+    offered = {name for name in pattern.findall(recording) if not re.fullmatch(r"TACHY_CAT(_2)?|\w+_AT", name)}
     assert len(offered) > 20
     assert offered - set(pattern.findall(disabled)) == set()
-    # and every function of game code, but for what macros are made of
-    inner = {"Log", "LogLate", "AddNamedSite", "SpanText", "AsyncText"}
-    functions = set(re.findall(r"^TACHY_API [\w<>:*&, ]+?(\w+)\(", "\n".join(texts.values()), re.MULTILINE))
-    functions -= {"BeginNetSpan", "EndNetSpan"}
-    assert {function for function in functions - inner if f" {function}(" not in disabled} == set()
+    functions = set(re.findall(r"^TACHY_API [\w<>:*&, ]+?(\w+)\(", recording, re.MULTILINE))
+    functions -= {"Log", "LogLate", "AddNamedSite", "SpanText", "AsyncText"}  # what the macros are made of
+    assert functions >= {"SetContext", "Flush", "ProcessId"}
+    assert {name for name in functions if f" {name}(" not in disabled} == set()
+
+
+def test_scenes_are_microsofts_dialect_too(tmp_path: Path) -> None:
+    scenes = [ROOT / "tests" / "unreal" / "game" / f"{name}.cpp" for name in ("Names", "Async", "Micromegas")]
+    settings = options(packaged(), "Tachy", 508, "development", "monolithic")
+    run([*windows.microsofts(tmp_path), "-DUE_SHIM_WCHAR=1", *CXX, *settings, *scenes])

@@ -64,7 +64,7 @@ void SpanText(tachy_site* Key, const ANSICHAR* Text)
 
 void SpanText(tachy_site* Key, const FName& Text)
 {
-	SpanText(Key, *FNameBuilder(Text));
+	SpanText(Key, FNameBuilder(Text).ToString());
 }
 
 void AsyncText(tachy_async& Span, tachy_site* Key, const TCHAR* Text)
@@ -79,7 +79,7 @@ void AsyncText(tachy_async& Span, tachy_site* Key, const ANSICHAR* Text)
 
 void AsyncText(tachy_async& Span, tachy_site* Key, const FName& Text)
 {
-	AsyncText(Span, Key, *FNameBuilder(Text));
+	AsyncText(Span, Key, FNameBuilder(Text).ToString());
 }
 
 bool Flush(float Seconds)
