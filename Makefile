@@ -36,10 +36,10 @@ check-portable: setup-test setup-long build/extensions .venv/zig
 	$(PYTEST) tests/native/test_portability.py
 
 bench: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native around python server
+	$(VENV)/python -m bench native around python unreal server
 
 bench-native: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native around python
+	$(VENV)/python -m bench native around python unreal
 
 bench-server: setup-test build/extensions
 	$(VENV)/python -m bench server
