@@ -5,4 +5,3 @@
 extern RENDERCORE_API uint32 GGameThreadTime, GRenderThreadTime, GRHIThreadTime, GGameThreadWaitTime,
     GRenderThreadWaitTime;
 extern RENDERCORE_API uint32 GSwapBufferTime;
-extern RENDERCORE_API uint64 GInputLatencyTime;

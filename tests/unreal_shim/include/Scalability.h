@@ -10,6 +10,7 @@ struct ENGINE_API FQualityLevels {
 #if UE_SHIM_VERSION >= 504
   int32 LandscapeQuality = 3;
 #endif
+  int32 GetSingleQualityLevel() const;  // that of all, or -1
 };
 ENGINE_API FQualityLevels GetQualityLevels();
 ENGINE_API void SetQualityLevels(const FQualityLevels &Levels, bool bForce = false);

@@ -10,6 +10,7 @@
 #include "Misc/App.h"
 #include "Misc/CoreDelegates.h"
 #include "RHI.h"
+#include "RHICommandList.h"
 #include "RenderTimer.h"
 #include "RenderingThread.h"
 #include "unreal_shim/Engine.h"

@@ -65,22 +65,31 @@ FAutoConsoleCommandWithOutputDevice ContextCommand(TEXT("tachy.Context"),
 
 bool SetContext(const FString& Key, const FString& Value)
 {
+	return SetContext(TMap<FString, FString>{{Key, Value}});
+}
+
+bool SetContext(const TMap<FString, FString>& Changes)
+{
 	FContext& Context = TheContext();
 	FScopeLock Guard(&Context.Lock);
-	if (Value.IsEmpty())
+	bool bAll = true;
+	for (const TPair<FString, FString>& Change : Changes)
 	{
-		Context.Pairs.Remove(Key);
-	}
-	else if (Context.Pairs.Num() < MostProperties || Context.Pairs.Contains(Key))
-	{
-		Context.Pairs.Add(Key, Value);
-	}
-	else
-	{
-		return false;
+		if (Change.Value.IsEmpty())
+		{
+			Context.Pairs.Remove(Change.Key);
+		}
+		else if (Context.Pairs.Num() < MostProperties || Context.Pairs.Contains(Change.Key))
+		{
+			Context.Pairs.Add(Change.Key, Change.Value);
+		}
+		else
+		{
+			bAll = false;
+		}
 	}
 	ContextSet.store(MakeSet(Context.Pairs), std::memory_order_relaxed);
-	return true;
+	return bAll;
 }
 
 void ClearContext()

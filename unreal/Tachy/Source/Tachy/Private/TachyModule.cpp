@@ -12,6 +12,7 @@
 #include "Misc/OutputDeviceRedirector.h"
 #include "Modules/ModuleManager.h"
 #include "Tachy.h"
+#include "TachyProfiler.h"
 #include "TachySession.h"
 #include "TachySwitches.h"
 
@@ -74,6 +75,7 @@ void FTachyModule::StartupModule()
 		Consent = ReadTachyConsent(Options.Home);
 	}
 	BindDelegates();
+	TachyProfiler::Register();
 	if (Options.bAutoStart)
 	{
 		Start(FString(), nullptr, {});
@@ -84,6 +86,12 @@ void FTachyModule::ShutdownModule()
 {
 	UnbindDelegates();
 	EndSession();
+	TachyProfiler::Unregister();
+}
+
+bool FTachyModule::SupportsDynamicReloading()
+{
+	return !TachyProfiler::IsActive();
 }
 
 void FTachyModule::BindDelegates()
@@ -207,6 +215,7 @@ bool FTachyModule::StartSession()
 	LogDevice = MakeUnique<FTachyLogDevice>();
 	GLog->AddOutputDevice(LogDevice.Get());
 	Net = MakeUnique<FTachyNet>();
+	Automatic = MakeUnique<FTachyAutomatic>();
 	LastTime = FPlatformTime::Seconds();
 	LastRecorded = 0;
 	return true;
@@ -225,6 +234,7 @@ void FTachyModule::EndSession()
 	}
 	LogDevice.Reset();
 	Net.Reset();
+	Automatic.Reset();
 	uint32 WaitMs = 0; // for a sender that is held back there is nothing to wait for
 	if (Sender && Sender->IsSending())
 	{

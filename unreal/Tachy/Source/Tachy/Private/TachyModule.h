@@ -5,6 +5,7 @@
 #include "CoreMinimal.h"
 #include "Misc/Optional.h"
 #include "Modules/ModuleInterface.h"
+#include "TachyAutomatic.h"
 #include "TachyConsentFile.h"
 #include "TachyLogDevice.h"
 #include "TachyNet.h"
@@ -26,6 +27,7 @@ class FTachyModule : public IModuleInterface
 public:
 	virtual void StartupModule() override;
 	virtual void ShutdownModule() override;
+	virtual bool SupportsDynamicReloading() override;
 
 	/** Null when the module is not loaded. */
 	static FTachyModule* Find();
@@ -64,6 +66,7 @@ private:
 	TUniquePtr<FTachySender> Sender;
 	TUniquePtr<FTachyLogDevice> LogDevice;
 	TUniquePtr<FTachyNet> Net;
+	TUniquePtr<FTachyAutomatic> Automatic;
 	FString ParentProcess;
 	FDelegateHandle PreExit;
 	FDelegateHandle Background;

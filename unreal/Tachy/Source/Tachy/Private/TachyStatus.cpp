@@ -4,6 +4,7 @@
 #include "HAL/PlatformTime.h"
 #include "Tachy.h"
 #include "TachyModule.h"
+#include "TachyProfiler.h"
 #include "TachySwitches.h"
 
 TArray<FString> FTachyModule::Status()
@@ -40,6 +41,7 @@ TArray<FString> FTachyModule::Status()
 	Lines.Add(FString::Printf(TEXT("%llu bytes wait in memory, %llu in files; what is recorded now %s"),
 	                          static_cast<uint64>(Stats.outbox_bytes), static_cast<uint64>(Stats.spool_bytes),
 	                          Stats.survives ? TEXT("survives a crash") : TEXT("dies with the program")));
+	Lines.Add(TachyProfiler::Describe());
 	Lines.Add(FString::Printf(TEXT("process %s"), *Tachy::ProcessId()));
 	Lines.Add(
 	    FString::Printf(TEXT("SELECT time, level, target, msg FROM log_entries WHERE process_id = '%s' ORDER BY time"),

@@ -69,6 +69,8 @@ FORCEINLINE uint32 Context()
  * another value.
  */
 TACHY_API bool SetContext(const FString& Key, const FString& Value);
+/** Several at once: one more set, not one each. */
+TACHY_API bool SetContext(const TMap<FString, FString>& Changes);
 TACHY_API void ClearContext();
 TACHY_API TMap<FString, FString> GetContext();
 

@@ -29,6 +29,10 @@ inline bool SetContext(const FString&, const FString&)
 {
 	return false;
 }
+inline bool SetContext(const TMap<FString, FString>&)
+{
+	return false;
+}
 inline void ClearContext() {}
 inline uint32 Context()
 {
