@@ -37,13 +37,16 @@ ENGINE = {
         "Engine/NetDriver.h",
         "GameFramework/",
         "Kismet/",
+        "Camera/",
         "ChartCreation.h",
+        "Scalability.h",
     ],
     "HTTP": ["HttpModule.h", "Interfaces/IHttp"],
     "ImageWrapper": ["IImageWrapper"],
     "RenderCore": ["RenderTimer.h", "RenderingThread.h"],
-    "RHI": ["RHIStats.h", "DynamicRHI.h", "RHIGlobals.h"],
+    "RHI": ["RHIStats.h", "DynamicRHI.h", "RHIGlobals.h", "RHICommandList.h"],
     "Slate": ["Framework/Application/SlateApplication.h"],
+    "SlateCore": ["Framework/Application/SlateApplication.h"],  # whose headers it includes
 }
 
 

@@ -73,9 +73,9 @@ int32 UGameUserSettings::GetOverallScalabilityLevel() const { return Scalability
 static Scalability::FQualityLevels Levels;
 Scalability::FQualityLevels Scalability::GetQualityLevels() { return Levels; }
 int32 Scalability::FQualityLevels::GetSingleQualityLevel() const {
-  const int32 Values[] = {AntiAliasingQuality, ShadowQuality,  GlobalIlluminationQuality, ReflectionQuality,
-                          PostProcessQuality,  TextureQuality, EffectsQuality,            FoliageQuality,
-                          ShadingQuality};
+  const int32 Values[] = {AntiAliasingQuality, ShadowQuality,      GlobalIlluminationQuality,
+                          ReflectionQuality,   PostProcessQuality, TextureQuality,
+                          EffectsQuality,      FoliageQuality,     ShadingQuality};
   for (const int32 Value : Values)
     if (Value != ViewDistanceQuality) return -1;
   return ViewDistanceQuality;
