@@ -38,7 +38,7 @@ def test_every_frame_is_measured(version: int, config: str, server: Server, tmp_
     game = play(build(version, config), "Frames", server.http, tmp_path)
     frames = measured(game, server, "Frame")
     unit, count, _, _ = frames.pop("frame")
-    assert (unit, count) == ("ticks", 95)  # from mark to mark
+    assert (unit, count) == ("seconds", 95)  # from mark to mark
     assert frames == {
         "DeltaTime": ("seconds", 96, 0.03125, 0.03125),
         "GameThreadTime": ("seconds", 96, 0.01, 0.01),
@@ -99,15 +99,13 @@ def test_a_server_measures_no_pictures_and_no_player(version: int, config: str, 
 def expected_hitches(played: str, *, debugger: bool) -> list[str]:
     """The marks that the rule in docs/unreal.md gives for what a scene has played."""
     marks = []
-    world = held = alone = away = flight = False
+    world = held = debugged = away = flight = False
     budget, heartbeat, mean, growth, since = 0.05, 120.0, 0.0, 1.0, 0.0
-    debugged = False
     for word in played.split():
         if ":" not in word:
             world = world or word == "world"
             held = word == "held"
             debugged = word == "debugged" and debugger
-            alone = word == "alone"
             away = word == "away"
             if word == "flight":
                 flight, heartbeat = True, 5.0
@@ -132,7 +130,6 @@ def expected_hitches(played: str, *, debugger: bool) -> list[str]:
         elif flight and heartbeat and since >= heartbeat:
             marks.append("flight recorder: heartbeat")
             since = 0.0
-    assert alone is False
     return marks
 
 
@@ -143,7 +140,7 @@ def test_hitches_of_play_are_marked(version: int, config: str, server: Server, t
     assert marks == expected_hitches(game.said["played"], debugger=config != "shipping")
     assert marks[0] == "flight recorder: hitch, 100.0 ms"
     stutter = marks.count("flight recorder: hitch, 120.0 ms")
-    assert 5 < stutter < 30  # of 60: they make the threshold grow
+    assert 3 <= stutter <= 10  # of 60: they raise the mean and the factor
     assert "flight recorder: hitch, 60.0 ms" in marks  # and it comes back
     assert marks.count("flight recorder: heartbeat") == 3
 

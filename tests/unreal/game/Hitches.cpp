@@ -26,6 +26,7 @@ void Note(const TCHAR *word) { played += FString(word) + TEXT(" "); }
 }  // namespace
 
 SHIM_SCENE(Hitches) {
+  unreal_shim::Exec(TEXT("tachy.Hitch.IdleSeconds 0"));
   Play(0.5);  // no world yet
   Note(TEXT("world"));
   unreal_shim::AddPlayer(unreal_shim::LoadMap(TEXT("/Game/Maps/Arena")));
@@ -50,6 +51,7 @@ SHIM_SCENE(Hitches) {
   Note(TEXT("held"));
   Play(0.5);
   unreal_shim::EnterForeground();
+  Note(TEXT("held"));
   PlayMany(64);
   unreal_shim::SetDebuggerPresent(true);
   Note(TEXT("debugged"));

@@ -14,6 +14,28 @@
 #include "TachyPlay.h"
 #include "UObject/Package.h"
 
+namespace TachyScalabilitySites
+{
+
+// Micromegas's names, so that what asks for them goes on.
+TACHY_DEFINE_INT_METRIC(Resolution, "Scalability", "ResolutionQuality", "none");
+TACHY_DEFINE_INT_METRIC(ViewDistance, "Scalability", "ViewDistanceQuality", "none");
+TACHY_DEFINE_INT_METRIC(AntiAliasing, "Scalability", "AntiAliasingQuality", "none");
+TACHY_DEFINE_INT_METRIC(Shadow, "Scalability", "ShadowQuality", "none");
+TACHY_DEFINE_INT_METRIC(GlobalIllumination, "Scalability", "GlobalIlluminationQuality", "none");
+TACHY_DEFINE_INT_METRIC(Reflection, "Scalability", "ReflectionQuality", "none");
+TACHY_DEFINE_INT_METRIC(PostProcess, "Scalability", "PostProcessQuality", "none");
+TACHY_DEFINE_INT_METRIC(Texture, "Scalability", "TextureQuality", "none");
+TACHY_DEFINE_INT_METRIC(Effects, "Scalability", "EffectsQuality", "none");
+TACHY_DEFINE_INT_METRIC(Foliage, "Scalability", "FoliageQuality", "none");
+TACHY_DEFINE_INT_METRIC(Shading, "Scalability", "ShadingQuality", "none");
+#if !UE_VERSION_OLDER_THAN(5, 4, 0)
+TACHY_DEFINE_INT_METRIC(Landscape, "Scalability", "LandscapeQuality", "none");
+#endif
+TACHY_DEFINE_INT_METRIC(Single, "Scalability", "SingleQualityLevel", "none");
+
+} // namespace TachyScalabilitySites
+
 void FTachyGameContext::DescribeRendering()
 {
 	if (GDynamicRHI)
@@ -62,36 +84,32 @@ void FTachyGameContext::Compare()
 	}
 }
 
-// Micromegas's names, so that what asks for them goes on.
-#define TACHY_SCALABILITY(Name, Value) \
-	do \
-	{ \
-		const int32 Changed = Changes.Num(); \
-		Set(TEXT("Scalability_" #Name), FString::FromInt(Value), Changes); \
-		if (Changes.Num() != Changed) \
-		{ \
-			TACHY_IMETRIC("Scalability", Tachy::Min, #Name, "none", (Value)); \
-		} \
-	} while (false)
-
 void FTachyGameContext::CompareScalability(TMap<FString, FString>& Changes)
 {
+	using namespace TachyScalabilitySites;
+	const auto Level = [&](tachy_site& Site, int32 Value)
+	{
+		const int32 Before = Changes.Num();
+		Set(FString(TEXT("Scalability_")) + UTF8_TO_TCHAR(Site.name), FString::FromInt(Value), Changes);
+		if (Changes.Num() != Before)
+		{
+			tachy_metric_int(&Site, Tachy::Context(), Value);
+		}
+	};
 	const Scalability::FQualityLevels Levels = Scalability::GetQualityLevels();
-	TACHY_SCALABILITY(ResolutionQuality, FMath::RoundToInt(Levels.ResolutionQuality));
-	TACHY_SCALABILITY(ViewDistanceQuality, Levels.ViewDistanceQuality);
-	TACHY_SCALABILITY(AntiAliasingQuality, Levels.AntiAliasingQuality);
-	TACHY_SCALABILITY(ShadowQuality, Levels.ShadowQuality);
-	TACHY_SCALABILITY(GlobalIlluminationQuality, Levels.GlobalIlluminationQuality);
-	TACHY_SCALABILITY(ReflectionQuality, Levels.ReflectionQuality);
-	TACHY_SCALABILITY(PostProcessQuality, Levels.PostProcessQuality);
-	TACHY_SCALABILITY(TextureQuality, Levels.TextureQuality);
-	TACHY_SCALABILITY(EffectsQuality, Levels.EffectsQuality);
-	TACHY_SCALABILITY(FoliageQuality, Levels.FoliageQuality);
-	TACHY_SCALABILITY(ShadingQuality, Levels.ShadingQuality);
+	Level(Resolution, FMath::RoundToInt(Levels.ResolutionQuality));
+	Level(ViewDistance, Levels.ViewDistanceQuality);
+	Level(AntiAliasing, Levels.AntiAliasingQuality);
+	Level(Shadow, Levels.ShadowQuality);
+	Level(GlobalIllumination, Levels.GlobalIlluminationQuality);
+	Level(Reflection, Levels.ReflectionQuality);
+	Level(PostProcess, Levels.PostProcessQuality);
+	Level(Texture, Levels.TextureQuality);
+	Level(Effects, Levels.EffectsQuality);
+	Level(Foliage, Levels.FoliageQuality);
+	Level(Shading, Levels.ShadingQuality);
 #if !UE_VERSION_OLDER_THAN(5, 4, 0)
-	TACHY_SCALABILITY(LandscapeQuality, Levels.LandscapeQuality);
+	Level(Landscape, Levels.LandscapeQuality);
 #endif
-	TACHY_SCALABILITY(SingleQualityLevel, Levels.GetSingleQualityLevel());
+	Level(Single, Levels.GetSingleQualityLevel());
 }
-
-#undef TACHY_SCALABILITY
