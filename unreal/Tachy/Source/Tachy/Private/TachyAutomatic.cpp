@@ -13,7 +13,7 @@
 namespace TachyEngine
 {
 
-static FSimpleMulticastDelegate& OnInit()
+static auto& OnInit()
 {
 #if UE_VERSION_OLDER_THAN(5, 8, 0)
 	return FCoreDelegates::OnPostEngineInit;

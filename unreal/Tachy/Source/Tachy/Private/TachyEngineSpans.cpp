@@ -12,7 +12,7 @@ TACHY_DEFINE_ASYNC_SPAN(Garbage, "Engine", "CollectGarbage");
 TACHY_DEFINE_ASYNC_SPAN(Map, "Engine", "LoadMap");
 TACHY_DEFINE_VALUE(MapName, "Engine", "map");
 
-static FSimpleMulticastDelegate& GarbageStarted()
+static auto& GarbageStarted()
 {
 #if UE_VERSION_OLDER_THAN(5, 5, 0)
 	return FCoreUObjectDelegates::GetPreGarbageCollectDelegate();

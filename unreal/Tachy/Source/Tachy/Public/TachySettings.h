@@ -63,7 +63,7 @@ public:
 	UPROPERTY(Config, EditAnywhere, Category = "What is on", meta = (EditCondition = "bSpans"))
 	bool bSpansInEditor = false;
 
-	/** The flight recorder: spans stay in memory, and only those around a trigger (a mark, an error) are sent. */
+	/** The flight recorder: spans stay in memory, and only those around a mark, a hitch or an error are sent. */
 	UPROPERTY(Config, EditAnywhere, Category = "What is on")
 	bool bFlight = false;
 
