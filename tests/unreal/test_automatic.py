@@ -299,13 +299,19 @@ CRASHES = [
 ]
 
 
-@pytest.mark.parametrize(("scene", "text"), CRASHES)
-@pytest.mark.parametrize(("version", "config"), [*TWO, SHIPPING])
+# One of each in the short tier: by a signal with modules, by a failed check in one program.
+DEATHS = [
+    pytest.param(version, config, scene, text, marks=() if short else pytest.mark.long)
+    for version, config in [*SHORT, (508, "shipping")]
+    for scene, text in CRASHES
+    for short in [(config, scene) in [("editor", "CrashBySignal"), ("development", "CrashByAssert")]]
+]
+
+
+@pytest.mark.parametrize(("version", "config", "scene", "text"), DEATHS)
 def test_the_next_start_sends_what_a_crash_has_left(
     version: int, config: str, scene: str, text: str, server: Server, tmp_path: Path
 ) -> None:
-    if config == "editor" and scene != "CrashBySignal":
-        pytest.skip("the kinds are the same for every configuration")
     dead = play(build(version, config), scene, server.http, tmp_path, code=-11)
     assert play(build(version, config), "Recover", server.http, tmp_path).said["recovered"] >= 1
     assert dead.ask(server, "SELECT end_state FROM processes WHERE {process}") == [["crashed"]]
