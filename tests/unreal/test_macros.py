@@ -218,10 +218,12 @@ def test_compiled_out_every_macro_and_call_is_nothing(compiler: str, tmp_path: P
 
 @pytest.mark.long
 @pytest.mark.parametrize("config", ["editor", "development", "shipping"])
-def test_compiled_out_of_a_whole_game_nothing_is_recorded(config: str, tmp_path: Path) -> None:
-    built = build(508, config, "-DCMAKE_CXX_FLAGS=-DTACHY_ENABLED=0", variant="-off")
-    game = play(built, "Macros", "http://127.0.0.1:9", tmp_path)
-    assert game.said["process_id"] == ""
+def test_where_the_plugin_is_compiled_out_nothing_is_recorded(config: str, server: Server, tmp_path: Path) -> None:
+    built = build(508, config, "-DTACHY_OFF=ON", variant="-off")
+    for scene in ("Macros", "Names", "Async", "Blueprint", "Micromegas"):
+        game = play(built, scene, server.http, tmp_path)
+        assert game.said["process_id"] == "00000000-0000-0000-0000-000000000000"
+        assert game.ask(server, "SELECT count(*) FROM processes WHERE {process}") == [[0]]
 
 
 def test_every_macro_and_call_has_an_empty_form() -> None:

@@ -118,6 +118,7 @@ inline namespace Disabled
 class PropertySet
 {
 public:
+	PropertySet() {}
 	TMap<FName, FName> GetContext() const { return {}; }
 	uint32 Set() const { return 0; }
 };
@@ -139,8 +140,16 @@ struct MetricMetadata
 class Dispatch
 {
 public:
-	static DefaultContext* GetDefaultContext() { return nullptr; }
-	static const PropertySet* GetPropertySet(const TMap<FName, FName>&) { return nullptr; }
+	static DefaultContext* GetDefaultContext()
+	{
+		static DefaultContext Empty;
+		return &Empty;
+	}
+	static const PropertySet* GetPropertySet(const TMap<FName, FName>&)
+	{
+		static const PropertySet Empty;
+		return &Empty;
+	}
 	static void IntMetric(const MetricMetadata*, const PropertySet*, uint64, uint64) {}
 	static void FloatMetric(const MetricMetadata*, const PropertySet*, double, uint64) {}
 	static void IntMetric(const MetricMetadata*, uint64, uint64) {}
