@@ -37,11 +37,6 @@ void Log(tachy_site* Site, uint32 Set, const TCHAR* Message)
 	WithUtf8(Message, [&](const ANSICHAR* Text, SIZE_T Size) { tachy_log_text(Site, Set, Text, Size); });
 }
 
-void Log(tachy_site* Site, uint32 Set, const ANSICHAR* Message)
-{
-	tachy_log_text(Site, Set, Message, static_cast<size_t>(FCStringAnsi::Strlen(Message)));
-}
-
 void LogLate(tachy_site* Site, uint32 Set, double Age, const TCHAR* Message)
 {
 	const FTimespan SinceUnix = FDateTime::UtcNow() - FDateTime(1970, 1, 1);

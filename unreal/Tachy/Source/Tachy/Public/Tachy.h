@@ -87,7 +87,10 @@ private:
 
 /** A message that is ready. */
 TACHY_API void Log(tachy_site* Site, uint32 Set, const TCHAR* Message);
-TACHY_API void Log(tachy_site* Site, uint32 Set, const ANSICHAR* Message);
+FORCEINLINE void Log(tachy_site* Site, uint32 Set, const ANSICHAR* Message)
+{
+	tachy_log_text(Site, Set, Message, static_cast<size_t>(FCStringAnsi::Strlen(Message)));
+}
 FORCEINLINE void Log(tachy_site* Site, uint32 Set, const FString& Message)
 {
 	Log(Site, Set, *Message);
