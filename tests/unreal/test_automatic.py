@@ -204,6 +204,16 @@ def test_without_its_argument_the_engine_picks_us_not(
 
 
 @pytest.mark.parametrize(("version", "config"), TWO)
+def test_an_event_may_end_in_another_session_than_it_began(
+    version: int, config: str, server: Server, tmp_path: Path
+) -> None:
+    game = play(build(version, config), "EventsAcrossSessions", server.http, tmp_path, "-Tachy")
+    assert game.said["started"] == 1
+    spans = game.ask(server, "SELECT name, depth, is_open FROM thread_spans WHERE {process} ORDER BY name")
+    assert spans == [["New", 0, False], ["Old", 0, False], ["OldInner", 1, False], ["Ours", 2, False]]
+
+
+@pytest.mark.parametrize(("version", "config"), TWO)
 def test_names_beyond_the_bound_are_one(version: int, config: str, server: Server, tmp_path: Path) -> None:
     game = play(build(version, config), "ManyNames", server.http, tmp_path, "-Tachy")
     events = events_of(game, server)

@@ -17,12 +17,12 @@ void TickSecond() { unreal_shim::Tick({.Delta = 1.0}); }
 class Worker : public FRunnable {
  public:
   uint32 Run() override {
-    ensureMsgf(GFrameCounter > 1000, TEXT("on a worker, größer than %d"), 1000);
+    (void)ensureMsgf(GFrameCounter > 1000, TEXT("on a worker, größer than %d"), 1000);
     return 0;
   }
 };
 
-void Fail(bool good) { ensure(good); }
+void Fail(bool good) { (void)ensure(good); }
 
 // Until a log has been recorded that is none of ours.
 bool WaitForLog(uint64 before) {

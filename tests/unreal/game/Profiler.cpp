@@ -7,6 +7,7 @@
 #include "Scene.h"
 #include "Stats/Stats.h"
 #include "Tachy.h"
+#include "TachySession.h"
 
 namespace {
 
@@ -109,6 +110,21 @@ SHIM_SCENE(Profiler) {
 }
 
 #if UE_EXTERNAL_PROFILING_ENABLED
+// The session that reports is the second one.
+SHIM_SCENE(EventsAcrossSessions) {
+  Begin("Old");
+  Begin("OldInner");
+  Tachy::Stop();
+  Begin("Unrecorded");
+  report.Set("started", Tachy::Start(TEXT("")));
+  { TACHY_SPAN_SCOPE("Game", "Ours"); }
+  End();
+  End();
+  End();
+  Begin("New");
+  End();
+}
+
 SHIM_SCENE(ManyNames) {
   for (int round = 0; round < 2; round++) {
     for (int i = 0; i < 9000; i++) {

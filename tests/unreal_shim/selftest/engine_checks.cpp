@@ -4,8 +4,10 @@
 #include "IImageWrapperModule.h"
 #include "Modules/ModuleManager.h"
 #include "RHI.h"
+#include "RHICommandList.h"
 #include "RenderTimer.h"
 #include "RenderingThread.h"
+#include "Scalability.h"
 #include "SelfSettings.h"
 #include "UObject/UObjectArray.h"
 #include "UObject/UObjectIterator.h"
@@ -60,7 +62,7 @@ static void Worlds() {
   unreal_shim::Tick(Frame);
   EXPECT(Consumer->Started == 0 && Consumer->GPU == 0.01 && Consumer->Delta == 0.02 && Actor->Ticks == 2);
   EXPECT(GNumDrawCallsRHI[0] == 100 && FPlatformTime::ToSeconds(RHIGetGPUFrameCycles()) == 0.01f &&
-         FPlatformTime::ToMilliseconds(GGameThreadTime) == 8.0f);
+         FPlatformTime::ToMilliseconds(GGameThreadTime) == 8.0f && GInputLatencyTime == 0);
   int32 Collected = 0;
   const FDelegateHandle Handle = FCoreUObjectDelegates::GetPostGarbageCollect().AddLambda([&] { ++Collected; });
   const int32 Before = GUObjectArray.GetObjectArrayNumMinusAvailable();
@@ -87,6 +89,10 @@ static void Network() {
   FWorldDelegates::OnNetDriverCreated.Remove(Handle);
 }
 static void Rendering() {
+  Scalability::FQualityLevels Levels = Scalability::GetQualityLevels();
+  EXPECT(Levels.GetSingleQualityLevel() == 3);
+  Levels.ShadowQuality = 1;
+  EXPECT(Levels.GetSingleQualityLevel() == -1);
   bool bThere = false;
   ENQUEUE_RENDER_COMMAND(SelfCommand)
   ([&](FRHICommandListImmediate &) { bThere = IsInRenderingThread() && !IsInGameThread(); });

@@ -66,9 +66,8 @@ static FEngineName OtherNames = {};
 static std::atomic<bool> bOn = false;
 static std::atomic<bool> bSession = false;
 static std::atomic<bool> bPaused = false;
-/** Counts what makes the scopes that threads have open worthless; those that began before SessionTurn have gone. */
-static std::atomic<uint32> Turn = 1;
-static std::atomic<uint32> SessionTurn = 1;
+/** Counts how often events were switched on or off: the ends of what threads have open will not all come. */
+static std::atomic<uint32> Turn = 0;
 
 /** What a thread has open. An end names nothing and may come without its start. */
 struct FThreadScopes
@@ -156,15 +155,12 @@ FORCEINLINE tachy_site* SiteOf(FThreadScopes& Thread, const CharType* Text)
 	return Known.Name->Site;
 }
 
-/** The ends of what is open will not come, or not be known. */
-static FORCENOINLINE void Forget(FThreadScopes& Thread, uint32 Now)
+/** What it has open ends here. */
+static FORCENOINLINE void EndAll(FThreadScopes& Thread, uint32 Now)
 {
-	if (Thread.Turn >= SessionTurn)
+	for (uint32 Depth = FMath::Min(Thread.Depth, MostOpen); Depth-- > 0;)
 	{
-		for (uint32 Depth = FMath::Min(Thread.Depth, MostOpen); Depth-- > 0;)
-		{
-			tachy_span_end(Thread.Open[Depth]);
-		}
+		tachy_span_end(Thread.Open[Depth]);
 	}
 	Thread.Depth = 0;
 	Thread.Turn = Now;
@@ -176,7 +172,7 @@ FORCEINLINE FThreadScopes& ThisThread()
 	const uint32 Now = Turn.load(std::memory_order_relaxed);
 	if (Thread.Turn != Now)
 	{
-		Forget(Thread, Now);
+		EndAll(Thread, Now);
 	}
 	return Thread;
 }
@@ -274,7 +270,6 @@ void BeginSession()
 	{
 		OtherNames.Site = tachy_site_intern(TACHY_SITE_SPAN, TACHY_LEVEL_NONE, "Engine", "(other names)", "", 0, "");
 	}
-	SessionTurn = ++Turn;
 	bSession = OtherNames.Site != nullptr;
 	bOn = bSession && !bPaused;
 }
