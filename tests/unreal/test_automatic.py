@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cpp.builds import ROOT
 from tests.serving import Server
 from tests.unreal.plugin import EVERYWHERE, SHORT, Played, build, play
 
+PAGE = (ROOT / "docs" / "unreal.md").read_text()
 # What does not depend on the version is played on two of them.
 TWO = [pytest.param(version, config, id=f"{version}-{config}") for version, config in SHORT]
 SHIPPING = pytest.param(508, "shipping", marks=pytest.mark.long)
@@ -335,3 +337,5 @@ def test_the_next_start_sends_what_a_crash_has_left(
     ((level, told),) = logged(dead, server, "crash")
     assert level == 1
     assert told.startswith(text)
+    asked = dead.ask(server, PAGE.split("### Errors")[1].split("```sql")[1].split("```")[0])
+    assert [text.split(":")[0], "/Game/Maps/Arena"] in [row[1:3] for row in asked]
