@@ -18,6 +18,9 @@ from bench.budgets import Cases, finish, machine
 NATIVE = {
     "span": "native_span",
     "span_conditional": "native_span",
+    "span_name": "native_span",
+    "span_name_text": "native_span",
+    "span_with_value": "native_span",
     "metric_int": "native_metric_int",
     "metric_float": "native_metric_float",
     "log_ansi": "native_log",

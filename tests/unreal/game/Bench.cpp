@@ -19,6 +19,15 @@ const char text[] = "a message of some length";
 void NativeSpan() { tachy_span_end(tachy_span_begin(&native_span)); }
 void Span() { TACHY_SPAN_SCOPE("Bench", TEXT("macro")); }
 void SpanConditional() { TACHY_SPAN_SCOPE_CONDITIONAL("Bench", true, "conditional"); }
+void SpanName() {
+  static const FName name(TEXT("Enemy"), 8);
+  TACHY_SPAN_NAME("Bench", name);
+}
+void SpanText() { TACHY_SPAN_NAME("Bench", TEXT("twenty characters it is")); }
+void SpanValue() {
+  TACHY_SPAN_SCOPE("Bench", "with a value");
+  TACHY_SPAN_VALUE("foes", 7);
+}
 void NativeInt() { tachy_metric_int(&native_int, 0, 7); }
 void Int() { TACHY_IMETRIC("Bench", Tachy::Med, TEXT("int"), TEXT("1"), 7); }
 void NativeFloat() { tachy_metric_float(&native_float, 0, 7.5); }
@@ -48,6 +57,9 @@ struct {
     {"native_span", Loop<NativeSpan>},
     {"span", Loop<Span>},
     {"span_conditional", Loop<SpanConditional>},
+    {"span_name", Loop<SpanName>},
+    {"span_name_text", Loop<SpanText>},
+    {"span_with_value", Loop<SpanValue>},
     {"native_metric_int", Loop<NativeInt>},
     {"metric_int", Loop<Int>},
     {"native_metric_float", Loop<NativeFloat>},
