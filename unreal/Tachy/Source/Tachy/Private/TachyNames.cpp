@@ -78,7 +78,7 @@ tachy_site* AddNamedSite(tachy_site* Others, uint64 Target, const ANSICHAR* Name
 
 tachy_site* SiteOf(tachy_site_kind Kind, uint32 Level, const FString& Target, const FString& Name, const FString& Unit)
 {
-	tachy_site NoPlace = {}; // only its address is looked at
+	static tachy_site NoPlace; // only its address is looked at
 	const uint64 TargetHash = TextHash(*Target, Kind | Level << 8);
 	const uint64 Key = TextHash(*Unit, TextHash(*Name, 1)) | 1ull << 63;
 	tachy_site* const Found = NamedSites.Find(TargetHash, Key, &NoPlace);
