@@ -2,7 +2,7 @@
 
     python -m bench.unreal            # build/bench/unreal.json; exit 1 when a budget is broken
 
-The game of tests/unreal on the shim of the engine, optimized as UBT does it. `of_native` is the macro's time by that of
+The game of tests/unreal on the shim of the engine. `of_native` is the macro's time by that of
 the recorder's C call, both through the modules' exports, in one run whose samples take turns. A sink takes what is
 recorded.
 """
@@ -34,7 +34,7 @@ def measure() -> dict[str, float]:
     from tests.pysdk.sink import Sink
     from tests.unreal.plugin import build, play
 
-    game = build(508, "editor", "-DTACHY_OPTIMIZE=2", variant="-bench")
+    game = build(508, "editor")
     best: dict[str, float] = {}
     with Sink() as sink, tempfile.TemporaryDirectory() as folder:
         for _ in range(RUNS):
