@@ -10,6 +10,7 @@ struct CORE_API FDebug {
   static void DumpStackTraceToLog(int Verbosity = 5);
 };
 namespace unreal_shim {
+inline bool Holds(bool bIt) { return bIt; }  // a value that nobody need look at
 [[noreturn]] CORE_API void CheckFailed(const char *Expression, const char *File, int32 Line,
                                        const TCHAR *Message = nullptr);
 CORE_API bool EnsureFailed(const char *Expression, const char *File, int32 Line,
@@ -55,8 +56,8 @@ const TCHAR *FormatForCheck(const TCHAR *Format, A... Args);  // Containers/Unre
 #define ensureAlways(Expr) UE_SHIM_ENSURE(Expr, true)
 #define ensureAlwaysMsgf(Expr, ...) UE_SHIM_ENSURE(Expr, true, __VA_ARGS__)
 #else
-#define ensure(Expr) (!!(Expr))
-#define ensureMsgf(Expr, ...) (!!(Expr))
-#define ensureAlways(Expr) (!!(Expr))
-#define ensureAlwaysMsgf(Expr, ...) (!!(Expr))
+#define ensure(Expr) unreal_shim::Holds(!!(Expr))
+#define ensureMsgf(Expr, ...) unreal_shim::Holds(!!(Expr))
+#define ensureAlways(Expr) unreal_shim::Holds(!!(Expr))
+#define ensureAlwaysMsgf(Expr, ...) unreal_shim::Holds(!!(Expr))
 #endif

@@ -236,7 +236,7 @@ void FTachyModule::EndSession()
 	Net.Reset();
 	Automatic.Reset();
 	uint32 WaitMs = 0; // for a sender that is held back there is nothing to wait for
-	if (Sender && Sender->IsSending())
+	if (Sender && !FTachySender::IsHeldBack())
 	{
 		WaitMs = Consent == ETachyConsent::Revoked ? ForgetMs : EndMs;
 		Sender->Hurry();

@@ -5,6 +5,7 @@
 
 #include "Misc/CString.h"
 #include "Misc/DateTime.h"
+#include "TachySender.h"
 
 namespace Tachy
 {
@@ -79,6 +80,11 @@ void AsyncText(tachy_async& Span, tachy_site* Key, const FName& Text)
 
 bool Flush(float Seconds)
 {
+	if (FTachySender::IsWithoutConsent())
+	{
+		tachy_flush_begin(0);
+		return false;
+	}
 	return tachy_flush(static_cast<uint32>(Seconds * 1000.0f)) != 0;
 }
 

@@ -77,8 +77,9 @@ FTachySender::FTachySender(const FString& InUrl,
     : Url(InUrl)
     , Authenticator(InAuthenticator)
     , Bell(FPlatformProcess::GetSynchEventFromPool(false))
-    , Work(InWork)
 {
+	Work = InWork;
+	bNotReady = false;
 }
 
 FTachySender::~FTachySender()
@@ -89,6 +90,8 @@ FTachySender::~FTachySender()
 		delete Thread;
 	}
 	FPlatformProcess::ReturnSynchEventToPool(Bell);
+	Work = ETachyWork::Send; // nobody holds anything back now
+	bNotReady = false;
 }
 
 bool FTachySender::Start()
@@ -107,11 +110,6 @@ void FTachySender::Nudge()
 {
 	bNudged = true;
 	Bell->Trigger();
-}
-
-bool FTachySender::IsSending() const
-{
-	return Work == ETachyWork::Forget || (Work == ETachyWork::Send && bReady);
 }
 
 void FTachySender::Hurry()
@@ -147,18 +145,18 @@ uint32 FTachySender::Run()
 	int Ended = 0;
 	while (!bStopping && !Ended)
 	{
-		bReady = Work == ETachyWork::Send && Authenticator->IsReady();
-		if (Work == ETachyWork::Forget)
+		bNotReady = Work == ETachyWork::Send && !Authenticator->IsReady();
+		if (IsHeldBack())
 		{
-			Forget(Ended);
+			Hold();
 		}
-		else if (bReady)
+		else if (Work == ETachyWork::Send)
 		{
 			SendNext(Ended);
 		}
 		else
 		{
-			Hold();
+			Forget(Ended);
 		}
 	}
 	return 0;

@@ -39,8 +39,9 @@ public:
 	void Nudge();
 	/** Pauses between tries are short from now on: the program ends. */
 	void Hurry();
-	/** Nothing holds batches back but the server: it is worth waiting for them. */
-	bool IsSending() const;
+	/** Batches wait for the player's word, or for that or a login, and not for the server. On any thread. */
+	static bool IsWithoutConsent() { return Work == ETachyWork::Wait; }
+	static bool IsHeldBack() { return Work == ETachyWork::Wait || (Work == ETachyWork::Send && bNotReady); }
 
 	struct FState
 	{
@@ -73,8 +74,9 @@ private:
 	std::atomic<bool> bStopping = false;
 	std::atomic<bool> bHurry = false;
 	std::atomic<bool> bNudged = false;
-	std::atomic<bool> bReady = false;
-	std::atomic<ETachyWork> Work;
+	// There is one sender at a time.
+	static inline std::atomic<ETachyWork> Work = ETachyWork::Send;
+	static inline std::atomic<bool> bNotReady = false;
 	std::atomic<uint64> Turn = 0;
 	mutable FCriticalSection Lock;
 	FState State;

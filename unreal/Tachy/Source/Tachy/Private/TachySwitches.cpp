@@ -45,7 +45,8 @@ FAutoConsoleVariableRef MetricsVariable(TEXT("tachy.Metrics"), Switches.Metrics,
 FAutoConsoleVariableRef SpansVariable(TEXT("tachy.Spans"), Switches.Spans, TEXT("Spans are recorded."), OnChange());
 FAutoConsoleVariableRef
     FlightVariable(TEXT("tachy.Flight"), Switches.Flight,
-                   TEXT("1: spans stay in memory, and only those around a mark or an error are sent."), OnChange());
+                   TEXT("1: spans stay in memory, and only those around a mark, a hitch or an error are sent."),
+                   OnChange());
 
 /** As a project's setting: what is stronger than that keeps its word. */
 void SetSwitch(const TCHAR* Name, bool bOn)

@@ -129,7 +129,7 @@ public:
 	}
 };
 
-/** Sends what was recorded before now, and waits for it at most so long. */
+/** Sends what was recorded before now, and waits for it at most so long. False at once before consent. */
 TACHY_API bool Flush(float Seconds);
 
 /** Under which this run of the game stands in SQL. */
