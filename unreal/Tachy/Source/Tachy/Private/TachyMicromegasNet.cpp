@@ -45,8 +45,6 @@ ENetTraceVerbosity Dispatch::GetNetTraceVerbosity()
 	return static_cast<ENetTraceVerbosity>(NetScopes);
 }
 
-#if MICROMEGAS_NET_TRACE_ENABLED
-
 namespace
 {
 
@@ -169,7 +167,5 @@ void EndNetSpan(ENetScope Kind, const FNetSpan& Span, uint32 Bits)
 	}
 	EndWithBits(Span.Scope, Bits);
 }
-
-#endif
 
 } // namespace MicromegasTracing

@@ -9,7 +9,8 @@
 #include "CoreMinimal.h"
 #include "Tachy.h"
 
-#if TACHY_RECORDS && MICROMEGAS_NET_TRACE_ENABLED
+// The plugin's own module has the functions in every build, so that this is for each user to define.
+#if TACHY_RECORDS && (MICROMEGAS_NET_TRACE_ENABLED || defined(TACHY_MODULE))
 
 namespace MicromegasTracing
 {
