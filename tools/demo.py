@@ -184,7 +184,8 @@ def main() -> None:
                 rows: list[dict[str, Any]] = lake.query(sql.format(**words, **more)).to_pylist()
                 return rows
 
-            for question, sql in (questions.OF_DOOM if doom else questions.OF_THE_DEMO).items():
+            asked = questions.OF_DOOM if doom else questions.OF_UNREAL if given.unreal else questions.OF_THE_DEMO
+            for question, sql in asked.items():
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
             counts = ask(questions.COUNTS)[0]

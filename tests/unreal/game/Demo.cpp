@@ -116,8 +116,10 @@ void PlayFrame(uint32 frame, RhiThread &rhi) {
   }
   const double took = FPlatformTime::Seconds() - begin;
   FPlatformProcess::Sleep(float(FMath::Max(0.0, 1.0 / 60 - took)));
-  unreal_shim::Tick(
-      {.Delta = FPlatformTime::Seconds() - begin, .GameThread = took, .Idle = 1.0 / 60 - took, .bInput = true});
+  unreal_shim::Tick({.Delta = FPlatformTime::Seconds() - begin,
+                     .GameThread = took,
+                     .Idle = FMath::Max(0.0, 1.0 / 60 - took),
+                     .bInput = true});
 }
 
 }  // namespace
