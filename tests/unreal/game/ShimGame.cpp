@@ -47,7 +47,7 @@ std::string Quoted(const std::string &text) {
   std::string quoted = "\"";
   for (const char byte : text) {
     if (byte == '"' || byte == '\\') quoted += '\\';
-    quoted += byte;
+    quoted += byte == '\n' ? ' ' : byte;
   }
   return quoted + '"';
 }

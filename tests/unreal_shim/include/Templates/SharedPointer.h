@@ -76,7 +76,8 @@ class TSharedPtr {
  public:
   using ElementType = T;
   TSharedPtr(decltype(nullptr) = nullptr) {}
-  TSharedPtr(const unreal_shim::FRawShared<T> &Raw) : Object(Raw.Object), Counts(Raw.Counts) {}
+  template <typename U, typename = std::enable_if_t<std::is_convertible_v<U *, T *>>>
+  TSharedPtr(const unreal_shim::FRawShared<U> &Raw) : Object(Raw.Object), Counts(Raw.Counts) {}
   template <typename U, typename = std::enable_if_t<std::is_convertible_v<U *, T *>>>
   explicit TSharedPtr(U *P) : TSharedPtr(TSharedPtr<U, Mode>(unreal_shim::MakeRaw<U>(P))) {}
   template <typename U, typename D>

@@ -38,6 +38,7 @@ public:
 	void Stop();
 
 	const FTachyOptions& GetOptions() const { return Options; }
+	const TOptional<FTachyDestination>& GetDestination() const { return Destination; }
 	ETachyConsent GetConsent() const { return Consent; }
 	bool NeedsConsent() const { return Options.bRequireConsent && !Options.bUnattended; }
 	/** False: it holds for this run only. */
