@@ -2,7 +2,6 @@
 // of a test server.
 #include <stdlib.h>
 
-#include "Containers/Queue.h"
 #include "Containers/Ticker.h"
 #include "CoreMinimal.h"
 #include "Features/IModularFeatures.h"
@@ -79,10 +78,6 @@ static void Containers() {
   EXPECT(!Weak.IsValid() && !Weak.Pin());
   TOptional<FString> Optional;
   EXPECT(!Optional.IsSet() && (Optional = FString(TEXT("o")), *Optional == TEXT("o")));
-  TQueue<int32, EQueueMode::Mpsc> Queue;
-  int32 Out = 0;
-  Queue.Enqueue(1), Queue.Enqueue(2);
-  EXPECT(Queue.Dequeue(Out) && Out == 1 && Queue.Dequeue(Out) && Out == 2 && !Queue.Dequeue(Out));
   TFunction<int32(int32)> Add = [Array](int32 V) { return V + Array[0]; };
   const TFunction<int32(int32)> Copy = Add;
   EXPECT(Copy(1) == 2 && Add(2) == 3);

@@ -1,13 +1,11 @@
 // Objects, classes, their defaults from the ini, and garbage collection of what was marked as garbage.
 #include "CoreMinimal.h"
 #include "Engine/DeveloperSettings.h"
-#include "Kismet/BlueprintAsyncActionBase.h"
 #include "Kismet/BlueprintFunctionLibrary.h"
 #include "Misc/ConfigCacheIni.h"
 #include "Misc/ScopeLock.h"
 #include "State.h"
 #include "UObject/UObjectArray.h"
-#include "UObject/UObjectIterator.h"
 #include "unreal_shim/Classes.h"
 
 namespace {
@@ -245,22 +243,8 @@ int32 FUObjectArray::GetObjectArrayNumMinusAvailable() const {
   const FScopeLock Lock(&Table().Mutex);
   return Table().Slots.Num() - Table().Free.Num();
 }
-TArray<UObject *> unreal_shim::ObjectsOf(const UClass *Class) {
-  const FScopeLock Lock(&Table().Mutex);
-  TArray<UObject *> Result;
-  for (const FSlot &Slot : Table().Slots)
-    if (Slot.Object && Slot.Object->IsA(Class) && !Slot.Object->IsTemplate() && IsValid(Slot.Object))
-      Result.Add(Slot.Object);
-  return Result;
-}
 UE_SHIM_CLASS(UObject, "Object", "CoreUObject", nullptr)
 UE_SHIM_CLASS(UPackage, "Package", "CoreUObject", &UObject::StaticClass)
 UE_SHIM_ABSTRACT_CLASS(UClass, "Class", "CoreUObject", &UObject::StaticClass)
 UE_SHIM_ABSTRACT_CLASS(UDeveloperSettings, "DeveloperSettings", "DeveloperSettings", &UObject::StaticClass)
 UE_SHIM_ABSTRACT_CLASS(UBlueprintFunctionLibrary, "BlueprintFunctionLibrary", "Engine", &UObject::StaticClass)
-UE_SHIM_ABSTRACT_CLASS(UBlueprintAsyncActionBase, "BlueprintAsyncActionBase", "Engine", &UObject::StaticClass)
-void UBlueprintAsyncActionBase::RegisterWithGameInstance(const UObject *) { AddToRoot(); }
-void UBlueprintAsyncActionBase::SetReadyToDestroy() {
-  RemoveFromRoot();
-  MarkAsGarbage();
-}

@@ -1,25 +1,7 @@
-// Plugins, automation tests, hang detection.
+// Automation tests, hang detection.
 #include "HAL/ThreadHeartBeat.h"
-#include "Interfaces/IPluginManager.h"
 #include "Misc/AutomationTest.h"
 #include "unreal_shim/Engine.h"
-
-static TMap<FString, TSharedPtr<IPlugin>> &Plugins() {
-  static TMap<FString, TSharedPtr<IPlugin>> *const The = new TMap<FString, TSharedPtr<IPlugin>>;
-  return *The;
-}
-IPluginManager &IPluginManager::Get() {
-  static IPluginManager The;
-  return The;
-}
-TSharedPtr<IPlugin> IPluginManager::FindPlugin(const FString &Name) { return Plugins().FindRef(Name); }
-void unreal_shim::AddPlugin(const TCHAR *Name, const TCHAR *Folder, const TCHAR *VersionName) {
-  const TSharedRef<IPlugin> Plugin = MakeShared<IPlugin>();
-  Plugin->Name = Plugin->Descriptor.FriendlyName = Name;
-  Plugin->Folder = Folder;
-  Plugin->Descriptor.VersionName = VersionName;
-  Plugins().Add(Name, Plugin);
-}
 
 static TArray<FAutomationTestBase *> &Tests() {
   static TArray<FAutomationTestBase *> *const The = new TArray<FAutomationTestBase *>;

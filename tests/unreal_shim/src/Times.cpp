@@ -2,11 +2,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
-#include <zlib.h>
 
 #include "CoreMinimal.h"
-#include "Misc/Base64.h"
-#include "Misc/Crc.h"
 
 static constexpr int64 UnixEpoch = 621355968000000000;
 FDateTime::FDateTime(int32 Year, int32 Month, int32 Day, int32 Hour, int32 Minute, int32 Second, int32 Millisecond) {
@@ -104,29 +101,4 @@ int32 FMath::RandRange(int32 Low, int32 High) { return Low + rand() % (High - Lo
 const FText &FText::GetEmpty() {
   static const FText The;
   return The;
-}
-uint32 FCrc::MemCrc32(const void *Data, int32 Length, uint32 Crc) {
-  return uint32(crc32(Crc, static_cast<const Bytef *>(Data), uInt(Length)));
-}
-uint32 FCrc::StrCrc32(const TCHAR *Text, uint32 Crc) {
-  for (; *Text; ++Text) {
-    const uint32 X = uint32(*Text);
-    Crc = MemCrc32(&X, 4, Crc);
-  }
-  return Crc;
-}
-FString FBase64::Encode(const FString &Text) {
-  const FTCHARToUTF8 Utf8(*Text);
-  return Encode(TArray<uint8>(reinterpret_cast<const uint8 *>(Utf8.Get()), Utf8.Length()));
-}
-FString FBase64::Encode(const TArray<uint8> &Bytes) {
-  const TCHAR *const Digits = TEXT("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
-  FString Text;
-  for (int32 I = 0; I < Bytes.Num(); I += 3) {
-    const int32 N = FMath::Min(3, Bytes.Num() - I);
-    uint32 Bits = 0;
-    for (int32 K = 0; K < 3; ++K) Bits = Bits << 8 | (K < N ? Bytes[I + K] : 0u);
-    for (int32 K = 0; K < 4; ++K) Text.AppendChar(K <= N ? Digits[Bits >> (18 - 6 * K) & 63] : TCHAR('='));
-  }
-  return Text;
 }
