@@ -6,6 +6,7 @@ and clang++ in the dialect of Microsoft with TCHAR as Windows has it.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ def modules(plugin: Path, config: str = "editor") -> list[str]:
 def options(plugin: Path, module: str, version: int, config: str, link: str) -> list[str | Path]:
     folders = [plugin / "Source" / name / "Public" for name in modules(plugin)]
     folders += [plugin / "Source" / module / "Private", generated(), SHIM]
-    return [f"-DUE_SHIM_VERSION={version}", *CONFIGS[config], *LINKS[link], *(f"-I{folder}" for folder in folders)]
+    rules = (plugin / "Source" / module / f"{module}.Build.cs").read_text()
+    private = re.findall(r'^\t\tPrivateDefinitions\.Add\("(\w+)"\);', rules, re.MULTILINE)  # unconditional ones
+    defined = [f"-DUE_SHIM_VERSION={version}", *CONFIGS[config], *LINKS[link], *(f"-D{name}" for name in private)]
+    return [*defined, *(f"-I{folder}" for folder in folders)]
 
 
 def compile_alone(compiler: str, version: int, config: str, link: str) -> None:

@@ -17,7 +17,7 @@
 namespace
 {
 
-constexpr float FlushSeconds = 60.0f;
+constexpr float SendSeconds = 60.0f;
 constexpr float QuerySeconds = 60.0f;
 
 /** The first number behind a text, which Rest is moved over; negative: there is none. */
@@ -84,7 +84,7 @@ void FTachySpanBudget::Ask()
 	          [Destination = *Module->GetDestination(), Body, Told = Answer]()
 	          {
 		          const FTachyQuiet Quiet;
-		          if (!Tachy::Flush(FlushSeconds))
+		          if (!Tachy::Flush(SendSeconds))
 		          {
 			          Told->Error = TEXT("what was recorded could not be sent");
 			          Told->bDone = true;
