@@ -39,17 +39,21 @@ def modules(plugin: Path, config: str = "editor") -> list[str]:
 def options(plugin: Path, module: str, version: int, config: str, link: str) -> list[str | Path]:
     folders = [plugin / "Source" / name / "Public" for name in modules(plugin)]
     folders += [plugin / "Source" / module / "Private", generated(), SHIM]
+    return [f"-DUE_SHIM_VERSION={version}", *CONFIGS[config], *LINKS[link], *(f"-I{folder}" for folder in folders)]
+
+
+def own(plugin: Path, module: str) -> list[str]:
+    """What the module defines for its own sources alone, whatever the target."""
     rules = (plugin / "Source" / module / f"{module}.Build.cs").read_text()
-    private = re.findall(r'^\t\tPrivateDefinitions\.Add\("(\w+)"\);', rules, re.MULTILINE)  # unconditional ones
-    defined = [f"-DUE_SHIM_VERSION={version}", *CONFIGS[config], *LINKS[link], *(f"-D{name}" for name in private)]
-    return [*defined, *(f"-I{folder}" for folder in folders)]
+    names = re.findall(r'^\t\tPrivateDefinitions\.Add\("(\w+)"\);', rules, re.MULTILINE)
+    return [f"-D{name}" for name in names]
 
 
 def compile_alone(compiler: str, version: int, config: str, link: str) -> None:
     plugin = packaged()
     for module in modules(plugin, config):
         sources = sorted((plugin / "Source" / module / "Private").glob("*.cpp"))
-        run([compiler, *CXX, *options(plugin, module, version, config, link), *sources])
+        run([compiler, *CXX, *own(plugin, module), *options(plugin, module, version, config, link), *sources])
 
 
 def compile_in_one(compiler: list[str | Path], version: int, config: str, link: str, folder: Path) -> None:
@@ -58,7 +62,7 @@ def compile_in_one(compiler: list[str | Path], version: int, config: str, link: 
         sources = sorted((plugin / "Source" / module / "Private").glob("*.cpp"))
         one = folder / f"{module}.cpp"
         one.write_text("".join(f'#include "{source}"\n' for source in sources))
-        run([*compiler, *CXX, *options(plugin, module, version, config, link), one])
+        run([*compiler, *CXX, *own(plugin, module), *options(plugin, module, version, config, link), one])
 
 
 EVERY = [(v, c, k) for v in VERSIONS for c in ("editor", "development", "shipping") for k in LINKS]
