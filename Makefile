@@ -2,12 +2,14 @@
 #
 #   make demo        the whole way: server, a simulation and a Python program, SQL, a Perfetto trace   (DEMO_SERVE=1 stays up)
 #   make demo-doom   the same with a real game, built from Debian's source package
+#   make demo-unreal the same with a game of the Unreal plugin, on the shim of the engine that its tests use
 #   make test        every test of the short tier        make test-long   all of them
 #   make check-portable   the recorder on arm64 under qemu, for old C libraries and for Android (part of test-long)
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
+#   make unreal      the Unreal plugin, ready to be copied: build/unreal/Tachy, and as a zip
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom test test-long check-portable bench bench-native bench-server lint format clean setup-demo setup-test setup-bench setup-long setup-doom
+.PHONY: demo demo-doom demo-unreal test test-long check-portable bench bench-native bench-server unreal lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -21,6 +23,9 @@ demo: setup-demo build/extensions
 demo-doom: setup-doom build/extensions
 	$(VENV)/python -m tools.demo --doom
 
+demo-unreal: setup-test build/extensions
+	$(VENV)/python -m tools.demo --unreal
+
 test: setup-test build/extensions
 	$(PYTEST) -m 'not long'
 
@@ -31,13 +36,16 @@ check-portable: setup-test setup-long build/extensions .venv/zig
 	$(PYTEST) tests/native/test_portability.py
 
 bench: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native around python server
+	$(VENV)/python -m bench native around python unreal server
 
 bench-native: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native around python
+	$(VENV)/python -m bench native around python unreal
 
 bench-server: setup-test build/extensions
 	$(VENV)/python -m bench server
+
+unreal: .venv/installed
+	$(VENV)/python -m tools.unreal
 
 lint: setup-test build/extensions
 	$(VENV)/ruff check .

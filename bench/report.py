@@ -13,7 +13,7 @@ from typing import Any
 from bench import native_peers, peers
 from bench.budgets import RESULTS, ROOT
 
-SUITES = ("native", "around", "python", "server")
+SUITES = ("native", "around", "python", "unreal", "server")
 FIGURES = {
     "native": (
         "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "bytes_per_event",

@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
-SYSTEMS = ("posix", "win32", "null")
+SYSTEMS = ("posix", "win32", "host")
 TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[A-Za-z_]\w*|->|\s+|.', re.DOTALL)
 QUOTED = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
 PUBLIC = re.compile(r"^#include <(tachy/\w+\.h)>\n", re.MULTILINE)
@@ -36,7 +36,7 @@ PRELUDE = """\
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#ifndef TACHY_STATIC
+#if !defined(TACHY_STATIC) && !defined(TACHY_BUILD) /* TACHY_BUILD: a shared library that others link to */
 #define TACHY_STATIC
 #endif
 #include "tachy.h"
@@ -147,13 +147,21 @@ class Amalgamation:
 
 
 def make_header() -> str:
-    """format.h, status.h, tachy.h, compiler.h, hot.h and hot_x86_64.h in one."""
+    """The public headers in one; host.h last."""
     folder = NATIVE / "include" / "tachy"
     text = (folder / "tachy.h").read_text()
-    for name in ("format.h", "status.h", "hot.h", "hot_x86_64.h", "compiler.h"):
+    for name in ("format.h", "status.h", "hot.h", "hot_x86_64.h", "compiler.h", "host.h"):
         part = (folder / name).read_text().replace('#include "tachy.h"\n', "")
         text = text.replace(f'#include "{name}"\n', part)
     return text
+
+
+def version_of(header: str) -> str:
+    """The version that tachy.h names."""
+    found = re.search(r'#define TACHY_VERSION "([^"]+)"', header)
+    if not found:
+        raise SystemExit("tachy.h names no TACHY_VERSION")
+    return found[1]
 
 
 def make_source(version: str) -> str:
@@ -174,11 +182,8 @@ def write_amalgamation(folder: Path) -> None:
     """Writes tachy.c and tachy.h into the folder, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     header = make_header()
-    found = re.search(r'#define TACHY_VERSION "([^"]+)"', header)
-    if not found:
-        raise SystemExit("tachy.h names no TACHY_VERSION")
     (folder / "tachy.h").write_text(header)
-    (folder / "tachy.c").write_text(make_source(found[1]))
+    (folder / "tachy.c").write_text(make_source(version_of(header)))
 
 
 if __name__ == "__main__":

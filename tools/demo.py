@@ -1,5 +1,6 @@
 """The whole way once: `make demo` starts a server, runs a simulation and a Python program against it, asks five
-questions in SQL and writes a Perfetto trace. `make demo-doom` does the same with a real game.
+questions in SQL and writes a Perfetto trace. `make demo-doom` does the same with a real game, `make demo-unreal` with a
+game of the Unreal plugin on the shim of the engine that its tests use.
 
 Writes build/demo/trace.perfetto-trace, report.json and trace.png (when Chromium is there). DEMO_SECONDS sets how long
 the programs run (10), DEMO_SERVE=1 leaves the server up on the default ports, DEMO_OUT another folder.
@@ -24,9 +25,11 @@ import httpx
 import tachy
 
 from tools import questions
+from tools.unreal import write_plugin
 
 ROOT = Path(__file__).resolve().parent.parent
 CLASSES = ("log", "metric", "span")
+ADDRESSED = ("--url", "{url}", "--report", "{report}")
 THREAD_SLICES = "SELECT count(*) FROM slice JOIN thread_track t ON track_id = t.id WHERE category != 'log'"
 
 
@@ -55,35 +58,34 @@ def serving(data: Path, fixed_ports: bool) -> Iterator[dict[str, Any]]:
         server.wait(30)
 
 
-def build_simulation() -> Path:
-    """Builds the C++ SDK with its examples; the path of the simulation."""
-    build = ROOT / "build" / "simulation"
-    build.mkdir(parents=True, exist_ok=True)
-    with open(ROOT / "build" / "simulation.log", "w") as log:
-        for command in (
-            [
-                "cmake",
-                "-S",
-                str(ROOT / "cpp_sdk"),
-                "-B",
-                str(build),
-                "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-                f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={build / 'bin'}",
-            ],
-            ["cmake", "--build", str(build), "--target", "simulation", "-j2"],
-        ):
+def build(source: Path, target: str, *options: str) -> Path:
+    """Builds a program of a CMake project; its path."""
+    folder = ROOT / "build" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    configure = ["cmake", "-S", str(source), "-B", str(folder), "-DCMAKE_BUILD_TYPE=RelWithDebInfo", *options]
+    configure += [f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={folder / 'bin'}"]
+    with open(ROOT / "build" / f"{target}.log", "w") as log:
+        for command in (configure, ["cmake", "--build", str(folder), "--target", target, "-j2"]):
             if subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False).returncode:
                 sys.exit(f"{' '.join(command)} failed: see {log.name}")
-    return build / "bin" / "simulation"
+    return folder / "bin" / target
 
 
-def run_programs(commands: dict[str, list[str]], out: Path) -> dict[str, dict[str, Any]]:
-    """Runs the programs side by side; what each reports of itself, by name."""
+def build_game() -> Path:
+    """Builds the Unreal plugin, the shim of the engine and the game of the plugin's tests; the game's path."""
+    plugin = write_plugin(ROOT / "build" / "unreal")
+    return build(ROOT / "tests" / "unreal", "game", f"-DTACHY_PLUGIN={plugin}", "-DUE_SHIM_CONFIG=development")
+
+
+def run_programs(commands: dict[str, list[str]], url: str, out: Path) -> dict[str, dict[str, Any]]:
+    """Runs the programs side by side; what each reports of itself, by name. {url} and {report} in their commands: where
+    they are to send, and the file for the report.
+    """
     running = {}
     for name, command in commands.items():
-        report = out / f"{name}.json"
+        filled = [part.format(url=url, report=out / f"{name}.json") for part in command]
         with open(out / f"{name}.log", "w") as log:
-            running[name] = subprocess.Popen([*command, "--report", str(report)], stdout=log, stderr=subprocess.STDOUT)
+            running[name] = subprocess.Popen(filled, stdout=log, stderr=subprocess.STDOUT)
     for name, program in running.items():
         if program.wait() != 0:
             sys.exit(f"{name} failed ({program.returncode}): see {out / name}.log")
@@ -141,27 +143,39 @@ def report_on(reports: dict[str, dict[str, Any]], events: int, spans_in_trace: i
 def main() -> None:
     """Runs the demo; exit status 1 when a figure does not add up."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--doom", action="store_true", help="a real game instead of the simulation")
-    doom: bool = parser.parse_args().doom
+    programs = parser.add_mutually_exclusive_group()
+    programs.add_argument("--doom", action="store_true", help="a real game instead of the simulation")
+    programs.add_argument("--unreal", action="store_true", help="a game of the Unreal plugin")
+    given = parser.parse_args()
+    doom: bool = given.doom
     seconds = os.environ.get("DEMO_SECONDS", "10")
     stay = os.environ.get("DEMO_SERVE") == "1"
-    out = Path(os.environ.get("DEMO_OUT", ROOT / "build" / ("demo-doom" if doom else "demo"))).resolve()
+    out = Path(
+        os.environ.get(
+            "DEMO_OUT", ROOT / "build" / ("demo-doom" if doom else "demo-unreal" if given.unreal else "demo")
+        )
+    ).resolve()
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
 
     if doom:
         say("building a real game: chocolate-doom, with -finstrument-functions")
-        commands = {"doom": [str(ROOT / "cpp_sdk/examples/doom/doom.sh")]}
+        commands = {"doom": [str(ROOT / "cpp_sdk/examples/doom/doom.sh"), *ADDRESSED]}
+    elif given.unreal:
+        say("building the plugin, a shim of the engine and a game")
+        game = ["env", f"UE_SHIM_PROJECT={out}", str(build_game()), "Demo", f"-Seconds={seconds}", "-Tachy"]
+        commands = {"game": [*game, "-TachyUrl={url}", "-Report={report}"]}
     else:
         say("building the simulation")
+        simulation = build(ROOT / "cpp_sdk", "simulation")
+        terrain = ROOT / "pysdk/examples/bake_terrain.py"
         commands = {
-            "simulation": [str(build_simulation()), "--seconds", seconds],
-            "terrain": [sys.executable, str(ROOT / "pysdk/examples/bake_terrain.py"), "--seconds", seconds],
+            "simulation": [str(simulation), "--seconds", seconds, *ADDRESSED],
+            "terrain": [sys.executable, str(terrain), "--seconds", seconds, *ADDRESSED],
         }
     with serving(out / "data", stay) as server:
         say(f"server at {server['http']} and {server['flight']}; running {' and '.join(commands)} …")
-        addressed = {name: [*command, "--url", server["http"]] for name, command in commands.items()}
-        reports = run_programs(addressed, out)
+        reports = run_programs(commands, server["http"], out)
         ids = [r["process_id"] for r in reports.values()]
         words = {"ids": ", ".join(f"'{i}'" for i in ids), "main": ids[0]}
         with tachy.connect(server["flight"]) as lake:
@@ -170,7 +184,8 @@ def main() -> None:
                 rows: list[dict[str, Any]] = lake.query(sql.format(**words, **more)).to_pylist()
                 return rows
 
-            for question, sql in (questions.OF_DOOM if doom else questions.OF_THE_DEMO).items():
+            asked = questions.OF_DOOM if doom else questions.OF_UNREAL if given.unreal else questions.OF_THE_DEMO
+            for question, sql in asked.items():
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
             counts = ask(questions.COUNTS)[0]

@@ -38,6 +38,15 @@ OF_THE_DEMO = {
         FROM measures WHERE process_id IN ({ids}) GROUP BY name, unit ORDER BY n DESC LIMIT 8""",
 }
 
+OF_UNREAL = {
+    **OF_THE_DEMO,
+    "How long do frames take?": """
+        SELECT name, count(*) AS frames, round(avg(value) * 1e3, 2) AS avg_ms,
+               round(approx_percentile_cont(value, 0.99) * 1e3, 2) AS p99_ms, round(max(value) * 1e3, 2) AS worst_ms
+        FROM measures WHERE process_id IN ({ids}) AND target = 'Frame' AND unit = 'seconds' AND value > 0
+        GROUP BY name ORDER BY avg_ms DESC""",
+}
+
 OF_DOOM = {
     "How long do frames take?": """
         SELECT count(*) AS frames, round(avg(duration) / 1e6, 2) AS avg_ms,

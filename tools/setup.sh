@@ -30,6 +30,8 @@ case ${1:-demo} in
     want clang-format command -v clang-format
     want libclang-rt-dev sh -c 'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a'
     want valgrind command -v valgrind
+    want libjpeg-dev sh -c 'printf "#include <stdio.h>\n#include <jpeglib.h>\n" | cc -E -x c -' # the shim of the engine, as the next
+    want zlib1g-dev header zlib.h
     ;;
   bench) # what `make bench` compares with, and counts instructions with
     want valgrind command -v valgrind

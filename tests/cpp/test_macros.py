@@ -42,7 +42,7 @@ STRICT = [*INCLUDES, *WARNINGS, "-fno-exceptions", "-fno-rtti"]
 SOURCE = HERE / "programs" / "macros.cpp"
 
 
-@pytest.mark.parametrize("disabled", [[], ["-DTACHY_DISABLED"]], ids=["enabled", "disabled"])
+@pytest.mark.parametrize("disabled", [[], ["-DTACHY_ENABLED=0"]], ids=["enabled", "disabled"])
 @pytest.mark.parametrize("standard", ["c++17", "c++20"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_every_macro_compiles_without_warnings(
@@ -81,7 +81,7 @@ def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
           TACHY_FRAME();
           return 0;
         }""")
-    command: list[str | Path] = [compiler, "-std=c++17", *STRICT, "-DTACHY_DISABLED", source]
+    command: list[str | Path] = [compiler, "-std=c++17", *STRICT, "-DTACHY_ENABLED=0", source]
     run([*command, "-O2", "-c", "-o", tmp_path / "game.o"])
     symbols = run(["nm", tmp_path / "game.o"])
     assert "tachy" not in symbols
@@ -95,7 +95,7 @@ def test_arguments_are_evaluated_once_or_not_at_all() -> None:
     assert run([folder / "macros_disabled"]) == "evaluations 0\n"
 
 
-@pytest.mark.parametrize("disabled", [[], ["-DTACHY_DISABLED"]], ids=["enabled", "disabled"])
+@pytest.mark.parametrize("disabled", [[], ["-DTACHY_ENABLED=0"]], ids=["enabled", "disabled"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_mistakes_do_not_compile(compiler: str, disabled: list[str], tmp_path: Path) -> None:
     def compiles(statement: str) -> bool:

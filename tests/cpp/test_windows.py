@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -39,25 +38,7 @@ def test_the_sdk_is_built_for_windows_as_a_subdirectory_and_as_a_package(how: st
     assert windows.needed(dlls / "tachy.dll") <= WINDOWS
 
 
-# The library and the system's declarations are mingw's, made to fit; the compiler's dialect and ours are Microsoft's.
-PRELUDE = """
-#include <_mingw.h>
-#define __MINGW_IMPORT extern __declspec(dllimport)
-"""
-DIALECT = ["--target=x86_64-pc-windows-msvc", "-fms-compatibility-version=19.38", "-fgnuc-version=12.0", "-U__clang__"]
-
-
-def includes_of_mingw() -> list[str]:
-    """Where its C++ library and its C library are."""
-    command = ["x86_64-w64-mingw32-g++-posix", "-E", "-v", "-x", "c++", os.devnull, "-o", os.devnull]
-    listed = run(command).partition("search starts here:\n")[2].partition("End of search list")[0].split()
-    wanted = [folder for folder in listed if "/c++" in folder or folder.endswith("mingw32/include")]
-    assert len(wanted) == 4
-    return [f"-isystem{folder}" for folder in wanted]
-
-
 def test_the_sdk_and_its_example_are_microsofts_dialect_too(tmp_path: Path) -> None:
-    (tmp_path / "prelude.h").write_text(PRELUDE)
     sender = [
         *(SDK / "src").glob("*.cpp"),
         *(SDK / "src/sender").glob("*.cpp"),
@@ -65,10 +46,9 @@ def test_the_sdk_and_its_example_are_microsofts_dialect_too(tmp_path: Path) -> N
     ]
     users = [*(SDK / "examples/simulation").glob("*.cpp"), *(HERE / "libraries").glob("*.cpp")]
     users += [HERE / "programs" / f"{name}.cpp" for name in ("exercise", "macros", "texts")]
-    options = [*INCLUDES, *includes_of_mingw(), "-include", tmp_path / "prelude.h"]
-    options += ["-D__STRICT_ANSI__", "-DTACHY_STATIC", "-DTACHY_NO_ZSTD", "-DLIBRARY=a", '-DBUILD="1"']
+    options = [*INCLUDES, "-DTACHY_STATIC", "-DTACHY_NO_ZSTD", "-DLIBRARY=a", '-DBUILD="1"']
     warnings = ["-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
-    run(["clang++", *DIALECT, "-std=c++17", "-nostdinc++", *warnings, *options, *sender, *users])
+    run([*windows.microsofts(tmp_path), "-std=c++17", *warnings, *options, *sender, *users])
 
 
 def ask(server: Server, sql: str) -> list[list[Any]]:

@@ -13,6 +13,23 @@ from tests.cpp.builds import HERE, SDK, cmake, locked
 from tests.native import wine
 
 TOOLCHAIN = f"--toolchain={SDK / 'cmake' / 'mingw-w64.cmake'}"
+# The library and the system's declarations are mingw's, made to fit; the compiler's dialect and ours are Microsoft's.
+PRELUDE = """
+#include <_mingw.h>
+#define __MINGW_IMPORT extern __declspec(dllimport)
+"""
+DIALECT = ["--target=x86_64-pc-windows-msvc", "-fms-compatibility-version=19.38", "-fgnuc-version=12.0", "-U__clang__"]
+
+
+def microsofts(folder: Path) -> list[str | Path]:
+    """clang++ in Microsoft's dialect, with mingw's C++ and C library; `folder` is for a file of ours."""
+    (folder / "prelude.h").write_text(PRELUDE)
+    asked = ["x86_64-w64-mingw32-g++-posix", "-E", "-v", "-x", "c++", os.devnull, "-o", os.devnull]
+    listed = builds.run(asked).partition("search starts here:\n")[2].partition("End of search list")[0].split()
+    wanted = [folder for folder in listed if "/c++" in folder or folder.endswith("mingw32/include")]
+    assert len(wanted) == 4
+    includes = [f"-isystem{folder}" for folder in wanted]
+    return ["clang++", *DIALECT, "-nostdinc++", *includes, "-include", folder / "prelude.h", "-D__STRICT_ANSI__"]
 
 
 def libraries(how: str, *targets: str) -> Path:

@@ -80,6 +80,35 @@ static void categories_full(void) {
   end_session();
 }
 
+static void classes(void) {
+  tachy_set_class(TACHY_CLASS_SPAN, 0); /* before a session: kept */
+  begin_session(NULL);
+  CHECK_ON("nhdw--m-");
+  tachy_set_class(TACHY_CLASS_LOG, 0);
+  CHECK_ON("------m-");
+  tachy_set_category("net", TACHY_LEVEL_TRACE);
+  tachy_control("version=1; level=trace; level.net.http=trace"); /* nobody's word is stronger */
+  CHECK_ON("------m-");
+  tachy_site *const made = tachy_site_intern(TACHY_SITE_VALUE, TACHY_LEVEL_NONE, "net", "n", "f", 1, "");
+  tachy_site *const frame = tachy_site_intern(TACHY_SITE_FRAME, TACHY_LEVEL_NONE, "net", "n", "f", 2, "");
+  CHECK(!tachy_enabled(made) && tachy_enabled(frame));
+  tachy_mark("all the same");
+  tachy_set_class(TACHY_CLASS_METRIC, 0);
+  CHECK(!tachy_enabled(frame));
+  CHECK_ON("--------");
+  tachy_set_class(TACHY_CLASS_SPAN, 1);
+  tachy_set_class((tachy_class)0, 0);
+  tachy_set_class((tachy_class)4, 0);
+  CHECK_ON("----sa-b");
+  CHECK(tachy_enabled(made));
+  tachy_set_class(TACHY_CLASS_LOG, 1);
+  tachy_set_class(TACHY_CLASS_METRIC, 1);
+  CHECK_ON("nhdwsamb");
+  tachy_unset_category("net");
+  const tachy_stats s = end_session();
+  CHECK(s.recorded[TACHY_CLASS_LOG] == 1);
+}
+
 static void control(void) {
   const tachy_config config = {.level = TACHY_LEVEL_ERROR};
   tachy_control("version=9; level=none"); /* nothing runs */
@@ -217,6 +246,7 @@ static void control_races(void) {
 
 const scenario control_scenarios[] = {{"categories", categories},
                                       {"categories_full", categories_full},
+                                      {"classes", classes},
                                       {"control", control},
                                       {"control_malformed", control_malformed},
                                       {"control_expires", control_expires},

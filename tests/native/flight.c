@@ -415,8 +415,40 @@ static void flight_control(void) {
   CHECK(s.sent[TACHY_CLASS_SPAN] + s.not_retained == 1110 && s.sent[TACHY_CLASS_LOG] == 1);
 }
 
-const scenario flight_scenarios[] = {{"flight_random", flight_random},   {"flight_quiet", flight_quiet},
-                                     {"flight_flush", flight_flush},     {"flight_stop", flight_stop},
-                                     {"flight_ignores", flight_ignores}, {"flight_memory", flight_memory},
-                                     {"flight_lossy", flight_lossy},     {"flight_modes", flight_modes},
-                                     {"flight_control", flight_control}, {NULL, NULL}};
+static void flight_switched(void) {
+  begin_session(NULL);
+  spans(10);
+  CHECK(tachy_flush(5000));
+  CHECK(get_stats().sent[TACHY_CLASS_SPAN] == 10);
+  tachy_set_mode(TACHY_MODE_FLIGHT);
+  CHECK(tachy_flush(5000)); /* it is on */
+  spans(100);
+  CHECK(tachy_flush(5000));
+  CHECK(get_stats().sent[TACHY_CLASS_SPAN] == 10);
+  tachy_control("version=1; mode=all"); /* the server's word wins for its time */
+  CHECK(tachy_flush(5000));
+  tachy_set_mode(TACHY_MODE_FLIGHT);
+  spans(1000);
+  CHECK(tachy_flush(5000));
+  CHECK(get_stats().sent[TACHY_CLASS_SPAN] == 1010);
+  tachy_control("version=2");
+  tachy_set_mode(TACHY_MODE_DEFAULT);
+  tachy_set_mode((tachy_mode)3);
+  CHECK(tachy_flush(5000));
+  spans(10000);
+  CHECK(tachy_flush(5000));
+  const tachy_stats s = end_session();
+  CHECK(s.sent[TACHY_CLASS_SPAN] == 1010 && s.not_retained == 10100);
+}
+
+const scenario flight_scenarios[] = {{"flight_random", flight_random},
+                                     {"flight_quiet", flight_quiet},
+                                     {"flight_flush", flight_flush},
+                                     {"flight_stop", flight_stop},
+                                     {"flight_ignores", flight_ignores},
+                                     {"flight_memory", flight_memory},
+                                     {"flight_lossy", flight_lossy},
+                                     {"flight_modes", flight_modes},
+                                     {"flight_control", flight_control},
+                                     {"flight_switched", flight_switched},
+                                     {NULL, NULL}};

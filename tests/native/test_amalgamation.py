@@ -70,7 +70,7 @@ def test_one_file_records_what_the_separate_files_do(language: str, tmp_path: Pa
 
 def test_a_host_without_an_operating_system_compiles_the_same_file(tmp_path: Path) -> None:
     write_amalgamation(tmp_path / "tachy")
-    options = ["-std=c11", *WARNINGS, "-DTACHY_OS_NULL", "-DTACHY_STATIC", f"-I{tmp_path}"]
+    options = ["-std=c11", *WARNINGS, "-DTACHY_OS_HOST", "-DTACHY_STATIC", f"-I{tmp_path}"]
     files = [str(ROOT / "tests" / "native" / "refused.c"), str(tmp_path / "tachy" / "tachy.c")]
     run_compiler("cc", *options, *files, "-o", str(tmp_path / "refused"))
     assert subprocess.run([str(tmp_path / "refused")], timeout=10, check=False).returncode == 0

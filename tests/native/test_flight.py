@@ -22,7 +22,7 @@ from tests.native.test_recorder import ADDRESS, THREAD, execute, run
 
 PROMISES = [
     "flight_quiet", "flight_flush", "flight_stop", "flight_ignores", "flight_memory", "flight_lossy", "flight_modes",
-    "flight_control",
+    "flight_control", "flight_switched",
 ]  # fmt: skip
 
 

@@ -24,11 +24,11 @@ ON_ARM64 = [name for name in UNDER_SANITIZERS if name not in ("full_pool", *CLAI
 
 
 def test_a_system_without_threads_refuses_to_start_and_says_so(tmp_path: Path) -> None:
-    folders = [NATIVE / "src" / name for name in ("recorder", "encode", "base", "os/null")]
+    folders = [NATIVE / "src" / name for name in ("recorder", "encode", "base", "os/host")]
     sources = [str(file) for folder in folders for file in sorted(folder.rglob("*.c"))]
     program = tmp_path / "refused"
     command = ["cc", "-std=c11", "-O1", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror"]
-    command += ["-DTACHY_STATIC", "-DTACHY_OS_NULL", f"-I{NATIVE}/include", "-o", str(program)]
+    command += ["-DTACHY_STATIC", "-DTACHY_OS_HOST", f"-I{NATIVE}/include", "-o", str(program)]
     built = subprocess.run(
         [*command, str(ROOT / "tests/native/refused.c"), *sources], capture_output=True, text=True, check=False
     )

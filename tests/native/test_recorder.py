@@ -62,14 +62,16 @@ class Outcome:
 
 
 @functools.cache
-def make(sanitizer: str, *targets: str) -> Path:
-    """The folder with the programs of this sanitizer, of which these are up to date. One builder at a time."""
-    folder = ROOT / "build" / "native-tests" / (sanitizer.replace(",", "-") or "plain")
+def make(sanitizer: str, *targets: str, system: str = "") -> Path:
+    """The folder with the programs of this sanitizer, of which these are up to date. One builder at a time. `system`:
+    the folder of src/os in place of this system's."""
+    folder = ROOT / "build" / "native-tests" / ((sanitizer.replace(",", "-") or "plain") + system)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
-        subprocess.run([*configure, f"-DTACHY_SANITIZE={sanitizer}"], check=True, capture_output=True)
+        configure += [f"-DTACHY_SANITIZE={sanitizer}", f"-DTACHY_OS={system}"]
+        subprocess.run(configure, check=True, capture_output=True)
         command = ["cmake", "--build", str(folder), "--target", *targets]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr

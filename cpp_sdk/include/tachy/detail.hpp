@@ -177,7 +177,7 @@ constexpr tachy_value_type flow_type() {
 template <class... T>
 void ignore(const T &...) {}
 
-#if !defined(TACHY_DISABLED)
+#if TACHY_ENABLED
 
 // tachy_span_end for destructors. Where an exception leaves the scope the compiler may call it, if it thinks that the
 // code there is rare and would grow: gcc counts assembler as one instruction, so it never calls it elsewhere.

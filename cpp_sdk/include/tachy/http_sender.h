@@ -24,7 +24,7 @@
 #if defined(_WIN32) && defined(TACHY_SDK_BUILD)
 #define TACHY_SDK_API __declspec(dllexport) extern
 #else
-#define TACHY_SDK_API TACHY_API
+#define TACHY_SDK_API TACHY_EXPORT
 #endif
 
 #ifdef __cplusplus

@@ -11,8 +11,8 @@
 // macro is one statement (or one declaration) and may follow an `if` without braces. TACHY_TARGET, defined before this
 // header is included, is the target (category) of the macros that are not given one.
 //
-// TACHY_DISABLED, defined for the whole program or one file, makes all of it vanish: arguments are compiled, never
-// evaluated.
+// TACHY_ENABLED=0, defined for the whole program or one file, makes all of it vanish: arguments are compiled, never
+// evaluated. (Default: 1.)
 //
 // Link tachy::sdk. Only tachy::Session needs the sender; with another one, link tachy::tachy and use tachy_start and
 // the macros.
@@ -32,12 +32,15 @@
 #ifndef TACHY_TARGET
 #define TACHY_TARGET ""
 #endif
+#ifndef TACHY_ENABLED
+#define TACHY_ENABLED 1
+#endif
 
 #include <tachy/detail.hpp>
 
 namespace tachy {
 
-#if defined(TACHY_DISABLED)
+#if !TACHY_ENABLED
 inline namespace disabled {
 #else
 inline namespace enabled {
@@ -50,7 +53,7 @@ struct Options {
   std::uint32_t stop_timeout = 5000;  // ms: how long the end of the session may wait for the server
 };
 
-#if !defined(TACHY_DISABLED)
+#if TACHY_ENABLED
 
 // A part in the process's session: the first begins recording and sending, others join what runs, and the last to go
 // ends both. Who sends is whoever came first, and when it goes, the next.
@@ -196,7 +199,7 @@ class [[nodiscard]] AsyncSpan {
   bool open_ = false;
 };
 
-#else  // TACHY_DISABLED: the same names, empty
+#else  // the same names, empty
 
 class Session {
  public:
@@ -289,7 +292,7 @@ class AsyncSpan {
 #define TACHY_VALUE_TYPE_(type, value) \
   ::tachy::detail::type<std::remove_cv_t<std::remove_reference_t<decltype(value)>>>()
 
-#if !defined(TACHY_DISABLED)
+#if TACHY_ENABLED
 
 #define TACHY_VALUE_ON_SPAN_(key, type, value, target)                                       \
   do {                                                                                       \

@@ -67,28 +67,28 @@ TACHY_STATIC_ASSERT(sizeof(tachy_span_record) == 16 && sizeof(tachy_long_record)
                         sizeof(tachy_async_record) % 16 == 0 && sizeof(tachy_value_record) == 16,
                     "what is left of a chunk of spans is nothing or room for a span");
 
-TACHY_API const tachy_thread tachy_no_thread_;
+TACHY_EXPORT const tachy_thread tachy_no_thread_;
 #if defined(_WIN32)
 /* A DLL cannot export a thread-local variable. So the pointer lies in a slot of TlsAlloc; `offset` is that of the slot
  * in the thread's own block (TEB), or 0 when the slot is none of the 64 there, or the recorder has not started yet. */
-TACHY_API uint32_t tachy_thread_offset_;
-TACHY_API tachy_thread *tachy_thread_far_(void);
+TACHY_EXPORT uint32_t tachy_thread_offset_;
+TACHY_EXPORT tachy_thread *tachy_thread_far_(void);
 #else
-TACHY_API TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
+TACHY_EXPORT TACHY_THREAD_LOCAL tachy_thread *tachy_this_thread_;
 #endif
 
-TACHY_API int32_t tachy_site_register_(tachy_site *site);
-TACHY_API TACHY_RARE uint32_t tachy_span_begin_rare_(tachy_site *site); /* a scope */
-TACHY_API TACHY_RARE uint32_t tachy_span_begin_slow_(int32_t id);
-TACHY_API TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t scope, uint64_t now);
-TACHY_API TACHY_RARE void tachy_span_end_rare_(int32_t scope);
-TACHY_API TACHY_RARE void tachy_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, uint64_t bits);
-TACHY_API void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t type, uint64_t bits);
-TACHY_API void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
-TACHY_API void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
-TACHY_API void tachy_frame_slow_(int32_t id);
-TACHY_API tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size);
-TACHY_API uint64_t tachy_os_ticks_(void);
+TACHY_EXPORT int32_t tachy_site_register_(tachy_site *site);
+TACHY_EXPORT TACHY_RARE uint32_t tachy_span_begin_rare_(tachy_site *site); /* a scope */
+TACHY_EXPORT TACHY_RARE uint32_t tachy_span_begin_slow_(int32_t id);
+TACHY_EXPORT TACHY_RARE void tachy_span_close_slow_(tachy_thread *thread, uint32_t scope, uint64_t now);
+TACHY_EXPORT TACHY_RARE void tachy_span_end_rare_(int32_t scope);
+TACHY_EXPORT TACHY_RARE void tachy_span_value_slow_(tachy_scope scope, int32_t id, uint32_t type, uint64_t bits);
+TACHY_EXPORT void tachy_async_value_(tachy_async *span, tachy_site *site, uint32_t type, uint64_t bits);
+TACHY_EXPORT void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
+TACHY_EXPORT void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
+TACHY_EXPORT void tachy_frame_slow_(int32_t id);
+TACHY_EXPORT tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size);
+TACHY_EXPORT uint64_t tachy_os_ticks_(void);
 
 /* The calling thread, or tachy_no_thread_. */
 TACHY_INLINE tachy_thread *tachy_here_(void) {

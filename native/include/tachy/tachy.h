@@ -40,17 +40,17 @@
 
 #if defined(TACHY_STATIC) && defined(__GNUC__) && !defined(_WIN32)
 /* The recorder's copy in this module: other modules have theirs, and the dynamic linker must not mix them. */
-#define TACHY_API __attribute__((visibility("hidden"))) extern
+#define TACHY_EXPORT __attribute__((visibility("hidden"))) extern
 #elif defined(TACHY_STATIC)
-#define TACHY_API extern
+#define TACHY_EXPORT extern
 #elif defined(_WIN32)
 #if defined(TACHY_BUILD)
-#define TACHY_API __declspec(dllexport) extern
+#define TACHY_EXPORT __declspec(dllexport) extern
 #else
-#define TACHY_API __declspec(dllimport) extern
+#define TACHY_EXPORT __declspec(dllimport) extern
 #endif
 #else
-#define TACHY_API __attribute__((visibility("default"))) extern
+#define TACHY_EXPORT __attribute__((visibility("default"))) extern
 #endif
 
 #ifdef __cplusplus
@@ -115,7 +115,7 @@ typedef struct tachy_config {
  * joins it as it is, and answers TACHY_JOINED. It ends with as many stops as there were starts. TACHY_ERROR_STATE: it
  * is just ending, or the recorder in this module is of another version than the one that records for the process, which
  * is said once on stderr: then nothing of this module is recorded. */
-TACHY_API tachy_status tachy_start(const tachy_config *config);
+TACHY_EXPORT tachy_status tachy_start(const tachy_config *config);
 
 /* Takes one start back. Where others are left it returns at once. The last one stops recording, cuts the last blocks
  * and waits at most timeout_ms until the sender is done with everything. Where all that is left lies in files of the
@@ -125,11 +125,11 @@ TACHY_API tachy_status tachy_start(const tachy_config *config);
  *
  * Returns at once when another thread is stopping already, and when nothing runs: then it gives back what tachy_recover
  * has claimed and nobody has sent. */
-TACHY_API void tachy_stop(uint32_t timeout_ms);
+TACHY_EXPORT void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
  * with them. Returns 1 if it is, 0 on timeout or when stopped. */
-TACHY_API int tachy_flush(uint32_t timeout_ms);
+TACHY_EXPORT int tachy_flush(uint32_t timeout_ms);
 
 /* tachy_flush and tachy_stop in halves, for a host that has something else to do now and then while it waits (a
  * language whose signal handlers run between calls).
@@ -139,9 +139,9 @@ TACHY_API int tachy_flush(uint32_t timeout_ms);
  * TACHY_FLUSH_ALL it waits until the sender is done with everything; once recording has been stopped, no longer than
  * tachy_stop would. tachy_stop_recording is what tachy_stop does before it waits; tachy_stop must follow. */
 #define TACHY_FLUSH_ALL UINT64_MAX
-TACHY_API uint64_t tachy_flush_begin(uint32_t timeout_ms);
-TACHY_API int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
-TACHY_API void tachy_stop_recording(void);
+TACHY_EXPORT uint64_t tachy_flush_begin(uint32_t timeout_ms);
+TACHY_EXPORT int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
+TACHY_EXPORT void tachy_stop_recording(void);
 
 /* Of the running session, or of the last one. */
 typedef struct tachy_stats {
@@ -181,36 +181,43 @@ typedef struct tachy_stats {
   uint64_t control_refused; /* texts that could not be read */
 } tachy_stats;
 
-TACHY_API void tachy_get_stats(tachy_stats *stats);
+TACHY_EXPORT void tachy_get_stats(tachy_stats *stats);
 
 /* 1 while the calling thread is inside fork(): what a function made or found out then is not to be kept. */
-TACHY_API int tachy_forking(void);
+TACHY_EXPORT int tachy_forking(void);
 
 /* A trigger of the flight recorder, here and now: the spans around it travel. Records a log, whatever the mode (target
  * "tachy", level info, "flight recorder: REASON", at most 512 bytes). Takes a lock. */
-TACHY_API void tachy_mark(const char *reason);
+TACHY_EXPORT void tachy_mark(const char *reason);
 
 /* Adds or replaces a property of the process; travels with the next batch. Ignored beyond 256. */
-TACHY_API void tachy_set_process_property(const char *key, const char *value);
+TACHY_EXPORT void tachy_set_process_property(const char *key, const char *value);
 
 /* Names the calling thread, in traces and in SQL. Default: the operating system's name for it, read when
  * it first records, at every block and at its end (on macOS not in between), so that the last one shows. */
-TACHY_API void tachy_set_thread_name(const char *name);
+TACHY_EXPORT void tachy_set_thread_name(const char *name);
 
 /* Sites less important than this are switched off (levels are in the site), until the session ends. */
-TACHY_API void tachy_set_level(tachy_level level);
+TACHY_EXPORT void tachy_set_level(tachy_level level);
 
 /* Sites whose target is the category or lies under it ("net" covers "net" and "net.http"; the longest wins) have this
  * level instead. TACHY_LEVEL_NONE switches off everything of it, also spans and metrics, which have no level. Until it
  * is unset, whether a session runs or not. At most 64 categories of 128 bytes: what exceeds it changes nothing and is
  * counted (tachy_stats.refused). Both walk over all sites: not for every frame. */
-TACHY_API void tachy_set_category(const char *category, tachy_level level);
-TACHY_API void tachy_unset_category(const char *category);
+TACHY_EXPORT void tachy_set_category(const char *category, tachy_level level);
+TACHY_EXPORT void tachy_unset_category(const char *category);
+
+/* Switches all sites of a class off (0) and on again, whatever levels and categories say and whether a session runs or
+ * not: logs, metrics with frame marks, or spans with async spans and values. Walks over all sites. */
+TACHY_EXPORT void tachy_set_class(tachy_class cls, int on);
+
+/* Another mode than the configured one, until the session ends. */
+TACHY_EXPORT void tachy_set_mode(tachy_mode mode);
 
 /* What the server says to this session, for a time: see "Control" in docs/http.md. A sender calls it with the value
  * of the header Tachy-Control of every answer, before tachy_batch_done. The program's own level and categories hold
  * again afterwards. */
-TACHY_API void tachy_control(const char *text);
+TACHY_EXPORT void tachy_control(const char *text);
 
 /* What tachy_recover did. */
 typedef struct tachy_recovery {
@@ -228,7 +235,7 @@ typedef struct tachy_recovery {
  * destination (TACHY_ERROR_STATE: no session has a file). Reads and writes files: call it from the sender's thread. It
  * may be called again, by several processes at once, and be killed. TACHY_ERROR_SYSTEM: there is no such folder. found
  * may be NULL. */
-TACHY_API tachy_status tachy_recover(const char *folder, tachy_recovery *found);
+TACHY_EXPORT tachy_status tachy_recover(const char *folder, tachy_recovery *found);
 
 /* Sites ---------------------------------------------------------------------------------------------------------- */
 
@@ -268,12 +275,12 @@ typedef struct tachy_site {
 /* A site made at run time (a script's function, a logger's call): text is copied, the site lives until the process
  * ends, and equal descriptions give the same site. NULL text is "". Takes a lock: keep what it returns. NULL when
  * memory or site numbers ran out. */
-TACHY_API tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target, const char *name,
-                                        const char *file, uint32_t line, const char *unit);
+TACHY_EXPORT tachy_site *tachy_site_intern(tachy_site_kind kind, tachy_level level, const char *target,
+                                           const char *name, const char *file, uint32_t line, const char *unit);
 
 /* A set of properties for logs and metrics, by value: equal sets give the same number. Takes a lock: keep the number.
  * At most 65535 sets, of 32 pairs; 0 (no properties) when that is exceeded, and counted (tachy_stats.refused). */
-TACHY_API uint32_t tachy_property_set(const tachy_property *pairs, size_t count);
+TACHY_EXPORT uint32_t tachy_property_set(const tachy_property *pairs, size_t count);
 
 /* Recording: see hot.h for the inline functions ------------------------------------------------------------------ */
 
@@ -291,8 +298,8 @@ typedef struct tachy_async {
 } tachy_async;
 
 /* parent: NULL for a root. */
-TACHY_API tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
-TACHY_API void tachy_async_end(const tachy_async *span);
+TACHY_EXPORT tachy_async tachy_async_begin(tachy_site *site, const tachy_async *parent);
+TACHY_EXPORT void tachy_async_end(const tachy_async *span);
 
 /* Values on spans: what a span was about, given before it ends.
  *
@@ -306,38 +313,38 @@ TACHY_API void tachy_async_end(const tachy_async *span);
  * arrows in a trace, `flow` in SQL. A span may be on several.
  *
  * A text is copied; longer than 255 bytes it is cut there and ends in "… [of N bytes]". */
-TACHY_API void tachy_span_value_text(tachy_scope scope, tachy_site *site, const char *text, size_t size);
+TACHY_EXPORT void tachy_span_value_text(tachy_scope scope, tachy_site *site, const char *text, size_t size);
 
 /* The same for an async span that has not ended, on any thread; threads that share the struct take turns. hot.h has
  * tachy_async_value_int, _unsigned, _float, _bool, tachy_async_flow. */
-TACHY_API void tachy_async_value_text(tachy_async *span, tachy_site *site, const char *text, size_t size);
+TACHY_EXPORT void tachy_async_value_text(tachy_async *span, tachy_site *site, const char *text, size_t size);
 
 /* A log with a ready message: for sites with format "". Longer than 32 KiB is cut there and ends in "… [of N bytes]",
  * as do texts of tachy_log_args. */
-TACHY_API void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
+TACHY_EXPORT void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t size);
 
 /* A ready message that was made at another time, or on another thread, than it is recorded: for adapters of loggers
  * that hand on what they have collected. thread: the name of the one that it was made on; the log goes to a stream of
  * that name, beside the thread's own (beyond 31 names: to one that all others share). ticks: when; must not lie before
  * what was recorded under the name already (it is raised to that), nor after now (it is lowered to that). Takes a
  * lock. */
-TACHY_API void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread, const char *text,
-                                 size_t size);
+TACHY_EXPORT void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread,
+                                    const char *text, size_t size);
 
 /* The ticks at a moment of the system's clock, in nanoseconds since 1970: at most now, and not before the session. */
-TACHY_API uint64_t tachy_ticks_of(int64_t utc_ns);
+TACHY_EXPORT uint64_t tachy_ticks_of(int64_t utc_ns);
 
 /* A log with arguments for the site's format. types: tachy_arg_type, 4 bits each; values: one 8-byte word each (a
  * double's bits; a text's address, its size being in sizes[i]). The text is copied, the formatting happens when
  * somebody reads. */
-TACHY_API void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
-                              const uint32_t *sizes);
+TACHY_EXPORT void tachy_log_args(tachy_site *site, uint32_t set, uint32_t types, const uint64_t *values,
+                                 const uint32_t *sizes);
 
 /* The time of an event that was taken elsewhere, in ticks: for adapters of other loggers and profilers. Must not lie
  * before an event that the thread has already recorded in the class (it is raised to that), nor after now (it is
  * lowered to that). */
-TACHY_API void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks);
-TACHY_API void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits);
+TACHY_EXPORT void tachy_span_complete(tachy_site *site, uint64_t begin_ticks, uint64_t end_ticks);
+TACHY_EXPORT void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks, uint64_t value_bits);
 
 /* Sending -------------------------------------------------------------------------------------------------------- */
 
@@ -351,33 +358,33 @@ typedef struct tachy_batch tachy_batch;
  * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its
  * wait, here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender
  * needs neither. */
-TACHY_API uint64_t tachy_sender_begin(uint32_t timeout_ms);
-TACHY_API void tachy_sender_end(uint64_t turn);
+TACHY_EXPORT uint64_t tachy_sender_begin(uint32_t timeout_ms);
+TACHY_EXPORT void tachy_sender_end(uint64_t turn);
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */
-TACHY_API tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
+TACHY_EXPORT tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 
 /* The server is there, or has taken some more of the batch that is out: a tachy_stop that waits for it goes on waiting.
  * Once a try has ended with TACHY_RETRY, what moved in it does not count. */
-TACHY_API void tachy_batch_moves(void);
+TACHY_EXPORT void tachy_batch_moves(void);
 
 /* A batch that waits and that nobody has taken yet, or NULL, at once. */
-TACHY_API tachy_batch *tachy_batch_take_raw(void);
+TACHY_EXPORT tachy_batch *tachy_batch_take_raw(void);
 
-TACHY_API uint32_t tachy_batch_block_count(const tachy_batch *batch);
+TACHY_EXPORT uint32_t tachy_batch_block_count(const tachy_batch *batch);
 /* The body of a block, uncompressed until it was replaced. */
-TACHY_API const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
+TACHY_EXPORT const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
 /* What the body is compressed with: batches come back from the session folder in the form in which they went. */
-TACHY_API tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t block);
+TACHY_EXPORT tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t block);
 /* Replaces it by its compressed form (copied). Ignored when that is not smaller, or the batch has travelled already. */
-TACHY_API tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t block, tachy_codec codec, const void *bytes,
-                                           uint64_t size);
+TACHY_EXPORT tachy_status tachy_batch_replace(tachy_batch *batch, uint32_t block, tachy_codec codec, const void *bytes,
+                                              uint64_t size);
 /* The batch as it travels, valid until tachy_batch_done. NULL when memory ran out. The same bytes at every call, as
  * long as the id is the same. */
-TACHY_API const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
+TACHY_EXPORT const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);
 /* 16 bytes. */
-TACHY_API const uint8_t *tachy_batch_id(const tachy_batch *batch);
+TACHY_EXPORT const uint8_t *tachy_batch_id(const tachy_batch *batch);
 
 typedef enum tachy_outcome {
   TACHY_SENT = 0,   /* the server has it */
@@ -386,7 +393,7 @@ typedef enum tachy_outcome {
   TACHY_REFUSED = 2 /* nobody will ever take it: drop and count */
 } tachy_outcome;
 
-TACHY_API void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome);
+TACHY_EXPORT void tachy_batch_done(tachy_batch *batch, tachy_outcome outcome);
 
 /* A sender's memory of its failures: zeroed, or with the first two set. Without a lock: its thread's own. */
 typedef struct tachy_retry {
@@ -401,13 +408,16 @@ typedef struct tachy_retry {
  * of the server or of the way (a token that expired, a proxy set up wrong), and a fault of the sender's own (no memory)
  * is no answer: both are tried again, after *pause_ms: the pause, of which half is random, or what the server asks for
  * if that is longer. retry_after_s: the header Retry-After in seconds, at most 300 count; 0: it has none. */
-TACHY_API tachy_outcome tachy_retry_answer(tachy_retry *retry, uint32_t status, double retry_after_s,
-                                           uint32_t *pause_ms);
+TACHY_EXPORT tachy_outcome tachy_retry_answer(tachy_retry *retry, uint32_t status, double retry_after_s,
+                                              uint32_t *pause_ms);
 
 #ifdef __cplusplus
 }
 #endif
 
 #include "hot.h"
+#if defined(TACHY_OS_HOST)
+#include "host.h"
+#endif
 
 #endif

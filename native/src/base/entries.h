@@ -27,6 +27,8 @@
   DOES(set_level, (tachy_level level), (level))                                                                       \
   DOES(set_category, (const char *category, tachy_level level), (category, level))                                    \
   DOES(unset_category, (const char *category), (category))                                                            \
+  DOES(set_class, (tachy_class cls, int on), (cls, on))                                                               \
+  DOES(set_mode, (tachy_mode mode), (mode))                                                                           \
   DOES(control, (const char *text), (text))                                                                           \
   ANSWERS(tachy_status, recover, (const char *folder, tachy_recovery *found), (folder, found), TACHY_ERROR_STATE)     \
   SPECIAL(int32_t, site_register_, (tachy_site * site))                                                               \

@@ -1,6 +1,6 @@
 /* The seam to the operating system: the only functions through which the recorder reaches it. One folder per system
- * implements them: posix/, win32/, and null/ for anything else, where no session can start. Nothing here is called on
- * the hot path; a slow path may map, prefault and name a thread. */
+ * implements them: posix/, win32/, and host/ for anything else, where the host brings them (tachy/host.h). Nothing here
+ * is called on the hot path; a slow path may map, prefault and name a thread. */
 #ifndef TACHY_SRC_OS_OS_H
 #define TACHY_SRC_OS_OS_H
 
@@ -8,14 +8,14 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The build may say which one (-DTACHY_OS_NULL). */
-#if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_WIN32) && !defined(TACHY_OS_NULL)
+/* The build may say which one (-DTACHY_OS_HOST). */
+#if !defined(TACHY_OS_POSIX) && !defined(TACHY_OS_WIN32) && !defined(TACHY_OS_HOST)
 #if defined(__linux__) || defined(__APPLE__)
 #define TACHY_OS_POSIX
 #elif defined(_WIN32)
 #define TACHY_OS_WIN32
 #else
-#define TACHY_OS_NULL
+#define TACHY_OS_HOST
 #endif
 #endif
 #if defined(TACHY_OS_POSIX)
@@ -23,7 +23,7 @@
 #elif defined(TACHY_OS_WIN32)
 #include "win32/types.h"
 #else
-#include "null/types.h"
+#include "host/types.h"
 #endif
 
 /* Memory: NULL when there is none. allocate and resize do not clear. */

@@ -58,6 +58,13 @@ void tachy_triggers_set_mode(tachy_mode mode) {
   tachy_inside_unlock(&mutex);
 }
 
+void tachy_own_set_mode(tachy_mode mode) {
+  if (mode < TACHY_MODE_ALL || mode > TACHY_MODE_FLIGHT || tachy_own_forking() || tachy_inside()) return;
+  tachy_inside_lock(&mutex);
+  own = mode;
+  tachy_inside_unlock(&mutex);
+}
+
 /* Unites the window with those that it touches. Where there is no room it becomes one with its neighbour: more is
  * shipped then, never less. */
 static void add_window(tachy_window window) {

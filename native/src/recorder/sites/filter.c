@@ -9,6 +9,7 @@
 
 static tachy_rules own = {TACHY_LEVEL_TRACE, 1, 0, {{0, TACHY_LEVEL_NONE, {0}}}};
 static tachy_rules over; /* the server's */
+static uint32_t off;     /* classes that the program has switched off, a bit each */
 
 static tachy_rule *find(tachy_rules *rules, const char *category, size_t size) {
   for (uint32_t i = 0; i < rules->count; i++) {
@@ -48,7 +49,22 @@ static const tachy_rule *longest(const tachy_rules *rules, const char *target, s
   return best;
 }
 
-int tachy_filter_passes(uint8_t level, const char *target, size_t size) {
+static tachy_class class_of_kind(uint8_t kind) {
+  switch (kind) {
+    case TACHY_SITE_LOG:
+      return TACHY_CLASS_LOG;
+    case TACHY_SITE_METRIC_INT:
+    case TACHY_SITE_METRIC_F64:
+    case TACHY_SITE_METRIC_TICKS:
+    case TACHY_SITE_FRAME:
+      return TACHY_CLASS_METRIC;
+    default:
+      return TACHY_CLASS_SPAN;
+  }
+}
+
+int tachy_filter_passes(uint8_t kind, uint8_t level, const char *target, size_t size) {
+  if (off >> class_of_kind(kind) & 1u) return 0;
   tachy_level limit = over.has_level ? over.level : own.level;
   const tachy_rule *const below = longest(&own, target, size, 1);
   const tachy_rule *const above = longest(&over, target, size, below ? below->size : 1);
@@ -88,4 +104,12 @@ void tachy_own_unset_category(const char *category) {
   if (rule) *rule = own.rules[--own.count];
   tachy_registry_unlock();
   if (rule) tachy_registry_switch_again();
+}
+
+void tachy_own_set_class(tachy_class cls, int on) {
+  if (cls < TACHY_CLASS_LOG || cls > TACHY_CLASS_SPAN || tachy_own_forking() || tachy_inside()) return;
+  tachy_registry_lock();
+  off = on ? off & ~(1u << cls) : off | 1u << cls;
+  tachy_registry_unlock();
+  tachy_registry_switch_again();
 }

@@ -1,5 +1,5 @@
 /* Which sites are on: a level, and categories with levels of their own; the server's word is laid over the program's.
- * All of it under the registry's lock. */
+ * What the program has switched off as a class stays off. All of it under the registry's lock. */
 #ifndef TACHY_SRC_RECORDER_SITES_FILTER_H
 #define TACHY_SRC_RECORDER_SITES_FILTER_H
 
@@ -28,7 +28,7 @@ int tachy_rules_put(tachy_rules *rules, const char *category, size_t size, tachy
 void tachy_filter_set_level(tachy_level level);
 /* What the server says, copied; NULL: nothing. */
 void tachy_filter_lay_over(const tachy_rules *rules);
-/* Whether a site of this level and target is on. */
-int tachy_filter_passes(uint8_t level, const char *target, size_t size);
+/* Whether a site of this kind, level and target is on. */
+int tachy_filter_passes(uint8_t kind, uint8_t level, const char *target, size_t size);
 
 #endif

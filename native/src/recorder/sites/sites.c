@@ -76,7 +76,7 @@ void tachy_registry_refuse(void) { tachy_add(&refused, 1); }
 static int32_t switched(uint32_t number) {
   const tachy_site_entry *const entry = entry_at(number);
   const tachy_string target = tachy_strings_text(entry->strings[TACHY_TEXT_TARGET]);
-  const int on = switched_on && tachy_filter_passes(entry->level, target.text, target.size);
+  const int on = switched_on && tachy_filter_passes(entry->kind, entry->level, target.text, target.size);
   return on ? (int32_t)number : -(int32_t)number;
 }
 

@@ -1,0 +1,46 @@
+// Globals of the engine's core.
+#pragma once
+#include "Containers/UnrealString.h"
+#include "HAL/PlatformTLS.h"
+#include "Logging/LogMacros.h"
+
+class FOutputDeviceRedirector;
+class FOutputDeviceError;
+class FOutputDevice;
+class FConfigCacheIni;
+extern CORE_API FOutputDeviceError *GError;
+extern CORE_API FOutputDevice *GWarn;
+extern CORE_API FConfigCacheIni *GConfig;
+extern CORE_API FString GEngineIni, GGameIni, GInputIni, GGameUserSettingsIni, GScalabilityIni, GEditorIni,
+    GEditorPerProjectIni;
+extern CORE_API TCHAR GErrorHist[16384];
+extern CORE_API TCHAR GErrorExceptionDescription[4096];
+extern CORE_API TCHAR GInternalProjectName[64];
+extern CORE_API bool GIsEditor, GIsServer, GIsClient, GIsRunning, GIsGuarded, GIsCriticalError, GIsRequestingExit;
+extern CORE_API bool GIsGPUCrashed, GIsSlowTask, GIsSilent, GPumpingMessagesOutsideOfMainLoop;
+extern CORE_API double GStartTime;
+extern CORE_API uint64 GFrameCounter, GInputTime, GLastGCFrame;
+extern CORE_API uint32 GFrameNumber, GGameThreadId, GRenderThreadId;
+extern CORE_API bool GIsGameThreadIdInitialized;
+extern CORE_API int32 GCycleStatsShouldEmitNamedEvents;
+CORE_API FOutputDeviceRedirector *GetGlobalLogSingleton();
+#define GLog GetGlobalLogSingleton()
+CORE_API bool IsInGameThread();
+CORE_API bool IsInRenderingThread();
+CORE_API bool IsInActualRenderingThread();
+CORE_API bool IsInRHIThread();
+CORE_API bool IsEngineExitRequested();
+CORE_API void RequestEngineExit(const TCHAR *Reason);
+CORE_API bool IsRunningCommandlet();
+CORE_API bool IsRunningDedicatedServer();
+CORE_API bool IsRunningGame();
+CORE_API bool IsRunningClientOnly();
+CORE_API bool IsRunningCookCommandlet();
+CORE_API bool IsAsyncLoading();
+CORE_API bool IsGarbageCollecting();
+DECLARE_LOG_CATEGORY_EXTERN(LogTemp, Log, All);
+DECLARE_LOG_CATEGORY_EXTERN(LogInit, Log, All);
+DECLARE_LOG_CATEGORY_EXTERN(LogCore, Log, All);
+DECLARE_LOG_CATEGORY_EXTERN(LogOutputDevice, Log, All);
+DECLARE_LOG_CATEGORY_EXTERN(LogConsoleResponse, Log, All);
+DECLARE_LOG_CATEGORY_EXTERN(LogExit, Log, All);

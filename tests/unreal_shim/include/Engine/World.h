@@ -1,0 +1,67 @@
+#pragma once
+#include "Engine/EngineTypes.h"
+#include "GameFramework/Actor.h"
+
+class UNetDriver;
+class UGameInstance;
+class ULevel;
+class APlayerController;
+class ENGINE_API UWorld : public UObject {
+ public:
+  using Super = UObject;
+  struct InitializationValues {};
+  static UClass *StaticClass();
+  FString GetMapName() const;  // with the PIE prefix, as in the engine
+  static FString RemovePIEPrefix(const FString &Source, int32 *OutPIEInstance = nullptr);
+  ENetMode GetNetMode() const;
+  bool IsNetMode(ENetMode Mode) const { return GetNetMode() == Mode; }
+  bool IsGameWorld() const { return WorldType == EWorldType::Game || WorldType == EWorldType::PIE; }
+  bool IsPlayInEditor() const { return WorldType == EWorldType::PIE; }
+  bool IsEditorWorld() const { return WorldType == EWorldType::Editor; }
+  double GetTimeSeconds() const { return TimeSeconds; }
+  float GetDeltaSeconds() const { return DeltaTimeSeconds; }
+  double GetRealTimeSeconds() const { return TimeSeconds; }
+  APlayerController *GetFirstPlayerController() const;
+  int32 GetNumPlayerControllers() const;
+  UNetDriver *GetNetDriver() const { return NetDriver; }
+  UGameInstance *GetGameInstance() const { return OwningGameInstance; }
+  UWorld *GetWorld() const override { return const_cast<UWorld *>(this); }
+  int32 GetActorCount() const { return Actors.Num(); }
+  bool HasBegunPlay() const { return bBegunPlay; }
+  template <typename T>
+  T *SpawnActor(const FVector &Location = FVector(), const FRotator &Rotation = FRotator()) {
+    return static_cast<T *>(SpawnActor(T::StaticClass(), Location, Rotation));
+  }
+  AActor *SpawnActor(UClass *Class, const FVector &Location, const FRotator &Rotation);
+  EWorldType::Type WorldType = EWorldType::Game;
+  UNetDriver *NetDriver = nullptr;
+  UGameInstance *OwningGameInstance = nullptr;
+  double TimeSeconds = 0;
+  float DeltaTimeSeconds = 0;
+  bool bIsTearingDown = false;
+  TArray<AActor *> Actors;
+  void Tick_(float Delta);
+  void BeginPlay();
+  void EndPlay_(EEndPlayReason::Type Reason);
+
+ private:
+  bool bBegunPlay = false;
+};
+class ENGINE_API FWorldDelegates {
+ public:
+  DECLARE_MULTICAST_DELEGATE_OneParam(FWorldEvent, UWorld *)
+      DECLARE_MULTICAST_DELEGATE_TwoParams(FWorldInitializationEvent, UWorld *, const UWorld::InitializationValues)
+          DECLARE_MULTICAST_DELEGATE_ThreeParams(FWorldCleanupEvent, UWorld *, bool, bool)
+              DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnWorldTickStart, UWorld *, ELevelTick, float)
+                  DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnWorldPostActorTick, UWorld *, ELevelTick, float)
+                      DECLARE_MULTICAST_DELEGATE_TwoParams(FOnNetDriverCreated, UWorld *, UNetDriver *)
+                          DECLARE_MULTICAST_DELEGATE_OneParam(FOnGameInstanceEvent,
+                                                              UGameInstance *) static FWorldInitializationEvent
+      OnPostWorldInitialization;
+  static FWorldCleanupEvent OnWorldCleanup;
+  static FWorldEvent OnPostWorldCreation, OnWorldBeginTearDown;
+  static FOnWorldTickStart OnWorldTickStart;
+  static FOnWorldPostActorTick OnWorldPostActorTick;
+  static FOnNetDriverCreated OnNetDriverCreated;
+  static FOnGameInstanceEvent OnStartGameInstance;
+};

@@ -1,0 +1,7 @@
+#pragma once
+#include "CoreGlobals.h"
+
+class UEngine;
+extern ENGINE_API UEngine *GEngine;
+extern ENGINE_API bool GIsPlayInEditorWorld;
+extern ENGINE_API float GAverageFPS, GAverageMS;

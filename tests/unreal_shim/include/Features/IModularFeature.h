@@ -1,0 +1,5 @@
+#pragma once
+class IModularFeature {
+ public:
+  virtual ~IModularFeature() = default;
+};

@@ -1,0 +1,19 @@
+#pragma once
+#include "Camera/PlayerCameraManager.h"
+#include "GameFramework/Pawn.h"
+
+class ENGINE_API APlayerController : public AActor {
+ public:
+  using Super = AActor;
+  static UClass *StaticClass();
+  APawn *GetPawn() const { return Pawn; }
+  void SetPawn(APawn *In) { Pawn = In; }
+  bool IsLocalController() const { return true; }
+  bool IsLocalPlayerController() const { return true; }
+  void GetPlayerViewPoint(FVector &Location, FRotator &Rotation) const;
+  FString ConsoleCommand(const FString &Command, bool bWriteToLog = true);
+  TObjectPtr<APlayerCameraManager> PlayerCameraManager;
+
+ private:
+  TObjectPtr<APawn> Pawn;
+};

@@ -1,0 +1,26 @@
+#pragma once
+#include "Containers/UnrealString.h"
+#include "Misc/DateTime.h"
+
+enum EFileWrite {
+  FILEWRITE_None = 0,
+  FILEWRITE_NoFail = 1,
+  FILEWRITE_EvenIfReadOnly = 4,
+  FILEWRITE_Append = 8,
+  FILEWRITE_AllowRead = 16
+};
+class CORE_API IFileManager {
+ public:
+  static IFileManager &Get();
+  bool FileExists(const TCHAR *Path);
+  bool DirectoryExists(const TCHAR *Path);
+  int64 FileSize(const TCHAR *Path);
+  bool Delete(const TCHAR *Path, bool bRequireExists = false, bool bEvenReadOnly = false, bool bQuiet = false);
+  bool Move(const TCHAR *To, const TCHAR *From, bool bReplace = true);
+  bool MakeDirectory(const TCHAR *Path, bool bTree = false);
+  bool DeleteDirectory(const TCHAR *Path, bool bRequireExists = false, bool bTree = false);
+  void FindFiles(TArray<FString> &Names, const TCHAR *Wildcard, bool bFiles, bool bDirectories);
+  FDateTime GetTimeStamp(const TCHAR *Path);
+  FString ConvertToAbsolutePathForExternalAppForRead(const TCHAR *Path);
+  FString ConvertToAbsolutePathForExternalAppForWrite(const TCHAR *Path);
+};

@@ -1,0 +1,8 @@
+#pragma once
+#include "GenericPlatform/GenericPlatformFile.h"
+
+class CORE_API FPlatformFileManager {
+ public:
+  static FPlatformFileManager &Get();
+  IPlatformFile &GetPlatformFile() { return IPlatformFile::GetPlatformPhysical(); }
+};

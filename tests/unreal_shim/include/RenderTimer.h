@@ -1,0 +1,7 @@
+// Times of the last frame, in cycles.
+#pragma once
+#include "CoreTypes.h"
+
+extern RENDERCORE_API uint32 GGameThreadTime, GRenderThreadTime, GRHIThreadTime, GGameThreadWaitTime,
+    GRenderThreadWaitTime;
+extern RENDERCORE_API uint32 GSwapBufferTime;

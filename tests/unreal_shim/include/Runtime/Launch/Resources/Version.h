@@ -1,0 +1,8 @@
+// Which engine the shim says it is.
+#pragma once
+#include "HAL/Platform.h"
+#define ENGINE_MAJOR_VERSION 5
+#define ENGINE_MINOR_VERSION (UE_SHIM_VERSION - 500)
+#define ENGINE_PATCH_VERSION 0
+#define ENGINE_VERSION_STRING "5." PREPROCESSOR_TO_STRING(ENGINE_MINOR_VERSION) ".0"
+#define ENGINE_IS_LICENSEE_VERSION 0

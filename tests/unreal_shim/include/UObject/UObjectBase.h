@@ -1,0 +1,4 @@
+#pragma once
+#include "HAL/Platform.h"
+
+COREUOBJECT_API bool UObjectInitialized();

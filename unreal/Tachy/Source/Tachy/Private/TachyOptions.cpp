@@ -1,0 +1,169 @@
+// Copyright 2026 The tachy authors. Licensed under the Apache License, Version 2.0.
+
+#include "TachyOptions.h"
+
+#include "HAL/FileManager.h"
+#include "HAL/PlatformMisc.h"
+#include "Misc/App.h"
+#include "Misc/CommandLine.h"
+#include "Misc/ConfigCacheIni.h"
+#include "Misc/Parse.h"
+#include "Misc/Paths.h"
+#include "Tachy.h"
+
+namespace
+{
+
+const TCHAR* const Section = TEXT("/Script/Tachy.TachySettings");
+
+FString ReadIni(const TCHAR* Key)
+{
+	FString Value;
+	if (GConfig)
+	{
+		GConfig->GetString(Section, Key, Value, GEngineIni);
+	}
+	return Value;
+}
+
+bool ReadSwitch(const TCHAR* Key, bool bOtherwise)
+{
+	bool bValue = bOtherwise;
+	if (GConfig)
+	{
+		GConfig->GetBool(Section, Key, bValue, GEngineIni);
+	}
+	return bValue;
+}
+
+/** In MiB, within what the settings page allows; returns bytes. */
+uint64 ReadBudget(const TCHAR* Key, int32 Otherwise, int32 Most)
+{
+	int32 Value = Otherwise;
+	if (GConfig)
+	{
+		GConfig->GetInt(Section, Key, Value, GEngineIni);
+	}
+	return static_cast<uint64>(FMath::Clamp(Value, 1, Most)) << 20;
+}
+
+FString ReadText(const TCHAR* Argument, const TCHAR* Variable, const TCHAR* Key)
+{
+	FString Value;
+	if (FParse::Value(FCommandLine::Get(), Argument, Value))
+	{
+		return Value;
+	}
+	if (Variable)
+	{
+		Value = FPlatformMisc::GetEnvironmentVariable(Variable);
+	}
+	return Value.IsEmpty() ? ReadIni(Key) : Value;
+}
+
+bool HasParam(const TCHAR* Name)
+{
+	return FParse::Param(FCommandLine::Get(), Name);
+}
+
+/** A folder of this game's own that it may write, and that lasts until its next start; it need not be there yet. */
+FString OwnFolder()
+{
+#if PLATFORM_ANDROID
+	const FString Parent =
+	    FPaths::HasProjectPersistentDownloadDir() ? FPaths::ProjectPersistentDownloadDir() : FPaths::ProjectSavedDir();
+#elif PLATFORM_IOS || UE_SERVER
+	const FString Parent = FPaths::ProjectSavedDir();
+#else
+	const FString Parent = FPaths::ProjectUserDir();
+#endif
+	return FPaths::Combine(Parent, TEXT("Tachy"));
+}
+
+/** An editor that runs as a game or a server is one; what else it runs as, it is the editor. */
+EBuildTargetType FindTarget()
+{
+	const EBuildTargetType Target = FApp::GetBuildTargetType();
+	if (Target == EBuildTargetType::Editor && HasParam(TEXT("game")))
+	{
+		return EBuildTargetType::Game;
+	}
+	return IsRunningDedicatedServer() ? EBuildTargetType::Server : Target;
+}
+
+bool IsWanted(EBuildTargetType Target, bool bCommandlet)
+{
+	if (!TACHY_ENABLED || HasParam(TEXT("NoTachy")) || !ReadSwitch(TEXT("bRecord"), true))
+	{
+		return false;
+	}
+	if (HasParam(TEXT("Tachy")))
+	{
+		return true;
+	}
+	if (bCommandlet || (UE_BUILD_SHIPPING && !ReadSwitch(TEXT("bInShipping"), true)))
+	{
+		return false;
+	}
+	switch (Target)
+	{
+	case EBuildTargetType::Editor:
+		return ReadSwitch(TEXT("bInEditor"), true);
+	case EBuildTargetType::Client:
+		return ReadSwitch(TEXT("bInClient"), true);
+	case EBuildTargetType::Server:
+		return ReadSwitch(TEXT("bInServer"), true);
+	case EBuildTargetType::Program:
+		return ReadSwitch(TEXT("bInProgram"), false);
+	default:
+		return ReadSwitch(TEXT("bInGame"), true);
+	}
+}
+
+} // namespace
+
+FTachyOptions FTachyOptions::Read()
+{
+	const EBuildTargetType Target = FindTarget();
+	FTachyOptions Options;
+	Options.bCommandlet = IsRunningCommandlet();
+	Options.bEditor = Target == EBuildTargetType::Editor;
+	Options.bUnattended = Options.bCommandlet || Target == EBuildTargetType::Server;
+
+	const FString EditorUrl = ReadIni(TEXT("EditorUrl"));
+	const bool bAsEditor = Options.bEditor && !EditorUrl.IsEmpty();
+	Options.Url = ReadText(TEXT("-TachyUrl="), TEXT("TACHY_URL"), bAsEditor ? TEXT("EditorUrl") : TEXT("Url"));
+	if (Options.Url.IsEmpty())
+	{
+		Options.Url = TEXT("http://127.0.0.1:9000");
+	}
+	Options.Key = ReadText(TEXT("-TachyKey="), TEXT("TACHY_KEY"), TEXT("Key"));
+
+	Options.Home = OwnFolder();
+	Options.Folder = ReadText(TEXT("-TachyFolder="), nullptr, TEXT("Folder"));
+	Options.bOwnFolder = Options.Folder.IsEmpty();
+	if (Options.bOwnFolder)
+	{
+#if PLATFORM_DESKTOP || PLATFORM_ANDROID || PLATFORM_IOS
+		Options.Folder = Options.Home;
+#else
+		Options.Folder = TEXT("-"); // consoles: what may be written, and how much, is their maker's to say
+#endif
+	}
+
+	Options.bRecord = IsWanted(Target, Options.bCommandlet);
+	Options.bAutoStart = ReadSwitch(TEXT("bAutoStart"), true);
+	Options.bRequireConsent = ReadSwitch(TEXT("bRequireConsent"), false);
+	Options.bLog = !HasParam(TEXT("TachyNoLog")) && ReadSwitch(TEXT("bLog"), true);
+	Options.bMetrics = ReadSwitch(TEXT("bMetrics"), true);
+	Options.bSpans = ReadSwitch(TEXT("bSpans"), true) &&
+	                 (!Options.bEditor || Options.bCommandlet || ReadSwitch(TEXT("bSpansInEditor"), false));
+	Options.bFlight = ReadSwitch(TEXT("bFlight"), false);
+	if (GConfig)
+	{
+		GConfig->GetArray(Section, TEXT("LogFilter"), Options.LogFilter, GEngineIni);
+	}
+	Options.PoolBytes = ReadBudget(TEXT("PoolMB"), 64, 16384);
+	Options.SpoolBytes = ReadBudget(TEXT("SpoolMB"), 256, 65536);
+	return Options;
+}
