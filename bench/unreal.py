@@ -38,8 +38,7 @@ def measure() -> dict[str, float]:
     best: dict[str, float] = {}
     with Sink() as sink, tempfile.TemporaryDirectory() as folder:
         for _ in range(RUNS):
-            ini = "[/Script/Tachy.TachySettings]\nbSpansInEditor=True\n"
-            said = play(game, "Bench", sink.url, Path(folder), "-Tachy", ini=ini).said
+            said = play(game, "Bench", sink.url, Path(folder), "-Tachy").said
             for name, ns in said.items():
                 if name != "process_id":
                     best[name] = min(best.get(name, float("inf")), ns)

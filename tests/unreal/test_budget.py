@@ -15,8 +15,7 @@ AWAY = "http://127.0.0.1:9"  # discard: nobody listens there
 
 @pytest.mark.parametrize(("version", "config"), EVERYWHERE)
 def test_a_budget_is_kept_broken_or_has_no_span(version: int, config: str, server: Server, tmp_path: Path) -> None:
-    ini = "[/Script/Tachy.TachySettings]\nbSpansInEditor=True\n"
-    said = play(build(version, config), "Budget", server.http, tmp_path, ini=ini).said
+    said = play(build(version, config), "Budget", server.http, tmp_path).said
     assert said["Budget.Kept"] == "passed"
     found = re.fullmatch(r"long: p99 of 5 spans is (\d+\.\d{3}) ms, the budget 1\.000 ms", said["Budget.Broken"])
     assert found, said

@@ -14,8 +14,7 @@ from tests.unreal.plugin import VERSIONS, build, play
     "version", [pytest.param(each, marks=() if each == 503 else pytest.mark.long) for each in VERSIONS]
 )
 def test_modules_that_come_and_go_lose_and_rename_nothing(version: int, server: Server, tmp_path: Path) -> None:
-    ini = "[/Script/Tachy.TachySettings]\nbSpansInEditor=True\n"
-    game = play(build(version, "editor"), "Reload", server.http, tmp_path, ini=ini)
+    game = play(build(version, "editor"), "Reload", server.http, tmp_path)
     assert game.said["unloaded"] == 20
     spans = game.ask(
         server,
