@@ -1,6 +1,7 @@
-"""Builds `tachy_server._reader` (cffi, API mode) from native/src/reader; the declarations come from reader.h itself.
+"""Builds `tachy_server.formats._reader` (cffi, API mode) from native/src/reader.
 
-`python server/build_reader.py` builds it in place, beside the package; setup.py builds it for a wheel.
+The declarations come from reader.h itself. `python server/build_reader.py` builds it in place, beside the package;
+setup.py builds it for a wheel.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def make_ffi(root: Path) -> FFI:
         + declarations("reader.h")
     )
     builder.set_source(
-        "tachy_server._reader",
+        "tachy_server.formats._reader",
         "#include <tachy/reader.h>\n",
         sources=[str(root / path.relative_to(ROOT)) for path in sources],
         include_dirs=[str(root / HEADERS.relative_to(ROOT))],
@@ -68,7 +69,7 @@ def main() -> None:
     scratch.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         built = Path(make_ffi(ROOT).compile(tmpdir=folder))
-        os.replace(built, ROOT / "server/tachy_server" / built.name)
+        os.replace(built, ROOT / "server/tachy_server/formats" / built.name)
 
 
 if __name__ == "__main__":

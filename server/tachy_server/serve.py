@@ -21,20 +21,22 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
-from tachy_server import settings as settings_table
-from tachy_server.database import Database, create_database
-from tachy_server.errors import SettingsError, StoreError, TachyError
-from tachy_server.http_protocol import GRACE_SECONDS, make_config
-from tachy_server.ingest import Ingest
-from tachy_server.lake import Lake
-from tachy_server.postgres import DataFolder, Postgres
+
+from tachy_server.base import settings as settings_table
+from tachy_server.base.errors import SettingsError, StoreError, TachyError
+from tachy_server.base.settings import Address, Settings
+from tachy_server.formats.reader import Limits
+from tachy_server.http.app import make_app
+from tachy_server.http.protocol import GRACE_SECONDS, make_config
+from tachy_server.ingest.ingest import Ingest
+from tachy_server.lake.database import Database, create_database
+from tachy_server.lake.lake import Lake
+from tachy_server.lake.store import open_store
+from tachy_server.postgres.supervisor import DataFolder, Postgres
 from tachy_server.services import Services
-from tachy_server.settings import Address, Settings
-from tachy_server.store import open_store
-from tachy_server.web import make_app
 
 if TYPE_CHECKING:
-    from tachy_server.query import QueryEngine
+    from tachy_server.query.engine import QueryEngine
 
 # The event loop and the ingest workers hand the interpreter to each other all the time; with the default of 5 ms they
 # wait for it. 0.5 ms gives 20 % more batches per second, 0.1 ms fewer again.
@@ -118,7 +120,7 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
     base = Database(dsn, settings.connections)
     stack.callback(base.close)
     base.ensure_days()
-    lake = Lake(base, open_store(settings, folder.path / "store"), settings.limits)
+    lake = Lake(base, open_store(settings, folder.path / "store"), Limits.of(settings))
     stack.callback(lake.close)
     services = Services(settings=settings, lake=lake, postgres=postgres)
     if "query" in settings.role:
@@ -132,8 +134,8 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
 def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
     # An exploding join never yields its worker thread: with the default count, one per core, it stops everybody.
     os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
-    from tachy_server.flight import FlightServer
-    from tachy_server.query import QueryEngine
+    from tachy_server.flight.server import FlightServer
+    from tachy_server.query.engine import QueryEngine
 
     services.engine = QueryEngine(services.lake, services.settings)
     address = services.settings.flight
@@ -174,7 +176,8 @@ class _HttpServer(uvicorn.Server):
 
 def _run_http(services: Services, listener: socket.socket, begin: float, folder: DataFolder, stack: ExitStack) -> None:
     import uvloop
-    from tachy_server.api import routes
+
+    from tachy_server.http.api import routes
 
     config = make_config(services.settings, make_app(services, routes(services)))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tachy_server.errors import StoreError
-from tachy_server.ingest import Ingest
-from tachy_server.lake import Lake
-from tachy_server.postgres import Postgres
-from tachy_server.settings import Settings
+from tachy_server.base.errors import StoreError
+from tachy_server.base.settings import Settings
+from tachy_server.ingest.ingest import Ingest
+from tachy_server.lake.lake import Lake
+from tachy_server.postgres.supervisor import Postgres
 
 if TYPE_CHECKING:
-    from tachy_server.query import QueryEngine
+    from tachy_server.query.engine import QueryEngine
 
 
 @dataclass

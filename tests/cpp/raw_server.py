@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-from tachy_server import reader
+from tachy_server.formats import reader
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 

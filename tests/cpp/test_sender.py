@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import tachy
 from tachy import settings
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.cpp.builds import programs, run
 from tests.cpp.proxy import Fault, Proxy

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.cpp.builds import programs, run
 from tests.cpp.raw_server import OK, RawServer, Said

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("distributions")
 PROGRAM = """
 import json, pathlib, signal, subprocess, sys, time
-import tachy, tachy_server.reader
-assert "site-packages" in tachy.__file__ and "site-packages" in tachy_server.reader.__file__
+import tachy, tachy_server.formats.reader
+assert "site-packages" in tachy.__file__ and "site-packages" in tachy_server.formats.reader.__file__
 tachy_command = pathlib.Path(sys.executable).with_name("tachy")
 command = [tachy_command, "serve", "--data", "data", "--http", "127.0.0.1:0", "--flight", "127.0.0.1:0"]
 with subprocess.Popen(command) as server:

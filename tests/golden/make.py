@@ -11,7 +11,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.model import rows
 from tests.model.encoder import Process

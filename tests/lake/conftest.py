@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from tachy_server.database import Connection, Database
-from tachy_server.lake import Lake
-from tachy_server.store import LocalStore
+from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.lake import Lake
+from tachy_server.lake.store import LocalStore
 
 from tests.model.encoder import Process
 from tests.serving import Server

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from tachy_server import block_days
-from tachy_server.bounds import Bounds
-from tachy_server.database import Connection, Database, connect, create_database
-from tachy_server.lake import Lake
-from tachy_server.metadata_tables import PostgresMetadata
-from tachy_server.store import LocalStore
-from tachy_server.views import BLOCKS
+from tachy_server.lake import block_days
+from tachy_server.lake.database import Connection, Database, connect, create_database
+from tachy_server.lake.lake import Lake
+from tachy_server.lake.store import LocalStore
+from tachy_server.views.bounds import Bounds
+from tachy_server.views.declarations import BLOCKS
+from tachy_server.views.metadata_rows import PostgresMetadata
 
 from tests.lake.conftest import dsn_of
 from tests.serving import Server

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
-from tachy_server.control import MAX_CONTROL_BYTES, MAX_MARK_BYTES, Control, Issued
+from tachy_server.lake.control import MAX_CONTROL_BYTES, MAX_MARK_BYTES, Control, Issued
 
 from tests.lake.conftest import dsn_of, game, play, rows_of
 from tests.model.encoder import Process

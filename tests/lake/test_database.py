@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from tachy_server.database import Database, connect, create_database, migrations
-from tachy_server.errors import SettingsError, StoreError
+from tachy_server.base.errors import SettingsError, StoreError
+from tachy_server.lake.database import Database, connect, create_database, migrations
 
 from tests.lake.conftest import dsn_of
 from tests.serving import Server

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tachy_server.segments import read_segment
+from tachy_server.formats.segments import read_segment
 
 from tests.lake.conftest import batch_id_of, game, lake_of, play, process_id_of, rows_of
 from tests.model.encoder import Process

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from tachy_server.database import Database, day_of
-from tachy_server.metadata import ProcessRow, be_durable, block_places, insert_blocks, stored_blocks, upsert_processes
-from tachy_server.reader import check_batch
+from tachy_server.formats.reader import check_batch
+from tachy_server.ingest.group_rows import (
+    ProcessRow,
+    be_durable,
+    block_addresses,
+    insert_blocks,
+    stored_blocks,
+    upsert_processes,
+)
+from tachy_server.lake.database import Database, day_of
 
 from tests.lake.conftest import dsn_of, game, lake_of, rows_of
 from tests.serving import Server
@@ -27,7 +34,7 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
                 head = check_batch(process.batch())
                 with rows.transaction():
                     since, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
-                    places = block_places(head, head.blocks, "nowhere")
+                    places = block_addresses(head, head.blocks, "nowhere")
                     known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
                     assert insert_blocks(rows, places, {"nowhere": 0}, known, now) == len(head.blocks)
                 process.thread("late").log(9_000_000, "the other group", level=4)
@@ -45,7 +52,7 @@ def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
 ) -> None:
     process = game()
     head = check_batch(process.batch())
-    places = block_places(head, head.blocks, "nowhere")
+    places = block_addresses(head, head.blocks, "nowhere")
     inserted: list[int] = []
     base = Database(dsn_of(ingest_server.data), 1)
     try:

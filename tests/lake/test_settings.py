@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from tachy import settings as sdk
-from tachy_server import settings
-from tachy_server.errors import SettingsError
-from tachy_server.settings import Address, Settings, load
+from tachy_server.base import settings
+from tachy_server.base.errors import SettingsError
+from tachy_server.base.settings import Address, Settings, load
 
 
 def test_defaults() -> None:
@@ -85,7 +85,9 @@ def test_every_setting_has_help_and_a_line_in_the_page() -> None:
 
 def test_the_page_in_docs_is_that_of_the_table() -> None:
     file = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
-    assert file.read_text(encoding="utf-8") == settings.page(), "python -m tachy_server.settings > docs/settings.md"
+    assert file.read_text(encoding="utf-8") == settings.page(), (
+        "python -m tachy_server.base.settings > docs/settings.md"
+    )
 
 
 def test_help_lists_every_option() -> None:

@@ -18,10 +18,10 @@ import boto3
 import pytest
 from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
-from tachy_server.errors import NotFound, SettingsError, StoreError
-from tachy_server.s3_store import Patience, S3Store
-from tachy_server.settings import load
-from tachy_server.store import LocalStore, Store, open_store
+from tachy_server.base.errors import NotFound, SettingsError, StoreError
+from tachy_server.base.settings import load
+from tachy_server.lake.s3_store import Patience, S3Store
+from tachy_server.lake.store import LocalStore, Store, open_store
 
 from tests.lake.conftest import game, play, rows_of
 from tests.lake.faulty_s3 import FaultyS3, faulty

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tachy_server import reader
-from tachy_server.reader import BlockHead
+from tachy_server.formats import reader
+from tachy_server.formats.reader import BlockHead
 
 LOG, METRIC, SPAN = 1, 2, 3
 APART = 2  # ns that two blocks may differ in dating the same moment: rounding

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tachy_server.perfetto import PerfettoTrace, TraceCounts
-from tachy_server.traces import TracedProcess, head_packets
+from tachy_server.formats.perfetto import PerfettoTrace, TraceCounts
+from tachy_server.traces.export import TracedProcess, head_packets
 
 from tests.model.encoder import Process
 from tests.model.records import Block

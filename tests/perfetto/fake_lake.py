@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tachy_server.reader import Limits, block_id
+from tachy_server.formats.reader import Limits, block_id
 
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tachy_server.perfetto import process_uuid
+from tachy_server.formats.perfetto import process_uuid
 
 from tests.model import rows
 from tests.model.encoder import Process

@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tachy_server.perfetto import PerfettoTrace
-from tachy_server.traces import head_packets
+from tachy_server.formats.perfetto import PerfettoTrace
+from tachy_server.traces.export import head_packets
 
 from tests.model.encoder import Process
 from tests.model.records import Block

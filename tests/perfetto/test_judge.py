@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tachy_server.traces import write_trace
+from tachy_server.traces.export import write_trace
 
 from tests.model.encoder import Process
 from tests.perfetto.fake_lake import FakeLake

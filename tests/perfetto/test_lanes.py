@@ -7,7 +7,7 @@ from collections import Counter
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tachy_server.traces import write_trace
+from tachy_server.traces.export import write_trace
 
 from tests.model.encoder import Process
 from tests.model.records import Block

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from tachy_server.traces import write_trace
+from tachy_server.traces.export import write_trace
 
 from tests.perfetto.game import MS, play
 from tests.perfetto.readback import read

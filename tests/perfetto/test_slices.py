@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tachy_server.errors import FormatError
-from tachy_server.perfetto import PerfettoTrace, process_uuid, thread_uuid
-from tachy_server.traces import head_packets
+from tachy_server.base.errors import FormatError
+from tachy_server.formats.perfetto import PerfettoTrace, process_uuid, thread_uuid
+from tachy_server.traces.export import head_packets
 
 from tests.model import rows
 from tests.model.encoder import Process, Thread

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from tachy_server.errors import FormatError, NotFound
-from tachy_server.perfetto import process_uuid, thread_uuid
-from tachy_server.traces import write_trace
+from tachy_server.base.errors import FormatError, NotFound
+from tachy_server.formats.perfetto import process_uuid, thread_uuid
+from tachy_server.traces.export import write_trace
 
 from tests.perfetto.fake_lake import FakeLake, Row
 from tests.perfetto.game import MS, play

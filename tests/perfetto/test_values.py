@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
-from tachy_server.perfetto import process_uuid, thread_uuid
+from tachy_server.formats.perfetto import process_uuid, thread_uuid
 
 from tests.model.encoder import Process
 from tests.model.records import Block

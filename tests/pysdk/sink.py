@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tachy_server import reader
+from tachy_server.formats import reader
 
 LOG, METRIC, SPAN = 1, 2, 3
 CLASSES = {"log": LOG, "metric": METRIC, "span": SPAN}

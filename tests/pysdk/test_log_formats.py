@@ -12,7 +12,7 @@ import pytest
 import tachy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.pysdk.sink import LOG, Sink
 

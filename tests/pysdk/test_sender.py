@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import tachy
 from tachy import sender
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.cpp.proxy import Fault, Proxy
 from tests.pysdk.sink import Answer, Sink

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tachy import session_folder
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.pysdk.sink import Sink
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tachy
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.model import columns as c
 from tests.model.decoder import Reader

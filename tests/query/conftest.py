@@ -12,8 +12,8 @@ os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
 
 import pyarrow as pa
 import pytest
-from tachy_server.query import QueryEngine
-from tachy_server.settings import Settings
+from tachy_server.base.settings import Settings
+from tachy_server.query.engine import QueryEngine
 
 from tests.model.encoder import Process
 from tests.model.records import Block

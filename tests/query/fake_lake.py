@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-from tachy_server import reader
-from tachy_server.bounds import Bounds
-from tachy_server.lake import BlockRow
-from tachy_server.reader import SPAN, Limits
-from tachy_server.sources import ProcessInfo
-from tachy_server.views import View
+from tachy_server.formats import reader
+from tachy_server.formats.reader import SPAN, Limits
+from tachy_server.lake.lake import BlockRow
+from tachy_server.views.bounds import Bounds
+from tachy_server.views.declarations import View
+from tachy_server.views.sources import ProcessInfo
 
 
 @dataclass

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tachy_server.errors import StoreError
-from tachy_server.reader import LOG, METRIC, SPAN, stream_id
+from tachy_server.base.errors import StoreError
+from tachy_server.formats.reader import LOG, METRIC, SPAN, stream_id
 
 from tests.lake.conftest import lake_of, play
 from tests.model.encoder import Process

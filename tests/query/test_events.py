@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 
 import pytest
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.query.conftest import MakeWorld, World, message, play
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 from datafusion import SessionConfig, SessionContext
-from tachy_server import functions
-from tachy_server.tables import PARTITIONS, Part, Scan, Session, Table
+from tachy_server.query import functions
+from tachy_server.views.tables import PARTITIONS, Part, Scan, Session, Table
 
 from tests.query.conftest import MakeWorld, World, ids, play
 from tests.query.fake_lake import FakeLake, FakeMetadata

@@ -9,9 +9,9 @@ import statistics
 from typing import Any
 
 import pytest
-from tachy_server import reader
-from tachy_server.errors import QueryError
-from tachy_server.views import VIEWS
+from tachy_server.base.errors import QueryError
+from tachy_server.formats import reader
+from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
 from tests.query.conftest import World

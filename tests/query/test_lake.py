@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.model.encoder import Process
 from tests.query.conftest import World, play

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
-from tachy_server import query_plan
-from tachy_server.errors import QueryError
+from tachy_server.base.errors import QueryError
+from tachy_server.query import plans
 
 from tests.query.conftest import World
 
@@ -88,7 +88,7 @@ def test_each_of_many_parameters_is_looked_at_once() -> None:
     for term in terms[1:]:
         chain = Expression("BinaryExpr", chain, term)
     Expression.looked = 0
-    found = query_plan.placeholders(Filter(Expression("InList", chain, *terms)))
+    found = plans.placeholders(Filter(Expression("InList", chain, *terms)))
     assert found == {f"${n}": pa.int32() for n in range(2_000)}
     assert Expression.looked <= 3 * 2_000
 

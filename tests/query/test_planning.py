@@ -6,9 +6,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tachy_server import query_plan
-from tachy_server.errors import Cancelled, QueryError, StoreError, TookTooLong
-from tachy_server.planning import Planner
+from tachy_server.base.errors import Cancelled, QueryError, StoreError, TookTooLong
+from tachy_server.query.planning import Planner
 
 from tests.query.conftest import MakeWorld, World
 
@@ -75,7 +74,7 @@ def test_a_statement_is_planned_and_started_by_the_planner(world: World) -> None
 def test_planning_has_an_end(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(plan_seconds=0.2)
     going_on = threading.Event()
-    monkeypatch.setattr(query_plan, "hints", lambda plan: going_on.wait() and {})
+    monkeypatch.setattr("tachy_server.query.plans.hints", lambda plan: going_on.wait() and {})
     with pytest.raises(TookTooLong, match="plan_seconds"):
         world.query("SELECT 7")
     going_on.set()

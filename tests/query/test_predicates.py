@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from tachy_server import predicates
-from tachy_server.bounds import ALL, Bounds, Meaning, parse_uuid, read
-from tachy_server.predicates import Call, Column, Literal
+from tachy_server.views import predicates
+from tachy_server.views.bounds import ALL, Bounds, TimeColumns, parse_uuid, read
+from tachy_server.views.predicates import Call, Column, Literal
 
 from tests.query.conftest import World
 
 TIME = pa.timestamp("ns", "UTC")
-SPANS = Meaning("begin", "end")
+SPANS = TimeColumns("begin", "end")
 ONE, TWO = (uuid.UUID(f"abcdef01-2345-4678-9abc-def01234567{number}") for number in (1, 2))
 
 

@@ -10,8 +10,8 @@ import weakref
 
 import pyarrow as pa
 import pytest
-from tachy_server.errors import QueryError, StoreError
-from tachy_server.views import VIEWS
+from tachy_server.base.errors import QueryError, StoreError
+from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
 from tests.query.conftest import MakeWorld, World, message, play

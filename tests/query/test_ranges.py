@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from tachy_server import reader
-from tachy_server.errors import QueryError
+from tachy_server.base.errors import QueryError
+from tachy_server.formats import reader
 
 from tests.model.encoder import Process
 from tests.query.conftest import MakeWorld, World, ids, message, play

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext
-from tachy_server.errors import QueryError
-from tachy_server.tables import PARTITIONS, ROWS, Part, Scan, Session, Table, batch_table
+from tachy_server.base.errors import QueryError
+from tachy_server.views.tables import PARTITIONS, ROWS, Part, Scan, Session, Table, batch_table
 
 from tests.query.fake_lake import FakeLake, FakeMetadata
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from tachy_server import sql_page
-from tachy_server.views import TEXT, TIME, VIEWS, Kind, View
+from tachy_server.query import sql_page
+from tachy_server.views.declarations import TEXT, TIME, VIEWS, Kind, View
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,4 +57,4 @@ def test_a_declaration_is_complete(view: View) -> None:
 
 def test_the_page_of_the_docs_is_what_the_declarations_say() -> None:
     text = (ROOT / "docs" / "sql.md").read_text(encoding="utf-8")
-    assert text == sql_page.page(), "run: python -m tachy_server.sql_page > docs/sql.md"
+    assert text == sql_page.page(), "run: python -m tachy_server.query.sql_page > docs/sql.md"

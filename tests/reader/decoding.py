@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pyarrow as pa
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.model import rows
 

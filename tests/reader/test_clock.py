@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tachy_server import reader
+from tachy_server.formats import reader
 
 from tests.model.decoder import decode_block
 from tests.model.encoder import Process

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tachy_server import reader
-from tachy_server.errors import FormatError
-from tachy_server.perfetto import PerfettoTrace
+from tachy_server.base.errors import FormatError
+from tachy_server.formats import reader
+from tachy_server.formats.perfetto import PerfettoTrace
 
 from tests.model import columns as c
 from tests.model.encoder import Process

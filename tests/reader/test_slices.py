@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from tachy_server import reader
-from tachy_server.decode import BlockCache, Decoded
+from tachy_server.formats import reader
+from tachy_server.views.decode import BlockCache, Decoded
 
 from tests.model import columns as c
 from tests.model.encoder import Process

@@ -12,10 +12,10 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
-from tachy_server.api import routes
-from tachy_server.flight import FlightServer
+from tachy_server.base.settings import Address, Settings
+from tachy_server.flight.server import FlightServer
+from tachy_server.http.api import routes
 from tachy_server.services import Services
-from tachy_server.settings import Address, Settings
 
 from tests.wire.fake_engine import FakeEngine
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 from datafusion import SessionConfig, SessionContext, SQLOptions
-from tachy_server.errors import QueryError
-from tachy_server.plain_types import plain_schema
+from tachy_server.base.errors import QueryError
+from tachy_server.base.plain_types import plain_schema
 
 PROCESS = "5ca1ab1e-0000-4000-8000-00000000000a"
 OTHER = "5ca1ab1e-0000-4000-8000-00000000000b"

@@ -13,7 +13,7 @@ import polars
 import pyarrow as pa
 import pytest
 from adbc_driver_flightsql import dbapi
-from tachy_server.flight import FlightServer
+from tachy_server.flight.server import FlightServer
 
 from tests.wire.fake_engine import FakeEngine
 

@@ -15,8 +15,8 @@ from uuid import UUID
 import httpx
 import pyarrow as pa
 import pytest
-from tachy_server.errors import NotFound, StoreError
-from tachy_server.http_stream import STREAM_THREADS
+from tachy_server.base.errors import NotFound, StoreError
+from tachy_server.http.stream import STREAM_THREADS
 
 from tests.wire.fake_engine import OTHER, PROCESS, FakeEngine
 
@@ -222,7 +222,7 @@ def test_what_is_unknown_or_wrong_has_its_status(
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """A stand-in for `tachy_server.traces`; holds what it was asked."""
+    """A stand-in for `tachy_server.traces.export`; holds what it was asked."""
     asked: list[dict[str, Any]] = []
 
     def write_trace(lake: object, ids: Sequence[UUID], **more: Any) -> Iterator[bytes]:
@@ -239,7 +239,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         finally:
             asked[-1]["ended"].set()
 
-    monkeypatch.setitem(sys.modules, "tachy_server.traces", SimpleNamespace(write_trace=write_trace))
+    monkeypatch.setitem(sys.modules, "tachy_server.traces.export", SimpleNamespace(write_trace=write_trace))
     return asked
 
 

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
-from tachy_server import http_protocol
-from tachy_server.http_protocol import MAX_HEADERS, make_config
-from tachy_server.settings import Settings
+from tachy_server.base.settings import Settings
+from tachy_server.http import protocol
+from tachy_server.http.protocol import MAX_HEADERS, make_config
 from uvicorn.server import ServerState
 
 
@@ -137,7 +137,7 @@ def test_after_an_early_answer_the_connection_serves_the_next_request(port: int)
 
 
 def test_who_does_not_stop_sending_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "LINGER_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "LINGER_SECONDS", 0.5)
     for headers in (b"", b"connection: close\r\n"):
         with serving() as served, connect(served.port) as client:
             client.sendall(b"POST /early HTTP/1.1\r\nhost: x\r\n" + headers + b"content-length: 99999999999\r\n\r\n")
@@ -149,7 +149,7 @@ def test_who_does_not_stop_sending_is_left_after_a_while(monkeypatch: pytest.Mon
 
 
 def test_who_stops_sending_is_left_after_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "LINGER_PAUSE", 0.2)
+    monkeypatch.setattr(protocol, "LINGER_PAUSE", 0.2)
     with serving() as served, connect(served.port) as client:
         client.sendall(b"POST /early HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1000\r\n\r\nabc")
         assert answer(client) == (403, b"/early")
@@ -163,7 +163,7 @@ def test_a_stop_does_not_wait_for_clients_that_have_their_answer() -> None:
             client.sendall(b"POST /early HTTP/1.1\r\nhost: x\r\n" + headers + b"content-length: 1000\r\n\r\nabc")
             assert b" 403 " in client.recv(4096)
         begin = time.monotonic()
-    assert time.monotonic() - begin < http_protocol.LINGER_PAUSE
+    assert time.monotonic() - begin < protocol.LINGER_PAUSE
     for client in clients:
         client.close()
 
@@ -202,7 +202,7 @@ def test_headers_beyond_the_bounds_are_answered_431(port: int, headers: Callable
         client.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n" + b"".join(headers(20_000_000)))
         status, body = answer(client)
     assert status == 431
-    assert str(http_protocol.MAX_HEAD_BYTES) in json.loads(body)["error"]
+    assert str(protocol.MAX_HEAD_BYTES) in json.loads(body)["error"]
 
 
 def test_a_request_line_beyond_the_bounds_is_answered_414(port: int) -> None:
@@ -258,12 +258,12 @@ def test_requests_that_come_ahead_of_their_answers_are_bounded(port: int) -> Non
     with connect(port) as client:
         client.sendall(b"GET /early HTTP/1.1\r\nhost: x\r\n\r\n" * 5_000)
         _, rest = answer(client)
-        assert rest.count(b"/early") == http_protocol.MAX_PIPELINED + 1
+        assert rest.count(b"/early") == protocol.MAX_PIPELINED + 1
 
 
 def test_requests_that_come_together_are_answered_in_their_order(port: int) -> None:
     with connect(port) as client:
-        paths = [f"/{number}" for number in range(http_protocol.MAX_PIPELINED)]
+        paths = [f"/{number}" for number in range(protocol.MAX_PIPELINED)]
         client.sendall("".join(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n" for path in paths).encode())
         data = b""
         while data.count(b"HTTP/1.1 403") < len(paths) or not data.endswith(paths[-1].encode()):

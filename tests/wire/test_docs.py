@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 from starlette.routing import Route
-from tachy_server import api
+from tachy_server.http import api
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text()
 HEADINGS = set(re.findall(r"^## (GET|POST|PUT|DELETE) (\S+)$", PAGE, re.MULTILINE))
-ELSEWHERE = {("POST", "/ingest/v1/batch"), ("GET", "/healthz"), ("GET", "/readyz")}  # in web.py
+ELSEWHERE = {("POST", "/ingest/v1/batch"), ("GET", "/healthz"), ("GET", "/readyz")}  # in app.py
 
 
 def _routes() -> set[tuple[str, str]]:
@@ -26,7 +26,7 @@ def test_every_route_has_its_section_and_every_section_its_route() -> None:
 
 
 def test_routes_elsewhere_are_where_they_are_said_to_be() -> None:
-    source = Path(api.__file__).with_name("web.py").read_text()
+    source = Path(api.__file__).with_name("app.py").read_text()
     for _method, path in ELSEWHERE:
         assert f'"{path}"' in source
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tachy_server.settings import Settings
+from tachy_server.base.settings import Settings
 
 from tests.lake.conftest import game, play, rows_of
 from tests.model.encoder import Process

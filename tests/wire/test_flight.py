@@ -15,10 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pytest
 from pyarrow import flight
-from tachy_server import flightsql as messages
-from tachy_server.flight import FlightServer
-from tachy_server.protobuf import Message, decode, encode
-from tachy_server.statements import MAX_QUERIES
+from tachy_server.flight import sql_messages as messages
+from tachy_server.flight.protobuf import Message, decode, encode
+from tachy_server.flight.server import FlightServer
+from tachy_server.flight.statements import MAX_QUERIES
 
 from tests.wire.fake_engine import FakeEngine
 

@@ -10,9 +10,10 @@ import pytest
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import given
 from hypothesis import strategies as st
-from tachy_server import flight_messages, flightsql
-from tachy_server.errors import QueryError
-from tachy_server.protobuf import Message, decode, encode
+from tachy_server.base.errors import QueryError
+from tachy_server.flight import messages as flight_messages
+from tachy_server.flight import sql_messages as flightsql
+from tachy_server.flight.protobuf import Message, decode, encode
 
 MESSAGES: list[type[Message]] = sorted(
     (
@@ -119,7 +120,7 @@ def test_bytes_that_are_not_protobuf_are_refused_and_never_crash(message: Messag
 
 @given(messages(), st.integers(16, 500), st.binary(max_size=20))
 def test_unknown_fields_are_skipped(message: Message, number: int, value: bytes) -> None:
-    from tachy_server.protobuf import write_bytes
+    from tachy_server.flight.protobuf import write_bytes
 
     assert decode(type(message), write_bytes(number, value) + encode(message)) == message
 

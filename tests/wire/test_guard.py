@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from tachy_server.http_guard import Guard, Refused
-from tachy_server.settings import Address, Settings, load
+from tachy_server.base.settings import Address, Settings, load
+from tachy_server.http.guard import Guard, Refused
 
 from tests.model.encoder import Process
 from tests.serving import BATCH_HEADERS, Server

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tachy_server import reader
-from tachy_server.block_errors import reading
-from tachy_server.decode import open_block
-from tachy_server.errors import FormatError
-from tachy_server.reader import Limits
+from tachy_server.base.errors import FormatError
+from tachy_server.formats import reader
+from tachy_server.formats.reader import Limits
+from tachy_server.lake.block_errors import reading
+from tachy_server.views.decode import open_block
 
 from tests.lake.conftest import game
 from tests.model.encoder import Process

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 from adbc_driver_flightsql import dbapi
 from pyarrow import flight
-from tachy_server import flightsql as messages
-from tachy_server.query import QueryEngine
-from tachy_server.settings import Settings
+from tachy_server.base.settings import Settings
+from tachy_server.flight import sql_messages as messages
+from tachy_server.query.engine import QueryEngine
 
 from tests.query.conftest import World, play
 from tests.query.fake_lake import FakeLake, FakeMetadata

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tachy.times import format_time
-from tachy_server.errors import NotFound, QueryError
-from tachy_server.placeholders import number_placeholders
-from tachy_server.plain_types import plain_schema
-from tachy_server.running import Running
-from tachy_server.slices import pieces
-from tachy_server.statements import Handles
-from tachy_server.times import parse_time
+from tachy_server.base.errors import NotFound, QueryError
+from tachy_server.base.message_sizes import pieces
+from tachy_server.base.plain_types import plain_schema
+from tachy_server.base.times import parse_time
+from tachy_server.flight.statements import Handles
+from tachy_server.query.active_queries import Running
+from tachy_server.query.placeholders import number_placeholders
 
 from tests.wire.fake_engine import FakeEngine
 

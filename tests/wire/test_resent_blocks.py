@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tachy_server.reader import block_id, read_head
+from tachy_server.formats.reader import block_id, read_head
 
 from tests.lake.conftest import dsn_of, lake_of, play
 from tests.model.encoder import Process

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 from adbc_driver_flightsql import dbapi
-from tachy_server.errors import QueryError
-from tachy_server.statement_size import MAX_WORDS, check_statement_size
+from tachy_server.base.errors import QueryError
+from tachy_server.query.statement_size import MAX_WORDS, check_statement_size
 
 from tests.serving import Server
 

@@ -10,12 +10,12 @@ import grpc
 import pyarrow as pa
 import pytest
 from pyarrow import flight
-from tachy_server import flightsql as messages
-from tachy_server.errors import Cancelled, LimitError, NotFound, QueryError, StoreError, TookTooLong
-from tachy_server.flight_messages import Action, FlightData, FlightDescriptor, Ticket
-from tachy_server.flight_service import SERVICE
-from tachy_server.protobuf import Message, encode
-from tachy_server.statement_size import MAX_STATEMENT_BYTES
+from tachy_server.base.errors import Cancelled, LimitError, NotFound, QueryError, StoreError, TookTooLong
+from tachy_server.flight import sql_messages as messages
+from tachy_server.flight.messages import Action, FlightData, FlightDescriptor, Ticket
+from tachy_server.flight.protobuf import Message, encode
+from tachy_server.flight.service import SERVICE
+from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
 from tests.wire.fake_engine import FakeEngine
 

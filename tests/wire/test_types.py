@@ -9,11 +9,11 @@ import httpx
 import pyarrow as pa
 import pytest
 from pyarrow import flight
-from tachy_server import flightsql as messages
-from tachy_server.flightsql import ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult
-from tachy_server.query import QueryEngine
-from tachy_server.settings import Settings
-from tachy_server.slices import MESSAGE_BYTES
+from tachy_server.base.message_sizes import MESSAGE_BYTES
+from tachy_server.base.settings import Settings
+from tachy_server.flight import sql_messages as messages
+from tachy_server.flight.sql_messages import ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult
+from tachy_server.query.engine import QueryEngine
 
 from tests.query.conftest import World, play
 from tests.query.fake_lake import FakeLake, FakeMetadata

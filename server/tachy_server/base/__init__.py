@@ -1,0 +1,1 @@
+"""What every room uses: errors, settings, times, sizes. Knows no other room."""

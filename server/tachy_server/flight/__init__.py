@@ -1,0 +1,1 @@
+"""Arrow FlightSQL over gRPC. Knows base, query, services."""

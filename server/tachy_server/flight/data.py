@@ -1,0 +1,56 @@
+"""Arrow IPC streams as the FlightData messages of DoGet and DoPut: each is one IPC message, header and body apart."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from tachy_server.base.errors import LimitError, QueryError
+from tachy_server.base.message_sizes import pieces
+from tachy_server.flight.messages import FlightData
+from tachy_server.flight.protobuf import decode, write_key
+
+_CONTINUATION = b"\xff\xff\xff\xff"
+
+
+def write(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """The messages of a stream: its schema with the first batch, and every batch with the dictionaries new in it."""
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, schema) as writer:
+        for batch in batches:
+            for piece in pieces(batch):
+                writer.write_batch(piece)
+                yield from _taken(out)
+    yield from _taken(out)  # the schema alone, where there was no batch
+
+
+def _taken(out: io.BytesIO) -> Iterator[bytes]:
+    data = out.getvalue()
+    out.seek(0)
+    out.truncate()
+    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(data)):
+        header, body = memoryview(message.metadata), memoryview(message.body or b"")
+        yield b"".join((write_key(2, len(header)), header, write_key(1000, len(body)), body))
+
+
+def read(messages: Iterable[bytes], limit: int) -> pa.Table:
+    """The rows of a stream. QueryError when it is none, LimitError when it is larger than `limit` bytes."""
+    parts: list[bytes] = []
+    size = 0
+    for message in messages:
+        size += len(message)
+        if size > limit:
+            raise LimitError(f"The parameters are larger than the {limit} bytes that they may have.")
+        data = decode(FlightData, message)
+        if data.data_header:
+            padding = bytes(-len(data.data_header) % 8)
+            length = (len(data.data_header) + len(padding)).to_bytes(4, "little")
+            parts += (_CONTINUATION, length, data.data_header, padding, data.data_body)
+    try:
+        table = pa.ipc.open_stream(pa.py_buffer(b"".join(parts))).read_all()
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
+        raise QueryError(f"The parameters are not an Arrow stream: {error}") from None
+    return table

@@ -1,0 +1,373 @@
+"""Arrow FlightSQL over gRPC: SQL, prepared statements and metadata for ADBC, JDBC and the Micromegas client.
+
+The headers query_range_begin, query_range_end, limit and preserve_dictionary of any call bound what its statements see.
+Nobody is asked who he is: any credentials pass. Errors reach a client as a gRPC status and one sentence.
+To check: pytest tests/wire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from tachy_server.base.errors import QueryError, TachyError
+from tachy_server.base.times import parse_time
+from tachy_server.flight import data, metadata, service
+from tachy_server.flight import sql_messages as messages
+from tachy_server.flight.column_metadata import described
+from tachy_server.flight.messages import (
+    CMD,
+    Action,
+    ActionType,
+    FlightData,
+    FlightDescriptor,
+    FlightEndpoint,
+    FlightInfo,
+    HandshakeResponse,
+    PutResult,
+    Result,
+    SchemaResult,
+    Ticket,
+)
+from tachy_server.flight.protobuf import Message, decode, encode
+from tachy_server.flight.statements import (
+    MAX_QUERIES,
+    PREPARED_PREFIX,
+    TICKET_PREFIX,
+    Handles,
+    Planned,
+    Prepared,
+    Range,
+)
+from tachy_server.query.active_queries import Running, forget_frames
+from tachy_server.query.parameters import bound
+from tachy_server.query.placeholders import number_placeholders
+from tachy_server.query.statement_size import MAX_STATEMENT_BYTES, check_statement_size
+
+if TYPE_CHECKING:
+    from tachy_server.flight.service import Call
+    from tachy_server.query.engine import Query
+    from tachy_server.services import Services
+
+READ_ONLY = (
+    "This server is read-only over FlightSQL: send SELECT statements here, and events to POST /ingest/v1/batch, "
+    "as the SDKs do"
+)
+_PREPARED = re.compile(rb"/\* tachy:([0-9a-f]{32}) \*/ ")
+_ACTIONS = {
+    "CreatePreparedStatement": "Plan a statement; takes ActionCreatePreparedStatementRequest.",
+    "ClosePreparedStatement": "Forget a prepared statement; takes ActionClosePreparedStatementRequest.",
+    "CancelFlightInfo": "Stop the query of a FlightInfo; takes CancelFlightInfoRequest.",
+    "CancelQuery": "Stop the query of a FlightInfo; takes ActionCancelQueryRequest.",
+    "SetSessionOptions": "Takes the only catalog and the only schema; says of any other option what is wrong with it.",
+    "GetSessionOptions": "The catalog and the schema that names are looked up in; they are fixed.",
+    "CloseSession": "Nothing to close: there are no sessions.",
+}
+_SESSION = {"catalog": metadata.CATALOG, "schema": metadata.SCHEMA}
+_FORBIDDEN_ACTIONS = ("BeginTransaction", "EndTransaction", "BeginSavepoint", "EndSavepoint")
+
+
+class FlightServer:
+    """Listens from the moment it is made; `port` is the one it got (0 takes any free one)."""
+
+    def __init__(self, services: Services, host: str, port: int) -> None:
+        if services.engine is None:
+            raise QueryError("FlightSQL needs the role query; add it to --role.")
+        self._engine = services.engine
+        self._planned: Handles[Planned] = Handles()
+        self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
+        self._prepared: Handles[Prepared] = Handles()
+        self._running = Running()
+        self._service = service.Server(self, host, port)
+        self.port = self._service.port
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Stop running queries and listening; who still does not read after `timeout` seconds loses the connection."""
+        self._running.close()
+        self._service.stop(timeout)
+
+    # --- queries ---------------------------------------------------------------------------------------------------
+
+    def get_flight_info(self, call: Call, request: bytes) -> bytes:
+        """The schema of a command's answer and the ticket for it."""
+        descriptor = decode(FlightDescriptor, request)
+        command = self._command(descriptor)
+        schema = metadata.schema_of(command)
+        if schema is not None:
+            ticket = descriptor.cmd
+        else:
+            planned = self._plan(call, command, _range(call))
+            assert planned.query is not None
+            schema = described(planned.query.schema)
+            ticket = messages.pack(messages.TicketStatementQuery(self._keep(planned)))
+        endpoint = encode(FlightEndpoint(encode(Ticket(ticket))))
+        return encode(FlightInfo(_schema_bytes(schema), request, (endpoint,), -1, -1))
+
+    def get_schema(self, call: Call, request: bytes) -> bytes:
+        """The schema of a command's answer."""
+        command = self._command(decode(FlightDescriptor, request))
+        schema = metadata.schema_of(command)
+        if schema is None:
+            planned = self._plan(call, command, _range(call))
+            assert planned.query is not None
+            schema = described(planned.query.schema)
+        return encode(SchemaResult(_schema_bytes(schema)))
+
+    def do_get(self, call: Call, request: bytes) -> Iterator[bytes]:
+        """The rows of a ticket: one of ours, a packed command, or SQL itself as the Micromegas client sends it."""
+        ticket = decode(Ticket, request).ticket
+        bounds = _range(call)
+        command = messages.unpack_command(ticket)
+        if command is None:
+            command = messages.CommandStatementQuery(_utf8(ticket))
+        if metadata.schema_of(command) is not None:
+            table = metadata.answer(command, self._engine, preserve_dictionary=bounds.preserve_dictionary)
+            return data.write(table.schema, table.to_batches())
+        handle: bytes | None = None
+        if isinstance(command, messages.TicketStatementQuery):
+            handle = command.statement_handle
+            if handle.startswith(TICKET_PREFIX):
+                return self._stream(call, self._take(call, handle), handle)
+            command = messages.CommandStatementQuery(_utf8(handle))
+        query = self._plan(call, command, bounds).query
+        assert query is not None
+        return self._stream(call, query, handle)
+
+    def _command(self, descriptor: FlightDescriptor) -> Message:
+        if descriptor.type != CMD:
+            raise QueryError("This server has no paths; send SQL as a CommandStatementQuery.")
+        command = messages.unpack_command(descriptor.cmd)
+        return messages.CommandStatementQuery(_utf8(descriptor.cmd)) if command is None else command
+
+    def _plan(self, call: Call, command: Message, bounds: Range) -> Planned:
+        match command:
+            case messages.CommandStatementQuery(query=sql):
+                return self._plan_sql(call, sql, bounds, None)
+            case messages.CommandPreparedStatementQuery(prepared_statement_handle=handle):
+                prepared = self._find_prepared(handle)
+                if prepared is None:
+                    return self._plan_sql(call, _utf8(handle), bounds, None)
+                with prepared.lock:
+                    parameters = prepared.parameters
+                if parameters is None:
+                    raise QueryError(f"The statement takes {prepared.count} parameters, and none were bound to it.")
+                return self._plan_sql(call, prepared.sql, bounds, parameters)
+            case messages.CommandStatementUpdate() | messages.CommandPreparedStatementUpdate():
+                raise QueryError(READ_ONLY)
+            case messages.CommandStatementIngest():
+                raise QueryError(READ_ONLY)
+        raise QueryError(f"A {type(command).__name__} names no rows; send SQL as a CommandStatementQuery.")
+
+    def _plan_sql(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Planned:
+        check_statement_size(sql)
+        if parameters is None:
+            _, count = number_placeholders(sql)
+            if count:
+                raise QueryError(f"The statement takes {count} parameters; prepare it and bind them.")
+        return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters))
+
+    def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Query:
+        return self._engine.plan(
+            sql,
+            begin=bounds.begin,
+            end=bounds.end,
+            limit=bounds.limit,
+            parameters=parameters,
+            preserve_dictionary=bounds.preserve_dictionary,
+            gone=lambda: call.gone,
+        )
+
+    def _keep(self, planned: Planned) -> bytes:
+        """A handle for a statement, whose query is kept for a while too."""
+        if len(self._waiting) == self._waiting.maxlen:
+            with suppress(IndexError):  # another call was faster
+                self._waiting.popleft().take()
+        self._waiting.append(planned)
+        return TICKET_PREFIX + self._planned.add(planned)
+
+    def _take(self, call: Call, handle: bytes) -> Query:
+        """The query of a handle: the one planned with it, the first time; planned anew for whoever comes again."""
+        planned = self._planned.get(handle.removeprefix(TICKET_PREFIX))
+        return planned.take() or self._query(call, planned.sql, planned.range, planned.parameters)
+
+    def _stream(self, call: Call, query: Query, handle: bytes | None) -> Iterator[bytes]:
+        """The rows. The schema goes with the first of them: an error before it is the call's, where clients look."""
+        with self._running.watch(query, call.when_over, handle) as run:
+
+            def batches() -> Generator[pa.RecordBatch, None, None]:
+                try:
+                    with closing(_iterate(query)) as source:
+                        for batch in source:
+                            if run.reason is not None:
+                                break
+                            yield batch
+                except TachyError as error:
+                    if run.reason is None:
+                        forget_frames(error)
+                        raise
+                    forget_frames(error)
+                if run.reason is not None:
+                    raise run.reason
+
+            with closing(batches()) as source:
+                first = next(source, None)
+                given = source if first is None else chain([first], source)
+                yield from data.write(described(query.schema), given)
+
+    # --- prepared statements and refusals ---------------------------------------------------------------------------
+
+    def do_put(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
+        """Bind one row of parameters to a prepared statement; anything that would write is refused."""
+        first = next(requests, b"")
+        descriptor = decode(FlightDescriptor, decode(FlightData, first).flight_descriptor)
+        command = self._command(descriptor)
+        if not isinstance(command, messages.CommandPreparedStatementQuery):
+            raise QueryError(READ_ONLY)
+        handle = command.prepared_statement_handle
+        table = data.read(chain([first], requests), 2 * MAX_STATEMENT_BYTES)
+        prepared = self._find_prepared(handle)
+        count = 0 if prepared is None else prepared.count
+        if table.num_columns != count:
+            raise QueryError(f"The statement takes {count} parameters, and {table.num_columns} were bound to it.")
+        if prepared is not None:
+            if table.num_rows != 1:
+                raise QueryError(f"Bind one row of parameters to a query at a time, not {table.num_rows}.")
+            with prepared.lock:
+                prepared.parameters = tuple(bound(column) for column in table.columns)
+        yield encode(PutResult(encode(messages.DoPutPreparedStatementResult(handle))))
+
+    def do_action(self, call: Call, request: bytes) -> Iterator[bytes]:
+        """One of `list_actions`; bodies may be bare or wrapped in Any."""
+        action = decode(Action, request)
+        for body in self._act(call, action.type, action.body):
+            yield encode(Result(body))
+
+    def _act(self, call: Call, name: str, body: bytes) -> list[bytes]:
+        match name:
+            case "CreatePreparedStatement":
+                request = messages.unpack(messages.ActionCreatePreparedStatementRequest, body)
+                return [self._prepare(call, request.query, _range(call))]
+            case "ClosePreparedStatement":
+                close = messages.unpack(messages.ActionClosePreparedStatementRequest, body)
+                if match := _PREPARED.match(close.prepared_statement_handle):
+                    self._prepared.discard(match[1])
+                return []
+            case "CancelFlightInfo":
+                info = messages.unpack(messages.CancelFlightInfoRequest, body).info
+                return [encode(messages.CancelFlightInfoResult(self._cancel(info)))]
+            case "CancelQuery":
+                info = messages.unpack(messages.ActionCancelQueryRequest, body).info
+                return [messages.pack(messages.ActionCancelQueryResult(self._cancel(info)))]
+            case "SetSessionOptions":
+                given = messages.read_session_options(body)
+                return [encode(messages.refused_options(_refused(given)))]
+            case "GetSessionOptions":
+                return [encode(messages.session_options(_SESSION))]
+            case "CloseSession":
+                return [encode(messages.CloseSessionResult(messages.CLOSE_STATUS_CLOSED))]
+        if name in _FORBIDDEN_ACTIONS:
+            raise QueryError("This server has no transactions: it is read-only, and every statement stands alone.")
+        raise QueryError(f"There is no action {name!r}; list_actions names those that there are.")
+
+    def list_actions(self, call: Call, request: bytes) -> Iterator[bytes]:
+        """Names and descriptions."""
+        return (encode(ActionType(name, text)) for name, text in _ACTIONS.items())
+
+    def list_flights(self, call: Call, request: bytes) -> Iterator[bytes]:
+        """None: tables are listed by CommandGetTables."""
+        return iter(())
+
+    def do_exchange(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
+        """Refused."""
+        raise QueryError(READ_ONLY)
+
+    def handshake(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
+        """Lets everybody in."""
+        return iter([encode(HandshakeResponse(payload=b"none"))])
+
+    def _prepare(self, call: Call, sql: str, bounds: Range) -> bytes:
+        check_statement_size(sql)
+        numbered, count = number_placeholders(sql)
+        query = self._query(call, numbered, bounds, None)
+        handle = sql.encode()
+        if count:
+            handle = PREPARED_PREFIX + self._prepared.add(Prepared(numbered, count)) + b" */ " + handle
+        result = messages.ActionCreatePreparedStatementResult(
+            prepared_statement_handle=handle,
+            dataset_schema=_schema_bytes(described(query.schema)),
+            parameter_schema=_schema_bytes(query.parameter_schema),
+        )
+        return messages.pack(result)
+
+    def _find_prepared(self, handle: bytes) -> Prepared | None:
+        """The statement of a handle; None for one without parameters, whose handle is its SQL."""
+        match = _PREPARED.match(handle)
+        return self._prepared.get(match[1]) if match else None
+
+    def _cancel(self, info: bytes) -> int:
+        endpoints = [decode(FlightEndpoint, endpoint) for endpoint in decode(FlightInfo, info).endpoint]
+        tickets = [decode(Ticket, endpoint.ticket).ticket for endpoint in endpoints]
+        if not tickets:
+            raise QueryError("The request holds no FlightInfo to cancel.")
+        stopped = False
+        for ticket in tickets:
+            command = messages.unpack_command(ticket)
+            if isinstance(command, messages.TicketStatementQuery):
+                handle = command.statement_handle
+                stopped |= self._running.cancel(handle)
+                if handle.startswith(TICKET_PREFIX):
+                    self._planned.discard(handle.removeprefix(TICKET_PREFIX))
+                    stopped = True
+        return messages.CANCEL_STATUS_CANCELLED if stopped else messages.CANCEL_STATUS_NOT_CANCELLABLE
+
+
+def _refused(given: dict[str, str | None]) -> dict[str, int]:
+    """What SetSessionOptions says of each option: there is one catalog and one schema, and nothing else to set."""
+    refused: dict[str, int] = {}
+    for name, value in given.items():
+        if name not in _SESSION:
+            refused[name] = messages.OPTION_INVALID_NAME
+        elif value not in (None, _SESSION[name]):
+            refused[name] = messages.OPTION_INVALID_VALUE
+    return refused
+
+
+def _schema_bytes(schema: pa.Schema) -> bytes:
+    return bytes(schema.serialize().to_pybytes())
+
+
+def _iterate(query: Query) -> Generator[pa.RecordBatch, None, None]:
+    yield from query.batches()
+
+
+def _utf8(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise QueryError("A ticket or command must be a FlightSQL message, or SQL as UTF-8 text.") from None
+
+
+def _range(call: Call) -> Range:
+    """What the call's headers ask for. QueryError when one of them cannot be read."""
+
+    def text(name: str) -> str | None:
+        return str(call.headers.get(name) or "") or None
+
+    begin, end, limit = text("query_range_begin"), text("query_range_end"), text("limit")
+    if limit is not None and not re.fullmatch(r"\d{1,18}", limit):
+        raise QueryError(f"The header limit must be a whole number of rows, 0 or more, not {limit!r}.")
+    preserve = (text("preserve_dictionary") or "false").lower()
+    if preserve not in ("true", "false", "1", "0"):
+        raise QueryError(f"The header preserve_dictionary must be true or false, not {preserve!r}.")
+    return Range(
+        begin=None if begin is None else parse_time(begin),
+        end=None if end is None else parse_time(end),
+        limit=None if limit is None else int(limit),
+        preserve_dictionary=preserve in ("true", "1"),
+    )

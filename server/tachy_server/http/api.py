@@ -1,0 +1,363 @@
+"""The HTTP routes but ingest's: SQL as JSON or Arrow, processes, controls, traces, settings, counters (docs/http.md).
+
+Every answer that is not 2xx is {"error": "one sentence"}. Parameters that a route does not know are errors.
+To check: pytest tests/wire/test_api.py.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pyarrow as pa
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from tachy_server.base.bodies import Disconnected, MemoryBudget
+from tachy_server.base.errors import NotFound, QueryError, TachyError
+from tachy_server.base.message_sizes import pieces
+from tachy_server.base.times import parse_time
+from tachy_server.http.guard import check_content_type
+from tachy_server.http.json_rows import dumps, row_objects, row_texts, schema_json
+from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_stream_thread
+from tachy_server.lake import control_table
+from tachy_server.lake.control import Control, Issued, parse_control, parse_mark
+from tachy_server.lake.database import Connection
+from tachy_server.query.active_queries import forget_frames
+from tachy_server.query.statement_size import check_statement_size
+
+if TYPE_CHECKING:
+    from tachy_server.query.engine import Query, QueryEngine
+    from tachy_server.services import Services
+
+MAX_QUERY_BODY = 1 << 20
+_BODIES = 64 << 20  # of all requests at once
+DEFAULT_PROCESSES = 100
+ARROW_STREAM = "application/vnd.apache.arrow.stream"
+TRACE_CLASSES = ("span", "metric", "log")
+PROCESS_FILTERS = ("exe", "username", "computer")
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """The routes; those that need the query engine answer 404 where the role query is missing."""
+    api = _Api(services)
+    table: list[tuple[str, str, Handler]] = [
+        ("POST", "/api/query", api.query),
+        ("GET", "/api/processes", api.processes),
+        ("GET", "/api/processes/{process_id}", api.process),
+        ("GET", "/api/processes/{process_ids}/trace", api.trace),
+        ("GET", "/api/processes/{process_id}/control", api.control),
+        ("PUT", "/api/processes/{process_id}/control", api.put_control),
+        ("DELETE", "/api/processes/{process_id}/control", api.delete_control),
+        ("POST", "/api/processes/{process_id}/mark", api.mark),
+        ("GET", "/api/settings", api.settings),
+        ("GET", "/api/stats", api.stats),
+    ]
+    return [Route(path, _guarded(handler), methods=[method]) for method, path, handler in table]
+
+
+def _guarded(handler: Handler) -> Handler:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Disconnected:
+            return Response()  # to nobody
+        except Exception as error:
+            return error_answer(error)
+
+    return guarded
+
+
+class _Api:
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._budget = MemoryBudget(_BODIES)
+
+    async def _json_body(self, request: Request) -> dict[str, Any]:
+        """Raises what Share.read does, Refused and QueryError."""
+        check_content_type(request.scope, "application/json")
+        with self._budget.share() as share:
+            return _json_object(await share.read(request.receive, self._services.settings, MAX_QUERY_BODY))
+
+    def _engine(self) -> QueryEngine:
+        engine = self._services.engine
+        if engine is None:
+            raise NotFound("This server does not have the role query; ask one that has.")
+        return engine
+
+    async def query(self, request: Request) -> Response:
+        """POST /api/query."""
+        engine = self._engine()
+        _only(request.query_params, ())
+        body = await self._json_body(request)
+        _only(body, ("sql", "begin", "end", "limit", "format", "preserve_dictionary"))
+        sql = body.get("sql")
+        if not isinstance(sql, str) or not sql.strip():
+            raise QueryError('The body needs "sql", the text of one SELECT statement.')
+        check_statement_size(sql)
+        preserve = body.get("preserve_dictionary", False)
+        if not isinstance(preserve, bool):
+            raise QueryError("preserve_dictionary must be true or false.")
+        as_arrow = _wants_arrow(body.get("format"), request.headers.get("accept", ""))
+        begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
+        stopped = threading.Event()
+        planned: list[Query] = []
+
+        def stop() -> None:
+            stopped.set()
+            for query in planned:
+                query.cancel()
+
+        def chunks() -> Generator[bytes, None, None]:
+            keep = preserve and as_arrow
+            query = engine.plan(sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, gone=stopped.is_set)
+            planned.append(query)
+            if stopped.is_set():
+                query.cancel()
+            yield from _arrow(query) if as_arrow else _json(query)
+
+        return ThreadStream(chunks(), stop, ARROW_STREAM if as_arrow else "application/json")
+
+    async def processes(self, request: Request) -> Response:
+        """GET /api/processes."""
+        engine = self._engine()
+        given = request.query_params
+        _only(given, (*PROCESS_FILTERS, "begin", "end", "limit"))
+        conditions: list[str] = []
+        parameters: list[pa.Scalar] = []
+
+        def where(condition: str, value: pa.Scalar) -> None:
+            parameters.append(value)
+            conditions.append(condition.format(f"${len(parameters)}"))
+
+        for name in PROCESS_FILTERS:
+            if name in given:
+                where(f"{name} = {{}}", pa.scalar(given[name]))
+        begin, end = _time(given, "begin"), _time(given, "end")
+        if begin is not None:
+            where("coalesce(last_update_time, start_time) >= {}", pa.scalar(begin, pa.timestamp("ns", tz="UTC")))
+        if end is not None:
+            where("start_time <= {}", pa.scalar(end, pa.timestamp("ns", tz="UTC")))
+        limit = _count(given, "limit")
+        sql = "SELECT * FROM processes"
+        if conditions:
+            sql += " WHERE " + " AND ".join(conditions)
+        sql += f" ORDER BY insert_time DESC, start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
+        rows = await in_stream_thread(_rows, engine, sql, parameters)
+        return JSONResponse({"processes": [_with_properties(row) for row in rows]})
+
+    async def process(self, request: Request) -> Response:
+        """GET /api/processes/{process_id}."""
+        engine = self._engine()
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        parameters = [pa.scalar(str(process_id))]
+        found = await in_stream_thread(_rows, engine, "SELECT * FROM processes WHERE process_id = $1", parameters)
+        if not found:
+            raise NotFound(f"There is no process {process_id}.")
+        sql = "SELECT * FROM streams WHERE process_id = $1 ORDER BY stream_id"
+        streams = await in_stream_thread(_rows, engine, sql, parameters)
+        return JSONResponse(_with_properties(found[0]) | {"streams": [_with_properties(row) for row in streams]})
+
+    async def trace(self, request: Request) -> Response:
+        """GET /api/processes/{process_ids}/trace."""
+        from tachy_server.traces.export import write_trace
+
+        given = request.query_params
+        _only(given, ("begin", "end", "types"))
+        ids = list(dict.fromkeys(_uuid(text) for text in request.path_params["process_ids"].split(",")))
+        begin, end, classes = _time(given, "begin"), _time(given, "end"), _classes(given.get("types"))
+        lake = self._services.lake
+        stopped = threading.Event()
+
+        def chunks() -> Generator[bytes, None, None]:
+            for chunk in write_trace(lake, ids, begin=begin, end=end, classes=classes):
+                if stopped.is_set():
+                    return
+                yield chunk
+
+        name = str(ids[0]) if len(ids) == 1 else f"{ids[0]}-and-{len(ids) - 1}-more"
+        headers = {"content-disposition": f'attachment; filename="{name}.perfetto-trace"'}
+        return ThreadStream(chunks(), stopped.set, "application/octet-stream", headers)
+
+    async def control(self, request: Request) -> Response:
+        """GET /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        return await self._issued(lambda connection: control_table.get(connection, process_id))
+
+    async def put_control(self, request: Request) -> Response:
+        """PUT /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        body = await self._json_body(request)
+        _only(body, ("level", "categories", "mode", "seconds"))
+        control, seconds = parse_control(body)
+        return await self._issued(lambda connection: control_table.put(connection, process_id, control, seconds))
+
+    async def delete_control(self, request: Request) -> Response:
+        """DELETE /api/processes/{process_id}/control."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        return await self._issued(lambda connection: control_table.put(connection, process_id, Control(), None))
+
+    async def mark(self, request: Request) -> Response:
+        """POST /api/processes/{process_id}/mark."""
+        _only(request.query_params, ())
+        process_id = _uuid(request.path_params["process_id"])
+        body = await self._json_body(request)
+        _only(body, ("reason",))
+        reason = parse_mark(body)
+        return await self._issued(lambda connection: control_table.mark(connection, process_id, reason))
+
+    async def _issued(self, work: Callable[[Connection], Issued]) -> Response:
+        """What a process has been told, after the work. Needs PostgreSQL and no role."""
+
+        def run() -> Issued:
+            with self._services.lake.connection() as connection:
+                return work(connection)
+
+        return JSONResponse((await to_thread.run_sync(run)).as_json(time.time_ns()))
+
+    async def settings(self, request: Request) -> Response:
+        """GET /api/settings."""
+        _only(request.query_params, ())
+        return JSONResponse({"settings": self._services.settings.as_rows()})
+
+    async def stats(self, request: Request) -> Response:
+        """GET /api/stats."""
+        _only(request.query_params, ())
+        return JSONResponse(await to_thread.run_sync(self._services.stats))
+
+
+# --- answers
+
+
+def _json(query: Query) -> Generator[bytes, None, None]:
+    """{"schema": […], "rows": [[…], …], "row_count": n}, and "error" where a query fails on its way."""
+    batches = query.batches()
+    count = 0
+    with closing(_flat(batches)) as source:
+        first = next(source, None)  # errors before the first row still get a status of their own
+        yield f'{{"schema":{dumps(schema_json(query.schema))},"rows":['.encode()
+        error = ""
+        try:
+            while first is not None:
+                for rows, text in row_texts(first):
+                    yield ((",\n" if count else "\n") + text).encode()
+                    count += rows
+                first = next(source, None)
+        except Exception as failure:
+            error = f',"error":{dumps(error_text(failure))}'
+        yield f'\n],"row_count":{count}{error}}}\n'.encode()
+
+
+def _arrow(query: Query) -> Generator[bytes, None, None]:
+    """An Arrow IPC stream."""
+    out = io.BytesIO()
+
+    def taken() -> bytes:
+        data = out.getvalue()
+        out.seek(0)
+        out.truncate()
+        return data
+
+    with closing(_flat(query.batches())) as source, pa.ipc.new_stream(out, query.schema) as writer:
+        for batch in source:
+            for piece in pieces(batch):
+                writer.write_batch(piece)
+                yield taken()
+    yield taken()
+
+
+def _flat(batches: Any) -> Generator[pa.RecordBatch, None, None]:
+    try:
+        yield from batches
+    except TachyError as error:
+        forget_frames(error)
+        raise
+
+
+def _rows(engine: QueryEngine, sql: str, parameters: list[pa.Scalar]) -> list[dict[str, Any]]:
+    query = engine.plan(sql, parameters=parameters or None)
+    return [row for batch in query.batches() for row in row_objects(batch)]
+
+
+def _with_properties(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its properties as a JSON object instead of the text of one."""
+    text = row.get("properties")
+    return row | {"properties": json.loads(text)} if isinstance(text, str) and text else row
+
+
+# --- parameters
+
+
+def _json_object(data: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise QueryError("The body must be a JSON object in UTF-8.") from None
+    if not isinstance(body, dict):
+        raise QueryError("The body must be a JSON object.")
+    return body
+
+
+def _only(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for name in given:
+        if name not in known:
+            names = f"the known ones are {', '.join(known)}" if known else "there are none here"
+            raise QueryError(f"There is no parameter {name!r}; {names}.")
+
+
+def _time(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise QueryError(f"{name} must be RFC 3339 text or UTC nanoseconds.")
+    return parse_time(str(value))
+
+
+def _count(given: Mapping[str, Any], name: str) -> int | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    text = "" if isinstance(value, bool) else str(value)
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise QueryError(f"{name} must be a whole number, 0 or more.")
+    return int(text)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise QueryError(f"{text!r} is not the UUID of a process.") from None
+
+
+def _classes(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return TRACE_CLASSES
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in TRACE_CLASSES:
+            raise QueryError(f"{name!r} is not a type of event; types takes {', '.join(TRACE_CLASSES)}.")
+    return tuple(name for name in TRACE_CLASSES if name in names)
+
+
+def _wants_arrow(given: object, accept: str) -> bool:
+    if given is None:
+        return ARROW_STREAM in accept
+    if given not in ("json", "arrow"):
+        raise QueryError('format must be "json" or "arrow".')
+    return given == "arrow"

@@ -1,0 +1,267 @@
+"""One HTTP connection: uvicorn's protocol, with the bounds that it has not.
+
+- A request's head has a size, a number of headers and a time. The parser keeps what it has of a header to itself, so
+  bytes are counted before they go into it.
+- A connection without a request has a time, also before its first; when there are too many, the one that has waited
+  longest makes room.
+- A connection that is to be closed while its client still sends is closed for writing only, and read on for a while:
+  closed at once, the system would answer what comes with a reset, and the client would lose the answer (RFC 9112, 9.6).
+
+To check: pytest tests/wire/test_connections.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from tachy_server.base.settings import Settings
+
+MAX_HEAD_BYTES = 64 << 10
+MAX_HEADERS = 100
+MAX_PIPELINED = 16
+LINGER_SECONDS = 30.0
+LINGER_PAUSE = 5.0
+GRACE_SECONDS = 10  # that open requests have when the server stops
+_KEEP_ALIVE_SECONDS = 75  # longer than clients' pools keep a connection: they close it, not we under a request
+
+
+_TURNS = itertools.count()
+
+
+class _RefusedError(Exception):
+    """Ends the parser's work; send_400_response says why."""
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """`make_config` fills in what is a setting."""
+
+    head_timeout: float
+    max_connections: int
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client is there."""
+        self._socket = transport
+        self.url = b""
+        self._receiving = False  # from a request's first byte to its last
+        self._head_bytes = 0  # of headers and trailers that the parser has handed over
+        self._held_bytes = 0  # at most so many are in the parser
+        self._refusal = (400, "this is not a request of HTTP/1.1")
+        self._timer: asyncio.TimerHandle | None = None
+        self._turn = next(_TURNS)  # of the last answer, among all connections' answers
+        self._may_linger = True
+        self._lingering = False
+        self._deaf = self._heard = False  # nothing that comes is read any more; something has come nevertheless
+        self._linger_end = 0.0
+        super().connection_made(cast(asyncio.Transport, _Transport(transport, self)))
+        self._wait(self.head_timeout, transport.close)
+        if len(self.connections) > self.max_connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is gone."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request, or of several."""
+        if self._deaf:
+            self._heard = True
+            return
+        if not self._receiving and self._answered:
+            self._wait(self.head_timeout, self._socket.close)
+        self._held_bytes += len(data)
+        super().data_received(data)
+        if self._held_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+            self.send_400_response("")
+
+    def shutdown(self) -> None:
+        """The server stops: who has his answer is not waited for."""
+        self._may_linger = False
+        if self._lingering:
+            self._socket.close()
+        super().shutdown()
+
+    def finish(self) -> None:
+        """Closes the connection, at once or when the client has had time to read its answer."""
+        if self._lingering or not self._receiving or not self._may_linger or self._socket.is_closing():
+            self._socket.close()
+            return
+        self._lingering = self._deaf = self._heard = True
+        self._linger_end = self.loop.time() + LINGER_SECONDS
+        self._socket.write_eof()
+        self.flow.resume_reading()
+        self._linger_on()
+
+    @property
+    def lingering(self) -> bool:
+        """Closed for everybody but the client's last bytes."""
+        return self._lingering
+
+    # What the parser finds ----------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        self._receiving = True
+        self._head_bytes = 0
+        if self._answered:
+            self._wait(self.head_timeout, self._late)
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request line."""
+        super().on_url(url)
+        if len(self.url) > MAX_HEAD_BYTES:
+            self._refuse_head()
+            raise _RefusedError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, or a trailer."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
+            self._refuse_head()
+            raise _RefusedError
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; how long the body may take is the app's affair."""
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise _RefusedError
+        self._stop_waiting()
+        self._held_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._held_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request's last byte, perhaps long after its answer."""
+        self._receiving = False
+        self._held_bytes = 0
+        super().on_message_complete()
+        if self.cycle.response_complete:
+            self._wait(self.timeout_keep_alive, self._socket.close)
+
+    def on_response_complete(self) -> None:
+        """An answer's last byte, perhaps long before its request's."""
+        super().on_response_complete()
+        self._turn = next(_TURNS)
+        if self._receiving and self.cycle.response_complete and not self.transport.is_closing():
+            self._wait(LINGER_SECONDS, self._socket.close)
+
+    # Refusals -----------------------------------------------------------------------------------------------------
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is no request, or the refusal that has been made of it, and closes the connection."""
+        cycle = self.cycle
+        if cycle is not None:
+            unanswered = cycle.scope is self.scope and self._receiving and not cycle.response_started
+            if unanswered and not self.pipeline:
+                cycle.disconnected = True
+                cycle.message_event.set()
+            elif cycle.scope is self.scope and self._receiving:
+                self._socket.abort()  # in the middle of the answer, or after it
+                return
+            elif not cycle.response_complete:  # of an earlier request, which is answered; after that it is over
+                cycle.keep_alive = False
+                self._deaf = self._receiving = True
+                return
+        self._receiving = True  # nobody will find the end of this request
+        status, sentence = self._refusal
+        body = json.dumps({"error": sentence}).encode()
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self.transport.write(STATUS_LINE[status] + head + body)
+        self.transport.close()
+
+    def _refuse_head(self) -> None:
+        if len(self.url) > MAX_HEAD_BYTES // 2:
+            self._refusal = (414, f"a request's line and headers may have {MAX_HEAD_BYTES} bytes: send a shorter URL")
+        else:
+            most = f"{MAX_HEAD_BYTES} bytes, and there may be {MAX_HEADERS} headers"
+            self._refusal = (431, f"a request's line and headers may have {most}: send less")
+
+    def _late(self) -> None:
+        self._refusal = (408, f"the request's head has not come within {self.head_timeout:g} s")
+        self.send_400_response("")
+
+    # Time and numbers ---------------------------------------------------------------------------------------------
+
+    @property
+    def _answered(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _linger_on(self) -> None:
+        left = self._linger_end - self.loop.time()
+        if self._heard and left > 0:
+            self._heard = False
+            self._wait(min(LINGER_PAUSE, left), self._linger_on)
+        else:
+            self._socket.close()
+
+    def _wait(self, seconds: float, then: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(seconds, then)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _make_room(self) -> None:
+        """Closes the connection that has waited longest for a request; refuses this one when all others have one."""
+        others = [other for other in self.connections if isinstance(other, HttpProtocol) and other is not self]
+        waiting = [other for other in others if other._answered]
+        if waiting:
+            min(waiting, key=lambda other: other._turn)._socket.close()
+        else:
+            self._refusal = (503, f"all of the {self.max_connections} connections are in use: try again later")
+            self.send_400_response("")
+
+
+class _Transport:
+    """What uvicorn has for the connection: everything is the socket's, but closing it is the protocol's."""
+
+    def __init__(self, socket: asyncio.Transport, protocol: HttpProtocol) -> None:
+        self._protocol = protocol
+        self._socket = socket
+        self.write = socket.write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def is_closing(self) -> bool:
+        return self._protocol.lingering or self._socket.is_closing()
+
+    def close(self) -> None:
+        self._protocol.finish()
+
+
+def make_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn runs the app."""
+
+    class Protocol(HttpProtocol):
+        head_timeout = settings.head_timeout
+        max_connections = settings.http_connections
+
+    return uvicorn.Config(
+        app,
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""From a request's body to a durable, visible batch. Knows base, formats, lake."""

@@ -1,0 +1,149 @@
+"""Whether what is sent again is what was stored: of two contents under one identity, neither is swallowed.
+
+A batch is known by its id, a block by its process, class and sequence number. Both come again: after an answer that was
+lost, from a recovered process, in another batch, compressed by another program. Equal hashes say that nothing is new.
+Where they differ, which is rare, the stored block is read, and both are compared as they were before compression.
+
+What was stored may be lost: its object is missing, short or damaged. Then there is nothing to be compared with, and
+what is sent takes its place. Whether it is lost is seen when the block is read, so also where a query found that out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tachy_server.base.errors import ConflictError, FormatError, NotFound, TachyError
+from tachy_server.formats.reader import BatchHead, BlockHead, block_id, check_block, same_block
+from tachy_server.formats.segments import CLASS_NAMES
+from tachy_server.ingest import group_rows
+from tachy_server.ingest.group_rows import StoredBlock
+from tachy_server.lake.database import Connection
+from tachy_server.lake.store import Store
+
+Answers = dict[uuid.UUID, TachyError]
+
+
+class Refused(Exception):  # noqa: N818 - answers, not a fault
+    """Some batches of a group get these answers, by batch id; the others can be stored without them."""
+
+    def __init__(self, answers: Answers) -> None:
+        super().__init__(f"{len(answers)} batches are refused")
+        self.answers = answers
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch as it came."""
+
+    head: BatchHead
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Ids of blocks that are stored: those that are there, those whose bytes are lost."""
+
+    there: set[uuid.UUID]
+    lost: set[uuid.UUID]
+
+
+def check_fresh(
+    connection: Connection, store: Store, batches: Sequence[Sent], since: datetime.date, refused: Answers
+) -> Stored:
+    """Which blocks of the batches are stored already; batches that contradict them are `refused`.
+
+    With the processes' rows locked; `since` is the first day on which blocks of them can have been inserted. Raises
+    StoreError.
+    """
+    stored = group_rows.stored_blocks(connection, _heads(batches), since)
+    lost: set[uuid.UUID] = set()
+    seen: dict[uuid.UUID, memoryview] = {}
+    for batch in batches:
+        own: dict[uuid.UUID, memoryview] = {}
+        try:
+            for key, head, data in _blocks(batch):
+                before = own.get(key, seen.get(key))
+                if before is not None and before != data and not same_block(before, data):
+                    raise _conflict(_name(head))
+                if before is None and key in stored and not _is_there(store, head, data, stored[key]):
+                    lost.add(key)
+                own[key] = data
+        except (ConflictError, FormatError) as error:
+            refused[batch.head.batch_id] = error
+        else:
+            seen |= own
+    return Stored(set(stored) - lost, lost)
+
+
+def check_resent(connection: Connection, store: Store, batches: Sequence[Sent], refused: Answers) -> set[uuid.UUID]:
+    """Batches whose ids are known hold what was stored with them, or are `refused`. Raises StoreError.
+
+    Returns the ids of those that have blocks which are lost.
+    """
+    hashes = group_rows.description_hashes(connection, [batch.head.batch_id for batch in batches])
+    since = group_rows.first_day(connection, {batch.head.process_id for batch in batches})
+    stored = group_rows.stored_blocks(connection, _heads(batches), since)
+    incomplete: set[uuid.UUID] = set()
+    for batch in batches:
+        try:
+            if not _is_complete(store, batch, hashes[batch.head.batch_id], stored):
+                incomplete.add(batch.head.batch_id)
+        except (ConflictError, FormatError) as error:
+            refused[batch.head.batch_id] = error
+    return incomplete
+
+
+def _is_complete(store: Store, batch: Sent, hashed: int, stored: Mapping[uuid.UUID, StoredBlock]) -> bool:
+    """Whether all blocks of a batch that is known are there. Raises ConflictError when it is not the same batch."""
+    blocks = _blocks(batch)
+    same = hashed in (0, group_rows.signed(batch.head.description_hash))
+    if not same or not all(key in stored for key, _, _ in blocks):
+        raise _conflict(f"batch {batch.head.batch_id}")
+    there = [_is_there(store, head, data, stored[key]) for key, head, data in blocks]
+    return all(there)
+
+
+def _is_there(store: Store, head: BlockHead, data: memoryview, known: StoredBlock) -> bool:
+    """Whether what was stored is not lost. Raises ConflictError when it is there and another content."""
+    same = known.hash == group_rows.signed(head.header_hash)
+    if same and not known.unreadable:
+        return True
+    before = _read(store, known)
+    if before is None:
+        return False
+    if not same and not same_block(before, data):
+        raise _conflict(_name(head))
+    return True
+
+
+def _read(store: Store, known: StoredBlock) -> memoryview | None:
+    """The block as it was stored, or None when these bytes are lost."""
+    try:
+        data = store.read(known.segment_key, known.offset, known.size)
+        head = check_block(data)
+    except (NotFound, FormatError):
+        return None
+    return data if known.hash in (0, group_rows.signed(head.header_hash)) else None
+
+
+def _conflict(what: str) -> ConflictError:
+    return ConflictError(f"{what} is stored already with another content: this batch is not kept")
+
+
+def _heads(batches: Iterable[Sent]) -> list[BlockHead]:
+    return [head for batch in batches for _, _, head in batch.head.blocks]
+
+
+def _blocks(batch: Sent) -> list[tuple[uuid.UUID, BlockHead, memoryview]]:
+    body = memoryview(batch.body)
+    return [
+        (block_id(head.process_id, head.cls, head.sequence), head, body[offset : offset + size])
+        for offset, size, head in batch.head.blocks
+    ]
+
+
+def _name(head: BlockHead) -> str:
+    return f"{CLASS_NAMES[head.cls]} block {head.sequence} of process {head.process_id}"

@@ -1,0 +1,447 @@
+"""Group commit: what was acknowledged is durable and visible.
+
+Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, claim the batches' ids in
+one transaction, write one segment per class (durable before anything refers to it), insert the rows, commit, and only
+then answer everybody in the group. A batch that is known already is answered so. Bodies are never decoded.
+
+When something fails after a segment was written and before the commit, the segment is removed again if that is
+possible; if the commit's outcome is unknown (the connection broke in it), it is left: an unreferenced object is
+harmless, since the client's retry has the same batch id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import enum
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+
+import psycopg
+
+from tachy_server.base.bodies import BusyError, MemoryBudget
+from tachy_server.base.errors import ConflictError, FormatError, StoreError, TachyError
+from tachy_server.base.settings import Settings
+from tachy_server.formats.reader import LOG, BatchHead, BlockHead, Limits, check_batch, stream_id
+from tachy_server.formats.segments import CLASS_NAMES, SegmentWriter
+from tachy_server.ingest import group_rows, identity
+from tachy_server.ingest.group_rows import BlockAddress, ProcessRow, StreamRow
+from tachy_server.lake import control_table, database
+from tachy_server.lake.control import Issued
+from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.store import Store
+
+_GROUP_BYTES = 32 << 20
+_STREAM_REFRESH_NS = 10_000_000_000
+_STREAM_CACHE = 200_000
+_ATTEMPTS = 3
+_LATEST_UTC = 7_258_118_400 * 10**9  # 2200
+
+
+class Status(enum.Enum):
+    """What became of a batch."""
+
+    STORED = "stored"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a batch that is durable."""
+
+    batch_id: uuid.UUID
+    status: Status
+    control: str = ""
+    """What the process's recorder is told, as the header has it."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start; bytes are those of stored batches."""
+
+    stored: int = 0
+    known: int = 0
+    refused: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    bytes: int = 0
+    blocks: int = 0
+    groups: int = 0
+    segments: int = 0
+
+
+@dataclass(slots=True)
+class _Item:
+    """One request's body, and where its answer goes."""
+
+    body: bytes
+    arrived: float
+    answer: Callable[[Receipt | TachyError], None]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """A checked batch and everybody who sent it."""
+
+    head: BatchHead
+    process: ProcessRow
+    items: list[_Item]
+
+
+@dataclass(slots=True)
+class _Written:
+    """What a group left in the object store, and the rows that say so."""
+
+    segments: list[tuple[int, str, int]] = field(default_factory=list)
+    addresses: list[BlockAddress] = field(default_factory=list)
+
+
+class Ingest:
+    """The queue and its workers. Made and used by one event loop; close() may block."""
+
+    def __init__(self, settings: Settings, base: Database, store: Store) -> None:
+        self.bodies = MemoryBudget(settings.ingest_queue_bytes)
+        self.counts = Counts()
+        self._database = base
+        self._store = store
+        self._limits = Limits.of(settings)
+        self._wait = settings.commit_wait / 1000
+        self._items: collections.deque[_Item] = collections.deque()
+        self._bytes = 0
+        self._condition = threading.Condition()
+        self._closing = False
+        self._lock = threading.Lock()
+        self._streams: dict[uuid.UUID, tuple[str, int]] = {}
+        self._writers = ThreadPoolExecutor(3 * max(1, settings.ingest_workers), thread_name_prefix="segment")
+        self._workers = [
+            threading.Thread(target=self._work, name=f"ingest-{number}", daemon=True)
+            for number in range(max(1, settings.ingest_workers))
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    async def submit(self, body: bytes) -> Receipt:
+        """Returns when the batch is durable and visible.
+
+        Raises FormatError (the batch is wrong), ConflictError (another one has its identity), StoreError (object store
+        or PostgreSQL are away), BusyError (closing).
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Receipt] = loop.create_future()
+
+        def settle(answer: Receipt | TachyError) -> None:
+            if future.done():  # the client has gone, or it has its answer
+                return
+            if isinstance(answer, Receipt):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+        def answer(result: Receipt | TachyError) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+                loop.call_soon_threadsafe(settle, result)
+
+        item = _Item(body, time.monotonic(), answer)
+        with self._condition:
+            if self._closing:
+                raise BusyError("the server is stopping: send this batch again later")
+            self._items.append(item)
+            self._bytes += len(body)
+            self._condition.notify()
+        return await future
+
+    def check(self) -> None:
+        """Raises StoreError when batches are not being worked on."""
+        if not all(worker.is_alive() for worker in self._workers):
+            raise StoreError("the ingest workers have stopped")
+        if self.bodies.full:
+            raise StoreError("the ingest queue is full")
+        with self._condition:
+            if self._items and time.monotonic() - self._items[0].arrived > 30:
+                raise StoreError("the ingest queue has not moved for 30 s")
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the start, and what is in memory now."""
+        with self._lock:
+            result = asdict(self.counts)
+        return {**result, "queued_bytes": self.bodies.used}
+
+    def close(self) -> None:
+        """No batch is taken any more; those that wait are made durable first. Blocks until then."""
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        for worker in self._workers:
+            worker.join()
+        self._writers.shutdown()
+
+    # Workers ------------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        connection: Connection | None = None
+        while group := self._next_group():
+            try:
+                batches = self._check(group)
+                if batches and (connection is None or connection.closed):
+                    connection = database.connect(self._database.dsn)
+                if batches and connection is not None:
+                    self._commit(connection, batches)
+            except Exception as error:
+                # Whatever it is, nobody in the group has been told that his batch is stored.
+                if connection is not None and not isinstance(error, StoreError):
+                    connection.close()
+                self._fail(group, error)
+        if connection is not None:
+            connection.close()
+
+    def _next_group(self) -> list[_Item]:
+        """Whatever waits, once its eldest has waited long enough for neighbours; empty when it is over."""
+        with self._condition:
+            while True:
+                if self._items:
+                    remaining = self._items[0].arrived + self._wait - time.monotonic()
+                    if remaining <= 0 or self._bytes >= _GROUP_BYTES or self._closing:
+                        break
+                    self._condition.wait(remaining)
+                elif self._closing:
+                    return []
+                else:
+                    self._condition.wait()
+            group: list[_Item] = []
+            size = 0
+            while self._items and (not group or size + len(self._items[0].body) <= _GROUP_BYTES):
+                item = self._items.popleft()
+                size += len(item.body)
+                group.append(item)
+            self._bytes -= size
+            if self._items:
+                self._condition.notify()
+            return group
+
+    def _check(self, group: Sequence[_Item]) -> list[_Batch]:
+        """One entry per batch id; items whose bytes are wrong get their answer here."""
+        batches: dict[uuid.UUID, _Batch] = {}
+        now = time.time_ns()
+        for item in group:
+            try:
+                head = check_batch(item.body)
+                for _, _, block in head.blocks:
+                    self._limits.check(block)
+                    _check_times(block)
+                known = batches.get(head.batch_id)
+                if known is not None and known.items[0].body == item.body:
+                    known.items.append(item)
+                elif known is not None:
+                    self._again(item)
+                else:
+                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head, now), [item])
+            except FormatError as error:
+                self._refuse([item], error)
+        return list(batches.values())
+
+    def _again(self, item: _Item) -> None:
+        """Another batch of the same id stands before this one: it is looked at when that has been stored."""
+        with self._condition:
+            self._items.append(item)
+            self._bytes += len(item.body)
+
+    def _commit(self, connection: Connection, batches: list[_Batch]) -> None:
+        """Makes the batches durable and answers them. When the data of one are refused, the others do without it."""
+        try:
+            self._try_commit(connection, batches)
+        except identity.Refused as refused:
+            for batch in batches:
+                if (answer := refused.answers.get(batch.head.batch_id)) is not None:
+                    self._refuse(batch.items, answer)
+            rest = [batch for batch in batches if batch.head.batch_id not in refused.answers]
+            if rest:
+                self._commit(connection, rest)
+        except psycopg.DataError as error:
+            if len(batches) == 1:
+                reason = database.one_line(error)
+                self._refuse(batches[0].items, FormatError(f"the batch cannot be stored: {reason}"))
+                return
+            for batch in batches:
+                self._commit(connection, [batch])
+
+    def _try_commit(self, connection: Connection, batches: list[_Batch]) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._transact(connection, batches)
+            except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
+                # Somebody else has just inserted a block that came in two batches.
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _transact(self, connection: Connection, batches: list[_Batch]) -> None:
+        now = time.time_ns()
+        self._database.ensure_day(connection, database.day_of(now))
+        written = _Written()
+        streams: list[StreamRow] = []
+        controls: dict[uuid.UUID, Issued] = {}
+        refused: identity.Answers = {}
+        inserted = 0
+        outcome_known = True
+        try:
+            with connection.transaction():
+                group_rows.be_durable(connection)
+                claimed = group_rows.claim_batches(connection, [batch.head for batch in batches], now)
+                resent = [batch for batch in batches if batch.head.batch_id not in claimed]
+                incomplete = identity.check_resent(connection, self._store, _sent(resent), refused) if resent else set()
+                fresh = [batch for batch in batches if batch.head.batch_id in claimed | incomplete]
+                if fresh:
+                    self._write_segments(fresh, now, written)
+                    ids = group_rows.insert_segments(connection, written.segments, now)
+                    since, controls = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
+                    streams = self._stale_streams(fresh, now)
+                    group_rows.upsert_streams(connection, streams, now)
+                    stored = identity.check_fresh(connection, self._store, _sent(fresh), since, refused)
+                    if not refused:
+                        processes = {batch.head.process_id for batch in fresh}
+                        group_rows.forget_blocks(connection, stored.lost, processes, since)
+                        inserted = group_rows.insert_blocks(connection, written.addresses, ids, stored.there, now)
+                others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
+                if others:
+                    controls |= control_table.of_processes(connection, others)
+                if refused:
+                    raise identity.Refused(refused)
+                outcome_known = False
+        except BaseException:
+            if outcome_known:
+                self._remove(written)
+            raise
+        self._remember_streams(streams, now)
+        headers = {process_id: issued.header(time.time_ns()) for process_id, issued in controls.items()}
+        self._answer(batches, claimed, headers, inserted, len(written.segments))
+
+    # Segments -----------------------------------------------------------------------------------------------------
+
+    def _write_segments(self, batches: list[_Batch], now: int, written: _Written) -> None:
+        """One object per class, written at the same time. `written` is filled even when one of them fails."""
+        writers: dict[int, SegmentWriter] = {}
+        keys: dict[int, str] = {}
+        for batch in batches:
+            # A batch without blocks only describes its process; it is kept among the logs.
+            for cls in sorted({head.cls for _, _, head in batch.head.blocks} or {LOG}):
+                writer = writers.setdefault(cls, SegmentWriter(cls))
+                key = keys.setdefault(cls, f"segments/{CLASS_NAMES[cls]}/{database.day_of(now)}/{uuid.uuid4()}.tseg")
+                placed = writer.add(batch.items[0].body, batch.head)
+                written.addresses.extend(group_rows.block_addresses(batch.head, placed, key))
+        written.segments.extend((cls, keys[cls], writer.size) for cls, writer in writers.items())
+        if len(writers) == 1:
+            ((cls, writer),) = writers.items()
+            self._store.put_new(keys[cls], writer.parts())
+            return
+        puts = [self._writers.submit(self._store.put_new, keys[cls], writer.parts()) for cls, writer in writers.items()]
+        _wait_all(puts)
+
+    def _remove(self, written: _Written) -> None:
+        """At the same time, too: a store that hangs, which is why they are removed, takes its time for each."""
+        removals = [self._writers.submit(self._store.remove, key) for _, key, _ in written.segments]
+        with contextlib.suppress(StoreError):
+            _wait_all(removals)
+
+    # Streams are known after their first block, and told again every ten seconds, not with every block -------------
+
+    def _stale_streams(self, batches: list[_Batch], now: int) -> list[StreamRow]:
+        stale: dict[uuid.UUID, StreamRow] = {}
+        with self._lock:
+            for batch in batches:
+                for _, _, head in batch.head.blocks:
+                    for thread in head.threads:
+                        key = stream_id(head.process_id, head.cls, thread.number)
+                        name = thread.name
+                        told = self._streams.get(key)
+                        if told is None or told[0] != name or now - told[1] > _STREAM_REFRESH_NS:
+                            stale[key] = StreamRow(key, head.process_id, head.cls, thread.number, name, thread.os_id)
+        return list(stale.values())
+
+    def _remember_streams(self, rows: list[StreamRow], now: int) -> None:
+        with self._lock:
+            if len(self._streams) + len(rows) > _STREAM_CACHE:
+                self._streams.clear()
+            for row in rows:
+                self._streams[row.stream_id] = (row.thread_name, now)
+
+    # Answers ------------------------------------------------------------------------------------------------------
+
+    def _answer(
+        self,
+        batches: list[_Batch],
+        claimed: set[uuid.UUID],
+        controls: dict[uuid.UUID, str],
+        inserted: int,
+        segments: int,
+    ) -> None:
+        stored = known = size = 0
+        for batch in batches:
+            status = Status.STORED if batch.head.batch_id in claimed else Status.KNOWN
+            for item in batch.items:
+                item.answer(Receipt(batch.head.batch_id, status, controls.get(batch.head.process_id, "")))
+                if status is Status.STORED:
+                    stored += 1
+                    size += len(item.body)
+                else:
+                    known += 1
+                status = Status.KNOWN  # the same batch twice in one group
+        with self._lock:
+            self.counts.stored += stored
+            self.counts.known += known
+            self.counts.bytes += size
+            self.counts.blocks += inserted
+            self.counts.segments += segments
+            self.counts.groups += 1
+
+    def _refuse(self, items: Sequence[_Item], error: TachyError) -> None:
+        with self._lock:
+            self.counts.conflicts += isinstance(error, ConflictError)
+            self.counts.refused += len(items)
+        for item in items:
+            item.answer(error)
+
+    def _fail(self, group: Sequence[_Item], error: Exception) -> None:
+        """Items that have their answer already ignore this one."""
+        with self._lock:
+            self.counts.failed += 1
+        if isinstance(error, psycopg.Error):
+            failure: TachyError = StoreError(f"PostgreSQL did not do its part: {database.one_line(error)}")
+        elif isinstance(error, TachyError):
+            failure = error
+        else:
+            failure = StoreError(f"the batch could not be stored: {type(error).__name__}: {database.one_line(error)}")
+        for item in group:
+            item.answer(failure)
+
+
+def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
+    rows: dict[uuid.UUID, ProcessRow] = {}
+    for batch in batches:
+        known = rows.get(batch.head.process_id)
+        rows[batch.head.process_id] = batch.process if known is None else known.merge(batch.process)
+    return list(rows.values())
+
+
+def _sent(batches: Sequence[_Batch]) -> list[identity.Sent]:
+    return [identity.Sent(batch.head, batch.items[0].body) for batch in batches]
+
+
+def _check_times(block: BlockHead) -> None:
+    """Clocks that were never set say 1970, wrong ones any year; but with a time at the end of what 64 bits hold,
+    `time + interval '1 day'` fails for everybody who asks for it.
+    """
+    if block.begin_utc < 0 or max(block.end_utc, block.utc0, block.utc1) > _LATEST_UTC:
+        raise FormatError("the times of a block are those of no clock: before 1970, or after 2200")
+
+
+def _wait_all(futures: Sequence[Future[None]]) -> None:
+    """Waits for all of them, also when one fails; then raises the first failure."""
+    errors = [error for future in futures if (error := future.exception()) is not None]
+    if errors:
+        raise errors[0]

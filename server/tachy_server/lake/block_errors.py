@@ -1,0 +1,51 @@
+"""Blocks that cannot be read: each costs only itself, is listed in `block_errors`, and is tried by every query again.
+
+What is away for the moment (the store, PostgreSQL) fails the query instead: nobody can say that of a block then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from tachy_server.base.errors import FormatError
+from tachy_server.lake.database import Connection
+
+REASON: Final = "(SELECT e.reason FROM block_errors AS e WHERE e.block_id = blocks.block_id)"
+"""For statements that read `blocks`: why the block could not be read the last time, or null."""
+
+_NOTE: Final = """
+INSERT INTO block_errors (block_id, process_id, class, reason, since) VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (block_id) DO UPDATE SET reason = excluded.reason
+"""
+_FORGET: Final = "DELETE FROM block_errors WHERE block_id = %s"
+
+
+class Notes(Protocol):
+    """Where it is noted; `lake.Lake` is one."""
+
+    def note_error(self, row: Any, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can."""
+
+
+@contextmanager
+def reading(notes: Notes, row: Any) -> Iterator[None]:
+    """Around everything that reads a block of this row (lake.BlockRow): a FormatError ends here, and is noted."""
+    try:
+        yield
+    except FormatError as error:
+        if row.error != str(error):
+            notes.note_error(row, str(error))
+    else:
+        if row.error is not None:
+            notes.note_error(row, None)
+
+
+def write(connection: Connection, row: Any, reason: str | None) -> None:
+    """To the table."""
+    if reason is None:
+        connection.execute(_FORGET, (row.block_id,))
+    else:
+        connection.execute(_NOTE, (row.block_id, row.process_id, row.cls, reason.replace("\0", ""), time.time_ns()))

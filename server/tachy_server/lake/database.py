@@ -1,0 +1,186 @@
+"""The connections to PostgreSQL, the schema's migrations, and the daily partitions of `blocks`.
+
+Connections are autocommit: an earlier SELECT would otherwise have opened a transaction, and the `with transaction()`
+that was to commit would be a savepoint in it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import importlib.resources
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import ConnectionPool
+
+from tachy_server.base.errors import SettingsError, StoreError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+_LOCK_MIGRATE = 0x74616368_0001  # advisory locks: "tach" and a number
+_LOCK_PARTITION = 0x74616368_0002
+_MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
+
+_SELECT_VERSION = "SELECT coalesce(max(version), 0) FROM tachy_migrations"
+_CREATE_VERSIONS = """
+CREATE TABLE IF NOT EXISTS tachy_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    applied timestamptz NOT NULL DEFAULT now()
+)
+"""
+_PARTITION_EXISTS = """
+SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'blocks'::regclass AND inhrelid = to_regclass(%s))
+"""
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """(version, file name, SQL) of all migrations that this version knows, in order."""
+    found: list[tuple[int, str, str]] = []
+    for entry in importlib.resources.files("tachy_server.lake.migrations").iterdir():
+        match = _MIGRATION.fullmatch(entry.name)
+        if match:
+            found.append((int(match[1]), entry.name, entry.read_text(encoding="utf-8")))
+    return sorted(found)
+
+
+def connect(dsn: str) -> Connection:
+    """One connection. Raises StoreError, in one sentence."""
+    try:
+        connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="tachy")
+        _configure(connection)
+    except (psycopg.OperationalError, psycopg.ProgrammingError) as error:
+        raise StoreError(f"cannot connect to PostgreSQL: {one_line(error)}") from None
+    return connection
+
+
+def _configure(connection: Connection) -> None:
+    """Psycopg prepares a statement that comes back, and PostgreSQL would plan it once for all values: a generic plan
+    prunes neither days nor processes (0.4 ms became 120 to 335).
+    """
+    connection.execute("SET plan_cache_mode = force_custom_plan")
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of a message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def create_database(dsn: str) -> None:
+    """Creates the database that the connection string names, on a server of our own, if it is not there."""
+    name = str(conninfo_to_dict(dsn)["dbname"])
+    with connect(make_conninfo(dsn, dbname="postgres")) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+class Database:
+    """A pool of connections to a database whose schema is the one that this version needs."""
+
+    def __init__(self, dsn: str, connections: int) -> None:
+        """Migrates the schema. Raises StoreError (cannot connect) or SettingsError (schema of a newer version)."""
+        self.dsn = dsn
+        self._days: set[datetime.date] = set()
+        self._days_lock = threading.Lock()
+        with connect(dsn) as connection:
+            _migrate(connection)
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=max(1, connections),
+            open=True,
+            timeout=10.0,
+            kwargs={"autocommit": True, "connect_timeout": 10, "application_name": "tachy"},
+            check=ConnectionPool.check_connection,
+            configure=_configure,
+            name="tachy",
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A pooled autocommit connection. Raises StoreError when there is none within 10 s, or when it breaks."""
+        try:
+            connection = self._pool.getconn()
+        except psycopg.OperationalError as error:  # the pool's own errors are of this kind: timeout, closed
+            raise StoreError(f"no connection to PostgreSQL: {one_line(error)}") from None
+        try:
+            yield connection
+        except psycopg.OperationalError as error:
+            raise StoreError(f"PostgreSQL did not do its part: {one_line(error)}") from None
+        finally:
+            self._pool.putconn(connection)
+
+    def check(self) -> None:
+        """Raises StoreError when PostgreSQL does not answer."""
+        try:
+            with psycopg.connect(self.dsn, connect_timeout=2, application_name="tachy readyz") as connection:
+                connection.execute("SELECT 1")
+        except psycopg.Error as error:
+            raise StoreError(f"PostgreSQL does not answer: {one_line(error)}") from None
+
+    def ensure_day(self, connection: Connection, day: datetime.date) -> None:
+        """Makes the partition of a day of blocks, if nobody has yet. Not inside a transaction."""
+        with self._days_lock:
+            if day in self._days:
+                return
+            name = f"blocks_{day:%Y%m%d}"
+            row = connection.execute(_PARTITION_EXISTS, (name,)).fetchone()
+            if row is None or not row[0]:
+                _create_partition(connection, name, day)
+            self._days.add(day)
+
+    def ensure_days(self, ahead: int = 2) -> None:
+        """Makes today's partition and those of the next days."""
+        today = day_of(time.time_ns())
+        with self.connection() as connection:
+            for offset in range(ahead + 1):
+                self.ensure_day(connection, today + datetime.timedelta(days=offset))
+
+    def close(self) -> None:
+        """Ends all connections."""
+        self._pool.close()
+
+
+def day_of(nanoseconds: int) -> datetime.date:
+    """The UTC day of a time."""
+    return datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, datetime.UTC).date()
+
+
+def _create_partition(connection: Connection, name: str, day: datetime.date) -> None:
+    """CREATE + ATTACH, which does not lock out readers of the other days as CREATE … PARTITION OF would."""
+    identifier = sql.Identifier(name)
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_PARTITION,))
+        row = connection.execute(_PARTITION_EXISTS, (name,)).fetchone()
+        if row is not None and row[0]:
+            return
+        connection.execute(sql.SQL("CREATE TABLE {} (LIKE blocks INCLUDING DEFAULTS)").format(identifier))
+        connection.execute(
+            sql.SQL("ALTER TABLE blocks ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                identifier, sql.Literal(day), sql.Literal(day + datetime.timedelta(days=1))
+            )
+        )
+
+
+def _migrate(connection: Connection) -> None:
+    known = migrations()
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_MIGRATE,))
+        connection.execute(_CREATE_VERSIONS)
+        row = connection.execute(_SELECT_VERSION).fetchone()
+        version = int(row[0]) if row is not None else 0
+        if version > known[-1][0]:
+            raise SettingsError(
+                f"the database has schema version {version}, this tachy knows {known[-1][0]}: install a newer tachy"
+            )
+        for number, name, script in known:
+            if number > version:
+                connection.execute(script.encode())
+                connection.execute("INSERT INTO tachy_migrations (version, name) VALUES (%s, %s)", (number, name))

@@ -1,0 +1,1 @@
+"""A PostgreSQL of our own, under a supervisor. Knows base."""

@@ -1,0 +1,111 @@
+"""docs/sql.md, from the declarations of views and functions: `python -m tachy_server.query.sql_page` prints it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Final
+
+from tachy_server.query import histograms
+from tachy_server.query.functions import FUNCTIONS
+from tachy_server.query.table_functions import TABLE_FUNCTIONS
+from tachy_server.views import declarations
+
+_HEAD: Final = """\
+# SQL
+
+`tachy query`, FlightSQL on port 50051 and `POST /api/query` answer SQL over the views below. The dialect is
+DataFusion's; names and types are those of Micromegas, so its clients and queries work here. Columns marked + are ours.
+Queries only read.
+
+```sql
+SELECT name, count(*) AS calls, sum(duration) / 1e6 AS ms
+FROM thread_spans
+WHERE process_id = '…' AND "begin" >= now() - interval '1 minute'
+GROUP BY name ORDER BY ms DESC LIMIT 20
+```
+
+Types: T is Timestamp(ns, UTC); D is Dictionary(Int32, Utf8), which clients get as plain text unless they ask for
+dictionaries, inside lists, structs and maps too; P is D that holds a JSON object, to be read with `property_get` and
+the jsonb functions.
+
+## Ranges
+A client may send a range with its query (`begin`, `end`; both inclusive). It is a filter on each view's time: a log,
+measure or event is in range if its time lies in it, a span if it overlaps it (`begin <= e AND end >= b`).
+
+The query's own `WHERE` prunes just as well, and the tighter bound wins: `=`, `IN`, `<`, `<=`, `>`, `>=` and `BETWEEN`
+on a view's time columns, `process_id`, `stream_id` and `block_id`, joined with `AND`, decide which blocks are read at
+all (`OR` prunes only where both sides bound). A query on a lazy view that needs more blocks than the setting
+`lazy_block_limit` is refused.
+
+New events are visible as soon as the server has acknowledged them. A block that cannot be read (damaged, or
+lost by the object store) costs only its own events: queries and traces leave it out, and it is a row of
+[`block_errors`](#block_errors). An object store that does not answer fails the query.
+
+## Views
+"""
+
+_MEANINGS: Final = """
+## How processes end
+`processes.end_state` is one of
+
+| end_state | |
+|---|---|
+| `running` | It said so in its batches, and has been heard of within the setting `lost_after`. |
+| `lost` | The same, but it has been silent for longer. The next batch makes it `running` again, or what that says. |
+| `exited` | It stopped its recorder, or was asked to end (SIGTERM, SIGINT, SIGHUP). |
+| `crashed` | It ended without that, and its last events were recovered from what it had left on disk. |
+
+`exited` and `crashed` are final, the first that arrives: batches come late and in any order, and a recovered process's
+older ones say `running`. Events of all of them stay as they are.
+
+## Values on spans
+`properties` of spans are the values that the program gave them: numbers, true and false, and texts. What JSON has no
+number for is `"NaN"`, `"Infinity"` or `"-Infinity"`. `flow` has the number of the span's flow, or an array of several.
+
+```sql
+SELECT name, duration, jsonb_as_f64(jsonb_get(properties, 'triangles')) AS triangles
+FROM thread_spans WHERE property_get(properties, 'mesh') = 'tree' ORDER BY duration DESC LIMIT 10
+```
+
+## What recorders measure of themselves
+Rows of `measures` that the recorder writes among the program's:
+
+| name | unit | value |
+|---|---|---|
+| `tachy.dropped_events` | events | Those of its property `class` (`log`, `metric`, `span`) lost since the row before. |
+
+```sql
+SELECT p.exe, m.process_id, property_get(m.properties, 'class') AS class, sum(m.value) AS lost
+FROM processes AS p JOIN measures AS m ON m.process_id = p.process_id
+WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
+GROUP BY 1, 2, 3 ORDER BY lost DESC
+```
+
+In a join the smaller side comes first: DataFusion holds the left one in memory, and nothing tells it the sizes.
+
+"""
+
+_TAIL: Final = """
+Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_schema` list the views.
+
+## Caveats
+- `parent` and `id` of a span are numbers in its stream: join on `stream_id` too.
+- A span without an end is a row only while the newest block of its process has it on its stack (`is_open`); its
+  `duration` is then the time until that block's end.
+- NaN is greater than every number.
+- `end` is a keyword: write `"end"`.
+"""
+
+
+def page() -> str:
+    """docs/sql.md."""
+    lines = [_HEAD, declarations.tables() + _MEANINGS + "## Functions", "", "| function | what it gives |", "|---|---|"]
+    lines += [f"| `{function.signature}` | {function.doc} |" for function in FUNCTIONS]
+    lines += [f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS]
+    lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]
+    lines += [f"| `{function.signature}` | {function.doc} |" for function in TABLE_FUNCTIONS]
+    return "\n".join(lines) + "\n" + _TAIL
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -1,0 +1,308 @@
+"""SQL's table functions, as data: name, how it is called, what it gives.
+
+DataFusion calls one while it plans, with constant arguments (or a placeholder, or a subquery that is still to run);
+what it returns is a table whose rows are made when they are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pyarrow as pa
+from datafusion import Expr, SessionContext, udtf
+from datafusion import Table as DataFusionTable
+
+from tachy_server.base.errors import NotFound, QueryError
+from tachy_server.query import histograms, parsed_blocks
+from tachy_server.query.error_text import one_line
+from tachy_server.query.functions import dump, load
+from tachy_server.views import async_spans
+from tachy_server.views.bounds import Bounds, parse_uuid
+from tachy_server.views.declarations import JSON, THREAD_SPANS, VIEWS, Kind
+from tachy_server.views.tables import Scan, Session, Table, batch_table, event_table, metadata_table
+
+GLOBAL: Final = "global"
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+CHUNKS: Final = pa.schema([pa.field("chunk_id", pa.int32()), pa.field("chunk_data", pa.binary())])
+VIEW_SETS: Final = pa.schema(
+    [
+        pa.field("view_set_name", pa.utf8()),
+        pa.field("current_schema_hash", pa.binary()),
+        pa.field("schema", pa.utf8()),
+        pa.field("has_view_maker", pa.bool_()),
+        pa.field("global_instance_available", pa.bool_()),
+    ]
+)
+_BINS: Final = pa.schema([pa.field("bin_center", pa.float64()), pa.field("count", pa.uint64())])
+_MEMBERS: Final = pa.schema([pa.field("key", pa.utf8()), pa.field("value", JSON)])
+_ELEMENTS: Final = pa.schema([pa.field("value", JSON)])
+
+
+@dataclass(frozen=True, slots=True)
+class TableFunction:
+    """A table function; `call` gets the session, the context and the arguments as DataFusion expressions."""
+
+    name: str
+    signature: str
+    doc: str
+    call: Callable[[Session, SessionContext, Sequence[Any]], Table]
+
+
+def register(context: SessionContext, session: Session) -> None:
+    """Make the functions known to a context."""
+    for function in TABLE_FUNCTIONS:
+        context.register_udtf(udtf(_callback(function, context, session), function.name))
+
+
+def _callback(function: TableFunction, context: SessionContext, session: Session) -> Callable[..., DataFusionTable]:
+    # The context owns what is registered in it; a reference back would be a circle that no collector sees.
+    reference = weakref.ref(context)
+
+    def call(*arguments: Any) -> DataFusionTable:
+        alive = reference()
+        assert alive is not None, "a query keeps its context"
+        try:
+            return DataFusionTable(function.call(session, alive, arguments))
+        except QueryError as error:
+            session.failure = QueryError(f"{error}; it is called as {function.signature}")
+            raise
+
+    return call
+
+
+def _view_instance(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    name, instance = _texts("view_instance", session, arguments, "", NOBODY)
+    view = VIEWS.get(name)
+    if view is None:
+        raise QueryError(f"there is no view {name}; there are {', '.join(VIEWS)}")
+    if instance == GLOBAL:
+        return metadata_table(session, view) if view.kind is Kind.METADATA else event_table(session, view)
+    if view.kind is Kind.METADATA:
+        raise QueryError(f"the only instance of {name} is '{GLOBAL}'")
+    known = _uuid("view_instance", instance)
+    ids = frozenset([known])
+    return event_table(session, view, Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids))
+
+
+def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    process, types = _texts("process_spans", session, arguments, NOBODY, "both")
+    if types not in ("thread", "async", "both"):
+        raise QueryError(f"the types of process_spans are 'thread', 'async' or 'both', not '{types}'")
+    return async_spans.table(session, _uuid("process_spans", process), types)
+
+
+def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    (text,) = _texts("parse_block", session, arguments, NOBODY)
+    return parsed_blocks.table(session, _uuid("parse_block", text))
+
+
+def _list_view_sets(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if arguments:
+        raise QueryError("list_view_sets has no arguments")
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        views = list(VIEWS.values())
+        schemas = [", ".join(f"{entry.name} {entry.type}" for entry in view.schema) for view in views]
+        arrays = [
+            pa.array([view.name for view in views]),
+            pa.array([hashlib.sha256(schema.encode()).digest()[:8] for schema in schemas], pa.binary()),
+            pa.array(schemas),
+            pa.array([view.kind is not Kind.METADATA for view in views]),
+            pa.array([True for _ in views]),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=VIEW_SETS)
+
+    return batch_table(session, VIEW_SETS, rows)
+
+
+def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if len(arguments) != 4:
+        raise QueryError("perfetto_trace_chunks has 4 arguments")
+    process, types = _texts("perfetto_trace_chunks", session, arguments[:2], NOBODY, "both")
+    if types not in ("thread", "async", "both", "all"):
+        raise QueryError(f"the types of perfetto_trace_chunks are 'thread', 'async', 'both' or 'all', not '{types}'")
+    begin, end = (_time("perfetto_trace_chunks", session, argument) for argument in arguments[2:])
+    known = _uuid("perfetto_trace_chunks", process)
+    classes, spans = (("span", "metric", "log"), "both") if types == "all" else (("span",), types)
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        from tachy_server.traces.export import write_trace
+
+        try:
+            chunks = write_trace(session.lake, [known], begin=begin, end=end, classes=classes, spans=spans)
+            for number, chunk in enumerate(chunks):
+                session.check()
+                arrays = [pa.array([number], pa.int32()), pa.array([chunk], pa.binary())]
+                yield pa.RecordBatch.from_arrays(arrays, schema=CHUNKS)
+        except NotFound as error:
+            raise QueryError(str(error)) from None
+
+    return batch_table(session, CHUNKS, rows)
+
+
+def _expand_histogram(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(value: Any) -> pa.RecordBatch:
+        centers, counts = histograms.expand(value)
+        return pa.RecordBatch.from_arrays(
+            [pa.array(centers, pa.float64()), pa.array(counts, pa.uint64())], schema=_BINS
+        )
+
+    return _of_value("expand_histogram", session, context, arguments, _BINS, batch)
+
+
+def _jsonb_each(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(text: str) -> pa.RecordBatch:
+        value = load(text)
+        if not isinstance(value, dict):
+            raise QueryError("jsonb_each needs a JSON object")
+        values = pa.array([dump(item) for item in value.values()], pa.utf8()).dictionary_encode()
+        return pa.RecordBatch.from_arrays([pa.array(list(value), pa.utf8()), values], schema=_MEMBERS)
+
+    return _of_value("jsonb_each", session, context, arguments, _MEMBERS, batch)
+
+
+def _jsonb_array_elements(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    def batch(text: str) -> pa.RecordBatch:
+        value = load(text)
+        if not isinstance(value, list):
+            raise QueryError("jsonb_array_elements needs a JSON array")
+        values = pa.array([dump(item) for item in value], pa.utf8()).dictionary_encode()
+        return pa.RecordBatch.from_arrays([values], schema=_ELEMENTS)
+
+    return _of_value("jsonb_array_elements", session, context, arguments, _ELEMENTS, batch)
+
+
+def _of_value(
+    name: str,
+    session: Session,
+    context: SessionContext,
+    arguments: Sequence[Any],
+    schema: pa.Schema,
+    batch: Callable[[Any], pa.RecordBatch],
+) -> Table:
+    """A table made from one value: a constant, or a subquery of one row and column."""
+    if len(arguments) != 1:
+        raise QueryError(f"{name} has 1 argument")
+    (argument,) = arguments
+
+    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
+        value = _value(name, context, argument)
+        if value is not None:
+            yield batch(value)
+
+    return batch_table(session, schema, rows)
+
+
+def _value(name: str, context: SessionContext, argument: Any) -> Any:
+    kind = argument.variant_name()
+    if kind == "Literal":
+        return argument.python_value().as_py()
+    if kind != "ScalarSubquery":
+        raise QueryError(f"the argument of {name} is a constant or a subquery in parentheses")
+    results: list[Any] = []
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            # The bindings do not show a subquery's plan, but take the whole expression back.
+            frame = context.from_pydict({"one": [1]}, f"one_{uuid4().hex}").select(Expr(argument))
+            results.extend(frame.to_arrow_table().column(0).to_pylist())
+        except Exception as error:  # handed to the thread that waits
+            failures.append(error)
+
+    # DataFusion calls us on a thread of its runtime, where it must not be called back.
+    thread = threading.Thread(target=run, name="tachy-subquery")
+    thread.start()
+    thread.join()
+    if failures:
+        raise one_line(failures[0])
+    return results[0]
+
+
+def _constant(name: str, session: Session, argument: Any, unknown: pa.Scalar) -> pa.Scalar:
+    """The value of an argument, or of the parameter that it names; `unknown` while that has none."""
+    kind = argument.variant_name()
+    if kind == "Literal":
+        return argument.python_value()
+    number = argument.to_variant().id().removeprefix("$") if kind == "Placeholder" else ""
+    if not number.isdecimal():
+        raise QueryError(f"the arguments of {name} must be constants")
+    if session.parameters is None or int(number) > len(session.parameters):
+        session.unbound.add(int(number))
+        return unknown
+    return session.parameters[int(number) - 1]
+
+
+def _texts(name: str, session: Session, arguments: Sequence[Any], *unknown: str) -> list[str]:
+    """Arguments that are text; `unknown` stands for those whose parameters have no value yet."""
+    count = len(unknown)
+    if len(arguments) != count:
+        raise QueryError(f"{name} has {count} argument{'s' if count > 1 else ''}, not {len(arguments)}")
+    pairs = zip(arguments, unknown, strict=True)
+    texts = [_constant(name, session, argument, pa.scalar(text)).as_py() for argument, text in pairs]
+    if not all(isinstance(text, str) for text in texts):
+        raise QueryError(f"the arguments of {name} are text")
+    return texts
+
+
+def _time(name: str, session: Session, argument: Any) -> int | None:
+    value = _constant(name, session, argument, pa.scalar(None, pa.timestamp("ns")))
+    if not value.is_valid:
+        return None
+    try:
+        if pa.types.is_string(value.type):
+            value = value.cast(pa.timestamp("ns", "UTC"))
+        if not pa.types.is_timestamp(value.type):
+            raise QueryError(f"the times of {name} are timestamps")
+        return int(value.cast(pa.timestamp("ns")).value)
+    except pa.ArrowInvalid as error:
+        raise QueryError(f"a time of {name} is not understood: {error}") from None
+
+
+def _uuid(name: str, text: str) -> UUID:
+    known = parse_uuid(text.lower())
+    if known is None:
+        raise QueryError(f"'{text}', given to {name}, is not an id (UUID)")
+    return known
+
+
+TABLE_FUNCTIONS: Final = (
+    TableFunction(
+        "view_instance",
+        "view_instance(view, id)",
+        "Rows of a view for one stream (thread_spans), one process (the other events), or 'global'.",
+        _view_instance,
+    ),
+    TableFunction(
+        "process_spans",
+        "process_spans(process_id, types)",
+        "Spans of a process: 'thread', 'async' (begins and ends paired) or 'both'; columns of thread_spans.",
+        _process_spans,
+    ),
+    TableFunction(
+        "perfetto_trace_chunks",
+        "perfetto_trace_chunks(process_id, types, begin, end)",
+        "A Perfetto trace in chunks (chunk_id, chunk_data) of spans: 'thread', 'async' or 'both'; 'all': everything.",
+        _perfetto,
+    ),
+    TableFunction(
+        "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block
+    ),
+    TableFunction("list_view_sets", "list_view_sets()", "The views and their schemas.", _list_view_sets),
+    TableFunction(
+        "expand_histogram",
+        "expand_histogram(h)",
+        "bin_center and count of every bin; h is a subquery.",
+        _expand_histogram,
+    ),
+    TableFunction("jsonb_each", "jsonb_each(json)", "key and value of an object's members.", _jsonb_each),
+    TableFunction(
+        "jsonb_array_elements", "jsonb_array_elements(json)", "value of an array's elements.", _jsonb_array_elements
+    ),
+)

@@ -1,0 +1,1 @@
+"""Perfetto traces from blocks. Knows base, formats, lake, views."""

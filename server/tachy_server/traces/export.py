@@ -1,0 +1,206 @@
+"""Perfetto traces of one or several processes, streamed from their blocks.
+
+The head packets (clock, processes) come from the perfetto package's protos, everything else from the native encoder.
+One block is decoded at a time; what is in memory is that, the lake's reads ahead, and the async spans of one process.
+All processes share one clock, UTC, which is both the trace's own clock and its wall clock. Times: UTC nanoseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
+
+from tachy_server.base.errors import FormatError, NotFound
+from tachy_server.formats.perfetto import PerfettoTrace, TraceCounts, process_uuid
+from tachy_server.formats.reader import LOG, METRIC, SPAN, Limits
+from tachy_server.lake.block_errors import reading
+from tachy_server.views.decode import open_block
+
+if TYPE_CHECKING:
+    from tachy_server.lake.lake import Stored
+
+CLASSES = {"span": SPAN, "metric": METRIC, "log": LOG}  # in the order in which they are written
+
+_SELECT_PROCESSES = """
+SELECT process_id, exe, username, computer, distro, cpu_brand, sdk, state, start_time, last_block_end_time, properties
+FROM processes WHERE process_id = ANY(%s)
+"""
+_HEAD_SEQUENCE = 1
+
+
+class TraceLake(Protocol):
+    """What a trace needs of a lake; `lake.Lake` is one."""
+
+    limits: Limits
+
+    def select_blocks(
+        self, cls: int, *, begin: int | None = None, end: int | None = None, process_ids: Collection[UUID] | None = None
+    ) -> Sequence[Any]:
+        """Blocks that overlap [begin, end], ordered by process and sequence."""
+
+    def block_before(self, cls: int, process_id: UUID, time: int) -> Any | None:
+        """The newest block of a process and class that ends before `time`."""
+
+    def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, Stored]]:
+        """Blocks as they are stored, a few reads ahead."""
+
+    def note_error(self, row: Any, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can, after all."""
+
+    def connection(self) -> AbstractContextManager[Any]:
+        """A connection to the metadata."""
+
+
+@dataclass(frozen=True, slots=True)
+class TracedProcess:
+    """What a trace says of a process."""
+
+    process_id: UUID
+    exe: str
+    username: str
+    computer: str
+    distro: str
+    cpu_brand: str
+    sdk: str
+    state: str
+    start_time: int
+    last_block_end_time: int | None
+    properties: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """The executable, without its folders."""
+        return re.split(r"[/\\]", self.exe)[-1] or self.exe or str(self.process_id)
+
+    @property
+    def pid(self) -> int:
+        """The operating system's id, from the property `pid`; 0: unknown."""
+        text = self.properties.get("pid", "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+class Trace:
+    """Iterate for the bytes; `counts` says what has been written so far."""
+
+    def __init__(
+        self,
+        lake: TraceLake,
+        processes: Sequence[TracedProcess],
+        begin: int | None,
+        end: int | None,
+        classes: list[int],
+        spans: str,
+    ) -> None:
+        self._lake, self._begin, self._end, self._classes = lake, begin, end, classes
+        self._encoder = PerfettoTrace(begin=begin, end=end, spans=spans)
+        self._chunks = self._write(processes)
+
+    @property
+    def counts(self) -> TraceCounts:
+        """Slices, counter samples, logs and frames so far."""
+        return self._encoder.counts
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._chunks)
+
+    def close(self) -> None:
+        """Stops before the end."""
+        self._chunks.close()
+
+    def _write(self, processes: Sequence[TracedProcess]) -> Generator[bytes, None, None]:
+        now = self._begin if self._begin is not None else min(process.start_time for process in processes)
+        pids = [self._encoder.process(process.process_id, process.pid) for process in processes]
+        yield head_packets(processes, pids, now)
+        for process in processes:
+            yield from self._write_process(process)
+
+    def _write_process(self, process: TracedProcess) -> Iterator[bytes]:
+        latest = process.last_block_end_time or process.start_time
+        for cls in self._classes:
+            for row, data in self._lake.read_blocks(self._blocks(cls, process.process_id)):
+                with reading(self._lake, row):
+                    _, head, body = open_block(row, data, self._lake.limits)
+                    for chunk in self._encoder.parts(head, body):
+                        if chunk:
+                            yield chunk
+                    latest = max(latest, row.end_time)
+        self._encoder.finish(latest if self._end is None else min(latest, self._end))
+        chunk = self._encoder.take()
+        if chunk:
+            yield chunk
+
+    def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
+        """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
+        rows = list(self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id]))
+        if cls == CLASSES["span"] and self._begin is not None:
+            before = self._lake.block_before(cls, process_id, self._begin)
+            if before is not None:
+                rows = sorted([before, *rows], key=lambda row: row.sequence)
+        return rows
+
+
+def write_trace(
+    lake: TraceLake,
+    process_ids: Sequence[UUID],
+    *,
+    begin: int | None,
+    end: int | None,
+    classes: Sequence[str] = ("span", "metric", "log"),
+    spans: str = "both",
+) -> Trace:
+    """A trace of what the processes did in [begin, end] (None: no bound); of spans, "thread", "async" or "both".
+
+    Slices that overlap the range are written whole. Raises NotFound at once where a process is unknown, FormatError for
+    a class that does not exist. A block that cannot be read is left out.
+    """
+    unknown = sorted(set(classes) - set(CLASSES))
+    if unknown:
+        raise FormatError(f"unknown event class {unknown[0]!r}: a trace is made of {', '.join(CLASSES)}")
+    chosen = [number for name, number in CLASSES.items() if name in classes]
+    wanted = list(dict.fromkeys(process_ids))
+    with lake.connection() as connection:
+        rows = connection.execute(_SELECT_PROCESSES, [wanted]).fetchall()
+    known = {row[0]: TracedProcess(*row) for row in rows}
+    for process_id in wanted:
+        if process_id not in known:
+            raise NotFound(f"no process {process_id} is known")
+    if not wanted:
+        raise NotFound("a trace needs at least one process")
+    return Trace(lake, [known[process_id] for process_id in wanted], begin, end, chosen, spans)
+
+
+def head_packets(processes: Sequence[TracedProcess], pids: Sequence[int], now: int) -> bytes:
+    """The clock and the processes; `pids` are the trace's. The trace clock is UTC, so both clocks read `now`."""
+    trace = protos.Trace()
+    packet = trace.packet.add(trusted_packet_sequence_id=_HEAD_SEQUENCE)
+    packet.clock_snapshot.primary_trace_clock = protos.BUILTIN_CLOCK_BOOTTIME
+    for clock in (protos.BUILTIN_CLOCK_BOOTTIME, protos.BUILTIN_CLOCK_REALTIME):
+        packet.clock_snapshot.clocks.add(clock_id=clock, timestamp=max(now, 0))
+    for process, pid in zip(processes, pids, strict=True):
+        packet = trace.packet.add(trusted_packet_sequence_id=_HEAD_SEQUENCE)
+        track = packet.track_descriptor
+        track.uuid = process_uuid(process.process_id)
+        track.process.pid = pid
+        track.process.process_name = process.name
+        track.process.cmdline.append(process.exe)
+        track.process.start_timestamp_ns = max(process.start_time, 0)
+        track.process.process_labels.extend(_labels(process))
+    return bytes(trace.SerializeToString())
+
+
+def _labels(process: TracedProcess) -> Iterator[str]:
+    """What the UI shows beside the process's name, the program's own properties first."""
+    for key, value in sorted(process.properties.items()):
+        yield f"{key}: {value}"
+    for name in ("computer", "username", "distro", "cpu_brand", "sdk", "state", "process_id"):
+        if getattr(process, name):
+            yield f"{name}: {getattr(process, name)}"

@@ -1,0 +1,1 @@
+"""What SQL sees: views as data, and blocks decoded into their rows. Knows base, formats, lake."""

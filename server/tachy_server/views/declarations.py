@@ -1,0 +1,326 @@
+"""The views: one declaration each, as data. Everything that knows a column's name or type reads it here.
+
+The declarations drive the SQL catalog, the decoder, the metadata tables and docs/sql.md. To add a column, add it here
+and where the view's rows are made (decode.py for events, metadata_rows.py for the rest); then run tests/query, which
+say what is missing.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+import pyarrow as pa
+
+from tachy_server.formats.reader import LOG, METRIC, SPAN
+
+TIME: Final = pa.timestamp("ns", "UTC")
+TEXT: Final = pa.dictionary(pa.int32(), pa.utf8())
+JSON: Final = TEXT
+TAGS: Final = pa.list_(pa.utf8())
+
+
+class Kind(Enum):
+    """Where a view's rows come from."""
+
+    EAGER = "eager"
+    """Events whose blocks maintenance may turn into Parquet; no limit on what a query may read."""
+    LAZY = "lazy"
+    """Events that are decoded when somebody asks; a query may decode so many blocks (setting lazy_block_limit)."""
+    METADATA = "metadata"
+    """Rows of PostgreSQL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, Arrow type and meaning. `properties` marks JSON text; `ours` what Micromegas lacks."""
+
+    name: str
+    type: pa.DataType
+    doc: str
+    properties: bool = False
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view. `time` names the column, or the two columns (begin, end), that a range applies to."""
+
+    name: str
+    kind: Kind
+    doc: str
+    time: tuple[str, ...]
+    sort: tuple[str, ...]
+    columns: tuple[Column, ...]
+    cls: int = 0
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema that SQL sees."""
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+    def column(self, name: str) -> Column:
+        """The column of that name; KeyError when there is none."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+_PROCESS_ID = Column("process_id", TEXT, "Process (UUID).")
+_STREAM_ID = Column("stream_id", TEXT, "Stream (UUID): one thread's events of one class.")
+_BLOCK_ID = Column("block_id", TEXT, "Block (UUID) that holds the event.")
+_INSERT_TIME = Column("insert_time", TIME, "When the server made the block durable.")
+_EXE = Column("exe", TEXT, "Executable of the process.")
+_USERNAME = Column("username", TEXT, "User that ran the process.")
+_COMPUTER = Column("computer", TEXT, "Computer that it ran on.")
+_PROPERTIES = Column("properties", JSON, "The event's own properties.", properties=True)
+_PROCESS_PROPERTIES = Column("process_properties", JSON, "The process's properties.", properties=True)
+_EVENT_COLUMNS = (_PROCESS_ID, _STREAM_ID, _BLOCK_ID, _INSERT_TIME, _EXE, _USERNAME, _COMPUTER)
+
+LOG_ENTRIES: Final = View(
+    name="log_entries",
+    kind=Kind.EAGER,
+    cls=LOG,
+    doc="Log messages.",
+    time=("time",),
+    sort=("time",),
+    columns=(
+        *_EVENT_COLUMNS,
+        Column("time", TIME, "When it was logged."),
+        Column("target", TEXT, "Part of the program that logged it."),
+        Column("level", pa.int32(), "1 fatal, 2 error, 3 warn, 4 info, 5 debug, 6 trace."),
+        Column("msg", pa.utf8(), "The text, its arguments filled in."),
+        _PROPERTIES,
+        _PROCESS_PROPERTIES,
+    ),
+)
+
+MEASURES: Final = View(
+    name="measures",
+    kind=Kind.EAGER,
+    cls=METRIC,
+    doc="Values of metrics, the recorder's own (see below) among them. Those recorded in ticks, and the durations of "
+    "frames, are in seconds.",
+    time=("time",),
+    sort=("time",),
+    columns=(
+        *_EVENT_COLUMNS,
+        Column("time", TIME, "When it was measured."),
+        Column("target", TEXT, "Part of the program that measured it."),
+        Column("name", TEXT, "Name of the metric."),
+        Column("unit", TEXT, "Its unit."),
+        Column("value", pa.float64(), "The value."),
+        _PROPERTIES,
+        _PROCESS_PROPERTIES,
+    ),
+)
+
+THREAD_SPANS: Final = View(
+    name="thread_spans",
+    kind=Kind.LAZY,
+    cls=SPAN,
+    doc=(
+        "Spans of threads: what ran, when, for how long, inside what. A span that is still open in the newest block of "
+        "its process has is_open set and ends, for now, where that block ends."
+    ),
+    time=("begin", "end"),
+    sort=("stream_id", "begin"),
+    columns=(
+        Column("id", pa.int64(), "Number of the span in its stream, from 1, in the order of the begins."),
+        Column("parent", pa.int64(), "id of the span around it; 0: none, -1: its record was lost."),
+        Column("depth", pa.uint32(), "How many spans are around it."),
+        Column("hash", pa.uint32(), "Hash of name, target, file and line: the same in every process."),
+        Column("begin", TIME, "When it began."),
+        Column("end", TIME, "When it ended."),
+        Column("duration", pa.int64(), "Nanoseconds between the two."),
+        Column("name", TEXT, "Name of the span."),
+        Column("target", TEXT, "Part of the program that it is in."),
+        Column("filename", TEXT, "Source file."),
+        Column("line", pa.uint32(), "Line in it."),
+        Column("process_id", TEXT, _PROCESS_ID.doc, ours=True),
+        Column("stream_id", TEXT, _STREAM_ID.doc, ours=True),
+        Column("thread_name", TEXT, "Name of the thread.", ours=True),
+        Column("is_open", pa.bool_(), "It had not ended when the newest block did.", ours=True),
+        Column("properties", JSON, "The values that it was given.", properties=True, ours=True),
+    ),
+)
+
+ASYNC_EVENTS: Final = View(
+    name="async_events",
+    kind=Kind.LAZY,
+    cls=SPAN,
+    doc="Begins and ends of asynchronous spans, which may begin on one thread and end on another.",
+    time=("time",),
+    sort=("time",),
+    columns=(
+        _STREAM_ID,
+        _BLOCK_ID,
+        Column("time", TIME, "When it happened."),
+        Column("event_type", TEXT, "`begin` or `end`."),
+        Column("span_id", pa.int64(), "The span, unique in its process."),
+        Column("parent_span_id", pa.int64(), "The span that it is part of; 0: none."),
+        Column("depth", pa.uint32(), "The parent's depth + 1, 0 without a parent."),
+        Column("hash", pa.uint32(), "Hash of name, target, file and line: the same in every process."),
+        Column("name", TEXT, "Name of the span."),
+        Column("filename", TEXT, "Source file."),
+        Column("target", TEXT, "Part of the program that it is in."),
+        Column("line", pa.uint32(), "Line in it."),
+        Column("process_id", TEXT, _PROCESS_ID.doc, ours=True),
+        Column(
+            "properties",
+            JSON,
+            "The values that the span was given; on a begin, those up to the end of its block.",
+            properties=True,
+            ours=True,
+        ),
+    ),
+)
+
+PROCESSES: Final = View(
+    name="processes",
+    kind=Kind.METADATA,
+    doc="Runs of instrumented programs. In range: started before its end, heard of after its begin.",
+    time=("start_time", "last_update_time"),
+    sort=("insert_time",),
+    columns=(
+        _PROCESS_ID,
+        Column("exe", TEXT, "Executable."),
+        Column("username", TEXT, "User that ran it."),
+        Column("realname", TEXT, "That user's name."),
+        Column("computer", TEXT, "Computer that it ran on."),
+        Column("distro", TEXT, "Operating system."),
+        Column("cpu_brand", TEXT, "Processor."),
+        Column("tsc_frequency", pa.int64(), "Ticks per second of its clock."),
+        Column("start_time", TIME, "When it started."),
+        Column("start_ticks", pa.int64(), "Its clock at that moment."),
+        Column("insert_time", TIME, "When the server first heard of it."),
+        Column("parent_process_id", TEXT, "Process that started it, or null."),
+        Column("properties", JSON, "Its properties.", properties=True),
+        Column("last_update_time", TIME, "When the server last heard of it."),
+        Column("last_block_end_ticks", pa.int64(), "Its clock at the end of its newest block."),
+        Column("last_block_end_time", TIME, "The same as time."),
+        Column(
+            "end_state",
+            TEXT,
+            "How it ended: `running`, `exited`, `crashed` or `lost`; see below.",
+            ours=True,
+        ),
+    ),
+)
+
+STREAMS: Final = View(
+    name="streams",
+    kind=Kind.METADATA,
+    doc="Streams: one per thread and class. In range: its process started before the end, heard of after the begin.",
+    time=("insert_time", "last_update_time"),
+    sort=("insert_time",),
+    columns=(
+        _STREAM_ID,
+        _PROCESS_ID,
+        Column("dependencies_metadata", pa.binary(), "Empty: blocks describe themselves."),
+        Column("objects_metadata", pa.binary(), "Empty: blocks describe themselves."),
+        Column("tags", TAGS, "Its class: `log`, `metrics` or `cpu`."),
+        Column("properties", JSON, "`thread-name`, `thread-id` (the system's), `thread-number`.", properties=True),
+        Column("insert_time", TIME, "When the server first heard of it."),
+        Column("format", TEXT, "How its blocks are written: `tachy-1`."),
+        Column("last_update_time", TIME, "When the server last heard of it."),
+    ),
+)
+
+BLOCKS: Final = View(
+    name="blocks",
+    kind=Kind.METADATA,
+    doc="One row per block and stream in it. In range: its events overlap the range.",
+    time=("begin_time", "end_time"),
+    sort=("insert_time",),
+    columns=(
+        _BLOCK_ID,
+        _STREAM_ID,
+        _PROCESS_ID,
+        Column("begin_time", TIME, "Earliest event of the stream in the block."),
+        Column("begin_ticks", pa.int64(), "The same in ticks."),
+        Column("end_time", TIME, "Latest event."),
+        Column("end_ticks", pa.int64(), "The same in ticks."),
+        Column("nb_objects", pa.int32(), "Events of the stream in the block."),
+        Column("object_offset", pa.int64(), "Events of the stream before the block."),
+        Column("payload_size", pa.int64(), "The stream's share of the stored bytes, by events."),
+        Column("insert_time", TIME, "When the server made it durable."),
+        Column("streams.dependencies_metadata", pa.binary(), "As in streams."),
+        Column("streams.objects_metadata", pa.binary(), "As in streams."),
+        Column("streams.tags", TAGS, "As in streams."),
+        Column("streams.properties", JSON, "As in streams.", properties=True),
+        Column("streams.insert_time", TIME, "As in streams."),
+        Column("processes.start_time", TIME, "As in processes."),
+        Column("processes.start_ticks", pa.int64(), "As in processes."),
+        Column("processes.tsc_frequency", pa.int64(), "As in processes."),
+        Column("processes.exe", TEXT, "As in processes."),
+        Column("processes.username", TEXT, "As in processes."),
+        Column("processes.realname", TEXT, "As in processes."),
+        Column("processes.computer", TEXT, "As in processes."),
+        Column("processes.distro", TEXT, "As in processes."),
+        Column("processes.cpu_brand", TEXT, "As in processes."),
+        Column("processes.insert_time", TIME, "As in processes."),
+        Column("processes.parent_process_id", TEXT, "As in processes."),
+        Column("processes.properties", JSON, "As in processes.", properties=True),
+        Column(
+            "dropped",
+            pa.int64(),
+            "Events that the block's interval lost, all threads; on the row of its first stream, 0 on the others.",
+            ours=True,
+        ),
+    ),
+)
+
+BLOCK_ERRORS: Final = View(
+    name="block_errors",
+    kind=Kind.METADATA,
+    doc="Blocks that could not be read when a query or a trace needed them, and were left out. Each is tried again "
+    "whenever it is needed, and its row goes when it can be read.",
+    time=("since",),
+    sort=("since",),
+    columns=(
+        Column("block_id", TEXT, "Block (UUID).", ours=True),
+        Column("process_id", TEXT, _PROCESS_ID.doc, ours=True),
+        Column("class", TEXT, "What it holds: `log`, `metric` or `span`.", ours=True),
+        Column("reason", TEXT, "Why it cannot be read.", ours=True),
+        Column("since", TIME, "When that was found first.", ours=True),
+    ),
+)
+
+VIEWS: Final[dict[str, View]] = {
+    view.name: view
+    for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS, BLOCK_ERRORS)
+}
+
+
+def type_name(column: Column) -> str:
+    """A column's type as the docs write it."""
+    if column.properties:
+        return "P"
+    names = {TEXT: "D", TIME: "T", TAGS: "List(Utf8)", pa.utf8(): "Utf8", pa.binary(): "Binary"}
+    numbers = {
+        pa.int32(): "Int32",
+        pa.int64(): "Int64",
+        pa.uint32(): "UInt32",
+        pa.float64(): "Float64",
+        pa.bool_(): "Boolean",
+    }
+    return names.get(column.type) or numbers[column.type]
+
+
+def tables() -> str:
+    """The views as Markdown, for docs/sql.md."""
+    lines: list[str] = []
+    for view in VIEWS.values():
+        time = " and ".join(f"`{name}`" for name in view.time)
+        doc = textwrap.wrap(f"{view.doc} ({view.kind.value}; a range applies to {time})", 120)
+        lines += [f"### {view.name}", "", *doc, ""]
+        lines += ["| column | type | meaning |", "|---|---|---|"]
+        for column in view.columns:
+            mark = " +" if column.ours else ""
+            lines.append(f"| {column.name}{mark} | {type_name(column)} | {column.doc} |")
+        lines.append("")
+    return "\n".join(lines)

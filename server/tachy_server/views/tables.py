@@ -1,0 +1,307 @@
+"""Views as tables that DataFusion scans.
+
+A subclass of pyarrow's Dataset is enough of a table for DataFusion: `scanner` says which columns a scan has,
+`get_fragments` gives one fragment per partition, and a fragment's scanner yields the batches, on a thread of
+DataFusion's own. A partition always has the same share of its scan: DataFusion may open it again (a recursive query
+does in every step) and must find the same rows, and no call tells which openings belong together. DataFusion trusts a
+dataset to apply the filter that it hands over, so `_Batches` does, exactly; the bounds only choose what is read.
+None of this is in DataFusion's documentation; tests/query/test_tables.py pins it.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from tachy_server.base.errors import Cancelled, LimitError, TachyError
+from tachy_server.formats import reader
+from tachy_server.lake.block_errors import reading
+from tachy_server.views import predicates
+from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
+from tachy_server.views.declarations import THREAD_SPANS, Kind, View
+from tachy_server.views.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block
+from tachy_server.views.sources import BlockSource, Metadata, ProcessInfo
+
+if TYPE_CHECKING:
+    from tachy_server.lake.lake import BlockRow
+
+PARTITIONS: Final = max(2, min(16, os.cpu_count() or 2))
+ROWS: Final = 65_536
+"""Rows of a batch that DataFusion gets; larger ones fall out of the processor's caches."""
+READ_AHEAD: Final = 16
+"""Blocks that a partition takes at a time at most, so that their reads can be coalesced."""
+
+
+@dataclass(slots=True)
+class Session:
+    """What the tables of one query share. `begin` and `end` are the client's range, inclusive."""
+
+    lake: BlockSource
+    metadata: Metadata
+    cache: BlockCache | None
+    block_limit: int
+    begin: int | None = None
+    end: int | None = None
+    parameters: Sequence[pa.Scalar] | None = None
+    """Values of $1, $2, …; None while a statement is only prepared."""
+    unbound: set[int] = field(default_factory=set)
+    """Parameters that table functions have asked for in vain."""
+    hints: dict[tuple[str, tuple[str, ...]], Bounds] = field(default_factory=dict)
+    """What the plan says of scans (registered table, columns) that is not pushed into them."""
+    failure: TachyError | None = None
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    blocks_read: int = 0
+
+    @property
+    def range(self) -> Bounds:
+        """The client's range as bounds."""
+        return Bounds(begin=self.begin, end=self.end)
+
+    def check(self) -> None:
+        """Raises when the query is over."""
+        if self.cancelled.is_set():
+            raise Cancelled("the query was cancelled")
+
+
+class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
+    """A table of a session: its schema, and what makes its rows: `rows(scan)`, called once per scan in a plan."""
+
+    def __init__(self, session: Session, schema: pa.Schema, rows: Rows) -> None:
+        self._session, self._schema, self._rows = session, schema, rows
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self._schema
+
+    def scanner(self, columns: list[str] | None = None, **_: Any) -> _Batches:
+        """What DataFusion asks for the schema of a scan."""
+        return _Batches(_project(self._schema, columns), lambda: iter(()))
+
+    def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:  # noqa: A002
+        """One per partition."""
+        scan = _Scan(self._session, self._rows)
+        return [_Fragment(scan, number) for number in range(PARTITIONS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a scan wants: the columns that its result has, those that must be made, the filter, and its tree."""
+
+    columns: tuple[str, ...]
+    needed: tuple[str, ...]
+    filter: pc.Expression | None
+    tree: predicates.Column | predicates.Literal | predicates.Call | None
+
+
+Part = Callable[[], Iterator[pa.RecordBatch]]
+Rows = Callable[[Scan], Iterator[Part]]
+"""Makes the rows of a scan in parts that several threads may work on, each as often as it is asked to; the batches have
+the needed columns."""
+
+
+class _Scan:
+    """One scan in a plan: its parts, dealt out to the partitions in turn."""
+
+    def __init__(self, session: Session, rows: Rows) -> None:
+        self._session, self._rows = session, rows
+        self._lock = threading.Lock()
+        self._parts: list[Part] | None = None
+
+    def batches(self, scan: Scan, partition: int) -> Iterator[pa.RecordBatch]:
+        """The rows of a partition. Failures are kept, for DataFusion wraps them beyond recognition."""
+        try:
+            for part in self._all(scan)[partition::PARTITIONS]:
+                self._session.check()
+                for batch in part():
+                    self._session.check()
+                    yield from _finish(batch, scan)
+        except TachyError as error:
+            self._session.failure = self._session.failure or error
+            raise
+
+    def _all(self, scan: Scan) -> list[Part]:
+        with self._lock:
+            if self._parts is None:
+                self._session.check()
+                self._parts = list(self._rows(scan))
+            return self._parts
+
+
+def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
+    if scan.filter is not None:
+        rows = predicates.mask(scan.tree, batch) if scan.tree is not None else None
+        batch = batch.filter(scan.filter if rows is None else rows)
+    if len(scan.columns) != batch.num_columns:
+        batch = batch.select(list(scan.columns)) if scan.columns else lengthy(batch.num_rows)
+    for offset in range(0, batch.num_rows, ROWS):
+        yield batch.slice(offset, ROWS)
+
+
+def lengthy(count: int) -> pa.RecordBatch:
+    """A batch without columns."""
+    return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), count, [None]))
+
+
+class _Fragment:
+    """A partition of a scan."""
+
+    def __init__(self, scan: _Scan, number: int) -> None:
+        self._scan, self._number = scan, number
+
+    def scanner(
+        self,
+        schema: pa.Schema,
+        columns: list[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 - DataFusion's name
+        **_: Any,
+    ) -> _Batches:
+        tree = predicates.from_expression(filter)
+        projected = _project(schema, columns)
+        read_columns = set() if tree is None else predicates.columns_of(tree)
+        names = [name for name in schema.names if read_columns is None or name in read_columns]
+        needed = tuple(dict.fromkeys([*projected.names, *names]))
+        wanted = Scan(tuple(projected.names), needed, filter, tree)
+        return _Batches(projected, lambda: self._scan.batches(wanted, self._number))
+
+
+class _Batches:
+    """What DataFusion reads: the schema, and the batches."""
+
+    def __init__(self, schema: pa.Schema, batches: Callable[[], Iterator[pa.RecordBatch]]) -> None:
+        self.projected_schema = schema
+        self._batches = batches
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        return self._batches()
+
+
+def _project(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    return schema if columns is None else pa.schema([schema.field(name) for name in columns])
+
+
+def batch_table(session: Session, schema: pa.Schema, make: Callable[[Scan], Iterator[pa.RecordBatch]]) -> Table:
+    """A table whose rows one thread makes, with all columns of the schema, when they are asked for."""
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        def part() -> Iterator[pa.RecordBatch]:
+            for batch in make(scan):
+                yield batch.select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
+
+        yield part
+
+    return Table(session, schema, rows)
+
+
+def metadata_table(session: Session, view: View, *, registered: bool = False) -> Table:
+    """A metadata view; `registered`: under its own name, which the session's hints go by."""
+    times = TimeColumns(view.time[0], view.time[-1])
+
+    def make(scan: Scan) -> Iterator[pa.RecordBatch]:
+        bounds = read(scan.tree, times)
+        if registered:
+            bounds &= session.hints.get((view.name, scan.columns), ALL)
+        yield session.metadata.rows(view, bounds, session.begin, session.end)
+
+    return batch_table(session, view.schema, make)
+
+
+def event_table(session: Session, view: View, scope: Bounds = ALL, *, registered: bool = False) -> Table:
+    """A view of events, or the part of it that `scope` says; `registered` as in `metadata_table`."""
+    times = TimeColumns(view.time[0], view.time[-1])
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        bounds = read(scan.tree, times) & scope
+        if registered:
+            bounds &= session.hints.get((view.name, scan.columns), ALL)
+        return block_parts(session, view, bounds & session.range, scan)
+
+    return Table(session, view.schema, rows)
+
+
+def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Iterator[Part]:
+    """The blocks that may hold rows within the bounds, decoded a few at a time."""
+    if bounds.nothing:
+        return
+    blocks, open_ends = select_blocks(session, view, bounds)
+    processes: dict[UUID, ProcessInfo] = {}
+    if blocks and not PROCESS_COLUMNS.isdisjoint(scan.needed):
+        processes = session.metadata.describe({row.process_id for row in blocks})
+    wanted = Wanted(begin=bounds.begin, end=bounds.end, stream_ids=bounds.stream_ids)
+    size = max(1, min(READ_AHEAD, len(blocks) // (PARTITIONS * 4)))
+    for start in range(0, len(blocks), size):
+        yield _part(session, view, blocks[start : start + size], open_ends, wanted, scan, processes)
+
+
+def _part(
+    session: Session,
+    view: View,
+    blocks: list[BlockRow],
+    open_ends: frozenset[UUID],
+    wanted: Wanted,
+    scan: Scan,
+    processes: dict[UUID, ProcessInfo],
+) -> Part:
+    def batches() -> Iterator[pa.RecordBatch]:
+        for row, data in session.lake.read_blocks(blocks):
+            session.check()
+            session.blocks_read += 1
+            of_block = replace(wanted, open_end=row.block_id in open_ends)
+            process = processes.get(row.process_id)
+            with reading(session.lake, row):
+                decoded = decode_block(
+                    view, row, data, of_block, scan.needed, process, session.lake.limits, session.cache
+                )
+                for batch in decoded:
+                    session.check()
+                    yield batch
+
+    return batches
+
+
+def select_blocks(session: Session, view: View, bounds: Bounds) -> tuple[list[BlockRow], frozenset[UUID]]:
+    """The blocks to decode, and which of them are their process's newest, whose open spans are rows too.
+
+    A range may miss the newest block although a span that is open in it has been open since before the range's end, so
+    that block is looked up by its number. It is looked up after the others were selected: a block that arrives in
+    between then is the newest, and no span is seen both open and ended.
+    """
+    limit = session.block_limit if view.kind is Kind.LAZY else 0
+    with_open = view is THREAD_SPANS and bounds.open
+    blocks: list[BlockRow] = []
+    if bounds.closed or not with_open:
+        blocks = session.lake.select_blocks(
+            view.cls,
+            begin=bounds.begin,
+            end=bounds.end,
+            process_ids=bounds.process_ids,
+            stream_ids=bounds.stream_ids,
+            block_ids=bounds.block_ids,
+            limit=limit + 1 if limit else None,
+        )
+    if limit and len(blocks) > limit:
+        raise LimitError(
+            f"{view.name}: this query needs more than {limit} blocks; narrow it with a time range or with "
+            f"process_id = '…', or raise the server's setting lazy_block_limit"
+        )
+    if not with_open:
+        return blocks, frozenset()
+    if bounds.closed and bounds.begin is None and bounds.end is None and bounds.block_ids is None:
+        newest = {row.process_id: row.block_id for row in blocks}  # they are in the order of their numbers
+        return blocks, frozenset(newest.values())
+    numbers = session.metadata.newest_span_blocks(bounds)
+    open_ends = frozenset(reader.block_id(process, view.cls, number) for process, number in numbers.items())
+    if bounds.block_ids is not None:
+        open_ends &= bounds.block_ids
+    missing = open_ends - {row.block_id for row in blocks}
+    if missing:
+        blocks = blocks + session.lake.select_blocks(view.cls, process_ids=numbers.keys(), block_ids=missing)
+    return blocks, open_ends
