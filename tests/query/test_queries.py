@@ -7,14 +7,18 @@ import threading
 import time
 import uuid
 import weakref
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 from tachy_server.base.errors import QueryError, StoreError
+from tachy_server.base.settings import Settings
+from tachy_server.query.engine import QueryEngine
 from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
 from tests.query.conftest import MakeWorld, World, message, play
+from tests.query.fake_lake import FakeMetadata
 
 WRITES = [
     "CREATE TABLE x AS SELECT 1",
@@ -139,6 +143,20 @@ def test_the_catalog_lists_the_views(world: World) -> None:
     )
     assert [row["column_name"] for row in columns] == VIEWS["thread_spans"].schema.names
     assert world.value("SELECT count(*) FROM tachy.public.log_entries") == len(world.of("logs"))
+
+
+def test_an_engine_has_the_views_that_it_was_given(world: World) -> None:
+    """Beside another one in the same process, with views of its own."""
+    other = replace(VIEWS["log_entries"], name="lines")
+    engine = QueryEngine(world.lake, Settings(), FakeMetadata(world.lake), {other.name: other})
+    lines = World(world.lake, engine, world.processes, world.blocks)
+    assert lines.value("SELECT count(*) FROM lines") == len(world.of("logs"))
+    assert lines.value("SELECT count(*) FROM view_instance('lines', 'global')") == len(world.of("logs"))
+    assert [row["view_set_name"] for row in lines.rows("SELECT * FROM list_view_sets()")] == ["lines"]
+    assert [table.name for table in engine.tables()] == ["lines"]
+    assert _fails(lines, "SELECT * FROM line") == "there is no table line; did you mean lines?"
+    assert "no table lines" in _fails(world, "SELECT * FROM lines")
+    engine.close()
 
 
 def test_explain_shows_a_plan(world: World) -> None:

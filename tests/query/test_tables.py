@@ -25,7 +25,7 @@ def _batch(start: int, count: int) -> pa.RecordBatch:
 @pytest.fixture
 def session() -> Session:
     lake = FakeLake()
-    return Session(lake, FakeMetadata(lake), None, 0)
+    return Session(lake, FakeMetadata(lake), None, 0, {})
 
 
 def test_a_scan_says_which_columns_and_rows_it_wants(session: Session) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from tachy_server.query import functions, plans, stream, table_functions
 from tachy_server.query.error_text import one_line
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.query.planning import Planner
-from tachy_server.views.declarations import VIEWS, Kind
+from tachy_server.views.declarations import VIEWS, Kind, View
 from tachy_server.views.decode import BlockCache
 from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.sources import BlockSource, Metadata
@@ -48,8 +48,14 @@ class TableInfo:
 class QueryEngine:
     """Plans queries over a lake. Threads may share one."""
 
-    def __init__(self, lake: BlockSource, settings: Settings, metadata: Metadata | None = None) -> None:
-        self._lake, self._settings = lake, settings
+    def __init__(
+        self,
+        lake: BlockSource,
+        settings: Settings,
+        metadata: Metadata | None = None,
+        views: Mapping[str, View] = VIEWS,
+    ) -> None:
+        self._lake, self._settings, self.views = lake, settings, views
         self._metadata = metadata or PostgresMetadata(lake, settings.lost_after)
         self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
         self._loop = stream.Loop()
@@ -57,7 +63,7 @@ class QueryEngine:
 
     def tables(self) -> list[TableInfo]:
         """What SQL can read."""
-        return [TableInfo(view.name, view.kind.value, view.schema, view.doc) for view in VIEWS.values()]
+        return [TableInfo(view.name, view.kind.value, view.schema, view.doc) for view in self.views.values()]
 
     def plan(
         self,
@@ -87,9 +93,8 @@ class QueryEngine:
         parameters: Sequence[pa.Scalar] | None,
         preserve_dictionary: bool,
     ) -> Query:
-        session = Session(
-            self._lake, self._metadata, self._cache, self._settings.lazy_block_limit, begin, end, parameters
-        )
+        limits = self._settings.lazy_block_limit
+        session = Session(self._lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
         try:
             context = self._context(session)
             options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
@@ -101,7 +106,7 @@ class QueryEngine:
             schema = frame.schema()
             unbound = parameters_of(context, sql, plan) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
-            raise _told(session.failure or error) from None
+            raise _told(session.failure or error, self.views) from None
         deadline = self._settings.query_seconds or math.inf
         return Query(
             context, frame, session, self._loop, self.planner, schema, unbound, limit, preserve_dictionary, deadline
@@ -123,7 +128,7 @@ class QueryEngine:
         )
         runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
         context = SessionContext(config, runtime)
-        for view in VIEWS.values():
+        for view in self.views.values():
             make = metadata_table if view.kind is Kind.METADATA else event_table
             context.register_table(view.name, make(session, view, registered=True))
         functions.register(context)
@@ -180,7 +185,7 @@ class Query:
                 if left <= 0:
                     break
         except Exception as error:
-            failure = _told(self._session.failure or error)
+            failure = _told(self._session.failure or error, self._session.views)
         finally:
             self._session.cancelled.set()
             running = None
@@ -189,7 +194,7 @@ class Query:
             raise failure.with_traceback(None)
 
     def _start(self) -> Any:
-        self._session.hints.update(plans.hints(self._frame.optimized_logical_plan()))
+        self._session.hints.update(plans.hints(self._frame.optimized_logical_plan(), self._session.views))
         return self._frame.execute_stream()
 
     def cancel(self) -> None:
@@ -197,8 +202,8 @@ class Query:
         self._session.cancelled.set()
 
 
-def _told(error: Exception) -> TachyError:
+def _told(error: Exception, views: Mapping[str, View]) -> TachyError:
     """The error as a client gets it; one that is not ours is a QueryError."""
     if isinstance(error, FormatError):
         return QueryError(str(error))
-    return type(error)(str(error)) if isinstance(error, TachyError) else one_line(error, VIEWS)
+    return type(error)(str(error)) if isinstance(error, TachyError) else one_line(error, views)

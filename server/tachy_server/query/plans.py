@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import pyarrow as pa
 
 from tachy_server.views import predicates
 from tachy_server.views.bounds import Bounds, TimeColumns, read
-from tachy_server.views.declarations import VIEWS
+from tachy_server.views.declarations import View
 
 _NOT_LIMITED: Final = ("Explain", "Analyze", "DescribeTable")
 _LEAVES: Final = ("Column", "Literal", "ScalarVariable")
@@ -24,7 +24,7 @@ def may_be_limited(plan: Any) -> bool:
     return str(plan.display_indent()).split(":")[0].split("\n")[0].strip() not in _NOT_LIMITED
 
 
-def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
+def hints(plan: Any, views: Mapping[str, View]) -> dict[tuple[str, tuple[str, ...]], Bounds]:
     """Bounds from filters that stayed above their scans (an IN of many ids does), per table and its columns.
 
     Two scans of one table with the same columns cannot be told apart when they start, so they share what both allow.
@@ -35,9 +35,9 @@ def hints(plan: Any) -> dict[tuple[str, tuple[str, ...]], Bounds]:
     found: dict[tuple[str, tuple[str, ...]], Bounds] = {}
     for node, parent in _walk(plan, None):
         scan = _variant(node)
-        if type(scan).__name__ != "TableScan" or scan.table_name() not in VIEWS:
+        if type(scan).__name__ != "TableScan" or scan.table_name() not in views:
             continue
-        view = VIEWS[scan.table_name()]
+        view = views[scan.table_name()]
         unseen[view.name] -= 1
         columns = tuple(name for _, name in scan.projection())
         above: Any = _variant(parent) if parent is not None else None

@@ -24,7 +24,7 @@ from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import dump, load
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
-from tachy_server.views.declarations import JSON, THREAD_SPANS, VIEWS, Kind
+from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
 from tachy_server.views.tables import Scan, Session, Table, batch_table, event_table, metadata_table
 
 GLOBAL: Final = "global"
@@ -78,9 +78,9 @@ def _callback(function: TableFunction, context: SessionContext, session: Session
 
 def _view_instance(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     name, instance = _texts("view_instance", session, arguments, "", NOBODY)
-    view = VIEWS.get(name)
+    view = session.views.get(name)
     if view is None:
-        raise QueryError(f"there is no view {name}; there are {', '.join(VIEWS)}")
+        raise QueryError(f"there is no view {name}; there are {', '.join(session.views)}")
     if instance == GLOBAL:
         return metadata_table(session, view) if view.kind is Kind.METADATA else event_table(session, view)
     if view.kind is Kind.METADATA:
@@ -107,7 +107,7 @@ def _list_view_sets(session: Session, context: SessionContext, arguments: Sequen
         raise QueryError("list_view_sets has no arguments")
 
     def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
-        views = list(VIEWS.values())
+        views = list(session.views.values())
         schemas = [", ".join(f"{entry.name} {entry.type}" for entry in view.schema) for view in views]
         arrays = [
             pa.array([view.name for view in views]),

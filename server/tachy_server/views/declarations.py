@@ -8,8 +8,10 @@ say what is missing.
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final
 
 import pyarrow as pa
@@ -46,7 +48,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One view. `time` names the column, or the two columns (begin, end), that a range applies to."""
+    """One view. `time` names the column, or the two columns (begin, end), that a range applies to; of events, `cls` is
+    the class of their blocks, and `rows` what of such a block they are (reader.slices).
+    """
 
     name: str
     kind: Kind
@@ -55,6 +59,7 @@ class View:
     sort: tuple[str, ...]
     columns: tuple[Column, ...]
     cls: int = 0
+    rows: str = ""
 
     @property
     def schema(self) -> pa.Schema:
@@ -84,6 +89,7 @@ LOG_ENTRIES: Final = View(
     name="log_entries",
     kind=Kind.EAGER,
     cls=LOG,
+    rows="logs",
     doc="Log messages.",
     time=("time",),
     sort=("time",),
@@ -102,6 +108,7 @@ MEASURES: Final = View(
     name="measures",
     kind=Kind.EAGER,
     cls=METRIC,
+    rows="metrics",
     doc="Values of metrics, the recorder's own (see below) among them. Those recorded in ticks, and the durations of "
     "frames, are in seconds.",
     time=("time",),
@@ -122,6 +129,7 @@ THREAD_SPANS: Final = View(
     name="thread_spans",
     kind=Kind.LAZY,
     cls=SPAN,
+    rows="spans",
     doc=(
         "Spans of threads: what ran, when, for how long, inside what. A span that is still open in the newest block of "
         "its process has is_open set and ends, for now, where that block ends."
@@ -152,6 +160,7 @@ ASYNC_EVENTS: Final = View(
     name="async_events",
     kind=Kind.LAZY,
     cls=SPAN,
+    rows="async",
     doc="Begins and ends of asynchronous spans, which may begin on one thread and end on another.",
     time=("time",),
     sort=("time",),
@@ -290,10 +299,13 @@ BLOCK_ERRORS: Final = View(
     ),
 )
 
-VIEWS: Final[dict[str, View]] = {
-    view.name: view
-    for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS, BLOCK_ERRORS)
-}
+VIEWS: Final[Mapping[str, View]] = MappingProxyType(
+    {
+        view.name: view
+        for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS, BLOCK_ERRORS)
+    }
+)
+"""Those of an engine that is given no others."""
 
 
 def type_name(column: Column) -> str:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats import reader
-from tachy_server.views.declarations import ASYNC_EVENTS, LOG_ENTRIES, MEASURES, THREAD_SPANS, TIME, View
+from tachy_server.views.declarations import TIME, View
 from tachy_server.views.sources import NOBODY, ProcessInfo
 
 if TYPE_CHECKING:
@@ -163,9 +163,7 @@ def _decode(
     end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
     if wanted.open_end:
         begin, end = wanted.begin, wanted.end
-    slices = reader.slices(
-        _KINDS[view.name], front, body, begin=begin, end=end, thread=thread, open_end=wanted.open_end
-    )
+    slices = reader.slices(view.rows, front, body, begin=begin, end=end, thread=thread, open_end=wanted.open_end)
     decoded = (Decoded(head.threads, raw) for raw in slices)
     if cache is not None and thread is None and begin is None and end is None and not wanted.open_end:
         return cache.keep(key, decoded)
@@ -225,12 +223,6 @@ class _Source:
         return pa.DictionaryArray.from_arrays(self.raw.column("thread"), pa.array(values, pa.utf8()))
 
 
-_KINDS: Final = {
-    LOG_ENTRIES.name: "logs",
-    MEASURES.name: "metrics",
-    THREAD_SPANS.name: "spans",
-    ASYNC_EVENTS.name: "async",
-}
 _CONSTANTS: Final[dict[str, Callable[[_Source], str]]] = {
     "process_id": lambda source: str(source.row.process_id),
     "block_id": lambda source: str(source.row.block_id),

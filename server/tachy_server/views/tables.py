@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -48,6 +48,7 @@ class Session:
     metadata: Metadata
     cache: BlockCache | None
     block_limit: int
+    views: Mapping[str, View]
     begin: int | None = None
     end: int | None = None
     parameters: Sequence[pa.Scalar] | None = None
