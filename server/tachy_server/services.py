@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tachy_server.base.errors import StoreError
@@ -33,7 +33,7 @@ class Services:
         """What has been done since the start, as JSON can say it."""
         result: dict[str, Any] = {"uptime_seconds": round(time.time() - self.started, 3)}
         if self.engine is not None:
-            result["blocks"] = {"unreadable": self.lake.unreadable, "readable_again": self.lake.readable_again}
+            result["blocks"] = asdict(self.lake.counts)
         if self.ingest is not None:
             result["ingest"] = self.ingest.stats()
         if self.postgres is not None:

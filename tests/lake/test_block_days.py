@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from tachy_server.lake import block_days
 from tachy_server.lake.database import Connection, Database, connect, create_database
 from tachy_server.lake.lake import Lake
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.store import LocalStore
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import BLOCKS
@@ -87,13 +88,14 @@ def own_lake(ingest_server: Server, tmp_path: Path) -> Iterator[Lake]:
 
 
 def test_no_statement_that_comes_back_is_planned_for_all_values_at_once(lake: Lake) -> None:
-    metadata = PostgresMetadata(lake, 60)
+    metadata = PostgresMetadata(60)
     for process in [LONG] * 10 + [SHORT] * 10:
         rows = lake.select_blocks(SPAN, process_ids=[process])
         assert len(rows) == (DAYS if process == LONG else 1)
         lake.block_before(SPAN, process, START + DAYS * DAY)
-        metadata.newest_span_blocks(Bounds(process_ids=frozenset([process])))
-        metadata.rows(BLOCKS, Bounds(process_ids=frozenset([process])), None, None)
+        with lake.snapshot() as snapshot:
+            metadata.newest_span_blocks(snapshot, Bounds(process_ids=frozenset([process])))
+            metadata.rows(snapshot, BLOCKS, Bounds(process_ids=frozenset([process])), None, None)
     with lake.connection() as connection:
         prepared = connection.execute(
             "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'blocks'"
@@ -108,16 +110,21 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
     lake: Lake, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL itself says which partitions it looks into, for the statements as they are sent."""
-    metadata = PostgresMetadata(lake, 60)
+    metadata = PostgresMetadata(60)
     last = START + (DAYS - 1) * DAY
     ids = frozenset([SHORT])
+
+    def ask(read: Callable[[Snapshot], object]) -> object:
+        with lake.snapshot() as snapshot:
+            return read(snapshot)
+
     run = {
         "process": lambda: lake.select_blocks(SPAN, process_ids=[SHORT]),
         "range": lambda: lake.select_blocks(SPAN, begin=last, end=last + DAY // 2),
         "before": lambda: lake.block_before(SPAN, SHORT, last + DAY),
-        "newest": lambda: metadata.newest_span_blocks(Bounds(process_ids=ids)),
-        "view": lambda: metadata.rows(BLOCKS, Bounds(process_ids=ids), None, None),
-        "view of a range": lambda: metadata.rows(BLOCKS, Bounds(), last, last + DAY // 2),
+        "newest": lambda: ask(lambda moment: metadata.newest_span_blocks(moment, Bounds(process_ids=ids))),
+        "view": lambda: ask(lambda moment: metadata.rows(moment, BLOCKS, Bounds(process_ids=ids), None, None)),
+        "view of a range": lambda: ask(lambda moment: metadata.rows(moment, BLOCKS, Bounds(), last, last + DAY // 2)),
     }[what]
     for _ in range(9):
         run()

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.reader import block_id, stream_id
-from tachy_server.lake.lake import BlockRow, Lake
+from tachy_server.lake.lake import Lake
+from tachy_server.lake.snapshot import BlockRow
 
 from tests.lake.conftest import game, lake_of, play
 from tests.model.encoder import Process

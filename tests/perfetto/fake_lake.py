@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from tachy_server.formats.reader import Limits, block_id
+from tachy_server.lake.visible import EVERYTHING, Visible
 
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block
@@ -43,6 +44,7 @@ class FakeLake:
     processes: dict[UUID, Process] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     errors: dict[UUID, str | None] = field(default_factory=dict)
+    visible: Visible = EVERYTHING
 
     def store(self, process: Process, blocks: list[Block]) -> None:
         self.processes[process.process_id] = process
@@ -72,17 +74,12 @@ class FakeLake:
         for row in rows:
             yield row, memoryview(row.data)
 
-    @contextlib.contextmanager
-    def connection(self) -> Iterator[Any]:
-        yield self
+    def snapshot(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext(self)
 
-    def execute(self, statement: str, parameters: list[list[UUID]]) -> FakeLake:
-        self._wanted = parameters[0]
-        return self
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
+    def select(self, statement: str, parameters: list[list[UUID]]) -> list[tuple[Any, ...]]:
         found = []
-        for process_id in self._wanted:
+        for process_id in parameters[0]:
             if process_id in self.processes:
                 d = self.processes[process_id].description
                 latest = max((row.end_time for row in self.rows if row.process_id == process_id), default=None)

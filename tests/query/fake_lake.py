@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,8 @@ from uuid import UUID
 import pyarrow as pa
 from tachy_server.formats import reader
 from tachy_server.formats.reader import SPAN, Limits
-from tachy_server.lake.lake import BlockRow
+from tachy_server.lake.snapshot import BlockRow
+from tachy_server.lake.visible import Visible
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import View
 from tachy_server.views.sources import ProcessInfo
@@ -61,6 +62,12 @@ class FakeLake:
                 )
             )
 
+    def snapshot(self) -> AbstractContextManager[FakeLake]:
+        return nullcontext(self)
+
+    def seen_by(self, visible: Visible) -> FakeLake:
+        return self
+
     def select_blocks(
         self,
         cls: int,
@@ -107,9 +114,6 @@ class FakeLake:
         else:
             self.errors[row.block_id] = reason
 
-    def connection(self) -> AbstractContextManager[Any]:
-        raise NotImplementedError("the fake lake has no database")
-
 
 @dataclass
 class FakeMetadata:
@@ -117,7 +121,7 @@ class FakeMetadata:
 
     lake: FakeLake
 
-    def rows(self, view: View, bounds: Bounds, begin: int | None, end: int | None) -> pa.RecordBatch:
+    def rows(self, snapshot: Any, view: View, bounds: Bounds, begin: int | None, end: int | None) -> pa.RecordBatch:
         entries = []
         if view.name == "processes":
             entries = [
@@ -129,14 +133,14 @@ class FakeMetadata:
         arrays = [array.cast(column.type) for array, column in zip(columns, view.columns, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=view.schema)
 
-    def newest_span_blocks(self, bounds: Bounds) -> dict[UUID, int]:
+    def newest_span_blocks(self, snapshot: Any, bounds: Bounds) -> dict[UUID, int]:
         newest: dict[UUID, int] = {}
         for row in self.lake.rows:
             if row.cls == SPAN and (bounds.process_ids is None or row.process_id in bounds.process_ids):
                 newest[row.process_id] = max(row.sequence, newest.get(row.process_id, 0))
         return newest
 
-    def describe(self, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
+    def describe(self, snapshot: Any, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
         return {
             process_id: ProcessInfo(d["exe"], d["username"], d["computer"], json.dumps(d["properties"]))
             for process_id, d in self.lake.processes.items()

@@ -176,6 +176,7 @@ def _table(parts: int) -> Table:
 def test_a_partition_has_the_same_rows_whenever_and_however_often_it_is_opened(parts: int) -> None:
     """In any order, several at a time, and also where an earlier reader has left half of them."""
     table = _table(parts)
+    table.scanner()
     fragments = table.get_fragments()
     chance = random.Random(parts)
     left = [fragments[chance.randrange(PARTITIONS)].scanner(table.schema).to_batches() for _ in range(PARTITIONS)]

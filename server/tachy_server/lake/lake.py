@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import collections
+import copy
 import threading
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,49 +14,24 @@ from uuid import UUID
 
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.reader import Limits
-from tachy_server.lake import block_days, block_errors
-from tachy_server.lake.block_errors import REASON
+from tachy_server.lake import block_errors
 from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.snapshot import BlockRow, Snapshot
 from tachy_server.lake.store import Store
+from tachy_server.lake.visible import EVERYTHING, Visible
 
 _READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
 _WINDOW_BYTES = 32 << 20  # of blocks that are looked at together
 _WINDOW_ROWS = 1024
 _READERS = 8
 
-_COLUMNS = f"""block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
-    stored_size, begin_time, end_time, begin_ticks, end_ticks, events, dropped, insert_time, threads, {REASON}"""
 
-_STREAM_THREADS = "SELECT process_id, thread FROM streams WHERE stream_id = ANY(%s) AND class = %s"
+@dataclass(slots=True)
+class Counts:
+    """Blocks that were found unreadable since the start, and those that could be read after all."""
 
-
-@dataclass(frozen=True, slots=True)
-class BlockRow:
-    """A row of `blocks`, as far as a query needs it. Times are UTC nanoseconds; `threads` are thread numbers.
-
-    `error` says why the block could not be read the last time.
-    """
-
-    block_id: UUID
-    process_id: UUID
-    cls: int
-    sequence: int
-    segment_key: str
-    offset: int
-    size: int
-    header_size: int
-    codec: int
-    raw_size: int
-    stored_size: int
-    begin_time: int
-    end_time: int
-    begin_ticks: int
-    end_ticks: int
-    events: int
-    dropped: int
-    insert_time: int
-    threads: tuple[int, ...]
-    error: str | None = None
+    unreadable: int = 0
+    readable_again: int = 0
 
 
 class Lake:
@@ -65,8 +41,8 @@ class Lake:
         self.database = database
         self.store = store
         self.limits = limits or Limits()
-        self.unreadable = 0
-        self.readable_again = 0
+        self.visible = EVERYTHING
+        self.counts = Counts()
         self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
 
@@ -78,74 +54,25 @@ class Lake:
         """A pooled autocommit connection. Raises StoreError when there is none."""
         return self.database.connection()
 
-    def select_blocks(
-        self,
-        cls: int,
-        *,
-        begin: int | None = None,
-        end: int | None = None,
-        process_ids: Collection[UUID] | None = None,
-        stream_ids: Collection[UUID] | None = None,
-        block_ids: Collection[UUID] | None = None,
-        limit: int | None = None,
-    ) -> list[BlockRow]:
-        """Blocks of a class that overlap [begin, end], ordered by process and sequence.
+    def seen_by(self, visible: Visible) -> Lake:
+        """The same lake, without the processes that are not visible."""
+        seen = copy.copy(self)
+        seen.visible = visible
+        return seen
 
-        None means no condition; an empty collection selects nothing. Raises StoreError.
-        """
-        if any(ids is not None and not ids for ids in (process_ids, stream_ids, block_ids)):
-            return []
-        conditions = ["class = %s AND insert_day = ANY(%s)"]
-        arguments: list[Any] = []
-        with self.connection() as connection:
-            threads: dict[UUID, set[int]] | None = None
-            if stream_ids is not None:
-                threads = collections.defaultdict(set)
-                for process, thread in connection.execute(_STREAM_THREADS, (list(stream_ids), cls)):
-                    threads[process].add(thread)
-                wanted = threads.keys() if process_ids is None else threads.keys() & set(process_ids)
-                if not wanted:
-                    return []
-                process_ids = list(wanted)
-                conditions.append("threads && %s::bigint[]")
-                arguments.append(sorted({thread for process in wanted for thread in threads[process]}))
-            if process_ids is not None:
-                conditions.append("process_id = ANY(%s)")
-                arguments.append(list(process_ids))
-            days = block_days.select(connection, process_ids=process_ids, begin=begin, end=end)
-            if not days:
-                return []
-            if block_ids is not None:
-                conditions.append("block_id = ANY(%s)")
-                arguments.append(list(block_ids))
-            if begin is not None:
-                conditions.append("end_time >= %s")
-                arguments.append(begin)
-            if end is not None:
-                conditions.append("begin_time <= %s")
-                arguments.append(end)
-            tail = "" if limit is None or threads is not None else f" LIMIT {int(limit)}"
-            query = (
-                f"SELECT {_COLUMNS} FROM blocks WHERE {' AND '.join(conditions)} ORDER BY process_id, sequence{tail}"
-            )
-            with connection.cursor(binary=True) as cursor:
-                fetched = cursor.execute(query.encode(), [cls, days, *arguments]).fetchall()
-        rows = [_block_row(*row) for row in fetched]
-        if threads is not None:
-            rows = [row for row in rows if not threads[row.process_id].isdisjoint(row.threads)][:limit]
-        return rows
+    def snapshot(self) -> Snapshot:
+        """What is there at one moment, to be used in a `with`."""
+        return Snapshot(self.database, self.visible)
+
+    def select_blocks(self, cls: int, **selection: Any) -> list[BlockRow]:
+        """Snapshot.select_blocks of this moment."""
+        with self.snapshot() as snapshot:
+            return snapshot.select_blocks(cls, **selection)
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
-        """The newest block of a process and class that ends before `time`; it knows what was open then."""
-        with self.connection() as connection:
-            days = block_days.select(connection, process_ids=[process_id], end=time)
-            query = (
-                f"SELECT {_COLUMNS} FROM blocks WHERE class = %s AND process_id = %s AND insert_day = ANY(%s) "
-                "AND end_time < %s ORDER BY sequence DESC LIMIT 1"
-            )
-            with connection.cursor(binary=True) as cursor:
-                row = cursor.execute(query.encode(), [cls, process_id, days, time]).fetchone() if days else None
-        return None if row is None else _block_row(*row)
+        """Snapshot.block_before of this moment."""
+        with self.snapshot() as snapshot:
+            return snapshot.block_before(cls, process_id, time)
 
     def read_block(self, row: BlockRow) -> memoryview:
         """The whole block as stored; its hash is for whoever decodes it. Raises StoreError, FormatError when the store
@@ -216,19 +143,14 @@ class Lake:
         with self.connection() as connection:
             block_errors.write(connection, row, reason)
         with self._lock:
-            self.unreadable += reason is not None and row.error is None
-            self.readable_again += reason is None
+            self.counts.unreadable += reason is not None and row.error is None
+            self.counts.readable_again += reason is None
 
 
 Stored = memoryview | FormatError
 """A block's bytes, or why there are none."""
 
 _Reads = list[tuple[int, Stored]]
-
-
-def _block_row(*values: Any) -> BlockRow:
-    fields = [*values[:-2], tuple(values[-2]), values[-1]]
-    return BlockRow(*fields)
 
 
 def _windows(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:

@@ -18,6 +18,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOpti
 
 from tachy_server.base.errors import FormatError, QueryError, TachyError
 from tachy_server.base.plain_types import plain_schema, to_plain
+from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.query import functions, plans, stream, table_functions
 from tachy_server.query.error_text import one_line
 from tachy_server.query.parameters import describe as parameters_of
@@ -56,7 +57,7 @@ class QueryEngine:
         views: Mapping[str, View] = VIEWS,
     ) -> None:
         self._lake, self._settings, self.views = lake, settings, views
-        self._metadata = metadata or PostgresMetadata(lake, settings.lost_after)
+        self._metadata = metadata or PostgresMetadata(settings.lost_after)
         self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
         self._loop = stream.Loop()
         self.planner = Planner(settings.plan_seconds or math.inf)
@@ -74,18 +75,22 @@ class QueryEngine:
         limit: int | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
+        visible: Visible = EVERYTHING,
         gone: Callable[[], bool] = lambda: False,
     ) -> Query:
         """A query that is ready to run: its schema is known, nothing has been read.
 
         `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
         `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
-        `preserve_dictionary`. Nothing is begun for a caller who is `gone`. Raises QueryError with one line.
+        `preserve_dictionary`. What is not `visible` is not there. Nothing is begun for a caller who is `gone`. Raises
+        QueryError with one line.
         """
-        return self.planner.run(lambda: self._plan(sql, begin, end, limit, parameters, preserve_dictionary), gone)
+        lake = self._lake.seen_by(visible)
+        return self.planner.run(lambda: self._plan(lake, sql, begin, end, limit, parameters, preserve_dictionary), gone)
 
     def _plan(
         self,
+        lake: BlockSource,
         sql: str,
         begin: int | None,
         end: int | None,
@@ -94,7 +99,7 @@ class QueryEngine:
         preserve_dictionary: bool,
     ) -> Query:
         limits = self._settings.lazy_block_limit
-        session = Session(self._lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
+        session = Session(lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
         try:
             context = self._context(session)
             options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
@@ -195,7 +200,8 @@ class Query:
 
     def _start(self) -> Any:
         self._session.hints.update(plans.hints(self._frame.optimized_logical_plan(), self._session.views))
-        return self._frame.execute_stream()
+        with self._session.one_moment():
+            return self._frame.execute_stream()
 
     def cancel(self) -> None:
         """Stop it: `batches` raises soon."""

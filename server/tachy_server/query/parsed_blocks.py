@@ -10,11 +10,12 @@ import pyarrow as pa
 
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake.block_errors import reading
+from tachy_server.lake.snapshot import BlockRow
 from tachy_server.query.functions import dump, load
 from tachy_server.views.declarations import ASYNC_EVENTS, JSON, LOG_ENTRIES, MEASURES, View
 from tachy_server.views.declarations import THREAD_SPANS as SPANS
 from tachy_server.views.decode import Wanted, decode_block
-from tachy_server.views.tables import Scan, Session, Table, batch_table
+from tachy_server.views.tables import Part, Scan, Session, Table, project
 
 SCHEMA: Final = pa.schema(
     [pa.field("object_index", pa.int64()), pa.field("type_name", pa.utf8()), pa.field("value", JSON)]
@@ -52,19 +53,24 @@ _VIEWS: Final[dict[int, tuple[tuple[str, View, tuple[str, ...]], ...]]] = {
 def table(session: Session, block_id: UUID) -> Table:
     """Rows for one block, none when there is no such block. Times in the JSON are UTC nanoseconds."""
 
-    def make(scan: Scan) -> Iterator[pa.RecordBatch]:
-        for cls, views in _VIEWS.items():
-            for row, data in session.lake.read_blocks(session.lake.select_blocks(cls, block_ids={block_id})):
-                session.blocks_read += 1
-                with reading(session.lake, row):
-                    limits = session.lake.limits
-                    batches = [
-                        (decode_block(view, row, data, Wanted(), names, None, limits), name)
-                        for name, view, names in views
-                    ]
-                    yield from _events(session, batches)
+    def rows(scan: Scan) -> Iterator[Part]:
+        with session.moment() as snapshot:
+            blocks = [row for cls in _VIEWS for row in snapshot.select_blocks(cls, block_ids={block_id})]
+        yield lambda: (project(batch, scan) for batch in _rows_of(session, blocks))
 
-    return batch_table(session, SCHEMA, make)
+    return Table(session, SCHEMA, rows)
+
+
+def _rows_of(session: Session, blocks: list[BlockRow]) -> Iterator[pa.RecordBatch]:
+    limits = session.lake.limits
+    for row, data in session.lake.read_blocks(blocks):
+        session.blocks_read += 1
+        with reading(session.lake, row):
+            batches = [
+                (decode_block(view, row, data, Wanted(), names, None, limits), name)
+                for name, view, names in _VIEWS[row.cls]
+            ]
+            yield from _events(session, batches)
 
 
 def _events(session: Session, batches: list[tuple[Iterator[pa.RecordBatch], str]]) -> Iterator[pa.RecordBatch]:

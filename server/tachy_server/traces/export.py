@@ -8,7 +8,7 @@ All processes share one clock, UTC, which is both the trace's own clock and its 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +24,7 @@ from tachy_server.views.decode import open_block
 
 if TYPE_CHECKING:
     from tachy_server.lake.lake import Stored
+    from tachy_server.lake.snapshot import Snapshot
 
 CLASSES = {"span": SPAN, "metric": METRIC, "log": LOG}  # in the order in which they are written
 
@@ -39,22 +40,14 @@ class TraceLake(Protocol):
 
     limits: Limits
 
-    def select_blocks(
-        self, cls: int, *, begin: int | None = None, end: int | None = None, process_ids: Collection[UUID] | None = None
-    ) -> Sequence[Any]:
-        """Blocks that overlap [begin, end], ordered by process and sequence."""
-
-    def block_before(self, cls: int, process_id: UUID, time: int) -> Any | None:
-        """The newest block of a process and class that ends before `time`."""
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """What is there at one moment."""
 
     def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, Stored]]:
         """Blocks as they are stored, a few reads ahead."""
 
     def note_error(self, row: Any, reason: str | None) -> None:
         """The block cannot be read because of this; None: it can, after all."""
-
-    def connection(self) -> AbstractContextManager[Any]:
-        """A connection to the metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +133,12 @@ class Trace:
 
     def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
         """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
-        rows = list(self._lake.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id]))
-        if cls == CLASSES["span"] and self._begin is not None:
-            before = self._lake.block_before(cls, process_id, self._begin)
-            if before is not None:
-                rows = sorted([before, *rows], key=lambda row: row.sequence)
-        return rows
+        with self._lake.snapshot() as snapshot:
+            rows = snapshot.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id])
+            before = None
+            if cls == CLASSES["span"] and self._begin is not None:
+                before = snapshot.block_before(cls, process_id, self._begin)
+        return rows if before is None else sorted([before, *rows], key=lambda row: row.sequence)
 
 
 def write_trace(
@@ -167,8 +160,9 @@ def write_trace(
         raise FormatError(f"unknown event class {unknown[0]!r}: a trace is made of {', '.join(CLASSES)}")
     chosen = [number for name, number in CLASSES.items() if name in classes]
     wanted = list(dict.fromkeys(process_ids))
-    with lake.connection() as connection:
-        rows = connection.execute(_SELECT_PROCESSES, [wanted]).fetchall()
+    with lake.snapshot() as snapshot:
+        visible = "".join(f" AND {text}" for text in snapshot.visible.conditions("process_id")).replace("%", "%%")
+        rows = snapshot.select(_SELECT_PROCESSES + visible, [wanted])
     known = {row[0]: TracedProcess(*row) for row in rows}
     for process_id in wanted:
         if process_id not in known:

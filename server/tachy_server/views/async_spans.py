@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from tachy_server.formats import reader
 from tachy_server.lake.block_errors import reading
-from tachy_server.lake.lake import BlockRow, Stored
+from tachy_server.lake.lake import Stored
+from tachy_server.lake.snapshot import BlockRow
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.declarations import ASYNC_EVENTS, THREAD_SPANS, TIME
 from tachy_server.views.decode import Wanted, constant, decode_block, open_block
@@ -51,24 +52,31 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
         if types in ("thread", "both"):
             yield from block_parts(session, THREAD_SPANS, bounds, scan)
         if types in ("async", "both"):
-            yield lambda: _paired(session, process_id, scan)
+            blocks = _blocks(session, process_id)
+            yield lambda: _paired(session, process_id, blocks, scan)
 
     return Table(session, SCHEMA, rows)
 
 
-def _paired(session: Session, process_id: UUID, scan: Scan) -> Iterator[pa.RecordBatch]:
-    """The asynchronous spans that overlap the client's range, in the order of their begins.
-
-    An end may lie after any range that the span crosses, so all blocks from the range's begin on are read, and the one
-    before, which knows what was open. A span that has not ended is open and ends, for now, with the newest block.
+def _blocks(session: Session, process_id: UUID) -> list[BlockRow]:
+    """An end may lie after any range that the span crosses, so all blocks from the range's begin on are read, and the
+    one before, which knows what was open.
     """
-    blocks, _ = select_blocks(session, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
+    with session.moment() as snapshot:
+        blocks, _ = select_blocks(session, snapshot, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
+        begin = session.begin
+        before = None if begin is None else snapshot.block_before(ASYNC_EVENTS.cls, process_id, begin)
+    if begin is None or before is None:
+        return blocks
+    return [row for row in blocks if row.sequence >= before.sequence or row.end_time >= begin]
+
+
+def _paired(session: Session, process_id: UUID, blocks: Sequence[BlockRow], scan: Scan) -> Iterator[pa.RecordBatch]:
+    """The asynchronous spans that overlap the client's range, in the order of their begins. A span that has not ended
+    is open and ends, for now, with the newest block.
+    """
     latest = 0  # of the blocks that can be read
     newest = None  # what was open at the start of the last of them, with its values at the end
-    if session.begin is not None:
-        before = session.lake.block_before(ASYNC_EVENTS.cls, process_id, session.begin)
-        if before is not None:
-            blocks = [row for row in blocks if row.sequence >= before.sequence or row.end_time >= session.begin]
     batches: list[pa.RecordBatch] = []
     opened = []
     expected = -1  # a block that follows no other has to say what is open

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -12,10 +11,10 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.formats import reader
-from tachy_server.lake import block_days
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import BLOCK_ERRORS, BLOCKS, PROCESSES, STREAMS, TIME, View
-from tachy_server.views.sources import BlockSource, ProcessInfo
+from tachy_server.views.sources import ProcessInfo
 
 FORMAT: Final = "tachy-1"
 _BLOCK_TAIL: Final = 60 * 10**9
@@ -80,44 +79,48 @@ WHERE process_id = ANY(%s)
 class PostgresMetadata:
     """Metadata in the lake's database. A process that is running and was silent for `lost_after` seconds is lost."""
 
-    def __init__(self, lake: BlockSource, lost_after: float) -> None:
-        self._lake = lake
+    def __init__(self, lost_after: float) -> None:
         self._lost_after = int(lost_after * 1e9)
 
-    def rows(self, view: View, bounds: Bounds, begin: int | None, end: int | None) -> pa.RecordBatch:
+    def rows(
+        self, snapshot: Snapshot, view: View, bounds: Bounds, begin: int | None, end: int | None
+    ) -> pa.RecordBatch:
         """Rows of a metadata view: those in the client's range, that the bounds leave open."""
-        columns = _TABLES[view.name](self, bounds, begin, end)
+        columns = _TABLES[view.name](self, snapshot, bounds, begin, end)
         arrays = [_array(column.type, columns[column.name]) for column in view.columns]
         return pa.RecordBatch.from_arrays(arrays, schema=view.schema)
 
-    def newest_span_blocks(self, bounds: Bounds) -> dict[UUID, int]:
+    def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, int]:
         """Sequence of the newest span block of each process that is not over before bounds.begin."""
         where = _Where()
+        where.visible(snapshot, "b.process_id")
         where.add("b.class = %s", reader.SPAN)
         where.among("b.process_id", bounds.process_ids)
-        where.add("b.insert_day = ANY(%s)", self._days(bounds.process_ids))
+        where.add("b.insert_day = ANY(%s)", snapshot.days(process_ids=bounds.process_ids))
         if bounds.stream_ids is not None:
             where.add(
                 "b.process_id IN (SELECT process_id FROM streams WHERE stream_id = ANY(%s))", [*bounds.stream_ids]
             )
         if bounds.begin is not None:
             where.at_least("p.last_block_end_time", bounds.begin - _BLOCK_TAIL)
-        return dict(self._fetch(_NEWEST_SQL, where))
+        return dict(_fetch(snapshot, _NEWEST_SQL, where))
 
-    def describe(self, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
+    def describe(self, snapshot: Snapshot, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
         """The processes of these ids that are known."""
-        with self._lake.connection() as connection:
-            rows = connection.execute(_DESCRIBE_SQL, ([*process_ids],)).fetchall()
+        rows = snapshot.select(_DESCRIBE_SQL, ([*process_ids],))
         return {row[0]: ProcessInfo(*row[1:]) for row in rows}
 
-    def _processes(self, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
+    def _processes(
+        self, snapshot: Snapshot, bounds: Bounds, begin: int | None, end: int | None
+    ) -> dict[str, list[Any]]:
         where = _Where()
+        where.visible(snapshot, "p.process_id")
         where.among("p.process_id", bounds.process_ids)
         for after, before in ((bounds.begin, bounds.end), (begin, end)):
             where.at_least("p.last_update_time", after)
             where.at_most("p.start_time", before)
         names = [column.name for column in PROCESSES.columns]
-        columns = _columns(names, self._fetch(_PROCESSES_SQL, where))
+        columns = _columns(names, _fetch(snapshot, _PROCESSES_SQL, where))
         silent = time.time_ns() - self._lost_after
         columns["end_state"] = [
             "lost" if state == "running" and heard < silent else state
@@ -125,8 +128,9 @@ class PostgresMetadata:
         ]
         return columns
 
-    def _streams(self, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
+    def _streams(self, snapshot: Snapshot, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
         where = _Where()
+        where.visible(snapshot, "s.process_id")
         where.among("s.process_id", bounds.process_ids)
         where.among("s.stream_id", bounds.stream_ids)
         where.at_least("s.last_update_time", bounds.begin)
@@ -143,17 +147,20 @@ class PostgresMetadata:
             "insert_time",
             "last_update_time",
         ]
-        columns = _columns(names, self._fetch(_STREAMS_SQL, where))
+        columns = _columns(names, _fetch(snapshot, _STREAMS_SQL, where))
         count = len(columns["stream_id"])
         columns |= {"format": [FORMAT] * count} | _described(columns)
         return columns
 
-    def _blocks(self, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
+    def _blocks(self, snapshot: Snapshot, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
         where = _Where()
+        where.visible(snapshot, "b.process_id")
         where.among("b.process_id", bounds.process_ids)
         where.among("b.block_id", bounds.block_ids)
         both = bounds & Bounds(begin=begin, end=end)
-        where.add("b.insert_day = ANY(%s)", self._days(bounds.process_ids, both.begin, both.end))
+        where.add(
+            "b.insert_day = ANY(%s)", snapshot.days(process_ids=bounds.process_ids, begin=both.begin, end=both.end)
+        )
         if bounds.stream_ids is not None:
             where.among("s.stream_id", bounds.stream_ids)
         for after, before in ((bounds.begin, bounds.end), (begin, end)):
@@ -167,7 +174,7 @@ class PostgresMetadata:
         names += ["processes.start_ticks", "processes.tsc_frequency", "processes.exe", "processes.username"]
         names += ["processes.realname", "processes.computer", "processes.distro", "processes.cpu_brand"]
         names += ["processes.insert_time", "processes.parent_process_id", "processes.properties"]
-        columns = _columns(names, self._fetch(_BLOCKS_SQL, where))
+        columns = _columns(names, _fetch(snapshot, _BLOCKS_SQL, where))
         keys = zip(columns["process_id"], columns["class"], columns["thread"], strict=True)
         columns["stream_id"] = [reader.stream_id(*key) for key in keys]
         first = [position == 1 for position in columns["position"]]
@@ -176,27 +183,23 @@ class PostgresMetadata:
         columns |= {f"streams.{name}": values for name, values in _described(columns).items()}
         return columns
 
-    def _block_errors(self, bounds: Bounds, begin: int | None, end: int | None) -> dict[str, list[Any]]:
+    def _block_errors(
+        self, snapshot: Snapshot, bounds: Bounds, begin: int | None, end: int | None
+    ) -> dict[str, list[Any]]:
         where = _Where()
+        where.visible(snapshot, "e.process_id")
         where.among("e.process_id", bounds.process_ids)
         where.among("e.block_id", bounds.block_ids)
         for after, before in ((bounds.begin, bounds.end), (begin, end)):
             where.at_least("e.since", after)
             where.at_most("e.since", before)
-        columns = _columns([column.name for column in BLOCK_ERRORS.columns], self._fetch(_BLOCK_ERRORS_SQL, where))
+        columns = _columns([column.name for column in BLOCK_ERRORS.columns], _fetch(snapshot, _BLOCK_ERRORS_SQL, where))
         columns["class"] = [_CLASSES[cls] for cls in columns["class"]]
         return columns
 
-    def _days(
-        self, process_ids: Collection[UUID] | None, begin: int | None = None, end: int | None = None
-    ) -> list[datetime.date]:
-        with self._lake.connection() as connection:
-            return block_days.select(connection, process_ids=process_ids, begin=begin, end=end)
 
-    def _fetch(self, sql: str, where: _Where) -> list[tuple[Any, ...]]:
-        with self._lake.connection() as connection:
-            rows: list[tuple[Any, ...]] = connection.execute(sql.format(where=where.text), where.values).fetchall()
-        return rows
+def _fetch(snapshot: Snapshot, sql: str, where: _Where) -> list[tuple[Any, ...]]:
+    return snapshot.select(sql.format(where=where.text), where.values)
 
 
 _TABLES: Final[dict[str, Callable[..., dict[str, list[Any]]]]] = {
@@ -217,6 +220,9 @@ class _Where:
     @property
     def text(self) -> str:
         return " AND ".join(self._conditions)
+
+    def visible(self, snapshot: Snapshot, process_id: str) -> None:
+        self._conditions += [text.replace("%", "%%") for text in snapshot.visible.conditions(process_id)]
 
     def add(self, condition: str, value: object) -> None:
         self._conditions.append(condition)

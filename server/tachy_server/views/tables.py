@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -31,7 +32,7 @@ from tachy_server.views.decode import PROCESS_COLUMNS, BlockCache, Wanted, decod
 from tachy_server.views.sources import BlockSource, Metadata, ProcessInfo
 
 if TYPE_CHECKING:
-    from tachy_server.lake.lake import BlockRow
+    from tachy_server.lake.snapshot import BlockRow, Snapshot
 
 PARTITIONS: Final = max(2, min(16, os.cpu_count() or 2))
 ROWS: Final = 65_536
@@ -60,11 +61,30 @@ class Session:
     failure: TachyError | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     blocks_read: int = 0
+    _snapshot: Snapshot | None = None
 
     @property
     def range(self) -> Bounds:
         """The client's range as bounds."""
         return Bounds(begin=self.begin, end=self.end)
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """All scans that are planned in this `with` see the lake as it is at one moment."""
+        with self.lake.snapshot() as self._snapshot:
+            try:
+                yield
+            finally:
+                self._snapshot = None
+
+    @contextmanager
+    def moment(self) -> Iterator[Snapshot]:
+        """The moment of what is being planned; for a subquery that runs later, a moment of its own."""
+        if self._snapshot is not None:
+            yield self._snapshot
+        else:
+            with self.lake.snapshot() as snapshot:
+                yield snapshot
 
     def check(self) -> None:
         """Raises when the query is over."""
@@ -77,6 +97,7 @@ class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
 
     def __init__(self, session: Session, schema: pa.Schema, rows: Rows) -> None:
         self._session, self._schema, self._rows = session, schema, rows
+        self._asked = threading.local()
 
     @property
     def schema(self) -> pa.Schema:
@@ -84,13 +105,19 @@ class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
         return self._schema
 
     def scanner(self, columns: list[str] | None = None, **_: Any) -> _Batches:
-        """What DataFusion asks for the schema of a scan."""
-        return _Batches(_project(self._schema, columns), lambda: iter(()))
+        """What DataFusion asks for the schema of a scan, right before its fragments."""
+        self._asked.schema = _project(self._schema, columns)
+        return _Batches(self._asked.schema, lambda: iter(()))
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:  # noqa: A002
-        """One per partition."""
-        scan = _Scan(self._session, self._rows)
-        return [_Fragment(scan, number) for number in range(PARTITIONS)]
+        """One per partition. What they will read is selected now, while the query is planned."""
+        tree = predicates.from_expression(filter)
+        projected: pa.Schema = self._asked.schema
+        read_columns = set() if tree is None else predicates.columns_of(tree)
+        names = [name for name in self._schema.names if read_columns is None or name in read_columns]
+        needed = tuple(dict.fromkeys([*projected.names, *names]))
+        scan = _Scan(self._session, Scan(tuple(projected.names), needed, filter, tree), self._rows)
+        return [_Fragment(scan, projected, number) for number in range(PARTITIONS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,36 +132,35 @@ class Scan:
 
 Part = Callable[[], Iterator[pa.RecordBatch]]
 Rows = Callable[[Scan], Iterator[Part]]
-"""Makes the rows of a scan in parts that several threads may work on, each as often as it is asked to; the batches have
-the needed columns."""
+"""Selects, while a query is planned, what a scan will read; and makes its rows in parts that several threads may work
+on, each as often as it is asked to; the batches have the needed columns."""
 
 
 class _Scan:
     """One scan in a plan: its parts, dealt out to the partitions in turn."""
 
-    def __init__(self, session: Session, rows: Rows) -> None:
-        self._session, self._rows = session, rows
-        self._lock = threading.Lock()
-        self._parts: list[Part] | None = None
+    def __init__(self, session: Session, scan: Scan, rows: Rows) -> None:
+        self._session, self._scan = session, scan
+        self._parts: list[Part] = []
+        self._failure: TachyError | None = None
+        try:
+            self._parts = list(rows(scan))
+        except TachyError as error:  # EXPLAIN plans what cannot be read, too
+            self._failure = error
 
-    def batches(self, scan: Scan, partition: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, partition: int) -> Iterator[pa.RecordBatch]:
         """The rows of a partition. Failures are kept, for DataFusion wraps them beyond recognition."""
         try:
-            for part in self._all(scan)[partition::PARTITIONS]:
+            if self._failure is not None:
+                raise self._failure
+            for part in self._parts[partition::PARTITIONS]:
                 self._session.check()
                 for batch in part():
                     self._session.check()
-                    yield from _finish(batch, scan)
+                    yield from _finish(batch, self._scan)
         except TachyError as error:
             self._session.failure = self._session.failure or error
             raise
-
-    def _all(self, scan: Scan) -> list[Part]:
-        with self._lock:
-            if self._parts is None:
-                self._session.check()
-                self._parts = list(self._rows(scan))
-            return self._parts
 
 
 def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
@@ -155,23 +181,11 @@ def lengthy(count: int) -> pa.RecordBatch:
 class _Fragment:
     """A partition of a scan."""
 
-    def __init__(self, scan: _Scan, number: int) -> None:
-        self._scan, self._number = scan, number
+    def __init__(self, scan: _Scan, schema: pa.Schema, number: int) -> None:
+        self._scan, self._projected, self._number = scan, schema, number
 
-    def scanner(
-        self,
-        schema: pa.Schema,
-        columns: list[str] | None = None,
-        filter: pc.Expression | None = None,  # noqa: A002 - DataFusion's name
-        **_: Any,
-    ) -> _Batches:
-        tree = predicates.from_expression(filter)
-        projected = _project(schema, columns)
-        read_columns = set() if tree is None else predicates.columns_of(tree)
-        names = [name for name in schema.names if read_columns is None or name in read_columns]
-        needed = tuple(dict.fromkeys([*projected.names, *names]))
-        wanted = Scan(tuple(projected.names), needed, filter, tree)
-        return _Batches(projected, lambda: self._scan.batches(wanted, self._number))
+    def scanner(self, schema: pa.Schema, **_: Any) -> _Batches:
+        return _Batches(self._projected, lambda: self._scan.batches(self._number))
 
 
 class _Batches:
@@ -193,13 +207,14 @@ def batch_table(session: Session, schema: pa.Schema, make: Callable[[Scan], Iter
     """A table whose rows one thread makes, with all columns of the schema, when they are asked for."""
 
     def rows(scan: Scan) -> Iterator[Part]:
-        def part() -> Iterator[pa.RecordBatch]:
-            for batch in make(scan):
-                yield batch.select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
-
-        yield part
+        yield lambda: (project(batch, scan) for batch in make(scan))
 
     return Table(session, schema, rows)
+
+
+def project(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
+    """Of a batch with all columns those that a scan needs."""
+    return batch.select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
 
 
 def metadata_table(session: Session, view: View, *, registered: bool = False) -> Table:
@@ -210,7 +225,8 @@ def metadata_table(session: Session, view: View, *, registered: bool = False) ->
         bounds = read(scan.tree, times)
         if registered:
             bounds &= session.hints.get((view.name, scan.columns), ALL)
-        yield session.metadata.rows(view, bounds, session.begin, session.end)
+        with session.moment() as snapshot:
+            yield session.metadata.rows(snapshot, view, bounds, session.begin, session.end)
 
     return batch_table(session, view.schema, make)
 
@@ -232,10 +248,11 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
     """The blocks that may hold rows within the bounds, decoded a few at a time."""
     if bounds.nothing:
         return
-    blocks, open_ends = select_blocks(session, view, bounds)
-    processes: dict[UUID, ProcessInfo] = {}
-    if blocks and not PROCESS_COLUMNS.isdisjoint(scan.needed):
-        processes = session.metadata.describe({row.process_id for row in blocks})
+    with session.moment() as snapshot:
+        blocks, open_ends = select_blocks(session, snapshot, view, bounds)
+        processes: dict[UUID, ProcessInfo] = {}
+        if blocks and not PROCESS_COLUMNS.isdisjoint(scan.needed):
+            processes = session.metadata.describe(snapshot, {row.process_id for row in blocks})
     wanted = Wanted(begin=bounds.begin, end=bounds.end, stream_ids=bounds.stream_ids)
     size = max(1, min(READ_AHEAD, len(blocks) // (PARTITIONS * 4)))
     for start in range(0, len(blocks), size):
@@ -268,18 +285,19 @@ def _part(
     return batches
 
 
-def select_blocks(session: Session, view: View, bounds: Bounds) -> tuple[list[BlockRow], frozenset[UUID]]:
+def select_blocks(
+    session: Session, snapshot: Snapshot, view: View, bounds: Bounds
+) -> tuple[list[BlockRow], frozenset[UUID]]:
     """The blocks to decode, and which of them are their process's newest, whose open spans are rows too.
 
     A range may miss the newest block although a span that is open in it has been open since before the range's end, so
-    that block is looked up by its number. It is looked up after the others were selected: a block that arrives in
-    between then is the newest, and no span is seen both open and ended.
+    that block is looked up by its number.
     """
     limit = session.block_limit if view.kind is Kind.LAZY else 0
     with_open = view is THREAD_SPANS and bounds.open
     blocks: list[BlockRow] = []
     if bounds.closed or not with_open:
-        blocks = session.lake.select_blocks(
+        blocks = snapshot.select_blocks(
             view.cls,
             begin=bounds.begin,
             end=bounds.end,
@@ -298,11 +316,11 @@ def select_blocks(session: Session, view: View, bounds: Bounds) -> tuple[list[Bl
     if bounds.closed and bounds.begin is None and bounds.end is None and bounds.block_ids is None:
         newest = {row.process_id: row.block_id for row in blocks}  # they are in the order of their numbers
         return blocks, frozenset(newest.values())
-    numbers = session.metadata.newest_span_blocks(bounds)
+    numbers = session.metadata.newest_span_blocks(snapshot, bounds)
     open_ends = frozenset(reader.block_id(process, view.cls, number) for process, number in numbers.items())
     if bounds.block_ids is not None:
         open_ends &= bounds.block_ids
     missing = open_ends - {row.block_id for row in blocks}
     if missing:
-        blocks = blocks + session.lake.select_blocks(view.cls, process_ids=numbers.keys(), block_ids=missing)
+        blocks = blocks + snapshot.select_blocks(view.cls, process_ids=numbers.keys(), block_ids=missing)
     return blocks, open_ends
