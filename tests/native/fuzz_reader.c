@@ -58,6 +58,23 @@ static uint64_t look_at(const struct ArrowSchema *schema, const struct ArrowArra
   return seen;
 }
 
+static uint64_t add_up(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
+  tachy_calls *calls = tachy_calls_new(INT64_MIN, INT64_MAX, NULL, 0);
+  tachy_read_error error = {""};
+  struct ArrowSchema schema;
+  struct ArrowArray array;
+  uint64_t seen = 0;
+  for (int again = 0; calls && again < 2; again++)
+    (void)tachy_calls_add(calls, head, head_size, body, body_size, &error);
+  if (calls && tachy_calls_batch(calls, &schema, &array, &error) == TACHY_OK) {
+    seen = look_at(&schema, &array);
+    schema.release(&schema);
+    array.release(&array);
+  }
+  tachy_calls_free(calls);
+  return seen;
+}
+
 static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
   static const tachy_read_options chosen[] = {{INT64_MIN, INT64_MAX, -1, 1, 1},
                                               {INT64_MIN, INT64_MAX, 2, 1, 0},
@@ -92,7 +109,7 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
     if (size) seen ^= tachy_hash(bytes, size);
   }
   tachy_perfetto_free(trace);
-  return seen;
+  return seen ^ add_up(head, head_size, body, body_size);
 }
 
 /* The sizes of an uncompressed block, and both hashes, as they should be. */

@@ -132,6 +132,41 @@ void tachy_reader_free(tachy_reader *reader);
 tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array, int *more,
                                tachy_read_error *error);
 
+/* Call trees ------------------------------------------------------------------------------------------------------- */
+
+/* Where the time of one process's threads went: the spans of many blocks, added up by the names on the way to them.
+ * Blocks are added latest first, in the falling order of their sequence, so that a span comes before what it encloses;
+ * holes are bridged. Only what lies in [begin_utc, end_utc] counts: a span that crosses a border is a call all the
+ * same. Threads of one name are one tree. A span that is open at the end of a block and in none of the later ones
+ * ends there. Where an enclosing span was lost, its calls stand under the nearest that is known. */
+typedef struct tachy_calls tachy_calls;
+
+/* `thread`: only the threads of this name, `size` bytes; NULL: all. Returns NULL when memory is short. */
+tachy_calls *tachy_calls_new(int64_t begin_utc, int64_t end_utc, const char *thread, uint64_t size);
+void tachy_calls_free(tachy_calls *calls);
+
+/* After TACHY_ERROR_FORMAT the tree is as it was. */
+tachy_status tachy_calls_add(tachy_calls *calls, const void *head, uint64_t head_size, const void *body,
+                             uint64_t body_size, tachy_read_error *error);
+
+/* The nodes as a record batch, callers before what they call. Times are nanoseconds.
+ *
+ *   id           int64  from 1 on
+ *   parent       int64  0: none
+ *   depth        uint32
+ *   thread_name  D
+ *   name         D
+ *   path         utf8   the names from the outermost on, joined by ";"
+ *   calls        int64
+ *   total        int64
+ *   self         int64  total without the time in calls
+ *   longest      int64  the longest call
+ *   outermost    int64  total, of nodes that no node of the same name encloses; 0 for others: adds up by name
+ *
+ * TACHY_ERROR_FORMAT: there are more than 2^20 nodes, or their paths take more than 16 MiB. */
+tachy_status tachy_calls_batch(const tachy_calls *calls, struct ArrowSchema *schema, struct ArrowArray *array,
+                               tachy_read_error *error);
+
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 
 /* One trace. Packets are appended to a buffer that the caller empties as he goes, so a trace of any length needs the

@@ -35,18 +35,18 @@ void perfetto_fail(tachy_perfetto *trace) {
 }
 
 void *perfetto_add(tachy_perfetto *trace, void *list, size_t element) {
-  void *const added = perfetto_list_add(list, element);
+  void *const added = tachy_list_add(list, element);
   if (!added) perfetto_fail(trace);
   return added;
 }
 
-void *perfetto_find(tachy_perfetto *trace, perfetto_map *map, uint64_t key, void *list, size_t element, int *is_new) {
+void *perfetto_find(tachy_perfetto *trace, tachy_map *map, uint64_t key, void *list, size_t element, int *is_new) {
   int added;
-  uint32_t *const index = perfetto_map_at(map, trace->seed, key, &added);
+  uint32_t *const index = tachy_map_at(map, trace->seed, key, &added);
   *is_new = index && !*index;
   if (!index) perfetto_fail(trace);
   if (*is_new && !perfetto_add(trace, list, element)) *is_new = 0;
-  PERFETTO_LIST(uint8_t) bytes;
+  TACHY_LIST(uint8_t) bytes;
   memcpy(&bytes, list, sizeof bytes);
   if (*is_new) *index = (uint32_t)bytes.count;
   return index && *index ? bytes.items + (*index - 1) * element : NULL;
@@ -68,9 +68,9 @@ tachy_perfetto *tachy_perfetto_new(void) {
 static void end_work(tachy_perfetto *trace);
 
 static void free_thread(perfetto_thread *thread) {
-  perfetto_map_free(&thread->slices.interned);
-  perfetto_map_free(&thread->logs.interned);
-  perfetto_map_free(&thread->values.interned);
+  tachy_map_free(&thread->slices.interned);
+  tachy_map_free(&thread->logs.interned);
+  tachy_map_free(&thread->values.interned);
   for (uint64_t i = 0; i < thread->open.count; i++) perfetto_given_free(&thread->open.items[i].given);
   free(thread->open.items);
 }
@@ -78,19 +78,19 @@ static void free_thread(perfetto_thread *thread) {
 /* Everything but what identifies the process: it may go on after tachy_perfetto_finish. */
 static void forget(perfetto_process *p) {
   for (uint64_t i = 0; i < p->threads.count; i++) free_thread(p->threads.items + i);
-  for (uint64_t i = 0; i < p->frames.count; i++) perfetto_map_free(&p->frames.items[i].sequence.interned);
+  for (uint64_t i = 0; i < p->frames.count; i++) tachy_map_free(&p->frames.items[i].sequence.interned);
   for (uint64_t i = 0; i < p->async_sites.count; i++) free(p->async_sites.items[i].memory);
   for (uint64_t i = 0; i < p->async.count; i++) perfetto_given_free(&p->async.items[i].given);
   free(p->threads.items);
   free(p->frames.items);
   free(p->async.items);
   free(p->async_sites.items);
-  perfetto_map_free(&p->tids);
-  perfetto_map_free(&p->thread_by_number);
-  perfetto_map_free(&p->counters);
-  perfetto_map_free(&p->frames_by_key);
-  perfetto_map_free(&p->async_by_id);
-  perfetto_map_free(&p->async_site_by_hash);
+  tachy_map_free(&p->tids);
+  tachy_map_free(&p->thread_by_number);
+  tachy_map_free(&p->counters);
+  tachy_map_free(&p->frames_by_key);
+  tachy_map_free(&p->async_by_id);
+  tachy_map_free(&p->async_site_by_hash);
   *p = (perfetto_process){.uuid = p->uuid, .pid = p->pid, .next_tid = PERFETTO_DERIVED_TID, .first_utc = INT64_MAX};
 }
 
@@ -99,8 +99,8 @@ void tachy_perfetto_free(tachy_perfetto *trace) {
   end_work(trace);
   for (uint64_t i = 0; i < trace->processes.count; i++) forget(trace->processes.items + i);
   free(trace->processes.items);
-  perfetto_map_free(&trace->pids);
-  perfetto_map_free(&trace->process_by_id);
+  tachy_map_free(&trace->pids);
+  tachy_map_free(&trace->process_by_id);
   proto_free(&trace->out);
   proto_free(&trace->interned);
   free(trace);
@@ -131,7 +131,7 @@ static int32_t choose_pid(tachy_perfetto *trace, uint64_t uuid, int32_t wanted) 
   uint32_t pid = wanted > 0 ? (uint32_t)wanted : 0;
   for (uint64_t attempt = 0;; attempt++) {
     int added = 0;
-    if (pid && !perfetto_map_at(&trace->pids, trace->seed, pid, &added)) return 0;
+    if (pid && !tachy_map_at(&trace->pids, trace->seed, pid, &added)) return 0;
     if (added) return (int32_t)pid;
     pid = (uint32_t)(tachy_mix64(uuid + attempt) >> 33) | PERFETTO_DERIVED_TID;
   }
@@ -247,7 +247,7 @@ static uint32_t choose_tid(tachy_perfetto *trace, perfetto_process *p, uint64_t 
   uint32_t tid = os_id < PERFETTO_DERIVED_TID ? (uint32_t)os_id : 0;
   for (;;) {
     int added = 0;
-    if (tid && !perfetto_map_at(&p->tids, trace->seed, tid, &added)) perfetto_fail(trace);
+    if (tid && !tachy_map_at(&p->tids, trace->seed, tid, &added)) perfetto_fail(trace);
     if (added || trace->out.failed) return tid;
     tid = p->next_tid++;
   }

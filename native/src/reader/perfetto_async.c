@@ -42,7 +42,7 @@ static uint32_t copy_site(const perfetto_scope *scope, uint32_t site) {
  * its begin: threads are listed one after the other in a block. NULL: out of memory. */
 static perfetto_async *span_of(tachy_perfetto *trace, perfetto_process *p, uint64_t id, int is_end, int known) {
   int added;
-  uint32_t *const index = perfetto_map_at(&p->async_by_id, trace->seed, id, &added);
+  uint32_t *const index = tachy_map_at(&p->async_by_id, trace->seed, id, &added);
   if (!index) perfetto_fail(trace);
   if (index && *index) {
     perfetto_async *const span = p->async.items + *index - 1;

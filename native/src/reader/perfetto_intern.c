@@ -12,7 +12,7 @@ static uint64_t text_hash(tachy_text text) { return tachy_hash(text.bytes, text.
 /* 0: out of memory. `added` says that the sequence has to define it. */
 static uint32_t iid_of(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t kind, uint64_t hash, int *added) {
   const uint64_t key = tachy_mix64(hash + (kind << KIND_SHIFT));
-  uint32_t *const iid = perfetto_map_at(&sequence->interned, trace->seed, key, added);
+  uint32_t *const iid = tachy_map_at(&sequence->interned, trace->seed, key, added);
   if (!iid) {
     perfetto_fail(trace);
     *added = 0;

@@ -9,7 +9,7 @@
 
 #include "perfetto_trace.h"
 
-typedef PERFETTO_LIST(uint32_t) numbers;
+typedef TACHY_LIST(uint32_t) numbers;
 
 typedef struct lane {
   numbers stack; /* spans that are open, outermost first */
@@ -28,10 +28,10 @@ typedef struct layout {
   perfetto_process *process;
   perfetto_async *spans; /* those that overlap the range, in the order of their begins */
   uint32_t count;
-  PERFETTO_LIST(lane) lanes;
-  PERFETTO_LIST(group) groups;
-  perfetto_map group_by_target; /* index + 1 */
-  perfetto_map entered;         /* span id -> index + 1 of the newest span of that id that has a lane */
+  TACHY_LIST(lane) lanes;
+  TACHY_LIST(group) groups;
+  tachy_map group_by_target; /* index + 1 */
+  tachy_map entered;         /* span id -> index + 1 of the newest span of that id that has a lane */
 } layout;
 
 typedef struct step { /* a begin or an end */
@@ -117,8 +117,7 @@ static void enter_free(layout *l, uint32_t group_index, uint32_t s) {
 static void enter_lane(layout *l, uint32_t s) {
   const perfetto_async *const span = l->spans + s;
   int added;
-  const uint32_t *const index =
-      span->parent ? perfetto_map_at(&l->entered, l->trace->seed, span->parent, &added) : NULL;
+  const uint32_t *const index = span->parent ? tachy_map_at(&l->entered, l->trace->seed, span->parent, &added) : NULL;
   if (span->parent && !index) perfetto_fail(l->trace);
   if (!index || !*index) {
     enter_free(l, group_of(l, span), s);
@@ -173,7 +172,7 @@ static void enter_all(layout *l) {
   for (uint32_t s = 0; s < l->count && !l->trace->out.failed; s++) {
     int added;
     enter_lane(l, s);
-    uint32_t *const index = perfetto_map_at(&l->entered, l->trace->seed, l->spans[s].id, &added);
+    uint32_t *const index = tachy_map_at(&l->entered, l->trace->seed, l->spans[s].id, &added);
     if (index) *index = s + 1;
     if (!index) perfetto_fail(l->trace);
   }
@@ -274,7 +273,7 @@ static void write_layout(const layout *l) {
   }
   free(steps);
   free(iids);
-  perfetto_map_free(&sequence.interned);
+  tachy_map_free(&sequence.interned);
 }
 
 void perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int64_t end_utc) {
@@ -290,6 +289,6 @@ void perfetto_write_lanes(tachy_perfetto *trace, perfetto_process *process, int6
   }
   free(l.lanes.items);
   free(l.groups.items);
-  perfetto_map_free(&l.group_by_target);
-  perfetto_map_free(&l.entered);
+  tachy_map_free(&l.group_by_target);
+  tachy_map_free(&l.entered);
 }

@@ -9,7 +9,7 @@
 #define TACHY_PERFETTO_TRACE_H
 
 #include "decode.h"
-#include "perfetto_lists.h"
+#include "lists.h"
 #include "perfetto_proto.h"
 
 /* Field numbers of protos/perfetto/trace: append-only there, checked against the wheel's protos by the tests. */
@@ -98,7 +98,7 @@ typedef struct perfetto_sequence {
   uint32_t id;       /* 0: no packet written yet */
   uint32_t next_iid; /* one numbering for names, categories, source locations and annotations */
   int64_t last;      /* newest timestamp */
-  perfetto_map interned;
+  tachy_map interned;
 } perfetto_sequence;
 
 /* Interning ids of a site; 0: the site has no such text. */
@@ -149,8 +149,8 @@ typedef struct perfetto_thread {
   perfetto_sequence slices;
   perfetto_sequence logs;
   perfetto_sequence values;
-  PERFETTO_LIST(perfetto_open) open; /* spans whose end has not been seen, outermost first */
-  uint64_t lost;                     /* spans, not marked yet */
+  TACHY_LIST(perfetto_open) open; /* spans whose end has not been seen, outermost first */
+  uint64_t lost;                  /* spans, not marked yet */
   uint32_t nested;  /* slices that have begun and not ended, those that are too deep for the trace included */
   uint64_t hidden;  /* slices that were too deep, since nesting was last within the limit */
   uint32_t pending; /* how many of them are OPEN_PENDING */
@@ -195,16 +195,16 @@ typedef struct perfetto_process {
   int32_t pid;
   uint32_t next_tid; /* for threads without a usable one */
   int64_t first_utc; /* when its first block began */
-  perfetto_map tids;
-  perfetto_map thread_by_number; /* index + 1, like the others */
-  PERFETTO_LIST(perfetto_thread) threads;
-  perfetto_map counters; /* track uuids that have been described */
-  perfetto_map frames_by_key;
-  PERFETTO_LIST(perfetto_frames) frames;
-  perfetto_map async_by_id;
-  PERFETTO_LIST(perfetto_async) async;
-  perfetto_map async_site_by_hash;
-  PERFETTO_LIST(perfetto_async_site) async_sites;
+  tachy_map tids;
+  tachy_map thread_by_number; /* index + 1, like the others */
+  TACHY_LIST(perfetto_thread) threads;
+  tachy_map counters; /* track uuids that have been described */
+  tachy_map frames_by_key;
+  TACHY_LIST(perfetto_frames) frames;
+  tachy_map async_by_id;
+  TACHY_LIST(perfetto_async) async;
+  tachy_map async_site_by_hash;
+  TACHY_LIST(perfetto_async_site) async_sites;
 } perfetto_process;
 
 typedef struct perfetto_work perfetto_work;
@@ -222,9 +222,9 @@ struct tachy_perfetto {
   int async_spans;
   tachy_status broken; /* a failure that left the trace unusable */
   tachy_perfetto_counts counts;
-  perfetto_map pids;
-  perfetto_map process_by_id; /* index + 1 */
-  PERFETTO_LIST(perfetto_process) processes;
+  tachy_map pids;
+  tachy_map process_by_id; /* index + 1 */
+  TACHY_LIST(perfetto_process) processes;
 };
 
 /* One block while it is being written. */
@@ -263,7 +263,7 @@ void perfetto_fail(tachy_perfetto *trace); /* out of memory */
 /* One more element of a list, or the one that the map has for a key; *is_new: it was added, zeroed. NULL: out of
  * memory. */
 void *perfetto_add(tachy_perfetto *trace, void *list, size_t element);
-void *perfetto_find(tachy_perfetto *trace, perfetto_map *map, uint64_t key, void *list, size_t element, int *is_new);
+void *perfetto_find(tachy_perfetto *trace, tachy_map *map, uint64_t key, void *list, size_t element, int *is_new);
 int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc); /* raises to the newest; never negative */
 uint64_t perfetto_uuid(uint64_t process, uint64_t kind, uint64_t key);
 /* The block's thread `t`, described in the trace. NULL: out of memory. */

@@ -81,7 +81,7 @@ static uint64_t counter_track(const counters *c, const perfetto_sequence *sequen
   const uint32_t site = c->rows->site[row], set = c->rows->set[row];
   const uint64_t uuid = perfetto_uuid(scope->process->uuid, UUID_COUNTER, site_key(scope, site) + c->sets[set]);
   int added = 0;
-  if (!perfetto_map_at(&scope->process->counters, scope->trace->seed, uuid, &added)) perfetto_fail(scope->trace);
+  if (!tachy_map_at(&scope->process->counters, scope->trace->seed, uuid, &added)) perfetto_fail(scope->trace);
   if (added) describe_counter(scope, sequence, uuid, scope->block->sites + site, set);
   return uuid;
 }

@@ -19,7 +19,7 @@ from datafusion import Expr, SessionContext, udtf
 from datafusion import Table as DataFusionTable
 
 from tachy_server.base.errors import NotFound, QueryError
-from tachy_server.query import histograms, parsed_blocks
+from tachy_server.query import call_trees, histograms, parsed_blocks
 from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import dump, load
 from tachy_server.views import async_spans
@@ -95,6 +95,24 @@ def _process_spans(session: Session, context: SessionContext, arguments: Sequenc
     if types not in ("thread", "async", "both"):
         raise QueryError(f"the types of process_spans are 'thread', 'async' or 'both', not '{types}'")
     return async_spans.table(session, _uuid("process_spans", process), types)
+
+
+def _call_tree(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    return call_trees.tree(session, *_window("call_tree", session, arguments))
+
+
+def _self_time(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    return call_trees.self_time(session, *_window("span_self_time", session, arguments))
+
+
+def _window(name: str, session: Session, arguments: Sequence[Any]) -> tuple[UUID, int | None, int | None, str | None]:
+    """process_id, begin, end and perhaps a thread's name."""
+    if len(arguments) not in (3, 4):
+        raise QueryError(f"{name} has 3 or 4 arguments")
+    (process,) = _texts(name, session, arguments[:1], NOBODY)
+    begin, end = (_time(name, session, argument) for argument in arguments[1:3])
+    thread = _texts(name, session, arguments[3:], "")[0] if len(arguments) == 4 else None
+    return _uuid(name, process), begin, end, thread
 
 
 def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -290,6 +308,19 @@ TABLE_FUNCTIONS: Final = (
         "perfetto_trace_chunks(process_id, types, begin, end)",
         "A Perfetto trace in chunks (chunk_id, chunk_data) of spans: 'thread', 'async' or 'both'; 'all': everything.",
         _perfetto,
+    ),
+    TableFunction(
+        "call_tree",
+        "call_tree(process_id, begin, end [, thread_name])",
+        "Where the time went: a row for each path of names, path (joined by ;), calls, total, self, longest in ns; of "
+        "spans that cross begin or end, what lies between; NULL for no bound.",
+        _call_tree,
+    ),
+    TableFunction(
+        "span_self_time",
+        "span_self_time(process_id, begin, end [, thread_name])",
+        "The same by name: calls, total (a name inside itself counts once), self, longest.",
+        _self_time,
     ),
     TableFunction(
         "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block

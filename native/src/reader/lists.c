@@ -1,5 +1,5 @@
 /* Arrays that double; maps of open addressing with linear probing, at most half full. */
-#include "perfetto_lists.h"
+#include "lists.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 
 enum { FIRST_CAPACITY = 16 };
 
-void *perfetto_list_add(void *list, size_t element) {
-  PERFETTO_LIST(uint8_t) bytes; /* whatever they are */
+void *tachy_list_add(void *list, size_t element) {
+  TACHY_LIST(uint8_t) bytes; /* whatever they are */
   memcpy(&bytes, list, sizeof bytes);
   if (bytes.count == bytes.capacity) {
     const uint64_t wanted = bytes.capacity ? bytes.capacity * 2 : 8;
@@ -24,20 +24,20 @@ void *perfetto_list_add(void *list, size_t element) {
   return added;
 }
 
-void perfetto_map_free(perfetto_map *map) {
+void tachy_map_free(tachy_map *map) {
   free(map->slots);
-  *map = (perfetto_map){0};
+  *map = (tachy_map){0};
 }
 
-static perfetto_slot *find(perfetto_slot *slots, uint64_t mask, uint64_t seed, uint64_t key) {
+static tachy_map_slot *find(tachy_map_slot *slots, uint64_t mask, uint64_t seed, uint64_t key) {
   uint64_t i = tachy_mix64(key + seed) & mask;
   while (slots[i].used && slots[i].key != key) i = (i + 1) & mask;
   return slots + i;
 }
 
-static int grow(perfetto_map *map, uint64_t seed) {
+static int grow(tachy_map *map, uint64_t seed) {
   const uint64_t capacity = map->slots ? (map->mask + 1) * 2 : FIRST_CAPACITY;
-  perfetto_slot *const slots = calloc((size_t)capacity, sizeof *slots);
+  tachy_map_slot *const slots = calloc((size_t)capacity, sizeof *slots);
   if (!slots) return 0;
   for (uint64_t i = 0; map->slots && i <= map->mask; i++) {
     if (map->slots[i].used) *find(slots, capacity - 1, seed, map->slots[i].key) = map->slots[i];
@@ -48,9 +48,9 @@ static int grow(perfetto_map *map, uint64_t seed) {
   return 1;
 }
 
-uint32_t *perfetto_map_at(perfetto_map *map, uint64_t seed, uint64_t key, int *added) {
+uint32_t *tachy_map_at(tachy_map *map, uint64_t seed, uint64_t key, int *added) {
   if ((!map->slots || map->count > map->mask / 2) && !grow(map, seed)) return NULL;
-  perfetto_slot *const slot = find(map->slots, map->mask, seed, key);
+  tachy_map_slot *const slot = find(map->slots, map->mask, seed, key);
   *added = !slot->used;
   if (*added) {
     slot->key = key;
