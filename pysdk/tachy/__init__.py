@@ -33,11 +33,13 @@ __version__ = VERSION
 recorder.configure(session.thread_name, decorators.decorate)
 
 
-def connect(uri: str | None = None, *, url: str | None = None) -> Connection:
+def connect(
+    uri: str | None = None, *, url: str | None = None, token: str | None = None, ca: str | None = None
+) -> Connection:
     """A connection for queries: see `tachy.client.connect`. Needs the extra [notebook]."""
     from tachy.client import connect as connect_
 
-    return connect_(uri, url=url)
+    return connect_(uri, url=url, token=token, ca=ca)
 
 
 __all__ = [

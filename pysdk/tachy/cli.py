@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from tachy import progress, rows
+from tachy import access, progress, rows
 from tachy.errors import MissingExtra, QueryError, TachyError
 from tachy.settings import LEVELS, resolve
 from tachy.version import VERSION
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tachy.recovery import Recovery
 
 FORMATS = ("table", "csv", "json", "arrow")
+_OF_THE_SERVER = ("serve",)
 TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
 
 
@@ -153,8 +154,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments and arguments[0] == "serve":
-            return _serve(arguments[1:])
+        if arguments and arguments[0] in _OF_THE_SERVER:
+            return _run_server_command(arguments[0], arguments[1:])
         args = parser().parse_args(_joined(arguments))
         code = _COMMANDS[args.command](args)
         sys.stdout.flush()
@@ -190,14 +191,14 @@ def _interrupted() -> int:
     os._exit(130)
 
 
-def _serve(arguments: list[str]) -> int:
+def _run_server_command(name: str, arguments: list[str]) -> int:
     try:
-        serve: Any = importlib.import_module("tachy_server.serve")
+        command: Any = importlib.import_module(f"tachy_server.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"the server is not installed (no module {error.name}): pip install 'tachy[server]'"
         ) from None
-    return int(serve.main(arguments) or 0)
+    return int(command.main(arguments) or 0)
 
 
 def _connect(args: argparse.Namespace) -> Connection:
@@ -274,7 +275,9 @@ def _trace(args: argparse.Namespace) -> int:
 
     def work() -> int:
         ids = _process_ids(args, args.process)
-        return download(resolve("url", args.url), ids, args.output, args.begin, args.end, progress=count)
+        return download(
+            resolve("url", args.url), ids, args.output, args.begin, args.end, access=access.resolve(), progress=count
+        )
 
     size = progress.run(work, state)
     if args.output != "-":
@@ -309,8 +312,10 @@ def _control(args: argparse.Namespace) -> int:
         (process,) = _process_ids(args, [args.process])
         url = resolve("url", args.url)
         if args.clear:
-            return steering.delete_control(url, process)
-        return steering.put_control(url, process, wanted) if wanted else steering.get_control(url, process)
+            return steering.delete_control(url, process, access.resolve())
+        if wanted:
+            return steering.put_control(url, process, wanted, access.resolve())
+        return steering.get_control(url, process, access.resolve())
 
     print(steering.sentence(progress.run(work, progress.Progress("control"))))
     return 0
@@ -321,7 +326,7 @@ def _mark(args: argparse.Namespace) -> int:
 
     def work() -> None:
         (process,) = _process_ids(args, [args.process])
-        steering.mark(resolve("url", args.url), process, args.reason)
+        steering.mark(resolve("url", args.url), process, args.reason, access.resolve())
 
     progress.run(work, progress.Progress("mark"))
     return 0
@@ -338,7 +343,8 @@ def _recover(args: argparse.Namespace) -> int:
         return 0
 
     def work() -> Recovery:
-        return recover(args.folder, resolve("url", args.url), args.timeout)
+        mine = access.resolve()
+        return recover(args.folder, resolve("url", args.url), args.timeout, mine.key, mine.ca)
 
     print(progress.run(work, progress.Progress("recover")))
     return 0

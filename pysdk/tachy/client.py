@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, overload
 from uuid import UUID
 
-from tachy import aside, settings
+from tachy import access, aside, settings
 from tachy.answers import is_local
 from tachy.errors import MissingExtra, NotFound, QueryError, ServerUnavailable
 from tachy.flightsql import cancel_info, statement
@@ -87,14 +87,18 @@ def process_id(text: str) -> UUID | None:
 class Connection:
     """To one server. A context manager; may be shared by threads. Made by `tachy.connect`."""
 
-    def __init__(self, uri: str, url: str) -> None:
+    def __init__(self, uri: str, url: str, given: access.Access) -> None:
         flight = _flight()
         self.uri = uri
         self.url = url
+        self._access = given
+        self._headers = [(name.encode(), value.encode()) for name, value in given.headers().items()]
         with _explained(uri):
             # a proxy of the environment is for the network, not for this machine
             self._client = flight.FlightClient(
-                uri, generic_options=[("grpc.enable_http_proxy", int(not is_local(uri)))]
+                uri,
+                tls_root_certs=given.certificates(),
+                generic_options=[("grpc.enable_http_proxy", int(not is_local(uri)))],
             )
 
     def __enter__(self) -> Connection:
@@ -114,7 +118,7 @@ class Connection:
     ) -> Stream:
         """Starts a query. Returns its stream: a schema, and record batches as the server makes them."""
         first, last = time_argument("begin", begin), time_argument("end", end)
-        headers = []
+        headers = list(self._headers)
         if first is not None:
             headers.append((b"query_range_begin", format_time(first).encode()))
         if last is not None:
@@ -141,7 +145,8 @@ class Connection:
         def cancel() -> None:
             """The stream is the server's still: it has not begun to answer."""
             action = flight.Action("CancelFlightInfo", cancel_info(infos[0].serialize()))
-            for _ in self._client.do_action(action, flight.FlightCallOptions(timeout=CANCEL_TIMEOUT)):
+            quick = flight.FlightCallOptions(timeout=CANCEL_TIMEOUT, headers=self._headers)
+            for _ in self._client.do_action(action, quick):
                 pass
 
         def give_up() -> None:
@@ -259,7 +264,7 @@ class Connection:
 
         ids = [process_ids] if isinstance(process_ids, str | UUID) else list(process_ids)
         found = [one if isinstance(one, UUID) else self.find_process(one) for one in ids]
-        return download(self.url, found, path, begin, end, progress=progress)
+        return download(self.url, found, path, begin, end, access=self._access, progress=progress)
 
 
 class Stream:
@@ -310,10 +315,14 @@ class Stream:
         self._reader.cancel()
 
 
-def connect(uri: str | None = None, *, url: str | None = None) -> Connection:
+def connect(
+    uri: str | None = None, *, url: str | None = None, token: str | None = None, ca: str | None = None
+) -> Connection:
     """A connection to the server's FlightSQL port.
 
-    uri: grpc://127.0.0.1:50051 by default, or the environment's TACHY_FLIGHT_URL. url: the server's HTTP port, for
-    traces; TACHY_URL, or http://127.0.0.1:9000. Nothing is sent yet.
+    uri: grpc://127.0.0.1:50051 by default, or the environment's TACHY_FLIGHT_URL; grpc+tls://… for TLS. url: the
+    server's HTTP port, for traces; TACHY_URL, or http://127.0.0.1:9000. token: a key of the server; TACHY_KEY. ca: a
+    file of certificates (PEM) to trust in the place of the system's; TACHY_CA. Nothing is sent yet.
     """
-    return Connection(settings.resolve("flight_url", uri), settings.resolve("url", url))
+    given = access.resolve(token, ca)
+    return Connection(settings.resolve("flight_url", uri), settings.resolve("url", url), given)

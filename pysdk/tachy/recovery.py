@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tachy.errors import NotFound, ServerUnavailable
 from tachy.recorder import ffi, lib
+from tachy.settings import without_credentials
 from tachy.stats import stats
 
 
@@ -37,7 +38,7 @@ class Recovery:
         return said
 
 
-def recover(folder: str | os.PathLike[str], url: str, timeout: float) -> Recovery:
+def recover(folder: str | os.PathLike[str], url: str, timeout: float, key: str = "", ca: str = "") -> Recovery:
     """Takes over what processes that are gone left in `folder`, and sends it to the server at `url`.
 
     Returns when the server has all of it. NotFound: no such folder. ServerUnavailable: some of it was not taken within
@@ -51,13 +52,16 @@ def recover(folder: str | os.PathLike[str], url: str, timeout: float) -> Recover
     result = Recovery(found.sessions, found.crashed, found.batches, sum(found.events), found.busy, found.unreadable)
     if result.batches == 0:
         return result
-    sender = Sender(url, min(timeout, 30.0))
+    sender = Sender(url, min(timeout, 30.0), key, ca)
     sender.start()
     taken = sender.wait(timeout)
     lib.tachy_stop(0)  # gives back what the server has not taken
     if not taken:
         waiting = result.batches - stats().recovered_batches
-        raise ServerUnavailable(f"{url} did not take {_count(waiting, 'batch')} of {result.batches}: still in {folder}")
+        server = without_credentials(url)
+        raise ServerUnavailable(
+            f"{server} did not take {_count(waiting, 'batch')} of {result.batches}: still in {folder}"
+        )
     return result
 
 

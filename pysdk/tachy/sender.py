@@ -21,6 +21,7 @@ from tachy import unpatched
 from tachy.handler import own_threads
 from tachy.http_post import Answer, HttpPost
 from tachy.recorder import ffi, lib
+from tachy.settings import without_credentials
 from tachy.version import VERSION
 
 SENT, RETRY, REFUSED = 0, 1, 2
@@ -56,11 +57,13 @@ class Sender:
     The thread and its locks are the system's, also where a program's own are greenlets.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
-        self._server = url
+    def __init__(self, url: str, timeout: float, key: str = "", ca: str = "") -> None:
+        self._server = without_credentials(url)
         self._compressor = zstandard.ZstdCompressor(level=1)
         headers = {"content-type": "application/octet-stream", "user-agent": f"tachy-python/{VERSION}"}
-        self._http = HttpPost(f"{url}/ingest/v1/batch", timeout, headers, lib.tachy_batch_moves)
+        if key:
+            headers["authorization"] = f"Bearer {key}"
+        self._http = HttpPost(f"{url}/ingest/v1/batch", timeout, headers, lib.tachy_batch_moves, ca)
         self._threads = unpatched.module("_thread")
         self._patience = self._threads.allocate_lock()  # the thread's while it may wait; `hurry` lets go of it
         self._running = self._threads.allocate_lock()  # held until the thread ends

@@ -115,6 +115,8 @@ def _program() -> str:
 def start(
     url: str | None = None,
     *,
+    key: str | None = None,
+    ca: str | os.PathLike[str] | None = None,
     properties: Mapping[str, object] | None = None,
     logging: bool | None = None,
     level: str | int | None = None,
@@ -152,7 +154,7 @@ def start(
             _log.warning("tachy.start was called again: the running session goes on, unchanged")
             return _session.process_id
         parent = os.environ.get(PARENT)
-        sender = Sender(values["url"], values["send_timeout"])
+        sender = Sender(values["url"], values["send_timeout"], values["key"], values["ca"])
         _start_recorder(values, properties or {})
         try:
             sender.start()
@@ -195,7 +197,7 @@ def _start_recorder(values: Mapping[str, Any], properties: Mapping[str, object])
     config = ffi.new("tachy_config *")
     for name in _NATIVE:
         setattr(config, name, values[name])
-    config.destination = text(values["url"])
+    config.destination = text(settings.without_credentials(values["url"]))
     if values["session_folder"]:
         config.session_folder = text(values["session_folder"])
     config.flight_ignore_errors = not values["flight_on_error"]

@@ -91,6 +91,14 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def _key(value: object) -> str:
+    """What a header can hold. A key is in no message, also when it cannot be used."""
+    text = str(value)
+    if not all("!" <= letter <= "~" for letter in text):
+        raise ValueError("ASCII without blanks, as `tachy keys create` prints it")
+    return text
+
+
 def _http(value: object) -> str:
     text = str(value).rstrip("/")
     if not text.startswith(("http://", "https://")) or not _URL.fullmatch(text) or not _has_host(text):
@@ -113,6 +121,13 @@ def _flight(value: object) -> str:
     return text
 
 
+def without_credentials(url: str) -> str:
+    """The address without what stands before an @: for files, logs and messages."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{authority.rpartition('@')[2]}{slash}{path}"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One row of the table. `read` makes the value of what was given, or raises ValueError saying what is wanted."""
@@ -121,6 +136,7 @@ class Setting:
     default: Any
     read: Callable[[object], Any]
     help: str
+    secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -130,6 +146,10 @@ class Setting:
 
 SETTINGS = (
     Setting("url", "http://127.0.0.1:9000", _http, "Server that batches are sent to."),
+    Setting("key", "", _key, "Key of the server (`tk_…`), sent as bearer token; `tachy keys create` makes one.", True),
+    Setting(
+        "ca", "", _text, "File of certificates (PEM) to trust in the place of the system's, where the server has TLS."
+    ),
     Setting("flight_url", "grpc://127.0.0.1:50051", _flight, "Server that `tachy.connect` and the command ask."),
     Setting(
         "level", "trace", _level, "Least important level that is recorded: fatal, error, warn, info, debug, trace."
@@ -182,13 +202,15 @@ def resolve(name: str, given: object = None, environment: Mapping[str, str] | No
         try:
             return setting.read(given)
         except ValueError as error:
-            raise SettingsError(f"{name} must be {error}, not {given!r}") from None
+            said = "" if setting.secret else f", not {given!r}"
+            raise SettingsError(f"{name} must be {error}{said}") from None
     text = (os.environ if environment is None else environment).get(setting.variable)
     if text:
         try:
             return setting.read(text)
         except ValueError as error:
-            logging.getLogger("tachy").warning("ignored %s=%r: it must be %s", setting.variable, text, error)
+            said = "" if setting.secret else f"={text!r}"
+            logging.getLogger("tachy").warning("ignored %s%s: it must be %s", setting.variable, said, error)
     return setting.read(setting.default)
 
 

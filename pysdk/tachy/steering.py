@@ -10,29 +10,31 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from tachy.access import Access
 from tachy.errors import NotFound, QueryError, ServerUnavailable
+from tachy.settings import without_credentials
 
 TIMEOUT = 30.0  # seconds
 
 
-def get_control(url: str, process_id: UUID) -> dict[str, Any]:
+def get_control(url: str, process_id: UUID, access: Access) -> dict[str, Any]:
     """What is in force: version, level, categories, mode, seconds. Raises NotFound, ServerUnavailable, QueryError."""
-    return _ask(url, "GET", f"{process_id}/control")
+    return _ask(url, access, "GET", f"{process_id}/control")
 
 
-def put_control(url: str, process_id: UUID, control: Mapping[str, Any]) -> dict[str, Any]:
+def put_control(url: str, process_id: UUID, control: Mapping[str, Any], access: Access) -> dict[str, Any]:
     """Puts `control` (level, categories, mode, seconds; each may be absent) in the place of what is in force."""
-    return _ask(url, "PUT", f"{process_id}/control", control)
+    return _ask(url, access, "PUT", f"{process_id}/control", control)
 
 
-def delete_control(url: str, process_id: UUID) -> dict[str, Any]:
+def delete_control(url: str, process_id: UUID, access: Access) -> dict[str, Any]:
     """Gives the recorder back to its own configuration."""
-    return _ask(url, "DELETE", f"{process_id}/control")
+    return _ask(url, access, "DELETE", f"{process_id}/control")
 
 
-def mark(url: str, process_id: UUID, reason: str) -> dict[str, Any]:
+def mark(url: str, process_id: UUID, reason: str, access: Access) -> dict[str, Any]:
     """Makes the flight recorder ship its spans around now."""
-    return _ask(url, "POST", f"{process_id}/mark", {"reason": reason})
+    return _ask(url, access, "POST", f"{process_id}/mark", {"reason": reason})
 
 
 def sentence(control: Mapping[str, Any]) -> str:
@@ -47,20 +49,20 @@ def sentence(control: Mapping[str, Any]) -> str:
     return f"in force {until}: {', '.join(said)}"
 
 
-def _ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def _ask(url: str, access: Access, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     import httpx
 
-    from tachy.answers import is_local, sentence_of
+    from tachy.answers import sentence_of
 
     content = None if body is None else json.dumps(body).encode()  # ASCII: what is no UTF-8, the server refuses
     try:
-        with httpx.Client(timeout=TIMEOUT, trust_env=not is_local(url)) as http:
-            answer = http.request(
-                method, f"{url}/api/processes/{path}", content=content, headers={"content-type": "application/json"}
-            )
+        with access.http(url, TIMEOUT) as http:
+            headers = {"content-type": "application/json"}
+            answer = http.request(method, f"api/processes/{path}", content=content, headers=headers)
     except httpx.ConnectError as error:
         raise ServerUnavailable(
-            f"no tachy server answers at {url} ({error}): start one with `tachy serve`, or name another with --url"
+            f"no tachy server answers at {without_credentials(url)} ({error}): start one with `tachy serve`, "
+            "or name another with --url"
         ) from None
     except httpx.HTTPError as error:
         raise QueryError(f"the server has not answered: {type(error).__name__} {error}".strip()) from None

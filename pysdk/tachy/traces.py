@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO
 from uuid import UUID
 
+from tachy.access import Access
 from tachy.errors import NotFound, QueryError, ServerUnavailable
+from tachy.settings import without_credentials
 from tachy.times import TimeLike, format_time, parse_time
 
 STALLED = 120.0  # seconds without a byte; the server decodes while it streams
@@ -29,6 +31,7 @@ def download(
     begin: TimeLike | None = None,
     end: TimeLike | None = None,
     *,
+    access: Access,
     progress: Callable[[int], None] | None = None,
 ) -> int:
     """Writes the trace of the processes to `path` ("-": stdout). Returns its size in bytes.
@@ -37,11 +40,11 @@ def download(
     QueryError with the server's sentence, OSError when the file cannot be written.
     """
     if path == "-":
-        return _fetch(url, process_ids, _parameters(begin, end), sys.stdout.buffer, progress)
+        return _fetch(url, access, process_ids, _parameters(begin, end), sys.stdout.buffer, progress)
     partial = f"{path}.part"
     try:
         with open(partial, "wb") as file:
-            size = _fetch(url, process_ids, _parameters(begin, end), file, progress)
+            size = _fetch(url, access, process_ids, _parameters(begin, end), file, progress)
         os.replace(partial, path)
     except BaseException:
         if os.path.exists(partial):
@@ -52,6 +55,7 @@ def download(
 
 def _fetch(
     url: str,
+    access: Access,
     process_ids: Sequence[UUID],
     parameters: dict[str, str],
     file: BinaryIO,
@@ -59,13 +63,13 @@ def _fetch(
 ) -> int:
     import httpx
 
-    from tachy.answers import is_local, sentence_of
+    from tachy.answers import sentence_of
 
-    address = f"{url}/api/processes/{','.join(map(str, process_ids))}/trace"
+    address = f"api/processes/{','.join(map(str, process_ids))}/trace"
     size = 0
     try:
         with (
-            httpx.Client(timeout=httpx.Timeout(STALLED, connect=10.0), trust_env=not is_local(url)) as http,
+            access.http(url, httpx.Timeout(STALLED, connect=10.0)) as http,
             http.stream("GET", address, params=parameters) as answer,
         ):
             if not answer.is_success:
@@ -79,7 +83,8 @@ def _fetch(
                     progress(size)
     except httpx.ConnectError as error:
         raise ServerUnavailable(
-            f"no tachy server answers at {url} ({error}): start one with `tachy serve`, or name another with --url"
+            f"no tachy server answers at {without_credentials(url)} ({error}): start one with `tachy serve`, "
+            "or name another with --url"
         ) from None
     except httpx.HTTPError as error:
         raise QueryError(f"the trace broke off after {size:,} bytes: {type(error).__name__} {error}".strip()) from None

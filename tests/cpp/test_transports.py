@@ -130,6 +130,61 @@ def test_who_is_named_in_the_url_is_named_to_the_server(tmp_path: Path) -> None:
         assert {headers["user-agent"] for headers in sink.headers} == {"tachy-cpp/0.1.0"}
 
 
+KEY = "tk_0123456789ab_of-a-game"
+
+
+def test_the_key_and_headers_go_with_every_request(tmp_path: Path) -> None:
+    """Over each transport; the key in the place of whom the URL names."""
+    files = certificate(tmp_path)
+    given = {"TACHY_KEY": KEY, "HEADERS": "X-Team: blue green\r\nX-Build: 7\n"}
+    for tls in (None, secure(files)):
+        with Sink(tls=tls) as sink:
+            url = sink.url.replace("//", "//some:one@")
+            report, _, printed = exercise(url, tmp_path, **given, TACHY_CA=str(files[0]))
+            assert (sink.events(), printed) == (report["recorded"], "")
+            for headers in sink.headers:
+                assert headers["authorization"] == f"Bearer {KEY}"
+                assert (headers["x-team"], headers["x-build"]) == ("blue green", "7")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"TACHY_KEY": "two words"},
+        {"TACHY_KEY": "line\nX-Evil: 1"},
+        {"TACHY_KEY": "schlüssel"},
+        {"HEADERS": "no colon"},
+        {"HEADERS": ": no name"},
+        {"HEADERS": "X-Empty: "},
+        {"HEADERS": "X Y: z"},
+        {"HEADERS": "X-A: b\rX-C: d"},
+    ],
+    ids=lambda given: next(iter(given.values())),
+)
+def test_what_would_break_the_head_is_refused(given: dict[str, str], tmp_path: Path) -> None:
+    with Sink() as sink:
+        command = [programs() / "exercise", sink.url, tmp_path / "report.json", "1", "1"]
+        assert run(command, env=given, status=3) == ""
+        assert sink.requests == []
+
+
+def test_neither_key_nor_password_lies_in_a_session_file(session_folder: Path, tmp_path: Path) -> None:
+    """What waits for a server that refuses the key: the files name the server without who we are to it."""
+    with Sink(lambda number: Answer(401, body="this key is not known")) as sink:
+        url = sink.url.replace("//", "//some:one-word@")
+        report, sender, printed = exercise(url, tmp_path, 5000, TACHY_KEY=KEY)
+    assert sender["error"] == "HTTP 401 this key is not known"
+    assert (report["kept"], report["dropped"]) == (report["recorded"], {"log": 0, "metric": 0, "span": 0})
+    left = [file.read_bytes() for file in session_folder.rglob("*") if file.is_file()]
+    assert any(sink.url.encode() in content for content in left)
+    assert not any(KEY.encode() in content or b"one-word" in content for content in left)
+    assert KEY not in printed
+    with Sink(port=int(sink.url.rpartition(":")[2])) as later:  # the same server, and somebody else's password
+        exercise(later.url, tmp_path)
+        processes = {head.process_id for head in later.heads()}
+        assert len(processes) == 2
+
+
 def loaded(log: Path) -> set[str]:
     """The libraries that the dynamic linker's notes name, without their versions."""
     notes = "".join(file.read_text() for file in log.parent.glob(f"{log.name}.*"))

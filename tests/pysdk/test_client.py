@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 import tachy
 from pyarrow import flight
+from tachy.access import Access
 
 from tests.pysdk.fake_flight import FakeFlight
 from tests.pysdk.sink import Sink
@@ -165,7 +166,7 @@ def test_a_trace_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     from tachy.traces import download
 
     with Sink() as sink, pytest.raises(tachy.QueryError, match="501"):
-        download(sink.url, [uuid4()], str(tmp_path / "t"))
+        download(sink.url, [uuid4()], str(tmp_path / "t"), access=Access())
     with pytest.raises(tachy.ServerUnavailable, match="tachy serve"):
-        download("http://127.0.0.1:9", [uuid4()], str(tmp_path / "t"))
+        download("http://127.0.0.1:9", [uuid4()], str(tmp_path / "t"), access=Access())
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@
 #include <tachy/tachy.h>
 
 #define TACHY_DEFAULT_URL "http://127.0.0.1:9000"
+#define TACHY_DESTINATION_SIZE 1024 /* of a buffer for tachy_http_destination */
 
 /* What tachy::sdk_shared shows beside the recorder. */
 #if defined(_WIN32) && defined(TACHY_SDK_BUILD)
@@ -37,6 +38,10 @@ typedef struct tachy_http_config {
   uint32_t timeout_ms;     /* of one request, answer included; default 30000 */
   uint32_t retry_ms;       /* the first pause after a failure; default 250 */
   uint32_t retry_limit_ms; /* the longest pause, unless the server's Retry-After is longer; default 30000 */
+  const char *key;         /* sent as "Authorization: Bearer KEY"; default: the environment's TACHY_KEY, or none */
+  const char *headers;     /* more headers of each request: "Name: value", with a line end between two; default none */
+  const char *ca;          /* a file of certificates (PEM) to trust in the place of the system's; default: the
+                              environment's TACHY_CA, or the system's. Not on Windows, which has a store for them */
 } tachy_http_config;
 
 typedef struct tachy_http_stats {
@@ -49,13 +54,16 @@ typedef struct tachy_http_stats {
 
 typedef struct tachy_http_sender tachy_http_sender;
 
-/* Where a sender of this configuration sends: for tachy_config.destination, so that programs that send there send what
- * killed ones have left. As long-lived as config->url and the environment. */
+/* Where a sender of this configuration sends. As long-lived as config->url and the environment. */
 TACHY_SDK_API const char *tachy_http_url(const tachy_http_config *config);
+
+/* The same without what stands before an @: for tachy_config.destination, so that programs that send there send what
+ * killed ones have left. The session file keeps it, and no password. Returns `buffer`; what does not fit is cut. */
+TACHY_SDK_API const char *tachy_http_destination(const tachy_http_config *config, char *buffer, size_t size);
 
 /* Starts the thread, after tachy_start. Where several parts of a program have one, one of them sends at a time. The
  * process gets the property "pid". TACHY_ERROR_ARGUMENT: not an http or https URL with a host, in ASCII, without query
- * and fragment. */
+ * and fragment; a key with blanks or beyond ASCII; headers that are none. */
 TACHY_SDK_API tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **sender);
 
 TACHY_SDK_API void tachy_http_sender_get_stats(tachy_http_sender *sender, tachy_http_stats *stats);

@@ -49,7 +49,7 @@ inline namespace enabled {
 // The settings of a session; zero is the default of each.
 struct Options {
   tachy_config config{};              // of the recorder
-  tachy_http_config http{};           // of the sender: the server's URL
+  tachy_http_config http{};           // of the sender: the server's URL, the key
   std::uint32_t stop_timeout = 5000;  // ms: how long the end of the session may wait for the server
 };
 
@@ -63,7 +63,9 @@ class Session {
 
   explicit Session(Options options) : stop_timeout_(options.stop_timeout) {
     if (!options.config.sdk) options.config.sdk = "cpp " TACHY_VERSION;
-    if (!options.config.destination) options.config.destination = tachy_http_url(&options.http);
+    char destination[TACHY_DESTINATION_SIZE];
+    if (!options.config.destination)
+      options.config.destination = tachy_http_destination(&options.http, destination, sizeof destination);
     status_ = tachy_start(&options.config);
     if (status_ != TACHY_OK && status_ != TACHY_JOINED) return;
     const tachy_status sends = tachy_http_sender_start(&options.http, &sender_);

@@ -367,7 +367,8 @@ bool start_session() {
   if (url && !*url) return false;
   tachy_config config = {};
   config.sdk = "finstrument " TACHY_VERSION;
-  config.destination = tachy_http_url(nullptr);
+  char destination[TACHY_DESTINATION_SIZE];
+  config.destination = tachy_http_destination(nullptr, destination, sizeof destination);
   config.pool_bytes = number("TACHY_POOL_BYTES", 0);
   stop_timeout_ms = number("TACHY_STOP_TIMEOUT_MS", 5000);
   if (tachy_start(&config) != TACHY_OK) return false;

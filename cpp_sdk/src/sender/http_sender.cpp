@@ -6,8 +6,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "tachy/report.h"
 #include "transport.hpp"
@@ -224,10 +227,75 @@ void tachy_http_sender::run() {
   }
 }
 
+namespace {
+
+// What was given, else the environment's; "": neither.
+const char *text_of(const char *given, const char *variable) {
+  if (!given) given = getenv(variable);
+  return given ? given : "";
+}
+
+bool is_token(std::string_view text) {
+  for (const char c : text) {
+    const bool word = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    if (!word && !strchr("!#$%&'*+-.^_`|~", c)) return false;
+  }
+  return !text.empty();
+}
+
+bool is_printable(std::string_view text, char first) {
+  for (const char c : text) {
+    if (c < first || c >= 0x7f) return false;
+  }
+  return true;
+}
+
+// The lines of config->headers; false: one of them is no header.
+bool read_headers(const char *text, std::vector<std::string> *headers) {
+  for (std::string_view rest = text ? text : ""; !rest.empty();) {
+    const std::size_t end = rest.find('\n');
+    std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.empty()) continue;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) return false;
+    const std::string_view value = line.substr(colon + 1);
+    if (!is_printable(value, ' ') || value.find_first_not_of(' ') == std::string_view::npos) return false;
+    headers->emplace_back(line);
+  }
+  return true;
+}
+
+// Who we are goes before the other headers: the key, else what the URL says before its @.
+bool read_credentials(const tachy_http_config &config, Request *request) {
+  const std::string_view key = text_of(config.key, "TACHY_KEY");
+  if (!is_printable(key, '!')) return false;
+  if (!key.empty()) {
+    request->headers.push_back("Authorization: Bearer " + std::string(key));
+  } else if (request->url.has_user) {
+    request->headers.push_back("Authorization: " + basic(request->url.user, request->url.password));
+  }
+  return read_headers(config.headers, &request->headers);
+}
+
+}  // namespace
+
 const char *tachy_http_url(const tachy_http_config *config) {
   const char *url = config ? config->url : nullptr;
   if (!url) url = getenv("TACHY_URL");
   return url ? url : TACHY_DEFAULT_URL;
+}
+
+const char *tachy_http_destination(const tachy_http_config *config, char *buffer, size_t size) {
+  const std::string_view url = tachy_http_url(config);
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == std::string_view::npos ? 0 : scheme + 3;
+  const std::size_t at = url.substr(0, url.find('/', begin)).rfind('@');
+  const bool named = at != std::string_view::npos && at >= begin;
+  const std::string_view rest = url.substr(named ? at + 1 : begin);
+  snprintf(buffer, size, "%.*s%.*s", static_cast<int>(begin), url.data(), static_cast<int>(rest.size()), rest.data());
+  return buffer;
 }
 
 tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http_sender **out) {
@@ -236,10 +304,11 @@ tachy_status tachy_http_sender_start(const tachy_http_config *config, tachy_http
   tachy_http_sender *const sender = new (std::nothrow) tachy_http_sender;
   if (!sender) return TACHY_ERROR_MEMORY;
   Request &request = sender->request;
-  if (!read_url(tachy_http_url(&given), &request.url)) {
+  if (!read_url(tachy_http_url(&given), &request.url) || !read_credentials(given, &request)) {
     delete sender;
     return TACHY_ERROR_ARGUMENT;
   }
+  request.ca = text_of(given.ca, "TACHY_CA");
   request.timeout_ms = given.timeout_ms ? given.timeout_ms : 30000;
   sender->retry.first_ms = given.retry_ms;
   sender->retry.longest_ms = given.retry_limit_ms;

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "system.hpp"
 #include "url.hpp"
@@ -20,6 +22,8 @@ constexpr std::uint32_t kConnectMs = 10000;
 // The same for all requests.
 struct Request {
   Url url;
+  std::vector<std::string> headers;    // "Name: value", who we are among them
+  std::string ca;                      // a file of certificates to trust; "": the system's
   std::uint32_t timeout_ms = 0;        // of one, answer included
   Bell bell;                           // rings when somebody is to look at `stopping`
   std::atomic<bool> stopping = false;  // give up what is under way

@@ -1,6 +1,6 @@
 // Records a known number of events of every kind on several threads: exercise URL REPORT THREADS ROUNDS [STOP_MS
-// [PAUSE_MS [OUTBOX_BYTES [TIMES]]]]. TIMES: the whole again, each after all of the one before was sent. Prints the
-// sender's counters as JSON.
+// [PAUSE_MS [OUTBOX_BYTES [TIMES]]]]. TIMES: the whole again, each after all of the one before was sent. HEADERS of the
+// environment are sent too. Prints the sender's counters as JSON.
 #define TACHY_TARGET "exercise"
 #include <tachy/report.h>
 
@@ -51,6 +51,7 @@ int main(int count, char **arguments) {
   if (count < 5) return 2;
   tachy::Options options;
   options.http.url = arguments[1];
+  options.http.headers = std::getenv("HEADERS");
   options.http.retry_ms = 20;
   options.http.retry_limit_ms = 200;
   options.http.timeout_ms = 5000;

@@ -125,6 +125,9 @@ bool Curl::prepare() {
   headers_ = curl_.slist_append(nullptr, "Content-Type: application/octet-stream");
   // Without this line curl waits for "100 Continue" before it sends a body of more than a megabyte.
   if (!multi_ || !easy_ || !headers_ || !curl_.slist_append(headers_, "Expect:")) return false;
+  for (const std::string &header : request_->headers) {
+    if (!curl_.slist_append(headers_, header.c_str())) return false;
+  }
   set_options();
   return true;
 }
@@ -134,10 +137,7 @@ void Curl::set_options() {
   const auto set = curl_.easy_setopt;
   set(easy_, CURLOPT_POST, 1L);
   set(easy_, CURLOPT_URL, (url.scheme() + url.authority + url.path + "/ingest/v1/batch").c_str());
-  if (url.has_user) {
-    set(easy_, CURLOPT_USERNAME, url.user.c_str());
-    set(easy_, CURLOPT_PASSWORD, url.password.c_str());
-  }
+  if (!request_->ca.empty()) set(easy_, CURLOPT_CAINFO, request_->ca.c_str());
   if (url.locals) set(easy_, CURLOPT_PROXY, "");  // the environment's is for the network
   set(easy_, CURLOPT_HTTPHEADER, headers_);
   set(easy_, CURLOPT_USERAGENT, "tachy-cpp/" TACHY_VERSION);

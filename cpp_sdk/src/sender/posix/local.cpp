@@ -192,7 +192,7 @@ void Local::post(const void *bytes, std::size_t size, Answer *answer) {
   const Url &url = request_->url;
   deadline_ = now_ms() + request_->timeout_ms;
   head_ = "POST " + url.path + "/ingest/v1/batch HTTP/1.1\r\nHost: " + url.authority;
-  if (url.has_user) head_ += "\r\nAuthorization: " + basic(url.user, url.password);
+  for (const std::string &header : request_->headers) head_ += "\r\n" + header;
   head_ += "\r\nUser-Agent: tachy-cpp/" TACHY_VERSION "\r\nAccept: */*\r\nContent-Type: application/octet-stream";
   head_ += "\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
   if (socket_ >= 0 && !is_alive()) disconnect();

@@ -184,6 +184,10 @@ std::wstring host_of(const Url &url) {
 }
 
 bool WinHttp::open(Answer *answer) {
+  if (request_->url.https && !request_->ca.empty()) {
+    answer->fail("a file of certificates was given: on Windows they belong in the system's store");
+    return false;
+  }
   if (!open_session(answer)) return false;
   DWORD protocols = WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_2 | WINHTTP_FLAG_SECURE_PROTOCOL_TLS1_3;
   if (!WinHttpSetOption(session_, WINHTTP_OPTION_SECURE_PROTOCOLS, &protocols, sizeof protocols)) {
@@ -248,7 +252,7 @@ bool WinHttp::begin(std::size_t size, Answer *answer) {
   DWORD unwanted = WINHTTP_DISABLE_COOKIES | WINHTTP_DISABLE_REDIRECTS;
   WinHttpSetOption(request_handle_, WINHTTP_OPTION_DISABLE_FEATURE, &unwanted, sizeof unwanted);
   std::wstring headers = L"Content-Type: application/octet-stream\r\nHost: " + wide(url.authority);
-  if (url.has_user) headers += L"\r\nAuthorization: " + wide(basic(url.user, url.password));
+  for (const std::string &header : request_->headers) headers += L"\r\n" + wide(header);
   if (by_proxy_ && proxy_.has_user) headers += L"\r\nProxy-Authorization: " + wide(basic(proxy_.user, proxy_.password));
   const DWORD replace = WINHTTP_ADDREQ_FLAG_ADD | WINHTTP_ADDREQ_FLAG_REPLACE;
   WinHttpAddRequestHeaders(request_handle_, headers.c_str(), static_cast<DWORD>(headers.size()), replace);
