@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tachy.recovery import Recovery
 
 FORMATS = ("table", "csv", "json", "arrow")
-_OF_THE_SERVER = ("serve",)
+_OF_THE_SERVER = ("serve", "keys")
 TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
 
 
@@ -47,6 +47,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     commands.add_parser("serve", help="run the server (needs the extra [server]); tachy serve --help", add_help=False)
+    commands.add_parser(
+        "keys", help="make, list and revoke keys of a server on this machine; tachy keys --help", add_help=False
+    )
 
     query = commands.add_parser("query", help="ask SQL and print the result")
     query.add_argument("sql", metavar="SQL", help="the question; - reads it from stdin")

@@ -25,6 +25,7 @@ import uvicorn
 from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, StoreError, TachyError
 from tachy_server.base.settings import Address, Settings
+from tachy_server.doors.door import WatchedDoor
 from tachy_server.formats.reader import Limits
 from tachy_server.http.app import make_app
 from tachy_server.http.protocol import GRACE_SECONDS, make_config
@@ -122,7 +123,9 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
     base.ensure_days()
     lake = Lake(base, open_store(settings, folder.path / "store"), Limits.of(settings))
     stack.callback(lake.close)
-    services = Services(settings=settings, lake=lake, postgres=postgres)
+    door = WatchedDoor(base)
+    stack.callback(door.close)
+    services = Services(settings=settings, lake=lake, door=door, postgres=postgres)
     if "query" in settings.role:
         services.engine = _start_query(services, stack)
     if "ingest" in settings.role:

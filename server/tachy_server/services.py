@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tachy_server.base.errors import StoreError
 from tachy_server.base.settings import Settings
+from tachy_server.doors.door import Door
 from tachy_server.ingest.ingest import Ingest
 from tachy_server.lake.lake import Lake
 from tachy_server.postgres.supervisor import Postgres
@@ -22,6 +23,7 @@ class Services:
 
     settings: Settings
     lake: Lake
+    door: Door
     ingest: Ingest | None = None
     engine: QueryEngine | None = None
     postgres: Postgres | None = None
@@ -32,6 +34,7 @@ class Services:
     def stats(self) -> dict[str, Any]:
         """What has been done since the start, as JSON can say it."""
         result: dict[str, Any] = {"uptime_seconds": round(time.time() - self.started, 3)}
+        result["refusals"] = self.door.refusals.stats()
         if self.engine is not None:
             result["blocks"] = asdict(self.lake.counts)
         if self.ingest is not None:

@@ -16,14 +16,16 @@ KNOWS = {
     "formats": {"base"},
     "lake": {"base", "formats"},
     "postgres": {"base"},
+    "doors": {"base", "lake"},
     "ingest": BLOCKS,
     "views": BLOCKS,
     "traces": BLOCKS | {"views"},
     "query": BLOCKS | {"views", "traces"},
-    "services": BLOCKS | {"ingest", "query", "postgres"},
-    "flight": {"base", "query", "services"},
-    "http": BLOCKS | {"ingest", "query", "traces", "services"},
-    "serve": BLOCKS | {"ingest", "query", "postgres", "services", "flight", "http"},
+    "services": BLOCKS | {"ingest", "query", "postgres", "doors"},
+    "flight": {"base", "doors", "query", "services"},
+    "http": BLOCKS | {"doors", "ingest", "query", "traces", "services"},
+    "keys": {"base", "doors", "lake", "postgres"},
+    "serve": BLOCKS | {"doors", "ingest", "query", "postgres", "services", "flight", "http"},
 }
 
 
@@ -54,7 +56,7 @@ def test_no_import_leads_up_or_round() -> None:
 
 def test_every_room_says_what_it_is_and_whom_it_knows() -> None:
     rooms = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-    assert rooms == sorted(set(KNOWS) - {"services", "serve"})
+    assert rooms == sorted(set(KNOWS) - {"keys", "services", "serve"})
     for room in rooms:
         said = importlib.import_module(f"tachy_server.{room}").__doc__ or ""
         assert "Knows" in said, room

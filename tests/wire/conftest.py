@@ -11,10 +11,11 @@ from typing import cast
 import httpx
 import pytest
 import uvicorn
-from starlette.applications import Starlette
 from tachy_server.base.settings import Address, Settings
+from tachy_server.doors.door import Door
 from tachy_server.flight.server import FlightServer
 from tachy_server.http.api import routes
+from tachy_server.http.app import make_app
 from tachy_server.services import Services
 
 from tests.wire.fake_engine import FakeEngine
@@ -28,7 +29,15 @@ def engine() -> FakeEngine:
 @pytest.fixture
 def services(engine: FakeEngine) -> SimpleNamespace:
     settings = Settings(flight=Address("127.0.0.1", 0), http=Address("127.0.0.1", 0))
-    return SimpleNamespace(settings=settings, lake=None, ingest=None, engine=engine, stats=lambda: {"batches": 3})
+    return SimpleNamespace(
+        settings=settings,
+        lake=None,
+        door=Door(list),
+        ingest=None,
+        engine=engine,
+        stats=lambda: {"batches": 3},
+        problems=dict,
+    )
 
 
 @pytest.fixture
@@ -45,8 +54,8 @@ def uri(flight_server: FlightServer) -> str:
 
 @pytest.fixture
 def http_server(services: SimpleNamespace) -> Iterator[str]:
-    """The URL of an HTTP server with nothing but the routes of `api`."""
-    app = Starlette(routes=routes(cast(Services, services)))
+    """The URL of an HTTP server on these services."""
+    app = make_app(cast(Services, services), routes(cast(Services, services)))
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run)
     thread.start()

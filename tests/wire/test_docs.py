@@ -16,7 +16,7 @@ ELSEWHERE = {("POST", "/ingest/v1/batch"), ("GET", "/healthz"), ("GET", "/readyz
 
 
 def _routes() -> set[tuple[str, str]]:
-    table = api.routes(SimpleNamespace(engine=None, settings=None, lake=None, stats=None))  # type: ignore[arg-type]
+    table = api.routes(SimpleNamespace(engine=None, settings=None, lake=None, stats=None, door=None))  # type: ignore[arg-type]
     return {(method, route.path) for route in table if isinstance(route, Route) for method in route.methods or ()}
 
 

@@ -7,6 +7,7 @@ TachyError
 │   ├── LimitError       it needs more of something than the server gives
 │   ├── Cancelled        somebody stopped it
 │   └── TookTooLong      its time was up
+├── Denied           who asks may not
 ├── NotFound         a process, stream or block that the lake does not know
 ├── StoreError       the object store or PostgreSQL did not do its part
 └── SettingsError    an unknown or unusable setting
@@ -41,6 +42,17 @@ class Cancelled(QueryError):  # noqa: N818 - reads as the answer it is
 
 class TookTooLong(QueryError):  # noqa: N818 - reads as the answer it is
     """Its time was up."""
+
+
+class Denied(TachyError):  # noqa: N818 - reads as the answer it is
+    """Who asks may not: he has no valid key, or one for other things. `reason` is what it is counted as, `wait` the
+    seconds after which he may try again.
+    """
+
+    def __init__(self, reason: str, sentence: str, wait: int = 0) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.wait = wait
 
 
 class NotFound(TachyError):  # noqa: N818 - reads as the answer it is

@@ -27,6 +27,7 @@ ROLES = ("ingest", "query")
 CLIENT_VARIABLES = frozenset(
     {
         "TACHY_BLOCK_EVENTS",
+        "TACHY_CA",
         "TACHY_EXIT_TIMEOUT",
         "TACHY_FINSTRUMENT_SESSION",
         "TACHY_FLIGHT_AFTER_MS",
@@ -35,6 +36,7 @@ CLIENT_VARIABLES = frozenset(
         "TACHY_FLIGHT_URL",
         "TACHY_FLUSH_MS",
         "TACHY_FRAME_BUDGET_US",
+        "TACHY_KEY",
         "TACHY_LEVEL",
         "TACHY_LOGGING",
         "TACHY_MODE",

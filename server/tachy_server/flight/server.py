@@ -1,7 +1,8 @@
 """Arrow FlightSQL over gRPC: SQL, prepared statements and metadata for ADBC, JDBC and the Micromegas client.
 
 The headers query_range_begin, query_range_end, limit and preserve_dictionary of any call bound what its statements see.
-Nobody is asked who he is: any credentials pass. Errors reach a client as a gRPC status and one sentence.
+A key may come as bearer token, or as the password of Basic, which is answered with that token. Errors reach a client
+as a gRPC status and one sentence.
 To check: pytest tests/wire.
 """
 
@@ -84,8 +85,10 @@ class FlightServer:
         self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
         self._prepared: Handles[Prepared] = Handles()
         self._running = Running()
-        self._service = service.Server(self, host, port)
+        self._service = service.Server(self, host, port, services.door)
         self.port = self._service.port
+        self.calls = self._service.calls
+        """Names of the calls that there are."""
 
     def stop(self, timeout: float = 2.0) -> None:
         """Stop running queries and listening; who still does not read after `timeout` seconds loses the connection."""
@@ -288,7 +291,7 @@ class FlightServer:
         raise QueryError(READ_ONLY)
 
     def handshake(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
-        """Lets everybody in."""
+        """Nothing more to say: who comes this far has sent a key, or needs none."""
         return iter([encode(HandshakeResponse(payload=b"none"))])
 
     def _prepare(self, call: Call, sql: str, bounds: Range) -> bytes:

@@ -11,10 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NoReturn, Protocol
+from urllib.parse import unquote
 
 import grpc
 
-from tachy_server.base.errors import Cancelled, LimitError, NotFound, StoreError, TachyError, TookTooLong
+from tachy_server.base.errors import Cancelled, Denied, LimitError, NotFound, StoreError, TachyError, TookTooLong
+from tachy_server.base.who import Who
+from tachy_server.doors.door import Door, key_in
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ _STATUS: Final[tuple[tuple[type[Exception], grpc.StatusCode], ...]] = (
     (StoreError, grpc.StatusCode.UNAVAILABLE),
     (TachyError, grpc.StatusCode.INVALID_ARGUMENT),
 )
+_DENIED: Final = {"scope": grpc.StatusCode.PERMISSION_DENIED, "rate": grpc.StatusCode.RESOURCE_EXHAUSTED}
 
 # arrow::StatusCode
 _ARROW_IO_ERROR: Final = 5
@@ -53,11 +57,19 @@ _ARROW_STATUS: Final = {
 
 
 class Call:
-    """One call: its headers, and whether its client is still there."""
+    """One call: who makes it, its headers, and whether its client is still there."""
 
-    def __init__(self, context: grpc.ServicerContext) -> None:
+    def __init__(self, context: grpc.ServicerContext, door: Door) -> None:
+        """Raises Denied."""
         self.headers = _headers(context)
         self._context = context
+        given = str(self.headers.get("authorization", ""))
+        address = _address(context.peer())
+        self.who: Who = door.enter(given, address)
+        door.check(self.who, "query", address)
+        if given[:6].lower() == "basic ":  # drivers that send a password insist on a token: the key is one
+            token = key_in(given) if door.needs_keys else "none"
+            context.send_initial_metadata((("authorization", f"Bearer {token}"),))
 
     @property
     def gone(self) -> bool:
@@ -85,22 +97,24 @@ class Methods(Protocol):
 
 
 class Server:
-    """Listens from the moment it is made; `port` is the one it got (0 takes any free one)."""
+    """Listens from the moment it is made; `port` is the one it got (0 takes any free one), `calls` what is there."""
 
-    def __init__(self, methods: Methods, host: str, port: int) -> None:
+    def __init__(self, methods: Methods, host: str, port: int, door: Door) -> None:
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="tachy-flight")
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        one, many = _answer(door), _answers(door)
         handlers = {
-            "GetFlightInfo": grpc.unary_unary_rpc_method_handler(_answer(methods.get_flight_info)),
-            "GetSchema": grpc.unary_unary_rpc_method_handler(_answer(methods.get_schema)),
-            "DoGet": grpc.unary_stream_rpc_method_handler(_answers(methods.do_get)),
-            "DoAction": grpc.unary_stream_rpc_method_handler(_answers(methods.do_action)),
-            "ListActions": grpc.unary_stream_rpc_method_handler(_answers(methods.list_actions)),
-            "ListFlights": grpc.unary_stream_rpc_method_handler(_answers(methods.list_flights)),
-            "DoPut": grpc.stream_stream_rpc_method_handler(_answers(methods.do_put)),
-            "DoExchange": grpc.stream_stream_rpc_method_handler(_answers(methods.do_exchange)),
-            "Handshake": grpc.stream_stream_rpc_method_handler(_answers(methods.handshake)),
+            "GetFlightInfo": grpc.unary_unary_rpc_method_handler(one(methods.get_flight_info)),
+            "GetSchema": grpc.unary_unary_rpc_method_handler(one(methods.get_schema)),
+            "DoGet": grpc.unary_stream_rpc_method_handler(many(methods.do_get)),
+            "DoAction": grpc.unary_stream_rpc_method_handler(many(methods.do_action)),
+            "ListActions": grpc.unary_stream_rpc_method_handler(many(methods.list_actions)),
+            "ListFlights": grpc.unary_stream_rpc_method_handler(many(methods.list_flights)),
+            "DoPut": grpc.stream_stream_rpc_method_handler(many(methods.do_put)),
+            "DoExchange": grpc.stream_stream_rpc_method_handler(many(methods.do_exchange)),
+            "Handshake": grpc.stream_stream_rpc_method_handler(many(methods.handshake)),
         }
+        self.calls = tuple(handlers)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         try:
             self.port = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
@@ -115,29 +129,41 @@ class Server:
         self._threads.shutdown(wait=False)
 
 
-def _answer(method: Callable[[Call, bytes], bytes]) -> Callable[[bytes, grpc.ServicerContext], bytes]:
-    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
-            _welcome(context)
-            return method(Call(context), request)
-        except Exception as error:
-            status, sentence = status_of(error, context)
-        return bytes(_abort(context, status, sentence))
-
-    return answer
+_One = Callable[[Call, bytes], bytes]
+_Many = Callable[[Call, Any], Iterator[bytes]]
 
 
-def _answers(method: Callable[[Call, Any], Iterator[bytes]]) -> Callable[[Any, grpc.ServicerContext], Iterator[bytes]]:
-    def answers(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-        try:
-            _welcome(context)
-            yield from method(Call(context), request)
-            return
-        except Exception as error:
-            status, sentence = status_of(error, context)
-        _abort(context, status, sentence)
+def _answer(door: Door) -> Callable[[_One], Callable[[bytes, grpc.ServicerContext], bytes]]:
+    """Makes a handler of a method with one answer: behind the door."""
 
-    return answers
+    def made(method: _One) -> Callable[[bytes, grpc.ServicerContext], bytes]:
+        def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+            try:
+                return method(Call(context, door), request)
+            except Exception as error:
+                status, sentence = status_of(error, context)
+            return bytes(_abort(context, status, sentence))
+
+        return answer
+
+    return made
+
+
+def _answers(door: Door) -> Callable[[_Many], Callable[[Any, grpc.ServicerContext], Iterator[bytes]]]:
+    """The same, with several answers."""
+
+    def made(method: _Many) -> Callable[[Any, grpc.ServicerContext], Iterator[bytes]]:
+        def answers(request: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
+            try:
+                yield from method(Call(context, door), request)
+                return
+            except Exception as error:
+                status, sentence = status_of(error, context)
+            _abort(context, status, sentence)
+
+        return answers
+
+    return made
 
 
 def _abort(context: grpc.ServicerContext, status: grpc.StatusCode, sentence: str) -> NoReturn:
@@ -156,11 +182,9 @@ def _one_line(text: str) -> str:
     return text if len(data) <= MAX_SENTENCE else data[:MAX_SENTENCE].decode(errors="ignore") + "…"
 
 
-def _welcome(context: grpc.ServicerContext) -> None:
-    """Nobody is asked who he is; drivers that send a password insist on a token."""
-    given = _headers(context).get("authorization", "")
-    if str(given).startswith("Basic "):
-        context.send_initial_metadata((("authorization", "Bearer none"),))
+def _address(peer: str) -> str:
+    """The IP address in gRPC's words for a client: ipv4:127.0.0.1:1234, ipv6:%5B::1%5D:1234."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
 
 
 def _headers(context: grpc.ServicerContext) -> dict[str, str | bytes]:
@@ -172,6 +196,8 @@ def status_of(error: Exception, context: grpc.ServicerContext) -> tuple[grpc.Sta
 
     pyarrow's reader answers CANCELLED with a SIGINT to its own program, so clients on gRPC for C++ get UNKNOWN.
     """
+    if isinstance(error, Denied):
+        return _DENIED.get(error.reason, grpc.StatusCode.UNAUTHENTICATED), _one_line(str(error))
     for kind, status in _STATUS:
         if isinstance(error, kind):
             if kind is Cancelled and "grpc-c++" in str(_headers(context).get("user-agent")):

@@ -25,7 +25,9 @@ from tachy_server.base.bodies import Disconnected, MemoryBudget
 from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.base.message_sizes import pieces
 from tachy_server.base.times import parse_time
-from tachy_server.http.guard import check_content_type
+from tachy_server.base.who import Scope
+from tachy_server.doors.door import Door
+from tachy_server.http.guard import WHO, check_content_type
 from tachy_server.http.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_stream_thread
 from tachy_server.lake import control_table
@@ -51,24 +53,29 @@ Handler = Callable[[Request], Awaitable[Response]]
 def routes(services: Services) -> list[BaseRoute]:
     """The routes; those that need the query engine answer 404 where the role query is missing."""
     api = _Api(services)
-    table: list[tuple[str, str, Handler]] = [
-        ("POST", "/api/query", api.query),
-        ("GET", "/api/processes", api.processes),
-        ("GET", "/api/processes/{process_id}", api.process),
-        ("GET", "/api/processes/{process_ids}/trace", api.trace),
-        ("GET", "/api/processes/{process_id}/control", api.control),
-        ("PUT", "/api/processes/{process_id}/control", api.put_control),
-        ("DELETE", "/api/processes/{process_id}/control", api.delete_control),
-        ("POST", "/api/processes/{process_id}/mark", api.mark),
-        ("GET", "/api/settings", api.settings),
-        ("GET", "/api/stats", api.stats),
+    table: list[tuple[Scope, str, str, Handler]] = [
+        ("query", "POST", "/api/query", api.query),
+        ("query", "GET", "/api/processes", api.processes),
+        ("query", "GET", "/api/processes/{process_id}", api.process),
+        ("query", "GET", "/api/processes/{process_ids}/trace", api.trace),
+        ("control", "GET", "/api/processes/{process_id}/control", api.control),
+        ("control", "PUT", "/api/processes/{process_id}/control", api.put_control),
+        ("control", "DELETE", "/api/processes/{process_id}/control", api.delete_control),
+        ("control", "POST", "/api/processes/{process_id}/mark", api.mark),
+        ("admin", "GET", "/api/settings", api.settings),
+        ("admin", "GET", "/api/stats", api.stats),
     ]
-    return [Route(path, _guarded(handler), methods=[method]) for method, path, handler in table]
+    return [
+        Route(path, _guarded(handler, scope, services.door), methods=[method]) for scope, method, path, handler in table
+    ]
 
 
-def _guarded(handler: Handler) -> Handler:
+def _guarded(handler: Handler, scope: Scope, door: Door) -> Handler:
+    """The handler, for those who may."""
+
     async def guarded(request: Request) -> Response:
         try:
+            door.check(request.scope[WHO], scope, request.client.host if request.client else "")
             return await handler(request)
         except Disconnected:
             return Response()  # to nobody

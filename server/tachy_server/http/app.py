@@ -18,13 +18,15 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tachy_server.base.bodies import BusyError, Disconnected, TooSlow
-from tachy_server.base.errors import ConflictError, FormatError, StoreError, TachyError
-from tachy_server.http.guard import Guard, Refused, check_content_type
+from tachy_server.base.errors import ConflictError, Denied, FormatError, StoreError, TachyError
+from tachy_server.http.guard import WHO, Guard, Refused, check_content_type, credentials, refusal
 from tachy_server.ingest.ingest import Receipt
 from tachy_server.lake.control import HEADER
 from tachy_server.services import Services
 
 BATCH_PATH = "/ingest/v1/batch"
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""Need no key: a balancer has none."""
 _NO_HEADERS: Mapping[str, str] = {}
 # A client that looks stops sending; one that does not is read on for a while (protocol.py).
 _CLOSE: Mapping[str, str] = {"connection": "close"}
@@ -48,6 +50,7 @@ class _Front:
 
     def __init__(self, services: Services, rest: ASGIApp) -> None:
         self._guard = Guard(services.settings)
+        self._door = services.door
         self._ingest = services.ingest
         self._settings = services.settings
         self._rest = rest
@@ -57,20 +60,34 @@ class _Front:
             return
         try:
             self._guard.check(scope)
-            if scope["path"] != BATCH_PATH:
+            path = scope["path"]
+            if path not in OPEN_PATHS:
+                self._enter(scope, path)
+            if path != BATCH_PATH:
                 await self._rest(scope, receive, send)
                 return
             receipt = await self._batch(scope, receive)
         except Disconnected:
             return
-        except Refused as refusal:
-            await _send(send, refusal.status, {"error": str(refusal)}, refusal.headers)
+        except Denied as denied:
+            answer = refusal(denied)
+            await _send(send, answer.status, {"error": str(answer)}, answer.headers)
+        except Refused as refused:
+            await _send(send, refused.status, {"error": str(refused)}, refused.headers)
         except (FormatError, ConflictError, TooSlow, BusyError, StoreError) as error:
             status, headers = next(answer for kind, answer in _STATUS if isinstance(error, kind))
             await _send(send, status, {"error": str(error)}, headers)
         else:
-            answer = {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
-            await _send(send, 200, answer, {HEADER: receipt.control} if receipt.control else _NO_HEADERS)
+            content = {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
+            await _send(send, 200, content, {HEADER: receipt.control} if receipt.control else _NO_HEADERS)
+
+    def _enter(self, scope: Scope, path: str) -> None:
+        """Raises Denied, for every path that there is or is not; routes ask for the scope that they need."""
+        authorization, address = credentials(scope)
+        who = self._door.enter(authorization, address)
+        if path == BATCH_PATH:
+            self._door.check(who, "ingest", address)
+        scope[WHO] = who
 
     async def _batch(self, scope: Scope, receive: Receive) -> Receipt:
         if self._ingest is None:

@@ -17,9 +17,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from starlette.types import Scope
 
-from tachy_server.base.errors import TachyError
+from tachy_server.base.errors import Denied, TachyError
 from tachy_server.base.settings import Settings
 
+WHO = "tachy.who"
+"""Where the ASGI scope has who asks (base.who.Who)."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -30,6 +32,24 @@ class Refused(TachyError):  # noqa: N818 - an answer
         super().__init__(sentence)
         self.status = status
         self.headers = headers or {}
+
+
+def refusal(denied: Denied) -> Refused:
+    """What HTTP answers to somebody who may not."""
+    if denied.reason == "scope":
+        return Refused(403, str(denied))
+    if denied.reason == "rate":
+        return Refused(429, str(denied), {"retry-after": str(denied.wait)})
+    return Refused(401, str(denied), {"www-authenticate": 'Bearer realm="tachy", Basic realm="tachy"'})
+
+
+def credentials(scope: Scope) -> tuple[str, str]:
+    """The header Authorization ("" where there is none) and the client's address. Raises Refused for several."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(given) > 1:
+        raise Refused(400, "send one Authorization header")
+    client = scope.get("client")
+    return given[0].decode("latin-1") if given else "", client[0] if client else ""
 
 
 class Guard:

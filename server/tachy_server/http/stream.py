@@ -19,8 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tachy_server.base.bodies import BusyError, TooLarge, TooSlow
-from tachy_server.base.errors import NotFound, StoreError, TachyError
-from tachy_server.http.guard import Refused
+from tachy_server.base.errors import Denied, NotFound, StoreError, TachyError
+from tachy_server.http.guard import Refused, refusal
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ def error_text(error: Exception) -> str:
 
 def error_answer(error: Exception) -> JSONResponse:
     """{"error": …} with its status."""
+    if isinstance(error, Denied):
+        error = refusal(error)
     if isinstance(error, Refused):
         return JSONResponse({"error": error_text(error)}, error.status, error.headers)
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)

@@ -66,11 +66,32 @@ def binaries() -> Path:
     return folder
 
 
+class FolderInUse(SettingsError):  # noqa: N818 - reads as what is said
+    """Another server holds the data folder."""
+
+
+def dsn_of(data: Path) -> str:
+    """How to connect to the server of a data folder, an absolute path: a libpq connection string (database `tachy`,
+    which Database creates).
+    """
+    from psycopg.conninfo import make_conninfo
+
+    return make_conninfo("", host=str(_socket_folder(data)), port=_PORT, user=_USER, dbname="tachy")
+
+
+def _socket_folder(data: Path) -> Path:
+    folder = data / "run"
+    if len(os.fsencode(folder / f".s.PGSQL.{_PORT}.lock")) <= _SOCKET_PATH_MAX:
+        return folder
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"tachy-{os.geteuid()}-{digest}"
+
+
 class DataFolder:
     """The data folder, made if need be, and held against a second owner until close()."""
 
     def __init__(self, path: Path) -> None:
-        """Raises SettingsError when it cannot be written or another server holds it."""
+        """Raises SettingsError when it cannot be written, FolderInUse when another server holds it."""
         if sys.platform == "win32":
             raise SettingsError("the built-in PostgreSQL runs on Linux and macOS: give --dsn")
         import fcntl
@@ -88,7 +109,7 @@ class DataFolder:
         except OSError:
             owner = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip()
             os.close(self._lock)
-            raise SettingsError(
+            raise FolderInUse(
                 f"the data folder {self.path} is in use by another server (process {owner or 'unknown'}): "
                 "stop it, or give another --data"
             ) from None
@@ -107,7 +128,7 @@ class Postgres:
         self._data = folder.path
         self._programs = binaries()
         self._cluster = self._data / "postgres"
-        self._sockets = self._socket_folder()
+        self._sockets = _socket_folder(self._data)
         self._log = self._data / "postgres.log"
         self._uid, self._gid = _unprivileged()
         self._process: subprocess.Popen[bytes] | None = None
@@ -119,10 +140,8 @@ class Postgres:
 
     @property
     def dsn(self) -> str:
-        """How to connect, as a libpq connection string (database `tachy`, which Database creates)."""
-        from psycopg.conninfo import make_conninfo
-
-        return make_conninfo("", host=str(self._sockets), port=_PORT, user=_USER, dbname="tachy")
+        """How to connect, as `dsn_of` says it."""
+        return dsn_of(self._data)
 
     @property
     def pid(self) -> int | None:
@@ -302,13 +321,6 @@ class Postgres:
         path.chmod(0o700)
         if self._uid >= 0:
             os.chown(path, self._uid, self._gid)
-
-    def _socket_folder(self) -> Path:
-        folder = self._data / "run"
-        if len(os.fsencode(folder / f".s.PGSQL.{_PORT}.lock")) <= _SOCKET_PATH_MAX:
-            return folder
-        digest = hashlib.sha256(os.fsencode(self._data)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"tachy-{os.geteuid()}-{digest}"
 
     def _reachable(self) -> bool:
         """Whether the unprivileged user can search every folder down to the data and the programs."""

@@ -1,0 +1,154 @@
+"""`tachy keys`: makes, lists and revokes keys, in the database of a server that runs or does not.
+
+    python -m tachy_server.keys create NAME --scopes ingest --data DIR
+
+Whoever may read the data folder's socket, or has the dsn, may: there is no other authority. Exit codes as of `tachy`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from tachy_server.base import settings as settings_table
+from tachy_server.base.errors import SettingsError, TachyError
+from tachy_server.base.settings import Settings
+from tachy_server.base.times import parse_time
+from tachy_server.base.who import SCOPES, Scope
+from tachy_server.doors import key_table
+from tachy_server.doors.keys import Key
+from tachy_server.lake.database import Connection, Database, create_database
+from tachy_server.postgres.supervisor import DataFolder, FolderInUse, Postgres, dsn_of
+
+_SECONDS = {"h": 3600, "d": 86400}
+_NAME = re.compile(r"\w[\w .@:/-]{0,99}")
+_HEAD = ("id", "name", "scopes", "state", "created", "expires", "last used")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; docs/cli.md is checked against it."""
+    top = argparse.ArgumentParser(prog="tachy keys", description="Keys of a server: who may send, ask, steer it.")
+    actions = top.add_subparsers(dest="action", metavar="ACTION", required=True)
+    create = actions.add_parser("create", help="make a key and print it, once")
+    create.add_argument("name", metavar="NAME", help="whose it is; shown in lists and logs")
+    create.add_argument(
+        "--scopes", type=_scopes, required=True, metavar="SCOPES", help=f"what it may: some of {','.join(SCOPES)}"
+    )
+    create.add_argument(
+        "--expires", type=_expiry, metavar="TIME", help="90d, 12h from now, or RFC 3339; without it, never"
+    )
+    actions.add_parser("list", help="all keys, without their secrets")
+    revoke = actions.add_parser("revoke", help="end keys, within two seconds")
+    revoke.add_argument("key", metavar="ID", help="the id, or the name, of which it ends all")
+    for action in actions.choices.values():
+        action.add_argument("--data", metavar="DIR", help="data folder of the server (TACHY_DATA)")
+        action.add_argument("--dsn", help="its PostgreSQL, if it has another than its own (TACHY_DSN)")
+        action.add_argument("--config", metavar="FILE", help="its TOML file (TACHY_CONFIG)")
+    return top
+
+
+def _scopes(text: str) -> tuple[Scope, ...]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names or any(name not in SCOPES for name in names):
+        raise argparse.ArgumentTypeError(f"{text!r}: some of {','.join(SCOPES)}, with commas between them")
+    return tuple(scope for scope in SCOPES if scope in names)
+
+
+def _expiry(text: str) -> int:
+    now = time.time_ns()
+    match = re.fullmatch(r"(\d{1,6})([hd])", text)
+    try:
+        expires = now + int(match[1]) * _SECONDS[match[2]] * 10**9 if match else parse_time(text)
+    except TachyError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if expires <= now:
+        raise argparse.ArgumentTypeError(f"{text} is over already")
+    return expires
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    args = parser().parse_args(argv)
+    options = [f"--{name}={value}" for name in ("data", "dsn", "config") if (value := getattr(args, name)) is not None]
+    try:
+        if args.action == "create" and not _NAME.fullmatch(args.name):
+            raise SettingsError(f"{args.name!r} is no name: write letters, digits and some of . @ : / - up to 100")
+        with _connection(settings_table.load(options, os.environ)) as connection:
+            _run(connection, args)
+    except TachyError as error:
+        print(f"tachy keys: {error}", file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    return 0
+
+
+def _run(connection: Connection, args: argparse.Namespace) -> None:
+    if args.action == "create":
+        first = not key_table.read(connection)
+        print(key_table.create(connection, args.name, args.scopes, args.expires))
+        print("This is shown once: nobody can look it up.", file=sys.stderr)
+        if first:
+            print("It is the first one: from now on the server answers nobody without a key.", file=sys.stderr)
+    elif args.action == "list":
+        rows = [_HEAD, *map(_row, key_table.read(connection))]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+        for row in rows:
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    else:
+        for key_id in key_table.revoke(connection, args.key):
+            print(f"revoked {key_id}")
+
+
+def _row(key: Key) -> tuple[str, ...]:
+    state = key.state(time.time_ns())
+    times = (_time(key.created), _time(key.expires), _time(key.last_used))
+    return (key.key_id, key.name, ",".join(key.scopes), state, *times)
+
+
+def _time(nanoseconds: int | None) -> str:
+    if nanoseconds is None:
+        return "never"
+    return f"{datetime.fromtimestamp(nanoseconds // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@contextmanager
+def _connection(settings: Settings) -> Iterator[Connection]:
+    """To the server's database: of one that runs, or of its own PostgreSQL, which is started for as long."""
+    if settings.dsn:
+        with _migrated(settings.dsn) as connection:
+            yield connection
+        return
+    try:
+        folder = DataFolder(settings.data)
+    except FolderInUse:
+        with _migrated(dsn_of(settings.data.absolute())) as connection:
+            yield connection
+        return
+    postgres = Postgres(folder)
+    try:
+        postgres.start()
+        create_database(postgres.dsn)
+        with _migrated(postgres.dsn) as connection:
+            yield connection
+    finally:
+        postgres.stop()
+        folder.close()
+
+
+@contextmanager
+def _migrated(dsn: str) -> Iterator[Connection]:
+    base = Database(dsn, 1)
+    try:
+        with base.connection() as connection:
+            yield connection
+    finally:
+        base.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
