@@ -16,13 +16,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from tachy_server.access import key_table
+from tachy_server.access.keys import Key
 from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.base.times import parse_time
 from tachy_server.base.who import SCOPES, Scope
-from tachy_server.doors import key_table
-from tachy_server.doors.keys import Key
 from tachy_server.lake.database import Connection, Database, create_database
 from tachy_server.postgres.supervisor import DataFolder, FolderInUse, Postgres, dsn_of
 

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from tachy_server.access.binding import check_binding
+from tachy_server.access.door import WatchedDoor
+from tachy_server.access.tls import Certificate
 from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, StoreError, TachyError
 from tachy_server.base.settings import Address, Settings
-from tachy_server.doors.door import WatchedDoor
 from tachy_server.formats.reader import Limits
 from tachy_server.http.app import make_app
 from tachy_server.http.protocol import GRACE_SECONDS, make_config
@@ -69,6 +71,9 @@ def run(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises TachyError when it cannot start."""
     if settings.max_batch_bytes > settings.ingest_queue_bytes:
         raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise SettingsError("tls_certificate and tls_key belong together: give both, or none")
+    certificate = Certificate(settings.tls_certificate, settings.tls_key) if settings.tls_certificate else None
     _allow_files(settings.http_connections + _OTHER_FILES)
     begin = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)
@@ -78,9 +83,9 @@ def run(settings: Settings) -> None:
         stack.callback(folder.close)
         listener = _listen(settings.http, "http")
         stack.callback(listener.close)
-        services = _start(settings, folder, stack)
+        services = _start(settings, folder, stack, certificate)
         host, port = listener.getsockname()[:2]
-        services.http_url = f"http://{Address(host, port)}"
+        services.http_url = f"http{'s' if certificate else ''}://{Address(host, port)}"
         _run_http(services, listener, begin, folder, stack)
     print("tachy: stopped", flush=True)
 
@@ -108,7 +113,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services:
+def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate: Certificate | None) -> Services:
     """Everything behind HTTP; `stack` ends it in the reverse order."""
     postgres: Postgres | None = None
     dsn = settings.dsn
@@ -125,7 +130,8 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack) -> Services
     stack.callback(lake.close)
     door = WatchedDoor(base)
     stack.callback(door.close)
-    services = Services(settings=settings, lake=lake, door=door, postgres=postgres)
+    check_binding(settings, has_keys=door.needs_keys)
+    services = Services(settings=settings, lake=lake, door=door, certificate=certificate, postgres=postgres)
     if "query" in settings.role:
         services.engine = _start_query(services, stack)
     if "ingest" in settings.role:
@@ -145,7 +151,7 @@ def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
     _listen(address, "flight").close()  # it says why it cannot, which gRPC does not
     server = FlightServer(services, address.host, address.port)
     stack.callback(server.stop)
-    services.flight_uri = f"grpc://{Address(address.host, server.port)}"
+    services.flight_uri = f"grpc{'+tls' if services.certificate else ''}://{Address(address.host, server.port)}"
     return services.engine
 
 
@@ -183,6 +189,8 @@ def _run_http(services: Services, listener: socket.socket, begin: float, folder:
     from tachy_server.http.api import routes
 
     config = make_config(services.settings, make_app(services, routes(services)))
+    config.load()
+    config.ssl = services.certificate.context if services.certificate else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(services, config, listener, begin, folder, stack))
 
@@ -210,6 +218,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, _reload, services)
     partitions = asyncio.create_task(_keep_partitions(services))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await ready.wait()
@@ -220,6 +229,19 @@ async def _serve(
     finally:
         file.unlink(missing_ok=True)
         partitions.cancel()
+
+
+def _reload(services: Services) -> None:
+    """What SIGHUP asks for."""
+    if services.certificate is None:
+        print("tachy: SIGHUP: there is no certificate to be read again", flush=True)
+        return
+    try:
+        services.certificate.reload()
+    except SettingsError as error:
+        print(f"tachy: SIGHUP: {error}; the certificate stays as it was", flush=True)
+    else:
+        print("tachy: SIGHUP: new connections get the certificate as it is now", flush=True)
 
 
 async def _keep_partitions(services: Services) -> None:
@@ -239,6 +261,8 @@ def _announce(services: Services, folder: DataFolder, begin: float) -> None:
     scratch.replace(file)
     print(f"tachy: data in {folder.path}")
     print(f"tachy: HTTP on {services.http_url}, FlightSQL on {services.flight_uri or 'no port: no role query'}")
+    if not services.door.needs_keys:
+        print("tachy: no keys: whoever reaches these ports may do everything; `tachy keys create` makes one")
     print(f"tachy: ready in {time.monotonic() - begin:.1f} s", flush=True)
 
 

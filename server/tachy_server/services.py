@@ -6,9 +6,10 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tachy_server.access.door import Door
+from tachy_server.access.tls import Certificate
 from tachy_server.base.errors import StoreError
 from tachy_server.base.settings import Settings
-from tachy_server.doors.door import Door
 from tachy_server.ingest.ingest import Ingest
 from tachy_server.lake.lake import Lake
 from tachy_server.postgres.supervisor import Postgres
@@ -24,6 +25,7 @@ class Services:
     settings: Settings
     lake: Lake
     door: Door
+    certificate: Certificate | None = None
     ingest: Ingest | None = None
     engine: QueryEngine | None = None
     postgres: Postgres | None = None

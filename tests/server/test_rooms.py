@@ -16,16 +16,16 @@ KNOWS = {
     "formats": {"base"},
     "lake": {"base", "formats"},
     "postgres": {"base"},
-    "doors": {"base", "lake"},
+    "access": {"base", "lake"},
     "ingest": BLOCKS,
     "views": BLOCKS,
     "traces": BLOCKS | {"views"},
     "query": BLOCKS | {"views", "traces"},
-    "services": BLOCKS | {"ingest", "query", "postgres", "doors"},
-    "flight": {"base", "doors", "query", "services"},
-    "http": BLOCKS | {"doors", "ingest", "query", "traces", "services"},
-    "keys": {"base", "doors", "lake", "postgres"},
-    "serve": BLOCKS | {"doors", "ingest", "query", "postgres", "services", "flight", "http"},
+    "services": BLOCKS | {"ingest", "query", "postgres", "access"},
+    "flight": {"base", "access", "query", "services"},
+    "http": BLOCKS | {"access", "ingest", "query", "traces", "services"},
+    "keys": {"base", "access", "lake", "postgres"},
+    "serve": BLOCKS | {"access", "ingest", "query", "postgres", "services", "flight", "http"},
 }
 
 

@@ -11,8 +11,8 @@ from typing import cast
 import httpx
 import pytest
 import uvicorn
+from tachy_server.access.door import Door
 from tachy_server.base.settings import Address, Settings
-from tachy_server.doors.door import Door
 from tachy_server.flight.server import FlightServer
 from tachy_server.http.api import routes
 from tachy_server.http.app import make_app
@@ -33,6 +33,7 @@ def services(engine: FakeEngine) -> SimpleNamespace:
         settings=settings,
         lake=None,
         door=Door(list),
+        certificate=None,
         ingest=None,
         engine=engine,
         stats=lambda: {"batches": 3},

@@ -136,7 +136,15 @@ def _names(text: str) -> tuple[str, ...]:
     return names
 
 
+def _proxied(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if any(name not in ("tls", "keys") for name in names):
+        raise ValueError("write tls, keys, or both with a comma between them")
+    return names
+
+
 TEXT = Kind("text", str)
+PROXIED = Kind("tls, keys", _proxied, ",".join)
 NAMES = Kind("names", _names, ",".join)
 PATH = Kind("folder", _path)
 ADDRESS = Kind("host:port", _address)
@@ -198,6 +206,20 @@ class Settings:
     )
     flight: Address = _row(
         ADDRESS, Address("127.0.0.1", 50051), "Where Arrow FlightSQL listens; port 0 lets the system choose."
+    )
+    tls_certificate: str = _row(
+        TEXT,
+        "",
+        "File of the certificate (PEM) of both ports, the server's own first; SIGHUP reads it again. Empty: no TLS.",
+        default_text="none",
+    )
+    tls_key: str = _row(TEXT, "", "File of its private key (PEM, not encrypted).", default_text="none")
+    behind_proxy: tuple[str, ...] = _row(
+        PROXIED,
+        (),
+        "What a proxy in front of the server does for it: `tls`, `keys` (it asks who comes), or both. Only then may "
+        "the server listen beyond loopback without.",
+        default_text="nothing",
     )
     role: tuple[str, ...] = _row(ROLE_LIST, ROLES, "What this server does: ingest, query, or both.")
     commit_wait: float = _row(

@@ -1,1 +1,1 @@
-"""Arrow FlightSQL over gRPC. Knows base, query, services."""
+"""Arrow FlightSQL over gRPC. Knows base, access, query, services."""

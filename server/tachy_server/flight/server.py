@@ -85,7 +85,7 @@ class FlightServer:
         self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
         self._prepared: Handles[Prepared] = Handles()
         self._running = Running()
-        self._service = service.Server(self, host, port, services.door)
+        self._service = service.Server(self, host, port, services.door, services.certificate)
         self.port = self._service.port
         self.calls = self._service.calls
         """Names of the calls that there are."""

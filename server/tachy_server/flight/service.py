@@ -15,9 +15,10 @@ from urllib.parse import unquote
 
 import grpc
 
+from tachy_server.access.door import Door, key_in
+from tachy_server.access.tls import Certificate
 from tachy_server.base.errors import Cancelled, Denied, LimitError, NotFound, StoreError, TachyError, TookTooLong
 from tachy_server.base.who import Who
-from tachy_server.doors.door import Door, key_in
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Methods(Protocol):
 class Server:
     """Listens from the moment it is made; `port` is the one it got (0 takes any free one), `calls` what is there."""
 
-    def __init__(self, methods: Methods, host: str, port: int, door: Door) -> None:
+    def __init__(self, methods: Methods, host: str, port: int, door: Door, certificate: Certificate | None) -> None:
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="tachy-flight")
         self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         one, many = _answer(door), _answers(door)
@@ -116,8 +117,12 @@ class Server:
         }
         self.calls = tuple(handlers)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            self.port = self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+            if certificate is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, certificate.for_grpc())
         except RuntimeError as error:
             raise StoreError(str(error)) from None
         self._server.start()

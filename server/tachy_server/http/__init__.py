@@ -1,3 +1,3 @@
-"""The HTTP side: batches, queries, processes, controls, traces. Knows base, formats, lake,
-ingest, query, traces, services.
+"""The HTTP side: batches, queries, processes, controls, traces. Knows base, access, formats,
+lake, ingest, query, traces, services.
 """

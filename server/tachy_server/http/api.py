@@ -21,12 +21,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tachy_server.access.door import Door
 from tachy_server.base.bodies import Disconnected, MemoryBudget
 from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.base.message_sizes import pieces
 from tachy_server.base.times import parse_time
 from tachy_server.base.who import Scope
-from tachy_server.doors.door import Door
 from tachy_server.http.guard import WHO, check_content_type
 from tachy_server.http.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_stream_thread

@@ -97,7 +97,8 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._lingering = self._deaf = self._heard = True
         self._linger_end = self.loop.time() + LINGER_SECONDS
-        self._socket.write_eof()
+        if self._socket.can_write_eof():  # TLS has no half of a connection: the answer's own end has to do
+            self._socket.write_eof()
         self.flow.resume_reading()
         self._linger_on()
 

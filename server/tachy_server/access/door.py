@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from tachy_server.access import key_table, keys
+from tachy_server.access.keys import Key
+from tachy_server.access.refusals import Refusals
 from tachy_server.base.errors import Denied, StoreError
 from tachy_server.base.who import EVERYBODY, Scope, Who
-from tachy_server.doors import key_table, keys
-from tachy_server.doors.keys import Key
-from tachy_server.doors.refusals import Refusals
 from tachy_server.lake.database import Database
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ A key is `tk_ID_SECRET`. The id is public: it finds the row, and stands in lists
 digits, 256 random bits, of which the server keeps SHA-256 alone. Nobody can guess or enumerate that many, so a slow
 hash (scrypt, Argon2), which passwords need, would protect nothing here and cost every request its milliseconds.
 
-To check: pytest tests/doors.
+To check: pytest tests/access.
 """
 
 from __future__ import annotations

@@ -9,10 +9,10 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from tachy_server.access import keys
+from tachy_server.access.keys import Key
 from tachy_server.base.errors import NotFound
 from tachy_server.base.who import Scope
-from tachy_server.doors import keys
-from tachy_server.doors.keys import Key
 from tachy_server.lake.database import Connection
 
 _COLUMNS: Final = "key_id, name, hash, scopes, created, expires, revoked, last_used"

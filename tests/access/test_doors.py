@@ -17,10 +17,10 @@ import pytest
 from adbc_driver_flightsql import DatabaseOptions, dbapi
 from pyarrow import flight
 from starlette.routing import Route
+from tachy_server.access import keys, refusals
+from tachy_server.access.door import Door
+from tachy_server.access.keys import Key
 from tachy_server.base.who import SCOPES, Scope
-from tachy_server.doors import keys, refusals
-from tachy_server.doors.door import Door
-from tachy_server.doors.keys import Key
 from tachy_server.flight import service
 from tachy_server.flight.server import FlightServer
 from tachy_server.http import api, app
