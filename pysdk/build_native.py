@@ -60,6 +60,7 @@ void tachy_set_category(const char *category, int level);
 void tachy_unset_category(const char *category);
 void tachy_control(const char *text);
 void tachy_mark(const char *reason);
+void tachy_image(const char *name, const char *format, const void *bytes, size_t size);
 tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
 tachy_batch *tachy_batch_take_raw(void);
 uint64_t tachy_sender_begin(uint32_t timeout_ms);

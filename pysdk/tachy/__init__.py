@@ -21,7 +21,17 @@ from tachy.async_span import AsyncSpan, async_span
 from tachy.errors import MissingExtra, NotFound, QueryError, ServerUnavailable, SettingsError, TachyError
 from tachy.handler import LoggingHandler
 from tachy.recorder import Properties, Span, begin, end, frame, log, metric, properties, span
-from tachy.session import flush, mark, set_category, set_level, set_process_property, set_thread_name, start, stop
+from tachy.session import (
+    flush,
+    image,
+    mark,
+    set_category,
+    set_level,
+    set_process_property,
+    set_thread_name,
+    start,
+    stop,
+)
 from tachy.stats import Stats, stats
 from tachy.version import VERSION
 
@@ -62,6 +72,7 @@ __all__ = [
     "errors",
     "flush",
     "frame",
+    "image",
     "log",
     "mark",
     "metric",

@@ -279,6 +279,15 @@ def mark(reason: str = "") -> None:
     lib.tachy_mark(reason.encode("utf-8", "replace"))
 
 
+def image(name: str, format: str, data: bytes | bytearray | memoryview) -> None:  # noqa: A002 - what it is
+    """An image, as it is to be shown: `format` is its media type, "image/png"; 16 MiB at most.
+
+    It travels as logs of the target "tachy.image", a third larger than it is, and is a row of the view `images`.
+    """
+    view = ffi.from_buffer(data)
+    lib.tachy_image(name.encode("utf-8", "replace"), format.encode("utf-8", "replace"), view, len(view))
+
+
 def thread_name() -> str | None:
     """What this thread was called by `set_thread_name`, else by `threading`; None for one that this did not start.
 

@@ -28,6 +28,7 @@ class Rows:
     asyncs: list[dict[str, Any]]
     still_open: list[dict[str, Any]]
     open_async: list[dict[str, Any]]
+    images: list[dict[str, Any]] = field(default_factory=list)  # parts of them, which are logs but no log entries
     shift: int = 0  # ns by which the wall clock was set since the first block; the times here are without it
 
 
@@ -61,7 +62,8 @@ def _decode(head: BlockHead, data: memoryview) -> Rows:
     body = reader.decompress(head.codec, stored, head.raw_size)
     front = data[: head.header_size]
     if head.cls == LOG:
-        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [], [])
+        images = reader.read_images(front, body).to_pylist()
+        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [], [], images)
     if head.cls == METRIC:
         return Rows(head, reader.read_metrics(front, body, begin=None, end=None).to_pylist(), [], [], [])
     spans = reader.read_spans(front, body, begin=None, end=None, open_end=True).to_pylist()
@@ -171,7 +173,8 @@ def _check_streams(blocks: list[Rows]) -> None:
 
 def _check_counts(block: Rows) -> None:
     head = block.head
-    assert head.events == sum(thread.events for thread in head.threads) == len(block.rows) + len(block.asyncs)
+    assert head.events == sum(thread.events for thread in head.threads)
+    assert head.events == len(block.rows) + len(block.asyncs) + len(block.images)
     assert head.dropped == sum(thread.dropped for thread in head.threads)
     assert head.ticks0 <= head.ticks1
     assert head.end_ticks <= head.ticks1

@@ -536,6 +536,35 @@ static void late_logs(void) {
   CHECK(s.threads == 4 + 3);
 }
 
+static uint8_t pixels[100001];
+
+static void *send_images(void *argument) {
+  static const size_t sizes[] = {1, 2, 3, 5699, 5700, 5701, 11400, sizeof pixels};
+  for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) tachy_image(argument, "image/x", pixels, sizes[i]);
+  return NULL;
+}
+
+/* Images of several threads at once, cut into many blocks; and what is none. */
+static void images(void) {
+  static char names[3][32] = {"first", "of two\nlines", "\xff"};
+  const tachy_config config = {.flush_ms = 1};
+  for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * i >> 3);
+  tachy_image("too early", "image/x", "x", 1);
+  begin_session(&config);
+  team t = {.count = 0};
+  for (int i = 0; i < 3; i++) team_add(&t, send_images, names[i]);
+  team_join(&t);
+  tachy_image(NULL, NULL, "nameless", 8);
+  tachy_image("empty", "image/x", "x", 0);
+  tachy_image("nothing", "image/x", NULL, 5);
+  tachy_image("too large", "image/x", "x", TACHY_IMAGE_MAX + 1);
+  tachy_set_category("tachy.image", TACHY_LEVEL_NONE);
+  tachy_image("switched off", "image/x", "x", 1);
+  tachy_unset_category("tachy.image");
+  const tachy_stats s = end_session();
+  CHECK(s.dropped[TACHY_CLASS_LOG] == 1 && s.clock_backwards == 0);
+}
+
 const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"two_threads", two_threads},
                                         {"eight_threads", eight_threads},
@@ -552,6 +581,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"async_switched_off", async_switched_off},
                                         {"async_untracked", async_untracked},
                                         {"late_logs", late_logs},
+                                        {"images", images},
                                         {"logs", logs},
                                         {"texts", texts},
                                         {"metrics", metrics},

@@ -5,6 +5,7 @@ The programs are built with CMake into build/native-tests/, once without and onc
 
 from __future__ import annotations
 
+import base64
 import collections
 import fcntl
 import functools
@@ -27,7 +28,7 @@ PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
     "one_thread", "two_threads", "eight_threads", "full_pool", "full_pool_alone", "exact_counts", "long_spans",
-    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "texts", "late_logs", "metrics",
+    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "texts", "late_logs", "images", "metrics",
     "strange_times", "thread_churn", "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
@@ -376,6 +377,34 @@ def test_an_overfull_outbox_drops_spans_first_and_logs_last(tmp_path: Path) -> N
 def test_logs_of_other_threads_and_times_have_streams_of_their_names(tmp_path: Path) -> None:
     session = run("late_logs", tmp_path).session
     assert session.events(LOG) == 4000
+
+
+def test_images_are_parts_of_one_time_in_a_stream_of_their_own(tmp_path: Path) -> None:
+    session = run("images", tmp_path).session
+    assert not session.rows(LOG)  # they are no log entries
+    rows = [row for block in session.of(LOG) for row in block.images]
+    parts: dict[int, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        head, text = row["msg"].split("\n")
+        number, part, count, size, kind, name = head.split(" ", 5)
+        assert (row["level"], row["target"]) == (4, "tachy.image")
+        parts.setdefault(int(number), []).append((int(part), int(count), int(size), kind, name, text, row["time"]))
+    assert session.events(LOG) == len(rows)
+    assert {thread.name for block in session.of(LOG) for thread in block.head.threads} == {"images"}
+    pattern = bytes((i * i >> 3) & 255 for i in range(100_001))
+    found = []
+    for number in sorted(parts):
+        _, count, size, kind, name, _, time = parts[number][0]
+        assert [part[0] for part in parts[number]] == list(range(count))
+        assert {part[1:5] for part in parts[number]} == {(count, size, kind, name)}
+        assert {part[6] for part in parts[number]} == {time}
+        data = b"".join(base64.b64decode(part[5], validate=True) for part in parts[number])
+        assert len(data) == size
+        assert data in (pattern[:size], b"nameless")
+        found.append((name, kind, size))
+    sizes = (1, 2, 3, 5699, 5700, 5701, 11400, 100_001)
+    expected = [(name, "image/x", size) for name in ("first", "of two lines", "?") for size in sizes]
+    assert sorted(found) == sorted([*expected, ("", "", 8)])
 
 
 def test_only_the_server_s_word_drops_a_batch_and_pauses_grow_with_jitter(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ READ = {
     "span": (SPAN, reader.read_spans),
     "async": (SPAN, reader.read_async),
     "log": (LOG, reader.read_logs),
+    "image": (LOG, reader.read_images),
     "metric": (METRIC, reader.read_metrics),
 }
 

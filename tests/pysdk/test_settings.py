@@ -119,6 +119,17 @@ def test_the_flight_recorder_sends_spans_around_a_mark_and_no_others(sink: Sink)
     assert tachy.stats().not_retained == 0
 
 
+def test_an_image_travels_as_logs_that_are_no_log_entries(sink: Sink) -> None:
+    tachy.start(sink.url)
+    tachy.image("a map", "image/png", memoryview(b"\x89PNG" * 3000))
+    tachy.image("nothing", "image/png", b"")
+    tachy.stop()
+    assert sink.events() == {"log": 3}
+    assert sink.rows("log") == []
+    heads = [row["msg"].split("\n")[0] for row in sink.rows("image")]
+    assert heads == [f"1 {part} 3 12000 image/png a map" for part in range(3)]
+
+
 def test_what_no_trigger_wants_is_not_retained(sink: Sink) -> None:
     tachy.start(sink.url, mode="flight")
     for _ in range(100):

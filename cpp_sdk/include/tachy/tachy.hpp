@@ -122,6 +122,10 @@ inline void set_category(const char *category, tachy_level level) { tachy_set_ca
 inline void unset_category(const char *category) { tachy_unset_category(category); }
 // A trigger of the flight recorder, here and now.
 inline void mark(const char *reason) { tachy_mark(reason); }
+// An image, as it is to be shown: format is its media type, "image/jpeg".
+inline void image(const char *name, const char *format, const void *bytes, std::size_t size) {
+  tachy_image(name, format, bytes, size);
+}
 
 // A set of properties for logs and metrics. Making one takes a lock: keep it.
 class Properties {
@@ -224,6 +228,7 @@ inline void set_level(tachy_level) {}
 inline void set_category(const char *, tachy_level) {}
 inline void unset_category(const char *) {}
 inline void mark(const char *) {}
+inline void image(const char *, const char *, const void *, std::size_t) {}
 
 class Properties {
  public:

@@ -85,7 +85,8 @@ typedef enum tachy_read_kind {
   TACHY_READ_METRICS = 2,
   TACHY_READ_SPANS = 3,
   TACHY_READ_ASYNC = 4,
-  TACHY_READ_OPEN_ASYNC = 5
+  TACHY_READ_OPEN_ASYNC = 5,
+  TACHY_READ_IMAGES = 6 /* parts of images: logs that TACHY_READ_LOGS leaves out, with the same columns */
 } tachy_read_kind;
 
 /* A block's rows of one kind, in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages

@@ -331,6 +331,12 @@ TACHY_EXPORT void tachy_log_text(tachy_site *site, uint32_t set, const char *tex
 TACHY_EXPORT void tachy_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const char *thread,
                                     const char *text, size_t size);
 
+/* An image, of at most TACHY_IMAGE_MAX bytes (larger ones are dropped), as it is to be shown: format is its media type,
+ * "image/jpeg"; the name is cut at 255 bytes. It travels as logs of the target "tachy.image", a third larger than it is
+ * (compressed about as large), within the same bounds as they: tachy_set_category("tachy.image", TACHY_LEVEL_NONE)
+ * switches images off. In SQL it is a row of `images`; where a part of it is lost, there is none. Takes a lock. */
+TACHY_EXPORT void tachy_image(const char *name, const char *format, const void *bytes, size_t size);
+
 /* The ticks at a moment of the system's clock, in nanoseconds since 1970: at most now, and not before the session. */
 TACHY_EXPORT uint64_t tachy_ticks_of(int64_t utc_ns);
 

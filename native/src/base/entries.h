@@ -64,6 +64,7 @@
   DOES(log_text_at,                                                                                                   \
        (tachy_site * site, uint32_t set, uint64_t ticks, const char *thread, const char *text, size_t size),          \
        (site, set, ticks, thread, text, size))                                                                        \
+  DOES(image, (const char *name, const char *format, const void *bytes, size_t size), (name, format, bytes, size))    \
   ANSWERS(uint64_t, sender_begin, (uint32_t timeout_ms), (timeout_ms), 0)                                             \
   DOES(sender_end, (uint64_t turn), (turn))                                                                           \
   SPECIAL(tachy_batch *, batch_take, (uint32_t timeout_ms, int *ended))                                               \

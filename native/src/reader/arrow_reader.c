@@ -22,7 +22,8 @@ struct tachy_reader {
 static tachy_status decode(tachy_reader *r, const tachy_read_options *options, tachy_read_error *error) {
   switch (r->kind) {
     case TACHY_READ_LOGS:
-      return tachy_logs_start(&r->block, options, r->most_rows, &r->walk, &r->rows, &r->more, error);
+    case TACHY_READ_IMAGES:
+      return tachy_logs_start(&r->block, r->kind, options, r->most_rows, &r->walk, &r->rows, &r->more, error);
     case TACHY_READ_METRICS:
       return tachy_decode_metrics(&r->block, options, &r->rows, error);
     case TACHY_READ_SPANS:
@@ -41,7 +42,7 @@ tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t 
   tachy_reader *const r = calloc(1, sizeof *r);
   if (!r) return tachy_read_no_memory(error);
   r->kind = kind;
-  r->most_rows = options->whole ? UINT64_MAX : kind == TACHY_READ_LOGS ? SLICE_LOGS : SLICE_ROWS;
+  r->most_rows = options->whole ? UINT64_MAX : tachy_is_log_kind(kind) ? SLICE_LOGS : SLICE_ROWS;
   r->most_text = options->whole ? UINT64_MAX : SLICE_TEXT;
   tachy_status status = tachy_block_open(&r->block, head, head_size, body, body_size, error);
   if (!status) status = decode(r, options, error);

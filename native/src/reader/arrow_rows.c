@@ -267,6 +267,7 @@ static const struct {
   const column *columns;
   int64_t count;
 } kinds[] = {[TACHY_READ_LOGS] = {logs, sizeof logs / sizeof *logs},
+             [TACHY_READ_IMAGES] = {logs, sizeof logs / sizeof *logs},
              [TACHY_READ_METRICS] = {metrics, sizeof metrics / sizeof *metrics},
              [TACHY_READ_SPANS] = {spans, sizeof spans / sizeof *spans},
              [TACHY_READ_ASYNC] = {async, sizeof async / sizeof *async},
@@ -292,7 +293,7 @@ tachy_status tachy_arrow_rows(tachy_arrow *arrow, tachy_read_kind kind, const ta
                               uint64_t first, uint64_t *count, uint64_t most_text, tachy_read_error *error) {
   batch b = {.block = block, .rows = rows, .first = first, .count = *count, .arrow = arrow};
   tachy_status status = fit_properties(&b, most_text, error);
-  if (!status && kind == TACHY_READ_LOGS) status = make_messages(&b, most_text, error);
+  if (!status && tachy_is_log_kind(kind)) status = make_messages(&b, most_text, error);
   if (!status) status = tachy_arrow_start(arrow, b.count, kinds[kind].count, error);
   for (int fields = 0; fields < 2; fields++) { /* what is made comes first: it reads the fields, which are given up */
     for (int64_t i = 0; i < kinds[kind].count && !status; i++) {

@@ -189,13 +189,18 @@ tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_read_
                                      tachy_read_error *error);
 void tachy_rows_free(tachy_rows *rows);
 
+static inline int tachy_is_log_kind(tachy_read_kind kind) {
+  return kind == TACHY_READ_LOGS || kind == TACHY_READ_IMAGES;
+}
+
 /* A block of logs is decoded `most` rows at a time: arguments take far more memory than their bytes in the block.
- * tachy_logs_start decodes the first part and checks the block to its end; tachy_logs_next has the next part take its
- * place. *more: whether another one follows. */
+ * Parts of images are another kind of rows than the other logs. tachy_logs_start decodes the first part and checks the
+ * block to its end; tachy_logs_next has the next part take its place. *more: whether another one follows. */
 typedef struct tachy_log_walk tachy_log_walk;
 
-tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, uint64_t most,
-                              tachy_log_walk **walk, tachy_rows *rows, int *more, tachy_read_error *error);
+tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_read_options *options,
+                              uint64_t most, tachy_log_walk **walk, tachy_rows *rows, int *more,
+                              tachy_read_error *error);
 tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_rows *rows, int *more, tachy_read_error *error);
 void tachy_logs_end(tachy_log_walk *walk);
 

@@ -1,5 +1,6 @@
 /* Log rows and their arguments. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "decode_rows.h"
 #include "error.h"
@@ -8,6 +9,8 @@ typedef struct position {
   tachy_row_walk rows;
   tachy_uint_cursor types;
   tachy_typed_cursor args;
+  uint32_t image_target; /* index into the block's strings; of none: UINT32_MAX */
+  int images;            /* whether these are wanted, or the others */
 } position;
 
 struct tachy_log_walk {
@@ -28,6 +31,17 @@ static int take_args(position *at, tachy_value *out) {
   return count;
 }
 
+static uint32_t find_image_target(const tachy_block *block) {
+  static const char target[] = TACHY_IMAGE_TARGET;
+  for (uint32_t i = 0; i < block->site_count; i++) {
+    const tachy_text text = block->strings[block->sites[i].target];
+    if (text.size == sizeof target - 1 && memcmp(text.bytes, target, text.size) == 0) return block->sites[i].target;
+  }
+  return UINT32_MAX;
+}
+
+static int is_image(const position *at) { return at->rows.block->sites[at->rows.site].target == at->image_target; }
+
 /* Up to `most` wanted rows; without `rows` all of them, which only are looked at. */
 static tachy_status decode(position *at, uint64_t most, tachy_rows *rows, int *more, tachy_read_error *error) {
   uint64_t arg_count = 0;
@@ -44,7 +58,7 @@ static tachy_status decode(position *at, uint64_t most, tachy_rows *rows, int *m
     }
     const int args = take_args(at, taken);
     if (args < 0) return tachy_read_fail(error, "the arguments of a log row are malformed");
-    if (!at->rows.wanted || !rows) continue;
+    if (!at->rows.wanted || !rows || is_image(at) != at->images) continue;
     rows->arg_first[tachy_row_keep(&at->rows, rows)] = arg_count;
     for (int a = 0; a < args; a++) rows->args[arg_count++] = taken[a];
   }
@@ -61,13 +75,16 @@ tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_rows *rows, int *more, 
   return status ? status : decode(&walk->at, walk->most, rows, more, error);
 }
 
-tachy_status tachy_logs_start(const tachy_block *block, const tachy_read_options *options, uint64_t most,
-                              tachy_log_walk **walk, tachy_rows *rows, int *more, tachy_read_error *error) {
+tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_read_options *options,
+                              uint64_t most, tachy_log_walk **walk, tachy_rows *rows, int *more,
+                              tachy_read_error *error) {
   tachy_log_walk *const w = *walk = calloc(1, sizeof *w);
   if (!w) return tachy_read_no_memory(error);
   w->most = most;
   w->at.types = tachy_uint_start(&block->columns[TACHY_COLUMN_LOG_TYPES]);
   w->at.args = tachy_typed_start(block, TACHY_COLUMN_LOG_INT);
+  w->at.image_target = find_image_target(block);
+  w->at.images = kind == TACHY_READ_IMAGES;
   tachy_status status = tachy_row_start(&w->at.rows, block, TACHY_CLASS_LOG, options, error);
   if (!status) status = tachy_logs_next(w, rows, more, error);
   if (status || !*more) return status;

@@ -353,7 +353,8 @@ static tachy_status decode(perfetto_work *work, tachy_read_error *error) {
   tachy_status status = TACHY_OK;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
-      return tachy_logs_start(&work->block, &range, PERFETTO_LOGS, &work->logs, &work->rows, &work->more, error);
+      return tachy_logs_start(&work->block, TACHY_READ_LOGS, &range, PERFETTO_LOGS, &work->logs, &work->rows,
+                              &work->more, error);
     case TACHY_CLASS_METRIC:
       return tachy_decode_metrics(&work->block, all, &work->rows, error);
     default:

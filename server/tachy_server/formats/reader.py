@@ -359,6 +359,7 @@ _KINDS = {
     "spans": lib.TACHY_READ_SPANS,
     "async": lib.TACHY_READ_ASYNC,
     "open_async": lib.TACHY_READ_OPEN_ASYNC,
+    "images": lib.TACHY_READ_IMAGES,
 }
 
 
@@ -366,8 +367,8 @@ def slices(
     kind: str, head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None,
     thread: int | None = None, open_end: bool = False, whole: bool = False,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """As read_spans and the like (`kind`: logs, metrics, spans, async, open_async), in batches of bounded size, at
-    least one; `whole`: in one.
+    """As read_spans and the like (`kind`: logs, metrics, spans, async, open_async, images), in batches of bounded size,
+    at least one; `whole`: in one.
 
     The whole block is checked, and FormatError raised, before this returns.
     """
@@ -421,6 +422,13 @@ def read_logs(
 ) -> pa.RecordBatch:  # fmt: skip
     """The log entries of [begin, end]; the columns are those of reader.h."""
     return next(slices("logs", head, body, begin=begin, end=end, thread=thread, whole=True))
+
+
+def read_images(
+    head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
+) -> pa.RecordBatch:  # fmt: skip
+    """The parts of images of [begin, end], which are logs that read_logs leaves out; the columns are the same."""
+    return next(slices("images", head, body, begin=begin, end=end, thread=thread, whole=True))
 
 
 def read_metrics(

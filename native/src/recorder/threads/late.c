@@ -23,6 +23,7 @@ typedef struct stand_in {
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static stand_in all[STAND_INS];
 static unsigned count;
+static stand_in images;
 
 void tachy_late_lock(void) { tachy_inside_lock(&mutex); }
 void tachy_late_unlock(void) { tachy_inside_unlock(&mutex); }
@@ -72,8 +73,18 @@ void tachy_own_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const
   tachy_late_unlock();
 }
 
+tachy_slot *tachy_late_lock_images(uint64_t *ticks) {
+  tachy_late_lock();
+  if (!TACHY_LOAD(&tachy_running)) return NULL;
+  if (!images.slot) images.slot = tachy_slot_stand_in("images");
+  if (images.last < *ticks) images.last = *ticks;
+  *ticks = images.last;
+  return images.slot;
+}
+
 /* The stand-ins are the parent's. */
 void tachy_late_after_fork(void) {
   tachy_os_mutex_init(&mutex);
   count = 0;
+  images = (stand_in){{0}, NULL, 0};
 }
