@@ -140,6 +140,17 @@ class FakeMetadata:
                 newest[row.process_id] = max(row.sequence, newest.get(row.process_id, 0))
         return newest
 
+    def streams_named(
+        self, snapshot: Any, name: str, cls: int, process_ids: Collection[UUID] | None
+    ) -> frozenset[UUID]:
+        return frozenset(
+            reader.stream_id(row.process_id, cls, thread.number)
+            for row in self.lake.rows
+            if row.cls == cls and (process_ids is None or row.process_id in process_ids)
+            for thread in reader.read_head(self.lake.data[row.block_id]).threads
+            if thread.name == name
+        )
+
     def describe(self, snapshot: Any, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
         return {
             process_id: ProcessInfo(d["exe"], d["username"], d["computer"], json.dumps(d["properties"]))

@@ -19,6 +19,9 @@ THEIRS = {
     "properties process_properties",
     "thread_spans": "id parent depth hash begin end duration name target filename line",
     "async_events": "stream_id block_id time event_type span_id parent_span_id depth hash name filename target line",
+    "net_spans": "process_id stream_id span_id parent_span_id depth kind name connection_name is_outgoing begin_bits "
+    "end_bits bit_size begin_time end_time",
+    "images": "process_id stream_id block_id insert_time exe username computer time name format payload_size data",
     "processes": "process_id exe username realname computer distro cpu_brand tsc_frequency start_time start_ticks "
     "insert_time parent_process_id properties last_update_time last_block_end_ticks last_block_end_time",
     "streams": "stream_id process_id dependencies_metadata objects_metadata tags properties insert_time format "
@@ -52,7 +55,7 @@ def test_a_declaration_is_complete(view: View) -> None:
     for column in view.columns:
         assert column.doc.endswith("."), column.name
         assert column.type == TEXT or not column.properties
-        assert not pa.types.is_string(column.type) or column.name == "msg"
+        assert not pa.types.is_string(column.type) or column.name in ("msg", "name")
 
 
 def test_the_page_of_the_docs_is_what_the_declarations_say() -> None:

@@ -23,11 +23,12 @@ from tachy_server.query import functions, plans, stream, table_functions
 from tachy_server.query.error_text import one_line
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.query.planning import Planner
-from tachy_server.views.declarations import VIEWS, Kind, View
+from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import BlockCache
 from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.sources import BlockSource, Metadata
-from tachy_server.views.tables import PARTITIONS, Session, event_table, metadata_table
+from tachy_server.views.tables import PARTITIONS, Session
+from tachy_server.views.view_tables import view_table
 
 if TYPE_CHECKING:
     from tachy_server.base.settings import Settings
@@ -134,8 +135,7 @@ class QueryEngine:
         runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
         context = SessionContext(config, runtime)
         for view in self.views.values():
-            make = metadata_table if view.kind is Kind.METADATA else event_table
-            context.register_table(view.name, make(session, view, registered=True))
+            context.register_table(view.name, view_table(session, view, registered=True))
         functions.register(context)
         table_functions.register(context, session)
         return context

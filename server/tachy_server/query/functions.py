@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datafusion import SessionContext, udf
 
+from tachy_server.base.dictionaries import apply, apply_pairs
 from tachy_server.base.errors import QueryError
 from tachy_server.query import histograms, json_path
-from tachy_server.query.dictionaries import apply, apply_pairs
 from tachy_server.views.declarations import JSON, TEXT
 
 _TEXT: Final = pa.utf8()

@@ -25,7 +25,8 @@ from tachy_server.query.functions import dump, load
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
 from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
-from tachy_server.views.tables import Scan, Session, Table, batch_table, event_table, metadata_table
+from tachy_server.views.tables import Scan, Session, Table, batch_table
+from tachy_server.views.view_tables import view_table
 
 GLOBAL: Final = "global"
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
@@ -82,12 +83,12 @@ def _view_instance(session: Session, context: SessionContext, arguments: Sequenc
     if view is None:
         raise QueryError(f"there is no view {name}; there are {', '.join(session.views)}")
     if instance == GLOBAL:
-        return metadata_table(session, view) if view.kind is Kind.METADATA else event_table(session, view)
+        return view_table(session, view)
     if view.kind is Kind.METADATA:
         raise QueryError(f"the only instance of {name} is '{GLOBAL}'")
     known = _uuid("view_instance", instance)
     ids = frozenset([known])
-    return event_table(session, view, Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids))
+    return view_table(session, view, Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids))
 
 
 def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:

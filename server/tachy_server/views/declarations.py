@@ -188,6 +188,67 @@ ASYNC_EVENTS: Final = View(
     ),
 )
 
+NET_SPANS: Final = View(
+    name="net_spans",
+    kind=Kind.LAZY,
+    cls=SPAN,
+    doc=(
+        "Scopes of network traffic that have ended: connections, and the objects, properties and RPCs in them, made of "
+        "the spans of targets `net.connection`, `net.object`, `net.property` and `net.rpc` and their values `bits` and "
+        "`direction`. Those of no bits are left out."
+    ),
+    time=("begin_time", "end_time"),
+    sort=("stream_id", "begin_time"),
+    columns=(
+        _PROCESS_ID,
+        _STREAM_ID,
+        Column("span_id", pa.int64(), "The span's id in thread_spans: its number in the stream."),
+        Column("parent_span_id", pa.int64(), "span_id of the scope of traffic around it; -1: none."),
+        Column("depth", pa.uint32(), "How many scopes of traffic are around it."),
+        Column("kind", TEXT, "`connection`, `object`, `property` or `rpc`."),
+        Column("name", TEXT, "Of the connection, object, property or function."),
+        Column("connection_name", TEXT, "Name of the connection that it is in; empty: in none."),
+        Column("is_outgoing", pa.bool_(), "Whether that connection's traffic was sent."),
+        Column("begin_bits", pa.int64(), "Bits of what comes before it in the scope around it."),
+        Column("end_bits", pa.int64(), "begin_bits + bit_size."),
+        Column("bit_size", pa.int64(), "Its bits, of what is inside it too."),
+        Column("begin_time", TIME, "When it began."),
+        Column("end_time", TIME, "When it ended."),
+    ),
+)
+
+IMAGES: Final = View(
+    name="images",
+    kind=Kind.LAZY,
+    cls=LOG,
+    doc="Images, screenshots among them, that arrived whole. One of which a part was lost has no row.",
+    time=("time",),
+    sort=("time",),
+    columns=(
+        *_EVENT_COLUMNS,
+        Column("time", TIME, "When it was recorded."),
+        Column("name", pa.utf8(), "Its name: `screenshot`."),
+        Column("format", TEXT, "Its media type: `image/jpeg`."),
+        Column("payload_size", pa.int64(), "Its bytes."),
+        Column("data", pa.binary(), "The image."),
+    ),
+)
+
+IMAGE_PARTS: Final = View(
+    name="image_parts",
+    kind=Kind.LAZY,
+    cls=LOG,
+    rows="images",
+    doc="What `images` is made of: the logs that carry images.",
+    time=("time",),
+    sort=("time",),
+    columns=(
+        _STREAM_ID,
+        Column("time", TIME, "When the image was recorded."),
+        Column("msg", pa.utf8(), "Number of the image, of the part, how many there are, what it is, and its bytes."),
+    ),
+)
+
 PROCESSES: Final = View(
     name="processes",
     kind=Kind.METADATA,
@@ -302,7 +363,18 @@ BLOCK_ERRORS: Final = View(
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
         view.name: view
-        for view in (LOG_ENTRIES, MEASURES, THREAD_SPANS, ASYNC_EVENTS, PROCESSES, STREAMS, BLOCKS, BLOCK_ERRORS)
+        for view in (
+            LOG_ENTRIES,
+            MEASURES,
+            THREAD_SPANS,
+            ASYNC_EVENTS,
+            NET_SPANS,
+            IMAGES,
+            PROCESSES,
+            STREAMS,
+            BLOCKS,
+            BLOCK_ERRORS,
+        )
     }
 )
 """Those of an engine that is given no others."""

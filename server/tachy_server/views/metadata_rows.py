@@ -69,6 +69,8 @@ WHERE {where}
 GROUP BY b.process_id
 """
 
+_NAMED_STREAMS_SQL: Final = "SELECT stream_id FROM streams WHERE {where}"
+
 _DESCRIBE_SQL: Final = """
 SELECT process_id, coalesce(exe, ''), coalesce(username, ''), coalesce(computer, ''), coalesce(properties::text, '{}')
 FROM processes
@@ -104,6 +106,17 @@ class PostgresMetadata:
         if bounds.begin is not None:
             where.at_least("p.last_block_end_time", bounds.begin - _BLOCK_TAIL)
         return dict(_fetch(snapshot, _NEWEST_SQL, where))
+
+    def streams_named(
+        self, snapshot: Snapshot, name: str, cls: int, process_ids: Collection[UUID] | None
+    ) -> frozenset[UUID]:
+        """The streams of a class whose threads have that name, of these processes; None: of all."""
+        where = _Where()
+        where.visible(snapshot, "process_id")
+        where.add("thread_name = %s", name)
+        where.add("class = %s", cls)
+        where.among("process_id", process_ids)
+        return frozenset(row[0] for row in _fetch(snapshot, _NAMED_STREAMS_SQL, where))
 
     def describe(self, snapshot: Snapshot, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
         """The processes of these ids that are known."""

@@ -68,6 +68,12 @@ class Metadata(Protocol):
         """Sequence of the newest span block of each process that is not over before bounds.begin."""
         ...
 
+    def streams_named(
+        self, snapshot: Snapshot, name: str, cls: int, process_ids: Collection[UUID] | None
+    ) -> frozenset[UUID]:
+        """The streams of a class whose threads have that name, of these processes; None: of all."""
+        ...
+
     def describe(self, snapshot: Snapshot, process_ids: Collection[UUID]) -> dict[UUID, ProcessInfo]:
         """The processes of these ids that are known."""
         ...

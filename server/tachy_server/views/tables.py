@@ -286,9 +286,10 @@ def _part(
 
 
 def select_blocks(
-    session: Session, snapshot: Snapshot, view: View, bounds: Bounds
+    session: Session, snapshot: Snapshot, view: View, bounds: Bounds, asked: str = ""
 ) -> tuple[list[BlockRow], frozenset[UUID]]:
-    """The blocks to decode, and which of them are their process's newest, whose open spans are rows too.
+    """The blocks to decode, and which of them are their process's newest, whose open spans are rows too. `asked`: the
+    view that the query names, where that is another one.
 
     A range may miss the newest block although a span that is open in it has been open since before the range's end, so
     that block is looked up by its number.
@@ -308,7 +309,7 @@ def select_blocks(
         )
     if limit and len(blocks) > limit:
         raise LimitError(
-            f"{view.name}: this query needs more than {limit} blocks; narrow it with a time range or with "
+            f"{asked or view.name}: this query needs more than {limit} blocks; narrow it with a time range or with "
             f"process_id = '…', or raise the server's setting lazy_block_limit"
         )
     if not with_open:

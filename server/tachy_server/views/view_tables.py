@@ -1,0 +1,26 @@
+"""Which table a view is: metadata, blocks decoded as they are, or what is made of another view's rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tachy_server.views import images, net_spans
+from tachy_server.views.bounds import ALL, Bounds
+from tachy_server.views.declarations import Kind, View
+from tachy_server.views.derived import derived_table
+from tachy_server.views.tables import Session, Table, event_table, metadata_table
+
+_DERIVED: Final = {derivation.view.name: derivation for derivation in (net_spans.DERIVATION, images.DERIVATION)}
+
+
+def view_table(session: Session, view: View, scope: Bounds = ALL, *, registered: bool = False) -> Table:
+    """A view, or the part of it that `scope` says; `registered`: under its own name, which the session's hints go by.
+
+    Metadata have no parts.
+    """
+    if view.kind is Kind.METADATA:
+        return metadata_table(session, view, registered=registered)
+    derivation = _DERIVED.get(view.name)
+    if derivation is not None:
+        return derived_table(session, derivation, scope, registered=registered)
+    return event_table(session, view, scope, registered=registered)
