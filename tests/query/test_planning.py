@@ -74,7 +74,7 @@ def test_a_statement_is_planned_and_started_by_the_planner(world: World) -> None
 def test_planning_has_an_end(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(plan_seconds=0.2)
     going_on = threading.Event()
-    monkeypatch.setattr("tachy_server.query.plans.hints", lambda plan: going_on.wait() and {})
+    monkeypatch.setattr("tachy_server.query.plans.hints", lambda *_: going_on.wait() and {})
     with pytest.raises(TookTooLong, match="plan_seconds"):
         world.query("SELECT 7")
     going_on.set()
