@@ -1,4 +1,4 @@
-"""What docs/cpp.md shows compiles and runs."""
+"""What the documents show in C++ compiles and runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.cpp.builds import ROOT, WARNINGS, installed, run
 from tests.pysdk.sink import Sink
 
 PAGE = (ROOT / "docs" / "cpp.md").read_text()
-SAMPLES = re.findall(r"```cpp\n(.*?)```", PAGE, re.DOTALL)
+SAMPLES = re.findall(r"```cpp\n(.*?)```", PAGE + (ROOT / "docs" / "hitch.md").read_text(), re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLES)))

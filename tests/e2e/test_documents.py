@@ -6,6 +6,7 @@ import fnmatch
 import json
 import re
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -105,11 +106,17 @@ def test_json_samples_are_json(page: str, number: int) -> None:
 def test_every_sample_is_of_a_kind_that_is_tried() -> None:
     for page in DOCS.glob("*.md"):
         languages = set(re.findall(r"^```(\w+)$", page.read_text(), re.MULTILINE))
-        assert languages <= {"python", "sh", "sql", "json", "cpp", "cmake"}, page.name
+        assert languages <= {"python", "sh", "sql", "json", "cpp", "cmake", "mermaid"}, page.name
         assert not re.search(r"^\n    (SELECT|curl|import|tachy|#include)", page.read_text(), re.MULTILINE), page.name
 
 
-PAGES = ["README.md", "HACKING.md", *(f"docs/{path.name}" for path in DOCS.glob("*.md"))]
+PAGES = [
+    "README.md",
+    "HACKING.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{path.name}" for path in DOCS.glob("*.md")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -126,3 +133,27 @@ def test_pages_name_files_that_are_there(page: str) -> None:
 def test_pages_wrap_at_120(page: str) -> None:
     text = re.sub(r"^```.*?^```$", "", (ROOT / page).read_text(), flags=re.DOTALL | re.MULTILINE)
     assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("github-workflows", ".github/workflows/*.yml"),
+        ("github-issue-forms", ".github/ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+    ],
+)
+def test_what_a_fork_needs_is_of_its_schema(schema: str, files: str) -> None:
+    found = sorted(ROOT.glob(files))
+    assert found
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, found)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_pages_link_to_what_is_there() -> None:
+    for page in [*ROOT.glob("*.md"), *DOCS.glob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text()):
+            assert (page.parent / link).exists(), (page.name, link)
+    pages = {path.name for path in DOCS.glob("*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\(([\w]+\.md)\)", (DOCS / "README.md").read_text()))

@@ -43,7 +43,8 @@ def self_time(session: Session, process_id: UUID, begin: int | None, end: int | 
 def _read(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> pa.RecordBatch:
     bounds = Bounds(begin=begin, end=end, process_ids=frozenset([process_id])) & session.range
     calls = CallTree(bounds.begin, bounds.end, thread)
-    blocks, _ = select_blocks(session, THREAD_SPANS, bounds)
+    with session.moment() as snapshot:
+        blocks, _ = select_blocks(session, snapshot, THREAD_SPANS, bounds)
     blocks.sort(key=lambda row: row.sequence, reverse=True)
     for row, data in session.lake.read_blocks(blocks):
         session.check()
