@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +17,8 @@ from tachy_server.lake.snapshot import BlockRow
 from tachy_server.lake.visible import Visible
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import View
-from tachy_server.views.sources import ProcessInfo
+from tachy_server.views.decode import lengthy
+from tachy_server.views.sources import Ask, ProcessInfo
 
 
 @dataclass
@@ -121,17 +122,19 @@ class FakeMetadata:
 
     lake: FakeLake
 
-    def rows(self, snapshot: Any, view: View, bounds: Bounds, begin: int | None, end: int | None) -> pa.RecordBatch:
+    def rows(self, snapshot: Any, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
         entries = []
         if view.name == "processes":
             entries = [
                 {**description, "properties": json.dumps(description["properties"]), "end_state": description["state"]}
                 for process_id, description in self.lake.processes.items()
-                if bounds.process_ids is None or process_id in bounds.process_ids
+                if ask.bounds.process_ids is None or process_id in ask.bounds.process_ids
             ]
-        columns = [pa.array([entry.get(column.name) for entry in entries]) for column in view.columns]
-        arrays = [array.cast(column.type) for array, column in zip(columns, view.columns, strict=True)]
-        return pa.RecordBatch.from_arrays(arrays, schema=view.schema)
+        if not ask.columns:
+            return lambda: iter([lengthy(len(entries))])
+        columns = [view.column(name) for name in ask.columns]
+        arrays = [pa.array([entry.get(column.name) for entry in entries]).cast(column.type) for column in columns]
+        return lambda: iter([pa.RecordBatch.from_arrays(arrays, names=list(ask.columns))])
 
     def newest_span_blocks(self, snapshot: Any, bounds: Bounds) -> dict[UUID, int]:
         newest: dict[UUID, int] = {}

@@ -169,7 +169,7 @@ def _table(parts: int) -> Table:
         for number in range(parts):
             yield lambda number=number: part(number)
 
-    return Table(Session(lake, FakeMetadata(lake), None, 0, {}), schema, rows)
+    return Table(Session(lake, FakeMetadata(lake), None, 0, {}), "t", schema, rows)
 
 
 @pytest.mark.parametrize("parts", [0, 1, PARTITIONS - 1, PARTITIONS, PARTITIONS * 5 + 1])

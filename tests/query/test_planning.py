@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tachy_server.base.errors import Cancelled, QueryError, StoreError, TookTooLong
 from tachy_server.query.planning import Planner
+from tachy_server.views.scans import NO_SCANS
 
 from tests.query.conftest import MakeWorld, World
 
@@ -74,7 +75,7 @@ def test_a_statement_is_planned_and_started_by_the_planner(world: World) -> None
 def test_planning_has_an_end(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world(plan_seconds=0.2)
     going_on = threading.Event()
-    monkeypatch.setattr("tachy_server.query.plans.hints", lambda *_: going_on.wait() and {})
+    monkeypatch.setattr("tachy_server.query.planned_scans.scans", lambda *_: going_on.wait() and NO_SCANS)
     with pytest.raises(TookTooLong, match="plan_seconds"):
         world.query("SELECT 7")
     going_on.set()

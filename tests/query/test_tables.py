@@ -36,7 +36,7 @@ def test_a_scan_says_which_columns_and_rows_it_wants(session: Session) -> None:
         yield _batch(0, 10)
 
     context = SessionContext()
-    context.register_table("t", batch_table(session, SCHEMA, make))
+    context.register_table("t", batch_table(session, "t", SCHEMA, make))
     rows = context.sql("SELECT other FROM t WHERE n >= 4 AND name = 'n1'").to_arrow_table()
     assert rows.num_rows == 2
     assert [scan.columns for scan in scans] == [("other",)]
@@ -61,7 +61,7 @@ def test_partitions_share_the_parts_of_a_scan(session: Session) -> None:
             yield lambda number=number: part(number)
 
     context = SessionContext()
-    context.register_table("t", Table(session, SCHEMA, rows))
+    context.register_table("t", Table(session, "t", SCHEMA, rows))
     assert context.sql("SELECT sum(n) FROM t").to_arrow_table().column(0).to_pylist() == [sum(range(2000))]
     assert sorted(taken) == list(range(20))
     assert PARTITIONS >= 2
@@ -75,7 +75,7 @@ def test_two_scans_of_a_table_are_two_scans(session: Session) -> None:
         yield _batch(0, 10)
 
     context = SessionContext()
-    context.register_table("t", batch_table(session, SCHEMA, make))
+    context.register_table("t", batch_table(session, "t", SCHEMA, make))
     sql = "SELECT count(*) FROM t a JOIN t b ON a.n = b.n WHERE a.n < 5 AND b.name = 'n0'"
     assert context.sql(sql).to_arrow_table().column(0).to_pylist() == [2]
     assert len(calls) == 2
@@ -83,7 +83,7 @@ def test_two_scans_of_a_table_are_two_scans(session: Session) -> None:
 
 def test_large_batches_are_cut(session: Session) -> None:
     context = SessionContext()
-    context.register_table("t", batch_table(session, SCHEMA, lambda _: iter([_batch(0, ROWS * 2 + 5)])))
+    context.register_table("t", batch_table(session, "t", SCHEMA, lambda _: iter([_batch(0, ROWS * 2 + 5)])))
     sizes = [len(batch) for batch in context.sql("SELECT n FROM t").collect()]
     assert sum(sizes) == ROWS * 2 + 5
     assert max(sizes) <= ROWS
@@ -94,7 +94,7 @@ def test_a_failure_in_a_scan_is_kept_as_it_was(session: Session) -> None:
         raise QueryError("this went wrong")
 
     context = SessionContext()
-    context.register_table("t", batch_table(session, SCHEMA, make))
+    context.register_table("t", batch_table(session, "t", SCHEMA, make))
     with pytest.raises(Exception, match="this went wrong"):
         context.sql("SELECT n FROM t").collect()
     assert str(session.failure) == "this went wrong"
@@ -103,6 +103,6 @@ def test_a_failure_in_a_scan_is_kept_as_it_was(session: Session) -> None:
 def test_a_cancelled_session_makes_no_more_rows(session: Session) -> None:
     session.cancelled.set()
     context = SessionContext()
-    context.register_table("t", batch_table(session, SCHEMA, lambda _: iter([_batch(0, 10)])))
+    context.register_table("t", batch_table(session, "t", SCHEMA, lambda _: iter([_batch(0, 10)])))
     with pytest.raises(Exception, match="cancelled"):
         context.sql("SELECT n FROM t").collect()

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
 from tachy_server.base.errors import SettingsError, StoreError
+from tachy_server.lake.arrow_reads import ArrowReads
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -102,6 +103,7 @@ class Database:
             configure=_configure,
             name="tachy",
         )
+        self.reads = ArrowReads(dsn, max(1, connections))
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -145,6 +147,7 @@ class Database:
 
     def close(self) -> None:
         """Ends all connections."""
+        self.reads.close()
         self._pool.close()
 
 

@@ -19,6 +19,7 @@ import psycopg
 
 from tachy_server.base.errors import StoreError
 from tachy_server.lake import block_days
+from tachy_server.lake.arrow_reads import ArrowResult
 from tachy_server.lake.block_errors import REASON
 from tachy_server.lake.database import Connection, Database, one_line
 from tachy_server.lake.visible import Visible
@@ -68,6 +69,7 @@ class Snapshot:
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
         self._connection: Connection | None = None
+        self._exported: str | None = None
 
     def __enter__(self) -> Snapshot:
         return self
@@ -88,6 +90,12 @@ class Snapshot:
                 return cursor.execute(query.encode(), arguments or None).fetchall()
         except psycopg.OperationalError as error:
             raise StoreError(f"PostgreSQL did not do its part: {one_line(error)}") from None
+
+    def read(self, query: str) -> ArrowResult:
+        """The same as Arrow; all that the query needs is written into it. Raises StoreError."""
+        if self._exported is None:
+            self._exported = str(self.select("SELECT pg_export_snapshot()")[0][0])
+        return self._database.reads.read(query, self._exported)
 
     def select_blocks(
         self,

@@ -22,7 +22,7 @@ SELF_TIME: Final = pa.schema([SCHEMA.field(name) for name in ("name", "calls", "
 def tree(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> Table:
     """One row for each path of names."""
     return batch_table(
-        session, TREE, lambda _: iter([_read(session, process_id, begin, end, thread).select(TREE.names)])
+        session, "call_tree", TREE, lambda _: iter([_read(session, process_id, begin, end, thread).select(TREE.names)])
     )
 
 
@@ -37,7 +37,7 @@ def self_time(session: Session, process_id: UUID, begin: int | None, end: int | 
         columns = [sums.column(name) for name in ("name", "calls_sum", "outermost_sum", "self_sum", "longest_max")]
         yield from pa.table(columns, schema=SELF_TIME).combine_chunks().to_batches()
 
-    return batch_table(session, SELF_TIME, rows)
+    return batch_table(session, "span_self_time", SELF_TIME, rows)
 
 
 def _read(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> pa.RecordBatch:

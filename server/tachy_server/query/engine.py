@@ -19,7 +19,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOpti
 from tachy_server.base.errors import FormatError, QueryError, TachyError
 from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.lake.visible import EVERYTHING, Visible
-from tachy_server.query import functions, plans, stream, table_functions
+from tachy_server.query import functions, planned_scans, plans, stream, table_functions
 from tachy_server.query.error_text import one_line
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.query.planning import Planner
@@ -135,7 +135,7 @@ class QueryEngine:
         runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
         context = SessionContext(config, runtime)
         for view in self.views.values():
-            context.register_table(view.name, view_table(session, view, registered=True))
+            context.register_table(view.name, view_table(session, view))
         functions.register(context)
         table_functions.register(context, session)
         return context
@@ -199,9 +199,11 @@ class Query:
             raise failure.with_traceback(None)
 
     def _start(self) -> Any:
-        self._session.hints.update(plans.hints(self._frame.optimized_logical_plan(), self._session.views))
+        """Runs the plan that it has looked at: planned again, `now()` would be another moment."""
+        plan = self._frame.optimized_logical_plan()
+        self._session.scans = planned_scans.scans(plan, self._session.views)
         with self._session.one_moment():
-            return self._frame.execute_stream()
+            return self._context.create_dataframe_from_logical_plan(plan).execute_stream()
 
     def cancel(self) -> None:
         """Stop it: `batches` raises soon."""

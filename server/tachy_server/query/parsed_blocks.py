@@ -58,7 +58,7 @@ def table(session: Session, block_id: UUID) -> Table:
             blocks = [row for cls in _VIEWS for row in snapshot.select_blocks(cls, block_ids={block_id})]
         yield lambda: (project(batch, scan) for batch in _rows_of(session, blocks))
 
-    return Table(session, SCHEMA, rows)
+    return Table(session, "parse_block", SCHEMA, rows)
 
 
 def _rows_of(session: Session, blocks: list[BlockRow]) -> Iterator[pa.RecordBatch]:

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import re
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
-
-from tachy_server.views import predicates
-from tachy_server.views.bounds import Bounds, TimeColumns, read
-from tachy_server.views.declarations import View
 
 _NOT_LIMITED: Final = ("Explain", "Analyze", "DescribeTable")
 _LEAVES: Final = ("Column", "Literal", "ScalarVariable")
@@ -24,37 +18,11 @@ def may_be_limited(plan: Any) -> bool:
     return str(plan.display_indent()).split(":")[0].split("\n")[0].strip() not in _NOT_LIMITED
 
 
-def hints(plan: Any, views: Mapping[str, View]) -> dict[tuple[str, tuple[str, ...]], Bounds]:
-    """Bounds from filters that stayed above their scans (an IN of many ids does), per table and its columns.
-
-    Two scans of one table with the same columns cannot be told apart when they start, so they share what both allow.
-    Subqueries that stay expressions are not shown by the bindings but in the plan's text: a table that is scanned there
-    too gets no bounds.
-    """
-    unseen = Counter(name.rpartition(".")[2] for name in re.findall(r"\bTableScan: (\S+)", plan.display_indent()))
-    found: dict[tuple[str, tuple[str, ...]], Bounds] = {}
-    for node, parent in _walk(plan, None):
-        scan = _variant(node)
-        if type(scan).__name__ != "TableScan" or scan.table_name() not in views:
-            continue
-        view = views[scan.table_name()]
-        unseen[view.name] -= 1
-        columns = tuple(name for _, name in scan.projection())
-        above: Any = _variant(parent) if parent is not None else None
-        bounds = Bounds()
-        if type(above).__name__ == "Filter":
-            tree = predicates.from_plan(above.predicate())
-            bounds = read(tree, TimeColumns(view.time[0], view.time[-1]))
-        key = (view.name, columns)
-        found[key] = found[key] | bounds if key in found else bounds
-    return {key: bounds for key, bounds in found.items() if not unseen[key[0]]}
-
-
 def placeholders(plan: Any) -> dict[str, pa.DataType]:
     """The types that expressions give to "$1", "$2", …, as far as the bindings show expressions."""
     types: dict[str, pa.DataType] = {}
-    for node, _ in _walk(plan, None):
-        for expression in _expressions(_variant(node)):
+    for node in nodes(plan):
+        for expression in _expressions(variant_of(node)):
             for name, kind in _placeholders(expression):
                 if not pa.types.is_null(kind):
                     types.setdefault(name, kind)
@@ -84,14 +52,22 @@ def _placeholders(root: Any) -> Iterator[tuple[str, pa.DataType]]:
                 rest += reversed(expression.rex_call_operands())
 
 
-def _walk(node: Any, parent: Any) -> Iterator[tuple[Any, Any]]:
-    yield node, parent
+def nodes(node: Any) -> Iterator[Any]:
+    """A plan's nodes, from the top."""
+    yield node
     for child in node.inputs():
-        yield from _walk(child, node)
+        yield from nodes(child)
 
 
-def _variant(node: Any) -> Any:
+def variant_of(node: Any) -> Any:
+    """What kind of node it is; None for one that the bindings do not show."""
     try:
         return node.to_variant()
-    except Exception:  # a kind of node that the bindings do not show
+    except Exception:
         return None
+
+
+def table_name(scan: Any) -> str:
+    """Without catalog and schema; a table function's scan is named by the function and parentheses."""
+    name: str = scan.table_name()
+    return name.rpartition(".")[2].removesuffix("()")

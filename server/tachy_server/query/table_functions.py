@@ -83,12 +83,13 @@ def _view_instance(session: Session, context: SessionContext, arguments: Sequenc
     if view is None:
         raise QueryError(f"there is no view {name}; there are {', '.join(session.views)}")
     if instance == GLOBAL:
-        return view_table(session, view)
+        return view_table(session, view, name="view_instance")
     if view.kind is Kind.METADATA:
         raise QueryError(f"the only instance of {name} is '{GLOBAL}'")
     known = _uuid("view_instance", instance)
     ids = frozenset([known])
-    return view_table(session, view, Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids))
+    scope = Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids)
+    return view_table(session, view, scope, "view_instance")
 
 
 def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -137,7 +138,7 @@ def _list_view_sets(session: Session, context: SessionContext, arguments: Sequen
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=VIEW_SETS)
 
-    return batch_table(session, VIEW_SETS, rows)
+    return batch_table(session, "list_view_sets", VIEW_SETS, rows)
 
 
 def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -162,7 +163,7 @@ def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any
         except NotFound as error:
             raise QueryError(str(error)) from None
 
-    return batch_table(session, CHUNKS, rows)
+    return batch_table(session, "perfetto_trace_chunks", CHUNKS, rows)
 
 
 def _expand_histogram(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -215,7 +216,7 @@ def _of_value(
         if value is not None:
             yield batch(value)
 
-    return batch_table(session, schema, rows)
+    return batch_table(session, name, schema, rows)
 
 
 def _value(name: str, context: SessionContext, argument: Any) -> Any:

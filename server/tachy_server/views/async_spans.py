@@ -15,8 +15,8 @@ from tachy_server.lake.lake import Stored
 from tachy_server.lake.snapshot import BlockRow
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.declarations import ASYNC_EVENTS, THREAD_SPANS, TIME
-from tachy_server.views.decode import Wanted, constant, decode_block, open_block
-from tachy_server.views.tables import Part, Scan, Session, Table, block_parts, lengthy, select_blocks
+from tachy_server.views.decode import Wanted, constant, decode_block, lengthy, open_block
+from tachy_server.views.tables import Part, Scan, Session, Table, block_parts, select_blocks
 
 ASYNC: Final = "async"
 _FIRST: Final = ("stream_id", "thread_name")
@@ -46,7 +46,7 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
     """Spans of a process; `types` is thread, async or both."""
 
     def rows(scan: Scan) -> Iterator[Part]:
-        bounds = read(scan.tree, _TIMES) & session.range & Bounds(process_ids=frozenset([process_id]))
+        bounds = read(scan.planned.filter, _TIMES) & session.range & Bounds(process_ids=frozenset([process_id]))
         if bounds.nothing:
             return
         if types in ("thread", "both"):
@@ -55,7 +55,7 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
             blocks = _blocks(session, process_id)
             yield lambda: _paired(session, process_id, blocks, scan)
 
-    return Table(session, SCHEMA, rows)
+    return Table(session, "process_spans", SCHEMA, rows)
 
 
 def _blocks(session: Session, process_id: UUID) -> list[BlockRow]:

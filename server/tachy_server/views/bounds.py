@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from tachy_server.views.predicates import Call, Column, Literal
+from tachy_server.views.predicates import Column, Literal, Node
 
 Ids = frozenset[UUID]
 
@@ -82,7 +82,7 @@ class TimeColumns:
     end: str
 
 
-def read(node: Column | Literal | Call | None, columns: TimeColumns) -> Bounds:
+def read(node: Node | None, columns: TimeColumns) -> Bounds:
     """The bounds that a predicate implies; parts that are not understood imply none."""
     if node is None:
         return ALL
@@ -120,7 +120,7 @@ def _compare(name: str, function: str, value: pa.Scalar, columns: TimeColumns) -
         return _among(name, [value], columns) if function == "equal" else ALL
     if name not in (columns.begin, columns.end):
         return ALL
-    time = _time(value)
+    time = nanoseconds(value)
     if time is None:
         return ALL
     # An event's begin is never after its end, so a bound on one of the two bounds the other on one side.
@@ -133,22 +133,22 @@ def _among(name: str, values: list[pa.Scalar], columns: TimeColumns) -> Bounds:
         ids = [parse_uuid(value.as_py()) for value in values if value.is_valid]
         return _ID_COLUMNS[name](frozenset(known for known in ids if known is not None))
     if name in (columns.begin, columns.end):
-        times = [_time(value) for value in values if value.is_valid]
+        times = [nanoseconds(value) for value in values if value.is_valid]
         known = [time for time in times if time is not None]
         if known and len(known) == len(times):
             return Bounds(begin=min(known), end=max(known))
     return ALL
 
 
-def _time(value: pa.Scalar) -> int | None:
+def nanoseconds(value: pa.Scalar) -> int | None:
     """Nanoseconds since the epoch, where the scalar is a time that fits."""
     if not value.is_valid or not pa.types.is_timestamp(value.type):
         return None
     try:
-        nanoseconds: int = value.cast(_NANOSECONDS).value
+        time: int = value.cast(_NANOSECONDS).value
     except pa.ArrowInvalid:
         return None
-    return nanoseconds
+    return time
 
 
 _ID_COLUMNS: Final[dict[str, Callable[[Ids], Bounds]]] = {

@@ -124,7 +124,7 @@ def _project(
     view: View, row: BlockRow, decoded: Decoded, columns: Sequence[str], process: ProcessInfo
 ) -> pa.RecordBatch:
     if not columns:
-        return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), len(decoded.raw), [None]))
+        return lengthy(len(decoded.raw))
     source = _Source(view, row, decoded, process)
     arrays = [source.column(name) for name in columns]
     schema = pa.schema([pa.field(name, view.column(name).type) for name in columns])
@@ -141,6 +141,11 @@ def open_block(row: Any, data: Stored, limits: reader.Limits) -> tuple[reader.Bl
     limits.check(head)
     stored = data[head.header_size : head.header_size + head.stored_size]
     return head, data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size)
+
+
+def lengthy(count: int) -> pa.RecordBatch:
+    """A batch without columns."""
+    return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), count, [None]))
 
 
 def constant(text: str, count: int) -> pa.DictionaryArray:

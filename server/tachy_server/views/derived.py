@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from tachy_server.lake.block_errors import reading
 from tachy_server.lake.snapshot import BlockRow, Snapshot
-from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
+from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
 from tachy_server.views.decode import Wanted, decode_block
 from tachy_server.views.sources import NOBODY, Metadata, ProcessInfo
@@ -47,18 +47,14 @@ class Derivation:
     narrow: Callable[[Metadata, Snapshot, Bounds], Bounds]
 
 
-def derived_table(session: Session, derivation: Derivation, scope: Bounds = ALL, *, registered: bool = False) -> Table:
+def derived_table(session: Session, derivation: Derivation, scope: Bounds = ALL, name: str | None = None) -> Table:
     """The view as a table; as `tables.event_table`."""
     view = derivation.view
-    meaning = TimeColumns(view.time[0], view.time[-1])
 
     def rows(scan: Scan) -> Iterator[Part]:
-        bounds = read(scan.tree, meaning) & scope
-        if registered:
-            bounds &= session.hints.get((view.name, scan.columns), ALL)
-        yield from _parts(session, derivation, bounds & session.range, scan)
+        return _parts(session, derivation, scan.bounds(view) & scope & session.range, scan)
 
-    return Table(session, view.schema, rows)
+    return Table(session, name or view.name, view.schema, rows)
 
 
 def _parts(session: Session, derivation: Derivation, bounds: Bounds, scan: Scan) -> Iterator[Part]:

@@ -1,16 +1,16 @@
 """What a scan must satisfy, as a small tree that can be read.
 
-DataFusion hands a table its filter as a `pyarrow.compute.Expression`, which has no public tree; but it can be pickled,
-and its pickled form (an Arrow IPC file whose metadata is the tree in prefix order, as arrow::compute::Serialize writes
-it) is plain enough. What is not pushed into the scan stays above it in the plan as DataFusion expressions; both
-become `Node`s. A form that is not known becomes UNKNOWN, which bounds nothing.
+The trees are made of the expressions in DataFusion's logical plan. What of them is pushed into a scan comes to it as a
+`pyarrow.compute.Expression`, which can be applied and compared but not read: `to_arrow` writes a tree as such an
+expression, so that a scan finds its own in the plan. A form that is not known becomes UNKNOWN, which bounds nothing.
 """
 
 from __future__ import annotations
 
-import ctypes
+import functools
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -37,27 +37,54 @@ class Call:
     """A function, by its Arrow name, and its arguments. `in` has the column and one literal per value."""
 
     function: str
-    arguments: tuple[Column | Literal | Call, ...]
+    arguments: tuple[Node, ...]
 
 
+Node = Column | Literal | Call
 UNKNOWN: Final = Call("unknown", ())
-_COMPARISONS: Final = frozenset({"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
+_COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "equal": operator.eq,
+    "not_equal": operator.ne,
+    "less": operator.lt,
+    "less_equal": operator.le,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+}
+_OPERATORS: Final = {
+    "=": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+    "AND": "and_kleene",
+    "OR": "or_kleene",
+}
+_UNARY: Final = {"Not": "invert", "IsNull": "is_null", "IsNotNull": "is_valid"}
 
 
-def from_expression(expression: pc.Expression | None) -> Column | Literal | Call | None:
-    """The tree of a filter; None for none, UNKNOWN for one that cannot be read."""
-    if expression is None:
-        return None
+def from_plan(expression: Any) -> Node:
+    """The tree of a DataFusion expression."""
     try:
-        buffer = expression.__reduce__()[1][0]
-        batch = pa.ipc.open_file(buffer).get_batch(0)
-    except (pa.ArrowException, NotImplementedError):
+        return _from_plan(expression)
+    except RecursionError:  # a OR b OR …, a thousand deep
         return UNKNOWN
-    tokens = iter(_metadata(batch.schema))
-    return _read(next(tokens), tokens, batch)
 
 
-def columns_of(node: Column | Literal | Call) -> set[str] | None:
+def all_of(nodes: list[Node]) -> Node | None:
+    """They all hold, in the form in which DataFusion joins filters; None for none."""
+    return functools.reduce(lambda left, right: Call("and_kleene", (left, right)), nodes) if nodes else None
+
+
+def to_arrow(node: Node) -> pc.Expression | None:
+    """The expression that DataFusion makes of it for a scan; None for a form that it does not push into one."""
+    try:
+        return _to_arrow(node)
+    except (_UnknownError, RecursionError, pa.ArrowException, NotImplementedError, TypeError):
+        return None
+
+
+def columns_of(node: Node) -> set[str] | None:
     """Names of the columns that a tree reads; None where it is not known in full."""
     if isinstance(node, Column):
         return {node.name}
@@ -74,7 +101,7 @@ def columns_of(node: Column | Literal | Call) -> set[str] | None:
     return names
 
 
-def mask(node: Column | Literal | Call, batch: pa.RecordBatch) -> pa.Array | None:
+def mask(node: Node, batch: pa.RecordBatch) -> pa.Array | None:
     """Which rows satisfy a tree; None where it cannot be told here, and the expression itself must be applied.
 
     Arrow would turn a dictionary column into text to compare it; here its few distinct values are compared. NaN is
@@ -87,10 +114,54 @@ def mask(node: Column | Literal | Call, batch: pa.RecordBatch) -> pa.Array | Non
 
 
 class _UnknownError(Exception):
-    """A form that `mask` leaves to Arrow."""
+    """A form that is left to Arrow."""
 
 
-def _mask(node: Column | Literal | Call, batch: pa.RecordBatch) -> pa.Array:
+def _from_plan(expression: Any) -> Node:
+    kind = expression.variant_name()
+    if kind == "Column":
+        return Column(expression.to_variant().name())
+    if kind == "Literal":
+        return Literal(expression.python_value())
+    if kind == "InList":
+        variant = expression.to_variant()
+        among = Call("in", tuple(_from_plan(argument) for argument in (variant.expr(), *variant.list())))
+        if UNKNOWN in among.arguments:
+            return UNKNOWN
+        return Call("invert", (among,)) if variant.negated() else among
+    if kind in _UNARY:
+        return Call(_UNARY[kind], tuple(_from_plan(operand) for operand in expression.rex_call_operands()))
+    if kind == "BinaryExpr":
+        function = _OPERATORS.get(expression.rex_call_operator())
+        if function is not None:
+            return Call(function, tuple(_from_plan(operand) for operand in expression.rex_call_operands()))
+    return UNKNOWN
+
+
+def _to_arrow(node: Node) -> pc.Expression:
+    match node:
+        case Column(name):
+            return pc.field(name)
+        case Literal(value):
+            return pc.scalar(value)
+        case Call("and_kleene", (left, right)):
+            return _to_arrow(left) & _to_arrow(right)
+        case Call("or_kleene", (left, right)):
+            return _to_arrow(left) | _to_arrow(right)
+        case Call("invert", (inner,)):
+            return ~_to_arrow(inner)
+        case Call("is_null", (inner,)):
+            return _to_arrow(inner).is_null()
+        case Call("is_valid", (inner,)):
+            return _to_arrow(inner).is_valid()
+        case Call("in", (column, *values)):
+            return _to_arrow(column).isin([value.value.as_py() for value in values if isinstance(value, Literal)])
+        case Call(function, (left, right)) if function in _COMPARISONS:
+            return _COMPARISONS[function](_to_arrow(left), _to_arrow(right))
+    raise _UnknownError
+
+
+def _mask(node: Node, batch: pa.RecordBatch) -> pa.Array:
     match node:
         case Column(name):
             return batch.column(name)
@@ -124,80 +195,3 @@ def _compare(function: str, array: pa.Array, value: pa.Scalar) -> pa.Array:
         if function in ("greater", "greater_equal"):
             result = pc.or_(result, pc.is_nan(array))
     return result
-
-
-def from_plan(expression: Any) -> Column | Literal | Call:
-    """The tree of a DataFusion expression; only AND, OR, columns, literals and IN are read."""
-    kind = expression.variant_name()
-    if kind == "Column":
-        return Column(expression.to_variant().name())
-    if kind == "Literal":
-        return Literal(expression.python_value())
-    if kind == "InList":
-        variant = expression.to_variant()
-        if variant.negated():
-            return UNKNOWN
-        arguments = tuple(from_plan(argument) for argument in (variant.expr(), *variant.list()))
-        return Call("in", arguments) if UNKNOWN not in arguments else UNKNOWN
-    if kind == "BinaryExpr":
-        function = {"AND": "and_kleene", "OR": "or_kleene"}.get(expression.rex_call_operator())
-        if function is not None:
-            return Call(function, tuple(from_plan(operand) for operand in expression.rex_call_operands()))
-    return UNKNOWN
-
-
-def _read(token: tuple[str, str], tokens: Iterator[tuple[str, str]], batch: pa.RecordBatch) -> Column | Literal | Call:
-    kind, value = token
-    if kind == "field_ref":
-        return Column(value)
-    if kind == "literal":
-        return Literal(batch.column(int(value))[0])
-    if kind != "call":
-        return _skip(tokens)
-    arguments: list[Column | Literal | Call] = []
-    known = True
-    for inner in tokens:
-        if inner == ("end", value):
-            break
-        if inner[0] == "options":
-            options = batch.column(int(inner[1]))[0]
-            if value == "is_in":
-                arguments += [Literal(item) for item in options["value_set"].values]
-            elif value != "is_null":
-                known = False
-            continue
-        arguments.append(_read(inner, tokens, batch))
-    if not known:
-        # The columns stay known, so that the filter itself can be applied.
-        return Call("other", tuple(arguments))
-    return Call("in" if value == "is_in" else value, tuple(arguments))
-
-
-def _skip(tokens: Iterator[tuple[str, str]]) -> Call:
-    for _ in tokens:
-        pass
-    return UNKNOWN
-
-
-def _metadata(schema: pa.Schema) -> list[tuple[str, str]]:
-    """Keys and values of a schema's metadata, repeated keys included (pyarrow's own mapping drops them)."""
-    capsule = schema.__arrow_c_schema__()
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype = ctypes.c_void_p
-    pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    # struct ArrowSchema: format, name, metadata, …
-    metadata = ctypes.cast(pointer(capsule, b"arrow_schema"), ctypes.POINTER(ctypes.c_void_p))[2]
-    if metadata is None:
-        return []
-    offset = 0
-
-    def take(size: int) -> bytes:
-        nonlocal offset
-        data = ctypes.string_at(metadata + offset, size)
-        offset += size
-        return data
-
-    def number() -> int:
-        return int.from_bytes(take(4), "little", signed=True)
-
-    return [(take(number()).decode(), take(number()).decode()) for _ in range(number())]

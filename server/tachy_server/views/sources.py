@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tachy_server.lake.visible import Visible
     from tachy_server.views.bounds import Bounds
     from tachy_server.views.declarations import View
+    from tachy_server.views.predicates import Node
+    from tachy_server.views.scans import Order
 
 
 class BlockSource(Protocol):
@@ -55,13 +57,26 @@ class ProcessInfo:
 NOBODY = ProcessInfo("", "", "", "{}")
 
 
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a scan wants of a metadata view: rows in [begin, end] that satisfy bounds and filter, with these columns; of
+    those with a limit the first ones of an order.
+    """
+
+    columns: tuple[str, ...]
+    bounds: Bounds
+    filter: Node | None = None
+    limit: int | None = None
+    order: tuple[Order, ...] = ()
+    begin: int | None = None
+    end: int | None = None
+
+
 class Metadata(Protocol):
     """What a query knows of processes, streams and blocks; `metadata_rows.PostgresMetadata` is one."""
 
-    def rows(
-        self, snapshot: Snapshot, view: View, bounds: Bounds, begin: int | None, end: int | None
-    ) -> pa.RecordBatch:
-        """Rows of a metadata view, with all its columns: those in the client's range, that the bounds leave open."""
+    def rows(self, snapshot: Snapshot, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
+        """Selects what a scan of a metadata view asks for, or more of its rows; the same whenever they are read."""
         ...
 
     def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, int]:

@@ -28,8 +28,9 @@ from tachy_server.lake.block_errors import reading
 from tachy_server.views import predicates
 from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
 from tachy_server.views.declarations import THREAD_SPANS, Kind, View
-from tachy_server.views.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block
-from tachy_server.views.sources import BlockSource, Metadata, ProcessInfo
+from tachy_server.views.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block, lengthy
+from tachy_server.views.scans import NO_SCANS, PlannedScan, Scans
+from tachy_server.views.sources import Ask, BlockSource, Metadata, ProcessInfo
 
 if TYPE_CHECKING:
     from tachy_server.lake.snapshot import BlockRow, Snapshot
@@ -56,8 +57,8 @@ class Session:
     """Values of $1, $2, …; None while a statement is only prepared."""
     unbound: set[int] = field(default_factory=set)
     """Parameters that table functions have asked for in vain."""
-    hints: dict[tuple[str, tuple[str, ...]], Bounds] = field(default_factory=dict)
-    """What the plan says of scans (registered table, columns) that is not pushed into them."""
+    scans: Scans = NO_SCANS
+    """Those of the plan that runs."""
     failure: TachyError | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
     blocks_read: int = 0
@@ -93,10 +94,12 @@ class Session:
 
 
 class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
-    """A table of a session: its schema, and what makes its rows: `rows(scan)`, called once per scan in a plan."""
+    """A table of a session: its schema, and what makes its rows: `rows(scan)`, called once per scan in a plan, where
+    the table, or the function that gives it, has this name.
+    """
 
-    def __init__(self, session: Session, schema: pa.Schema, rows: Rows) -> None:
-        self._session, self._schema, self._rows = session, schema, rows
+    def __init__(self, session: Session, name: str, schema: pa.Schema, rows: Rows) -> None:
+        self._session, self._name, self._schema, self._rows = session, name, schema, rows
         self._asked = threading.local()
 
     @property
@@ -111,23 +114,30 @@ class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:  # noqa: A002
         """One per partition. What they will read is selected now, while the query is planned."""
-        tree = predicates.from_expression(filter)
         projected: pa.Schema = self._asked.schema
-        read_columns = set() if tree is None else predicates.columns_of(tree)
+        columns = tuple(projected.names)
+        planned = self._session.scans.find(self._name, columns, filter)
+        read_columns = set() if planned.filter is None else predicates.columns_of(planned.filter)
         names = [name for name in self._schema.names if read_columns is None or name in read_columns]
-        needed = tuple(dict.fromkeys([*projected.names, *names]))
-        scan = _Scan(self._session, Scan(tuple(projected.names), needed, filter, tree), self._rows)
+        needed = tuple(dict.fromkeys([*columns, *names]))
+        scan = _Scan(self._session, Scan(columns, needed, filter, planned), self._rows)
         return [_Fragment(scan, projected, number) for number in range(PARTITIONS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a scan wants: the columns that its result has, those that must be made, the filter, and its tree."""
+    """What a scan wants: the columns that its result has, those that must be made, the filter, and what the plan says
+    of it.
+    """
 
     columns: tuple[str, ...]
     needed: tuple[str, ...]
     filter: pc.Expression | None
-    tree: predicates.Column | predicates.Literal | predicates.Call | None
+    planned: PlannedScan
+
+    def bounds(self, view: View) -> Bounds:
+        """What the filter and the plan leave open."""
+        return read(self.planned.filter, TimeColumns(view.time[0], view.time[-1])) & self.planned.bounds
 
 
 Part = Callable[[], Iterator[pa.RecordBatch]]
@@ -165,17 +175,13 @@ class _Scan:
 
 def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
     if scan.filter is not None:
-        rows = predicates.mask(scan.tree, batch) if scan.tree is not None else None
+        tree = scan.planned.filter
+        rows = predicates.mask(tree, batch) if tree is not None else None
         batch = batch.filter(scan.filter if rows is None else rows)
     if len(scan.columns) != batch.num_columns:
         batch = batch.select(list(scan.columns)) if scan.columns else lengthy(batch.num_rows)
     for offset in range(0, batch.num_rows, ROWS):
         yield batch.slice(offset, ROWS)
-
-
-def lengthy(count: int) -> pa.RecordBatch:
-    """A batch without columns."""
-    return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), count, [None]))
 
 
 class _Fragment:
@@ -203,13 +209,15 @@ def _project(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
     return schema if columns is None else pa.schema([schema.field(name) for name in columns])
 
 
-def batch_table(session: Session, schema: pa.Schema, make: Callable[[Scan], Iterator[pa.RecordBatch]]) -> Table:
+def batch_table(
+    session: Session, name: str, schema: pa.Schema, make: Callable[[Scan], Iterator[pa.RecordBatch]]
+) -> Table:
     """A table whose rows one thread makes, with all columns of the schema, when they are asked for."""
 
     def rows(scan: Scan) -> Iterator[Part]:
         yield lambda: (project(batch, scan) for batch in make(scan))
 
-    return Table(session, schema, rows)
+    return Table(session, name, schema, rows)
 
 
 def project(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
@@ -217,31 +225,25 @@ def project(batch: pa.RecordBatch, scan: Scan) -> pa.RecordBatch:
     return batch.select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
 
 
-def metadata_table(session: Session, view: View, *, registered: bool = False) -> Table:
-    """A metadata view; `registered`: under its own name, which the session's hints go by."""
-    times = TimeColumns(view.time[0], view.time[-1])
-
-    def make(scan: Scan) -> Iterator[pa.RecordBatch]:
-        bounds = read(scan.tree, times)
-        if registered:
-            bounds &= session.hints.get((view.name, scan.columns), ALL)
-        with session.moment() as snapshot:
-            yield session.metadata.rows(snapshot, view, bounds, session.begin, session.end)
-
-    return batch_table(session, view.schema, make)
-
-
-def event_table(session: Session, view: View, scope: Bounds = ALL, *, registered: bool = False) -> Table:
-    """A view of events, or the part of it that `scope` says; `registered` as in `metadata_table`."""
-    times = TimeColumns(view.time[0], view.time[-1])
+def metadata_table(session: Session, view: View, name: str | None = None) -> Table:
+    """A metadata view; `name`: of the table function that gives it."""
 
     def rows(scan: Scan) -> Iterator[Part]:
-        bounds = read(scan.tree, times) & scope
-        if registered:
-            bounds &= session.hints.get((view.name, scan.columns), ALL)
-        return block_parts(session, view, bounds & session.range, scan)
+        plan = scan.planned
+        ask = Ask(scan.needed, scan.bounds(view), plan.filter, plan.limit, plan.order, session.begin, session.end)
+        with session.moment() as snapshot:
+            yield session.metadata.rows(snapshot, view, ask)
 
-    return Table(session, view.schema, rows)
+    return Table(session, name or view.name, view.schema, rows)
+
+
+def event_table(session: Session, view: View, scope: Bounds = ALL, name: str | None = None) -> Table:
+    """A view of events, or the part of it that `scope` says; `name` as in `metadata_table`."""
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        return block_parts(session, view, scan.bounds(view) & scope & session.range, scan)
+
+    return Table(session, name or view.name, view.schema, rows)
 
 
 def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Iterator[Part]:

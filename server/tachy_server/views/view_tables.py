@@ -13,14 +13,14 @@ from tachy_server.views.tables import Session, Table, event_table, metadata_tabl
 _DERIVED: Final = {derivation.view.name: derivation for derivation in (net_spans.DERIVATION, images.DERIVATION)}
 
 
-def view_table(session: Session, view: View, scope: Bounds = ALL, *, registered: bool = False) -> Table:
-    """A view, or the part of it that `scope` says; `registered`: under its own name, which the session's hints go by.
+def view_table(session: Session, view: View, scope: Bounds = ALL, name: str | None = None) -> Table:
+    """A view, or the part of it that `scope` says; `name`: of the table function that gives it.
 
     Metadata have no parts.
     """
     if view.kind is Kind.METADATA:
-        return metadata_table(session, view, registered=registered)
+        return metadata_table(session, view, name)
     derivation = _DERIVED.get(view.name)
     if derivation is not None:
-        return derived_table(session, derivation, scope, registered=registered)
-    return event_table(session, view, scope, registered=registered)
+        return derived_table(session, derivation, scope, name)
+    return event_table(session, view, scope, name)
