@@ -14,7 +14,7 @@ import pyarrow as pa
 from tachy_server.formats import reader
 from tachy_server.formats.reader import SPAN, Limits
 from tachy_server.lake.snapshot import BlockRow
-from tachy_server.lake.visible import Visible
+from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import View
 from tachy_server.views.decode import lengthy
@@ -32,6 +32,7 @@ class FakeLake:
     delay: float = 0.0
     limits: Limits = field(default_factory=Limits)
     errors: dict[UUID, str] = field(default_factory=dict)
+    visible: Visible = EVERYTHING
 
     def add(self, batch: bytes) -> None:
         checked = reader.check_batch(batch)

@@ -21,11 +21,13 @@ from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.query import functions, planned_scans, plans, stream, table_functions
 from tachy_server.query.error_text import one_line
+from tachy_server.query.joins import SETTINGS, MemoryTable, fits, memory_tables
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.query.planning import Planner
 from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import BlockCache
 from tachy_server.views.metadata_rows import PostgresMetadata
+from tachy_server.views.scans import Scans
 from tachy_server.views.sources import BlockSource, Metadata
 from tachy_server.views.tables import PARTITIONS, Session
 from tachy_server.views.view_tables import view_table
@@ -101,29 +103,36 @@ class QueryEngine:
     ) -> Query:
         limits = self._settings.lazy_block_limit
         session = Session(lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
-        try:
-            context = self._context(session)
+        values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
+
+        def frame_of(context: SessionContext) -> Any:
             options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
-            values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
             frame = context.sql_with_options(sql, options, param_values=values)
-            plan = frame.logical_plan()
-            if limit is not None and plans.may_be_limited(plan):
+            if limit is not None and plans.may_be_limited(frame.logical_plan()):
                 frame = frame.limit(limit)
+            return frame
+
+        def planned_over(tables: Mapping[str, MemoryTable]) -> tuple[SessionContext, Any]:
+            context = self._context(session, tables)
+            return context, frame_of(context)
+
+        try:
+            context, frame = planned_over({})
             schema = frame.schema()
-            unbound = parameters_of(context, sql, plan) if parameters is None else pa.schema([])
+            unbound = parameters_of(context, sql, frame.logical_plan()) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error, self.views) from None
         deadline = self._settings.query_seconds or math.inf
-        return Query(
-            context, frame, session, self._loop, self.planner, schema, unbound, limit, preserve_dictionary, deadline
-        )
+        made = (session, self._loop, self.planner, schema, unbound, limit, preserve_dictionary, deadline)
+        return Query(planned_over, context, frame, *made)
 
     def close(self) -> None:
         """Stop the queries that run."""
         self.planner.close()
         self._loop.close()
 
-    def _context(self, session: Session) -> SessionContext:
+    def _context(self, session: Session, tables: Mapping[str, MemoryTable]) -> SessionContext:
+        """With the views as tables; those of `tables` lie in memory."""
         config = (
             SessionConfig()
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
@@ -132,10 +141,15 @@ class QueryEngine:
             .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
             .set("datafusion.execution.time_zone", "+00:00")
         )
+        for name, value in SETTINGS.items():
+            config = config.set(name, value)
         runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
         context = SessionContext(config, runtime)
         for view in self.views.values():
-            context.register_table(view.name, view_table(session, view))
+            if view.name in tables:
+                context.register_record_batches(view.name, [list(tables[view.name].batches)])
+            else:
+                context.register_table(view.name, view_table(session, view))
         functions.register(context)
         table_functions.register(context, session)
         return context
@@ -146,6 +160,7 @@ class Query:
 
     def __init__(
         self,
+        planned_over: Callable[[Mapping[str, MemoryTable]], tuple[SessionContext, Any]],
         context: SessionContext,
         frame: Any,
         session: Session,
@@ -158,7 +173,7 @@ class Query:
         seconds: float,
     ) -> None:
         self._context, self._frame, self._session, self._loop = context, frame, session, loop
-        self._planner = planner
+        self._planner, self._planned_over = planner, planned_over
         self._limit, self._seconds = limit, seconds
         self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
@@ -200,10 +215,25 @@ class Query:
 
     def _start(self) -> Any:
         """Runs the plan that it has looked at: planned again, `now()` would be another moment."""
-        plan = self._frame.optimized_logical_plan()
-        self._session.scans = planned_scans.scans(plan, self._session.views)
         with self._session.one_moment():
+            plan = self._frame.optimized_logical_plan()
+            scans = planned_scans.scans(plan, self._session.views)
+            tables = memory_tables(self._session, plan, scans)
+            if tables:
+                plan, scans = self._over_memory(tables) or (plan, scans)
+            self._session.scans = scans
             return self._context.create_dataframe_from_logical_plan(plan).execute_stream()
+
+    def _over_memory(self, tables: Mapping[str, MemoryTable]) -> tuple[Any, Scans] | None:
+        """The plan of the same statement over tables in memory; None where it needs more of them than they have."""
+        context, frame = self._planned_over(tables)
+        plan = frame.optimized_logical_plan()
+        lookup = planned_scans.ids_in_memory(context, {name: table.narrowed for name, table in tables.items()})
+        scans = planned_scans.scans(plan, self._session.views, lookup)
+        if not fits(tables, scans):
+            return None
+        self._context, self._frame = context, frame
+        return plan, scans
 
     def cancel(self) -> None:
         """Stop it: `batches` raises soon."""

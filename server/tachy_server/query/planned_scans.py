@@ -14,7 +14,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import pyarrow as pa
-from datafusion import SessionConfig, SessionContext
+from datafusion import Expr, SessionConfig, SessionContext
 
 from tachy_server.query.plans import nodes, table_name, variant_of
 from tachy_server.views import predicates
@@ -86,7 +86,7 @@ def ids_in_memory(context: SessionContext, narrowed: Mapping[str, bool]) -> Look
             return None
         if kinds.isdisjoint(_NARROWING) and not any(narrowed[name] for name in names):
             return None
-        frame = context.create_dataframe_from_logical_plan(node).select(column).distinct().limit(MOST_IDS + 1)
+        frame = context.create_dataframe_from_logical_plan(node).select(Expr(column)).distinct().limit(MOST_IDS + 1)
         texts = frame.to_arrow_table().column(0).to_pylist()
         ids = {parse_uuid(text) for text in texts}
         return None if len(texts) > MOST_IDS else frozenset(known for known in ids if known is not None)

@@ -42,7 +42,7 @@ class Scans:
 
     def __init__(self, planned: Iterable[PlannedScan] = (), unseen: Iterable[str] = ()) -> None:
         self.planned = tuple(planned)
-        self._unseen = frozenset(unseen)
+        self.unseen = frozenset(unseen)
 
     def find(self, table: str, columns: tuple[str, ...], expression: pc.Expression | None) -> PlannedScan:
         """The scan that begins with these. Those that begin alike share what is allowed by each of them; of one that
@@ -53,7 +53,7 @@ class Scans:
             return PlannedScan(table, columns, None if expression is None else UNKNOWN)
         alike = [scan for scan in found if scan.columns == columns]
         first = (alike or found)[0]
-        if not alike or table in self._unseen:
+        if not alike or table in self.unseen:
             return PlannedScan(table, columns, first.filter)
         bounds = first.bounds
         for scan in alike[1:]:

@@ -1,0 +1,108 @@
+"""Joins of events with few rows of metadata, whichever way they are written.
+
+DataFusion builds a join from its left side unless it knows how many rows there are, and of our tables it knows nothing.
+So metadata that a plan joins with events are read first and become tables in memory, which it counts: it builds from
+them. And the ids that they leave open are a bound of the events' blocks: what no row could be joined with is not
+decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, Final
+
+import pyarrow as pa
+
+from tachy_server.lake.snapshot import Snapshot
+from tachy_server.query.plans import nodes, table_name, variant_of
+from tachy_server.views.bounds import ALL, Bounds
+from tachy_server.views.declarations import Kind, View
+from tachy_server.views.predicates import Call, columns_of
+from tachy_server.views.scans import PlannedScan, Scans
+from tachy_server.views.sources import Ask
+from tachy_server.views.tables import Session
+
+MOST_BYTES: Final = 64 << 20
+"""Of a table in memory; DataFusion builds from one side of a join up to this much (`settings`)."""
+SETTINGS: Final = {
+    "datafusion.optimizer.hash_join_single_partition_threshold": str(MOST_BYTES),
+    "datafusion.optimizer.hash_join_single_partition_threshold_rows": "1000000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTable:
+    """Rows of a metadata view, with the columns that a query needs; the others are null. `narrowed`: not all rows."""
+
+    batches: Sequence[pa.RecordBatch]
+    columns: frozenset[str]
+    narrowed: bool
+
+
+def memory_tables(session: Session, plan: Any, scans: Scans) -> dict[str, MemoryTable]:
+    """The metadata views that a plan joins with events, where they are small. Inside session.one_moment()."""
+    wanted = _joined(plan, session.views) - scans.unseen
+    found: dict[str, MemoryTable] = {}
+    with session.moment() as snapshot:
+        for name in sorted(wanted):
+            table = _read(session, snapshot, session.views[name], [s for s in scans.planned if s.table == name])
+            if table is not None:
+                found[name] = table
+    return found
+
+
+def fits(tables: Mapping[str, MemoryTable], scans: Scans) -> bool:
+    """Whether a plan over the tables needs no column that they do not have."""
+    return all(set(scan.columns) <= tables[scan.table].columns for scan in scans.planned if scan.table in tables)
+
+
+def _joined(plan: Any, views: Mapping[str, View]) -> set[str]:
+    """Metadata views under a join that events are under, too."""
+    found: set[str] = set()
+    for node in nodes(plan):
+        if type(variant_of(node)).__name__ == "Join":
+            kinds: dict[str, Kind] = {}
+            for below in nodes(node):
+                scan = variant_of(below)
+                if type(scan).__name__ == "TableScan" and (name := table_name(scan)) in views:
+                    kinds[name] = views[name].kind
+            if any(kind is not Kind.METADATA for kind in kinds.values()):
+                found |= {name for name, kind in kinds.items() if kind is Kind.METADATA}
+    return found
+
+
+def _read(session: Session, snapshot: Snapshot, view: View, scans: Sequence[PlannedScan]) -> MemoryTable | None:
+    """What all scans of the view need together; None where that is too much."""
+    needed = {name for scan in scans for name in scan.columns}
+    filters = [scan.filter for scan in scans if scan.filter is not None]
+    for node in filters:
+        needed |= columns_of(node) or set(view.schema.names)
+    columns = tuple(name for name in view.schema.names if name in needed)
+    bounds = reduce(Bounds.__or__, [scan.bounds for scan in scans])
+    either = (
+        reduce(lambda left, right: Call("or_kleene", (left, right)), filters) if len(filters) == len(scans) else None
+    )
+    ask = Ask(columns, bounds, either, begin=session.begin, end=session.end)
+    if len(scans) == 1:
+        ask = replace(ask, limit=scans[0].limit, order=scans[0].order)
+    batches, size = [], 0
+    for batch in session.metadata.rows(snapshot, view, ask)():
+        session.check()
+        batches.append(_widened(batch, view))
+        size += batch.nbytes
+        if size > MOST_BYTES:
+            return None
+    narrowed = (either, bounds, ask.limit, ask.begin, ask.end) != (None, ALL, None, None, None)
+    return MemoryTable(batches, frozenset(columns), narrowed or snapshot.visible.condition is not None)
+
+
+def _widened(batch: pa.RecordBatch, view: View) -> pa.RecordBatch:
+    """With all columns of the view."""
+    names = set(batch.schema.names)
+    arrays = [
+        batch.column(entry.name) if entry.name in names else pa.nulls(batch.num_rows, entry.type)
+        for entry in view.schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=view.schema)
