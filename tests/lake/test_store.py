@@ -129,6 +129,47 @@ def test_removed_is_gone(store: Store) -> None:
     store.check()
 
 
+def test_objects_are_listed_by_what_their_keys_begin_with(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of their keys' bytes, several pages of them, and nothing that is only being written."""
+    sizes = {f"segments/log/2026-11-{day:02}/{number}.tseg": day + number for day in (1, 2, 23) for number in range(5)}
+    sizes |= {"segments/log-2/a": 1, "segments/log.x": 2, "segments/lo": 3, "segments/logs/a": 4, "other": 5, "ü/ä": 6}
+    for key, size in random.Random(1).sample(sorted(sizes.items()), len(sizes)):
+        store.put_new(key, [bytes(size)])
+    store.check()
+    if isinstance(store, S3Store):
+        pages = store._client.list_objects_v2
+        monkeypatch.setattr(store._client, "list_objects_v2", lambda **given: pages(**given, MaxKeys=4))
+    assert list(store.objects()) == sorted(sizes.items(), key=lambda entry: entry[0].encode())
+    for prefix in (
+        "segments/",
+        "segments/log",
+        "segments/log/",
+        "segments/log/2026-11-0",
+        "seg",
+        "none/",
+        "ü",
+        "other",
+    ):
+        expected = {key: size for key, size in sizes.items() if key.startswith(prefix)}
+        assert dict(store.objects(prefix)) == expected, prefix
+
+
+def test_what_is_removed_together_is_gone(store: Store) -> None:
+    keys = [f"segments/{number}" for number in range(20)]
+    for key in keys:
+        store.put_new(key, [b"x"])
+    store.remove_all([*keys[:15], "segments/never"])
+    assert [key for key, _ in store.objects("segments/")] == sorted(keys[15:])
+    store.remove_all([])
+
+
+def test_a_folder_that_is_away_has_no_list(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    (tmp_path / "store").rename(tmp_path / "away")
+    with pytest.raises(StoreError, match="not there"):
+        list(store.objects())
+
+
 def test_a_folder_keeps_no_scratch_files(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "store")
     store.put_new(KEY, [b"x"])
@@ -234,6 +275,9 @@ def test_what_fails_on_the_way_is_tried_again(unreliable: tuple[FaultyS3, S3Stor
         store.put_new(key, [CONTENT, str(number).encode()])
         assert store.read(key, 100, 5_000) == CONTENT[100:5_100]
         assert store.size(key) == len(CONTENT) + 1
+    assert [key for key, _ in store.objects("segments/")] == [f"segments/{number}" for number in range(5)]
+    store.remove_all(["segments/3", "segments/4"])
+    assert [key for key, _ in store.objects("segments/")] == [f"segments/{number}" for number in range(3)]
     with pytest.raises(StoreError, match="exists already"):
         store.put_new("segments/0", [b"another"])
     assert proxy.failed > 3

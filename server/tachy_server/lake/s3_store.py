@@ -10,7 +10,8 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -22,6 +23,8 @@ _FIRST_PAUSE: Final = 0.05  # seconds; it doubles
 _LONGEST_PAUSE: Final = 2.0
 _PASSING: Final = frozenset((408, 425, 429))  # beside 5xx: states of the server, not of the request
 _PIECE: Final = 1 << 20
+_SCRATCH: Final = ".new/"
+_REMOVERS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +103,33 @@ class S3Store:
         """DELETE, which says nothing about absent keys. Tried once: an object that nothing refers to is harmless."""
         self._delete(key, time.monotonic())
 
+    def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """List pages, each with the patience of a request."""
+        more: dict[str, str] = {}
+        while True:
+            page = self._call("list_objects_v2", None, self._until(), dict, Prefix=self._prefix + prefix, **more)
+            for entry in page.get("Contents", ()):
+                key = entry["Key"].removeprefix(self._prefix)
+                if not key.startswith(_SCRATCH):
+                    yield key, int(entry["Size"])
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def remove_all(self, keys: Iterable[str]) -> None:
+        """A DELETE for each, several at a time: not every server of this kind takes a list of them."""
+        with ThreadPoolExecutor(_REMOVERS, thread_name_prefix="remove") as pool:
+            removals = [pool.submit(self._delete, key, self._until()) for key in keys]
+            try:
+                for removal in removals:
+                    removal.result()
+            except StoreError:
+                pool.shutdown(cancel_futures=True)
+                raise
+
     def check(self) -> None:
         """PUT of a small object (replacing it: what is checked is the way, not the condition)."""
-        self._call("put_object", f".new/check-{os.getpid()}", self._until(), lambda answer: None, Body=b"tachy")
+        self._call("put_object", f"{_SCRATCH}check-{os.getpid()}", self._until(), lambda answer: None, Body=b"tachy")
 
     def _delete(self, key: str, until: float) -> None:
         self._call("delete_object", key, until, lambda answer: None)
@@ -111,7 +138,7 @@ class S3Store:
         return time.monotonic() + self._patience.total
 
     def _probe(self) -> None:
-        key = f".new/probe-{uuid.uuid4().hex}"
+        key = f"{_SCRATCH}probe-{uuid.uuid4().hex}"
         until = self._until()
         try:
             self._put_if_absent(key, b"1", until)  # False where a first try arrived and its answer did not
@@ -144,17 +171,21 @@ class S3Store:
             raise NotFound(f"{self.name}{key} is too short: {offset + size} bytes were expected")
         return memoryview(data)
 
-    def _call(self, operation: str, key: str, until: float, take: Callable[[Any], T], **arguments: Any) -> T:
-        """`take` of the answer. A failure that may pass is tried again until then, and so once at least."""
+    def _call(self, operation: str, key: str | None, until: float, take: Callable[[Any], T], **arguments: Any) -> T:
+        """`take` of the answer. A failure that may pass is tried again until then, and so once at least. Without a key
+        the operation is the bucket's.
+        """
         from botocore.exceptions import BotoCoreError, ClientError
         from urllib3.exceptions import HTTPError
 
+        if key is not None:
+            arguments["Key"] = self._prefix + key
         pause = _FIRST_PAUSE
         while True:
             try:
-                return take(getattr(self._client, operation)(Bucket=self._bucket, Key=self._prefix + key, **arguments))
+                return take(getattr(self._client, operation)(Bucket=self._bucket, **arguments))
             except ClientError as error:
-                if not self._may_pass(error, key):
+                if not self._may_pass(error, key or ""):
                     raise StoreError(f"the store {self.name} refuses {operation}: {error}") from None
                 failure = StoreError(f"the store {self.name} fails at {operation}: {error}")
             except (BotoCoreError, HTTPError, OSError) as error:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -36,8 +36,16 @@ class Store(Protocol):
     def size(self, key: str) -> int:
         """Bytes of the object; NotFound."""
 
+    def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Key and size of every object whose key begins so, ordered by the keys' bytes. Of those that are made or
+        removed meanwhile, some. StoreError.
+        """
+
     def remove(self, key: str) -> None:
-        """Removes the object, if it is there."""
+        """Removes the object, if it is there. Tried once."""
+
+    def remove_all(self, keys: Iterable[str]) -> None:
+        """Removes those that are there. StoreError with the first that stays; others may stay then, too."""
 
     def check(self) -> None:
         """StoreError when nothing could be written now."""
@@ -126,12 +134,47 @@ class LocalStore:
         except OSError as error:
             raise StoreError(f"cannot read {key} in the store {self.root}: {error.strerror}") from None
 
+    def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """From the folders that can have them."""
+        folder, _, start = prefix.rpartition("/")
+        try:
+            found = list(self._entries(self._path(folder)))
+            if not found and not self._scratch.is_dir():
+                raise StoreError(f"the store {self.root} is not there")
+            for name, entry in found:
+                if not name.startswith(start):
+                    continue
+                key = f"{folder}/{name}" if folder else name
+                if name.endswith("/"):
+                    yield from self.objects(key)
+                else:
+                    with contextlib.suppress(FileNotFoundError):
+                        yield key, entry.stat().st_size
+        except OSError as error:
+            raise StoreError(f"cannot list the store {self.root}: {error.strerror}") from None
+
+    def _entries(self, folder: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """By name, as their keys are ordered; the names of folders end in a slash. None where there is no folder."""
+        try:
+            with os.scandir(folder) as entries:
+                found = {entry.name + "/" * entry.is_dir(): entry for entry in entries}
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for name in sorted(found, key=os.fsencode):
+            if found[name].path != str(self._scratch):
+                yield name, found[name]
+
     def remove(self, key: str) -> None:
         """Its name is gone; readers that have it open go on."""
         try:
             self._path(key).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot remove {key} in the store {self.root}: {error.strerror}") from None
+
+    def remove_all(self, keys: Iterable[str]) -> None:
+        """One after the other."""
+        for key in keys:
+            self.remove(key)
 
     def check(self) -> None:
         """Makes a small file and removes it."""
