@@ -22,11 +22,11 @@ extern "C" {
 #define TACHY_SEGMENT_MAGIC 0x47455354u  /* "TSEG" */
 #define TACHY_FRAGMENT_MAGIC 0x47415246u /* "FRAG" */
 
-#define TACHY_DEPTH_MAX 1024u    /* entries of a shadow stack; depths are 0 .. 1023 */
+#define TACHY_DEPTH_MAX 1024u /* entries of a shadow stack; depths are 0 .. 1023 */
 #define TACHY_IMAGE_TARGET "tachy.image"
 #define TACHY_IMAGE_MAX (UINT64_C(16) << 20) /* bytes */
-#define TACHY_SITE_MAX 0x3FFFFFu /* site numbers are 1 .. 2^22 - 1 */
-#define TACHY_DEPTH_SHIFT 22u    /* in a span record's last word */
+#define TACHY_SITE_MAX 0x3FFFFFu             /* site numbers are 1 .. 2^22 - 1 */
+#define TACHY_DEPTH_SHIFT 22u                /* in a span record's last word */
 #define TACHY_LOG_ARGS_MAX 8u
 #define TACHY_CLOCK_EARLIER_MAX 64u /* starts of earlier blocks in a block */
 
