@@ -69,6 +69,9 @@ def fill(connection: psycopg.Connection[tuple[object, ...]], chance: random.Rand
                 error = (block, process, cls, chance.choice(TEXTS), begin)
                 connection.execute("INSERT INTO block_errors VALUES (%s, %s, %s, %s, %s)", error)
     connection.execute("INSERT INTO block_days VALUES (%s, 0, %s)", (FIRST, 1 << 62))
+    connection.execute(
+        "INSERT INTO block_counts SELECT insert_day, 0, sum(cardinality(threads)) FROM blocks GROUP BY insert_day"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +215,7 @@ def test_only_what_is_needed_is_asked_for(both: Both, sent: list[str]) -> None:
             "ORDER BY p.insert_time DESC NULLS FIRST, p.start_time DESC NULLS FIRST LIMIT 3"
         ),
         "SELECT count(*) FROM processes": "SELECT count(*) FROM processes AS p WHERE true",
+        "SELECT count(*) FROM blocks": "FROM block_counts",
         "SELECT exe FROM processes WHERE exe LIKE 'a%' LIMIT 3": "SELECT p.exe FROM processes AS p WHERE true",
         "SELECT begin_time FROM blocks LIMIT 1": "LIMIT 1",
     }.items():

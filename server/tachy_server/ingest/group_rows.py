@@ -9,12 +9,13 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tachy_server.formats.reader import BatchHead, BlockHead, block_id
-from tachy_server.lake import block_days
+from tachy_server.lake import block_counts, block_days
 from tachy_server.lake.control import Issued
 from tachy_server.lake.control_table import OF_PROCESS
 from tachy_server.lake.database import Connection, day_of
@@ -84,7 +85,10 @@ SELECT block_id, hash, segment_key, "offset", size,
 WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
 """
 
-_FORGET_BLOCKS = "DELETE FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)"
+_FORGET_BLOCKS = """
+DELETE FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
+RETURNING insert_day, cardinality(threads)
+"""
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
 
 _FIRST_DAY = "SELECT min(insert_time) FROM processes WHERE process_id = ANY(%s)"
@@ -257,7 +261,10 @@ def forget_blocks(
 ) -> None:
     """These blocks of these processes, inserted since that day, are not stored; with the processes' rows locked."""
     if blocks:
-        connection.execute(_FORGET_BLOCKS, (since, list(processes), list(blocks)))
+        gone: Counter[object] = Counter()
+        for day, streams in connection.execute(_FORGET_BLOCKS, (since, list(processes), list(blocks))):
+            gone[day] -= streams
+        block_counts.add(connection, gone)
         connection.execute(_FORGET_ERRORS, (list(blocks),))
 
 
@@ -305,6 +312,7 @@ def insert_blocks(
     heads = [address.head for address in unique.values()]
     begin, end = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
     block_days.widen(connection, day, begin, end)
+    block_counts.add(connection, Counter({day: sum(len(head.threads) for head in heads)}))
     with connection.cursor() as cursor, cursor.copy(_COPY_BLOCKS) as copy:
         copy.write(
             "".join([_copy_line(address, segment_ids[address.segment_key], day, now) for address in unique.values()])
