@@ -25,7 +25,7 @@ typedef struct { const char *key; const char *value; } tachy_property;
 typedef struct tachy_config {
   const char *exe; const char *sdk; const char *parent_process_id; const tachy_property *properties;
   size_t property_count; int level; uint64_t pool_bytes;
-  uint32_t flush_ms; uint32_t block_events; uint64_t outbox_bytes; const char *session_folder;
+  uint32_t flush_ms; uint32_t block_bytes; uint64_t outbox_bytes; const char *session_folder;
   uint64_t spool_bytes; uint32_t spool_seconds; const char *destination; int mode;
   uint32_t flight_before_ms; uint32_t flight_after_ms; uint32_t frame_budget_us;
   uint32_t flight_ignore_errors; ...;

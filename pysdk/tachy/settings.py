@@ -62,7 +62,7 @@ def _age(value: object) -> int:
 def _limit(value: object) -> int:
     number = int(str(value))
     if not 0 <= number < 2**32:
-        raise ValueError("a whole number, 0 for none")
+        raise ValueError("a whole number from 0 to 4294967295")
     return number
 
 
@@ -155,8 +155,20 @@ SETTINGS = (
         "level", "trace", _level, "Least important level that is recorded: fatal, error, warn, info, debug, trace."
     ),
     Setting("logging", False, _flag, "Attach a `LoggingHandler` to the root logger."),
-    Setting("flush_ms", 1000, _count, "The longest that an event waits for its block, in milliseconds."),
-    Setting("block_events", 1 << 20, _count, "A block with so many events is cut at once."),
+    Setting(
+        "flush_ms",
+        0,
+        _limit,
+        "The longest that an event waits for its block, in milliseconds; 0: 1000 in a process's first minute, then "
+        "10000. Logs of level warning and above go at once, and while somebody looks at the process nothing waits for "
+        "more than a second.",
+    ),
+    Setting(
+        "block_bytes",
+        1 << 20,
+        _count,
+        "A block of so many bytes of records (16 a span, 24 a metric, 24 and its arguments a log) does not wait.",
+    ),
     Setting("pool_bytes", 1 << 26, _pool, "Memory of all that was recorded and is in no batch yet; 64 KiB to 16 GiB."),
     Setting(
         "outbox_bytes",

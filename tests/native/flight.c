@@ -214,7 +214,7 @@ static void flight_random(void) {
                                .flight_after_ms = after,
                                .frame_budget_us = 20000,
                                .flush_ms = 20 + (uint32_t)(next_random(&random) % 300),
-                               .block_events = 100 + (uint32_t)(next_random(&random) % 20000)};
+                               .block_bytes = 1600 + (uint32_t)(next_random(&random) % 320000)};
   for (int i = 0; i < ASYNCS; i++) pthread_mutex_init(&asyncs[i].lock, NULL);
   begin_session(&config);
   const double frequency = (double)get_stats().frequency;
@@ -358,7 +358,7 @@ static void flight_lossy(void) {
   config.pool_bytes = 65536;
   config.flight_before_ms = 30;
   config.flight_after_ms = 10;
-  config.block_events = 5000;
+  config.block_bytes = 80000;
   begin_session(&config);
   team threads = {.count = 0};
   for (int i = 0; i < 3; i++) team_add(&threads, record_much, &l);

@@ -38,6 +38,7 @@ extern const scenario flight_scenarios[];
 extern const scenario retry_scenarios[];
 extern const scenario copy_scenarios[];
 extern const scenario value_scenarios[];
+extern const scenario pace_scenarios[];
 
 extern FILE *capture;           /* where batches go */
 extern const char *plugin_path; /* a library with sites of its own */

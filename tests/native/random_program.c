@@ -263,7 +263,7 @@ static void random_program(void) {
   intern_sites();
   const tachy_config config = {.pool_bytes = pool,
                                .flush_ms = 1 + (uint32_t)(next_random(&random) % 30),
-                               .block_events = 100 + (uint32_t)(next_random(&random) % 20000)};
+                               .block_bytes = 1600 + (uint32_t)(next_random(&random) % 320000)};
   CHECK(tachy_start(&config) == TACHY_OK);
   TACHY_STORE_RELEASE(&busy, 1);
   pthread_t sender;

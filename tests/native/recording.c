@@ -72,7 +72,7 @@ static void run_trees(int threads, long steps, long pause, const tachy_config *c
 
 static const tachy_config roomy = {.flush_ms = 20};
 /* Cuts as often as it can while the pool overflows. */
-static const tachy_config cramped = {.pool_bytes = 2 * 65536, .flush_ms = 1, .block_events = 500};
+static const tachy_config cramped = {.pool_bytes = 2 * 65536, .flush_ms = 1, .block_bytes = 8000};
 
 static void one_thread(void) { run_trees(1, 20000, 0, &roomy); }
 static void two_threads(void) { run_trees(2, 10000, 0, &roomy); }
@@ -300,7 +300,7 @@ static void *take_over(void *argument) {
 /* Spans go from thread to thread, in both directions, while blocks are cut: ends are read before their begins. */
 static void async_races(void) {
   static handover h[2];
-  const tachy_config config = {.flush_ms = 1, .block_events = 300};
+  const tachy_config config = {.flush_ms = 1, .block_bytes = 4800};
   begin_session(&config);
   team t = {.count = 0};
   team_add(&t, hand_over, &h[0]);

@@ -4,7 +4,7 @@
 static void run(const char *name) {
   const scenario *const all[] = {recording_scenarios, life_scenarios,  outbox_scenarios,  site_scenarios,
                                  random_scenarios,    spool_scenarios, control_scenarios, flight_scenarios,
-                                 retry_scenarios,     copy_scenarios,  value_scenarios};
+                                 retry_scenarios,     copy_scenarios,  value_scenarios,   pace_scenarios};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     for (const scenario *s = all[i]; s->name; s++) {
       if (strcmp(s->name, name) != 0) continue;

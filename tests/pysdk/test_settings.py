@@ -22,7 +22,7 @@ def test_argument_over_environment_over_default() -> None:
     assert settings.resolve("level", "WARNING", {}) == 3
     assert settings.resolve("level", 6, {}) == 6
     assert settings.resolve("logging", None, {"TACHY_LOGGING": "on"}) is True
-    assert settings.resolve("flush_ms", None, {"TACHY_FLUSH_MS": ""}) == 1000
+    assert settings.resolve("flush_ms", None, {"TACHY_FLUSH_MS": ""}) == 0
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_argument_over_environment_over_default() -> None:
         ("flight_url", "http://x"),
         ("level", "loud"),
         ("logging", "perhaps"),
-        ("flush_ms", 0),
+        ("block_bytes", 0),
         ("pool_bytes", 1000),
         ("exit_timeout", -1),
     ],
@@ -59,7 +59,7 @@ def test_start_takes_every_setting_of_the_recorder(sink: Sink) -> None:
         sink.url,
         level="warn",
         flush_ms=10,
-        block_events=1000,
+        block_bytes=1000,
         pool_bytes=1 << 18,
         outbox_bytes=1 << 20,
         exit_timeout=1,

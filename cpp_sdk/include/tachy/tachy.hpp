@@ -347,6 +347,7 @@ class AsyncSpan {
       TACHY_PICK_10_(__VA_ARGS__, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, \
                      TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_N_, TACHY_LOG_0_, )                                        \
       (properties, __VA_ARGS__);                                                                                      \
+      tachy_log_sends_(level);                                                                                        \
     }                                                                                                                 \
   } while (0)
 #define TACHY_LOG_0_(properties, format) ::tachy::detail::log(&tachy_site_here_, tachy_id_, (properties).number())

@@ -88,6 +88,7 @@ TACHY_EXPORT void tachy_metric_slow_(int32_t id, uint32_t set, uint64_t value);
 TACHY_EXPORT void tachy_metric_beyond_(tachy_site *site, uint32_t set, double value);
 TACHY_EXPORT void tachy_frame_slow_(int32_t id);
 TACHY_EXPORT tachy_thread *tachy_log_begin_slow_(int32_t id, uint32_t set, uint32_t types, uint64_t size);
+TACHY_EXPORT TACHY_RARE void tachy_log_urges_(void);
 TACHY_EXPORT uint64_t tachy_os_ticks_(void);
 
 /* The calling thread, or tachy_no_thread_. */
@@ -443,6 +444,11 @@ TACHY_INLINE void tachy_log_end_(tachy_thread *thread, uint64_t size) {
   tachy_row_leave_(thread);
 }
 
+/* After the end of a log: those that are to be sent at once (tachy_config.flush_ms) wake the collector. */
+TACHY_INLINE void tachy_log_sends_(unsigned level) {
+  if (TACHY_UNLIKELY(level - TACHY_LEVEL_FATAL <= TACHY_LEVEL_WARN - TACHY_LEVEL_FATAL)) tachy_log_urges_();
+}
+
 /* The bytes that a text takes in a record: its size, itself, zeros up to 8. */
 TACHY_INLINE uint64_t tachy_log_text_room_(uint64_t size) { return (sizeof(uint32_t) + size + 7) & ~UINT64_C(7); }
 
@@ -477,6 +483,7 @@ TACHY_INLINE void tachy_log_words(tachy_site *site, uint32_t set, uint32_t types
   uint64_t *const words = (uint64_t *)(void *)(record + 1);
   for (uint32_t i = 0; i < count; i++) words[i] = values[i];
   tachy_log_end_(thread, size);
+  tachy_log_sends_(site->level);
 }
 
 #ifdef __cplusplus

@@ -78,11 +78,16 @@ typedef struct tachy_config {
   const char *parent_process_id;    /* UUID text; default: the environment's TACHY_PARENT_PROCESS_ID, or none */
   const tachy_property *properties; /* of the process */
   size_t property_count;
-  tachy_level level;     /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
-  uint64_t pool_bytes;   /* memory of all events that have been recorded and are in no batch yet, in chunks of 64 KiB;
-                            beyond it events are dropped and counted; 64 KiB to 16 GiB; default 64 MiB */
-  uint32_t flush_ms;     /* the longest that an event waits for its block; default 1000 */
-  uint32_t block_events; /* a block with so many events, or of 16 MiB, is cut at once; default 1048576 */
+  tachy_level level;    /* least important level that logs and spans record; default TACHY_LEVEL_TRACE: all */
+  uint64_t pool_bytes;  /* memory of all events that have been recorded and are in no batch yet, in chunks of 64 KiB;
+                           beyond it events are dropped and counted; 64 KiB to 16 GiB; default 64 MiB */
+  uint32_t flush_ms;    /* the longest that an event waits for its block; default 10000, and 1000 in the session's first
+                           minute, or where what waits would die with the process. While somebody looks at the
+                           process, which the server says, 1000 at most. Logs of level warning and above go at once,
+                           and those with them that follow within 250 ms */
+  uint32_t block_bytes; /* a block with so many bytes of records (16 a span, 24 a metric, 24 and its arguments a log) is
+                           cut before that, if it is not 250 ms since the last one; default 1048576: some 65,000 spans,
+                           256 KiB of columns */
   uint64_t outbox_bytes; /* memory of what waits for the sender; beyond it batches wait in their files alone, and of
                             those without a file the oldest spans are dropped and counted; default 64 MiB */
   const char *session_folder; /* where the session file and unsent batches lie; default: TACHY_SESSION_FOLDER of the

@@ -58,6 +58,7 @@
           (site, set, ticks, value_bits))                                                                             \
   RECORDS(frame_slow_, (int32_t id), (id))                                                                            \
   SPECIAL(tachy_thread *, log_begin_slow_, (int32_t id, uint32_t set, uint32_t types, uint64_t size))                 \
+  DOES(log_urges_, (void), ())                                                                                        \
   SPECIAL(void, log_text, (tachy_site * site, uint32_t set, const char *text, size_t size))                           \
   RECORDS(log_args, (tachy_site * site, uint32_t set, uint32_t types, const uint64_t *values, const uint32_t *sizes), \
           (site, set, types, values, sizes))                                                                          \

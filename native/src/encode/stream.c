@@ -79,7 +79,7 @@ void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int
   for (tachy_stream *s = channel->streams; s; s = s->next) next_block(s);
   tachy_tables_clear(&channel->tables);
   if (channel->watch) channel->watch->kinds.size = 0;
-  channel->events = 0;
+  channel->events = channel->bytes = 0;
   tachy_async_values_next_block(&channel->values, from.ticks);
   tachy_open_async_resume(channel);
   channel->sequence += (uint64_t)made;

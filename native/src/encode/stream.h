@@ -130,6 +130,7 @@ typedef struct tachy_channel {
   tachy_open_asyncs asyncs;
   tachy_values values;
   uint64_t events;       /* in the block so far */
+  uint64_t bytes;        /* of records in the block so far */
   uint64_t sequence;     /* of the block being made */
   tachy_clock_pair from; /* where the block begins */
   tachy_past past;
@@ -164,6 +165,7 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *stream, const 
 uint64_t tachy_row_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records, uint64_t size);
 static inline uint64_t tachy_stream_records(tachy_channel *channel, tachy_stream *stream, const uint8_t *records,
                                             uint64_t size) {
+  channel->bytes += size;
   return channel->cls == TACHY_CLASS_SPAN ? tachy_span_records(channel, stream, records, size)
                                           : tachy_row_records(channel, stream, records, size);
 }

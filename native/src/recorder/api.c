@@ -293,6 +293,7 @@ void tachy_log_text(tachy_site *site, uint32_t set, const char *text, size_t siz
   if (TACHY_UNLIKELY(!record)) return;
   tachy_log_put_text_((uint8_t *)(record + 1), text, (uint32_t)size);
   tachy_log_end_(thread, record_size);
+  tachy_log_sends_(site->level);
 }
 
 void tachy_get_stats(tachy_stats *stats) {

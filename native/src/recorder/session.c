@@ -158,8 +158,7 @@ static tachy_status start(const tachy_config *config) {
   };
   tachy_outbox_start(&bounds, folder, process_id);
   tachy_slots_begin_session();
-  if (!tachy_collector_start(config->flush_ms ? config->flush_ms : 1000,
-                             config->block_events ? config->block_events : 1u << 20, process_id)) {
+  if (!tachy_collector_start(config->flush_ms, config->block_bytes ? config->block_bytes : 1u << 20, process_id)) {
     tachy_outbox_close();
     tachy_session_file_done();
     return TACHY_ERROR_SYSTEM;

@@ -26,7 +26,7 @@ ROLES = ("ingest", "query")
 # TACHY_* variables that clients read; a machine may have them set when it runs a server too.
 CLIENT_VARIABLES = frozenset(
     {
-        "TACHY_BLOCK_EVENTS",
+        "TACHY_BLOCK_BYTES",
         "TACHY_CA",
         "TACHY_EXIT_TIMEOUT",
         "TACHY_FINSTRUMENT_SESSION",

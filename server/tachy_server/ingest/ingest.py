@@ -31,7 +31,7 @@ from tachy_server.formats.reader import LOG, BatchHead, BlockHead, Limits, check
 from tachy_server.formats.segments import CLASS_NAMES, SegmentWriter
 from tachy_server.ingest import group_rows, identity
 from tachy_server.ingest.group_rows import BlockAddress, ProcessRow, StreamRow
-from tachy_server.lake import control_table, database
+from tachy_server.lake import control_table, database, watched
 from tachy_server.lake.control import Issued
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.store import Store
@@ -117,6 +117,7 @@ class Ingest:
         self._closing = False
         self._lock = threading.Lock()
         self._streams: dict[uuid.UUID, tuple[str, int]] = {}
+        self._watched = watched.Watched()
         self._writers = ThreadPoolExecutor(3 * max(1, settings.ingest_workers), thread_name_prefix="segment")
         self._workers = [
             threading.Thread(target=self._work, name=f"ingest-{number}", daemon=True)
@@ -319,6 +320,8 @@ class Ingest:
             raise
         self._remember_streams(streams, now)
         headers = {process_id: issued.header(time.time_ns()) for process_id, issued in controls.items()}
+        for process_id in self._watched.among(connection, {batch.head.process_id for batch in batches}):
+            headers[process_id] = "; ".join(filter(None, [headers.get(process_id), watched.FLUSH]))
         self._answer(batches, claimed, headers, inserted, len(written.segments))
 
     # Segments -----------------------------------------------------------------------------------------------------

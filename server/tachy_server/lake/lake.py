@@ -19,6 +19,7 @@ from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.snapshot import BlockRow, Snapshot
 from tachy_server.lake.store import Store
 from tachy_server.lake.visible import EVERYTHING, Visible
+from tachy_server.lake.watched import Looks
 
 _READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
 _WINDOW_BYTES = 32 << 20  # of blocks that are looked at together
@@ -43,6 +44,7 @@ class Lake:
         self.limits = limits or Limits()
         self.visible = EVERYTHING
         self.counts = Counts()
+        self._looks = Looks()
         self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
 
@@ -62,7 +64,7 @@ class Lake:
 
     def snapshot(self) -> Snapshot:
         """What is there at one moment, to be used in a `with`."""
-        return Snapshot(self.database, self.visible)
+        return Snapshot(self.database, self.visible, self._looks)
 
     def select_blocks(self, cls: int, **selection: Any) -> list[BlockRow]:
         """Snapshot.select_blocks of this moment."""

@@ -18,11 +18,12 @@ from uuid import UUID
 import psycopg
 
 from tachy_server.base.errors import StoreError
-from tachy_server.lake import block_days
+from tachy_server.lake import block_days, watched
 from tachy_server.lake.arrow_reads import ArrowResult
 from tachy_server.lake.block_errors import REASON
 from tachy_server.lake.database import Connection, Database, one_line
 from tachy_server.lake.visible import Visible
+from tachy_server.lake.watched import Looks
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _COLUMNS: Final = f"""block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
@@ -63,8 +64,10 @@ class BlockRow:
 class Snapshot:
     """Use it in a `with`. Any thread may ask; rows of processes that are not visible are not there."""
 
-    def __init__(self, database: Database, visible: Visible) -> None:
+    def __init__(self, database: Database, visible: Visible, looks: Looks) -> None:
         self.visible = visible
+        self._looks = looks
+        self._looked_at: set[UUID] = set()
         self._database = database
         self._lock = threading.Lock()
         self._stack = contextlib.ExitStack()
@@ -81,6 +84,8 @@ class Snapshot:
             if self._connection is not None:
                 with contextlib.suppress(psycopg.Error):  # a connection that broke has ended its transaction, too
                     self._connection.execute("ROLLBACK")
+                    if self._looked_at:
+                        watched.write(self._connection, self._looked_at)
             self._connection = None
 
     def select(self, query: str, arguments: Sequence[Any] = (), *, binary: bool = False) -> list[tuple[Any, ...]]:
@@ -130,6 +135,7 @@ class Snapshot:
         if process_ids is not None:
             conditions.append("process_id = ANY(%s)")
             arguments.append(list(process_ids))
+        self._looked_at.update(self._looks.news(process_ids, end))
         days = self.days(process_ids=process_ids, begin=begin, end=end)
         if not days:
             return []

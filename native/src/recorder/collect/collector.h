@@ -6,7 +6,7 @@
 
 void tachy_collector_init(void);
 /* 0: no thread or no memory. */
-int tachy_collector_start(uint32_t flush_ms, uint64_t block_events, const uint8_t process_id[16]);
+int tachy_collector_start(uint32_t flush_ms, uint64_t block_bytes, const uint8_t process_id[16]);
 /* Cuts for the last time and ends the thread. */
 void tachy_collector_stop(void);
 /* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */

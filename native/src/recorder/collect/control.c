@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../../base/bell.h"
 #include "../../base/entries.h"
 #include "../../base/inside.h"
 #include "../../os/os.h"
@@ -12,6 +13,7 @@
 #include "triggers.h"
 
 enum { SECONDS_MAX = 1000000000 };
+#define WATCHED_NS UINT64_C(30000000000) /* that an answer asks for */
 
 /* One text. */
 typedef struct order {
@@ -19,6 +21,7 @@ typedef struct order {
   uint64_t seconds; /* 0: until the session's end, or (has_seconds) over at once */
   int has_seconds;
   tachy_mode mode;
+  int watched; /* "flush=1s": of any version, or of none */
   int marks;
   char mark[256];
   tachy_rules rules;
@@ -28,7 +31,8 @@ static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static int running;
 static uint64_t applied; /* version */
 static uint64_t refused;
-static uint64_t ends_at; /* atomic: monotonic; 0: no end */
+static uint64_t ends_at;       /* atomic: monotonic; 0: no end */
+static uint64_t watched_until; /* atomic: monotonic */
 static order draft;
 
 void tachy_control_lock(void) { tachy_os_lock(&mutex); }
@@ -94,6 +98,10 @@ static int read_pair(order *o, const char *key, size_t key_size, const char *val
     o->has_seconds = 1;
     return read_number(value, size, &o->seconds);
   }
+  if (is(key, key_size, "flush")) {
+    o->watched = is(value, size, "1s");
+    return 1;
+  }
   if (is(key, key_size, "mode")) {
     o->mode = is(value, size, "flight") ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL;
     return o->mode == TACHY_MODE_FLIGHT || is(value, size, "all");
@@ -122,7 +130,7 @@ static void trim(const char **text, size_t *size) {
 
 static int read_order(order *o, const char *text) {
   o->version = o->seconds = 0;
-  o->has_seconds = o->rules.has_level = o->marks = 0;
+  o->has_seconds = o->rules.has_level = o->marks = o->watched = 0;
   o->mode = TACHY_MODE_DEFAULT;
   o->rules.count = 0;
   while (*text) {
@@ -141,7 +149,7 @@ static int read_order(order *o, const char *text) {
     trim(&value, &value_size);
     if (!read_pair(o, part, key_size, value, value_size)) return 0;
   }
-  return o->version > 0;
+  return o->version > 0 || o->watched;
 }
 
 /* The sites follow when the lock is free again. NULL: the program's own settings. */
@@ -158,6 +166,8 @@ void tachy_own_control(const char *text) {
   const int readable = running && read_order(&draft, text);
   if (running && !readable) refused++;
   const int newer = readable && draft.version > applied;
+  const int turns = readable && draft.watched && !tachy_control_is_watched();
+  if (readable && draft.watched) TACHY_STORE(&watched_until, tachy_os_monotonic() + WATCHED_NS);
   if (newer) {
     applied = draft.version;
     const uint64_t seconds = draft.seconds < SECONDS_MAX ? draft.seconds : SECONDS_MAX;
@@ -167,7 +177,12 @@ void tachy_own_control(const char *text) {
   }
   tachy_os_unlock(&mutex);
   if (newer) tachy_registry_switch_again();
+  if (newer || turns) tachy_bell_ring();
 }
+
+uint64_t tachy_control_ends(void) { return TACHY_LOAD(&ends_at); }
+
+int tachy_control_is_watched(void) { return tachy_os_monotonic() < TACHY_LOAD(&watched_until); }
 
 void tachy_control_poll(void) {
   const uint64_t end = TACHY_LOAD(&ends_at);
@@ -187,6 +202,7 @@ void tachy_control_start(void) {
   running = 1;
   applied = refused = 0;
   TACHY_STORE(&ends_at, 0);
+  TACHY_STORE(&watched_until, 0);
   apply(NULL);
   tachy_os_unlock(&mutex);
 }

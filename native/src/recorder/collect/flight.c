@@ -89,7 +89,7 @@ static int follow(tachy_flight *f, step *st, tachy_slot *slot, fate what) {
       name(s);
     }
     st->slice = less(st->slice, (s->position - before) / sizeof(tachy_span_record) + 1);
-    if (what == SHIP && f->intake->channel.events >= f->block_events) return 1;
+    if (what == SHIP && f->intake->channel.bytes >= f->block_bytes) return 1;
   }
   end_slot(f, slot, s);
   return 0;
@@ -225,7 +225,7 @@ int tachy_flight_step(tachy_flight *f, tachy_flight_pace pace, tachy_block **blo
   }
   if (!st.wanted) return 0;
   if (follow_all(f, &st, SHIP)) {
-    if (f->intake->channel.events >= f->block_events) *block = cut(f, 0, 0);
+    if (f->intake->channel.bytes >= f->block_bytes) *block = cut(f, 0, 0);
     return 1;
   }
   const int ended = st.over && (st.now > st.window.until || pace == TACHY_FLIGHT_LAST);

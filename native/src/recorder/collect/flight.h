@@ -23,7 +23,7 @@ enum { TACHY_FLIGHT_SAMPLES = 256 };
 typedef struct tachy_flight {
   tachy_intake *intake;
   const uint8_t *process_id;
-  uint64_t block_events;
+  uint64_t block_bytes; /* of records: with so many a block is cut */
   int on;
   int pending;                                    /* rows that are to be shipped have been read */
   int skipped;                                    /* chunks have been skipped since rows were last forgotten */

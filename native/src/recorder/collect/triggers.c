@@ -1,6 +1,7 @@
 /* Triggers of the flight recorder: tachy_mark, slow frames, errors, the server. */
 #include "triggers.h"
 
+#include "../../base/bell.h"
 #include "../../base/entries.h"
 #include "../../base/inside.h"
 #include "../../base/text.h"
@@ -63,6 +64,7 @@ void tachy_own_set_mode(tachy_mode mode) {
   tachy_inside_lock(&mutex);
   own = mode;
   tachy_inside_unlock(&mutex);
+  tachy_bell_ring();
 }
 
 /* Unites the window with those that it touches. Where there is no room it becomes one with its neighbour: more is
@@ -124,6 +126,7 @@ static void record(uint64_t ticks, const char *reason, const char *what, uint64_
   }
   tachy_log_write(slot, (uint32_t)(id < 0 ? -id : id), 0, ticks, text, used);
   tachy_slot_leave(slot);
+  tachy_bell_urge();
 }
 
 void tachy_trigger(uint64_t ticks, const char *reason, const char *what, uint64_t size, int always) {

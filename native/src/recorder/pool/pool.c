@@ -6,7 +6,7 @@
 #include "../../base/add.h"
 #include "../../base/bell.h"
 
-enum { READY_MIN = 8, GIVE_BACK = 8 /* chunks at a time */ };
+enum { READY_MIN = 8, GIVE_BACK = 8 /* chunks a second */, QUIET_MAX = 16 };
 
 /* A stack of chunk numbers without a lock. */
 typedef struct stack {
@@ -16,14 +16,14 @@ typedef struct stack {
 } stack;
 
 typedef struct pool {
-  uint8_t *memory;     /* slots, then chunks */
-  stack ready;         /* with storage, touched */
-  uint64_t low;        /* atomic: half of what was free at the collector's last pass: with less it is rung, however much
-                          of that lies ready, for it may sleep for a second */
-  uint64_t taken;      /* atomic, ever */
-  stack bare;          /* without storage */
-  uint32_t starved;    /* atomic: somebody found nothing, and has rung */
-  uint32_t limit;      /* chunks */
+  uint8_t *memory;  /* slots, then chunks */
+  stack ready;      /* with storage, touched */
+  uint64_t low;     /* atomic: with less that is free the collector is rung, however much of it lies ready: half of what
+                       was free at its last pass, or that less a block's worth */
+  uint64_t taken;   /* atomic, ever */
+  stack bare;       /* without storage */
+  uint32_t starved; /* atomic: somebody found nothing, and has rung */
+  uint32_t limit;   /* chunks */
   uint32_t slots_made; /* under the caller's lock */
   tachy_os_file *file; /* NULL: none */
   uint64_t offset;     /* of the memory in the file */
@@ -160,7 +160,7 @@ int tachy_pool_back_slot(const tachy_slot *slot, void *at, uint64_t size) {
   return tachy_pool_has_slot(slot) ? back(current, at, size) : tachy_os_map_over(at, size);
 }
 
-/* Gives the storage of what has not been needed for a while back to the system. */
+/* Gives the storage of what has not been needed for a while back to the system: a second's share. */
 static void shrink(pool *p) {
   uint32_t number;
   if (p->wanted > READY_MIN) p->wanted -= (p->wanted - READY_MIN + 7) / 8;
@@ -175,7 +175,7 @@ static void shrink(pool *p) {
   }
 }
 
-uint64_t tachy_pool_tend(int quiet) {
+uint64_t tachy_pool_tend(uint64_t quiet) {
   pool *const p = TACHY_LOAD(&current);
   const uint64_t taken = TACHY_LOAD(&p->taken) - p->seen;
   uint32_t number;
@@ -184,9 +184,13 @@ uint64_t tachy_pool_tend(int quiet) {
   if (taken + READY_MIN > p->wanted) p->wanted = taken + READY_MIN;
   if (p->wanted > p->limit / 4) p->wanted = p->limit / 4;
   while (TACHY_LOAD(&p->ready.count) < p->wanted && take_bare(p, &number)) push(p, &p->ready, number);
-  if (quiet) shrink(p);
-  TACHY_STORE(&p->low, tachy_pool_free() / 2);
+  for (uint64_t i = 0; i < quiet && i < QUIET_MAX; i++) shrink(p);
   return taken;
+}
+
+void tachy_pool_ring_after(uint64_t chunks) {
+  const uint64_t free = tachy_pool_free();
+  TACHY_STORE(&TACHY_LOAD(&current)->low, free / 2 + chunks < free ? free - chunks : free / 2);
 }
 
 uint32_t tachy_pool_free(void) {

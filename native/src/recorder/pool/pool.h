@@ -31,9 +31,11 @@ int tachy_pool_has_slot(const tachy_slot *slot);
 /* Storage for a part of a slot's memory, more than it has from the start. 0: there is none. */
 int tachy_pool_back_slot(const tachy_slot *slot, void *memory, uint64_t size);
 
-/* For the collector: keeps chunks ready, as many as were taken since the last call and a few more. quiet: also gives
- * storage back. Returns how many were taken. */
-uint64_t tachy_pool_tend(int quiet);
+/* For the collector: keeps chunks ready, as many as were taken since the last call and a few more. quiet: so many
+ * seconds have passed since storage was given back. Returns how many were taken. */
+uint64_t tachy_pool_tend(uint64_t quiet);
+/* It is to be rung when more than so many have been taken from now on, or half of what is free. */
+void tachy_pool_ring_after(uint64_t chunks);
 /* Chunks that nobody has, ready or not; and how many there are. */
 uint32_t tachy_pool_free(void);
 uint32_t tachy_pool_limit(void);

@@ -71,6 +71,7 @@ void tachy_own_log_text_at(tachy_site *site, uint32_t set, uint64_t ticks, const
     tachy_log_write(by->slot, (uint32_t)id, set, by->last, text, size);
   }
   tachy_late_unlock();
+  tachy_log_sent(site);
 }
 
 tachy_slot *tachy_late_lock_images(uint64_t *ticks) {

@@ -95,6 +95,7 @@ void tachy_own_log_text(tachy_site *site, uint32_t set, const char *text, size_t
   if (!slot) return;
   tachy_log_write(slot, number, set, tachy_ticks(), text, size);
   tachy_slot_leave(slot);
+  tachy_log_sent(site);
 }
 
 static void write_log(tachy_slot *slot, uint32_t site, uint32_t set, uint32_t types, const uint64_t *values,
@@ -144,6 +145,7 @@ void tachy_own_log_args(tachy_site *site, uint32_t set, uint32_t types, const ui
   if (!slot) return;
   write_log(slot, number, set, types, values, sizes);
   tachy_slot_leave(slot);
+  tachy_log_sent(site);
 }
 
 /* A number that an int metric cannot hold. Its site is made at run time and found again by its text: 0.3 µs. */

@@ -2,6 +2,7 @@
 #ifndef TACHY_SRC_RECORDER_THREADS_WRITER_H
 #define TACHY_SRC_RECORDER_THREADS_WRITER_H
 
+#include "../../base/bell.h"
 #include "threads.h"
 
 /* Ticks that the program gives, at most now: a time to come would raise the thread's next events to it, and could look
@@ -20,6 +21,11 @@ void tachy_writer_drop(tachy_slot *slot, tachy_class cls, uint32_t depth);
 
 /* A log with a ready message into the slot of the calling thread, at a time of its own; `size` is at most 512. */
 void tachy_log_write(tachy_slot *slot, uint32_t site, uint32_t set, uint64_t ticks, const char *text, uint64_t size);
+
+/* After a log of this site: tachy_log_sends_ for callers within the recorder. */
+static inline void tachy_log_sent(const tachy_site *site) {
+  if (site->level >= TACHY_LEVEL_FATAL && site->level <= TACHY_LEVEL_WARN) tachy_bell_urge();
+}
 
 /* Ends the open spans at depths >= depth now and counts them as mismatched. */
 void tachy_spans_unwind(tachy_slot *slot, uint32_t depth);

@@ -9,3 +9,10 @@ CREATE TABLE controls (
     mark text,
     mark_time bigint
 );
+
+-- Processes whose events somebody asks for, until that time; the nil UUID: of all of them. What a crash takes of it
+-- comes back with the next query.
+CREATE UNLOGGED TABLE watched (
+    process_id uuid PRIMARY KEY,
+    until bigint NOT NULL
+);
