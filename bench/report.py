@@ -72,6 +72,9 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
 - In the server suite everything shares one machine's cores and disk, client included. `of_raw_writes` divides by
   fsynced writes of one batch each, `of_ready` by Flight that sends batches which lie ready in memory. To be
   `behind target` breaks nothing.
+- `processes_100` is a page of 100 of 100,000 processes, any and the newest, `count_blocks` how many rows `blocks` has,
+  of 1.5 million; `join_orders` 10 million spans joined with processes, written both ways, `in_subquery` those of two
+  processes by name, beside the same by their ids.
 - Bytes are whole blocks, headers included, as they travel.
 """
 

@@ -56,7 +56,17 @@ def block_of(size: int) -> tuple[Process, bytes]:
 
 def numbered(block: bytes, sequence: int) -> bytes:
     """The same block at another place of its process: a block of its own to the server."""
-    header = Header(*BLOCK_HEADER.unpack_from(block))._replace(sequence=sequence, header_hash=0)
+    return replaced(block, sequence=sequence)
+
+
+def owned(block: bytes, process: Process, sequence: int) -> bytes:
+    """The same block as one of another process."""
+    return replaced(block, process_id=process.process_id.bytes, sequence=sequence)
+
+
+def replaced(block: bytes, **fields: Any) -> bytes:
+    """The block with other fields in its header, and the hash that goes with them."""
+    header = Header(*BLOCK_HEADER.unpack_from(block))._replace(**fields, header_hash=0)
     head = BLOCK_HEADER.pack(*header) + block[BLOCK_HEADER.size : header.header_size]
     hashed = BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(head)))
     return hashed + block[BLOCK_HEADER.size :]
@@ -284,8 +294,11 @@ def main() -> int:
 
 def measure(server: Server, folder: Path) -> Cases:
     """All of the suite; `folder` is on the server's disk."""
+    from bench import server_metadata  # it uses this module
+
     process_id = record(server)
-    return queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
+    cases = queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
+    return cases | server_metadata.joins(server) | server_metadata.metadata(server)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import around, budgets, native, native_peers
+from bench import around, budgets, native, native_peers, server_metadata
 from bench import server as server_suite
 from tests.serving import Server
 
@@ -107,7 +107,10 @@ def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp
     """A few rows; that the server stores everything that is sent to it is the suite's own check."""
     for name, few in {"SPANS": 800, "LOGS": 100, "LOG_BLOCKS": 2, "REQUESTS": 40, "ROUNDS": 2, "BATCH": 4096}.items():
         monkeypatch.setattr(server_suite, name, few)
+    for name, few in {"PROCESSES": 200, "BLOCKS": 100, "SPANS": 100, "BLOCKS_OF_A_GAME": 2, "REPEATS": 2}.items():
+        monkeypatch.setattr(server_metadata, name, few)
     with Server(tmp_path / "data") as server:
         measured = server_suite.measure(server, tmp_path)
-    verdicts = budgets.judge(budgets.budgets("server_targets"), measured, "behind target")
+    wanted = budgets.budgets("server") | budgets.budgets("server_targets")
+    verdicts = budgets.judge(wanted, measured, "behind target")
     assert [v for v in verdicts if v.verdict == "not run"] == []

@@ -1,0 +1,126 @@
+"""Metadata as large as a fleet's, written straight into PostgreSQL, and joins of many spans with few processes."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from functools import partial
+
+import tachy
+from tachy.client import Connection
+
+from bench.budgets import Cases
+from bench.server import best, owned, send_all
+from tests.lake.conftest import rows_of
+from tests.model.encoder import Process
+from tests.serving import Server
+
+PROCESSES = 100_000
+BLOCKS = 500_000  # of three threads each: 1.5 million rows of the view
+BEGIN = 1_750_000_000_000_000_000
+SPANS = 200_000  # of a block
+GAMES, BLOCKS_OF_A_GAME = 5, 10
+REPEATS = 9
+
+
+def fill() -> tuple[str, ...]:
+    """Statements that make the rows; md5 of a number is a seeded generator of ids."""
+    return (
+        f"""
+INSERT INTO processes SELECT md5('p' || n)::uuid, NULL, 'game' || n % 50, 'user' || n % 1000, 'User', 'pc' || n % 5000,
+    'Linux', 'CPU', 1000000000, {BEGIN} + n * 1000000000, 0, 'tsc', 'bench', 'running',
+    jsonb_build_object('build', (n % 100)::text), {BEGIN} + n * 1000000000, {BEGIN} + n * 1000000000 + 60000000000, 5,
+    {BEGIN} + n * 1000000000 + 60000000000
+FROM generate_series(0::bigint, {PROCESSES - 1}) AS n
+""",
+        f"""
+INSERT INTO blocks (insert_day, block_id, process_id, class, sequence, batch_id, segment_id, segment_key, "offset",
+    size, header_size, codec, raw_size, stored_size, begin_ticks, end_ticks, begin_time, end_time, events, dropped,
+    insert_time, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
+    thread_end_time)
+SELECT current_date, md5('b' || n)::uuid, md5('p' || n % {PROCESSES})::uuid, 3, n / {PROCESSES}, md5('a' || n)::uuid, n,
+    'segments/span/bench/' || n, 0, 1000, 200, 1, 4000, 800, 0, 1000, at, at + 1000000000, 300, 0, at, '{{1,2,3}}',
+    '{{100,100,100}}', '{{0,0,0}}', '{{0,0,0}}', '{{1000,1000,1000}}', ARRAY[at, at, at],
+    ARRAY[at + 1000000000, at + 1000000000, at + 1000000000]
+FROM generate_series(0::bigint, {BLOCKS - 1}) AS n
+CROSS JOIN LATERAL (SELECT {BEGIN} + n % {PROCESSES} * 1000000000 AS at) AS t
+""",
+        f"INSERT INTO block_counts VALUES (current_date, 0, {BLOCKS * 3}) "
+        "ON CONFLICT (insert_day, shard) DO UPDATE SET streams = block_counts.streams + excluded.streams",
+        f"INSERT INTO block_days VALUES (current_date, 0, {1 << 62}) "
+        "ON CONFLICT (insert_day) DO UPDATE SET begin_time = 0",
+        "VACUUM ANALYZE processes, blocks",
+    )
+
+
+def games(server: Server) -> list[Process]:
+    """Processes that differ in name, with the same spans in all their blocks; sent."""
+    made = [Process(exe=f"join{number}") for number in range(GAMES)]
+    main = made[0].thread("main")
+    for number in range(SPANS):
+        main.begin(f"part {number % 50}", number * 1_000, target="bench", file="bench.py", line=number % 50)
+        main.end(number * 1_000 + 500)
+    (block,) = made[0].blocks(codec="zstd")
+    for process in made:
+        batches = (process.batch([owned(block.data, process, at)]) for at in range(BLOCKS_OF_A_GAME))
+        asyncio.run(send_all(server.http, batches))
+    return made
+
+
+def _median_ms(connection: Connection, sql: str, rows: int) -> float:
+    """Of some runs, after one; each must give so many rows."""
+    taken = []
+    for _ in range(REPEATS + 1):
+        begin = time.perf_counter()
+        found = connection.query(sql).num_rows
+        taken.append((time.perf_counter() - begin) * 1e3)
+        if found != rows:
+            raise RuntimeError(f"{found} rows of {rows}: {sql}")
+    return statistics.median(taken[1:])
+
+
+def metadata(server: Server) -> Cases:
+    """A page of 100 of 100,000 processes, and the number of rows of `blocks`."""
+    with rows_of(server.data) as rows:
+        for statement in fill():
+            rows.execute(statement.encode())
+    page = "SELECT process_id, exe, start_time, properties, end_state FROM processes"
+    with tachy.connect(server.flight, url=server.http) as connection:
+        count = connection.query("SELECT count(*) AS n FROM blocks").column("n")[0].as_py()
+        if count < BLOCKS * 3:
+            raise RuntimeError(f"{count} rows of {BLOCKS * 3}")
+        newest = f"{page} ORDER BY insert_time DESC, start_time DESC LIMIT 100"
+        return {
+            "processes_100": {
+                "ms": _median_ms(connection, f"{page} LIMIT 100", 100),
+                "newest_ms": _median_ms(connection, newest, 100),
+            },
+            "count_blocks": {"ms": _median_ms(connection, "SELECT count(*) AS n FROM blocks", 1)},
+        }
+
+
+def joins(server: Server) -> Cases:
+    """Spans with processes, written both ways, and held to some processes by their names and by their ids."""
+    made = games(server)
+    total = GAMES * BLOCKS_OF_A_GAME * SPANS
+    mine = "WHERE p.exe LIKE 'join%' GROUP BY p.exe"
+    aggregate = "SELECT p.exe, count(*) AS n, sum(s.duration) AS d"
+    two = ", ".join(f"'{process.process_id}'" for process in made[:2])
+    asked = {
+        "spans_first": f"{aggregate} FROM thread_spans s JOIN processes p USING (process_id) {mine}",
+        "spans_last": f"{aggregate} FROM processes p JOIN thread_spans s USING (process_id) {mine}",
+        "named": "SELECT sum(duration) AS d FROM thread_spans WHERE process_id IN "
+        "(SELECT process_id FROM processes WHERE exe IN ('join0', 'join1'))",
+        "given": f"SELECT sum(duration) AS d FROM thread_spans WHERE process_id IN ({two})",
+    }
+    with tachy.connect(server.flight, url=server.http) as connection:
+        counted = connection.query(asked["spans_first"]).column("n").to_pylist()
+        if sum(counted) != total:
+            raise RuntimeError(f"{sum(counted)} spans of {total}")
+        seconds = {name: best(partial(connection.query, sql), 3) for name, sql in asked.items()}
+    both = seconds["spans_first"], seconds["spans_last"]
+    return {
+        "join_orders": {"slower_of_faster": max(both) / min(both), "rows_per_second": total / max(both)},
+        "in_subquery": {"of_given_ids": seconds["named"] / seconds["given"]},
+    }
