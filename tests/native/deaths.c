@@ -208,6 +208,8 @@ static void named(void) {
   start((tachy_config){0});
   const tachy_property pairs[] = {{"key", "value"}, {"other", "text"}};
   tachy_log_text(&line, tachy_property_set(pairs, 2), "the last words", 14);
+  tachy_set_crash_kind(TACHY_CRASH_HANG);
+  tachy_set_crash_kind(TACHY_CRASH_ASSERT);
   printf("{\"events\": [1, 0, 0], \"dropped\": [0, 0, 0], \"open\": 0}\n");
   die();
 }
@@ -345,6 +347,7 @@ static void linger(void) { sleep_ms(200); }
 static void exits(void) {
   atexit(linger);
   start((tachy_config){.flush_ms = 10});
+  tachy_set_crash_kind(TACHY_CRASH_HANG);
   tachy_metric_int(&count, 0, 1);
   for (int i = 0; i < 10; i++) {
     span();

@@ -86,6 +86,8 @@ def test_what_had_been_recorded_is_there_once(scenario: str, tmp_path: Path) -> 
         assert sum(_open_spans(session) for session in sessions) == said["open"]
     states = sorted(session.descriptions[-1]["state"] for session in sessions)
     assert states == (["exited"] if "exits" in scenario else ["crashed", "exited"][: len(states)])
+    kinds = [session.descriptions[-1]["properties"].get("crash-kind") for session in sessions]
+    assert kinds == ["assert" if scenario == "named" else None] * len(sessions)
     if scenario == "early":
         frequencies = {sessions[0].descriptions[-1]["tsc_frequency"], sessions[0].of(SPAN)[0].head.frequency}
         assert frequencies == {said["frequency"]}

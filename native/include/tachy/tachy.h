@@ -198,6 +198,20 @@ TACHY_EXPORT void tachy_mark(const char *reason);
 /* Adds or replaces a property of the process; travels with the next batch. Ignored beyond 256. */
 TACHY_EXPORT void tachy_set_process_property(const char *key, const char *value);
 
+typedef enum tachy_crash_kind {
+  TACHY_CRASH_UNKNOWN = 0,
+  TACHY_CRASH_FAULT = 1,
+  TACHY_CRASH_ASSERT = 2,
+  TACHY_CRASH_MEMORY = 3,
+  TACHY_CRASH_GPU = 4,
+  TACHY_CRASH_HANG = 5
+} tachy_crash_kind;
+
+/* What it is when the process is killed from here on: who sends what it has left gives the process the property
+ * "crash-kind" ("fault", "assert", "memory", "gpu", "hang"); UNKNOWN takes that back. One store into the session file,
+ * for crash handlers too. */
+TACHY_EXPORT void tachy_set_crash_kind(tachy_crash_kind kind);
+
 /* Names the calling thread, in traces and in SQL. Default: the operating system's name for it, read when
  * it first records, at every block and at its end (on macOS not in between), so that the last one shows. */
 TACHY_EXPORT void tachy_set_thread_name(const char *name);

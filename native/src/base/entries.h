@@ -23,6 +23,7 @@
   ANSWERS(int, forking, (void), (), 0)                                                                                \
   DOES(mark, (const char *reason), (reason))                                                                          \
   DOES(set_process_property, (const char *key, const char *value), (key, value))                                      \
+  DOES(set_crash_kind, (tachy_crash_kind kind), (kind))                                                               \
   DOES(set_thread_name, (const char *name), (name))                                                                   \
   DOES(set_level, (tachy_level level), (level))                                                                       \
   DOES(set_category, (const char *category, tachy_level level), (category, level))                                    \

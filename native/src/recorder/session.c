@@ -165,6 +165,7 @@ static tachy_status start(const tachy_config *config) {
   }
   TACHY_STORE(&tachy_running, 1);
   tachy_os_on_termination(tachy_session_file_ends);
+  tachy_session_file_crash(TACHY_CRASH_UNKNOWN);
   set_level(config->level ? config->level : TACHY_LEVEL_TRACE);
   tachy_control_start();
   tachy_registry_switch(1);
@@ -281,6 +282,10 @@ int tachy_own_flush(uint32_t timeout_ms) {
   const uint64_t flush = tachy_own_flush_begin(timeout_ms);
   const uint64_t now = tachy_os_monotonic();
   return tachy_own_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0);
+}
+
+void tachy_own_set_crash_kind(tachy_crash_kind kind) {
+  if (!tachy_own_forking()) tachy_session_file_crash((uint32_t)kind);
 }
 
 void tachy_own_set_level(tachy_level level) {

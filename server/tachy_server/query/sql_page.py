@@ -53,7 +53,8 @@ _MEANINGS: Final = """
 | `running` | It said so in its batches, and has been heard of within the setting `lost_after`. |
 | `lost` | The same, but it has been silent for longer. The next batch makes it `running` again, or what that says. |
 | `exited` | It stopped its recorder, or was asked to end (SIGTERM, SIGINT, SIGHUP). |
-| `crashed` | It ended without that, and its last events were recovered from what it had left on disk. |
+| `crashed` | It ended without that, and its last events were recovered from what it had left on disk. Of what, its \
+property `crash-kind` says, where the program has told the recorder: `fault`, `assert`, `memory`, `gpu`, `hang`. |
 
 `exited` and `crashed` are final, the first that arrives: batches come late and in any order, and a recovered process's
 older ones say `running`. Events of all of them stay as they are.

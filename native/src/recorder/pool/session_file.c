@@ -96,6 +96,10 @@ void tachy_session_file_ends(void) {
   if (head && TACHY_LOAD(&head->life) == TACHY_LIFE_RUNNING) TACHY_STORE_RELEASE(&head->life, TACHY_LIFE_ENDED);
 }
 
+void tachy_session_file_crash(uint32_t kind) {
+  if (head) TACHY_STORE(&head->crash_kind, kind);
+}
+
 /* A file of a new name, locked. 0: could not. */
 static int make_file(const char *folder) {
   if (!tachy_uuid_random(id)) return 0;

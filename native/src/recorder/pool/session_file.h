@@ -37,6 +37,8 @@ void tachy_session_file_commit(const uint8_t process_id[16], uint64_t frequency,
 void tachy_session_file_done(void);
 /* The program is being ended by a signal that asks for it: what is recovered then did not crash. Async-signal-safe. */
 void tachy_session_file_ends(void);
+/* What it is if the process is killed now: tachy_crash_kind. Async-signal-safe. */
+void tachy_session_file_crash(uint32_t kind);
 /* After the outbox has been closed: if the program is ending already, removes the file. */
 void tachy_session_file_leave(void);
 /* 1: what this process records survives it. */

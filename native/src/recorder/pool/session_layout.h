@@ -39,9 +39,9 @@ typedef struct tachy_session_record {
 typedef struct tachy_session_head {
   uint32_t magic;
   uint16_t version;
-  uint16_t slot_size; /* sizeof(tachy_slot) / 16: slots of another layout cannot be read */
-  uint32_t life;      /* atomic: tachy_session_life */
-  uint32_t zero;
+  uint16_t slot_size;  /* sizeof(tachy_slot) / 16: slots of another layout cannot be read */
+  uint32_t life;       /* atomic: tachy_session_life */
+  uint32_t crash_kind; /* atomic: tachy_crash_kind */
   char destination[256];
   uint64_t commit;     /* atomic: the ordinal of the last one */
   uint64_t names_size; /* atomic */

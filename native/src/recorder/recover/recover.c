@@ -112,12 +112,20 @@ static int write_batch(const char *folder, const claimed_session *s, const tachy
   return ok;
 }
 
+/* The end of a dead process's description: how it ended, and of what. 0: no memory. */
+static int end_description(tachy_bytes *json, const tachy_session_head *head) {
+  static const char *const kinds[] = {NULL, "fault", "assert", "memory", "gpu", "hang"};
+  if (head->life == TACHY_LIFE_ENDED) return tachy_description_end(json, "exited");
+  const int known = head->crash_kind > 0 && head->crash_kind < sizeof kinds / sizeof *kinds;
+  return (!known || tachy_description_add(json, "crash-kind", kinds[head->crash_kind])) &&
+         tachy_description_end(json, "crashed");
+}
+
 /* From chunks to a batch. The last step, one store, makes the batch valid and the chunks void. */
 static tachy_status revive(const char *folder, claimed_session *s, tachy_session_head *head, tachy_recovery *found) {
   tachy_dead dead;
   tachy_status status = tachy_dead_read(&s->file, head, &dead);
-  const char *const end = head->life == TACHY_LIFE_ENDED ? "exited" : "crashed";
-  if (status == TACHY_OK && !tachy_description_end(&dead.description, end)) status = TACHY_ERROR_MEMORY;
+  if (status == TACHY_OK && !end_description(&dead.description, head)) status = TACHY_ERROR_MEMORY;
   if (status == TACHY_OK && !write_batch(folder, s, head, &dead)) {
     const int room = tachy_dead_thin(&s->file, head);
     if (!room || !write_batch(folder, s, head, &dead)) status = TACHY_ERROR_SYSTEM;

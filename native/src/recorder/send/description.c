@@ -215,6 +215,14 @@ int tachy_description_end(tachy_bytes *json, const char *state) {
   return put(json, ",\"state\":") && put_string(json, state) && put(json, "}");
 }
 
+int tachy_description_add(tachy_bytes *json, const char *key, const char *value) {
+  if (json->size < 2 || json->bytes[json->size - 1] != '}') return 0;
+  json->size--;
+  const int first = json->bytes[json->size - 1] == '{';
+  return (first || put(json, ",")) && put_string(json, key) && put(json, ":") && put_string(json, value) &&
+         put(json, "}");
+}
+
 int tachy_description_write(tachy_bytes *json) {
   tachy_os_lock(&mutex);
   const int ok = write_json(json);

@@ -13,6 +13,8 @@ void tachy_description_process_id(uint8_t id[16]);
 int tachy_description_write(tachy_bytes *json);
 /* Adds the end. state: "running", "exited" or "crashed". 0: no memory. */
 int tachy_description_end(tachy_bytes *json, const char *state);
+/* Before the end: one property more. `json` ends with its properties. */
+int tachy_description_add(tachy_bytes *json, const char *key, const char *value);
 /* Whether the process that wrote such a text has this value of "destination" or "parent_process_id". */
 int tachy_description_says(const tachy_bytes *json, const char *key, const char *value);
 /* Whether such text is of a process whose batches are for this destination. */
