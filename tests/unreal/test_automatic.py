@@ -338,4 +338,8 @@ def test_the_next_start_sends_what_a_crash_has_left(
     assert level == 1
     assert told.startswith(text)
     asked = dead.ask(server, PAGE.split("### Errors")[1].split("```sql")[1].split("```")[0])
-    assert [text.split(":")[0], "/Game/Maps/Arena"] in [row[1:3] for row in asked]
+    kinds = {"crash": "fault", "assert": "assert", "out of memory": "memory", "gpu": "gpu"}
+    kind = kinds[text.split(":")[0]]
+    assert [kind, "/Game/Maps/Arena"] in [row[1:3] for row in asked]
+    properties = "SELECT property_get(properties, 'crash-kind') FROM processes WHERE {process}"
+    assert dead.ask(server, properties) == [[kind]]

@@ -24,6 +24,20 @@ NET = [
     ["net.property", "Speed", {"bits": 8}, 2],
     ["net.rpc", "ClientRPC", {"bits": 40}, 1],
 ]
+NET_SPANS = sorted(
+    [
+        *(["connection", f"Player_{v}", f"Player_{v}", True, 0, 308, 1] for v in range(1, 5)),
+        *(["object", "Component", f"Player_{v}", True, 2, 20, 2] for v in (3, 4)),
+        *(
+            ["object", name, f"Player_{v}", True, 1, bits, 1]
+            for name, bits in (("Elf", 128), ("Ogre", 128), ("Pickup", 5), ("Sized", 7))
+            for v in (2, 3, 4)
+        ),
+        ["property", "Health", "Player_4", True, 3, 20, 2],
+        ["property", "Speed", "Player_4", True, 2, 8, 2],
+        ["rpc", "ClientRPC", "Player_4", True, 1, 40, 1],
+    ]
+)
 
 
 @pytest.mark.parametrize(("version", "config"), EVERYWHERE)
@@ -90,3 +104,11 @@ def test_micromegas_macros_record(version: int, config: str, server: Server, tmp
     assert game.said["net"] == (config == "development")
     assert game.said["verbosity"] == 3
     assert "mode = coop" in game.output
+    images = game.ask(server, "SELECT name, format, payload_size FROM images WHERE {process}")
+    assert images == [["minimap", "image/png", 4]]
+    rows = game.ask(
+        server,
+        "SELECT kind, name, connection_name, is_outgoing, depth, max(bit_size), count(*) FROM net_spans "
+        "WHERE {process} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3",
+    )
+    assert rows == (NET_SPANS if game.said["net"] else [])

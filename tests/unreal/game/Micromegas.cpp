@@ -114,6 +114,8 @@ SHIM_SCENE(Micromegas) {
   report.Set("verbosity", int(MicromegasTracing::Dispatch::GetNetTraceVerbosity()));
   report.Set("net", MICROMEGAS_NET_TRACE_ENABLED);
   report.Set("world", unreal_shim::CurrentWorld()->GetName());
+  const uint8 pixels[] = {7, 8, 9, 10};
+  MicromegasTracing::Dispatch::SendImage(TEXT("minimap"), TEXT("image/png"), pixels, sizeof pixels);
   unreal_shim::Exec(TEXT("telemetry.global_context_set_property mode coop"));
   unreal_shim::Exec(TEXT("telemetry.global_context_print"));
   unreal_shim::Exec(TEXT("telemetry.spans.enable 0"));

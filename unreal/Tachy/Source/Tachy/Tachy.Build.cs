@@ -10,7 +10,7 @@ public class Tachy : ModuleRules
 
 		PublicDependencyModuleNames.AddRange(
 			new string[] { "Core", "CoreUObject", "DeveloperSettings", "Engine", "TachyCore" });
-		PrivateDependencyModuleNames.AddRange(new string[] { "HTTP", "RHI", "Slate", "SlateCore" });
+		PrivateDependencyModuleNames.AddRange(new string[] { "HTTP", "ImageWrapper", "RHI", "Slate", "SlateCore" });
 		PrivateDefinitions.Add("TACHY_MODULE"); // its own sources do not depend on TACHY_ENABLED
 	}
 }

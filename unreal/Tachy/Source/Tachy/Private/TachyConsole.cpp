@@ -28,9 +28,30 @@ void PrintStatus(FOutputDevice& Out)
 	}
 }
 
+void RunScreenshot(const TArray<FString>& Words, UWorld*, FOutputDevice& Out)
+{
+	FTachyModule* const Module = FTachyModule::Find();
+	const FString Name = Words.Num() > 0 ? FString::Join(Words, TEXT(" ")) : FString(TEXT("screenshot"));
+	const FString Problem = Module ? Module->TakeScreenshot(Name) : FString(TEXT("not loaded"));
+	if (!Problem.IsEmpty())
+	{
+		Out.Log(FString::Printf(TEXT("tachy: no screenshot: %s"), *Problem));
+	}
+}
+
+/** What a tester marks is also seen, if it can be. */
+void MarkAndSee(const FString& Reason)
+{
+	Tachy::Mark(Reason);
+	if (FTachyModule* const Module = FTachyModule::Find())
+	{
+		Module->TakeScreenshot(Reason);
+	}
+}
+
 void RunSnapshot(const TArray<FString>& Words, UWorld*, FOutputDevice& Out)
 {
-	Tachy::Mark(Words.Num() > 0 ? FString::Join(Words, TEXT(" ")) : FString(TEXT("snapshot")));
+	MarkAndSee(Words.Num() > 0 ? FString::Join(Words, TEXT(" ")) : FString(TEXT("snapshot")));
 	const TCHAR* const Sent = SendEverything();
 	Out.Log(FString::Printf(TEXT("tachy: process %s, %s"), *Tachy::ProcessId(), Sent));
 }
@@ -62,9 +83,13 @@ FAutoConsoleCommandWithOutputDevice
                      [](FOutputDevice& Out) { Out.Log(FString::Printf(TEXT("tachy: %s"), SendEverything())); }));
 
 FAutoConsoleCommand
-    MarkCommand(TEXT("tachy.Mark"), TEXT("Sends the spans around this moment: tachy.Mark REASON."),
+    MarkCommand(TEXT("tachy.Mark"), TEXT("Sends the spans around this moment, and a screenshot: tachy.Mark REASON."),
                 FConsoleCommandWithArgsDelegate::CreateLambda([](const TArray<FString>& Words)
-                                                              { Tachy::Mark(FString::Join(Words, TEXT(" "))); }));
+                                                              { MarkAndSee(FString::Join(Words, TEXT(" "))); }));
+
+FAutoConsoleCommandWithWorldArgsAndOutputDevice
+    ScreenshotCommand(TEXT("tachy.Screenshot"), TEXT("Sends what the game shows: tachy.Screenshot NAME."),
+                      FConsoleCommandWithWorldArgsAndOutputDeviceDelegate::CreateStatic(&RunScreenshot));
 
 FAutoConsoleCommandWithWorldArgsAndOutputDevice
     SnapshotCommand(TEXT("tachy.Snapshot"),

@@ -28,12 +28,20 @@ static void LogEnsure()
 	}
 }
 
-static const ANSICHAR* FindKind()
+static tachy_crash_kind FindKind()
 {
-	return FGenericPlatformMemory::bIsOOM ? "out of memory"
-	       : GIsGPUCrashed                ? "gpu"
-	       : FDebug::HasAsserted()        ? "assert"
-	                                      : "crash";
+	return FGenericPlatformMemory::bIsOOM ? TACHY_CRASH_MEMORY
+	       : GIsGPUCrashed                ? TACHY_CRASH_GPU
+	       : FDebug::HasAsserted()        ? TACHY_CRASH_ASSERT
+	                                      : TACHY_CRASH_FAULT;
+}
+
+static const ANSICHAR* NameOf(tachy_crash_kind Kind)
+{
+	return Kind == TACHY_CRASH_MEMORY   ? "out of memory"
+	       : Kind == TACHY_CRASH_GPU    ? "gpu"
+	       : Kind == TACHY_CRASH_ASSERT ? "assert"
+	                                    : "crash";
 }
 
 /** In a signal handler, or with a heap that is broken: what is read and written here is there already. */
@@ -45,7 +53,8 @@ static void LogCrash()
 	{
 		return;
 	}
-	const ANSICHAR* const Kind = FindKind();
+	tachy_set_crash_kind(FindKind());
+	const ANSICHAR* const Kind = NameOf(FindKind());
 	SIZE_T Size = Tachy::PutUtf8(Kind, static_cast<SIZE_T>(FCStringAnsi::Strlen(Kind)), Text);
 	const SIZE_T Length = static_cast<SIZE_T>(FCString::Strlen(GErrorHist));
 	if (Length > 0)

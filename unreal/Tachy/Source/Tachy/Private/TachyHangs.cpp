@@ -55,6 +55,7 @@ void FTachyHangs::EndFrame()
 	const double Since = HungSince.exchange(0.0);
 	if (Since > 0.0)
 	{
+		tachy_set_crash_kind(TACHY_CRASH_UNKNOWN);
 		TACHY_LOG("hang", Tachy::Warn, FString::Printf(TEXT("frames go on after %.1f s"), Now - Since));
 	}
 }
@@ -84,6 +85,7 @@ uint32 FTachyHangs::Run()
 			Since = Now;
 			continue;
 		}
+		tachy_set_crash_kind(TACHY_CRASH_HANG); // for whoever kills it now; before what EndFrame looks at
 		HungSince = Since;
 		TACHY_LOG("hang", Tachy::Error, FString::Printf(TEXT("no frame for %.1f s"), Now - Since));
 	}

@@ -8,6 +8,7 @@
 #include "HAL/CriticalSection.h"
 #include "HAL/IConsoleManager.h"
 #include "HAL/PlatformTime.h"
+#include "Misc/CString.h"
 #include "Misc/DateTime.h"
 #include "Misc/ScopeLock.h"
 
@@ -170,6 +171,11 @@ void Dispatch::FlushCurrentThreadStream()
 	Tachy::Flush(0.0f);
 }
 
+void Dispatch::SendImage(const TCHAR* Name, const TCHAR* Format, const uint8* Data, uint32 Size)
+{
+	Tachy::SendImage(Name, Format, Data, Size);
+}
+
 namespace
 {
 
@@ -195,10 +201,47 @@ const FAlias Aliases[] = {
     {TEXT("telemetry.log.enable"), TEXT("tachy.Log")},
     {TEXT("telemetry.metrics.enable"), TEXT("tachy.Metrics")},
     {TEXT("telemetry.spans.enable"), TEXT("tachy.Spans")},
+    {TEXT("telemetry.images.enable"), TEXT("tachy.Images")},
+    {TEXT("telemetry.screenshot"), TEXT("tachy.Screenshot")},
+    {TEXT("telemetry.sampling.interaction_timeout"), TEXT("tachy.Hitch.IdleSeconds")},
+    {TEXT("telemetry.sampling.heartbeat_interval"), TEXT("tachy.Hitch.HeartbeatSeconds")},
     {TEXT("telemetry.flush"), TEXT("tachy.Flush")},
     {TEXT("telemetry.global_context_print"), TEXT("tachy.Context")},
     {TEXT("telemetry.global_context_set_property"), TEXT("tachy.Set")},
     {TEXT("telemetry.net.verbosity"), TEXT("tachy.NetScopes")},
+};
+
+/** Micromegas's "all" is what is not the flight recorder. */
+const FAutoConsoleCommandWithWorldArgsAndOutputDevice
+    AllCommand(TEXT("telemetry.spans.all"), TEXT("What Micromegas calls tachy.Flight 0."),
+               FConsoleCommandWithWorldArgsAndOutputDeviceDelegate::CreateLambda(
+                   [](const TArray<FString>& Words, UWorld* World, FOutputDevice& Out)
+                   {
+	                   const TCHAR* const Line = Words.Num() == 0            ? TEXT("tachy.Flight")
+	                                             : FCString::Atoi(*Words[0]) ? TEXT("tachy.Flight 0")
+	                                                                         : TEXT("tachy.Flight 1");
+	                   IConsoleManager::Get().ProcessUserConsoleInput(Line, Out, World);
+                   }));
+
+/** A name of Micromegas's for what nothing here does while the game runs: it says what does it. */
+struct FStandIn
+{
+	FStandIn(const TCHAR* Theirs, const TCHAR* Answer)
+	    : Command(Theirs, Answer,
+	              FConsoleCommandWithOutputDeviceDelegate::CreateLambda(
+	                  [Theirs, Answer](FOutputDevice& Out)
+	                  { Out.Log(FString::Printf(TEXT("tachy: %s: %s"), Theirs, Answer)); }))
+	{
+	}
+
+	FAutoConsoleCommandWithOutputDevice Command;
+};
+
+const FStandIn StandIns[] = {
+    {TEXT("telemetry.max_queue_bytes"), TEXT("the settings PoolMB (memory) and SpoolMB (storage) bound what waits")},
+    {TEXT("telemetry.hard_queue_bytes"), TEXT("the settings PoolMB (memory) and SpoolMB (storage) bound what waits")},
+    {TEXT("telemetry.max_in_flight_requests"), TEXT("one request is under way at a time")},
+    {TEXT("telemetry.auto_flush_period"), TEXT("what is recorded is sent within a second")},
 };
 
 } // namespace

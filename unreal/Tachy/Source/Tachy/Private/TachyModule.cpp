@@ -215,6 +215,7 @@ bool FTachyModule::StartSession()
 	LogDevice = MakeUnique<FTachyLogDevice>();
 	GLog->AddOutputDevice(LogDevice.Get());
 	Net = MakeUnique<FTachyNet>();
+	Images = MakeUnique<FTachyImages>(Options.ImageBytes);
 	Automatic = MakeUnique<FTachyAutomatic>();
 	LastTime = FPlatformTime::Seconds();
 	LastRecorded = 0;
@@ -234,6 +235,7 @@ void FTachyModule::EndSession()
 	}
 	LogDevice.Reset();
 	Net.Reset();
+	Images.Reset();
 	Automatic.Reset();
 	uint32 WaitMs = 0; // for a sender that is held back there is nothing to wait for
 	if (Sender && !FTachySender::IsHeldBack())
@@ -244,6 +246,11 @@ void FTachyModule::EndSession()
 	tachy_stop(WaitMs);
 	Sender.Reset();
 	InheritParent(false);
+}
+
+FString FTachyModule::TakeScreenshot(const FString& Name)
+{
+	return Images ? Images->Take(Name) : FString(TEXT("nothing is recorded"));
 }
 
 bool FTachyModule::SetConsent(bool bGiven)

@@ -7,6 +7,7 @@
 #include "Modules/ModuleInterface.h"
 #include "TachyAutomatic.h"
 #include "TachyConsentFile.h"
+#include "TachyImages.h"
 #include "TachyLogDevice.h"
 #include "TachyNet.h"
 #include "TachyOptions.h"
@@ -44,6 +45,9 @@ public:
 	/** False: it holds for this run only. */
 	bool SetConsent(bool bGiven);
 
+	/** As FTachyImages::Take, also without a session. */
+	FString TakeScreenshot(const FString& Name);
+
 	/** What a programmer wants to know first, in lines. */
 	TArray<FString> Status();
 
@@ -67,6 +71,7 @@ private:
 	TUniquePtr<FTachySender> Sender;
 	TUniquePtr<FTachyLogDevice> LogDevice;
 	TUniquePtr<FTachyNet> Net;
+	TUniquePtr<FTachyImages> Images;
 	TUniquePtr<FTachyAutomatic> Automatic;
 	FString ParentProcess;
 	FDelegateHandle PreExit;

@@ -36,15 +36,15 @@ bool ReadSwitch(const TCHAR* Key, bool bOtherwise)
 	return bValue;
 }
 
-/** In MiB, within what the settings page allows; returns bytes. */
-uint64 ReadBudget(const TCHAR* Key, int32 Otherwise, int32 Most)
+/** In units of 2^Shift bytes, within what the settings page allows; returns bytes. */
+uint64 ReadBudget(const TCHAR* Key, int32 Otherwise, int32 Most, uint32 Shift)
 {
 	int32 Value = Otherwise;
 	if (GConfig)
 	{
 		GConfig->GetInt(Section, Key, Value, GEngineIni);
 	}
-	return static_cast<uint64>(FMath::Clamp(Value, 1, Most)) << 20;
+	return static_cast<uint64>(FMath::Clamp(Value, 1, Most)) << Shift;
 }
 
 FString ReadText(const TCHAR* Argument, const TCHAR* Variable, const TCHAR* Key)
@@ -158,12 +158,14 @@ FTachyOptions FTachyOptions::Read()
 	Options.bMetrics = ReadSwitch(TEXT("bMetrics"), true);
 	Options.bSpans = ReadSwitch(TEXT("bSpans"), true) &&
 	                 (!Options.bEditor || Options.bCommandlet || ReadSwitch(TEXT("bSpansInEditor"), false));
+	Options.bImages = ReadSwitch(TEXT("bImages"), true);
 	Options.bFlight = ReadSwitch(TEXT("bFlight"), false);
 	if (GConfig)
 	{
 		GConfig->GetArray(Section, TEXT("LogFilter"), Options.LogFilter, GEngineIni);
 	}
-	Options.PoolBytes = ReadBudget(TEXT("PoolMB"), 64, 16384);
-	Options.SpoolBytes = ReadBudget(TEXT("SpoolMB"), 256, 65536);
+	Options.ImageBytes = ReadBudget(TEXT("ImageKB"), 512, 16384, 10);
+	Options.PoolBytes = ReadBudget(TEXT("PoolMB"), 64, 16384, 20);
+	Options.SpoolBytes = ReadBudget(TEXT("SpoolMB"), 256, 65536, 20);
 	return Options;
 }

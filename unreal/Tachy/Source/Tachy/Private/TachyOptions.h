@@ -33,9 +33,11 @@ struct FTachyOptions
 	bool bLog = true;
 	bool bMetrics = true;
 	bool bSpans = true;
+	bool bImages = true;
 	bool bFlight = false;
 	TArray<FString> LogFilter;
 
+	uint64 ImageBytes = 0;
 	uint64 PoolBytes = 0;
 	uint64 SpoolBytes = 0;
 

@@ -106,4 +106,9 @@ void Mark(const FString& Reason)
 	tachy_mark(TCHAR_TO_UTF8(*Reason));
 }
 
+void SendImage(const FString& Name, const FString& Format, const void* Bytes, uint64 Size)
+{
+	tachy_image(TCHAR_TO_UTF8(*Name), TCHAR_TO_UTF8(*Format), Bytes, static_cast<size_t>(Size));
+}
+
 } // namespace Tachy

@@ -15,6 +15,7 @@ struct FSwitches
 	int32 Log = 1;
 	int32 Metrics = 1;
 	int32 Spans = 1;
+	int32 Images = 1;
 	int32 Flight = 0;
 	/** Level names by category, as they were given. */
 	TMap<FString, FString> Filter;
@@ -28,6 +29,14 @@ void ApplySwitches()
 	tachy_set_class(TACHY_CLASS_LOG, Switches.Enable && Switches.Log);
 	tachy_set_class(TACHY_CLASS_METRIC, Switches.Enable && Switches.Metrics);
 	tachy_set_class(TACHY_CLASS_SPAN, Switches.Enable && Switches.Spans);
+	if (Switches.Images)
+	{
+		tachy_unset_category(TACHY_IMAGE_TARGET);
+	}
+	else
+	{
+		tachy_set_category(TACHY_IMAGE_TARGET, TACHY_LEVEL_NONE);
+	}
 	tachy_set_mode(Switches.Flight ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL);
 }
 
@@ -43,6 +52,8 @@ FAutoConsoleVariableRef LogVariable(TEXT("tachy.Log"), Switches.Log, TEXT("UE_LO
 FAutoConsoleVariableRef MetricsVariable(TEXT("tachy.Metrics"), Switches.Metrics,
                                         TEXT("Metrics and frame marks are recorded."), OnChange());
 FAutoConsoleVariableRef SpansVariable(TEXT("tachy.Spans"), Switches.Spans, TEXT("Spans are recorded."), OnChange());
+FAutoConsoleVariableRef ImagesVariable(TEXT("tachy.Images"), Switches.Images,
+                                       TEXT("Screenshots and other images are recorded, where logs are."), OnChange());
 FAutoConsoleVariableRef
     FlightVariable(TEXT("tachy.Flight"), Switches.Flight,
                    TEXT("1: spans stay in memory, and only those around a mark, a hitch or an error are sent."),
@@ -92,6 +103,7 @@ void TachySwitches::Take(const FTachyOptions& Options)
 	SetSwitch(TEXT("tachy.Log"), Options.bLog);
 	SetSwitch(TEXT("tachy.Metrics"), Options.bMetrics);
 	SetSwitch(TEXT("tachy.Spans"), Options.bSpans);
+	SetSwitch(TEXT("tachy.Images"), Options.bImages);
 	SetSwitch(TEXT("tachy.Flight"), Options.bFlight);
 	for (const FString& Category : Switches.OfSettings)
 	{
@@ -107,6 +119,11 @@ void TachySwitches::Take(const FTachyOptions& Options)
 		}
 	}
 	ApplySwitches();
+}
+
+bool TachySwitches::AreImagesOn()
+{
+	return Switches.Enable && Switches.Log && Switches.Images;
 }
 
 bool TachySwitches::IsFlight()

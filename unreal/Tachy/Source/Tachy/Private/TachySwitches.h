@@ -7,8 +7,8 @@
 struct FTachyOptions;
 
 /**
- * What is on: tachy.Enable, tachy.Log, tachy.Metrics, tachy.Spans, tachy.Flight and the filter of categories. What is
- * off costs one load per event. On the game thread.
+ * What is on: tachy.Enable, tachy.Log, tachy.Metrics, tachy.Spans, tachy.Images, tachy.Flight and the filter of
+ * categories. What is off costs one load per event. On the game thread.
  */
 namespace TachySwitches
 {
@@ -17,6 +17,8 @@ namespace TachySwitches
 void Take(const FTachyOptions& Options);
 
 bool IsFlight();
+/** They travel as logs do. */
+bool AreImagesOn();
 
 /** "logs, metrics, no spans", and the filter. */
 FString Describe();

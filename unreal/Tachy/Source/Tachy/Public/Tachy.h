@@ -138,6 +138,9 @@ TACHY_API FString ProcessId();
 /** A trigger of the flight recorder: the spans around this moment travel. */
 TACHY_API void Mark(const FString& Reason);
 
+/** An image, of at most 16 MiB, as it is to be shown. Format: its media type, "image/png". Takes a lock. */
+TACHY_API void SendImage(const FString& Name, const FString& Format, const void* Bytes, uint64 Size);
+
 } // namespace Tachy
 
 #define TACHY_CAT_2(A, B) A##B

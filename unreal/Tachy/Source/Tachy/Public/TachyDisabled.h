@@ -51,6 +51,7 @@ inline FString ProcessId()
 	return FString();
 }
 inline void Mark(const FString&) {}
+inline void SendImage(const FString&, const FString&, const void*, uint64) {}
 
 class FProperties
 {

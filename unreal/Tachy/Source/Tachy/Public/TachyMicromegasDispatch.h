@@ -88,6 +88,9 @@ public:
 	static TACHY_API void FlushImageStream();
 	static TACHY_API void FlushCurrentThreadStream();
 
+	/** Format: its media type. */
+	static TACHY_API void SendImage(const TCHAR* Name, const TCHAR* Format, const uint8* Data, uint32 Size);
+
 	/** Of scopes of connections that begin from now on; tachy.NetScopes. */
 	static TACHY_API void SetNetTraceVerbosity(ENetTraceVerbosity Level);
 	static TACHY_API ENetTraceVerbosity GetNetTraceVerbosity();
@@ -159,6 +162,7 @@ public:
 	static void FlushNetStream() {}
 	static void FlushImageStream() {}
 	static void FlushCurrentThreadStream() {}
+	static void SendImage(const TCHAR*, const TCHAR*, const uint8*, uint32) {}
 	static void SetNetTraceVerbosity(ENetTraceVerbosity) {}
 	static ENetTraceVerbosity GetNetTraceVerbosity() { return ENetTraceVerbosity::Off; }
 };

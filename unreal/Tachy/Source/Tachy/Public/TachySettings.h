@@ -63,6 +63,11 @@ public:
 	UPROPERTY(Config, EditAnywhere, Category = "What is on", meta = (EditCondition = "bSpans"))
 	bool bSpansInEditor = false;
 
+	/** Screenshots (tachy.Screenshot, tachy.Mark, tachy.Snapshot) and what Tachy::SendImage is given, where bLog is
+	 * set. */
+	UPROPERTY(Config, EditAnywhere, Category = "What is on", meta = (EditCondition = "bLog"))
+	bool bImages = true;
+
 	/** The flight recorder: spans stay in memory, and only those around a mark, a hitch or an error are sent. */
 	UPROPERTY(Config, EditAnywhere, Category = "What is on")
 	bool bFlight = false;
@@ -97,6 +102,11 @@ public:
 	 * program. */
 	UPROPERTY(Config, EditAnywhere, Category = "Budgets", meta = (ConfigRestartRequired = true))
 	FString Folder;
+
+	/** A screenshot of more KiB as JPEG is made smaller. */
+	UPROPERTY(Config, EditAnywhere, Category = "Budgets",
+	          meta = (ClampMin = "1", ClampMax = "16384", ConfigRestartRequired = true))
+	int32 ImageKB = 512;
 
 	/** Memory of what has been recorded and is in no batch yet, in MiB. */
 	UPROPERTY(Config, EditAnywhere, Category = "Budgets",
