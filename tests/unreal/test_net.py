@@ -7,7 +7,40 @@ from pathlib import Path
 import pytest
 
 from tests.serving import Server
-from tests.unreal.plugin import EVERYWHERE, build, play
+from tests.unreal.plugin import EVERYWHERE, VERSIONS, build, play
+
+CONFIGS = [
+    pytest.param(version, config, marks=() if (version, config) == (508, "development") else pytest.mark.long)
+    for version in VERSIONS
+    for config in ("development", "shipping")
+]
+
+
+@pytest.mark.parametrize(("version", "config"), CONFIGS)
+def test_an_engine_built_from_source_has_net_scopes(version: int, config: str, server: Server, tmp_path: Path) -> None:
+    """Verbosity 0: nothing, 1: connections, 2 and 3: objects (there are only root ones), 4: everything."""
+    game = play(build(version, config), "NetScopes", server.http, tmp_path)
+    rows = game.ask(
+        server,
+        "SELECT connection_name, is_outgoing, kind, name, depth, begin_bits, end_bits FROM net_spans "
+        "WHERE {process} ORDER BY begin_time, span_id",
+    )
+    connection = ["connection", 0, 0, 120]
+    pawn, door = ["object", "Pawn", 1, 0, 96], ["object", "Door", 1, 96, 100]
+    properties = ["property", "Health", 2, 0]
+    expected = []
+    for verbosity, name in enumerate(["PlayerB", "PlayerC", "PlayerD", "PlayerE"], 1):
+        found = [[connection[0], name, *connection[1:]]]
+        if verbosity >= 2:
+            found.append(pawn)
+        if verbosity == 4:
+            found.append([*properties, 96])
+        if verbosity >= 2:
+            found.append(door)
+        if verbosity == 4:
+            found += [[*properties, 4], ["rpc", "ClientJump", 1, 100, 120]]
+        expected += [[name, verbosity % 2 == 0, *row] for row in found]
+    assert rows == expected
 
 
 @pytest.mark.parametrize(("version", "config"), EVERYWHERE)
