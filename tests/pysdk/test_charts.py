@@ -14,7 +14,6 @@ import pytest
 import tachy
 from tachy import charts
 from tachy.charts import queries
-from tachy.charts.spans import call_tree
 from tachy.charts.style import MOST_POINTS
 from tachy.client import Connection
 
@@ -154,21 +153,19 @@ def test_own_times_and_the_inside_add_up_to_the_total(lake: Connection, processe
     assert list(bars["itself"].x) == sorted(bars["itself"].x, reverse=True)
 
 
-def test_a_flame_merges_calls_of_one_path_under_their_thread(lake: Connection, processes: list[str]) -> None:
+def test_a_flame_merges_the_calls_of_one_path(lake: Connection, processes: list[str]) -> None:
     icicle = charts.flame(lake.query(queries.flame(processes[0]))).data[0]
-    nodes = {tuple(id_.split("\x1f")): value for id_, value in zip(icicle.ids, icicle.values, strict=True)}
-    (thread,) = {path[0] for path in nodes if path[1:] == ("tick",)}
-    assert nodes[thread, "tick"] > nodes[thread, "tick", "physics"] > 60
-    assert nodes[(thread,)] >= nodes[thread, "tick"]
+    nodes = dict(zip(icicle.ids, icicle.values, strict=True))
+    assert nodes["tick"] > nodes["tick;physics"] > 60
+    assert dict(zip(icicle.ids, icicle.parents, strict=True)) == {"tick": "", "tick;physics": "tick"}
+    assert icicle.labels[list(icicle.ids).index("tick;physics")] == "physics"
 
 
-def test_a_path_is_as_wide_as_its_inside_and_no_more_nodes_are_kept_than_asked() -> None:
-    rows = [("s", "main", 1, 0, "a", 10), ("s", "main", 2, 1, "b", 4), ("s", "main", 3, 1, "b", 3)]
-    assert call_tree(rows) == {("main",): 10, ("main", "a"): 10, ("main", "a", "b"): 7}
-    deep = [("s", "main", at, at - 1, f"f{at}", 1000 - at) for at in range(1, 900)]
-    names = ("stream_id", "thread_name", "id", "parent", "name", "duration")
-    table = pa.table({name: [row[at] for row in deep] for at, name in enumerate(names)})
-    assert len(charts.flame(table).data[0].ids) == 300
+def test_a_flame_keeps_as_many_nodes_as_a_browser_lays_out_at_once() -> None:
+    paths = [";".join(f"f{at}" for at in range(deep)) for deep in range(1, 900)]
+    shown = charts.flame(pa.table({"path": paths, "total": range(1000, 101, -1)})).data[0]
+    assert len(shown.ids) == 300
+    assert set(shown.parents) <= {"", *shown.ids}
 
 
 def test_comparing_says_how_much_and_how_sure(lake: Connection, processes: list[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 import threading
@@ -14,6 +16,7 @@ from uuid import UUID
 
 import httpx
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tachy_server.base.errors import NotFound, StoreError
 from tachy_server.http.stream import STREAM_THREADS
@@ -95,6 +98,45 @@ def test_a_large_arrow_stream_arrives_whole(http: httpx.Client) -> None:
     assert pa.ipc.open_stream(answer.content).read_all().num_rows == 10**6
 
 
+def test_rows_come_as_csv_with_nothing_for_null_and_json_for_lists(http: httpx.Client) -> None:
+    sql = "select 1 as n, 'a \"b\", c' as text, null as gone, make_array(1, 2) as list, true as yes, 2.5 as x"
+    answer = http.post("/api/query", json={"sql": sql, "format": "csv"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.reader(io.StringIO(answer.text, newline="")))
+    assert rows == [["n", "text", "gone", "list", "yes", "x"], ["1", 'a "b", c', "", "[1,2]", "true", "2.5"]]
+
+
+def test_rows_come_as_a_parquet_file(http: httpx.Client) -> None:
+    answer = http.post("/api/query", json={"sql": "select n from numbers", "format": "parquet"})
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert sorted(table.column("n").to_pylist()) == list(range(10**6))
+
+
+def test_a_chart_of_any_sql_is_a_figure(http: httpx.Client) -> None:
+    sql = "select '<b>' as what, 3 as many"
+    figure = http.post("/api/chart", json={"chart": "result", "sql": sql}).json()
+    assert set(figure) == {"data", "layout"}
+    assert figure["data"][0]["x"] == ["&lt;b&gt;"]
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ({"chart": "pie", "process_id": str(UUID(int=1))}, '"chart" is one of'),
+        ({"chart": "result"}, 'needs "sql"'),
+        ({"chart": "frames", "process_id": "' or 1=1"}, "must be the UUID of a process"),
+        ({"chart": "frames", "process_id": str(UUID(int=1)), "points": 4001}, "from 1 to 4000"),
+        ({"chart": "metrics", "process_id": str(UUID(int=1)), "names": []}, "an array of their names"),
+        ({"chart": "result", "sql": "select 1", "colour": "red"}, "There is no parameter 'colour'"),
+        ({"chart": "result", "sql": "drop table numbers"}, "not supported"),
+    ],
+)
+def test_a_wrong_chart_is_a_400_with_one_sentence(http: httpx.Client, body: dict[str, object], sentence: str) -> None:
+    answer = http.post("/api/chart", json=body)
+    assert answer.status_code == 400
+    assert sentence in answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
@@ -105,7 +147,7 @@ def test_a_large_arrow_stream_arrives_whole(http: httpx.Client) -> None:
         (b'{"sql": "select 1", "begin": "yesterday"}', "'yesterday' is not a time"),
         (b'{"sql": "select 1", "begin": true}', "begin must be RFC 3339 text or UTC nanoseconds."),
         (b'{"sql": "select 1", "limit": -1}', "limit must be a whole number, 0 or more."),
-        (b'{"sql": "select 1", "format": "xml"}', 'format must be "json" or "arrow".'),
+        (b'{"sql": "select 1", "format": "xml"}', 'format must be "json", "arrow", "csv" or "parquet".'),
         (b'{"sql": "select 1", "preserve_dictionary": 1}', "preserve_dictionary must be true or false."),
         (b'{"sql": "select nothing"}', "No field named nothing"),
         (b'{"sql": "drop table numbers"}', "not supported"),

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from starlette.routing import Route
-from tachy_server.http import api
+from starlette.routing import Mount, Route
+from tachy_server.http import api, figures, pages
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "http.md").read_text()
 HEADINGS = set(re.findall(r"^## (GET|POST|PUT|DELETE) (\S+)$", PAGE, re.MULTILINE))
@@ -22,7 +22,10 @@ def _routes() -> set[tuple[str, str]]:
 
 def test_every_route_has_its_section_and_every_section_its_route() -> None:
     routes = {(method, path) for method, path in _routes() if method != "HEAD"}
-    assert routes | ELSEWHERE == HEADINGS
+    folders = {("GET", f"{one.path}/{{file}}") for one in pages.routes() if isinstance(one, Mount)}
+    files = {one.path for one in pages.routes() if isinstance(one, Route)}
+    assert routes | ELSEWHERE | folders | {("GET", "/")} == HEADINGS
+    assert all(path == "/" or path.startswith("/page/") for path in files)
 
 
 def test_routes_elsewhere_are_where_they_are_said_to_be() -> None:
@@ -42,3 +45,9 @@ def test_the_table_links_every_section() -> None:
 def test_every_parameter_is_documented(name: str) -> None:
     for parameter in re.findall(r'"(\w+)"', name) + ([*api.PROCESS_FILTERS] if "PROCESS_FILTERS" in name else []):
         assert f"`{parameter}`" in PAGE
+
+
+def test_the_keys_of_a_chart_are_documented() -> None:
+    section = PAGE.partition("## POST /api/chart")[2].partition("\n## ")[0]
+    rows = {name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert rows == set(figures.KEYS)

@@ -46,7 +46,8 @@ def frames(table: pa.Table, *, budget_ms: float = BUDGET_MS) -> go.Figure:
         traces += _band(time[step], low[step], worst[step], COLOURS[0])
     traces.append(
         go.Scatter(
-            x=time[step], y=mean[step], mode="lines", name="mean" if many else "frame", line={"width": 1.3},
+            x=time[step], y=mean[step], mode="lines", name="mean" if many else "frame",
+            line={"width": 1.3, "color": COLOURS[0]},
             hovertemplate="%{y:.2f} ms<extra></extra>",
         )
     )  # fmt: skip

@@ -93,14 +93,8 @@ def timeline(process_id: str | UUID, *, most: int = 2000) -> str:
 
 def top(process_id: str | UUID, *, most: int = 20) -> str:
     """For `top`: the names that take most time by themselves, without the spans inside them."""
-    process = _process(process_id)
-    return f"""SELECT s.name, count(*) AS calls, sum(s.duration) / 1e6 AS total_ms,
-       sum(s.duration - coalesce(c.inside, 0)) / 1e6 AS self_ms
-FROM (SELECT stream_id, parent, sum(duration) AS inside FROM thread_spans
-      WHERE process_id = {process} AND parent > 0 GROUP BY stream_id, parent) c
-RIGHT JOIN (SELECT stream_id, id, name, duration FROM thread_spans WHERE process_id = {process}) s
-  ON c.stream_id = s.stream_id AND c.parent = s.id
-GROUP BY s.name ORDER BY self_ms DESC LIMIT {int(most)}"""
+    return f"""SELECT name, calls, total / 1e6 AS total_ms, self / 1e6 AS self_ms
+FROM span_self_time({_process(process_id)}, NULL, NULL) ORDER BY self DESC LIMIT {int(most)}"""
 
 
 def summary(process_ids: Sequence[str | UUID] | str | UUID) -> str:
@@ -112,20 +106,7 @@ def summary(process_ids: Sequence[str | UUID] | str | UUID) -> str:
 FROM thread_spans WHERE process_id IN ({listed}) GROUP BY name"""
 
 
-def flame(process_id: str | UUID, *, most: int = 50_000) -> str:
-    """For `flame`: the longest spans of a range with their parents' numbers."""
-    return f"""SELECT stream_id, thread_name, id, parent, name, duration FROM thread_spans
-WHERE process_id = {_process(process_id)} ORDER BY duration DESC LIMIT {int(most)}"""
-
-
-def folded(process_id: str | UUID, begin: int, end: int, *, pixels: int) -> str:
-    """For the page's flame: spans that are wider than a pixel one by one, the others of a pixel, depth and thread as
-    one row, with their number.
-    """
-    pixel = max(1, (end - begin) // max(1, pixels))
-    return f"""SELECT stream_id, thread_name, depth, min(begin) AS begin, max("end") AS "end", count(*) AS spans,
-       min(name) AS name, min(target) AS target, min(properties) AS properties, sum(duration) AS busy
-FROM thread_spans WHERE process_id = {_process(process_id)}
-GROUP BY stream_id, thread_name, depth,
-  CASE WHEN duration >= {pixel} THEN id ELSE -1 - (CAST(begin AS BIGINT) - {begin}) / {pixel} END
-ORDER BY stream_id, depth, begin"""
+def flame(process_id: str | UUID, *, most: int = 300) -> str:
+    """For `flame`: the paths of names that took most time, of all threads."""
+    return f"""SELECT path, total FROM call_tree({_process(process_id)}, NULL, NULL)
+ORDER BY total DESC LIMIT {int(most)}"""

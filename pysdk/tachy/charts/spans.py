@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tachy.charts.style import COLOURS, colour, columns, figure, graph_objects, nothing, plain
 
@@ -51,10 +51,7 @@ def timeline(table: pa.Table) -> go.Figure:
 
 
 def top(table: pa.Table) -> go.Figure:
-    """Where the time goes: each name's own time, and what ran inside of it. Columns: name, calls, self_ms, total_ms.
-
-    The total of a name that calls itself counts its inner calls again.
-    """
+    """Where the time goes: each name's own time, and what ran inside of it. Columns: name, calls, self_ms, total_ms."""
     go = graph_objects()
     name, calls, own, total = columns(table, "name", "calls", "self_ms", "total_ms")
     if len(name) == 0:
@@ -74,55 +71,18 @@ def top(table: pa.Table) -> go.Figure:
 
 
 def flame(table: pa.Table, *, most: int = MOST_NODES) -> go.Figure:
-    """Who called what, as an icicle: the spans of all calls on one path are one node, the narrowest of more than `most`
-    are left out. Columns: stream_id, id, parent, name, duration (ns); thread_name.
-    """
+    """Who called what, as an icicle; only the `most` longest paths. Columns: path (names joined by ;), total (ns)."""
     go = graph_objects()
-    stream, thread, number, parent, name, duration = columns(
-        table, "stream_id", "thread_name", "id", "parent", "name", "duration"
-    )
-    if len(number) == 0:
+    path, total = columns(table, "path", "total")
+    if len(path) == 0:
         return nothing("no spans in this range")
-    nodes = call_tree(
-        list(zip(stream, thread, number, parent, name, duration, strict=True))  # plain rows: a path is made of them
-    )
-    kept = sorted(nodes, key=lambda path: -nodes[path])[:most]
-    shown = {path for path in kept if all(path[:length] in kept for length in range(1, len(path)))}
-    ordered = sorted(shown)
+    nodes = {str(one): int(sum_) for one, sum_ in zip(path, total, strict=True)}
+    shown = sorted(sorted(nodes, key=lambda one: -nodes[one])[:most])
+    names = [one.rpartition(";")[2] for one in shown]
     icicle = go.Icicle(
-        ids=["\x1f".join(path) for path in ordered],
-        parents=["\x1f".join(path[:-1]) for path in ordered],
-        labels=[plain(path[-1]) for path in ordered],
-        values=[nodes[path] / 1e6 for path in ordered],
-        branchvalues="total", marker={"colors": [colour(path[-1]) for path in ordered]},
-        hovertemplate="%{label}: %{value:.3f} ms<extra></extra>", tiling={"orientation": "v"},
+        ids=shown, parents=[one.rpartition(";")[0] for one in shown], labels=[plain(one) for one in names],
+        values=[nodes[one] / 1e6 for one in shown], branchvalues="total",
+        marker={"colors": [colour(one) for one in names]}, tiling={"orientation": "v"},
+        hovertemplate="%{label}: %{value:.3f} ms<extra></extra>",
     )  # fmt: skip
     return figure([icicle], height=420, margin={"l": 8, "r": 8, "t": 8, "b": 8})
-
-
-def call_tree(rows: list[tuple[Any, ...]]) -> dict[tuple[str, ...], int]:
-    """Ns of every path of names, threads first, from rows of stream, thread, id, parent, name and duration."""
-    by_id = {(row[0], row[2]): row for row in rows}
-    paths: dict[tuple[Any, Any], tuple[str, ...]] = {}
-
-    def path(key: tuple[Any, Any]) -> tuple[str, ...]:
-        above: list[tuple[Any, Any]] = []
-        while key in by_id and key not in paths:
-            above.append(key)
-            key = (key[0], by_id[key][3])
-        found = paths.get(key)
-        for one in reversed(above):
-            row = by_id[one]
-            found = (*(found or (str(row[1] or row[0]),)), str(row[4]))
-            paths[one] = found
-        return paths[above[0]] if above else paths[key]
-
-    nodes: dict[tuple[str, ...], int] = {}
-    inside: dict[tuple[str, ...], int] = {}
-    for row in rows:
-        here = path((row[0], row[2]))
-        nodes[here] = nodes.get(here, 0) + int(row[5])
-        inside[here[:-1]] = inside.get(here[:-1], 0) + int(row[5])
-    for here, sum_ in inside.items():  # threads have no span; spans of open ranges may be cut shorter than their inside
-        nodes[here] = max(nodes.get(here, 0), sum_)
-    return nodes

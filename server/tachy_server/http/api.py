@@ -27,6 +27,7 @@ from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.base.message_sizes import pieces
 from tachy_server.base.times import parse_time
 from tachy_server.base.who import Scope
+from tachy_server.http import downloads, figures
 from tachy_server.http.guard import WHO, check_content_type
 from tachy_server.http.json_rows import dumps, row_objects, row_texts, schema_json
 from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_stream_thread
@@ -55,6 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
     api = _Api(services)
     table: list[tuple[Scope, str, str, Handler]] = [
         ("query", "POST", "/api/query", api.query),
+        ("query", "POST", "/api/chart", api.chart),
         ("query", "GET", "/api/processes", api.processes),
         ("query", "GET", "/api/processes/{process_id}", api.process),
         ("query", "GET", "/api/processes/{process_ids}/trace", api.trace),
@@ -115,25 +117,28 @@ class _Api:
         preserve = body.get("preserve_dictionary", False)
         if not isinstance(preserve, bool):
             raise QueryError("preserve_dictionary must be true or false.")
-        as_arrow = _wants_arrow(body.get("format"), request.headers.get("accept", ""))
+        media_type, write = _FORMATS[_format(body.get("format"), request.headers.get("accept", ""))]
+        keep = preserve and write is _arrow
         begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
-        stopped = threading.Event()
-        planned: list[Query] = []
+        return _stream(
+            lambda gone: engine.plan(sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, gone=gone),
+            write,
+            media_type,
+        )
 
-        def stop() -> None:
-            stopped.set()
-            for query in planned:
-                query.cancel()
-
-        def chunks() -> Generator[bytes, None, None]:
-            keep = preserve and as_arrow
-            query = engine.plan(sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, gone=stopped.is_set)
-            planned.append(query)
-            if stopped.is_set():
-                query.cancel()
-            yield from _arrow(query) if as_arrow else _json(query)
-
-        return ThreadStream(chunks(), stop, ARROW_STREAM if as_arrow else "application/json")
+    async def chart(self, request: Request) -> Response:
+        """POST /api/chart."""
+        engine = self._engine()
+        _only(request.query_params, ())
+        body = await self._json_body(request)
+        _only(body, figures.KEYS)
+        begin, end = _time(body, "begin"), _time(body, "end")
+        chart = figures.parse(body, begin, end)
+        return _stream(
+            lambda gone: engine.plan(chart.sql, begin=begin, end=end, limit=chart.limit, gone=gone),
+            lambda query: figures.figure(chart, query),
+            "application/json",
+        )
 
     async def processes(self, request: Request) -> Response:
         """GET /api/processes."""
@@ -250,6 +255,28 @@ class _Api:
 # --- answers
 
 
+def _stream(
+    plan: Callable[[Callable[[], bool]], Query], write: Callable[[Query], Generator[bytes, None, None]], media_type: str
+) -> Response:
+    """What `write` makes of a query, which ends when its client goes; `plan` is told whether it has gone."""
+    stopped = threading.Event()
+    planned: list[Query] = []
+
+    def stop() -> None:
+        stopped.set()
+        for query in planned:
+            query.cancel()
+
+    def chunks() -> Generator[bytes, None, None]:
+        query = plan(stopped.is_set)
+        planned.append(query)
+        if stopped.is_set():
+            query.cancel()
+        yield from write(query)
+
+    return ThreadStream(chunks(), stop, media_type)
+
+
 def _json(query: Query) -> Generator[bytes, None, None]:
     """{"schema": […], "rows": [[…], …], "row_count": n}, and "error" where a query fails on its way."""
     batches = query.batches()
@@ -362,9 +389,17 @@ def _classes(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in TRACE_CLASSES if name in names)
 
 
-def _wants_arrow(given: object, accept: str) -> bool:
+_FORMATS: Mapping[str, tuple[str, Callable[[Query], Generator[bytes, None, None]]]] = {
+    "json": ("application/json", _json),
+    "arrow": (ARROW_STREAM, _arrow),
+    "csv": ("text/csv; charset=utf-8", downloads.csv),
+    "parquet": ("application/vnd.apache.parquet", downloads.parquet),
+}
+
+
+def _format(given: object, accept: str) -> str:
     if given is None:
-        return ARROW_STREAM in accept
-    if given not in ("json", "arrow"):
-        raise QueryError('format must be "json" or "arrow".')
-    return given == "arrow"
+        return "arrow" if ARROW_STREAM in accept else "json"
+    if not isinstance(given, str) or given not in _FORMATS:
+        raise QueryError('format must be "json", "arrow", "csv" or "parquet".')
+    return given

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tachy_server.base.bodies import BusyError, Disconnected, TooSlow
 from tachy_server.base.errors import ConflictError, Denied, FormatError, StoreError, TachyError
+from tachy_server.http import pages
 from tachy_server.http.guard import WHO, Guard, Refused, check_content_type, credentials, refusal
 from tachy_server.ingest.ingest import Receipt
 from tachy_server.lake.control import HEADER
@@ -61,7 +62,7 @@ class _Front:
         try:
             self._guard.check(scope)
             path = scope["path"]
-            if path not in OPEN_PATHS:
+            if path not in OPEN_PATHS and not pages.is_open(path):
                 self._enter(scope, path)
             if path != BATCH_PATH:
                 await self._rest(scope, receive, send)
@@ -152,4 +153,5 @@ def _rest(services: Services, routes: list[BaseRoute]) -> Starlette:
         return JSONResponse({"error": sentence}, status, headers)
 
     health = [Route("/healthz", healthz), Route("/readyz", readyz)]
-    return Starlette(routes=[*health, *routes], exception_handlers={HTTPException: refused, Exception: refused})
+    everything = [*health, *routes, *pages.routes()]
+    return Starlette(routes=everything, exception_handlers={HTTPException: refused, Exception: refused})

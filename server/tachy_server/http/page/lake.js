@@ -1,0 +1,33 @@
+// The lake: whether it is ready, what comes in, what cannot be read, and its settings.
+
+import {json, query} from './api.js';
+import {bytes, fill, h, note, number, table} from './dom.js';
+import {day} from './times.js';
+
+export async function show(main, place) {
+  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div');
+  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Blocks that cannot be read'), errors,
+    h('h2', {}, 'Since the start'), counters, h('details', {}, h('summary', {}, 'Settings'), settings));
+  place.guard(async () => {
+    const {settings: rows} = await json('api/settings', {signal: place.signal});
+    fill(settings, table([['setting'], ['value'], ['default'], ['what it is']], rows.map((row) => [row.name, row.value, row.default, row.help])));
+  }, settings);
+  let before = null, at = 0;
+  place.every(2000, async () => {
+    const [stats, unread] = await Promise.all([json('api/stats', {signal: place.signal}),
+      query('SELECT process_id, class, reason, since FROM block_errors ORDER BY since DESC LIMIT 50', {signal: place.signal})]);
+    const flat = flatten(stats), now = performance.now();
+    const rate = (name) => (before && now > at ? Math.max(0, (flat[name] - before[name]) / ((now - at) / 1000)) : null);
+    fill(rates, ['ingest.batches', 'ingest.blocks', 'ingest.bytes', 'ingest.block_bytes'].filter((name) => name in flat).map((name) =>
+      h('span', {class: 'chip'}, rate(name) === null ? '…' : name.includes('bytes') ? `${bytes(rate(name))}/s` : `${number(rate(name))}/s`, h('small', {}, name.replace('ingest.', '').replace('_', ' ')))));
+    [before, at] = [flat, now];
+    fill(errors, unread.length ? table([['process'], ['class'], ['reason'], ['since']],
+      unread.map((row) => [h('a', {href: `#/process/${row.process_id}`}, row.process_id.slice(0, 8)), row.class, row.reason, day(row.since)])) : note('None.'));
+    fill(counters, table([['what'], ['count', 'right']], Object.entries(flat).map(([name, value]) => [name, number(value)])));
+  });
+}
+
+function flatten(object, before = '') {
+  return Object.fromEntries(Object.entries(object).flatMap(([name, value]) =>
+    (value !== null && typeof value === 'object' ? Object.entries(flatten(value, `${before}${name}.`)) : [[before + name, value]])));
+}
