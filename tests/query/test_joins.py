@@ -105,6 +105,16 @@ BUILT = [
 ]
 
 
+def test_a_table_function_is_not_what_a_join_is_built_from(world: World) -> None:
+    process = f"process_spans('{ids(world.processes)[1]}', 'thread')"
+    for tables in (f"{process} s JOIN processes p", f"processes p JOIN {process} s"):
+        sql = f"SELECT count(*) FROM {tables} ON s.process_id = p.process_id"
+        assert world.value(sql) == world.value(f"SELECT count(*) FROM {process}") > 0
+        lines = _plan(world, sql).splitlines()
+        sources = [line.split(":")[0].strip() for line in lines if "DatasetExec" in line or "DataSourceExec" in line]
+        assert sources == ["DataSourceExec", "DatasetExec"]
+
+
 @pytest.mark.parametrize("where", ["", "WHERE p.exe = 'game1'"])
 @pytest.mark.parametrize("sql", BUILT)
 def test_a_join_is_built_from_the_metadata(world: World, sql: str, where: str) -> None:

@@ -66,8 +66,9 @@ def _joined(plan: Any, views: Mapping[str, View]) -> set[str]:
             kinds: dict[str, Kind] = {}
             for below in nodes(node):
                 scan = variant_of(below)
-                if type(scan).__name__ == "TableScan" and (name := table_name(scan)) in views:
-                    kinds[name] = views[name].kind
+                if type(scan).__name__ == "TableScan":
+                    view = views.get(table_name(scan))  # None: a table function's, of events or few rows
+                    kinds[table_name(scan)] = Kind.LAZY if view is None else view.kind
             if any(kind is not Kind.METADATA for kind in kinds.values()):
                 found |= {name for name, kind in kinds.items() if kind is Kind.METADATA}
     return found
