@@ -97,6 +97,22 @@ def parser() -> argparse.ArgumentParser:
     )
     _url(recover)
 
+    logs = commands.add_parser("logs", help="print the latest log lines, and follow them")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with lines as they arrive, until Ctrl-C")
+    logs.add_argument("--level", choices=LEVELS, help="the least important level that is shown")
+    logs.add_argument("--process", metavar="PROCESS_ID", help="only of this one: id, the beginning of it, or latest")
+    logs.add_argument("--limit", type=_whole, default=100, metavar="N", help="the latest N lines (100)")
+    _range(logs)
+    _uri(logs)
+    logs.set_defaults(refuse=logs.error)
+
+    _url(commands.add_parser("status", help="say whether the server is ready, and what it has done"))
+
+    page = commands.add_parser("open", help="open the server's page in the browser")
+    page.add_argument("process", nargs="?", metavar="PROCESS_ID", help="at this process; id, its beginning, or latest")
+    _url(page)
+    _uri(page)
+
     processes = commands.add_parser("processes", help="list the latest processes")
     processes.add_argument("--limit", type=_whole, default=20, metavar="N", help="at most N (20)")
     _uri(processes)
@@ -353,6 +369,44 @@ def _recover(args: argparse.Namespace) -> int:
     return 0
 
 
+def _logs(args: argparse.Namespace) -> int:
+    from tachy import watching
+
+    if args.follow and (args.begin or args.end):
+        args.refuse("--follow has no --begin and no --end: it shows what arrives")
+
+    def work() -> None:
+        with _connect(args) as lake:
+            process = lake.find_process(args.process) if args.process else None
+            if args.follow:
+                watching.follow(lake, sys.stdout, process, args.level, args.limit)
+            watching.logs(lake, sys.stdout, process, args.level, args.begin, args.end, args.limit)
+
+    if args.follow:
+        work()  # which ends by Ctrl-C
+    else:
+        progress.run(work, progress.Progress("logs"))
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    from tachy import watching
+    from tachy.access import resolve as access
+
+    ready, lines = watching.status(resolve("url", args.url), access())
+    print("\n".join(lines))
+    return 0 if ready else 1
+
+
+def _open(args: argparse.Namespace) -> int:
+    from tachy import watching
+    from tachy.access import resolve as access
+
+    process = _process_ids(args, [args.process])[0] if args.process else None
+    print(watching.open_page(resolve("url", args.url), access(), process))
+    return 0
+
+
 def _processes(args: argparse.Namespace) -> int:
     def work() -> pa.Table:
         with _connect(args) as lake:
@@ -369,6 +423,9 @@ _COMMANDS = {
     "control": _control,
     "mark": _mark,
     "recover": _recover,
+    "logs": _logs,
+    "status": _status,
+    "open": _open,
     "processes": _processes,
 }
 

@@ -131,7 +131,7 @@ def width_of(text: str) -> int:
     return total
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what would break the line or move the cursor."""
     if text.isprintable():
         return text
@@ -155,7 +155,7 @@ def _cut(text: str, width: int) -> str:
 
 
 def _table_cell(value: Any) -> str:
-    return "NULL" if value is None else _printable(f"{value:.6g}" if isinstance(value, float) else _cell(value))
+    return "NULL" if value is None else printable(f"{value:.6g}" if isinstance(value, float) else _cell(value))
 
 
 def write_table(names: Sequence[str], batches: Iterable[pa.RecordBatch], out: TextIO, most: int) -> None:
@@ -177,7 +177,7 @@ def write_table(names: Sequence[str], batches: Iterable[pa.RecordBatch], out: Te
             cut += cell != whole
             cells.append(cell)
         rows.append(cells)
-    heads = [_printable(name) for name in names]
+    heads = [printable(name) for name in names]
     widths = [max([width_of(head), *(width_of(row[i]) for row in rows)]) for i, head in enumerate(heads)]
     out.write(_line(heads, widths, right) + "\n")
     out.write("  ".join("─" * width for width in widths) + "\n")

@@ -324,6 +324,57 @@ def test_a_running_process_is_told_what_to_record(server: Server) -> None:
     assert (code, out, err) == (1, "", f"tachy: Process {me} has exited: nothing reaches it any more.\n")
 
 
+@pytest.mark.xdist_group("server")
+def test_logs_are_plain_lines_by_level_and_are_followed(server: Server) -> None:
+    process = Process(exe="chatty", start_time=time.time_ns())
+    main = process.thread("main")
+    main.message(1_000, "first", level=4, target="told")
+    main.message(2_000, "second\x1b[2J", level=3, target="told")
+    server.post(process.batch(process.blocks()))
+    only = ["--process", str(process.process_id), "--uri", server.flight]
+    code, out, err = run("logs", *only)
+    assert (code, err) == (0, "")
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z"
+    assert re.fullmatch(rf"{stamp} info  told: first\n{stamp} warn  told: second�\[2J\n", out)
+    assert run("logs", *only, "--level", "warn")[1].count("\n") == 1
+    assert run("logs", *only, "--limit", "1")[1].endswith("second�[2J\n")
+    assert run("logs", *only, "--end", "2020-01-01") == (0, "", "")
+    assert run("logs", "-f", "--begin", "-1m")[0] == 2
+    with start("logs", "-f", *only, "--limit", "1") as following:
+        assert following.stdout
+        assert "second" in following.stdout.readline()
+        for number in (3, 4):
+            main.message(number * 1_000, f"line {number}", level=4, target="told")
+            server.post(process.batch(process.blocks()))
+            assert following.stdout.readline().endswith(f"told: line {number}\n")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(20) == 130
+        assert following.stdout.read() == ""
+
+
+@pytest.mark.xdist_group("server")
+def test_the_page_is_opened_and_the_status_told(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    url = ["--url", server.http]
+    some = str(uuid4())
+    for more, path in (([], "/"), ([some], f"/#/process/{some}")):
+        assert run("open", *more, *url) == (0, f"{server.http}{path}\n", "")
+        assert (tmp_path / "opened").read_text() == f"{server.http}{path}\n"
+    code, out, err = run("status", *url)
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == f"{server.http}: ready"
+    assert "  ingest.stored: " in out
+    for command in ("status", "open"):
+        code, out, err = run(command, "--url", "http://127.0.0.1:9")
+        assert (code, out) == (1, "")
+        assert err.startswith("tachy: no tachy server answers at http://127.0.0.1:9 ")
+
+
 def test_somebody_elses_server_is_one_sentence() -> None:
     with Sink() as sink:  # answers POST alone
         code, out, err = run("trace", str(uuid4()), "-o", "-", "--url", sink.url)
