@@ -214,9 +214,15 @@ def main() -> None:
                 f" queryable, {slices} in the trace; {counts['pictured']} of them to be seen in the UI, {seen} seen"
             )
         if stay:
-            say(f"\nthe server stays up at {server['http']} and {server['flight']}; Ctrl-C stops it")
+            say(f"\nlook at it: {server['http']}/#/process/{ids[0]}")
+            say(f"the server stays up, with FlightSQL at {server['flight']}; Ctrl-C stops it")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
+        else:
+            tachy_command = Path(sys.executable).with_name("tachy")
+            say(f"\nlook at it: {tachy_command} serve --data {out / 'data'}")
+            say(f"then http://127.0.0.1:9000/#/process/{ids[0]}")
+            say("or DEMO_SERVE=1 make demo, which stays up")
 
 
 if __name__ == "__main__":

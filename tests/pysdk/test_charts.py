@@ -70,6 +70,7 @@ def test_frames_are_all_there_and_the_hitch_is_marked_where_it_ended(lake: Conne
     assert list(found["hitch"].y) == [found["frame"].y[worst]]
     assert found["hitch"].y[0] > 100
     assert found["hitch"].x[0] == found["frame"].x[worst]
+    assert found["frame"].line.shape == "vh"  # as long as it lasted, up to its end
 
 
 def test_fewer_points_keep_the_worst_frame_and_the_number_of_all(lake: Connection, processes: list[str]) -> None:

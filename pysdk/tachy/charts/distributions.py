@@ -64,7 +64,7 @@ def heatmap(table: pa.Table) -> go.Figure:
         x=moments, y=edges, z=shown, customdata=cells, colorscale=_DENSITY, showscale=False, hoverongaps=False,
         hovertemplate="%{y:.2f} ms: %{customdata} frames<extra></extra>",
     )  # fmt: skip
-    return figure([trace], yaxis={"title": {"text": "ms"}, "type": "log"})
+    return figure([trace], yaxis={"title": {"text": "ms"}, "type": "log", "dtick": "D2"})
 
 
 def compare(a: pa.Table, b: pa.Table, *, names: tuple[str, str] = ("a", "b"), most: int = 20) -> go.Figure:

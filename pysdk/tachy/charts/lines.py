@@ -47,7 +47,7 @@ def frames(table: pa.Table, *, budget_ms: float = BUDGET_MS) -> go.Figure:
     traces.append(
         go.Scatter(
             x=time[step], y=mean[step], mode="lines", name="mean" if many else "frame",
-            line={"width": 1.3, "color": COLOURS[0]},
+            line={"width": 1.3, "color": COLOURS[0], "shape": "linear" if many else "vh"},  # a frame ends at its time
             hovertemplate="%{y:.2f} ms<extra></extra>",
         )
     )  # fmt: skip
