@@ -134,6 +134,47 @@ def test_only_blocks_that_can_be_joined_with_are_read(world: World, sql: str) ->
     assert [str(owner) for owner in owners] == [ids(world.processes)[1]]
 
 
+EVENTS = [
+    "SELECT s.id FROM thread_spans s WHERE process_id IN (SELECT process_id FROM measures WHERE name = 'fps' {and})",
+    "SELECT s.id FROM thread_spans s WHERE process_id IN "
+    "(SELECT process_id FROM log_entries WHERE msg LIKE 'frame 1%' {and})",
+    "SELECT s.id, m.value FROM thread_spans s JOIN measures m ON m.stream_id = s.stream_id WHERE true {and}",
+    "SELECT s.id, m.value FROM measures m JOIN thread_spans s ON m.process_id = s.process_id WHERE m.value > 65 {and}",
+    "SELECT s.id, m.value FROM measures m RIGHT JOIN thread_spans s ON m.process_id = s.process_id "
+    "AND m.value > 65 {and}",
+    "SELECT count(*) FROM measures m JOIN log_entries l ON m.time = l.time "
+    "JOIN processes p ON p.process_id = l.process_id WHERE true {and}",
+    "SELECT m.value, n.value FROM measures m JOIN measures n ON m.time = n.time JOIN thread_spans s "
+    "ON s.process_id = m.process_id WHERE m.name = 'fps' AND n.name = 'queue' {and}",
+]
+
+
+@pytest.mark.parametrize("most", [1_000_000, 130, 0])
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("sql", EVENTS)
+def test_events_that_are_few_are_joined_as_metadata_are(
+    world: World, memory: SessionContext, sql: str, narrow: bool, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joins, "MOST_EVENTS", most)
+    alias = "m." if " m " in sql else ""
+    statement = sql.format_map({"and": f"AND {alias}process_id = '{ids(world.processes)[1]}'" if narrow else ""})
+    assert _sorted(world.query(statement)) == _sorted(memory.sql(statement).to_arrow_table())
+
+
+def test_a_join_is_built_from_the_events_that_are_few(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    spans, metrics = (sum(row.events for row in world.lake.rows if row.cls == cls) for cls in (3, 2))
+    assert metrics < spans
+    monkeypatch.setattr(joins, "MOST_EVENTS", metrics)
+    for sql in (
+        "SELECT count(*) FROM thread_spans s JOIN measures m ON m.process_id = s.process_id",
+        "SELECT count(*) FROM measures m JOIN thread_spans s ON m.process_id = s.process_id",
+        "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM measures WHERE name = 'fps')",
+    ):
+        lines = _plan(world, sql).splitlines()
+        sources = [line.split(":")[0].strip() for line in lines if "DatasetExec" in line or "DataSourceExec" in line]
+        assert sources == ["DataSourceExec", "DatasetExec"], sql
+
+
 def test_what_is_too_large_is_joined_as_it_comes(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     play(world)

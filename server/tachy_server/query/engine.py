@@ -218,7 +218,7 @@ class Query:
         with self._session.one_moment():
             plan = self._frame.optimized_logical_plan()
             scans = planned_scans.scans(plan, self._session.views)
-            tables = memory_tables(self._session, plan, scans)
+            tables = memory_tables(self._session, self._context, plan, scans)
             if tables:
                 plan, scans = self._over_memory(tables) or (plan, scans)
             self._session.scans = scans

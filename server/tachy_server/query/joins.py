@@ -1,29 +1,35 @@
-"""Joins of events with few rows of metadata, whichever way they are written.
+"""Joins of events with few rows, of metadata or of other events, whichever way they are written.
 
 DataFusion builds a join from its left side unless it knows how many rows there are, and of our tables it knows nothing.
 So metadata that a plan joins with events are read first and become tables in memory, which it counts: it builds from
 them. And the ids that they leave open are a bound of the events' blocks: what no row could be joined with is not
-decoded.
+decoded. The same is done with events of which there are few, as PostgreSQL counts them, where they are joined with
+another view's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
 
 import pyarrow as pa
+from datafusion import Expr, SessionContext, col
 
 from tachy_server.lake.snapshot import Snapshot
+from tachy_server.query import planned_scans
 from tachy_server.query.plans import nodes, table_name, variant_of
-from tachy_server.views.bounds import ALL, Bounds
+from tachy_server.views import predicates
+from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
 from tachy_server.views.declarations import Kind, View
 from tachy_server.views.predicates import Call, columns_of
 from tachy_server.views.scans import PlannedScan, Scans
 from tachy_server.views.sources import Ask
-from tachy_server.views.tables import Session
+from tachy_server.views.tables import Session, select_blocks
 
+MOST_EVENTS: Final = 1_000_000
+"""In the blocks of events that are few; decoding so many takes a tenth of a second."""
 MOST_BYTES: Final = 64 << 20
 """Of a table in memory; DataFusion builds from one side of a join up to this much (`settings`)."""
 SETTINGS: Final = {
@@ -41,13 +47,17 @@ class MemoryTable:
     narrowed: bool
 
 
-def memory_tables(session: Session, plan: Any, scans: Scans) -> dict[str, MemoryTable]:
-    """The metadata views that a plan joins with events, where they are small. Inside session.one_moment()."""
+def memory_tables(session: Session, context: SessionContext, plan: Any, scans: Scans) -> dict[str, MemoryTable]:
+    """The views that a plan joins with events, where they are small. Inside session.one_moment()."""
     wanted = _joined(plan, session.views) - scans.unseen
     found: dict[str, MemoryTable] = {}
     with session.moment() as snapshot:
         for name in sorted(wanted):
             table = _read(session, snapshot, session.views[name], [s for s in scans.planned if s.table == name])
+            if table is not None:
+                found[name] = table
+        for name, node in _few_events(session, snapshot, plan, scans).items():
+            table = _read_events(session, context, session.views[name], node)
             if table is not None:
                 found[name] = table
     return found
@@ -97,6 +107,62 @@ def _read(session: Session, snapshot: Snapshot, view: View, scans: Sequence[Plan
             return None
     narrowed = (either, bounds, ask.limit, ask.begin, ask.end) != (None, ALL, None, None, None)
     return MemoryTable(batches, frozenset(columns), narrowed or snapshot.visible.condition is not None)
+
+
+def _few_events(session: Session, snapshot: Snapshot, plan: Any, scans: Scans) -> dict[str, tuple[Any, Any]]:
+    """Views of which one scan in the plan reads few events, to be joined with those of another: the scan, and the node
+    above it.
+    """
+    found: dict[str, tuple[Any, Any]] = {}
+    for join in nodes(plan):
+        if type(variant_of(join)).__name__ != "Join":
+            continue
+        sides = [dict(_event_scans(child, session.views)) for child in join.inputs()]
+        if not all(sides) or sides[0].keys() & sides[1].keys():
+            continue
+        for name, node in (sides[0] | sides[1]).items():
+            of_view = [scan for scan in scans.planned if scan.table == name]
+            if name in found or name in scans.unseen or len(of_view) != 1:
+                continue
+            view, bounds = session.views[name], of_view[0].bounds & session.range
+            bounds &= read(of_view[0].filter, TimeColumns(view.time[0], view.time[-1]))
+            blocks, _ = select_blocks(session, snapshot, view, bounds)
+            if sum(row.events for row in blocks) <= MOST_EVENTS:
+                found[name] = node
+    return found
+
+
+def _event_scans(node: Any, views: Mapping[str, View], above: Any = None) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """The scans below a node of views whose rows are those of their blocks."""
+    variant = variant_of(node)
+    if type(variant).__name__ == "TableScan" and (name := variant.table_name()) in views and views[name].rows:
+        yield name, (variant, above)
+    for child in node.inputs():
+        yield from _event_scans(child, views, variant)
+
+
+def _read_events(session: Session, context: SessionContext, view: View, node: tuple[Any, Any]) -> MemoryTable | None:
+    """The rows of one scan, by a query of their own; None where that is too much."""
+    scan, above = node
+    conditions = [*scan.filters(), *([above.predicate()] if type(above).__name__ == "Filter" else [])]
+    needed = {name for _, name in scan.projection()}
+    for condition in conditions:
+        needed |= columns_of(predicates.from_plan(condition)) or set(view.schema.names)
+    columns = [name for name in view.schema.names if name in needed]
+    frame = context.table(view.name)
+    for condition in conditions:
+        frame = frame.filter(Expr(condition))
+    frame = frame.select(*(col(f'"{name}"') for name in columns)) if columns else frame
+    plan = frame.optimized_logical_plan()
+    session.scans = planned_scans.scans(plan, session.views)
+    batches, size = [], 0
+    for batch in context.create_dataframe_from_logical_plan(plan).execute_stream():
+        session.check()
+        batches.append(_widened(batch.to_pyarrow(), view))
+        size += batches[-1].nbytes
+        if size > MOST_BYTES:
+            return None
+    return MemoryTable(batches or [pa.RecordBatch.from_pylist([], view.schema)], frozenset(columns), narrowed=True)
 
 
 def _widened(batch: pa.RecordBatch, view: View) -> pa.RecordBatch:
