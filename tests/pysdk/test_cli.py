@@ -353,6 +353,52 @@ def test_logs_are_plain_lines_by_level_and_are_followed(server: Server) -> None:
 
 
 @pytest.mark.xdist_group("server")
+def test_top_shows_frames_spans_and_drops_of_the_last_seconds(server: Server) -> None:
+    start = time.time_ns()
+    process = Process(exe="/opt/game", start_time=start, properties={"build": "top"})
+    main = process.thread("main")
+    for frame in range(200):  # 10 of 20 seconds
+        at = frame * 100_000_000
+        main.span("[bold]tick\x1b[2J", at, at + 40_000_000)
+        main.frame(at + 50_000_000, "frame", 250_000_000 if frame == 150 else 16_000_000)
+    main.message(1_000_000_000, "long ago", level=2)
+    main.message(19_000_000_000, "broken", level=2)
+    server.post(process.batch(process.blocks()))
+    command = ["top", str(process.process_id), "--uri", server.flight]
+    code, out, err = run(*command)
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert lines[0].startswith("game  running  20 s  ")
+    assert re.fullmatch(r"(9\.9|10\.[01]) frames/s  p50 16\.00 ms  p99 \d+\.\d\d ms  worst 250\.00 ms *", lines[1])
+    assert lines[2].rstrip() == "1 errors  0 warnings  0 dropped  in its last 10 s"
+    name, calls, own, longest = lines[5].rsplit(maxsplit=3)
+    assert name == "[bold]tick�[2J"
+    assert float(calls) == pytest.approx(10, abs=0.2)
+    assert float(own) == pytest.approx(400, abs=8)
+    assert longest == "40.000"
+    assert max(map(len, lines)) <= 80
+    assert run("top", str(uuid4()), "--uri", server.flight)[0] == 1
+    program, terminal = pty.openpty()
+    with start_on(terminal, *command) as live:
+        shown = b""
+        while shown.count(b"frames/s") < 2:  # drawn, and drawn again
+            shown += os.read(program, 65536)
+        live.send_signal(signal.SIGINT)
+        assert live.wait(20) == 130
+    os.close(program)
+    assert b"\x1b[2J" not in shown.replace(b"\x1b[2J\x1b[H", b"")
+
+
+def start_on(terminal: int, *arguments: str) -> subprocess.Popen[bytes]:
+    """A command whose output is that terminal, of 80 columns."""
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    command = [sys.executable, "-m", "tachy.cli", *arguments]
+    started = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=env)
+    os.close(terminal)
+    return started
+
+
+@pytest.mark.xdist_group("server")
 def test_the_page_is_opened_and_the_status_told(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
