@@ -43,14 +43,14 @@ def _asking(commands: Commands) -> None:
     query = commands.add_parser("query", help="ask SQL and print the result")
     query.add_argument("sql", metavar="SQL", help="the question; - reads it from stdin")
     _range(query)
-    query.add_argument("--limit", type=_whole, metavar="N", help="at most N rows (no limit)")
+    query.add_argument("--limit", type=whole, metavar="N", help="at most N rows (no limit)")
     query.add_argument(
         "--format",
         choices=FORMATS,
         default="table",
         help="table (default), csv, json: one object per line, arrow: IPC stream",
     )
-    query.add_argument("--rows", type=_whole, default=100, metavar="N", help="rows that a table shows, 0 for all (100)")
+    query.add_argument("--rows", type=whole, default=100, metavar="N", help="rows that a table shows, 0 for all (100)")
     query.add_argument("-o", "--output", metavar="FILE", help="write here instead of to stdout")
     _uri(query)
 
@@ -76,7 +76,7 @@ def _steering(commands: Commands) -> None:
     recover = commands.add_parser("recover", help="send, list or delete what programs left in their session folder")
     recover.add_argument("folder", metavar="DIR", help="the session folder (TACHY_SESSION_FOLDER, /dev/shm/tachy-UID)")
     recover.add_argument(
-        "--timeout", type=_whole, default=60, metavar="N", help="give up after N seconds; the rest stays there (60)"
+        "--timeout", type=whole, default=60, metavar="N", help="give up after N seconds; the rest stays there (60)"
     )
     what = recover.add_mutually_exclusive_group()
     what.add_argument("--list", action="store_true", help="only say what lies there: for which server, whose, how old")
@@ -84,7 +84,7 @@ def _steering(commands: Commands) -> None:
         "--delete", action="store_true", help="delete it, of programs that are gone, instead of sending it"
     )
     recover.add_argument(
-        "--older-than", type=_whole, default=0, metavar="N", help="--list and --delete: only what is N seconds old (0)"
+        "--older-than", type=whole, default=0, metavar="N", help="--list and --delete: only what is N seconds old (0)"
     )
     _url(recover)
 
@@ -94,7 +94,7 @@ def _watching(commands: Commands) -> None:
     logs.add_argument("-f", "--follow", action="store_true", help="go on with lines as they arrive, until Ctrl-C")
     logs.add_argument("--level", choices=LEVELS, help="the least important level that is shown")
     logs.add_argument("--process", metavar="PROCESS_ID", help="only of this one: id, the beginning of it, or latest")
-    logs.add_argument("--limit", type=_whole, default=100, metavar="N", help="the latest N lines (100)")
+    logs.add_argument("--limit", type=whole, default=100, metavar="N", help="the latest N lines (100)")
     _range(logs)
     _uri(logs)
     logs.set_defaults(refuse=logs.error)
@@ -113,7 +113,7 @@ def _watching(commands: Commands) -> None:
     _uri(watch)
 
     processes = commands.add_parser("processes", help="list the latest processes")
-    processes.add_argument("--limit", type=_whole, default=20, metavar="N", help="at most N (20)")
+    processes.add_argument("--limit", type=whole, default=20, metavar="N", help="at most N (20)")
     _uri(processes)
 
 
@@ -135,7 +135,7 @@ def _control_options(command: argparse.ArgumentParser) -> None:
         help="the same for a category and what is under it; none switches all of it off; may be repeated",
     )
     command.add_argument("--mode", choices=("all", "flight"), help="flight: spans stay in memory until a trigger")
-    command.add_argument("--seconds", type=_whole, metavar="N", help="for so long (until the process ends)")
+    command.add_argument("--seconds", type=whole, metavar="N", help="for so long (until the process ends)")
     command.add_argument("--clear", action="store_true", help="back to the process's own configuration")
     _url(command)
     _uri(command)
@@ -161,7 +161,19 @@ def _uri(command: argparse.ArgumentParser) -> None:
     command.add_argument("--uri", help="FlightSQL port of the server (TACHY_FLIGHT_URL, or grpc://127.0.0.1:50051)")
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """A number of the command line."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def joined(arguments: list[str]) -> list[str]:
+    """`--begin -10m` as `--begin=-10m`: argparse would take the value for an option."""
+    out: list[str] = []
+    for argument in arguments:
+        if out and out[-1] in ("--begin", "--end") and argument.startswith("-") and argument[1:2].isdigit():
+            out[-1] += f"={argument}"
+        else:
+            out.append(argument)
+    return out

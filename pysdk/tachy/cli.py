@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tachy import access, progress, rows
-from tachy.arguments import parser
+from tachy.arguments import joined, parser
 from tachy.errors import MissingExtra, QueryError, TachyError
 from tachy.settings import resolve
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments and arguments[0] in _OF_THE_SERVER:
             return _run_server_command(arguments[0], arguments[1:])
-        args = parser().parse_args(_joined(arguments))
+        args = parser().parse_args(joined(arguments))
         code = _COMMANDS[args.command](args)
         sys.stdout.flush()
         return code
@@ -48,17 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (TachyError, OSError) as error:
         sys.stderr.write(f"tachy: {error}\n")
         return 1
-
-
-def _joined(arguments: list[str]) -> list[str]:
-    """`--begin -10m` as `--begin=-10m`: argparse would take the value for an option."""
-    out: list[str] = []
-    for argument in arguments:
-        if out and out[-1] in ("--begin", "--end") and argument.startswith("-") and argument[1:2].isdigit():
-            out[-1] += f"={argument}"
-        else:
-            out.append(argument)
-    return out
 
 
 def _interrupted() -> int:
