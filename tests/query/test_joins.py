@@ -175,6 +175,25 @@ def test_a_join_is_built_from_the_events_that_are_few(world: World, monkeypatch:
         assert sources == ["DataSourceExec", "DatasetExec"], sql
 
 
+@pytest.mark.parametrize("inner", ["measures WHERE name = 'fps'", "log_entries WHERE msg LIKE 'frame%' AND level < 9"])
+def test_of_what_is_only_asked_for_one_of_equal_rows_is_held(
+    world: World, inner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[int] = []
+    read = joins._read_one
+
+    def noting(*given: Any, **options: Any) -> Any:
+        table = read(*given, **options)
+        held.append(sum(batch.num_rows for batch in table.batches))
+        return table
+
+    monkeypatch.setattr(joins, "_read_one", noting)
+    monkeypatch.setattr(joins, "MOST_EVENTS", sum(row.events for row in world.lake.rows if row.cls == 3) - 1)
+    sql = f"SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM {inner})"
+    assert world.value(sql) == world.value("SELECT count(*) FROM thread_spans")
+    assert held == [len(world.processes)]
+
+
 def test_what_is_too_large_is_joined_as_it_comes(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = make_world()
     play(world)

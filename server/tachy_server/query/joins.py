@@ -15,7 +15,7 @@ from functools import reduce
 from typing import Any, Final
 
 import pyarrow as pa
-from datafusion import Expr, SessionContext, col
+from datafusion import Expr, SessionContext, col, functions
 
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.query import planned_scans
@@ -28,6 +28,8 @@ from tachy_server.views.scans import PlannedScan, Scans
 from tachy_server.views.sources import Ask
 from tachy_server.views.tables import Session, select_blocks
 
+_ASKED: Final = {"LeftSemi": 1, "LeftAnti": 1, "LeftMark": 1, "RightSemi": 0, "RightAnti": 0, "RightMark": 0}
+"""Of which input of a join it is only asked whether it has a row."""
 MOST_EVENTS: Final = 1_000_000
 """In the blocks of events that are few; decoding so many takes a tenth of a second."""
 MOST_BYTES: Final = 64 << 20
@@ -47,20 +49,31 @@ class MemoryTable:
     narrowed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """A scan in a plan, and the node above it; of rows that are equal in the columns `distinct` one will do."""
+
+    scan: Any
+    above: Any
+    distinct: Sequence[str] = ()
+
+
 def memory_tables(session: Session, context: SessionContext, plan: Any, scans: Scans) -> dict[str, MemoryTable]:
     """The views that a plan joins with events, where they are small. Inside session.one_moment()."""
     wanted = _joined(plan, session.views) - scans.unseen
-    found: dict[str, MemoryTable] = {}
+    sets = dict(_sets(plan))
+    found: dict[str, MemoryTable | None] = {}
     with session.moment() as snapshot:
+        few = _few_events(session, snapshot, plan, scans)
         for name in sorted(wanted):
-            table = _read(session, snapshot, session.views[name], [s for s in scans.planned if s.table == name])
-            if table is not None:
-                found[name] = table
-        for name, node in _few_events(session, snapshot, plan, scans).items():
-            table = _read_events(session, context, session.views[name], node)
-            if table is not None:
-                found[name] = table
-    return found
+            of_view = [scan for scan in scans.planned if scan.table == name]
+            if name in sets and len(of_view) == 1:
+                few[name] = sets[name]
+            else:
+                found[name] = _read(session, snapshot, session.views[name], of_view)
+        for name, node in few.items():
+            found[name] = _read_one(session, context, session.views[name], sets.get(name, node))
+    return {name: table for name, table in found.items() if table is not None}
 
 
 def fits(tables: Mapping[str, MemoryTable], scans: Scans) -> bool:
@@ -109,11 +122,11 @@ def _read(session: Session, snapshot: Snapshot, view: View, scans: Sequence[Plan
     return MemoryTable(batches, frozenset(columns), narrowed or snapshot.visible.condition is not None)
 
 
-def _few_events(session: Session, snapshot: Snapshot, plan: Any, scans: Scans) -> dict[str, tuple[Any, Any]]:
+def _few_events(session: Session, snapshot: Snapshot, plan: Any, scans: Scans) -> dict[str, _Scan]:
     """Views of which one scan in the plan reads few events, to be joined with those of another: the scan, and the node
     above it.
     """
-    found: dict[str, tuple[Any, Any]] = {}
+    found: dict[str, _Scan] = {}
     for join in nodes(plan):
         if type(variant_of(join)).__name__ != "Join":
             continue
@@ -132,18 +145,41 @@ def _few_events(session: Session, snapshot: Snapshot, plan: Any, scans: Scans) -
     return found
 
 
-def _event_scans(node: Any, views: Mapping[str, View], above: Any = None) -> Iterator[tuple[str, tuple[Any, Any]]]:
+def _event_scans(node: Any, views: Mapping[str, View], above: Any = None) -> Iterator[tuple[str, _Scan]]:
     """The scans below a node of views whose rows are those of their blocks."""
     variant = variant_of(node)
     if type(variant).__name__ == "TableScan" and (name := variant.table_name()) in views and views[name].rows:
-        yield name, (variant, above)
+        yield name, _Scan(variant, above)
     for child in node.inputs():
         yield from _event_scans(child, views, variant)
 
 
-def _read_events(session: Session, context: SessionContext, view: View, node: tuple[Any, Any]) -> MemoryTable | None:
-    """The rows of one scan, by a query of their own; None where that is too much."""
-    scan, above = node
+def _sets(node: Any, above: Any = None, asked: Sequence[str] | None = None) -> Iterator[tuple[str, _Scan]]:
+    """The scans of which a semi or anti join asks only whether there is a row, and the columns in which rows differ for
+    it. DataFusion pairs every row with all that are equal to it before it knows, so there had better be one.
+    """
+    variant = variant_of(node)
+    kind = type(variant).__name__
+    if kind == "TableScan" and asked is not None:
+        columns = [name for _, name in variant.projection()]
+        yield variant.table_name(), _Scan(variant, above, [name for name in columns if name in asked] or columns)
+    elif kind == "Join":
+        only = _ASKED.get(str(variant.join_type()).rpartition(".")[2])
+        for number, child in enumerate(node.inputs()):
+            yield from _sets(child, variant, () if number == only else None)
+    elif kind == "Projection" and asked == ():
+        plain = [entry.to_variant().name() for entry in variant.projections() if entry.variant_name() == "Column"]
+        yield from _sets(node.inputs()[0], variant, plain if len(plain) == len(variant.projections()) else ())
+    else:
+        for child in node.inputs():  # of filters only the one right above a scan is known to whoever reads it
+            of_scan = type(variant_of(child)).__name__ == "TableScan"
+            same = kind == "SubqueryAlias" or (kind == "Filter" and of_scan)
+            yield from _sets(child, variant, asked if same else None)
+
+
+def _read_one(session: Session, context: SessionContext, view: View, node: _Scan) -> MemoryTable | None:
+    """The rows of the only scan of a view, by a query of their own; None where that is too much."""
+    scan, above = node.scan, node.above
     conditions = [*scan.filters(), *([above.predicate()] if type(above).__name__ == "Filter" else [])]
     needed = {name for _, name in scan.projection()}
     for condition in conditions:
@@ -152,7 +188,10 @@ def _read_events(session: Session, context: SessionContext, view: View, node: tu
     frame = context.table(view.name)
     for condition in conditions:
         frame = frame.filter(Expr(condition))
-    frame = frame.select(*(col(f'"{name}"') for name in columns)) if columns else frame
+    if node.distinct:
+        others = [functions.first_value(_column(name)).alias(name) for name in columns if name not in node.distinct]
+        frame = frame.aggregate([_column(name) for name in node.distinct], others)
+    frame = frame.select(*map(_column, columns)) if columns else frame
     plan = frame.optimized_logical_plan()
     session.scans = planned_scans.scans(plan, session.views)
     batches, size = [], 0
@@ -163,6 +202,10 @@ def _read_events(session: Session, context: SessionContext, view: View, node: tu
         if size > MOST_BYTES:
             return None
     return MemoryTable(batches or [pa.RecordBatch.from_pylist([], view.schema)], frozenset(columns), narrowed=True)
+
+
+def _column(name: str) -> Expr:
+    return col(f'"{name}"')
 
 
 def _widened(batch: pa.RecordBatch, view: View) -> pa.RecordBatch:
