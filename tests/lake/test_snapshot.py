@@ -130,3 +130,17 @@ def test_what_is_not_visible_is_nowhere(engine: QueryEngine, lake: Lake, ingest_
     assert b"".join(write_trace(limited, [seen.process_id], begin=None, end=None))
     with pytest.raises(NotFound):
         write_trace(limited, [hidden.process_id], begin=None, end=None)
+
+
+def test_a_snapshot_lasts_as_long_as_whoever_joined_it(lake: Lake, ingest_server: Server) -> None:
+    """A subquery, on a thread of its own, may still read when the plan that it is of has been made."""
+    process = game()
+    send(ingest_server, process)
+    snapshot = lake.snapshot()
+    with snapshot:
+        first = snapshot.select_blocks(SPAN, process_ids=[process.process_id])
+        assert snapshot.join()
+    again(ingest_server, process)
+    assert snapshot.select_blocks(SPAN, process_ids=[process.process_id]) == first
+    snapshot.__exit__(None, None, None)
+    assert not snapshot.join()

@@ -64,6 +64,10 @@ class FakeLake:
                 )
             )
 
+    def join(self) -> bool:
+        """As a snapshot that is over: whoever comes later takes another."""
+        return False
+
     def snapshot(self) -> AbstractContextManager[FakeLake]:
         return nullcontext(self)
 

@@ -62,7 +62,10 @@ class BlockRow:
 
 
 class Snapshot:
-    """Use it in a `with`. Any thread may ask; rows of processes that are not visible are not there."""
+    """Use it in a `with`. Any thread may ask; rows of processes that are not visible are not there.
+
+    It ends with the last of its users: those who entered it, and those who joined them.
+    """
 
     def __init__(self, database: Database, visible: Visible, looks: Looks) -> None:
         self.visible = visible
@@ -73,13 +76,28 @@ class Snapshot:
         self._stack = contextlib.ExitStack()
         self._connection: Connection | None = None
         self._exported: str | None = None
+        self._users = 0
 
     def __enter__(self) -> Snapshot:
+        with self._lock:
+            self._users += 1
         return self
+
+    def join(self) -> bool:
+        """Enters it where somebody still uses it; False: it is over."""
+        with self._lock:
+            if self._users == 0:
+                return False
+            self._users += 1
+            return True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users > 0:
+                return
         with self._lock, self._stack:
             if self._connection is not None:
                 with contextlib.suppress(psycopg.Error):  # a connection that broke has ended its transaction, too

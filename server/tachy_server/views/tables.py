@@ -81,11 +81,15 @@ class Session:
     @contextmanager
     def moment(self) -> Iterator[Snapshot]:
         """The moment of what is being planned; for a subquery that runs later, a moment of its own."""
-        if self._snapshot is not None:
-            yield self._snapshot
-        else:
+        shared = self._snapshot
+        if shared is None or not shared.join():
             with self.lake.snapshot() as snapshot:
                 yield snapshot
+            return
+        try:
+            yield shared
+        finally:
+            shared.__exit__(None, None, None)
 
     def check(self) -> None:
         """Raises when the query is over."""
