@@ -72,8 +72,9 @@ def replaced(block: bytes, **fields: Any) -> bytes:
     return hashed + block[BLOCK_HEADER.size :]
 
 
-async def send_all(url: str, batches: Iterator[bytes]) -> list[float]:
+async def send_all(url: str, batches: Iterator[bytes], key: str = "") -> list[float]:
     """Posts the batches over SENDERS connections; seconds of each request."""
+    who = f"authorization: Bearer {key}\r\n" if key else ""
     where = urlsplit(url)
     taken: list[float] = []
 
@@ -81,7 +82,7 @@ async def send_all(url: str, batches: Iterator[bytes]) -> list[float]:
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
         for batch in batches:
             head = "POST /ingest/v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n"
-            head += f"content-length: {len(batch)}\r\n\r\n"
+            head += f"{who}content-length: {len(batch)}\r\n\r\n"
             begin = time.perf_counter()
             writer.write(head.encode() + batch)
             answer = await reader.readuntil(b"\r\n\r\n")

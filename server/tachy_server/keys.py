@@ -28,7 +28,7 @@ from tachy_server.postgres.supervisor import DataFolder, FolderInUse, Postgres, 
 
 _SECONDS = {"h": 3600, "d": 86400}
 _NAME = re.compile(r"\w[\w .@:/-]{0,99}")
-_HEAD = ("id", "name", "scopes", "state", "created", "expires", "last used")
+_HEAD = ("id", "name", "scopes", "state", "created", "expires", "last used", "stamp", "only")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,6 +42,22 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument(
         "--expires", type=_expiry, metavar="TIME", help="90d, 12h from now, or RFC 3339; without it, never"
+    )
+    create.add_argument(
+        "--stamp",
+        type=_property,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a property of every process that it sends, whatever that says itself; may be repeated",
+    )
+    create.add_argument(
+        "--only",
+        type=_property,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="it sees no processes but those with this property; several values of one name: with any of them",
     )
     actions.add_parser("list", help="all keys, without their secrets")
     revoke = actions.add_parser("revoke", help="end keys, within two seconds")
@@ -58,6 +74,13 @@ def _scopes(text: str) -> tuple[Scope, ...]:
     if not names or any(name not in SCOPES for name in names):
         raise argparse.ArgumentTypeError(f"{text!r}: some of {','.join(SCOPES)}, with commas between them")
     return tuple(scope for scope in SCOPES if scope in names)
+
+
+def _property(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not name or not separator or "\0" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 def _expiry(text: str) -> int:
@@ -79,6 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if args.action == "create" and not _NAME.fullmatch(args.name):
             raise SettingsError(f"{args.name!r} is no name: write letters, digits and some of . @ : / - up to 100")
+        if args.action == "create" and args.only and "admin" in args.scopes:
+            raise SettingsError("a key for admin sees the whole server: give one with --only other scopes")
         with _connection(settings_table.load(options, os.environ)) as connection:
             _run(connection, args)
     except TachyError as error:
@@ -90,7 +115,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(connection: Connection, args: argparse.Namespace) -> None:
     if args.action == "create":
         first = not key_table.read(connection)
-        print(key_table.create(connection, args.name, args.scopes, args.expires))
+        only: dict[str, list[str]] = {}
+        for name, value in args.only:
+            only.setdefault(name, []).append(value)
+        print(key_table.create(connection, args.name, args.scopes, args.expires, dict(args.stamp), only))
         print("This is shown once: nobody can look it up.", file=sys.stderr)
         if first:
             print("It is the first one: from now on the server answers nobody without a key.", file=sys.stderr)
@@ -107,7 +135,9 @@ def _run(connection: Connection, args: argparse.Namespace) -> None:
 def _row(key: Key) -> tuple[str, ...]:
     state = key.state(time.time_ns())
     times = (_time(key.created), _time(key.expires), _time(key.last_used))
-    return (key.key_id, key.name, ",".join(key.scopes), state, *times)
+    stamp = " ".join(f"{name}={value}" for name, value in key.stamp.items())
+    only = " ".join(f"{name}={value}" for name, values in key.only.items() for value in values)
+    return (key.key_id, key.name, ",".join(key.scopes), state, *times, stamp or "-", only or "-")
 
 
 def _time(nanoseconds: int | None) -> str:

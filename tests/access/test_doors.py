@@ -16,14 +16,14 @@ import httpx
 import pytest
 from adbc_driver_flightsql import DatabaseOptions, dbapi
 from pyarrow import flight
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from tachy_server.access import keys, refusals
 from tachy_server.access.door import Door
 from tachy_server.access.keys import Key
 from tachy_server.base.who import SCOPES, Scope
 from tachy_server.flight import service
 from tachy_server.flight.server import FlightServer
-from tachy_server.http import api, app
+from tachy_server.http import api, app, pages
 
 from tests.wire.conftest import engine, flight_server, http, http_server, services, uri
 from tests.wire.fake_engine import PROCESS
@@ -93,6 +93,10 @@ def _ask(client: httpx.Client, method: str, path: str, headers: dict[str, str]) 
 
 def test_the_page_has_every_door_and_no_other() -> None:
     open_paths = {("GET", path) for path in app.OPEN_PATHS}
+    for page in pages.routes():
+        path = f"{page.path}/{{file}}" if isinstance(page, Mount) else str(getattr(page, "path", ""))
+        assert pages.is_open(path)
+        open_paths.add(("GET", "/page/{file}" if path.startswith("/page/") else path))
     heads = {("HEAD", path) for method, path in ROUTES if method == "GET"}
     assert set(LOCKS) == ({*ROUTES} - heads) | open_paths
     assert {scope for path, scope in LOCKS.items() if path in open_paths} == {"nothing"}
@@ -102,7 +106,13 @@ def test_the_page_has_every_door_and_no_other() -> None:
 
 @pytest.mark.parametrize("basic", [False, True], ids=["bearer", "basic"])
 def test_every_route_refuses_all_but_its_own_key(asked: httpx.Client, ring: Ring, basic: bool) -> None:
-    for method, path in [*ROUTES, ("GET", "/nowhere"), ("OPTIONS", "/api/query"), ("TRACE", app.BATCH_PATH)]:
+    for method, path in [
+        *ROUTES,
+        ("GET", "/nowhere"),
+        ("GET", "/pages"),
+        ("OPTIONS", "/api/query"),
+        ("TRACE", app.BATCH_PATH),
+    ]:
         for name in ("none", "wrong", "altered", "expired", "revoked"):
             answer = _ask(asked, method, path, ring.headers(name, basic=basic))
             assert answer.status_code == 401, (method, path, name)
@@ -125,6 +135,9 @@ def test_health_needs_no_key_and_says_what_is_refused(asked: httpx.Client, ring:
         assert asked.get(f"{path}/").status_code == 401
     assert asked.get("/api/stats").status_code == 401
     assert services.door.refusals.stats() == {"no_key": 3}
+    for name, value in (("host", "evil.example"), ("origin", "http://evil.example")):
+        assert asked.get("/healthz", headers={name: value}).status_code == 403
+    assert services.door.refusals.stats() == {"no_key": 3, "host": 1, "origin": 1}
     twice = [("authorization", f"Bearer {ring.texts['admin']}")] * 2
     assert asked.get("/api/stats", headers=twice).status_code == 400
 

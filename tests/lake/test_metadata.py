@@ -33,7 +33,7 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
                 base.ensure_day(rows, day_of(now))
                 head = check_batch(process.batch())
                 with rows.transaction():
-                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
+                    since, _, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
                     places = block_addresses(head, head.blocks, "nowhere")
                     known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
                     assert insert_blocks(rows, places, {"nowhere": 0}, known, now) == len(head.blocks)
@@ -60,7 +60,7 @@ def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
             for now in days:
                 base.ensure_day(rows, day_of(now))
                 with rows.transaction():
-                    since, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
+                    since, _, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
                     known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
                     inserted.append(insert_blocks(rows, places, {"nowhere": 0}, known, now))
     finally:

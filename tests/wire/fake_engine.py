@@ -18,6 +18,7 @@ import pyarrow as pa
 from datafusion import SessionConfig, SessionContext, SQLOptions
 from tachy_server.base.errors import QueryError
 from tachy_server.base.plain_types import plain_schema
+from tachy_server.lake.visible import EVERYTHING, Visible
 
 PROCESS = "5ca1ab1e-0000-4000-8000-00000000000a"
 OTHER = "5ca1ab1e-0000-4000-8000-00000000000b"
@@ -155,6 +156,7 @@ class FakeEngine:
         limit: int | None = None,
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
+        visible: Visible = EVERYTHING,
         gone: Callable[[], bool] = lambda: False,
     ) -> FakeQuery:
         query = self._misbehave(sql) or self._select(sql, begin, end, limit, parameters, preserve_dictionary)

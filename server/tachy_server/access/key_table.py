@@ -6,8 +6,10 @@ Rows are never deleted: a server without any key asks nobody for one, and revoki
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
 
 from tachy_server.access import keys
 from tachy_server.access.keys import Key
@@ -15,24 +17,42 @@ from tachy_server.base.errors import NotFound
 from tachy_server.base.who import Scope
 from tachy_server.lake.database import Connection
 
-_COLUMNS: Final = "key_id, name, hash, scopes, created, expires, revoked, last_used"
-_INSERT: Final = "INSERT INTO keys (key_id, name, hash, scopes, created, expires) VALUES (%s, %s, %s, %s, %s, %s)"
+_COLUMNS: Final = "key_id, name, hash, scopes, stamp, only_with, created, expires, revoked, last_used"
+_INSERT: Final = """
+INSERT INTO keys (key_id, name, hash, scopes, stamp, only_with, created, expires)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
 _SELECT: Final = f"SELECT {_COLUMNS} FROM keys ORDER BY created, key_id"
 _REVOKE: Final = "UPDATE keys SET revoked = coalesce(revoked, %s) WHERE key_id = %s OR name = %s RETURNING key_id"
 _USED: Final = "UPDATE keys SET last_used = greatest(coalesce(last_used, 0), %s) WHERE key_id = ANY(%s)"
 
 
-def create(connection: Connection, name: str, scopes: Sequence[Scope], expires: int | None) -> str:
+def create(
+    connection: Connection,
+    name: str,
+    scopes: Sequence[Scope],
+    expires: int | None,
+    stamp: Mapping[str, str],
+    only: Mapping[str, Sequence[str]],
+) -> str:
     """A new key's text."""
     text, key_id, digest = keys.make()
-    connection.execute(_INSERT, (key_id, name, digest, list(scopes), time.time_ns(), expires))
+    limits = Jsonb(dict(stamp)), Jsonb({name: list(values) for name, values in only.items()}) if only else None
+    connection.execute(_INSERT, (key_id, name, digest, list(scopes), *limits, time.time_ns(), expires))
     return text
 
 
 def read(connection: Connection) -> list[Key]:
     """All of them, the oldest first, also those that are not valid any more."""
     rows = connection.execute(_SELECT.encode()).fetchall()
-    return [Key(key_id, name, digest, tuple(scopes), *times) for key_id, name, digest, scopes, *times in rows]
+    return [_key(*row) for row in rows]
+
+
+def _key(key_id: str, name: str, digest: bytes, scopes: Any, stamp: Any, only: Any, *times: int | None) -> Key:
+    created, expires, revoked, last_used = times
+    assert created is not None
+    limits = {name: tuple(values) for name, values in (only or {}).items()}
+    return Key(key_id, name, digest, tuple(scopes), created, expires, revoked, last_used, stamp, limits)
 
 
 def revoke(connection: Connection, which: str) -> list[str]:

@@ -15,7 +15,7 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tachy_server.base.errors import Denied
@@ -40,6 +40,8 @@ class Key:
     expires: int | None = None
     revoked: int | None = None
     last_used: int | None = None
+    stamp: Mapping[str, str] = field(default_factory=dict)
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def state(self, now: int) -> str:
         """`valid`, `expired` or `revoked`."""

@@ -32,11 +32,6 @@ class Refusals:
         with self._lock:
             return dict(self._counts)
 
-    def count(self, reason: str) -> None:
-        """One that no rate limits."""
-        with self._lock:
-            self._counts[reason] += 1
-
     def answer(self, denied: Denied, address: str) -> Denied:
         """The refusal that the address gets: this one, or that it has had too many."""
         now = time.monotonic()
@@ -52,9 +47,7 @@ class Refusals:
         if enough:
             return denied
         wait = max(1, round((1.0 - left) / PER_SECOND))
-        return Denied(
-            "rate", f"Too many requests of {address} were refused: wait {wait} s, and send a valid key.", wait
-        )
+        return Denied("rate", f"Too many requests of {address} were refused: wait {wait} s.", wait)
 
 
 def _network(address: str) -> str:

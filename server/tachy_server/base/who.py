@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Scope = Literal["ingest", "query", "control", "admin"]
@@ -16,6 +17,10 @@ class Who:
     name: str
     key_id: str
     scopes: tuple[Scope, ...]
+    stamp: Mapping[str, str] = field(default_factory=dict)
+    """Properties of the processes that he sends, whatever they say themselves."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each property the values that processes may have for him to see them; empty: he sees all."""
 
 
 EVERYBODY: Final = Who("", "", SCOPES)

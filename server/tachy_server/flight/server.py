@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tachy_server.base.errors import QueryError, TachyError
+from tachy_server.access.limits import visible_to
+from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.base.times import parse_time
 from tachy_server.flight import data, metadata, service
 from tachy_server.flight import sql_messages as messages
@@ -173,7 +174,7 @@ class FlightServer:
             _, count = number_placeholders(sql)
             if count:
                 raise QueryError(f"The statement takes {count} parameters; prepare it and bind them.")
-        return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters))
+        return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters), call.who.key_id)
 
     def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Query:
         return self._engine.plan(
@@ -183,6 +184,7 @@ class FlightServer:
             limit=bounds.limit,
             parameters=parameters,
             preserve_dictionary=bounds.preserve_dictionary,
+            visible=visible_to(call.who),
             gone=lambda: call.gone,
         )
 
@@ -197,6 +199,8 @@ class FlightServer:
     def _take(self, call: Call, handle: bytes) -> Query:
         """The query of a handle: the one planned with it, the first time; planned anew for whoever comes again."""
         planned = self._planned.get(handle.removeprefix(TICKET_PREFIX))
+        if planned.key_id != call.who.key_id:
+            raise NotFound("This statement handle is another key's; send the statement again.")
         return planned.take() or self._query(call, planned.sql, planned.range, planned.parameters)
 
     def _stream(self, call: Call, query: Query, handle: bytes | None) -> Iterator[bytes]:

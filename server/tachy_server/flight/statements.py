@@ -48,6 +48,8 @@ class Planned:
     range: Range
     parameters: tuple[pa.Scalar, ...] | None
     query: Query | None
+    key_id: str = ""
+    """Of whoever may have the rows: they are what he may see."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> Query | None:

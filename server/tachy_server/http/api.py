@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from tachy_server.access.door import Door
+from tachy_server.access.limits import visible_to
 from tachy_server.base.bodies import Disconnected, MemoryBudget
 from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.base.message_sizes import pieces
@@ -34,6 +35,7 @@ from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_
 from tachy_server.lake import control_table
 from tachy_server.lake.control import Control, Issued, parse_control, parse_mark
 from tachy_server.lake.database import Connection
+from tachy_server.lake.visible import Visible
 from tachy_server.query.active_queries import forget_frames
 from tachy_server.query.statement_size import check_statement_size
 
@@ -120,11 +122,14 @@ class _Api:
         media_type, write = _FORMATS[_format(body.get("format"), request.headers.get("accept", ""))]
         keep = preserve and write is _arrow
         begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
-        return _stream(
-            lambda gone: engine.plan(sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, gone=gone),
-            write,
-            media_type,
-        )
+        visible = visible_to(request.scope[WHO])
+
+        def plan(gone: Callable[[], bool]) -> Query:
+            return engine.plan(
+                sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, visible=visible, gone=gone
+            )
+
+        return _stream(plan, write, media_type)
 
     async def chart(self, request: Request) -> Response:
         """POST /api/chart."""
@@ -134,8 +139,9 @@ class _Api:
         _only(body, figures.KEYS)
         begin, end = _time(body, "begin"), _time(body, "end")
         chart = figures.parse(body, begin, end)
+        visible = visible_to(request.scope[WHO])
         return _stream(
-            lambda gone: engine.plan(chart.sql, begin=begin, end=end, limit=chart.limit, gone=gone),
+            lambda gone: engine.plan(chart.sql, begin=begin, end=end, limit=chart.limit, visible=visible, gone=gone),
             lambda query: figures.figure(chart, query),
             "application/json",
         )
@@ -165,7 +171,7 @@ class _Api:
         if conditions:
             sql += " WHERE " + " AND ".join(conditions)
         sql += f" ORDER BY insert_time DESC, start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
-        rows = await in_stream_thread(_rows, engine, sql, parameters)
+        rows = await in_stream_thread(_rows, engine, sql, parameters, visible_to(request.scope[WHO]))
         return JSONResponse({"processes": [_with_properties(row) for row in rows]})
 
     async def process(self, request: Request) -> Response:
@@ -174,11 +180,13 @@ class _Api:
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
         parameters = [pa.scalar(str(process_id))]
-        found = await in_stream_thread(_rows, engine, "SELECT * FROM processes WHERE process_id = $1", parameters)
+        visible = visible_to(request.scope[WHO])
+        sql = "SELECT * FROM processes WHERE process_id = $1"
+        found = await in_stream_thread(_rows, engine, sql, parameters, visible)
         if not found:
             raise NotFound(f"There is no process {process_id}.")
         sql = "SELECT * FROM streams WHERE process_id = $1 ORDER BY stream_id"
-        streams = await in_stream_thread(_rows, engine, sql, parameters)
+        streams = await in_stream_thread(_rows, engine, sql, parameters, visible)
         return JSONResponse(_with_properties(found[0]) | {"streams": [_with_properties(row) for row in streams]})
 
     async def trace(self, request: Request) -> Response:
@@ -189,7 +197,7 @@ class _Api:
         _only(given, ("begin", "end", "types"))
         ids = list(dict.fromkeys(_uuid(text) for text in request.path_params["process_ids"].split(",")))
         begin, end, classes = _time(given, "begin"), _time(given, "end"), _classes(given.get("types"))
-        lake = self._services.lake
+        lake = self._services.lake.seen_by(visible_to(request.scope[WHO]))
         stopped = threading.Event()
 
         def chunks() -> Generator[bytes, None, None]:
@@ -206,7 +214,7 @@ class _Api:
         """GET /api/processes/{process_id}/control."""
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
-        return await self._issued(lambda connection: control_table.get(connection, process_id))
+        return await self._issued(request, process_id, lambda connection: control_table.get(connection, process_id))
 
     async def put_control(self, request: Request) -> Response:
         """PUT /api/processes/{process_id}/control."""
@@ -215,13 +223,17 @@ class _Api:
         body = await self._json_body(request)
         _only(body, ("level", "categories", "mode", "seconds"))
         control, seconds = parse_control(body)
-        return await self._issued(lambda connection: control_table.put(connection, process_id, control, seconds))
+        return await self._issued(
+            request, process_id, lambda connection: control_table.put(connection, process_id, control, seconds)
+        )
 
     async def delete_control(self, request: Request) -> Response:
         """DELETE /api/processes/{process_id}/control."""
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
-        return await self._issued(lambda connection: control_table.put(connection, process_id, Control(), None))
+        return await self._issued(
+            request, process_id, lambda connection: control_table.put(connection, process_id, Control(), None)
+        )
 
     async def mark(self, request: Request) -> Response:
         """POST /api/processes/{process_id}/mark."""
@@ -230,13 +242,17 @@ class _Api:
         body = await self._json_body(request)
         _only(body, ("reason",))
         reason = parse_mark(body)
-        return await self._issued(lambda connection: control_table.mark(connection, process_id, reason))
+        return await self._issued(
+            request, process_id, lambda connection: control_table.mark(connection, process_id, reason)
+        )
 
-    async def _issued(self, work: Callable[[Connection], Issued]) -> Response:
-        """What a process has been told, after the work. Needs PostgreSQL and no role."""
+    async def _issued(self, request: Request, process_id: UUID, work: Callable[[Connection], Issued]) -> Response:
+        """What a process that he may see has been told, after the work. Needs PostgreSQL and no role."""
+        visible = visible_to(request.scope[WHO])
 
         def run() -> Issued:
             with self._services.lake.connection() as connection:
+                control_table.check_visible(connection, process_id, visible)
                 return work(connection)
 
         return JSONResponse((await to_thread.run_sync(run)).as_json(time.time_ns()))
@@ -322,8 +338,8 @@ def _flat(batches: Any) -> Generator[pa.RecordBatch, None, None]:
         raise
 
 
-def _rows(engine: QueryEngine, sql: str, parameters: list[pa.Scalar]) -> list[dict[str, Any]]:
-    query = engine.plan(sql, parameters=parameters or None)
+def _rows(engine: QueryEngine, sql: str, parameters: list[pa.Scalar], visible: Visible) -> list[dict[str, Any]]:
+    query = engine.plan(sql, parameters=parameters or None, visible=visible)
     return [row for batch in query.batches() for row in row_objects(batch)]
 
 

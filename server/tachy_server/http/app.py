@@ -74,13 +74,20 @@ class _Front:
             answer = refusal(denied)
             await _send(send, answer.status, {"error": str(answer)}, answer.headers)
         except Refused as refused:
-            await _send(send, refused.status, {"error": str(refused)}, refused.headers)
+            answer = self._limited(refused, scope) if refused.reason else refused
+            await _send(send, answer.status, {"error": str(answer)}, answer.headers)
         except (FormatError, ConflictError, TooSlow, BusyError, StoreError) as error:
             status, headers = next(answer for kind, answer in _STATUS if isinstance(error, kind))
             await _send(send, status, {"error": str(error)}, headers)
         else:
             content = {"batch_id": str(receipt.batch_id), "status": receipt.status.value}
             await _send(send, 200, content, {HEADER: receipt.control} if receipt.control else _NO_HEADERS)
+
+    def _limited(self, refused: Refused, scope: Scope) -> Refused:
+        """The refusal, or that the address has had too many."""
+        client = scope.get("client")
+        denied = self._door.refusals.answer(Denied(refused.reason, str(refused)), client[0] if client else "")
+        return refusal(denied) if denied.reason == "rate" else refused
 
     def _enter(self, scope: Scope, path: str) -> None:
         """Raises Denied, for every path that there is or is not; routes ask for the scope that they need."""
@@ -101,7 +108,7 @@ class _Front:
             body = await share.read(receive, self._settings, size)
             if len(body) != size:
                 raise FormatError(f"the batch has {len(body)} bytes, its content-length says {size}")
-            return await self._ingest.submit(body)
+            return await self._ingest.submit(body, scope[WHO].stamp)
 
     def _declared_size(self, scope: Scope) -> int:
         """The body's size by its head, before anything of it is read."""

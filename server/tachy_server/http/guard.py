@@ -28,10 +28,14 @@ _PORTS = {"http": 80, "https": 443}
 class Refused(TachyError):  # noqa: N818 - an answer
     """The request is answered with this status and sentence; its body is not read."""
 
-    def __init__(self, status: int, sentence: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, sentence: str, headers: Mapping[str, str] | None = None, *, reason: str = ""
+    ) -> None:
         super().__init__(sentence)
         self.status = status
         self.headers = headers or {}
+        self.reason = reason
+        """What it is counted as, and limited in rate, where it says that somebody may not."""
 
 
 def refusal(denied: Denied) -> Refused:
@@ -40,7 +44,7 @@ def refusal(denied: Denied) -> Refused:
         return Refused(403, str(denied))
     if denied.reason == "rate":
         return Refused(429, str(denied), {"retry-after": str(denied.wait)})
-    return Refused(401, str(denied), {"www-authenticate": 'Bearer realm="tachy", Basic realm="tachy"'})
+    return Refused(401, str(denied), {"www-authenticate": 'Bearer realm="tachy"'})
 
 
 def credentials(scope: Scope) -> tuple[str, str]:
@@ -77,12 +81,12 @@ class Guard:
         host = hosts[0].decode("latin-1")
         server = scope.get("server")
         if not self._knows(host, server[0] if server else ""):
-            raise Refused(403, f"this server is not known as {host}: name it in the setting allowed_hosts if it is")
+            sentence = f"this server is not known as {host}: name it in the setting allowed_hosts if it is"
+            raise Refused(403, sentence, reason="host")
         for origin in origins:
             if not self._is_own(origin.decode("latin-1"), host):
-                raise Refused(
-                    403, "a page of another site has sent this: name it in the setting allowed_hosts if it may"
-                )
+                sentence = "a page of another site has sent this: name it in the setting allowed_hosts if it may"
+                raise Refused(403, sentence, reason="origin")
 
     def _is_ours(self, host: str, local: str) -> bool:
         name = _split(f"//{host}").hostname or ""

@@ -10,8 +10,9 @@ import datetime
 import json
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from tachy_server.formats.reader import BatchHead, BlockHead, block_id
@@ -41,29 +42,31 @@ RETURNING key, segment_id
 
 # What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
 # after a new one. A state other than `running` is final. insert_time and last_update_time enclose those of the blocks,
-# whatever the order in which groups with a `now` on either side of midnight commit. The controls come along: this
-# statement sees every one that was set before the batch came.
+# whatever the order in which groups with a `now` on either side of midnight commit. A process keeps the stamp that it
+# came with, and what it says of itself counts only from keys with the same, or none: nobody's stamp gets onto another's
+# process. The controls come along: this statement sees every one that was set before the batch came.
 _UPSERT_PROCESSES = (
     """
 INSERT INTO processes AS p (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
-    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, insert_time, last_update_time,
+    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, stamp, insert_time, last_update_time,
     last_block_end_ticks, last_block_end_time)
 SELECT u.process_id, u.parent_process_id, u.exe, u.username, u.realname, u.computer, u.distro, u.cpu_brand,
-    u.tsc_frequency, u.start_time, u.start_ticks, u.clock, u.sdk, u.state, u.properties::jsonb, %s, %s,
-    u.end_ticks, u.end_time
+    u.tsc_frequency, u.start_time, u.start_ticks, u.clock, u.sdk, u.state,
+    u.properties::jsonb || u.stamp::jsonb, u.stamp::jsonb, %s, %s, u.end_ticks, u.end_time
 FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-    %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[],
-    %s::bigint[]) AS u(process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
-    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, end_ticks, end_time)
+    %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+    %s::bigint[], %s::bigint[]) AS u(process_id, parent_process_id, exe, username, realname, computer, distro,
+    cpu_brand, tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, stamp, end_ticks, end_time)
 ON CONFLICT (process_id) DO UPDATE SET
     state = CASE WHEN p.state = 'running' THEN excluded.state ELSE p.state END,
     properties = CASE WHEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true)
-        THEN excluded.properties ELSE p.properties END,
+            AND excluded.stamp IN (p.stamp, '{}')
+        THEN excluded.properties || p.stamp ELSE p.properties END,
     insert_time = least(p.insert_time, excluded.insert_time),
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
     last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
     last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
-RETURNING process_id, insert_time, """
+RETURNING process_id, insert_time, stamp, """
     + OF_PROCESS
 )
 
@@ -126,13 +129,14 @@ class ProcessRow:
     sdk: str
     state: str
     properties: str
+    stamp: str
     end_ticks: int | None
     end_time: int | None
 
     @staticmethod
-    def from_batch(batch: BatchHead, now: int) -> ProcessRow:
+    def from_batch(batch: BatchHead, now: int, stamp: Mapping[str, str] = MappingProxyType({})) -> ProcessRow:
         """check_batch has looked at the keys and types of the description. A start that cannot be is `now`, the
-        server's time, and what was said is a property.
+        server's time, and what was said is a property. `stamp`: properties that it gets from the sender's key.
         """
         said = batch.description
         parent = said["parent_process_id"]
@@ -155,6 +159,7 @@ class ProcessRow:
             sdk=said["sdk"],
             state=said["state"],
             properties=json.dumps(properties, ensure_ascii=False),
+            stamp=json.dumps(dict(stamp), ensure_ascii=False),
             end_ticks=max((head.end_ticks for _, _, head in batch.blocks), default=None),
             end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
         )
@@ -278,15 +283,15 @@ def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, i
 
 def upsert_processes(
     connection: Connection, rows: Iterable[ProcessRow], now: int
-) -> tuple[datetime.date, dict[uuid.UUID, Issued]]:
-    """One row per process. Returns the first day on which blocks of any of them can have been inserted, and the
-    controls of those that have one.
+) -> tuple[datetime.date, dict[uuid.UUID, Issued], dict[uuid.UUID, Mapping[str, str]]]:
+    """One row per process. Returns the first day on which blocks of any of them can have been inserted, the controls
+    of those that have one, and the stamp of each.
     """
     ordered = sorted(rows, key=lambda row: row.process_id)
     columns = [[getattr(row, name) for row in ordered] for name in ProcessRow.__slots__]
     values = connection.execute(_UPSERT_PROCESSES.encode(), [now, now, *columns]).fetchall()
-    controls = {row[0]: Issued.from_row(row[2]) for row in values if row[2] is not None}
-    return day_of(min((row[1] for row in values), default=now)), controls
+    controls = {row[0]: Issued.from_row(row[3]) for row in values if row[3] is not None}
+    return day_of(min((row[1] for row in values), default=now)), controls, {row[0]: row[2] for row in values}
 
 
 def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> None:

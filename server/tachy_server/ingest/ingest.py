@@ -18,9 +18,10 @@ import enum
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 
 import psycopg
 
@@ -80,6 +81,7 @@ class _Item:
     """One request's body, and where its answer goes."""
 
     body: bytes
+    stamp: Mapping[str, str]
     arrived: float
     answer: Callable[[Receipt | TachyError], None]
 
@@ -126,8 +128,9 @@ class Ingest:
         for worker in self._workers:
             worker.start()
 
-    async def submit(self, body: bytes) -> Receipt:
-        """Returns when the batch is durable and visible.
+    async def submit(self, body: bytes, stamp: Mapping[str, str] = MappingProxyType({})) -> Receipt:
+        """Returns when the batch is durable and visible. `stamp`: properties that its process gets from the sender's
+        key.
 
         Raises FormatError (the batch is wrong), ConflictError (another one has its identity), StoreError (object store
         or PostgreSQL are away), BusyError (closing).
@@ -147,7 +150,7 @@ class Ingest:
             with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
                 loop.call_soon_threadsafe(settle, result)
 
-        item = _Item(body, time.monotonic(), answer)
+        item = _Item(body, stamp, time.monotonic(), answer)
         with self._condition:
             if self._closing:
                 raise BusyError("the server is stopping: send this batch again later")
@@ -240,7 +243,7 @@ class Ingest:
                 elif known is not None:
                     self._again(item)
                 else:
-                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head, now), [item])
+                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head, now, item.stamp), [item])
             except FormatError as error:
                 self._refuse([item], error)
         return list(batches.values())
@@ -300,7 +303,8 @@ class Ingest:
                 if fresh:
                     self._write_segments(fresh, now, written)
                     ids = group_rows.insert_segments(connection, written.segments, now)
-                    since, controls = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
+                    since, controls, stamps = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
+                    _check_stamps(fresh, stamps, refused)
                     streams = self._stale_streams(fresh, now)
                     group_rows.upsert_streams(connection, streams, now)
                     stored = identity.check_fresh(connection, self._store, _sent(fresh), since, refused)
@@ -429,6 +433,20 @@ def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
         known = rows.get(batch.head.process_id)
         rows[batch.head.process_id] = batch.process if known is None else known.merge(batch.process)
     return list(rows.values())
+
+
+def _check_stamps(
+    batches: Sequence[_Batch], stamps: Mapping[uuid.UUID, Mapping[str, str]], refused: identity.Answers
+) -> None:
+    """A process that came with one key's stamp takes nothing from a key with another: that would be somebody else's
+    data under its name.
+    """
+    for batch in batches:
+        first, now = stamps[batch.head.process_id], batch.items[0].stamp
+        if first and now and first != now:
+            refused[batch.head.batch_id] = ConflictError(
+                f"process {batch.head.process_id} came with the stamp of another key: this batch is not kept"
+            )
 
 
 def _sent(batches: Sequence[_Batch]) -> list[identity.Sent]:

@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 from tachy_server.base.errors import NotFound, QueryError
 from tachy_server.lake.control import NOTHING, Control, Issued
 from tachy_server.lake.database import Connection
+from tachy_server.lake.visible import EVERYTHING, Visible
 
 OF_PROCESS: Final = "(SELECT to_jsonb(c) FROM controls AS c WHERE c.process_id = p.process_id)"
 """For statements that have a process as `p`: what Issued.from_row takes, or null. One look into an index."""
@@ -50,6 +51,16 @@ _STATE: Final = f"SELECT p.state, {OF_PROCESS} FROM processes AS p WHERE p.proce
 _OF_PROCESSES: Final = f"SELECT p.process_id, {OF_PROCESS} FROM processes AS p WHERE p.process_id = ANY(%s)"
 
 _SECOND: Final = 1_000_000_000
+
+
+def check_visible(connection: Connection, process_id: uuid.UUID, visible: Visible) -> None:
+    """Raises NotFound for a process that is there for others only."""
+    if visible is EVERYTHING:
+        return
+    conditions = " AND ".join(visible.conditions("%(process_id)s::uuid"))
+    query = "SELECT 1 WHERE " + conditions.replace("%", "%%").replace("%%(process_id)s", "%(process_id)s")
+    if connection.execute(query.encode(), {"process_id": process_id}).fetchone() is None:
+        raise NotFound(f"There is no process {process_id}.")
 
 
 def get(connection: Connection, process_id: uuid.UUID) -> Issued:

@@ -1,0 +1,108 @@
+"""What asking for a key costs: the same server with keys and without, in turns.
+
+    python -m bench.server_keys       # prints the ratios
+
+The fastest of many short turns on either side, which noise does not reach; and the CPU of the server's process beside,
+which a busy machine leaves alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import tachy
+
+from bench.budgets import Cases
+from bench.server import send_all
+from tests.model.encoder import Process
+from tests.serving import Server
+
+TURNS = 40
+QUERIES = 100  # in a turn
+BATCHES = 100
+
+
+class Side:
+    """A server, with a key or without, and the best that it did."""
+
+    def __init__(self, server: Server, key: str) -> None:
+        self.server, self.key = server, key
+        self.wall: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        self.connection = tachy.connect(server.flight, token=key)
+
+    def take(self, name: str, count: int, work: Callable[[], object]) -> None:
+        """One turn."""
+        before, begin = self._cpu(), time.perf_counter()
+        work()
+        wall = (time.perf_counter() - begin) / count
+        self.wall[name] = min(self.wall.get(name, wall), wall)
+        self.cpu[name] = self.cpu.get(name, 0.0) + self._cpu() - before
+
+    def _cpu(self) -> float:
+        """Seconds that the server's process has computed."""
+        fields = Path(f"/proc/{self.server.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def ask(self) -> None:
+        """A turn of queries that read nothing."""
+        for _ in range(QUERIES):
+            self.connection.query("SELECT 1")
+
+    def send(self, batches: list[bytes]) -> None:
+        """A turn of small durable batches."""
+        asyncio.run(send_all(self.server.http, iter(batches), self.key))
+
+
+def _batch() -> bytes:
+    process = Process()
+    process.thread("t").log(1, "one")
+    return process.batch()
+
+
+def keys(folder: Path) -> Cases:
+    """The server with keys over the one without, by the fastest turns and by CPU."""
+    data = folder / "with-keys"
+    made = [
+        sys.executable,
+        "-m",
+        "tachy_server.keys",
+        "create",
+        "bench",
+        "--scopes",
+        "ingest,query",
+        "--data",
+        str(data),
+    ]
+    key = subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
+    found: Cases = {}
+    with Server(data) as locked, Server(folder / "without-keys") as unlocked:
+        on, off = Side(locked, key), Side(unlocked, "")
+        for turn in range(TURNS):
+            for side in (on, off) if turn % 2 else (off, on):
+                side.take("select_1", QUERIES, side.ask)
+                batches = [_batch() for _ in range(BATCHES)]
+                side.take("ingest", BATCHES, lambda side=side, batches=batches: side.send(batches))  # type: ignore[misc]
+        for name in ("select_1", "ingest"):
+            found[f"keys_{name}"] = {
+                "ms": on.wall[name] * 1e3,
+                "off_ms": off.wall[name] * 1e3,
+                "of_off": on.wall[name] / off.wall[name],
+                "cpu_of_off": on.cpu[name] / off.cpu[name],
+            }
+        on.connection.close()
+        off.connection.close()
+    return found
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="tachy-bench-") as name:
+        for case, values in keys(Path(name)).items():
+            print(case, {figure: round(value, 4) for figure, value in values.items()})
