@@ -3,5 +3,4 @@
 
 class UEngine;
 extern ENGINE_API UEngine *GEngine;
-extern ENGINE_API bool GIsPlayInEditorWorld;
 extern ENGINE_API float GAverageFPS, GAverageMS;

@@ -11,7 +11,6 @@ class HTTP_API FHttpManager {
 #if UE_SHIM_VERSION < 508
   UE_DEPRECATED(5.0, "Use Flush with EHttpFlushReason.") void Flush(bool bShutdown);
 #endif
-  bool IsValidRequest(const IHttpRequest *Request) const;
   struct FState;
   FState *State;
 };

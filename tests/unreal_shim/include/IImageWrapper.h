@@ -3,7 +3,6 @@
 
 enum class EImageFormat : int8 { Invalid = -1, PNG = 0, JPEG, GrayscaleJPEG, BMP, ICO, EXR };
 enum class ERGBFormat : int8 { Invalid = -1, RGBA = 0, BGRA = 1, Gray = 2 };
-enum class EImageCompressionQuality : uint8 { Default = 0, Uncompressed = 1 };
 class IImageWrapper {
  public:
   virtual ~IImageWrapper() = default;

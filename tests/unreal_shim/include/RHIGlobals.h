@@ -14,6 +14,4 @@ extern RHI_API FRHIGlobals GRHIGlobals;
 #define GRHIAdapterUserDriverVersion GRHIGlobals.GpuInfo.AdapterUserDriverVersion
 #define GRHIAdapterInternalDriverVersion GRHIGlobals.GpuInfo.AdapterInternalDriverVersion
 #define GRHIAdapterDriverDate GRHIGlobals.GpuInfo.AdapterDriverDate
-#define GRHIVendorId GRHIGlobals.GpuInfo.VendorId
-#define GRHIDeviceId GRHIGlobals.GpuInfo.DeviceId
 #define GUsingNullRHI GRHIGlobals.UsingNullRHI

@@ -4,7 +4,6 @@
 
 class ENGINE_API FViewport {
  public:
-  FIntPoint GetSizeXY() const { return Size; }
   FIntPoint Size{1280, 720};
 };
 DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnScreenshotCaptured, int32, int32, const TArray<FColor> &)
@@ -13,7 +12,5 @@ DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnScreenshotCaptured, int32, int32, cons
   static void RequestScreenshot(const FString &Filename, bool bShowUI, bool bAddFilenameSuffix);
   static void Reset();
   static bool IsScreenshotRequested();
-  static const FString &GetFilename();
-  static bool ShouldShowUI();
   static FOnScreenshotRequestProcessed &OnScreenshotRequestProcessed();
 };

@@ -16,7 +16,6 @@ const TCHAR *LexToString(EBuildTargetType Type) {
                                        TEXT("Client"),  TEXT("Editor"), TEXT("Program")};
   return Names[int32(Type)];
 }
-FString FApp::GetBranchName() { return FString(TEXT("++shim+main")); }
 EBuildConfiguration FApp::GetBuildConfiguration() {
   return UE_BUILD_SHIPPING ? EBuildConfiguration::Shipping
          : UE_BUILD_TEST   ? EBuildConfiguration::Test
@@ -31,29 +30,10 @@ EBuildTargetType FApp::GetBuildTargetType() {
 }
 const TCHAR *FApp::GetBuildVersion() { return TEXT("++shim+main-CL-0"); }
 const TCHAR *FApp::GetProjectName() { return *unreal_shim::State().ProjectName; }
-void FApp::SetProjectName(const TCHAR *Name) { unreal_shim::State().ProjectName = Name; }
-FString FApp::GetBuildDate() { return FString(TEXT("2026-11-26")); }
-FGuid FApp::GetSessionId() {
-  static const FGuid The = FGuid::NewGuid();
-  return The;
-}
-FGuid FApp::GetInstanceId() {
-  static const FGuid The = FGuid::NewGuid();
-  return The;
-}
-FString FApp::GetSessionName() { return FString(TEXT("None")); }
-bool FApp::IsGame() { return !GIsEditor; }
-bool FApp::IsUnattended() { return FParse::Param(FCommandLine::Get(), TEXT("UNATTENDED")); }
 bool FApp::CanEverRender() {
   return !IsRunningDedicatedServer() && !IsRunningCommandlet() && !FParse::Param(FCommandLine::Get(), TEXT("nullrhi"));
 }
-bool FApp::HasFocus() { return !unreal_shim::State().bBackground; }
 double FApp::GetCurrentTime() { return unreal_shim::State().CurrentTime; }
-double FApp::GetLastTime() { return unreal_shim::State().LastTime; }
-double FApp::GetDeltaTime() { return unreal_shim::State().DeltaTime; }
-double FApp::GetIdleTime() { return unreal_shim::State().Idle; }
-double FApp::GetIdleTimeOvershoot() { return unreal_shim::State().IdleOvershoot; }
-double FApp::GetGameTime() { return unreal_shim::State().GameTime; }
 const FEngineVersion &FEngineVersion::Current() {
   static const FEngineVersion The;
   return The;

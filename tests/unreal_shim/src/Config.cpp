@@ -37,17 +37,6 @@ bool FConfigCacheIni::GetString(const TCHAR *Section, const TCHAR *Key, FString 
   if (Found) Value = Found->Value;
   return Found != nullptr;
 }
-FString FConfigCacheIni::GetStr(const TCHAR *Section, const TCHAR *Key, const FString &Filename) {
-  FString Value;
-  GetString(Section, Key, Value, Filename);
-  return Value;
-}
-bool FConfigCacheIni::GetText(const TCHAR *Section, const TCHAR *Key, FText &Value, const FString &Filename) {
-  FString Text;
-  const bool bFound = GetString(Section, Key, Text, Filename);
-  if (bFound) Value = FText::FromString(Text);
-  return bFound;
-}
 #define UE_SHIM_GET(Name, Type, Parse)                                                                       \
   bool FConfigCacheIni::Name(const TCHAR *Section, const TCHAR *Key, Type &Value, const FString &Filename) { \
     FString Text;                                                                                            \
@@ -77,10 +66,6 @@ bool FConfigCacheIni::GetSection(const TCHAR *Section, TArray<FString> &Lines, c
     for (const FKeyValue &Pair : *S) Lines.Add(Pair.Key + TEXT("=") + Pair.Value);
   return S != nullptr;
 }
-bool FConfigCacheIni::DoesSectionExist(const TCHAR *Section, const FString &Filename) {
-  const FScopeLock Lock(&State->Mutex);
-  return State->Find(Section, Filename) != nullptr;
-}
 void FConfigCacheIni::SetString(const TCHAR *Section, const TCHAR *Key, const TCHAR *Value, const FString &Filename) {
   const FScopeLock Lock(&State->Mutex);
   if (FKeyValue *Found = State->Find(Section, Key, Filename))
@@ -94,12 +79,6 @@ void FConfigCacheIni::SetInt(const TCHAR *Section, const TCHAR *Key, int32 Value
 void FConfigCacheIni::SetFloat(const TCHAR *Section, const TCHAR *Key, float Value, const FString &Filename) {
   SetString(Section, Key, *LexToString(Value), Filename);
 }
-void FConfigCacheIni::SetDouble(const TCHAR *Section, const TCHAR *Key, double Value, const FString &Filename) {
-  SetString(Section, Key, *LexToString(Value), Filename);
-}
-void FConfigCacheIni::SetBool(const TCHAR *Section, const TCHAR *Key, bool Value, const FString &Filename) {
-  SetString(Section, Key, Value ? TEXT("True") : TEXT("False"), Filename);
-}
 void FConfigCacheIni::SetArray(const TCHAR *Section, const TCHAR *Key, const TArray<FString> &Values,
                                const FString &Filename) {
   const FScopeLock Lock(&State->Mutex);
@@ -111,11 +90,6 @@ bool FConfigCacheIni::RemoveKey(const TCHAR *Section, const TCHAR *Key, const FS
   const FScopeLock Lock(&State->Mutex);
   FSection *S = State->Find(Section, Filename);
   return S && S->RemoveAll([&](const FKeyValue &Pair) { return Pair.Key == Key; }) != 0;
-}
-bool FConfigCacheIni::EmptySection(const TCHAR *Section, const FString &Filename) {
-  const FScopeLock Lock(&State->Mutex);
-  FFile *File = State->Files.Find(Filename);
-  return File && File->Remove(Section) != 0;
 }
 void FConfigCacheIni::Flush(bool bRemoveFromCache, const FString &Filename) {
   const FScopeLock Lock(&State->Mutex);
@@ -160,8 +134,6 @@ static FString &Line() {
 }
 static bool bLineSet = false;
 const TCHAR *FCommandLine::Get() { return *Line(); }
-const TCHAR *FCommandLine::GetOriginal() { return *Line(); }
-const TCHAR *FCommandLine::GetForLogging() { return *Line(); }
 bool FCommandLine::IsInitialized() { return bLineSet; }
 bool FCommandLine::Set(const TCHAR *New) {
   Line() = New;

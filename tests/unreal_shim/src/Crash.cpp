@@ -48,17 +48,9 @@ void OnSignal(int Signal, siginfo_t *, void *) {
 
 static FErrorDevice ErrorDevice;
 FOutputDeviceError *GError = &ErrorDevice;
-FOutputDevice *GWarn = FOutputDeviceRedirector::Get();
 
 bool FGenericPlatformMallocCrash::IsActive() { return bMallocCrash; }
 bool FDebug::HasAsserted() { return bAsserted; }
-bool FDebug::IsEnsuring() { return bEnsuring; }
-SIZE_T FDebug::GetNumEnsureFailures() { return SIZE_T(Ensures.load()); }
-void FDebug::DumpStackTraceToLog(int) {}
-void FPlatformMisc::SetCrashHandlingType(ECrashHandlingType Type) {
-  unreal_shim::State().bCrashHandling = Type == ECrashHandlingType::Default;
-}
-
 void unreal_shim::InstallCrashHandler() {
   struct sigaction Action = {};
   Action.sa_sigaction = OnSignal;

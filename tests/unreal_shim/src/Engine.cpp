@@ -27,9 +27,7 @@ UE_SHIM_CLASS(APlayerController, "PlayerController", "Engine", &AActor::StaticCl
 UE_SHIM_CLASS(APlayerCameraManager, "PlayerCameraManager", "Engine", &AActor::StaticClass)
 
 UEngine *GEngine = nullptr;
-bool GIsPlayInEditorWorld = false;
 float GAverageFPS = 0, GAverageMS = 0;
-FSystemResolution GSystemResolution;
 FWorldDelegates::FWorldInitializationEvent FWorldDelegates::OnPostWorldInitialization;
 FWorldDelegates::FWorldCleanupEvent FWorldDelegates::OnWorldCleanup;
 FWorldDelegates::FWorldEvent FWorldDelegates::OnPostWorldCreation, FWorldDelegates::OnWorldBeginTearDown;
@@ -62,14 +60,9 @@ bool UEngine::Exec(UWorld *, const TCHAR *Command, FOutputDevice &) { return unr
 APlayerController *UEngine::GetFirstLocalPlayerController(const UWorld *World) {
   return World ? World->GetFirstPlayerController() : nullptr;
 }
-UWorld *UEngine::GetWorldFromContextObject(const UObject *Object) const {
-  return Object ? Object->GetWorld() : nullptr;
-}
 UGameUserSettings *UGameUserSettings::GetGameUserSettings() {
   return GEngine ? GEngine->GetGameUserSettings() : nullptr;
 }
-int32 UGameUserSettings::GetOverallScalabilityLevel() const { return Scalability::GetQualityLevels().ShadowQuality; }
-
 static Scalability::FQualityLevels Levels;
 Scalability::FQualityLevels Scalability::GetQualityLevels() { return Levels; }
 int32 Scalability::FQualityLevels::GetSingleQualityLevel() const {
@@ -97,9 +90,6 @@ APlayerController *UWorld::GetFirstPlayerController() const {
   for (AActor *Actor : Actors)
     if (APlayerController *Player = Cast<APlayerController>(Actor)) return Player;
   return nullptr;
-}
-int32 UWorld::GetNumPlayerControllers() const {
-  return Actors.FilterByPredicate([](AActor *Actor) { return Actor->IsA<APlayerController>(); }).Num();
 }
 AActor *UWorld::SpawnActor(UClass *Class, const FVector &Location, const FRotator &Rotation) {
   check(IsInGameThread());
@@ -142,18 +132,12 @@ bool AActor::Destroy() {
   MarkAsGarbage();
   return true;
 }
-bool AActor::HasAuthority() const { return GetWorld()->GetNetMode() != NM_Client; }
 UWorld *AActor::GetWorld() const { return Cast<UWorld>(GetOuter()); }
 void APlayerController::GetPlayerViewPoint(FVector &Location, FRotator &Rotation) const {
   const AActor *View = PlayerCameraManager ? static_cast<const AActor *>(PlayerCameraManager.Get()) : GetPawn();
   Location = View ? View->GetActorLocation() : GetActorLocation();
   Rotation = View ? View->GetActorRotation() : GetActorRotation();
 }
-FString APlayerController::ConsoleCommand(const FString &Command, bool) {
-  unreal_shim::Exec(*Command);
-  return FString();
-}
-
 bool FSlateApplication::IsInitialized() { return unreal_shim::State().bEngineUp && FApp::CanEverRender(); }
 FSlateApplication &FSlateApplication::Get() {
   static FSlateApplication The;

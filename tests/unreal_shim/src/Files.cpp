@@ -162,26 +162,12 @@ IFileManager &IFileManager::Get() {
 bool IFileManager::FileExists(const TCHAR *Path) { return Physical().FileExists(Path); }
 bool IFileManager::DirectoryExists(const TCHAR *Path) { return Physical().DirectoryExists(Path); }
 int64 IFileManager::FileSize(const TCHAR *Path) { return Physical().FileSize(Path); }
-bool IFileManager::Delete(const TCHAR *Path, bool bRequireExists, bool, bool) {
-  return Physical().DeleteFile(Path) || !bRequireExists;
-}
-bool IFileManager::Move(const TCHAR *To, const TCHAR *From, bool bReplace) {
-  return (bReplace || !FileExists(To)) && Physical().MoveFile(To, From);
-}
 bool IFileManager::MakeDirectory(const TCHAR *Path, bool bTree) {
   return bTree ? Physical().CreateDirectoryTree(Path) : Physical().CreateDirectory(Path);
 }
 bool IFileManager::DeleteDirectory(const TCHAR *Path, bool bRequireExists, bool bTree) {
   if (!DirectoryExists(Path)) return !bRequireExists;
   return bTree ? Physical().DeleteDirectoryRecursively(Path) : Physical().DeleteDirectory(Path);
-}
-void IFileManager::FindFiles(TArray<FString> &Names, const TCHAR *Wildcard, bool bFiles, bool bDirectories) {
-  const FString Pattern = FPaths::GetCleanFilename(Wildcard);
-  Physical().IterateDirectory(*FPaths::GetPath(Wildcard), [&](const TCHAR *Path, bool bFolder) {
-    const FString Name = FPaths::GetCleanFilename(Path);
-    if ((bFolder ? bDirectories : bFiles) && Name.MatchesWildcard(Pattern)) Names.Add(Name);
-    return true;
-  });
 }
 FDateTime IFileManager::GetTimeStamp(const TCHAR *Path) { return Physical().GetTimeStamp(Path); }
 FString IFileManager::ConvertToAbsolutePathForExternalAppForRead(const TCHAR *Path) {

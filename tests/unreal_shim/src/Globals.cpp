@@ -47,21 +47,8 @@ bool IsInActualRenderingThread() {
   return GRenderThreadId != 0 && FPlatformTLS::GetCurrentThreadId() == GRenderThreadId;
 }
 bool IsInRenderingThread() { return GRenderThreadId == 0 ? IsInGameThread() : IsInActualRenderingThread(); }
-bool IsInRHIThread() { return false; }
-bool IsEngineExitRequested() { return GIsRequestingExit; }
-void RequestEngineExit(const TCHAR *) { GIsRequestingExit = true; }
 bool IsRunningCommandlet() { return unreal_shim::State().bCommandlet; }
-bool IsRunningCookCommandlet() {
-  return unreal_shim::State().bCommandlet && FString(FCommandLine::Get()).Contains(TEXT("-run=cook"));
-}
 bool IsRunningDedicatedServer() { return UE_SERVER || unreal_shim::State().bDedicatedServer; }
-bool IsRunningGame() { return !GIsEditor && !IsRunningCommandlet() && !IsRunningDedicatedServer(); }
-bool IsRunningClientOnly() { return UE_CLIENT; }
-bool IsAsyncLoading() { return false; }
-void unreal_shim::SetRunning(bool bDedicatedServer, bool bCommandlet) {
-  State().bDedicatedServer = bDedicatedServer;
-  State().bCommandlet = bCommandlet;
-}
 void unreal_shim::SetDebuggerPresent(bool bPresent) { State().bDebugger = bPresent; }
 
 #define UE_SHIM_DELEGATE(Name) FSimpleMulticastDelegate FCoreDelegates::Name

@@ -44,11 +44,6 @@ bool FHttpThread::IsIdle() {
   const FScopeLock Lock(&Mutex);
   return Waiting.IsEmpty() && Running.IsEmpty() && Finished.IsEmpty() && Completing == 0;
 }
-bool FHttpThread::Has(const IHttpRequest *Request) {
-  const FScopeLock Lock(&Mutex);
-  const auto Is = [&](const TSharedRef<FHttpRequest> &R) { return &R.Get() == Request; };
-  return Waiting.ContainsByPredicate(Is) || Running.ContainsByPredicate(Is) || Finished.ContainsByPredicate(Is);
-}
 bool FHttpThread::FinishOnGameThread() {
   TArray<TSharedRef<FHttpRequest>> Now;
   {
@@ -133,8 +128,6 @@ void FHttpManager::Flush(EHttpFlushReason Reason) {
 #if UE_SHIM_VERSION < 508
 void FHttpManager::Flush(bool bShutdown) { Flush(bShutdown ? EHttpFlushReason::Shutdown : EHttpFlushReason::Default); }
 #endif
-bool FHttpManager::IsValidRequest(const IHttpRequest *Request) const { return State->Thread.Has(Request); }
-
 FHttpModule &FHttpModule::Get() { return FModuleManager::LoadModuleChecked<FHttpModule>(TEXT("HTTP")); }
 void FHttpModule::StartupModule() { Manager = new FHttpManager; }
 void FHttpModule::ShutdownModule() {

@@ -16,7 +16,6 @@ class FHttpThread {
   bool FinishOnGameThread();  // what waits for it; whether there was anything
   bool IsIdle();
   void CancelAll();
-  bool Has(const IHttpRequest *Request);
 
  private:
   void Main();

@@ -63,10 +63,6 @@ class FLogRecord {
   FName Category;
 };
 }  // namespace UE
-void FOutputDevice::SerializeRecord(const UE::FLogRecord &Record) {
-  Serialize(*Record.Text, Record.Verbosity, Record.Category);
-}
-
 struct FOutputDeviceRedirector::FState {
   struct FDevice {
     FOutputDevice *Device;
@@ -130,11 +126,6 @@ void FOutputDeviceRedirector::RemoveOutputDevice(FOutputDevice *Device) {
   const std::unique_lock Lock(State->DevicesMutex);
   State->Devices.RemoveAll([&](const FState::FDevice &D) { return D.Device == Device; });
 }
-bool FOutputDeviceRedirector::IsRedirectingTo(FOutputDevice *Device) {
-  bool bFound = false;
-  State->ForEach([&](const FState::FDevice &D) { bFound = bFound || D.Device == Device; });
-  return bFound;
-}
 void FOutputDeviceRedirector::FlushThreadedLogs(EOutputDeviceRedirectorFlushOptions) {
   if (State->IsPrimary()) State->Deliver();
 }
@@ -161,19 +152,6 @@ void FOutputDeviceRedirector::Panic() {
 void FOutputDeviceRedirector::SetCurrentThreadAsPrimaryThread() {
   State->PrimaryThread = FPlatformTLS::GetCurrentThreadId();
 }
-bool FOutputDeviceRedirector::IsBacklogEnabled() const { return State->bBacklog; }
-#if UE_SHIM_VERSION < 507
-void FOutputDeviceRedirector::SerializeBacklog(FOutputDevice *Device) {
-  const FScopeLock Lock(&State->LinesMutex);
-  for (const FState::FLine &Line : State->Backlog)
-    Device->Serialize(*Line.Text, Line.Verbosity, Line.Category, Line.Time);
-}
-void FOutputDeviceRedirector::EnableBacklog(bool bEnable) {
-  const FScopeLock Lock(&State->LinesMutex);
-  State->bBacklog = bEnable;
-  if (!bEnable) State->Backlog.Empty();
-}
-#endif
 void FOutputDeviceRedirector::Serialize(const TCHAR *V, ELogVerbosity::Type Verbosity, const FName &Category) {
   Serialize(V, Verbosity, Category, -1.0);
 }

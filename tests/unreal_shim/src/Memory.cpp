@@ -18,18 +18,4 @@ void *FMemory::Malloc(SIZE_T Size, uint32 Alignment) {
   if (posix_memalign(&P, Alignment, Size ? Size : 1) != 0) FPlatformMemory::OnOutOfMemory(Size, Alignment);
   return P;
 }
-void *FMemory::MallocZeroed(SIZE_T Size, uint32 Alignment) { return Memzero(Malloc(Size, Alignment), Size); }
-void *FMemory::Realloc(void *Original, SIZE_T Size, uint32 Alignment) {
-  check(Alignment <= 16);
-  Count.fetch_add(1, std::memory_order_relaxed);
-  if (Size == 0) {
-    free(Original);
-    return nullptr;
-  }
-  void *P = realloc(Original, Size);
-  if (!P) FPlatformMemory::OnOutOfMemory(Size, Alignment);
-  return P;
-}
 void FMemory::Free(void *Original) { free(Original); }
-void *FMemory::SystemMalloc(SIZE_T Size) { return malloc(Size); }
-void FMemory::SystemFree(void *Pointer) { free(Pointer); }

@@ -167,10 +167,6 @@ IModularFeature *IModularFeatures::GetModularFeatureImplementation(const FName T
 IModularFeatures::FOnModularFeatureRegistered &IModularFeatures::OnModularFeatureRegistered() {
   return State->Registered;
 }
-IModularFeatures::FOnModularFeatureRegistered &IModularFeatures::OnModularFeatureUnregistered() {
-  return State->Unregistered;
-}
-
 #if UE_EXTERNAL_PROFILING_ENABLED
 FName FExternalProfiler::GetFeatureName() {
   static const FName The(TEXT("ExternalProfiler"));
@@ -200,7 +196,6 @@ bool FActiveExternalProfilerBase::SetActiveProfilerRecording(bool bRecording) {
   bIsRecording = ActiveProfiler && bRecording;
   return bIsRecording;
 }
-bool FActiveExternalProfilerBase::IsActiveProfilerRecording() { return bIsRecording; }
 void FActiveExternalProfilerBase::EnableScopedEvents(bool bEnable) {
   bScopedEvents = bEnable;
 #if UE_SHIM_VERSION >= 506

@@ -101,11 +101,6 @@ uint32 FName::ToString(TCHAR *Out, uint32 Size) const {
   FCString::Strncpy(Out, *Text, Size);
   return uint32(FCString::Strlen(Out));
 }
-void FName::GetPlainANSIString(ANSICHAR (&Out)[NAME_SIZE]) const {
-  const FStringView View = PlainView();
-  int32 N = unreal_shim::Convert(Out, NAME_SIZE - 1, View.GetData(), View.Len(), false);
-  Out[N] = 0;
-}
 void FName::AppendString(FString &Out) const {
   Out.Append(PlainView());
   if (Number != NAME_NO_NUMBER_INTERNAL) Out.Appendf(TEXT("_%u"), NAME_INTERNAL_TO_EXTERNAL(Number));
@@ -113,10 +108,4 @@ void FName::AppendString(FString &Out) const {
 void FName::AppendString(FStringBuilderBase &Out) const {
   Out.Append(PlainView());
   if (Number != NAME_NO_NUMBER_INTERNAL) Out << TCHAR('_') << uint32(NAME_INTERNAL_TO_EXTERNAL(Number));
-}
-uint32 FName::GetStringLength() const { return uint32(ToString().Len()); }
-FString FName::NameToDisplayString(const FString &Name, bool) { return Name; }
-int32 FName::GetNumAnsiNames() {
-  const std::lock_guard Lock(Table().Mutex);
-  return Table().Entries.Num();
 }

@@ -27,20 +27,6 @@ void UNetworkMetricsDatabase::Register(const FName MetricName, TWeakObjectPtr<UN
   FListener *Known = Listeners.FindByPredicate([&](const FListener &L) { return L.Listener == Reporter; });
   (Known ? *Known : Listeners.Add_GetRef({Reporter, {}, 0})).Names.AddUnique(MetricName);
 }
-void UNetworkMetricsDatabase::ProcessListeners() {
-  for (FListener &L : Listeners) {
-    UNetworkMetricsBaseListener *Listener = L.Listener.Get();
-    const double Now = FPlatformTime::Seconds();
-    if (!Listener || Now - L.Last < Listener->GetInterval()) continue;
-    L.Last = Now;
-    UE::Net::FNetworkMetricSnapshot Snapshot;
-    for (const FName &MetricName : L.Names) {
-      if (const int64 *Int = Ints.Find(MetricName)) Snapshot.MetricInts.Add(MetricName, *Int);
-      if (const float *Float = Floats.Find(MetricName)) Snapshot.MetricFloats.Add(MetricName, *Float);
-    }
-    Listener->Report(Snapshot);
-  }
-}
 void UNetworkMetricsDatabase::Reset() {
   Ints.Empty();
   Floats.Empty();

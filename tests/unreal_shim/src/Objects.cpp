@@ -126,7 +126,6 @@ FString UObject::GetPathName(const UObject *Stop) const {
   return OuterPrivate->GetPathName(Stop) +
          (OuterPrivate->OuterPrivate || !OuterPrivate->IsA<UPackage>() ? TEXT(":") : TEXT(".")) + GetName();
 }
-FString UObject::GetFullName() const { return GetClass()->GetName() + TEXT(" ") + GetPathName(); }
 UPackage *UObject::GetPackage() const {
   const UObject *Top = this;
   while (Top->OuterPrivate) Top = Top->OuterPrivate;
@@ -140,24 +139,10 @@ bool UObject::ConditionalBeginDestroy() {
   BeginDestroy();
   return true;
 }
-bool UObject::Rename(const TCHAR *NewName, UObject *NewOuter) {
-  if (NewName) NamePrivate = FName(NewName);
-  if (NewOuter) OuterPrivate = NewOuter;
-  return true;
-}
 void UObject::LoadConfig() {
   const FString Section = SectionOf(ClassPrivate);
   unreal_shim::FPropertyVisitor Visitor{*Section, FileOf(ClassPrivate), false};
   if (GConfig && ClassPrivate->Info.Visit) ClassPrivate->Info.Visit(Visitor, this);
-}
-void UObject::SaveConfig() {
-  const FString Section = SectionOf(ClassPrivate);
-  unreal_shim::FPropertyVisitor Visitor{*Section, FileOf(ClassPrivate), true};
-  if (GConfig && ClassPrivate->Info.Visit) ClassPrivate->Info.Visit(Visitor, this);
-}
-bool UObject::TryUpdateDefaultConfigFile(const FString &, bool) {
-  SaveConfig();
-  return true;
 }
 bool unreal_shim::FPropertyVisitor::Get(const TCHAR *Key, TArray<FString> &Values) const {
   return GConfig->GetArray(Section, Key, Values, Filename) > 0;
@@ -198,9 +183,6 @@ UPackage *GetTransientPackage() {
 bool IsValid(const UObject *Object) {
   return Object && !Object->HasAnyFlags(EObjectFlags(RF_MirroredGarbage | RF_BeginDestroyed));
 }
-bool IsGarbageCollecting() { return bCollecting; }
-bool IsInGarbageCollectorThread() { return bCollecting && IsInGameThread(); }
-
 FCoreUObjectDelegates::FPreLoadMapDelegate FCoreUObjectDelegates::PreLoadMap;
 FCoreUObjectDelegates::FPostLoadMapDelegate FCoreUObjectDelegates::PostLoadMapWithWorld;
 FSimpleMulticastDelegate &FCoreUObjectDelegates::GetPreGarbageCollectDelegate() {
@@ -238,7 +220,6 @@ void CollectGarbage(EObjectFlags, bool) {
   FCoreUObjectDelegates::GetPostGarbageCollect().Broadcast();
 }
 FUObjectArray GUObjectArray;
-int32 FUObjectArray::GetObjectArrayNum() const { return Table().Slots.Num(); }
 int32 FUObjectArray::GetObjectArrayNumMinusAvailable() const {
   const FScopeLock Lock(&Table().Mutex);
   return Table().Slots.Num() - Table().Free.Num();

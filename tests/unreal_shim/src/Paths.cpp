@@ -12,32 +12,12 @@ FString FPaths::ProjectDir() {
 static FString InProject(const TCHAR *Name) { return FPaths::ProjectDir() + Name; }
 FString FPaths::ProjectSavedDir() { return InProject(TEXT("Saved/")); }
 FString FPaths::ProjectUserDir() { return ProjectDir(); }
-FString FPaths::ProjectConfigDir() { return InProject(TEXT("Config/")); }
-FString FPaths::ProjectContentDir() { return InProject(TEXT("Content/")); }
-FString FPaths::ProjectIntermediateDir() { return InProject(TEXT("Intermediate/")); }
-FString FPaths::ProjectLogDir() { return InProject(TEXT("Saved/Logs/")); }
-FString FPaths::ProjectPluginsDir() { return InProject(TEXT("Plugins/")); }
 FString FPaths::ProjectPersistentDownloadDir() { return InProject(TEXT("PersistentDownloadDir")); }
 bool FPaths::HasProjectPersistentDownloadDir() { return PLATFORM_ANDROID; }
 FString FPaths::EngineDir() { return FPlatformMisc::EngineDir(); }
-FString FPaths::EngineSavedDir() { return EngineDir() + TEXT("Saved/"); }
-FString FPaths::ScreenShotDir() { return InProject(TEXT("Saved/Screenshots/Linux/")); }
-FString FPaths::LaunchDir() { return FPlatformProcess::GetCurrentWorkingDirectory() + TEXT("/"); }
-FString FPaths::RootDir() { return TEXT("../../../"); }
-FString FPaths::GeneratedConfigDir() { return InProject(TEXT("Saved/Config/")); }
-FString FPaths::GetProjectFilePath() { return ProjectDir() + FApp::GetProjectName() + TEXT(".uproject"); }
 FString FPaths::GetCleanFilename(const FString &Path) {
   int32 Slash = INDEX_NONE;
   return Path.FindLastChar(TCHAR('/'), Slash) ? Path.Mid(Slash + 1) : Path;
-}
-FString FPaths::GetExtension(const FString &Path, bool bIncludeDot) {
-  int32 Dot = INDEX_NONE;
-  const FString Name = GetCleanFilename(Path);
-  return Name.FindLastChar(TCHAR('.'), Dot) ? Name.Mid(bIncludeDot ? Dot : Dot + 1) : FString();
-}
-FString FPaths::GetBaseFilename(const FString &Path, bool bRemovePath) {
-  const FString Name = bRemovePath ? GetCleanFilename(Path) : Path;
-  return Name.LeftChop(GetExtension(Path, true).Len());
 }
 FString FPaths::GetPath(const FString &Path) {
   int32 Slash = INDEX_NONE;
@@ -48,11 +28,6 @@ bool FPaths::DirectoryExists(const FString &Path) {
   return IPlatformFile::GetPlatformPhysical().DirectoryExists(*Path);
 }
 bool FPaths::IsRelative(const FString &Path) { return !Path.StartsWith(TEXT("/")); }
-void FPaths::NormalizeFilename(FString &Path) { Path.ReplaceCharInline(TCHAR('\\'), TCHAR('/')); }
-void FPaths::NormalizeDirectoryName(FString &Path) {
-  NormalizeFilename(Path);
-  if (Path.Len() > 1 && Path.EndsWith(TEXT("/"))) Path.LeftChopInline(1);
-}
 bool FPaths::CollapseRelativeDirectories(FString &Path) {
   TArray<FString> Parts, Kept;
   Path.ParseIntoArray(Parts, TEXT("/"));

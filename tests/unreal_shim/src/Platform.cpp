@@ -61,25 +61,10 @@ const TCHAR *FPlatformProcess::ExecutableName(bool) {
   static const TCHAR *const Name = Keep(TCHAR_TO_UTF8(*FPaths::GetCleanFilename(ExecutablePath())));
   return Name;
 }
-const TCHAR *FPlatformProcess::BaseDir() {
-  static const TCHAR *const Path = Keep(TCHAR_TO_UTF8(*(FPaths::GetPath(ExecutablePath()) + TEXT("/"))));
-  return Path;
-}
-const TCHAR *FPlatformProcess::UserDir() {
-  static const TCHAR *const Path = Keep(getenv("HOME") ? getenv("HOME") : "/");
-  return Path;
-}
-const TCHAR *FPlatformProcess::UserTempDir() { return TEXT("/tmp/"); }
 FString FPlatformProcess::GetCurrentWorkingDirectory() {
   char Buffer[4096];
   return FString(getcwd(Buffer, sizeof Buffer) ? Buffer : "/");
 }
-bool FPlatformProcess::IsApplicationRunning(uint32 ProcessId) { return kill(pid_t(ProcessId), 0) == 0; }
-void FPlatformProcess::LaunchURL(const TCHAR *URL, const TCHAR *, FString *Error) {
-  unreal_shim::State().LaunchedURLs.Add(URL);
-  if (Error) Error->Reset();
-}
-
 static FString FirstLineOf(const char *Path, const char *Key) {
   FILE *File = fopen(Path, "r");
   if (!File) return FString();
@@ -95,16 +80,7 @@ static FString FirstLineOf(const char *Path, const char *Key) {
   return Result;
 }
 FString FPlatformMisc::GetCPUBrand() { return FirstLineOf("/proc/cpuinfo", "model name"); }
-FString FPlatformMisc::GetCPUVendor() { return FirstLineOf("/proc/cpuinfo", "vendor_id"); }
 FString FPlatformMisc::GetPrimaryGPUBrand() { return FString(TEXT("Shim GPU")); }
-FString FPlatformMisc::GetOSVersion() {
-  utsname Name;
-  return uname(&Name) == 0 ? FString(Name.release) : FString();
-}
-void FPlatformMisc::GetOSVersions(FString &Label, FString &SubLabel) {
-  Label = FirstLineOf("/etc/os-release", "PRETTY_NAME");
-  SubLabel = GetOSVersion();
-}
 int32 FPlatformMisc::NumberOfCores() { return NumberOfCoresIncludingHyperthreads(); }
 int32 FPlatformMisc::NumberOfCoresIncludingHyperthreads() { return int32(std::thread::hardware_concurrency()); }
 bool FPlatformMisc::IsDebuggerPresent() {
@@ -120,15 +96,6 @@ void FPlatformMisc::SetEnvironmentVar(const TCHAR *Name, const TCHAR *Value) {
   else
     unsetenv(TCHAR_TO_UTF8(Name));
 }
-void FPlatformMisc::RequestExit(bool Force, const TCHAR *CallSite) { RequestExitWithStatus(Force, 0, CallSite); }
-void FPlatformMisc::RequestExitWithStatus(bool Force, uint8 Status, const TCHAR *) {
-  if (Force) _exit(Status);
-  GIsRequestingExit = true;
-}
-FString FPlatformMisc::GetDeviceId() { return FString(); }
-FString FPlatformMisc::GetLoginId() { return FirstLineOf("/etc/machine-id", ""); }
-FString FPlatformMisc::GetDefaultLocale() { return FString(TEXT("en_US")); }
-FString FPlatformMisc::GetDeviceMakeAndModel() { return GetCPUVendor() + TEXT("|") + GetCPUBrand(); }
 const TCHAR *FPlatformMisc::ProjectDir() {
   static FString Path;
   Path = FPaths::ProjectDir();
@@ -170,7 +137,3 @@ void FPlatformMemory::OnOutOfMemory(uint64 Size, uint32 Alignment) {
   OOMAllocationAlignment = Alignment;
   unreal_shim::CheckFailed("Ran out of memory", __FILE__, __LINE__);
 }
-void *FPlatformMemory::BinnedAllocFromOS(SIZE_T Size) {
-  return mmap(nullptr, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-void FPlatformMemory::BinnedFreeToOS(void *Pointer, SIZE_T Size) { munmap(Pointer, Size); }

@@ -126,8 +126,6 @@ void FScreenshotRequest::RequestScreenshot(const FString &Filename, bool bShowUI
 }
 void FScreenshotRequest::Reset() { bWanted = false; }
 bool FScreenshotRequest::IsScreenshotRequested() { return bWanted; }
-const FString &FScreenshotRequest::GetFilename() { return WantedFile; }
-bool FScreenshotRequest::ShouldShowUI() { return bUI; }
 FOnScreenshotRequestProcessed &FScreenshotRequest::OnScreenshotRequestProcessed() {
   static FOnScreenshotRequestProcessed The;
   return The;

@@ -10,15 +10,6 @@ static TArray<FAutomationTestBase *> &Tests() {
 static TArray<TSharedPtr<IAutomationLatentCommand>> Commands;
 FAutomationTestBase::FAutomationTestBase(const FString &InName, const bool) : TestName(InName) { Tests().Add(this); }
 FAutomationTestBase::~FAutomationTestBase() { Tests().Remove(this); }
-bool FAutomationTestBase::TestTrue(const TCHAR *What, bool Value) {
-  if (!Value) AddError(FString::Printf(TEXT("Expected '%s' to be true."), What));
-  return Value;
-}
-bool FAutomationTestBase::TestEqual(const TCHAR *What, int32 Actual, int32 Expected) {
-  if (Actual != Expected)
-    AddError(FString::Printf(TEXT("Expected '%s' to be %d, but it was %d."), What, Expected, Actual));
-  return Actual == Expected;
-}
 FAutomationTestFramework &FAutomationTestFramework::Get() {
   static FAutomationTestFramework The;
   return The;
@@ -48,6 +39,3 @@ FThreadHeartBeat &FThreadHeartBeat::Get() {
   return The;
 }
 void unreal_shim::ThreadStuck(uint32 ThreadId) { FThreadHeartBeat::Get().GetOnThreadStuck().ExecuteIfBound(ThreadId); }
-void unreal_shim::ThreadUnstuck(uint32 ThreadId) {
-  FThreadHeartBeat::Get().GetOnThreadUnstuck().ExecuteIfBound(ThreadId);
-}

@@ -21,17 +21,11 @@ FString &FString::Append(FStringView V) {
   Data.Last() = TCHAR(0);
   return *this;
 }
-void FString::AppendInt(int32 N) { Append(FromInt(N)); }
 FString &FString::operator/=(const TCHAR *S) {
   if (Len() && (*this)[Len() - 1] != TCHAR('/') && *S != TCHAR('/')) AppendChar(TCHAR('/'));
   return Append(S);
 }
 void FString::RemoveAt(int32 At, int32 N) { *this = Left(At) + Mid(At + N); }
-bool FString::RemoveFromStart(const FString &S, ESearchCase::Type Case) {
-  if (S.IsEmpty() || !StartsWith(S, Case)) return false;
-  *this = RightChop(S.Len());
-  return true;
-}
 bool FString::RemoveFromEnd(const FString &S, ESearchCase::Type Case) {
   if (S.IsEmpty() || !EndsWith(S, Case)) return false;
   *this = LeftChop(S.Len());
@@ -47,11 +41,6 @@ FString FString::ToUpper() const {
   for (TCHAR &X : Result) X = FChar::ToUpper(X);
   return Result;
 }
-FString FString::TrimStart() const {
-  int32 I = 0;
-  while (I < Len() && FChar::IsWhitespace((*this)[I])) ++I;
-  return RightChop(I);
-}
 FString FString::TrimEnd() const {
   int32 N = Len();
   while (N && FChar::IsWhitespace((*this)[N - 1])) --N;
@@ -61,12 +50,6 @@ FString FString::TrimQuotes(bool *bRemoved) const {
   const bool bQuoted = Len() >= 2 && (*this)[0] == TCHAR('"') && (*this)[Len() - 1] == TCHAR('"');
   if (bRemoved) *bRemoved = bQuoted;
   return bQuoted ? Mid(1, Len() - 2) : *this;
-}
-FString FString::TrimChar(TCHAR X) const {
-  FStringView V = View();
-  while (V.StartsWith(X)) V = V.RightChop(1);
-  while (V.EndsWith(X)) V = V.LeftChop(1);
-  return FString(V);
 }
 FString FString::Replace(const TCHAR *From, const TCHAR *To, ESearchCase::Type Case) const {
   FString Result(*this);
@@ -89,13 +72,6 @@ int32 FString::ReplaceInline(const TCHAR *From, const TCHAR *To, ESearchCase::Ty
   }
   *this = MoveTemp(Result);
   return Replaced;
-}
-FString FString::ReplaceCharWithEscapedChar() const {
-  return Replace(TEXT("\\"), TEXT("\\\\")).Replace(TEXT("\n"), TEXT("\\n")).Replace(TEXT("\""), TEXT("\\\""));
-}
-void FString::ReplaceCharInline(TCHAR From, TCHAR To) {
-  for (TCHAR &X : *this)
-    if (X == From) X = To;
 }
 int32 FString::Find(FStringView S, ESearchCase::Type Case, ESearchDir::Type Dir, int32 From) const {
   if (Dir == ESearchDir::FromStart) return View().Find(S, From == INDEX_NONE ? 0 : From, Case);
@@ -125,9 +101,6 @@ static bool Matches(FStringView Text, FStringView Pattern, ESearchCase::Type Cas
   if (Text.IsEmpty() || (Pattern[0] != TCHAR('?') && !Text.Left(1).Equals(Pattern.Left(1), Case))) return false;
   return Matches(Text.RightChop(1), Pattern.RightChop(1), Case);
 }
-bool FString::MatchesWildcard(FStringView Pattern, ESearchCase::Type Case) const {
-  return Matches(View(), Pattern, Case);
-}
 int32 FString::ParseIntoArray(TArray<FString> &Out, const TCHAR *Delimiter, bool bCullEmpty) const {
   return ParseIntoArray(Out, &Delimiter, 1, bCullEmpty);
 }
@@ -150,28 +123,11 @@ int32 FString::ParseIntoArray(TArray<FString> &Out, const TCHAR *const *Delimite
   }
   return Out.Num();
 }
-int32 FString::ParseIntoArrayWS(TArray<FString> &Out, const TCHAR *Extra, bool bCullEmpty) const {
-  const TCHAR *Space[] = {TEXT(" "), TEXT("\t"), TEXT("\r"), TEXT("\n"), Extra};
-  return ParseIntoArray(Out, Space, Extra ? 5 : 4, bCullEmpty);
-}
 int32 FString::ParseIntoArrayLines(TArray<FString> &Out, bool bCullEmpty) const {
   const TCHAR *Ends[] = {TEXT("\r\n"), TEXT("\r"), TEXT("\n")};
   return ParseIntoArray(Out, Ends, 3, bCullEmpty);
 }
 FString FString::FromInt(int32 N) { return Printf(TEXT("%d"), N); }
-FString FString::SanitizeFloat(double N, int32 MinFraction) {
-  FString Text = Printf(TEXT("%f"), N);
-  int32 Dot = INDEX_NONE;
-  Text.FindChar(TCHAR('.'), Dot);
-  while (Text.Len() > Dot + 1 + MinFraction && Text.EndsWith(TEXT("0"))) Text.LeftChopInline(1);
-  if (Text.EndsWith(TEXT("."))) Text.LeftChopInline(1);
-  return Text;
-}
-FString FString::FormatAsNumber(int32 N) {
-  FString Text = FromInt(N);
-  for (int32 I = Text.Len() - 3; I > (N < 0 ? 1 : 0); I -= 3) Text = Text.Left(I) + TEXT(",") + Text.Mid(I);
-  return Text;
-}
 FString FString::ChrN(int32 N, TCHAR X) {
   FString Text;
   for (int32 I = 0; I < N; ++I) Text.AppendChar(X);
@@ -182,12 +138,6 @@ FString LexToString(int64 V) { return FString::Printf(TEXT("%lld"), V); }
 FString LexToString(uint64 V) { return FString::Printf(TEXT("%llu"), V); }
 FString LexToString(float V) { return FString::Printf(TEXT("%f"), V); }
 FString LexToString(double V) { return FString::Printf(TEXT("%f"), V); }
-FString BytesToHex(const uint8 *Bytes, int32 N) {
-  FString Text;
-  for (int32 I = 0; I < N; ++I) Text.Appendf(TEXT("%02X"), Bytes[I]);
-  return Text;
-}
-FString BytesToHexLower(const uint8 *Bytes, int32 N) { return BytesToHex(Bytes, N).ToLower(); }
 FString &unreal_shim::FormatBuffer() {
   static thread_local FString Buffer;
   return Buffer;

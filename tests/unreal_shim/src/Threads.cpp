@@ -148,13 +148,4 @@ uint32 FPlatformTLS::GetCurrentThreadId() {
   static thread_local const uint32 Id = uint32(syscall(SYS_gettid));
   return Id;
 }
-uint32 FPlatformTLS::AllocTlsSlot() {
-  pthread_key_t Key;
-  return pthread_key_create(&Key, nullptr) == 0 ? uint32(Key) : 0xffffffffu;
-}
-void FPlatformTLS::SetTlsValue(uint32 Slot, void *Value) { pthread_setspecific(pthread_key_t(Slot), Value); }
-void *FPlatformTLS::GetTlsValue(uint32 Slot) { return pthread_getspecific(pthread_key_t(Slot)); }
-void FPlatformTLS::FreeTlsSlot(uint32 Slot) { pthread_key_delete(pthread_key_t(Slot)); }
-
 void FPlatformProcess::Sleep(float Seconds) { std::this_thread::sleep_for(std::chrono::duration<float>(Seconds)); }
-void FPlatformProcess::Yield() { sched_yield(); }

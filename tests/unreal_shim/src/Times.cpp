@@ -53,9 +53,6 @@ static bool Parse(const char *Text, const char *Format, FDateTime &Out) {
   Out = FDateTime(T.tm_year + 1900, T.tm_mon + 1, T.tm_mday, T.tm_hour, T.tm_min, T.tm_sec);
   return true;
 }
-bool FDateTime::ParseIso8601(const TCHAR *Text, FDateTime &Out) {
-  return Parse(TCHAR_TO_ANSI(Text), "%Y-%m-%dT%H:%M:%S", Out);
-}
 bool FDateTime::ParseHttpDate(const FString &Text, FDateTime &Out) {
   return Parse(TCHAR_TO_ANSI(*Text), "%a, %d %b %Y %H:%M:%S GMT", Out);
 }
@@ -65,13 +62,7 @@ static tm Parts(const FDateTime &Date) {
   gmtime_r(&Seconds, &T);
   return T;
 }
-int32 FDateTime::GetYear() const { return Parts(*this).tm_year + 1900; }
-int32 FDateTime::GetMonth() const { return Parts(*this).tm_mon + 1; }
 int32 FDateTime::GetDay() const { return Parts(*this).tm_mday; }
-int32 FDateTime::GetHour() const { return Parts(*this).tm_hour; }
-int32 FDateTime::GetMinute() const { return Parts(*this).tm_min; }
-int32 FDateTime::GetSecond() const { return Parts(*this).tm_sec; }
-
 FGuid FGuid::NewGuid() {
   FGuid G;
   if (getrandom(&G, sizeof G, 0) != ssize_t(sizeof G)) abort();
@@ -94,11 +85,4 @@ bool FGuid::Parse(const FString &Text, FGuid &Out) {
   for (int32 I = 0; I < 4; ++I) Parts[I] = uint32(FCString::Strtoui64(*Digits.Mid(I * 8, 8), nullptr, 16));
   Out = FGuid(Parts[0], Parts[1], Parts[2], Parts[3]);
   return true;
-}
-int32 FMath::Rand() { return rand(); }
-float FMath::FRand() { return float(rand()) / float(RAND_MAX); }
-int32 FMath::RandRange(int32 Low, int32 High) { return Low + rand() % (High - Low + 1); }
-const FText &FText::GetEmpty() {
-  static const FText The;
-  return The;
 }

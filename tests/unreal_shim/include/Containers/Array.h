@@ -14,7 +14,6 @@ class TArray {
  public:
   using ElementType = T;
   using SizeType = typename Allocator::SizeType;
-  using AllocatorType = Allocator;
 
   TArray() = default;
   TArray(std::initializer_list<T> List) { Append(List); }
@@ -46,12 +45,9 @@ class TArray {
   T *GetData() { return Pointer; }
   const T *GetData() const { return Pointer; }
   SizeType Num() const { return Count; }
-  int64 NumBytes() const { return int64(Count) * int64(sizeof(T)); }
   SizeType Max() const { return Capacity; }
   bool IsEmpty() const { return Count == 0; }
   bool IsValidIndex(SizeType I) const { return I >= 0 && I < Count; }
-  SIZE_T GetAllocatedSize() const { return SIZE_T(Capacity) * sizeof(T); }
-  static constexpr uint32 GetTypeSize() { return sizeof(T); }
   T &operator[](SizeType I) {
     check(IsValidIndex(I));
     return Pointer[I];
@@ -84,10 +80,6 @@ class TArray {
     }
     new (static_cast<void *>(Pointer + Count)) T(Forward<A>(Args)...);
     return Count++;
-  }
-  template <typename... A>
-  T &Emplace_GetRef(A &&...Args) {
-    return At_(Emplace(Forward<A>(Args)...));
   }
   SizeType Add(const T &V) { return Emplace(V); }
   SizeType Add(T &&V) { return Emplace(static_cast<T &&>(V)); }
@@ -254,13 +246,6 @@ class TArray {
     return IndexOfByPredicate(Pred) != INDEX_NONE;
   }
   template <typename P>
-  TArray FilterByPredicate(P &&Pred) const {
-    TArray Result;
-    for (const T &V : *this)
-      if (Pred(V)) Result.Add(V);
-    return Result;
-  }
-  template <typename P>
   SizeType RemoveAll(P &&Pred) {
     SizeType Kept = 0;
     for (SizeType I = 0; I < Count; ++I)
@@ -277,12 +262,6 @@ class TArray {
     T Value(V);
     return RemoveAll([&](const T &E) { return E == Value; });
   }
-  SizeType RemoveSingle(const T &V) {
-    const SizeType I = Find(V);
-    if (I != INDEX_NONE) Remove_(I, 1);
-    return I != INDEX_NONE;
-  }
-  SizeType RemoveSwap(const T &V) { return Remove(V); }
   template <typename P>
   void StableSort(P &&Less) {
     unreal_shim::StableSort(Pointer, Count, Less);

@@ -25,7 +25,6 @@ class TArrayView {
   }
   TArrayView Left(SizeT N) const { return TArrayView(Data, N < Count ? N : Count); }
   TArrayView RightChop(SizeT N) const { return N < Count ? TArrayView(Data + N, Count - N) : TArrayView(); }
-  TArrayView Slice(SizeT I, SizeT N) const { return TArrayView(Data + I, N); }
   constexpr T *begin() const { return Data; }
   constexpr T *end() const { return Data + Count; }
 
@@ -33,12 +32,6 @@ class TArrayView {
   T *Data = nullptr;
   SizeT Count = 0;
 };
-template <typename T, typename SizeT = int32>
-using TConstArrayView = TArrayView<const T, SizeT>;
-template <typename T>
-using TArrayView64 = TArrayView<T, int64>;
-template <typename T>
-using TConstArrayView64 = TArrayView<const T, int64>;
 template <typename C>
 auto MakeArrayView(C &&Other) {
   return TArrayView<std::remove_pointer_t<decltype(Other.GetData())>>(Other.GetData(), int32(Other.Num()));

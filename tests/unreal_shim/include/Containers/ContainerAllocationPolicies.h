@@ -14,17 +14,6 @@ class TSizedDefaultAllocator<64> {
 };
 using FDefaultAllocator = TSizedDefaultAllocator<32>;
 using FDefaultAllocator64 = TSizedDefaultAllocator<64>;
-using FHeapAllocator = TSizedDefaultAllocator<32>;
-template <uint32 N, typename Secondary = FDefaultAllocator>
-class TInlineAllocator {
- public:
-  using SizeType = int32;
-};
-template <uint32 N>
-class TFixedAllocator {
- public:
-  using SizeType = int32;
-};
 #if UE_SHIM_VERSION >= 504
 enum class EAllowShrinking : uint8 { No, Yes, Default = Yes };
 #endif

@@ -35,10 +35,6 @@ class TMap : public unreal_shim::THashed<TPair<K, V>, K> {
     const int32 I = this->IndexOf(Key);
     return I == INDEX_NONE ? nullptr : &this->At(I).Value;
   }
-  V FindRef(const K &Key) const {
-    const V *P = Find(Key);
-    return P ? *P : V();
-  }
   V &FindChecked(const K &Key) {
     V *P = Find(Key);
     check(P);
@@ -59,28 +55,5 @@ class TMap : public unreal_shim::THashed<TPair<K, V>, K> {
   }
   void Append(const TMap &O) {
     for (const TPair<K, V> &P : O) Add(P.Key, P.Value);
-  }
-  template <typename A>
-  int32 GetKeys(A &Out) const {
-    Out.Reset();
-    for (const TPair<K, V> &P : *this) Out.Add(P.Key);
-    return Out.Num();
-  }
-  template <typename A>
-  void GenerateKeyArray(A &Out) const {
-    GetKeys(Out);
-  }
-  template <typename A>
-  void GenerateValueArray(A &Out) const {
-    Out.Reset();
-    for (const TPair<K, V> &P : *this) Out.Add(P.Value);
-  }
-  template <typename P>
-  void KeySort(P &&Less) {
-    TArray<TPair<K, V>> Sorted;
-    for (const TPair<K, V> &Pair : *this) Sorted.Add(Pair);
-    Sorted.StableSort([&](const TPair<K, V> &A, const TPair<K, V> &B) { return Less(A.Key, B.Key); });
-    this->Empty();
-    for (const TPair<K, V> &Pair : Sorted) Add(Pair.Key, Pair.Value);
   }
 };

@@ -4,11 +4,6 @@
 #include "Templates/Tuple.h"
 #include "Templates/TypeHash.h"
 
-struct FSetElementId {
-  int32 Index = INDEX_NONE;
-  bool IsValidId() const { return Index != INDEX_NONE; }
-};
-
 namespace unreal_shim {
 template <typename E>
 struct TKeyOf {
@@ -60,7 +55,6 @@ class THashed {
     if (N > Heads.Num()) Rehash(N);
   }
   void Shrink() {}
-  void Compact() {}
   auto begin() { return TIterator<FNode, TElement>{Nodes.begin()}; }
   auto end() { return TIterator<FNode, TElement>{Nodes.end()}; }
   auto begin() const { return TIterator<const FNode, const TElement>{Nodes.begin()}; }

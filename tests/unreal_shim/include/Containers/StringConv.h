@@ -78,6 +78,3 @@ auto StringCast(const From *Src, int32 N) {
 #define TCHAR_TO_UTF8(S) const_cast<ANSICHAR *>(FTCHARToUTF8(static_cast<const TCHAR *>(S)).Get())
 #define UTF8_TO_TCHAR(S) const_cast<TCHAR *>(FUTF8ToTCHAR(reinterpret_cast<const ANSICHAR *>(S)).Get())
 #define TCHAR_TO_ANSI(S) const_cast<ANSICHAR *>(StringCast<ANSICHAR>(static_cast<const TCHAR *>(S)).Get())
-#define ANSI_TO_TCHAR(S) const_cast<TCHAR *>(StringCast<TCHAR>(static_cast<const ANSICHAR *>(S)).Get())
-#define WCHAR_TO_TCHAR(S) const_cast<TCHAR *>(static_cast<const TCHAR *>(S))
-#define TCHAR_TO_WCHAR(S) const_cast<WIDECHAR *>(static_cast<const WIDECHAR *>(S))

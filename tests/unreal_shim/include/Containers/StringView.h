@@ -89,8 +89,6 @@ class TStringView {
   int32 Count = 0;
 };
 using FStringView = TStringView<TCHAR>;
-using FWideStringView = TStringView<WIDECHAR>;
 using FAnsiStringView = TStringView<ANSICHAR>;
 using FUtf8StringView = TStringView<UTF8CHAR>;
 #define TEXTVIEW(Text) FStringView(TEXT(Text), int32(UE_ARRAY_COUNT(TEXT(Text))) - 1)
-#define ANSITEXTVIEW(Text) FAnsiStringView(Text, int32(UE_ARRAY_COUNT(Text)) - 1)

@@ -50,7 +50,6 @@ class CORE_API FString {
   explicit FString(FStringView V) { Append(V); }
   explicit FString(FAnsiStringView V);
   explicit FString(FUtf8StringView V);
-  static FString ConstructFromPtrSize(const TCHAR *S, int32 N) { return FString(FStringView(S, N)); }
 
   template <size_t N, typename... A>
   static FString Printf(const TCHAR (&Format)[N], A... Args) {
@@ -86,8 +85,6 @@ class CORE_API FString {
   FString &Append(const TCHAR *S, int32 N) { return Append(FStringView(S, N)); }
   FString &Append(const ANSICHAR *S, int32 N) { return Append(FString(FAnsiStringView(S, N))); }
   FString &AppendChar(TCHAR X) { return Append(FStringView(&X, 1)); }
-  void AppendChars(const TCHAR *S, int32 N) { Append(FStringView(S, N)); }
-  void AppendInt(int32 N);
   FString &operator+=(const FString &S) { return Append(S); }
   FString &operator+=(const TCHAR *S) { return Append(S); }
   FString &operator+=(const ANSICHAR *S) { return Append(FString(S)); }
@@ -111,20 +108,15 @@ class CORE_API FString {
   void RightChopInline(int32 N) { *this = RightChop(N); }
   void LeftChopInline(int32 N) { *this = LeftChop(N); }
   void RemoveAt(int32 At, int32 N = 1);
-  bool RemoveFromStart(const FString &S, ESearchCase::Type Case = ESearchCase::IgnoreCase);
   bool RemoveFromEnd(const FString &S, ESearchCase::Type Case = ESearchCase::IgnoreCase);
   FString ToLower() const;
   FString ToUpper() const;
-  FString TrimStart() const;
   FString TrimEnd() const;
   FString TrimStartAndEnd() const { return FString(View().TrimStartAndEnd()); }
   void TrimStartAndEndInline() { *this = TrimStartAndEnd(); }
   FString TrimQuotes(bool *bRemoved = nullptr) const;
-  FString TrimChar(TCHAR X) const;
   FString Replace(const TCHAR *From, const TCHAR *To, ESearchCase::Type Case = ESearchCase::IgnoreCase) const;
   int32 ReplaceInline(const TCHAR *From, const TCHAR *To, ESearchCase::Type Case = ESearchCase::IgnoreCase);
-  FString ReplaceCharWithEscapedChar() const;
-  void ReplaceCharInline(TCHAR From, TCHAR To);
 
   bool Equals(const FString &S, ESearchCase::Type Case = ESearchCase::CaseSensitive) const {
     return View().Equals(S.View(), Case);
@@ -147,17 +139,13 @@ class CORE_API FString {
   bool FindLastChar(TCHAR X, int32 &At) const;
   bool Split(const FString &At, FString *Left, FString *Right, ESearchCase::Type Case = ESearchCase::IgnoreCase,
              ESearchDir::Type Dir = ESearchDir::FromStart) const;
-  bool MatchesWildcard(FStringView Pattern, ESearchCase::Type Case = ESearchCase::IgnoreCase) const;
   int32 ParseIntoArray(TArray<FString> &Out, const TCHAR *Delimiter = TEXT(","), bool bCullEmpty = true) const;
   int32 ParseIntoArray(TArray<FString> &Out, const TCHAR *const *Delimiters, int32 NumDelimiters,
                        bool bCullEmpty = true) const;
-  int32 ParseIntoArrayWS(TArray<FString> &Out, const TCHAR *Extra = nullptr, bool bCullEmpty = true) const;
   int32 ParseIntoArrayLines(TArray<FString> &Out, bool bCullEmpty = true) const;
   bool IsNumeric() const { return FCString::IsNumeric(**this); }
   bool ToBool() const { return FCString::ToBool(**this); }
   static FString FromInt(int32 N);
-  static FString SanitizeFloat(double N, int32 MinFraction = 1);
-  static FString FormatAsNumber(int32 N);
   static FString ChrN(int32 N, TCHAR X);
   static FString Chr(TCHAR X) { return FString(1, &X); }
   template <typename R>
@@ -200,8 +188,6 @@ inline void LexFromString(float &Out, const TCHAR *S) { Out = FCString::Atof(S);
 inline void LexFromString(double &Out, const TCHAR *S) { Out = FCString::Atod(S); }
 inline void LexFromString(bool &Out, const TCHAR *S) { Out = FCString::ToBool(S); }
 inline void LexFromString(FString &Out, const TCHAR *S) { Out = S; }
-CORE_API FString BytesToHex(const uint8 *Bytes, int32 N);
-CORE_API FString BytesToHexLower(const uint8 *Bytes, int32 N);
 
 namespace unreal_shim {
 CORE_API FString &FormatBuffer();  // the calling thread's, for check and ensure

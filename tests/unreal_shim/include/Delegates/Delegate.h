@@ -5,10 +5,6 @@
 struct FDefaultDelegateUserPolicy {
   static constexpr bool bThreadSafe = false;
 };
-struct FDefaultTSDelegateUserPolicy {
-  static constexpr bool bThreadSafe = true;
-};
-
 template <typename Sig, typename UserPolicy = FDefaultDelegateUserPolicy>
 class TDelegate;
 template <typename R, typename... A, typename UserPolicy>
@@ -16,7 +12,6 @@ class TDelegate<R(A...), UserPolicy> {
   using FInstance = unreal_shim::TInstance<R, A...>;
 
  public:
-  using RetValType = R;
   TDelegate(decltype(nullptr) = nullptr) {}
   TDelegate(const TDelegate &O) : Instance(O.Instance ? O.Instance->Clone() : nullptr) {}
   TDelegate(TDelegate &&O) noexcept : Instance(O.Instance) { O.Instance = nullptr; }
@@ -195,10 +190,6 @@ class TMulticastDelegate<void(A...), UserPolicy> {
   mutable int32 Depth = 0;
   mutable FCriticalSection Mutex;
 };
-template <typename Sig>
-using TTSMulticastDelegate = TMulticastDelegate<Sig, FDefaultTSDelegateUserPolicy>;
 
 #include "Delegates/DelegateCombinations.h"
-using FSimpleDelegate = TDelegate<void()>;
 using FSimpleMulticastDelegate = TMulticastDelegate<void()>;
-using FTSSimpleMulticastDelegate = TMulticastDelegate<void(), FDefaultTSDelegateUserPolicy>;

@@ -8,13 +8,9 @@ class DEVELOPERSETTINGS_API UDeveloperSettings : public UObject {
   static UClass *StaticClass();
   UDeveloperSettings() = default;
   explicit UDeveloperSettings(const FObjectInitializer &) {}
-  virtual FName GetContainerName() const { return FName(TEXT("Project")); }
   virtual FName GetCategoryName() const { return CategoryName.IsNone() ? FName(TEXT("Engine")) : CategoryName; }
   virtual FName GetSectionName() const { return SectionName.IsNone() ? GetClass()->GetFName() : SectionName; }
 #if WITH_EDITOR
-  virtual FText GetSectionText() const { return FText::FromName(GetSectionName()); }
-  virtual FText GetSectionDescription() const { return FText(); }
-  virtual bool SupportsAutoRegistration() const { return true; }
   DECLARE_EVENT_TwoParams(UDeveloperSettings, FOnSettingsChanged, UObject *,
                           FPropertyChangedEvent &) FOnSettingsChanged &OnSettingChanged() {
     return SettingsChanged;

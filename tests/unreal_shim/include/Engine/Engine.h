@@ -26,9 +26,6 @@ class ENGINE_API UEngine : public UObject {
   const TArray<FWorldContext> &GetWorldContexts() const { return Contexts; }
   APlayerController *GetFirstLocalPlayerController(const UWorld *World);
   UGameUserSettings *GetGameUserSettings() { return UserSettings; }
-  float GetMaxFPS() const { return MaxFPS; }
-  void SetMaxFPS(float In) { MaxFPS = In; }
-  UWorld *GetWorldFromContextObject(const UObject *Object) const;
   TObjectPtr<UGameViewportClient> GameViewport;
   TObjectPtr<UGameUserSettings> UserSettings;
   TArray<FWorldContext> Contexts;

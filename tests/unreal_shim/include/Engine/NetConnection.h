@@ -6,11 +6,7 @@ class ENGINE_API UNetConnection : public UObject {
  public:
   using Super = UObject;
   static UClass *StaticClass();
-  UNetDriver *GetDriver() const { return Driver; }
   float GetAverageJitterInMS() const { return Jitter_; }
-  FString LowLevelGetRemoteAddress(bool bAppendPort = false) {
-    return bAppendPort ? TEXT("127.0.0.1:7777") : TEXT("127.0.0.1");
-  }
   FString Describe() { return GetName(); }
   TObjectPtr<UNetDriver> Driver;
   float AvgLag = 0;

@@ -4,7 +4,6 @@
 
 class UNetDriver;
 class UGameInstance;
-class ULevel;
 class APlayerController;
 class ENGINE_API UWorld : public UObject {
  public:
@@ -14,20 +13,9 @@ class ENGINE_API UWorld : public UObject {
   FString GetMapName() const;  // with the PIE prefix, as in the engine
   static FString RemovePIEPrefix(const FString &Source, int32 *OutPIEInstance = nullptr);
   ENetMode GetNetMode() const;
-  bool IsNetMode(ENetMode Mode) const { return GetNetMode() == Mode; }
-  bool IsGameWorld() const { return WorldType == EWorldType::Game || WorldType == EWorldType::PIE; }
-  bool IsPlayInEditor() const { return WorldType == EWorldType::PIE; }
-  bool IsEditorWorld() const { return WorldType == EWorldType::Editor; }
-  double GetTimeSeconds() const { return TimeSeconds; }
-  float GetDeltaSeconds() const { return DeltaTimeSeconds; }
-  double GetRealTimeSeconds() const { return TimeSeconds; }
   APlayerController *GetFirstPlayerController() const;
-  int32 GetNumPlayerControllers() const;
   UNetDriver *GetNetDriver() const { return NetDriver; }
-  UGameInstance *GetGameInstance() const { return OwningGameInstance; }
   UWorld *GetWorld() const override { return const_cast<UWorld *>(this); }
-  int32 GetActorCount() const { return Actors.Num(); }
-  bool HasBegunPlay() const { return bBegunPlay; }
   template <typename T>
   T *SpawnActor(const FVector &Location = FVector(), const FRotator &Rotation = FRotator()) {
     return static_cast<T *>(SpawnActor(T::StaticClass(), Location, Rotation));

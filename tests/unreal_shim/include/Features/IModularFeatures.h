@@ -8,12 +8,10 @@ class CORE_API IModularFeatures {
   static IModularFeatures &Get();
   void RegisterModularFeature(const FName Type, IModularFeature *Feature);
   void UnregisterModularFeature(const FName Type, IModularFeature *Feature);
-  bool IsModularFeatureAvailable(const FName Type) const { return GetModularFeatureImplementationCount(Type) != 0; }
   int32 GetModularFeatureImplementationCount(const FName Type) const;
   IModularFeature *GetModularFeatureImplementation(const FName Type, int32 Index);
   DECLARE_EVENT_TwoParams(IModularFeatures, FOnModularFeatureRegistered, const FName &,
                           IModularFeature *) FOnModularFeatureRegistered &OnModularFeatureRegistered();
-  FOnModularFeatureRegistered &OnModularFeatureUnregistered();
   template <typename T>
   TArray<T *> GetModularFeatureImplementations(const FName Type) {
     TArray<T *> Result;

@@ -28,7 +28,6 @@ class ENGINE_API AActor : public UObject {
     return true;
   }
   bool Destroy();
-  bool HasAuthority() const;
   UWorld *GetWorld() const override;
   FActorTickFunction PrimaryActorTick;
 

@@ -8,10 +8,7 @@ class ENGINE_API APlayerController : public AActor {
   static UClass *StaticClass();
   APawn *GetPawn() const { return Pawn; }
   void SetPawn(APawn *In) { Pawn = In; }
-  bool IsLocalController() const { return true; }
-  bool IsLocalPlayerController() const { return true; }
   void GetPlayerViewPoint(FVector &Location, FRotator &Rotation) const;
-  FString ConsoleCommand(const FString &Command, bool bWriteToLog = true);
   TObjectPtr<APlayerCameraManager> PlayerCameraManager;
 
  private:

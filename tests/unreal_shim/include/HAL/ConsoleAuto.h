@@ -59,7 +59,6 @@ class TAutoConsoleVariable : public FAutoConsoleVariable {
       return AsVariable()->GetString();
   }
   T GetValueOnGameThread() const { return GetValueOnAnyThread(); }
-  T GetValueOnRenderThread() const { return GetValueOnAnyThread(); }
 };
 #define UE_SHIM_AUTO_COMMAND(Class, Delegate)                                                              \
   class Class : public FAutoConsoleObject {                                                                \
@@ -81,13 +80,4 @@ class FAutoConsoleCommand : public FAutoConsoleObject {
   FAutoConsoleCommand(const TCHAR *Name, const TCHAR *Help, const FConsoleCommandWithArgsDelegate &Command,
                       uint32 Flags = ECVF_Default)
       : FAutoConsoleObject(IConsoleManager::Get().RegisterConsoleCommand(Name, Help, Command, Flags)) {}
-};
-class FAutoConsoleVariableSink {
- public:
-  explicit FAutoConsoleVariableSink(const FConsoleCommandDelegate &Command)
-      : Handle(IConsoleManager::Get().RegisterConsoleVariableSink_Handle(Command)) {}
-  ~FAutoConsoleVariableSink() { IConsoleManager::Get().UnregisterConsoleVariableSink_Handle(Handle); }
-
- private:
-  FConsoleVariableSinkHandle Handle;
 };

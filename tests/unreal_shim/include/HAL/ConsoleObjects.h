@@ -45,8 +45,6 @@ DECLARE_DELEGATE_OneParam(FConsoleCommandWithArgsDelegate, const TArray<FString>
                                 struct FConsoleVariableSinkHandle {
   FDelegateHandle Handle;
 };
-template <typename T>
-class TConsoleVariableData;
 class CORE_API IConsoleObject {
  public:
   virtual ~IConsoleObject() = default;
@@ -65,7 +63,6 @@ class CORE_API IConsoleVariable : public IConsoleObject {
   void Set(float Value, EConsoleVariableFlags SetBy = ECVF_SetByCode) {
     Set(*FString::Printf(TEXT("%g"), double(Value)), SetBy);
   }
-  void SetWithCurrentPriority(int32 Value) { Set(Value, EConsoleVariableFlags(uint32(GetFlags()) & ECVF_SetByMask)); }
   virtual bool GetBool() const = 0;
   virtual int32 GetInt() const = 0;
   virtual float GetFloat() const = 0;

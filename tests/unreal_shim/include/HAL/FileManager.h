@@ -15,11 +15,8 @@ class CORE_API IFileManager {
   bool FileExists(const TCHAR *Path);
   bool DirectoryExists(const TCHAR *Path);
   int64 FileSize(const TCHAR *Path);
-  bool Delete(const TCHAR *Path, bool bRequireExists = false, bool bEvenReadOnly = false, bool bQuiet = false);
-  bool Move(const TCHAR *To, const TCHAR *From, bool bReplace = true);
   bool MakeDirectory(const TCHAR *Path, bool bTree = false);
   bool DeleteDirectory(const TCHAR *Path, bool bRequireExists = false, bool bTree = false);
-  void FindFiles(TArray<FString> &Names, const TCHAR *Wildcard, bool bFiles, bool bDirectories);
   FDateTime GetTimeStamp(const TCHAR *Path);
   FString ConvertToAbsolutePathForExternalAppForRead(const TCHAR *Path);
   FString ConvertToAbsolutePathForExternalAppForWrite(const TCHAR *Path);

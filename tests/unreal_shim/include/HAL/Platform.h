@@ -127,7 +127,6 @@ using uint16 = unsigned short;
 using uint32 = unsigned int;
 using uint64 = unsigned long long;
 using int8 = signed char;
-using int16 = signed short;
 using int32 = signed int;
 using int64 = long long;
 using ANSICHAR = char;
@@ -146,60 +145,31 @@ using UTF8CHAR = char8_t;
 #else
 enum UTF8CHAR : unsigned char {};
 #endif
-using UTF16CHAR = char16_t;
-using UTF32CHAR = char32_t;
 using UPTRINT = uintptr_t;
-using PTRINT = intptr_t;
 using SIZE_T = size_t;
-using SSIZE_T = ptrdiff_t;
-using TYPE_OF_NULL = decltype(nullptr);
 
 #define TEXT(X) TEXT_PASTE(X)
-#define UTF8TEXT(X) reinterpret_cast<const UTF8CHAR(&)[sizeof(u8##X)]>(u8##X)
 #define INDEX_NONE (-1)
 enum EForceInit { ForceInit, ForceInitToZero };
-enum ENoInit { NoInit };
 enum { UNICODE_BOM = 0xfeff };
 
 #define DLLEXPORT __attribute__((visibility("default")))
 #define DLLIMPORT __attribute__((visibility("default")))
 #define FORCEINLINE inline __attribute__((always_inline))
 #define FORCENOINLINE __attribute__((noinline))
-#define RESTRICT __restrict
-#define LIKELY(X) __builtin_expect(!!(X), 1)
-#define UNLIKELY(X) __builtin_expect(!!(X), 0)
 #define PLATFORM_BREAK() __builtin_trap()
-#define UE_DEBUG_BREAK() ((void)0)
-#define UE_NODISCARD [[nodiscard]]
-#define UE_NORETURN [[noreturn]]
 #define UE_DEPRECATED(Version, Message) [[deprecated(Message)]]
 #define PLATFORM_CACHE_LINE_SIZE 64
-#define VARARGS
-#define CDECL
-#define STDCALL
-#define LINE_TERMINATOR TEXT("\n")
 
 #define UE_SHIM_PRAGMA(X) _Pragma(#X)
 #define PRAGMA_DISABLE_DEPRECATION_WARNINGS \
   UE_SHIM_PRAGMA(GCC diagnostic push) UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wdeprecated-declarations")
 #define PRAGMA_ENABLE_DEPRECATION_WARNINGS UE_SHIM_PRAGMA(GCC diagnostic pop)
-#define PRAGMA_DISABLE_SHADOW_VARIABLE_WARNINGS \
-  UE_SHIM_PRAGMA(GCC diagnostic push) UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wshadow")
-#define PRAGMA_ENABLE_SHADOW_VARIABLE_WARNINGS UE_SHIM_PRAGMA(GCC diagnostic pop)
-#define THIRD_PARTY_INCLUDES_START                 \
-  UE_SHIM_PRAGMA(GCC diagnostic push)              \
-  UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wundef") \
-  UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wshadow") UE_SHIM_PRAGMA(GCC diagnostic ignored "-Wdeprecated-declarations")
-#define THIRD_PARTY_INCLUDES_END UE_SHIM_PRAGMA(GCC diagnostic pop)
-#define PRAGMA_PUSH_PLATFORM_DEFAULT_PACKING
-#define PRAGMA_POP_PLATFORM_DEFAULT_PACKING
 
 #define PREPROCESSOR_JOIN_INNER(A, B) A##B
 #define PREPROCESSOR_JOIN(A, B) PREPROCESSOR_JOIN_INNER(A, B)
 #define PREPROCESSOR_TO_STRING_INNER(X) #X
 #define PREPROCESSOR_TO_STRING(X) PREPROCESSOR_TO_STRING_INNER(X)
-#define UE_STRINGIZE(X) PREPROCESSOR_TO_STRING(X)
-#define UE_JOIN(A, B) PREPROCESSOR_JOIN(A, B)
 #define ANONYMOUS_VARIABLE(Name) PREPROCESSOR_JOIN(Name, __COUNTER__)
 
 // The shim's own library stands for all engine modules.
@@ -213,6 +183,4 @@ enum { UNICODE_BOM = 0xfeff };
 #define RHI_API UE_SHIM_API
 #define RENDERCORE_API UE_SHIM_API
 #define DEVELOPERSETTINGS_API UE_SHIM_API
-#define PROJECTS_API UE_SHIM_API
-#define IMAGEWRAPPER_API UE_SHIM_API
 #define SLATE_API UE_SHIM_API

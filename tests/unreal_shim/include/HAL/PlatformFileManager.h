@@ -4,5 +4,4 @@
 class CORE_API FPlatformFileManager {
  public:
   static FPlatformFileManager &Get();
-  IPlatformFile &GetPlatformFile() { return IPlatformFile::GetPlatformPhysical(); }
 };

@@ -5,4 +5,3 @@
 struct CORE_API FGenericPlatformMallocCrash {
   static bool IsActive();
 };
-using FPlatformMallocCrash = FGenericPlatformMallocCrash;

@@ -19,6 +19,4 @@ struct CORE_API FPlatformMemory : FGenericPlatformMemory {
   static FPlatformMemoryStats GetStats();
   static const FPlatformMemoryConstants &GetConstants();
   [[noreturn]] static void OnOutOfMemory(uint64 Size, uint32 Alignment);
-  static void *BinnedAllocFromOS(SIZE_T Size);
-  static void BinnedFreeToOS(void *Pointer, SIZE_T Size);
 };

@@ -10,6 +10,5 @@ struct CORE_API FPlatformTime {
   static double GetSecondsPerCycle64() { return 1e-6; }
   static float ToMilliseconds(uint32 Cycles) { return float(double(Cycles) * GetSecondsPerCycle() * 1000.0); }
   static float ToSeconds(uint32 Cycles) { return float(double(Cycles) * GetSecondsPerCycle()); }
-  static double ToMilliseconds64(uint64 Cycles) { return double(Cycles) * GetSecondsPerCycle64() * 1000.0; }
   static double ToSeconds64(uint64 Cycles) { return double(Cycles) * GetSecondsPerCycle64(); }
 };

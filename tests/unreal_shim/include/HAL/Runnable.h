@@ -1,13 +1,11 @@
 #pragma once
 #include "CoreTypes.h"
 
-class FSingleThreadRunnable;
 class FRunnable {
  public:
   virtual bool Init() { return true; }
   virtual uint32 Run() = 0;
   virtual void Stop() {}
   virtual void Exit() {}
-  virtual FSingleThreadRunnable *GetSingleThreadInterface() { return nullptr; }
   virtual ~FRunnable() = default;
 };

@@ -15,7 +15,6 @@ enum EThreadPriority {
 enum class EThreadCreateFlags : int8 { None = 0, SMTExclusive = 1 };
 struct FPlatformAffinity {
   static uint64 GetNoAffinityMask() { return 0xFFFFFFFFFFFFFFFFull; }
-  static uint64 GetMainGameMask() { return GetNoAffinityMask(); }
 };
 class CORE_API FRunnableThread {
  public:
@@ -28,7 +27,6 @@ class CORE_API FRunnableThread {
   virtual void Suspend(bool bShouldPause = true) = 0;
   virtual bool Kill(bool bShouldWait = true) = 0;
   virtual void WaitForCompletion() = 0;
-  uint32 GetThreadID() const { return ThreadID; }
   const FString &GetThreadName() const { return ThreadName; }
 
  protected:

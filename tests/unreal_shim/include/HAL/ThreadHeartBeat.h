@@ -7,10 +7,6 @@ DECLARE_DELEGATE_OneParam(FOnThreadStuck, uint32)
  public:
   static FThreadHeartBeat &Get();
   FOnThreadStuck &GetOnThreadStuck() { return Stuck; }
-  FOnThreadUnstuck &GetOnThreadUnstuck() { return Unstuck; }
-  void SuspendHeartBeat(bool bAllThreads = false) { (void)bAllThreads, ++Suspended; }
-  void ResumeHeartBeat(bool bAllThreads = false) { (void)bAllThreads, --Suspended; }
-  bool IsEnabled() const { return Suspended == 0; }
 
  private:
   FOnThreadStuck Stuck;

@@ -7,13 +7,8 @@
 enum { DEFAULT_ALIGNMENT = 0 };
 struct CORE_API FMemory {
   static void *Malloc(SIZE_T Count, uint32 Alignment = DEFAULT_ALIGNMENT);
-  static void *MallocZeroed(SIZE_T Count, uint32 Alignment = DEFAULT_ALIGNMENT);
-  static void *Realloc(void *Original, SIZE_T Count, uint32 Alignment = DEFAULT_ALIGNMENT);
   static void Free(void *Original);
-  static void *SystemMalloc(SIZE_T Size);
-  static void SystemFree(void *Pointer);
   static void *Memcpy(void *Dest, const void *Src, SIZE_T Count) { return Count ? memcpy(Dest, Src, Count) : Dest; }
-  static void *Memmove(void *Dest, const void *Src, SIZE_T Count) { return Count ? memmove(Dest, Src, Count) : Dest; }
   static int32 Memcmp(const void *A, const void *B, SIZE_T Count) { return Count ? memcmp(A, B, Count) : 0; }
   static void *Memset(void *Dest, uint8 Char, SIZE_T Count) { return Count ? memset(Dest, Char, Count) : Dest; }
   static void *Memzero(void *Dest, SIZE_T Count) { return Memset(Dest, 0, Count); }

@@ -20,7 +20,6 @@ enum Type {
   BadGateway = 502,
   ServiceUnavail = 503
 };
-inline bool IsOk(int32 Code) { return Code >= 200 && Code < 300; }
 }  // namespace EHttpResponseCodes
 class IHttpResponse : public IHttpBase {
  public:

@@ -7,13 +7,8 @@ class CORE_API FText {
  public:
   FText() = default;
   static FText FromString(const FString &S) { return FText(S); }
-  static FText FromName(const FName &N) { return FText(N.ToString()); }
-  static FText AsCultureInvariant(const FString &S) { return FText(S); }
-  static FText AsNumber(int64 N) { return FText(LexToString(N)); }
-  static const FText &GetEmpty();
   const FString &ToString() const { return Text; }
   bool IsEmpty() const { return Text.IsEmpty(); }
-  bool EqualTo(const FText &O) const { return Text.Equals(O.Text); }
   template <typename... A>
   static FText Format(const FText &Pattern, const A &...Args) {  // {0}, {1} …
     FString Result = Pattern.Text;
@@ -31,6 +26,3 @@ class CORE_API FText {
   }
   FString Text;
 };
-#define LOCTEXT(Key, Literal) FText::FromString(TEXT(Literal))
-#define NSLOCTEXT(Namespace, Key, Literal) FText::FromString(TEXT(Literal))
-#define INVTEXT(Literal) FText::FromString(TEXT(Literal))

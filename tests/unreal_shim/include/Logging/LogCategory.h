@@ -7,7 +7,6 @@ struct CORE_API FLogCategoryBase {
   ~FLogCategoryBase();
   const FName &GetCategoryName() const { return CategoryName; }
   bool IsSuppressed(ELogVerbosity::Type Level) const { return (Level & ELogVerbosity::VerbosityMask) > Verbosity; }
-  ELogVerbosity::Type GetVerbosity() const { return Verbosity; }
   void SetVerbosity(ELogVerbosity::Type Level) { Verbosity = Level; }
   ELogVerbosity::Type GetCompileTimeVerbosity() const { return CompileTimeVerbosity; }
 

@@ -22,11 +22,8 @@ struct FNoLoggingCategory {};
                                unreal_shim::FormatForCheck(Format __VA_OPT__(, ) __VA_ARGS__)); \
   } while (0)
 #define DECLARE_LOG_CATEGORY_EXTERN(Name, Default, CompileTime) extern FNoLoggingCategory Name
-#define DECLARE_LOG_CATEGORY_CLASS(Name, Default, CompileTime) static FNoLoggingCategory Name
 #define DEFINE_LOG_CATEGORY(Name) FNoLoggingCategory Name
 #define DEFINE_LOG_CATEGORY_STATIC(Name, Default, CompileTime) [[maybe_unused]] static FNoLoggingCategory Name
-#define DEFINE_LOG_CATEGORY_CLASS(Class, Name) FNoLoggingCategory Class::Name
-#define UE_LOG_ACTIVE(Category, Verbosity) false
 #else
 #define UE_LOG(Category, Verbosity, Format, ...)                                                           \
   do {                                                                                                     \
@@ -48,18 +45,7 @@ struct FNoLoggingCategory {};
   }
 #define DECLARE_LOG_CATEGORY_EXTERN(Name, Default, CompileTime) \
   extern UE_SHIM_LOG_CATEGORY_TYPE(Name, Default, CompileTime) Name
-#define DECLARE_LOG_CATEGORY_CLASS(Name, Default, CompileTime) \
-  static UE_SHIM_LOG_CATEGORY_TYPE(Name, Default, CompileTime) Name
 #define DEFINE_LOG_CATEGORY(Name) FLogCategory##Name Name
 #define DEFINE_LOG_CATEGORY_STATIC(Name, Default, CompileTime) \
   static UE_SHIM_LOG_CATEGORY_TYPE(Name, Default, CompileTime) Name
-#define DEFINE_LOG_CATEGORY_CLASS(Class, Name) Class::FLogCategory##Name Class::Name
-#define UE_LOG_ACTIVE(Category, Verbosity) (!Category.IsSuppressed(ELogVerbosity::Verbosity))
-#endif
-#define UE_CLOG(Condition, Category, Verbosity, Format, ...)                       \
-  do {                                                                             \
-    if (Condition) UE_LOG(Category, Verbosity, Format __VA_OPT__(, ) __VA_ARGS__); \
-  } while (0)
-#if UE_SHIM_VERSION >= 508
-#define UE_LOGF(Category, Verbosity, Format, ...) UE_LOG(Category, Verbosity, TEXT(Format) __VA_OPT__(, ) __VA_ARGS__)
 #endif

@@ -11,8 +11,6 @@ struct FColor {
   constexpr FColor() : Bits(0) {}
   constexpr FColor(uint8 InR, uint8 InG, uint8 InB, uint8 InA = 255) : B(InB), G(InG), R(InR), A(InA) {}
   explicit constexpr FColor(uint32 InBits) : Bits(InBits) {}
-  uint32 DWColor() const { return Bits; }
-  uint32 ToPackedARGB() const { return uint32(A) << 24 | uint32(R) << 16 | uint32(G) << 8 | B; }
   bool operator==(const FColor &O) const { return Bits == O.Bits; }
   static const FColor White, Black, Red, Green, Blue, Yellow, Cyan, Magenta, Orange, Purple, Turquoise, Silver, Emerald,
       Transparent;
@@ -22,8 +20,3 @@ inline const FColor FColor::White(255, 255, 255), FColor::Black(0, 0, 0), FColor
     FColor::Magenta(255, 0, 255), FColor::Orange(243, 156, 18), FColor::Purple(169, 7, 228),
     FColor::Turquoise(26, 188, 156), FColor::Silver(189, 195, 199), FColor::Emerald(46, 204, 113),
     FColor::Transparent(0, 0, 0, 0);
-struct FLinearColor {
-  float R = 0, G = 0, B = 0, A = 1;
-  constexpr FLinearColor() = default;
-  constexpr FLinearColor(float InR, float InG, float InB, float InA = 1) : R(InR), G(InG), B(InB), A(InA) {}
-};

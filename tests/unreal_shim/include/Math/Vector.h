@@ -18,12 +18,9 @@ struct FVector {
   double SizeSquared() const { return Dot(*this); }
   double Size() const { return sqrt(SizeSquared()); }
   double Length() const { return Size(); }
-  static double Dist(const FVector &A, const FVector &B) { return (A - B).Size(); }
-  static double DistSquared(const FVector &A, const FVector &B) { return (A - B).SizeSquared(); }
   bool Equals(const FVector &O, double Tolerance = 1.e-4) const {
     return fabs(X - O.X) <= Tolerance && fabs(Y - O.Y) <= Tolerance && fabs(Z - O.Z) <= Tolerance;
   }
-  bool ContainsNaN() const { return !FMath::IsFinite(X) || !FMath::IsFinite(Y) || !FMath::IsFinite(Z); }
   FString ToString() const { return FString::Printf(TEXT("X=%3.3f Y=%3.3f Z=%3.3f"), X, Y, Z); }
   inline static const FVector &Zero() {
     static const FVector Value;

@@ -5,9 +5,6 @@
 
 struct CORE_API FDebug {
   static bool HasAsserted();
-  static bool IsEnsuring();
-  static SIZE_T GetNumEnsureFailures();
-  static void DumpStackTraceToLog(int Verbosity = 5);
 };
 namespace unreal_shim {
 inline bool Holds(bool bIt) { return bIt; }  // a value that nobody need look at
@@ -21,26 +18,8 @@ const TCHAR *FormatForCheck(const TCHAR *Format, A... Args);  // Containers/Unre
 
 #if DO_CHECK
 #define check(Expr) ((Expr) ? (void)0 : unreal_shim::CheckFailed(#Expr, __FILE__, __LINE__))
-#define checkf(Expr, ...) \
-  ((Expr) ? (void)0 : unreal_shim::CheckFailed(#Expr, __FILE__, __LINE__, unreal_shim::FormatForCheck(__VA_ARGS__)))
-#define verify(Expr) check(Expr)
-#define verifyf(Expr, ...) checkf(Expr, __VA_ARGS__)
-#define checkNoEntry() check(!"Enclosing block should never be called")
-#define checkNoReentry()
-#define unimplemented() check(!"Unimplemented function called")
 #else
 #define check(Expr) ((void)0)
-#define checkf(Expr, ...) ((void)0)
-#define verify(Expr) ((void)(Expr))
-#define verifyf(Expr, ...) ((void)(Expr))
-#define checkNoEntry() ((void)0)
-#define checkNoReentry()
-#define unimplemented() ((void)0)
-#endif
-#if DO_CHECK && UE_BUILD_DEBUG
-#define checkSlow(Expr) check(Expr)
-#else
-#define checkSlow(Expr) ((void)0)
 #endif
 #define UE_SHIM_ENSURE(Expr, Always, ...)                                                               \
   ((Expr) || ([&]() -> bool {                                                                           \
@@ -53,11 +32,7 @@ const TCHAR *FormatForCheck(const TCHAR *Format, A... Args);  // Containers/Unre
 #if DO_ENSURE
 #define ensure(Expr) UE_SHIM_ENSURE(Expr, false)
 #define ensureMsgf(Expr, ...) UE_SHIM_ENSURE(Expr, false, __VA_ARGS__)
-#define ensureAlways(Expr) UE_SHIM_ENSURE(Expr, true)
-#define ensureAlwaysMsgf(Expr, ...) UE_SHIM_ENSURE(Expr, true, __VA_ARGS__)
 #else
 #define ensure(Expr) unreal_shim::Holds(!!(Expr))
 #define ensureMsgf(Expr, ...) unreal_shim::Holds(!!(Expr))
-#define ensureAlways(Expr) unreal_shim::Holds(!!(Expr))
-#define ensureAlwaysMsgf(Expr, ...) unreal_shim::Holds(!!(Expr))
 #endif

@@ -42,11 +42,7 @@ class CORE_API FAutomationTestBase {
   virtual ~FAutomationTestBase();
   virtual bool RunTest(const FString &Parameters) = 0;
   void AddError(const FString &Text) { Errors.Add(Text); }
-  void AddWarning(const FString &Text) { Warnings.Add(Text); }
   void AddInfo(const FString &Text) { Infos.Add(Text); }
-  bool TestTrue(const TCHAR *What, bool Value);
-  bool TestEqual(const TCHAR *What, int32 Actual, int32 Expected);
-  bool HasAnyErrors() const { return !Errors.IsEmpty(); }
   FString TestName;
   TArray<FString> Errors, Warnings, Infos;
 };
@@ -57,15 +53,6 @@ class CORE_API FAutomationTestFramework {
 };
 #define ADD_LATENT_AUTOMATION_COMMAND(Declaration) \
   FAutomationTestFramework::Get().EnqueueLatentCommand(MakeShareable(new Declaration))
-#define DEFINE_LATENT_AUTOMATION_COMMAND_ONE_PARAMETER(Command, Type, Param) \
-  class Command : public IAutomationLatentCommand {                          \
-   public:                                                                   \
-    explicit Command(Type In##Param) : Param(In##Param) {}                   \
-    bool Update() override;                                                  \
-                                                                             \
-   private:                                                                  \
-    Type Param;                                                              \
-  };
 #define IMPLEMENT_SIMPLE_AUTOMATION_TEST(Class, PrettyName, Flags)          \
   class Class : public FAutomationTestBase {                                \
    public:                                                                  \

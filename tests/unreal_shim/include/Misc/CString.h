@@ -17,12 +17,6 @@ struct TCString {
     while (S[N]) ++N;
     return N;
   }
-  static int32 Strnlen(const C *S, SIZE_T Max) {
-    int32 N = 0;
-    while (SIZE_T(N) < Max && S[N]) ++N;
-    return N;
-  }
-  static int32 Strcmp(const C *A, const C *B) { return Strncmp(A, B, ~SIZE_T(0)); }
   static int32 Strncmp(const C *A, const C *B, SIZE_T N) {
     for (; N; ++A, ++B, --N)
       if (*A != *B || !*A) return int32(*A) - int32(*B);
@@ -36,31 +30,10 @@ struct TCString {
     }
     return 0;
   }
-  static const C *Strstr(const C *S, const C *Find) {
-    const int32 N = Strlen(Find);
-    for (;; ++S) {
-      if (Strncmp(S, Find, SIZE_T(N)) == 0) return S;
-      if (!*S) return nullptr;
-    }
-  }
-  static const C *Stristr(const C *S, const C *Find) {
-    const int32 N = Strlen(Find);
-    for (;; ++S) {
-      if (Strnicmp(S, Find, SIZE_T(N)) == 0) return S;
-      if (!*S) return nullptr;
-    }
-  }
   static const C *Strchr(const C *S, C X) {
     for (;; ++S) {
       if (*S == X) return S;
       if (!*S) return nullptr;
-    }
-  }
-  static const C *Strrchr(const C *S, C X) {
-    const C *Found = nullptr;
-    for (;; ++S) {
-      if (*S == X) Found = S;
-      if (!*S) return Found;
     }
   }
   static C *Strncpy(C *Dest, const C *Src, SIZE_T Size) {
@@ -78,8 +51,6 @@ struct TCString {
   static int64 Atoi64(const C *S) { return unreal_shim::ParseInteger(S, nullptr, 10); }
   static float Atof(const C *S) { return float(unreal_shim::ParseDouble(S)); }
   static double Atod(const C *S) { return unreal_shim::ParseDouble(S); }
-  static int32 Strtoi(const C *S, C **End, int32 Base) { return int32(unreal_shim::ParseInteger(S, End, Base)); }
-  static int64 Strtoi64(const C *S, C **End, int32 Base) { return unreal_shim::ParseInteger(S, End, Base); }
   static uint64 Strtoui64(const C *S, C **End, int32 Base) { return uint64(unreal_shim::ParseInteger(S, End, Base)); }
   static bool IsNumeric(const C *S) {
     if (*S == C('-') || *S == C('+')) ++S;

@@ -9,9 +9,6 @@ struct TChar {
   static bool IsDigit(C X) { return X >= C('0') && X <= C('9'); }
   static bool IsAlpha(C X) { return ToLower(X) >= C('a') && ToLower(X) <= C('z'); }
   static bool IsAlnum(C X) { return IsAlpha(X) || IsDigit(X); }
-  static bool IsUpper(C X) { return X >= C('A') && X <= C('Z'); }
-  static bool IsLower(C X) { return X >= C('a') && X <= C('z'); }
   static bool IsWhitespace(C X) { return X == C(' ') || (X >= C(9) && X <= C(13)); }
 };
 using FChar = TChar<TCHAR>;
-using FCharAnsi = TChar<ANSICHAR>;

@@ -8,7 +8,6 @@ class CORE_API FConfigCacheIni {
   FConfigCacheIni();
   ~FConfigCacheIni();
   bool GetString(const TCHAR *Section, const TCHAR *Key, FString &Value, const FString &Filename);
-  bool GetText(const TCHAR *Section, const TCHAR *Key, class FText &Value, const FString &Filename);
   bool GetInt(const TCHAR *Section, const TCHAR *Key, int32 &Value, const FString &Filename);
   bool GetInt64(const TCHAR *Section, const TCHAR *Key, int64 &Value, const FString &Filename);
   bool GetFloat(const TCHAR *Section, const TCHAR *Key, float &Value, const FString &Filename);
@@ -16,19 +15,13 @@ class CORE_API FConfigCacheIni {
   bool GetBool(const TCHAR *Section, const TCHAR *Key, bool &Value, const FString &Filename);
   int32 GetArray(const TCHAR *Section, const TCHAR *Key, TArray<FString> &Values, const FString &Filename);
   bool GetSection(const TCHAR *Section, TArray<FString> &Lines, const FString &Filename);
-  bool DoesSectionExist(const TCHAR *Section, const FString &Filename);
-  FString GetStr(const TCHAR *Section, const TCHAR *Key, const FString &Filename);
   void SetString(const TCHAR *Section, const TCHAR *Key, const TCHAR *Value, const FString &Filename);
   void SetInt(const TCHAR *Section, const TCHAR *Key, int32 Value, const FString &Filename);
   void SetFloat(const TCHAR *Section, const TCHAR *Key, float Value, const FString &Filename);
-  void SetDouble(const TCHAR *Section, const TCHAR *Key, double Value, const FString &Filename);
-  void SetBool(const TCHAR *Section, const TCHAR *Key, bool Value, const FString &Filename);
   void SetArray(const TCHAR *Section, const TCHAR *Key, const TArray<FString> &Values, const FString &Filename);
   bool RemoveKey(const TCHAR *Section, const TCHAR *Key, const FString &Filename);
-  bool EmptySection(const TCHAR *Section, const FString &Filename);
   void Flush(bool bRemoveFromCache,
              const FString &Filename = FString());  // writes what was set, where the name is an absolute path
-  bool IsReadyForUse() const { return true; }
   void ReadText_(const FString &Text, const FString &Filename);
 
  private:

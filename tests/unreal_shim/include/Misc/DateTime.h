@@ -9,17 +9,10 @@ inline constexpr int64 TicksPerMicrosecond = 10, TicksPerMillisecond = 10000, Ti
 struct CORE_API FTimespan {
   FTimespan() = default;
   explicit FTimespan(int64 InTicks) : Ticks(InTicks) {}
-  static FTimespan FromSeconds(double S) { return FTimespan(int64(S * double(ETimespan::TicksPerSecond))); }
-  static FTimespan FromMilliseconds(double S) { return FromSeconds(S / 1000); }
-  static FTimespan FromMinutes(double S) { return FromSeconds(S * 60); }
-  static FTimespan FromHours(double S) { return FromSeconds(S * 3600); }
-  static FTimespan FromDays(double S) { return FromSeconds(S * 86400); }
   static FTimespan Zero() { return FTimespan(); }
-  static FTimespan MaxValue() { return FTimespan(0x7fffffffffffffff); }
   int64 GetTicks() const { return Ticks; }
   double GetTotalSeconds() const { return double(Ticks) / double(ETimespan::TicksPerSecond); }
   double GetTotalMilliseconds() const { return double(Ticks) / double(ETimespan::TicksPerMillisecond); }
-  double GetTotalMinutes() const { return GetTotalSeconds() / 60; }
   FTimespan operator+(FTimespan O) const { return FTimespan(Ticks + O.Ticks); }
   FTimespan operator-(FTimespan O) const { return FTimespan(Ticks - O.Ticks); }
   bool operator<(FTimespan O) const { return Ticks < O.Ticks; }
@@ -36,20 +29,13 @@ struct CORE_API FDateTime {
             int32 Millisecond = 0);
   static FDateTime UtcNow();
   static FDateTime Now();
-  static FDateTime MinValue() { return FDateTime(); }
   static FDateTime FromUnixTimestamp(int64 Seconds);
   int64 ToUnixTimestamp() const;
   int64 GetTicks() const { return Ticks; }
   FString ToIso8601() const;
   FString ToHttpDate() const;
-  static bool ParseIso8601(const TCHAR *Text, FDateTime &Out);
   static bool ParseHttpDate(const FString &Text, FDateTime &Out);
-  int32 GetYear() const;
-  int32 GetMonth() const;
   int32 GetDay() const;
-  int32 GetHour() const;
-  int32 GetMinute() const;
-  int32 GetSecond() const;
   FString ToString() const { return ToString(TEXT("%Y.%m.%d-%H.%M.%S")); }
   FString ToString(const TCHAR *Format) const;
   FTimespan operator-(FDateTime O) const { return FTimespan(Ticks - O.Ticks); }

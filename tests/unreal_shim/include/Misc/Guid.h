@@ -9,7 +9,6 @@ struct CORE_API FGuid {
   static FGuid NewGuid();
   static bool Parse(const FString &Text, FGuid &Out);
   bool IsValid() const { return (A | B | C | D) != 0; }
-  void Invalidate() { *this = FGuid(); }
   FString ToString(EGuidFormats Format = EGuidFormats::Digits) const;
   uint32 operator[](int32 I) const { return I == 0 ? A : I == 1 ? B : I == 2 ? C : D; }
   friend bool operator==(const FGuid &L, const FGuid &R) {

@@ -17,16 +17,11 @@ class CORE_API FOutputDevice {
     (void)Time;
     Serialize(V, Verbosity, Category);
   }
-  virtual void SerializeRecord(const UE::FLogRecord &Record);
   virtual void Flush() {}
   virtual void TearDown() { Flush(); }
-  virtual void Dump(class FArchive &) {}
-  virtual bool IsMemoryOnly() const { return false; }
   virtual bool CanBeUsedOnAnyThread() const { return false; }
   virtual bool CanBeUsedOnMultipleThreads() const { return false; }
   virtual bool CanBeUsedOnPanicThread() const { return false; }
-  void SetSuppressEventTag(bool b) { bSuppressEventTag = b; }
-  bool GetSuppressEventTag() const { return bSuppressEventTag; }
 
   void Log(const TCHAR *S) { Serialize(S, ELogVerbosity::Log, FName(TEXT("LogConsoleResponse"))); }
   void Log(const FString &S) { Log(*S); }
@@ -41,10 +36,6 @@ class CORE_API FOutputDevice {
   template <size_t N, typename... A>
   void Logf(ELogVerbosity::Type Verbosity, const TCHAR (&Format)[N], A... Args) {
     Serialize(*FString::Printf(Format, Args...), Verbosity, FName(TEXT("LogConsoleResponse")));
-  }
-  template <size_t N, typename... A>
-  void CategorizedLogf(const FName &Category, ELogVerbosity::Type Verbosity, const TCHAR (&Format)[N], A... Args) {
-    Serialize(*FString::Printf(Format, Args...), Verbosity, Category);
   }
 
  protected:

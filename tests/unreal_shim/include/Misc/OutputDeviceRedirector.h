@@ -12,19 +12,11 @@ class CORE_API FOutputDeviceRedirector final : public FOutputDevice {
   static FOutputDeviceRedirector *Get();
   void AddOutputDevice(FOutputDevice *Device);  // the device's answers to CanBeUsed… are remembered from here on
   void RemoveOutputDevice(FOutputDevice *Device);
-  bool IsRedirectingTo(FOutputDevice *Device);
   void FlushThreadedLogs(EOutputDeviceRedirectorFlushOptions Options = EOutputDeviceRedirectorFlushOptions::None);
   void Flush() override;
   void TearDown() override;
   void Panic();  // from now on: this thread, and devices that can be used on the panic thread
-#if UE_SHIM_VERSION < 507
-  void SerializeBacklog(FOutputDevice *Device);
-  void EnableBacklog(bool bEnable);
-#endif
-  bool IsBacklogEnabled() const;
   void SetCurrentThreadAsPrimaryThread();
-  bool HasDedicatedPrimaryThread() const { return false; }
-  bool TryStartDedicatedPrimaryThread() { return false; }
   using FOutputDevice::Serialize;
   void Serialize(const TCHAR *V, ELogVerbosity::Type Verbosity, const FName &Category) override;
   void Serialize(const TCHAR *V, ELogVerbosity::Type Verbosity, const FName &Category, double Time) override;

@@ -21,7 +21,6 @@ class TStringBuilderBase : private FNoncopyable {
     Count = 0;
     Pointer[0] = C(0);
   }
-  void RemoveSuffix(int32 N) { Pointer[Count -= N] = C(0); }
   TStringBuilderBase &Append(const C *S, int32 N) {
     if (Count + N + 1 > Capacity) {
       Capacity = (Count + N + 1) * 2;
@@ -82,10 +81,4 @@ class TStringBuilderWithBuffer : public TStringBuilderBase<C> {
 };
 template <int32 N>
 using TStringBuilder = TStringBuilderWithBuffer<TCHAR, N>;
-template <int32 N>
-using TAnsiStringBuilder = TStringBuilderWithBuffer<ANSICHAR, N>;
-template <int32 N>
-using TUtf8StringBuilder = TStringBuilderWithBuffer<UTF8CHAR, N>;
 using FStringBuilderBase = TStringBuilderBase<TCHAR>;
-using FAnsiStringBuilderBase = TStringBuilderBase<ANSICHAR>;
-using FUtf8StringBuilderBase = TStringBuilderBase<UTF8CHAR>;

@@ -6,9 +6,6 @@ class IModuleInterface {
   virtual ~IModuleInterface() = default;
   virtual void StartupModule() {}
   virtual void PreUnloadCallback() {}
-  virtual void PostLoadCallback() {}
   virtual void ShutdownModule() {}
   virtual bool SupportsDynamicReloading() { return true; }
-  virtual bool SupportsAutomaticShutdown() { return true; }
-  virtual bool IsGameModule() const { return false; }
 };

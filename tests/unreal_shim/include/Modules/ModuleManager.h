@@ -40,12 +40,6 @@ class CORE_API FModuleManager {
   static T *GetModulePtr(const FName Name) {
     return static_cast<T *>(Get().GetModule(Name));
   }
-  template <typename T>
-  static T &GetModuleChecked(const FName Name) {
-    IModuleInterface *Module = Get().GetModule(Name);
-    check(Module);
-    return static_cast<T &>(*Module);
-  }
   DECLARE_EVENT_TwoParams(FModuleManager, FModulesChangedEvent, FName,
                           EModuleChangeReason) FModulesChangedEvent &OnModulesChanged();
   void RegisterStaticallyLinkedModule(const FName Name, FInitializeStaticallyLinkedModule Initialize);
@@ -57,10 +51,6 @@ class CORE_API FModuleManager {
 };
 
 class FDefaultModuleImpl : public IModuleInterface {};
-class FDefaultGameModuleImpl : public FDefaultModuleImpl {
- public:
-  bool IsGameModule() const override { return true; }
-};
 template <typename T>
 struct FStaticallyLinkedModuleRegistrant {
   explicit FStaticallyLinkedModuleRegistrant(const TCHAR *Name) {
@@ -75,5 +65,3 @@ struct FStaticallyLinkedModuleRegistrant {
 #define IMPLEMENT_MODULE(Class, Name) \
   extern "C" DLLEXPORT IModuleInterface *InitializeModule() { return new Class(); }
 #endif
-#define IMPLEMENT_GAME_MODULE(Class, Name) IMPLEMENT_MODULE(Class, Name)
-#define IMPLEMENT_PRIMARY_GAME_MODULE(Class, Name, GameName) IMPLEMENT_MODULE(Class, Name)

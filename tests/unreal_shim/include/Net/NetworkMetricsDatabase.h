@@ -16,8 +16,6 @@ class ENGINE_API UNetworkMetricsBaseListener : public UObject {
   using Super = UObject;
   static UClass *StaticClass();
   virtual void Report(const UE::Net::FNetworkMetricSnapshot &Snapshot) { (void)Snapshot; }
-  void SetInterval(double Seconds) { IntervalSeconds = Seconds; }
-  double GetInterval() const { return IntervalSeconds; }
 
  private:
   double IntervalSeconds = 0;
@@ -30,12 +28,10 @@ class ENGINE_API UNetworkMetricsDatabase : public UObject {
   void CreateFloat(const FName MetricName, float Initial) { Floats.Add(MetricName, Initial); }
   void SetInt(const FName MetricName, int64 Value) { Ints[MetricName] = Value; }
   void SetFloat(const FName MetricName, float Value) { Floats[MetricName] = Value; }
-  void IncrementInt(const FName MetricName, int64 By) { Ints[MetricName] += By; }
   bool Contains(const FName MetricName) const { return Ints.Contains(MetricName) || Floats.Contains(MetricName); }
   int64 GetInt(const FName MetricName) { return Ints[MetricName]; }
   float GetFloat(const FName MetricName) { return Floats[MetricName]; }
   void Register(const FName MetricName, TWeakObjectPtr<UNetworkMetricsBaseListener> Reporter);
-  void ProcessListeners();
   void Reset();
 
  private:

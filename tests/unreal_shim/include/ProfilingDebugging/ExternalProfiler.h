@@ -28,7 +28,6 @@ class CORE_API FActiveExternalProfilerBase {
   static FExternalProfiler *
   InitActiveProfiler();  // by -Name, UE_EXTERNAL_PROFILER or the ini; once, when modules of PostConfigInit are there
   static bool SetActiveProfilerRecording(bool bRecording);
-  static bool IsActiveProfilerRecording();
   static void EnableScopedEvents(bool bEnable);
   static bool AreScopedEventsEnabled() { return bScopedEvents; }
 

@@ -26,24 +26,16 @@ class FScopedCycleStatEvent {  // flows in with "stat namedevents" only
 #define SCOPED_NAMED_EVENT(Name, Color) FScopedNamedEvent ANONYMOUS_VARIABLE(Event_)(Color, TEXT(#Name))
 #define SCOPED_NAMED_EVENT_TEXT(Text, Color) FScopedNamedEvent ANONYMOUS_VARIABLE(Event_)(Color, TEXT(Text))
 #define SCOPED_NAMED_EVENT_FSTRING(Text, Color) FScopedNamedEvent ANONYMOUS_VARIABLE(Event_)(Color, *(Text))
-#define SCOPED_NAMED_EVENT_TCHAR(Text, Color) FScopedNamedEvent ANONYMOUS_VARIABLE(Event_)(Color, Text)
 #define SCOPED_NAMED_EVENT_F(Format, Color, ...) \
   FScopedNamedEvent ANONYMOUS_VARIABLE(Event_)(Color, *FString::Printf(Format, __VA_ARGS__))
 #else
 #define SCOPED_NAMED_EVENT(...)
 #define SCOPED_NAMED_EVENT_TEXT(...)
 #define SCOPED_NAMED_EVENT_FSTRING(...)
-#define SCOPED_NAMED_EVENT_TCHAR(...)
 #define SCOPED_NAMED_EVENT_F(...)
 #endif
 #if STATS
-#define DECLARE_CYCLE_STAT(Text, Stat, Group) static const TCHAR *const UEShim##Stat = TEXT(Text);
-#define SCOPE_CYCLE_COUNTER(Stat) FScopedCycleStatEvent ANONYMOUS_VARIABLE(Cycle_)(UEShim##Stat)
 #define QUICK_SCOPE_CYCLE_COUNTER(Stat) FScopedCycleStatEvent ANONYMOUS_VARIABLE(Cycle_)(TEXT(#Stat))
-#define DECLARE_STATS_GROUP(Text, Group, Category)
 #else
-#define DECLARE_CYCLE_STAT(...)
-#define SCOPE_CYCLE_COUNTER(...)
 #define QUICK_SCOPE_CYCLE_COUNTER(...)
-#define DECLARE_STATS_GROUP(...)
 #endif

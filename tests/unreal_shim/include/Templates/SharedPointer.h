@@ -116,7 +116,6 @@ class TSharedPtr {
   explicit operator bool() const { return Object != nullptr; }
   bool operator!() const { return !Object; }
   void Reset() { *this = nullptr; }
-  bool IsUnique() const { return GetSharedReferenceCount() == 1; }
   int32 GetSharedReferenceCount() const { return Counts ? Counts->Shared.load() : 0; }
   TSharedRef<T, Mode> ToSharedRef() const;
   TWeakPtr<T, Mode> ToWeakPtr() const { return TWeakPtr<T, Mode>(*this); }
@@ -195,7 +194,6 @@ class TWeakPtr {
   }
   bool IsValid() const { return Counts && Counts->Shared.load() > 0; }
   void Reset() { *this = TWeakPtr(); }
-  bool HasSameObject(const void *P) const { return IsValid() && static_cast<const void *>(Object) == P; }
 
  private:
   template <typename U, ESPMode M>
@@ -215,15 +213,9 @@ class TSharedFromThis {
  public:
   TSharedRef<T, Mode> AsShared() { return TSharedRef<T, Mode>(WeakThis.Pin()); }
   TSharedRef<T, Mode> AsShared() const { return TSharedRef<T, Mode>(WeakThis.Pin()); }
-  TWeakPtr<T, Mode> AsWeak() const { return WeakThis; }
-  bool DoesSharedInstanceExist() const { return WeakThis.IsValid(); }
   mutable TWeakPtr<T, Mode> WeakThis;  // set when a TSharedPtr takes the object
 
  protected:
-  template <typename O>
-  static TSharedRef<O, Mode> SharedThis(O *This) {
-    return StaticCastSharedRef<O>(This->AsShared());
-  }
 };
 
 namespace unreal_shim {

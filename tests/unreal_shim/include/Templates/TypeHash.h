@@ -16,5 +16,3 @@ inline uint32 GetTypeHash(T Value) {
   H *= 0x9E3779B97F4A7C15ull;
   return uint32(H >> 32);
 }
-inline uint32 HashCombine(uint32 A, uint32 B) { return (A ^ B) * 0x9E3779B1u + (A >> 7); }
-inline uint32 HashCombineFast(uint32 A, uint32 B) { return HashCombine(A, B); }

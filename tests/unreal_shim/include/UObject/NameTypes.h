@@ -41,14 +41,12 @@ class CORE_API FName {
   explicit FName(const FString &Text) : FName(FStringView(Text)) {}
   FName(const FName &Plain, int32 InNumber) : FName(Plain) { Number = uint32(InNumber); }
 
-  FNameEntryId GetComparisonIndex() const { return Comparison; }
 #if WITH_CASE_PRESERVING_NAME
   FNameEntryId GetDisplayIndex() const { return Display; }
 #else
   FNameEntryId GetDisplayIndex() const { return Comparison; }
 #endif
   int32 GetNumber() const { return int32(Number); }
-  void SetNumber(int32 N) { Number = uint32(N); }
   bool IsNone() const { return Comparison.IsNone() && Number == 0; }
   bool IsValid() const;
   FString ToString() const;
@@ -56,16 +54,10 @@ class CORE_API FName {
   void ToString(FStringBuilderBase &Out) const;
   uint32 ToString(TCHAR *Out, uint32 Size) const;
   FString GetPlainNameString() const;
-  void GetPlainANSIString(ANSICHAR (&Out)[NAME_SIZE]) const;
   void AppendString(FString &Out) const;
   void AppendString(FStringBuilderBase &Out) const;
-  uint32 GetStringLength() const;
-  bool FastLess(const FName &O) const { return ToUnstableInt() < O.ToUnstableInt(); }
-  bool LexicalLess(const FName &O) const { return Compare(O) < 0; }
   int32 Compare(const FName &O) const { return ToString().Compare(O.ToString(), ESearchCase::IgnoreCase); }
   uint64 ToUnstableInt() const { return uint64(Number) << 32 | Comparison.ToUnstableInt(); }
-  static FString NameToDisplayString(const FString &Name, bool bIsBool);
-  static int32 GetNumAnsiNames();
 
   friend bool operator==(const FName &A, const FName &B) {
     return A.Comparison == B.Comparison && A.Number == B.Number;
@@ -82,9 +74,6 @@ class CORE_API FName {
   FNameEntryId Display;
 #endif
   uint32 Number = NAME_NO_NUMBER_INTERNAL;
-};
-struct FNameLexicalLess {
-  bool operator()(const FName &A, const FName &B) const { return A.LexicalLess(B); }
 };
 class FNameBuilder : public TStringBuilder<256> {
  public:

@@ -11,13 +11,11 @@ class UWorld;
 class FProperty;
 struct FPropertyChangedEvent {
   FProperty *Property = nullptr;
-  FName GetPropertyName() const { return Name; }
   FName Name;
 };
 #endif
 struct FObjectInitializer {
   UObject *Object = nullptr;
-  UObject *GetObj() const { return Object; }
   static const FObjectInitializer &Get() {
     static const FObjectInitializer The;
     return The;
@@ -52,12 +50,10 @@ class COREUOBJECT_API UObject {
   FName GetFName() const { return NamePrivate; }
   FString GetName() const { return NamePrivate.ToString(); }
   FString GetPathName(const UObject *Stop = nullptr) const;
-  FString GetFullName() const;
   UClass *GetClass() const { return ClassPrivate; }
   UObject *GetOuter() const { return OuterPrivate; }
   UPackage *GetPackage() const;
   UPackage *GetOutermost() const { return GetPackage(); }
-  uint32 GetUniqueID() const { return uint32(InternalIndex); }
   bool IsA(const UClass *Of) const;
   template <typename T>
   bool IsA() const {
@@ -65,16 +61,11 @@ class COREUOBJECT_API UObject {
   }
   bool HasAnyFlags(EObjectFlags Which) const { return (uint32(ObjectFlags) & uint32(Which)) != 0; }
   void SetFlags(EObjectFlags Which) { ObjectFlags = EObjectFlags(uint32(ObjectFlags) | uint32(Which)); }
-  bool IsTemplate() const { return HasAnyFlags(RF_ClassDefaultObject); }
   void AddToRoot() { bRootedPrivate = true; }
-  void RemoveFromRoot() { bRootedPrivate = false; }
   bool IsRooted() const { return bRootedPrivate; }
   void MarkAsGarbage();
   bool ConditionalBeginDestroy();
-  bool Rename(const TCHAR *NewName = nullptr, UObject *NewOuter = nullptr);
   void LoadConfig();
-  void SaveConfig();
-  bool TryUpdateDefaultConfigFile(const FString &Filename = FString(), bool bWarnIfFail = true);
   virtual void PostInitProperties() {}
   virtual void BeginDestroy() {}
   virtual UWorld *GetWorld() const { return OuterPrivate ? OuterPrivate->GetWorld() : nullptr; }
@@ -113,6 +104,3 @@ class COREUOBJECT_API UClass : public UObject {
  private:
   UObject *Default = nullptr;
 };
-using UStruct = UClass;
-class UScriptStruct;
-class UEnum;

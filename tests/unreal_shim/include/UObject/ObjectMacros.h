@@ -6,18 +6,12 @@
 #define BODY_MACRO_COMBINE_INNER(A, B, C, D) A##B##C##D
 #define BODY_MACRO_COMBINE(A, B, C, D) BODY_MACRO_COMBINE_INNER(A, B, C, D)
 #define GENERATED_BODY(...) BODY_MACRO_COMBINE(CURRENT_FILE_ID, _, __LINE__, _GENERATED_BODY)
-#define GENERATED_USTRUCT_BODY(...) GENERATED_BODY()
-#define GENERATED_UCLASS_BODY(...) GENERATED_BODY()
 #define UCLASS(...)
 #define USTRUCT(...)
 #define UENUM(...)
-#define UINTERFACE(...)
 #define UPROPERTY(...)
 #define UFUNCTION(...)
-#define UDELEGATE(...)
-#define UPARAM(...)
 #define UMETA(...)
-#define UE_INLINE_GENERATED_CPP_BY_NAME(Name) PREPROCESSOR_TO_STRING(Name.gen.cpp)
 
 enum EObjectFlags {
   RF_NoFlags = 0,

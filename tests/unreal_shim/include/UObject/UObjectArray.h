@@ -3,8 +3,6 @@
 
 class COREUOBJECT_API FUObjectArray {
  public:
-  int32 GetObjectArrayNum() const;
   int32 GetObjectArrayNumMinusAvailable() const;
-  int32 GetObjectArrayNumMinusPermanent() const { return GetObjectArrayNum(); }
 };
 extern COREUOBJECT_API FUObjectArray GUObjectArray;

@@ -35,15 +35,8 @@ template <typename To, typename From>
 To *Cast(const TObjectPtr<From> &Object) {
   return Cast<To>(Object.Get());
 }
-template <typename To, typename From>
-To *CastChecked(From *Object) {
-  To *Result = Cast<To>(Object);
-  check(Result);
-  return Result;
-}
 COREUOBJECT_API bool IsValid(const UObject *Object);
 COREUOBJECT_API void CollectGarbage(EObjectFlags KeepFlags, bool bPerformFullPurge = true);
-COREUOBJECT_API bool IsInGarbageCollectorThread();
 
 class COREUOBJECT_API FCoreUObjectDelegates {
  public:

@@ -30,7 +30,6 @@ struct TWeakObjectPtr {
   TWeakObjectPtr(const TWeakObjectPtr<U> &In) : TWeakObjectPtr(In.Get()) {}
   T *Get() const { return IsValid() ? const_cast<std::remove_const_t<T> *>(Object) : nullptr; }
   bool IsValid() const { return Object && unreal_shim::IsAlive(Index, Serial); }
-  bool IsStale() const { return Object && !IsValid(); }
   void Reset() { *this = TWeakObjectPtr(); }
   T *operator->() const { return Get(); }
   explicit operator bool() const { return IsValid(); }
@@ -43,40 +42,4 @@ struct TWeakObjectPtr {
  private:
   const T *Object = nullptr;
   int32 Index = INDEX_NONE, Serial = 0;
-};
-using FWeakObjectPtr = TWeakObjectPtr<UObject>;
-template <typename T>
-class TStrongObjectPtr {
- public:
-  TStrongObjectPtr() = default;
-  explicit TStrongObjectPtr(T *In) { Reset(In); }
-  TStrongObjectPtr(const TStrongObjectPtr &O) : TStrongObjectPtr(O.Object) {}
-  TStrongObjectPtr &operator=(const TStrongObjectPtr &O) {
-    Reset(O.Object);
-    return *this;
-  }
-  ~TStrongObjectPtr() { Reset(); }
-  void Reset(T *In = nullptr) {
-    if (Object) Object->RemoveFromRoot();
-    Object = In;
-    if (Object) Object->AddToRoot();
-  }
-  T *Get() const { return Object; }
-  T *operator->() const { return Object; }
-  bool IsValid() const { return Object != nullptr; }
-  explicit operator bool() const { return Object != nullptr; }
-
- private:
-  T *Object = nullptr;
-};
-template <typename T>
-class TSubclassOf {
- public:
-  TSubclassOf(UClass *In = nullptr) : Class(In) {}
-  UClass *Get() const { return Class; }
-  operator UClass *() const { return Class; }
-  UClass *operator->() const { return Class; }
-
- private:
-  UClass *Class;
 };

@@ -12,6 +12,5 @@ ENGINE_API APlayerController *AddPlayer(UWorld *World);  // with a pawn and a ca
 ENGINE_API UNetDriver *CreateNetDriver(UWorld *World, bool bServer, int32 Clients);
 ENGINE_API void SetViewportPixels(int32 Width, int32 Height, const TArray<FColor> &Pixels);  // what screenshots show
 ENGINE_API void ThreadStuck(uint32 ThreadId);
-ENGINE_API void ThreadUnstuck(uint32 ThreadId);
 ENGINE_API bool RunAutomation(const TCHAR *Name, TArray<FString> &Errors);  // ticks until its latent commands are done
 }  // namespace unreal_shim

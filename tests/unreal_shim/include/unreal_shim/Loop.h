@@ -28,7 +28,6 @@ CORE_API bool Exec(const TCHAR *Command);  // the console's line; false when nob
 CORE_API void PrintLog(bool bEnable);      // to stdout; on by default with -stdout
 [[noreturn]] CORE_API void Crash();        // writes to address 0: the engine's signal handler does the rest
 [[noreturn]] CORE_API void OutOfMemory();
-CORE_API void SetRunning(bool bDedicatedServer, bool bCommandlet);
 CORE_API void SetDebuggerPresent(bool bPresent);
 CORE_API void EnterBackground();
 CORE_API void EnterForeground();
