@@ -50,7 +50,7 @@ def test_each_switch_switches_what_it_says(version: int, config: str, server: Se
         "tachy: loud is no level: Fatal, Error, Warning, Display, Log, Verbose, Off",
         "tachy: everything was sent",
         "tachy: on: logs, metrics, spans, Console.None=Off, to " + server.http,
-        f"tachy: process {game.said['process_id']}",
+        f"tachy: process {game.said['process_id']}: {server.http}/#/process/{game.said['process_id']}",
         f"WHERE process_id = '{game.said['process_id']}'",
     ):
         assert line in game.output

@@ -4,7 +4,4 @@
 class CORE_API FOutputDeviceError : public FOutputDevice {
  public:
   virtual void HandleError() = 0;
-
- private:
-  void *ProgramCounter = nullptr;
 };

@@ -42,9 +42,9 @@ TArray<FString> FTachyModule::Status()
 	                          static_cast<uint64>(Stats.outbox_bytes), static_cast<uint64>(Stats.spool_bytes),
 	                          Stats.survives ? TEXT("survives a crash") : TEXT("dies with the program")));
 	Lines.Add(TachyProfiler::Describe());
-	Lines.Add(FString::Printf(TEXT("process %s"), *Tachy::ProcessId()));
-	Lines.Add(
-	    FString::Printf(TEXT("SELECT time, level, target, msg FROM log_entries WHERE process_id = '%s' ORDER BY time"),
-	                    *Tachy::ProcessId()));
+	const FString Process = Tachy::ProcessId();
+	Lines.Add(FString::Printf(TEXT("process %s: %s/#/process/%s"), *Process, *Destination->Url, *Process));
+	Lines.Add(FString::Printf(
+	    TEXT("SELECT time, level, target, msg FROM log_entries WHERE process_id = '%s' ORDER BY time"), *Process));
 	return Lines;
 }
