@@ -67,9 +67,10 @@ def test_frames_are_all_there_and_the_hitch_is_marked_where_it_ended(lake: Conne
     rows = lake.query(sql)
     assert list(found["frame"].y) == pytest.approx([1e3 * value for value in rows.column("value").to_pylist()])
     worst = max(range(rows.num_rows), key=lambda at: rows.column("value")[at].as_py())
-    assert list(found["hitch"].y) == [found["frame"].y[worst]]
-    assert found["hitch"].y[0] > 100
-    assert found["hitch"].x[0] == found["frame"].x[worst]
+    hitches = dict(zip(found["hitch"].x, found["hitch"].y, strict=True))  # others, too, where the machine is busy
+    assert hitches[found["frame"].x[worst]] == found["frame"].y[worst] > 100
+    threshold = max(1000 / 60, 1.5 * float(np.median(found["frame"].y)))
+    assert len(hitches) == sum(value > threshold for value in found["frame"].y)
     assert found["frame"].line.shape == "vh"  # as long as it lasted, up to its end
 
 
@@ -124,14 +125,16 @@ def test_a_heatmap_has_every_frame_in_the_cell_of_its_time_and_length(lake: Conn
     count = lake.query(f"SELECT count(*) FROM measures WHERE process_id = '{processes[0]}' AND name = 'frame'")
     assert cells.sum() == count.column(0)[0].as_py()
     edges = list(figure.data[0].y)
-    assert cells[-1].sum() == 1
-    assert edges[-1] <= charts.frames(lake.query(queries.frames(processes[0]))).data[-1].y[0] < edges[-1] * 2 ** (1 / 8)
+    assert cells[-1].sum() >= 1
+    worst = max(charts.frames(lake.query(queries.frames(processes[0]))).data[-1].y)
+    assert edges[-1] <= worst < edges[-1] * 2 ** (1 / 8)
 
 
 def test_a_timeline_has_the_spans_of_the_range_in_lanes_by_depth(lake: Connection, processes: list[str]) -> None:
     hitch = charts.frames(lake.query(queries.frames(processes[0]))).data[-1]
-    end = int(np.datetime64(hitch.x[0], "ns").astype(np.int64))
-    begin = end - int(hitch.y[0] * 1e6)
+    worst = int(np.argmax(hitch.y))
+    end = int(np.datetime64(hitch.x[worst], "ns").astype(np.int64))
+    begin = end - int(hitch.y[worst] * 1e6)
     bars = charts.timeline(lake.query(queries.timeline(processes[0]), begin=begin, end=end)).data[0]
     drawn = list(zip(bars.customdata, bars.y, bars.base, bars.x, strict=True))
     (tick,) = [bar for bar in drawn if bar[0] == "tick" and bar[3] > 100]
@@ -177,11 +180,20 @@ def test_comparing_says_how_much_and_how_sure(lake: Connection, processes: list[
     for name in ("tick", "physics"):
         assert change[name][0] == pytest.approx(100 * (means[1][name] / means[0][name] - 1))
         assert change[name][1] > 0
-    # a call of 200 ms instead of one of 100 among 60 says little about the mean, and the interval says so
-    assert change["tick"][1] > change["tick"][0] > 0
     same = charts.compare(sides[0], sides[0]).data[0]
     assert set(same.x) == {0}
     assert len(set(same.marker.color)) == 1
+
+
+def test_a_difference_that_chance_makes_is_grey() -> None:
+    def side(mean: float, deviation: float) -> pa.Table:
+        return pa.table({"name": ["a"], "calls": [100], "mean_us": [mean], "deviation_us": [deviation]})
+
+    sure = charts.compare(side(10, 1), side(12, 1)).data[0]
+    assert sure.x[0] == pytest.approx(20)
+    assert sure.error_x.array[0] == pytest.approx(100 * 1.96 * (2 / 100) ** 0.5 / 10)
+    chance = charts.compare(side(10, 50), side(12, 50)).data[0]
+    assert chance.marker.color[0] != sure.marker.color[0]
 
 
 def test_the_result_of_any_query_is_drawn_by_its_types(lake: Connection, processes: list[str]) -> None:

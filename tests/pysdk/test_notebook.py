@@ -129,6 +129,7 @@ def test_a_mistake_is_one_sentence(notebook: Notebook, cell: str, sentence: str)
     assert "Traceback" not in told["out"]
 
 
+@pytest.mark.long
 def test_ctrl_c_cancels_a_long_query_which_has_said_how_far_it_was(notebook: Notebook) -> None:
     numbers = "(SELECT value FROM generate_series(1, 400000))"
     notebook.start(f"%%sql\nSELECT count(*) FROM {numbers} a, {numbers} b WHERE a.value * b.value % 7 = 3")
@@ -166,6 +167,7 @@ def _frames(game: str) -> str:
     return queries.frames(game)
 
 
+@pytest.mark.long
 def test_another_server_is_named(notebook: Notebook, server: Server) -> None:
     assert notebook.run("%tachy grpc://127.0.0.1:9")["failed"] == ""
     assert "no tachy server answers" in str(notebook.run("%sql SELECT 1"))

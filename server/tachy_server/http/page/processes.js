@@ -4,7 +4,7 @@ import {query, quoted} from './api.js';
 import {baseName, fill, h, ms, note, number, table} from './dom.js';
 import {day, duration, nsOf} from './times.js';
 
-const MOST = 100;
+const MOST = 100, TOGETHER = 10;
 const HEADS = [['process'], ['state'], ['started'], ['length', 'right'], ['p50 ms', 'right'], ['p99 ms', 'right'],
   ['worst ms', 'right'], ['errors', 'right'], ['dropped', 'right'], ['build'], ['user'], ['computer']];
 const figures = new Map(); // of processes that have ended, and of others for a moment
@@ -36,8 +36,9 @@ export async function show(main, place) {
       else fill(list, table(HEADS, found.map(cells), {class: 'cards'}), found.length === MOST && note(`The newest ${MOST}.`));
     };
     render();
-    await measure(found, place.signal);
-    render();
+    for (let at = 0; at < found.length && turn === asked; at += TOGETHER) { // the newest first
+      if (await measure(found.slice(at, at + TOGETHER), place.signal)) render();
+    }
   };
   place.every(3000, load);
 }
@@ -55,25 +56,32 @@ function cells(row) {
 
 export const state = (name) => h('span', {class: `state ${/^[a-z]+$/.test(name) ? name : ''}`}, name);
 
-// Frames, errors and drops of the listed processes; of one that has ended only once, of others every ten seconds.
+// Frames, errors and drops; of a process that has ended rarely again, of others every ten seconds. Whether anything was
+// asked. What cannot be answered is not asked again for a minute.
 async function measure(found, signal) {
   const now = Date.now();
   const due = found.filter((row) => !(figures.get(row.process_id)?.until > now));
-  if (!due.length) return;
+  if (!due.length) return false;
+  const known = (row, seconds, values) => figures.set(row.process_id, {until: now + seconds * 1000, values});
   const ids = due.map((row) => quoted(row.process_id)).join(', ');
   const begin = due.map((row) => nsOf(row.start_time)).reduce((a, b) => (a < b ? a : b));
-  const [measured, logged] = await Promise.all([
-    query(`SELECT process_id, approx_percentile_cont(value, 0.5) FILTER (WHERE unit = 'seconds' AND lower(name) = 'frame') * 1e3 AS p50,
-      approx_percentile_cont(value, 0.99) FILTER (WHERE unit = 'seconds' AND lower(name) = 'frame') * 1e3 AS p99,
-      max(value) FILTER (WHERE unit = 'seconds' AND lower(name) = 'frame') * 1e3 AS worst,
-      coalesce(sum(value) FILTER (WHERE name = 'tachy.dropped_events'), 0) AS dropped
-      FROM measures WHERE process_id IN (${ids}) GROUP BY process_id`, {signal, begin}),
-    query(`SELECT process_id, count(*) AS errors FROM log_entries WHERE process_id IN (${ids}) AND level <= 2 GROUP BY process_id`, {signal, begin}),
-  ]);
-  for (const row of due) {
-    const of = (rows) => rows.find((one) => one.process_id === row.process_id);
-    const ended = row.end_state === 'exited' || row.end_state === 'crashed';
-    figures.set(row.process_id, {until: ended ? now + 600000 : now + 10000,
-      values: {dropped: 0, ...of(measured), errors: of(logged)?.errors ?? 0}});
+  const frame = "unit = 'seconds' AND lower(name) = 'frame'";
+  try {
+    const [measured, logged] = await Promise.all([
+      query(`SELECT process_id, approx_percentile_cont(value, 0.5) FILTER (WHERE ${frame}) * 1e3 AS p50,
+        approx_percentile_cont(value, 0.99) FILTER (WHERE ${frame}) * 1e3 AS p99, max(value) FILTER (WHERE ${frame}) * 1e3 AS worst,
+        coalesce(sum(value) FILTER (WHERE name = 'tachy.dropped_events'), 0) AS dropped
+        FROM measures WHERE process_id IN (${ids}) GROUP BY process_id`, {signal, begin}),
+      query(`SELECT process_id, count(*) AS errors FROM log_entries WHERE process_id IN (${ids}) AND level <= 2 GROUP BY process_id`, {signal, begin}),
+    ]);
+    for (const row of due) {
+      const of = (rows) => rows.find((one) => one.process_id === row.process_id);
+      const ended = row.end_state === 'exited' || row.end_state === 'crashed';
+      known(row, ended ? 600 : 10, {dropped: 0, ...of(measured), errors: of(logged)?.errors ?? 0});
+    }
+  } catch (error) {
+    for (const row of due) known(row, 60, figures.get(row.process_id)?.values);
+    throw error;
   }
+  return true;
 }
