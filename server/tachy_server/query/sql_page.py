@@ -82,7 +82,11 @@ WHERE m.name = 'tachy.dropped_events' AND m.time >= now() - interval '1 hour'
 GROUP BY 1, 2, 3 ORDER BY lost DESC
 ```
 
-In a join the smaller side comes first: DataFusion holds the left one in memory, and nothing tells it the sizes.
+Joins with `processes`, `streams`, `blocks` or `block_errors` may be written either way: those rows are read first and
+held in memory, up to 64 MB of them, and of the events only blocks are decoded whose `process_id`, `stream_id` or
+`block_id` they have left. The same goes for another view's events, where the blocks that are asked for hold a million
+of them at most. In a join of more with more the smaller side comes first: DataFusion holds the left one in memory, and
+nothing tells it the sizes. All that a query reads is what was there when it began.
 
 """
 
