@@ -247,6 +247,14 @@ def test_a_result_can_be_read_again_whether_it_is_held_or_streams(lake: Lake) ->
     reads.close()
 
 
+def test_options_of_the_connection_string_hold(lake: Lake) -> None:
+    reads = ArrowReads(make_conninfo(lake.database.dsn, options="-c search_path=nowhere -c work_mem=5MB"), 2)
+    asked = "SELECT current_setting('search_path'), current_setting('work_mem'), current_setting('jit')"
+    (batch,) = reads.read(asked)
+    assert [column[0].as_py() for column in batch.columns] == ["nowhere", "5MB", "off"]
+    reads.close()
+
+
 def test_a_connection_that_broke_while_it_was_idle_is_replaced(lake: Lake) -> None:
     reads = ArrowReads(lake.database.dsn, 2)
     assert len(list(reads.read("SELECT 1"))) == 1

@@ -17,7 +17,7 @@ from tachy_server.base.errors import StoreError
 
 _IDLE: Final = 4
 _WAIT_SECONDS: Final = 10.0
-_OPTIONS: Final = "-c default_transaction_read_only=on -c jit=off"
+_SETTINGS: Final = ("SET default_transaction_read_only = on", "SET jit = off")
 """Compiling a statement takes PostgreSQL longer than most of ours run."""
 
 
@@ -25,7 +25,7 @@ class ArrowReads:
     """Connections to one database, at most so many at a time; idle ones are kept."""
 
     def __init__(self, dsn: str, connections: int) -> None:
-        self._dsn = make_conninfo(dsn, options=_OPTIONS, connect_timeout=10, application_name="tachy reads")
+        self._dsn = make_conninfo(dsn, connect_timeout=10, application_name="tachy reads")
         self._free = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
         self._idle: list[Any] = []
@@ -111,7 +111,14 @@ class ArrowResult:
 def _connect(dsn: str) -> Any:
     import adbc_driver_postgresql.dbapi as adbc
 
-    return adbc.connect(dsn, autocommit=True)
+    connection = adbc.connect(dsn, autocommit=True)
+    try:
+        for setting in _SETTINGS:
+            _execute(connection, setting)
+    except BaseException:
+        _close(connection)
+        raise
+    return connection
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -1,7 +1,7 @@
 """The views: one declaration each, as data. Everything that knows a column's name or type reads it here.
 
 The declarations drive the SQL catalog, the decoder, the metadata tables and docs/sql.md. To add a column, add it here
-and where the view's rows are made (decode.py for events, metadata_rows.py for the rest); then run tests/query, which
+and where the view's rows are made (decode.py for events, metadata_sql.py for the rest); then run tests/query, which
 say what is missing.
 """
 
