@@ -20,9 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.model.encoder import Process
 from tests.page.conftest import Game, Visitor, painted
 from tests.perfetto.judge import QUERY, chromium
-from tests.serving import Server
+from tests.serving import BATCH_HEADERS, Server
 
 pytestmark = [
     pytest.mark.long,
@@ -234,7 +235,7 @@ def test_nothing_is_wider_than_the_window(browser: Any, game: Game, width: int, 
 
 def test_where_there_are_keys_the_page_asks_for_one_and_keeps_it_out_of_urls(browser: Any, tmp_path: Path) -> None:
     with Server(tmp_path / "data") as server:
-        command = [sys.executable, "-m", "tachy.cli", "keys", "create", "page", "--scopes", "query"]
+        command = [sys.executable, "-m", "tachy.cli", "keys", "create", "page", "--scopes", "query,ingest"]
         said = subprocess.run([*command, "--data", str(server.data)], capture_output=True, text=True, check=True)
         (key,) = re.findall(r"tk_\S+", said.stdout + said.stderr)
         for _ in range(100):  # the server reads its keys every second
@@ -247,7 +248,19 @@ def test_where_there_are_keys_the_page_asks_for_one_and_keeps_it_out_of_urls(bro
             tab.get_by_placeholder("tk_…").fill(typed)
             tab.get_by_role("button", name="Sign in").click()
         tab.get_by_text("No process has sent anything yet").wait_for()
+        process = Process(exe="locked")
+        process.thread("main").span("guarded", 1_000, 2_000)
+        bearer = {"authorization": f"Bearer {key}"}
+        batch = process.batch(process.blocks())
+        httpx.post(f"{server.http}/ingest/v1/batch", content=batch, headers=BATCH_HEADERS | bearer).raise_for_status()
+        tab.get_by_role("link", name="locked").click()
+        with context.expect_page() as opened:
+            tab.get_by_role("button", name="Open in Perfetto").click()
+        viewer = opened.value
+        viewer.get_by_text("Default Workspace").wait_for(timeout=60_000)
+        assert viewer.evaluate(QUERY, "select count(*) from slice where name = 'guarded'") == [[1]]
+        assert key not in viewer.url
         assert key not in tab.url
-        assert tab.evaluate("document.cookie + JSON.stringify(localStorage)") == "{}"
+        assert key not in tab.evaluate("document.cookie + JSON.stringify(localStorage)")
         context.close()
         assert [one for one in somebody.troubles if "401" not in one] == []

@@ -46,7 +46,9 @@ function rangeBar(process, place) {
 
 // A link to these times in Perfetto; a download where the server has no Perfetto.
 export function traceLink(title, process, begin, end) {
-  const link = h('button', {type: 'button', class: 'trace', on: {click: () => openTrace(process.id, begin, end, key())}}, title);
+  const link = h('button', {type: 'button', class: 'trace', on: {click: () => openTrace(process.id, begin, end, key()).catch((error) => {
+    document.getElementById('live').textContent = error.message;
+  })}}, title);
   hasPerfetto().then((there) => { if (!there) link.textContent = 'Download trace'; }, () => {});
   return link;
 }
