@@ -295,11 +295,11 @@ def main() -> int:
 
 def measure(server: Server, folder: Path) -> Cases:
     """All of the suite; `folder` is on the server's disk."""
-    from bench import server_metadata  # it uses this module
+    from bench import server_metadata, server_workers  # they use this module
 
     process_id = record(server)
     cases = queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
-    return cases | server_metadata.joins(server) | server_metadata.metadata(server)
+    return cases | server_metadata.joins(server) | server_metadata.metadata(server) | server_workers.cases()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -36,15 +35,14 @@ from tachy_server.lake.database import Database, create_database
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.store import open_store
 from tachy_server.postgres.supervisor import DataFolder, Postgres
+from tachy_server.query.workers.pool import Workers
 from tachy_server.services import Services
-
-if TYPE_CHECKING:
-    from tachy_server.query.engine import QueryEngine
 
 # The event loop and the ingest workers hand the interpreter to each other all the time; with the default of 5 ms they
 # wait for it. 0.5 ms gives 20 % more batches per second, 0.1 ms fewer again.
 _SWITCH_SECONDS = 0.0005
 _PARTITION_SECONDS = 3600.0
+_QUERY_PROCESS = "tachy_server.query_process"
 _OTHER_FILES = 1000  # FlightSQL's connections, PostgreSQL's, objects, the libraries' own
 
 
@@ -69,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises TachyError when it cannot start."""
+    if settings.workers < 1:
+        raise SettingsError("workers must be at least 1; a server that runs no queries has --role ingest")
     if settings.max_batch_bytes > settings.ingest_queue_bytes:
         raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
     if bool(settings.tls_certificate) != bool(settings.tls_key):
@@ -133,26 +133,25 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
     check_binding(settings, has_keys=door.needs_keys)
     services = Services(settings=settings, lake=lake, door=door, certificate=certificate, postgres=postgres)
     if "query" in settings.role:
-        services.engine = _start_query(services, stack)
+        services.engine = _start_query(services, folder, stack)
     if "ingest" in settings.role:
         services.ingest = Ingest(settings, base, lake.store)
         stack.callback(services.ingest.close)
     return services
 
 
-def _start_query(services: Services, stack: ExitStack) -> QueryEngine:
-    # An exploding join never yields its worker thread: with the default count, one per core, it stops everybody.
-    os.environ.setdefault("TOKIO_WORKER_THREADS", "16")
+def _start_query(services: Services, folder: DataFolder, stack: ExitStack) -> Workers:
     from tachy_server.flight.server import FlightServer
-    from tachy_server.query.engine import QueryEngine
 
-    services.engine = QueryEngine(services.lake, services.settings)
+    services.engine = engine = Workers(services.settings, services.lake.database, folder.path, _QUERY_PROCESS)
+    stack.callback(engine.close)
     address = services.settings.flight
     _listen(address, "flight").close()  # it says why it cannot, which gRPC does not
     server = FlightServer(services, address.host, address.port)
     stack.callback(server.stop)
     services.flight_uri = f"grpc{'+tls' if services.certificate else ''}://{Address(address.host, server.port)}"
-    return services.engine
+    engine.wait()
+    return engine
 
 
 def _listen(address: Address, name: str) -> socket.socket:

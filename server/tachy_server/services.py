@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tachy_server.access.door import Door
@@ -15,7 +15,7 @@ from tachy_server.lake.lake import Lake
 from tachy_server.postgres.supervisor import Postgres
 
 if TYPE_CHECKING:
-    from tachy_server.query.engine import QueryEngine
+    from tachy_server.query.workers.pool import Workers
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Services:
     door: Door
     certificate: Certificate | None = None
     ingest: Ingest | None = None
-    engine: QueryEngine | None = None
+    engine: Workers | None = None
     postgres: Postgres | None = None
     http_url: str = ""
     flight_uri: str = ""
@@ -38,7 +38,7 @@ class Services:
         result: dict[str, Any] = {"uptime_seconds": round(time.time() - self.started, 3)}
         result["refusals"] = self.door.refusals.stats()
         if self.engine is not None:
-            result["blocks"] = asdict(self.lake.counts)
+            result |= self.engine.stats()
         if self.ingest is not None:
             result["ingest"] = self.ingest.stats()
         if self.postgres is not None:

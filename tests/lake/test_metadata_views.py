@@ -119,10 +119,8 @@ def plain(table: pa.Table) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def both(lake: Lake) -> Iterator[Both]:
-    made = Both(lake)
-    yield made
-    made.engine.close()
+def both(lake: Lake) -> Both:
+    return Both(lake)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,19 +59,14 @@ MakeWorld = Callable[..., World]
 
 
 @pytest.fixture
-def make_world() -> Iterator[MakeWorld]:
+def make_world() -> MakeWorld:
     """Makes empty worlds; the arguments are settings."""
-    made: list[World] = []
 
     def make(**settings: Any) -> World:
         lake = FakeLake()
-        world = World(lake, QueryEngine(lake, Settings(**settings), FakeMetadata(lake)))
-        made.append(world)
-        return world
+        return World(lake, QueryEngine(lake, Settings(**settings), FakeMetadata(lake)))
 
-    yield make
-    for world in made:
-        world.engine.close()
+    return make
 
 
 def play(world: World, processes: int = 2, blocks: int = 3, seed: int = 1) -> None:

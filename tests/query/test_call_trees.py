@@ -94,7 +94,6 @@ def test_any_program_in_any_window(parts: list[tuple[list[int], list[int]]], a: 
     begin, end = origin + min(a, b), origin + max(a, b)
     window = f"arrow_cast({begin}, 'Timestamp(Nanosecond, None)'), arrow_cast({end}, 'Timestamp(Nanosecond, None)')"
     assert paths(tree(world, known, window)) == expected(world, known, begin, end)
-    world.engine.close()
 
 
 def test_nodes_name_their_callers(world: World) -> None:

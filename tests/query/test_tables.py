@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 from datafusion import SessionContext
-from tachy_server.base.errors import QueryError
+from tachy_server.base.errors import Cancelled, QueryError
 from tachy_server.views.tables import PARTITIONS, ROWS, Part, Scan, Session, Table, batch_table
 
 from tests.query.fake_lake import FakeLake, FakeMetadata
@@ -101,7 +101,7 @@ def test_a_failure_in_a_scan_is_kept_as_it_was(session: Session) -> None:
 
 
 def test_a_cancelled_session_makes_no_more_rows(session: Session) -> None:
-    session.cancelled.set()
+    session.stop.reason = Cancelled("it was cancelled")
     context = SessionContext()
     context.register_table("t", batch_table(session, "t", SCHEMA, lambda _: iter([_batch(0, 10)])))
     with pytest.raises(Exception, match="cancelled"):

@@ -19,6 +19,7 @@ from tachy_server.http.app import make_app
 from tachy_server.services import Services
 
 from tests.wire.fake_engine import FakeEngine
+from tests.wire.in_process import InProcess
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def services(engine: FakeEngine) -> SimpleNamespace:
         door=Door(list),
         certificate=None,
         ingest=None,
-        engine=engine,
+        engine=InProcess(engine),
         stats=lambda: {"batches": 3},
         problems=dict,
     )

@@ -157,7 +157,6 @@ class FakeEngine:
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
         visible: Visible = EVERYTHING,
-        gone: Callable[[], bool] = lambda: False,
     ) -> FakeQuery:
         query = self._misbehave(sql) or self._select(sql, begin, end, limit, parameters, preserve_dictionary)
         self.queries.append(query)

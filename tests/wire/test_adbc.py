@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Literal
 
 import adbc_driver_flightsql
@@ -13,7 +14,6 @@ import polars
 import pyarrow as pa
 import pytest
 from adbc_driver_flightsql import dbapi
-from tachy_server.flight.server import FlightServer
 
 from tests.wire.fake_engine import FakeEngine
 
@@ -183,12 +183,12 @@ def test_an_error_on_the_way_is_the_clients_error(connection: dbapi.Connection) 
 
 
 def test_a_cancelled_statement_stops_its_query(
-    connection: dbapi.Connection, engine: FakeEngine, flight_server: FlightServer
+    connection: dbapi.Connection, engine: FakeEngine, services: SimpleNamespace
 ) -> None:
     with connection.cursor() as cursor:
 
         def cancel() -> None:
-            while len(flight_server._running) == 0:
+            while not services.engine.running():
                 time.sleep(0.01)
             time.sleep(0.1)
             cursor.adbc_cancel()

@@ -11,6 +11,8 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import cast
 
 import pyarrow as pa
 import pytest
@@ -19,6 +21,7 @@ from tachy_server.flight import sql_messages as messages
 from tachy_server.flight.protobuf import Message, decode, encode
 from tachy_server.flight.server import FlightServer
 from tachy_server.flight.statements import MAX_QUERIES
+from tachy_server.services import Services
 
 from tests.wire.fake_engine import FakeEngine
 
@@ -397,7 +400,7 @@ def test_a_running_query_is_cancelled_by_its_flight_info(
 
 
 def test_an_endless_query_that_is_cancelled_does_not_look_complete(
-    client: flight.FlightClient, flight_server: FlightServer
+    client: flight.FlightClient, services: SimpleNamespace
 ) -> None:
     info = client.get_flight_info(_descriptor(messages.CommandStatementQuery("select * from endless")))
     reader = client.do_get(info.endpoints[0].ticket)
@@ -405,17 +408,17 @@ def test_an_endless_query_that_is_cancelled_does_not_look_complete(
     _action(client, "CancelFlightInfo", encode(messages.CancelFlightInfoRequest(info.serialize())))
     with pytest.raises(flight.FlightServerError, match="The query was cancelled"):  # not a KeyboardInterrupt
         reader.read_all()
-    assert len(flight_server._running) == 0
+    assert len(services.engine.running()) == 0
 
 
 def test_a_query_stops_when_its_client_cancels(
-    client: flight.FlightClient, engine: FakeEngine, flight_server: FlightServer
+    client: flight.FlightClient, engine: FakeEngine, services: SimpleNamespace
 ) -> None:
     reader = client.do_get(flight.Ticket(b"select * from endless"))
-    _wait(lambda: len(flight_server._running) == 1)
+    _wait(lambda: len(services.engine.running()) == 1)
     reader.cancel()
     assert engine.queries[0].finished.wait(2)
-    _wait(lambda: len(flight_server._running) == 0)
+    _wait(lambda: len(services.engine.running()) == 0)
 
 
 def test_a_query_stops_when_its_deadline_passes(client: flight.FlightClient, engine: FakeEngine) -> None:
@@ -468,19 +471,19 @@ def test_eight_readers_at_once_get_all_their_rows(uri: str) -> None:
         assert sum(pool.map(read, range(8))) == sum(range(10**6))
 
 
-def test_a_stopping_server_ends_its_streams(engine: FakeEngine, services: object) -> None:
-    server = FlightServer(services, "127.0.0.1", 0)  # type: ignore[arg-type]
+def test_a_stopping_server_ends_its_streams(services: SimpleNamespace) -> None:
+    server = FlightServer(cast(Services, services), "127.0.0.1", 0)
     with flight.connect(f"grpc://127.0.0.1:{server.port}") as client, ThreadPoolExecutor(2) as pool:
         reading = pool.submit(lambda: client.do_get(flight.Ticket(b"select * from stuck")).read_all())
-        _wait(lambda: len(server._running) == 1)
+        _wait(lambda: len(services.engine.running()) == 1)
         stopping = pool.submit(server.stop)
         with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
             reading.result(5)
         stopping.result(5)
 
 
-def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: object) -> None:
-    server = FlightServer(services, "127.0.0.1", 0)  # type: ignore[arg-type]
+def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: SimpleNamespace) -> None:
+    server = FlightServer(cast(Services, services), "127.0.0.1", 0)
     with flight.connect(f"grpc://127.0.0.1:{server.port}") as client:
         reader = client.do_get(flight.Ticket(b"select * from endless"))
         reader.read_chunk()
@@ -488,7 +491,7 @@ def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: obje
         started = time.monotonic()
         server.stop(timeout=1)
         assert time.monotonic() - started < 3
-        _wait(lambda: len(server._running) == 0)
+        _wait(lambda: len(services.engine.running()) == 0)
         with pytest.raises(flight.FlightUnavailableError):
             reader.read_all()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -21,12 +20,11 @@ LAKE = FakeLake()
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[QueryEngine]:
+def engine() -> QueryEngine:
     """The real one."""
     made = QueryEngine(LAKE, Settings(), FakeMetadata(LAKE))
     play(World(LAKE, made), processes=2, blocks=1)
-    yield made
-    made.close()
+    return made
 
 
 def _bind(client: flight.FlightClient, sql: str, row: pa.Table) -> pa.Table:

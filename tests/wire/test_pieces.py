@@ -1,10 +1,8 @@
-"""The small parts: times, placeholders, message sizes, handles, running queries."""
+"""The small parts: times, placeholders, message sizes, handles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,10 +14,7 @@ from tachy_server.base.message_sizes import pieces
 from tachy_server.base.plain_types import plain_schema
 from tachy_server.base.times import parse_time
 from tachy_server.flight.statements import Handles
-from tachy_server.query.active_queries import Running
 from tachy_server.query.placeholders import number_placeholders
-
-from tests.wire.fake_engine import FakeEngine
 
 _zones = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
@@ -150,40 +145,3 @@ def test_handles_expire_when_nobody_uses_them() -> None:
     handles.discard(used)
     handles.discard(used)
     assert len(handles) == 0
-
-
-def _endless() -> Any:
-    return FakeEngine().plan("select * from endless")
-
-
-def test_a_query_stops_when_its_client_is_gone_and_not_after_its_end() -> None:
-    running = Running()
-    query = _endless()
-    over: list[Callable[[], None]] = []
-    with running.watch(query, over.append) as run:
-        assert len(running) == 1
-        assert run.reason is None
-        over[0]()
-        assert query.cancelled.is_set()
-        assert str(run.reason) == "The client went away."
-    assert len(running) == 0
-    late = _endless()
-    with running.watch(late, lambda work: work()) as run:
-        assert late.cancelled.is_set(), "it had left before"
-
-
-def test_a_query_that_is_abandoned_is_cancelled() -> None:
-    running = Running()
-    query = _endless()
-    with pytest.raises(KeyError), running.watch(query, lambda work: None):
-        raise KeyError
-    assert query.cancelled.is_set()
-
-
-def test_a_stopping_server_stops_the_queries_that_still_come() -> None:
-    running = Running()
-    running.close()
-    query = _endless()
-    with running.watch(query, lambda work: None) as run:
-        assert str(run.reason) == "The server is stopping."
-    assert query.cancelled.is_set()

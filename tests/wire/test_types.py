@@ -60,13 +60,12 @@ LARGE = [
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[QueryEngine]:
+def engine() -> QueryEngine:
     """The real one."""
     lake = FakeLake()
     made = QueryEngine(lake, Settings(), FakeMetadata(lake))
     play(World(lake, made), processes=1, blocks=1)
-    yield made
-    made.close()
+    return made
 
 
 @pytest.fixture

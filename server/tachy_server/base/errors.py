@@ -15,6 +15,10 @@ TachyError
 
 from __future__ import annotations
 
+import logging
+
+log = logging.getLogger(__name__)
+
 
 class TachyError(Exception):
     """Root of the tree; str() is the sentence that a user sees."""
@@ -65,3 +69,11 @@ class StoreError(TachyError):
 
 class SettingsError(TachyError):
     """An unknown or unusable setting."""
+
+
+def error_text(error: Exception) -> str:
+    """The one sentence that a client gets; errors that are not ours are logged and not shown."""
+    if isinstance(error, TachyError):
+        return " ".join(str(error).split())
+    log.error("a call failed", exc_info=error)
+    return "The server failed to answer; its log says why."

@@ -151,6 +151,7 @@ ADDRESS = Kind("host:port", _address)
 SIZE = Kind("bytes", _size, _show_size)
 COUNT = Kind("count", _count)
 SECONDS = Kind("seconds", _number, lambda value: f"{value:g}")
+DAYS = Kind("days", _number, lambda value: f"{value:g}")
 MILLISECONDS = Kind("milliseconds", _number, lambda value: f"{value:g}")
 ROLE_LIST = Kind("roles", _roles, ",".join)
 
@@ -250,13 +251,20 @@ class Settings:
         COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."
     )
     ingest_workers: int = _row(COUNT, 2, "Threads that make groups of batches durable, each with its own connection.")
-    query_memory: int = _row(SIZE, 1 << 30, "Memory that one query may use before it spills to disk.")
+    workers: int = _row(COUNT, 2, "Processes that plan and run queries; at least 1.")
+    query_memory: int = _row(
+        SIZE,
+        1 << 30,
+        "Memory that one of these processes may take beyond what it has at rest: then its query is refused. Operators "
+        "that can spill to disk do so from half of it on.",
+    )
     query_seconds: float = _row(SECONDS, 300.0, "How long one query may take.")
-    plan_seconds: float = _row(SECONDS, 30.0, "How long a statement may wait for its plan, and the planning take.")
+    plan_seconds: float = _row(SECONDS, 30.0, "How long the planning of a statement may take.")
     lazy_block_limit: int = _row(
         COUNT, 20_000, "Blocks that one query on a lazy view may decode before it is refused; 0: as many as it likes."
     )
-    query_cache: int = _row(SIZE, 256 << 20, "Memory for decoded blocks that queries share; 0: none.")
+    query_log_days: float = _row(DAYS, 30.0, "How long the view query_log keeps a query.")
+    query_cache: int = _row(SIZE, 256 << 20, "Memory for decoded blocks, of all these processes together; 0: none.")
     lost_after: float = _row(SECONDS, 300.0, "How long a running process may be silent before it is called lost.")
     connections: int = _row(COUNT, 16, "Connections to PostgreSQL for queries and requests.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 import pyarrow as pa
 
@@ -14,25 +14,57 @@ from tachy_server.flight.protobuf import decode, write_key
 
 _CONTINUATION = b"\xff\xff\xff\xff"
 
+Chunk = tuple[int, list[bytes | memoryview]]
+"""A message: its rows, and its bytes in parts."""
 
-def write(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+
+def messages(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Generator[Chunk, None, None]:
     """The messages of a stream: its schema with the first batch, and every batch with the dictionaries new in it."""
+    if not any(_has_dictionaries(entry.type) for entry in schema):
+        yield from _plain(schema, batches)
+        return
     out = io.BytesIO()
     with pa.ipc.new_stream(out, schema) as writer:
         for batch in batches:
             for piece in pieces(batch):
                 writer.write_batch(piece)
-                yield from _taken(out)
-    yield from _taken(out)  # the schema alone, where there was no batch
+                yield from _taken(out, piece.num_rows)
+    yield from _taken(out, 0)  # the schema alone, where there was no batch
 
 
-def _taken(out: io.BytesIO) -> Iterator[bytes]:
+def write(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    """The messages of a stream, joined."""
+    return (b"".join(parts) for _, parts in messages(schema, batches))
+
+
+def _plain(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Generator[Chunk, None, None]:
+    """Without dictionaries a batch is a message, and its columns are written from where they lie."""
+    first = [(0, _parts(pa.ipc.read_message(schema.serialize())))]
+    for batch in batches:
+        for piece in pieces(batch):
+            yield from first
+            first.clear()
+            yield piece.num_rows, _parts(pa.ipc.read_message(piece.serialize()))
+    yield from first
+
+
+def _parts(message: pa.Message) -> list[bytes | memoryview]:
+    header, body = memoryview(message.metadata), memoryview(message.body or b"")
+    return [write_key(2, len(header)), header, write_key(1000, len(body)), body]
+
+
+def _taken(out: io.BytesIO, rows: int) -> Generator[Chunk, None, None]:
     data = out.getvalue()
     out.seek(0)
     out.truncate()
     for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(data)):
-        header, body = memoryview(message.metadata), memoryview(message.body or b"")
-        yield b"".join((write_key(2, len(header)), header, write_key(1000, len(body)), body))
+        yield rows if message.type == "record batch" else 0, _parts(message)
+
+
+def _has_dictionaries(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return True
+    return any(_has_dictionaries(kind.field(at).type) for at in range(kind.num_fields))
 
 
 def read(messages: Iterable[bytes], limit: int) -> pa.Table:

@@ -18,7 +18,7 @@ from tachy_server.flight.protobuf import Message
 from tachy_server.flight.sql_info import SQL_INFO, sql_info
 
 if TYPE_CHECKING:
-    from tachy_server.query.engine import QueryEngine
+    from tachy_server.query.workers.pool import Workers
 
 CATALOG = "tachy"
 SCHEMA = "public"
@@ -158,7 +158,7 @@ def schema_of(command: Message) -> pa.Schema | None:
     return _SCHEMAS.get(type(command))
 
 
-def answer(command: Message, engine: QueryEngine, *, preserve_dictionary: bool = False) -> pa.Table:
+def answer(command: Message, engine: Workers, *, preserve_dictionary: bool = False) -> pa.Table:
     """The rows that answer a metadata command, which `schema_of` knows."""
     match command:
         case messages.CommandGetCatalogs():
@@ -179,7 +179,7 @@ def answer(command: Message, engine: QueryEngine, *, preserve_dictionary: bool =
     return schema.empty_table()  # views have no keys
 
 
-def _tables(command: messages.CommandGetTables, engine: QueryEngine, preserve_dictionary: bool) -> pa.Table:
+def _tables(command: messages.CommandGetTables, engine: Workers, preserve_dictionary: bool) -> pa.Table:
     schema_matches = like(command.db_schema_filter_pattern)
     name_matches = like(command.table_name_filter_pattern)
     wanted = {_TYPE_ALIASES.get(kind, kind) for kind in (given.strip().upper() for given in command.table_types)}

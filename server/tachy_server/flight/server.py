@@ -10,19 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tachy_server.access.limits import visible_to
-from tachy_server.base.errors import NotFound, QueryError, TachyError
+from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
 from tachy_server.base.times import parse_time
 from tachy_server.flight import data, metadata, service
 from tachy_server.flight import sql_messages as messages
-from tachy_server.flight.column_metadata import described
 from tachy_server.flight.messages import (
     CMD,
     Action,
@@ -46,15 +45,14 @@ from tachy_server.flight.statements import (
     Planned,
     Prepared,
     Range,
+    bound,
 )
-from tachy_server.query.active_queries import Running, forget_frames
-from tachy_server.query.parameters import bound
 from tachy_server.query.placeholders import number_placeholders
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES, check_statement_size
 
 if TYPE_CHECKING:
     from tachy_server.flight.service import Call
-    from tachy_server.query.engine import Query
+    from tachy_server.query.workers.run import Run
     from tachy_server.services import Services
 
 READ_ONLY = (
@@ -85,7 +83,6 @@ class FlightServer:
         self._planned: Handles[Planned] = Handles()
         self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
         self._prepared: Handles[Prepared] = Handles()
-        self._running = Running()
         self._service = service.Server(self, host, port, services.door, services.certificate)
         self.port = self._service.port
         self.calls = self._service.calls
@@ -93,7 +90,7 @@ class FlightServer:
 
     def stop(self, timeout: float = 2.0) -> None:
         """Stop running queries and listening; who still does not read after `timeout` seconds loses the connection."""
-        self._running.close()
+        self._engine.cancel_all(StoreError("The server is stopping."))
         self._service.stop(timeout)
 
     # --- queries ---------------------------------------------------------------------------------------------------
@@ -104,24 +101,24 @@ class FlightServer:
         command = self._command(descriptor)
         schema = metadata.schema_of(command)
         if schema is not None:
-            ticket = descriptor.cmd
+            given, ticket = _schema_bytes(schema), descriptor.cmd
         else:
-            planned = self._plan(call, command, _range(call))
+            planned = self._plan(call, command, _range(call), "wait")
             assert planned.query is not None
-            schema = described(planned.query.schema)
+            given = planned.query.schema_bytes
             ticket = messages.pack(messages.TicketStatementQuery(self._keep(planned)))
         endpoint = encode(FlightEndpoint(encode(Ticket(ticket))))
-        return encode(FlightInfo(_schema_bytes(schema), request, (endpoint,), -1, -1))
+        return encode(FlightInfo(given, request, (endpoint,), -1, -1))
 
     def get_schema(self, call: Call, request: bytes) -> bytes:
         """The schema of a command's answer."""
         command = self._command(decode(FlightDescriptor, request))
         schema = metadata.schema_of(command)
-        if schema is None:
-            planned = self._plan(call, command, _range(call))
-            assert planned.query is not None
-            schema = described(planned.query.schema)
-        return encode(SchemaResult(_schema_bytes(schema)))
+        if schema is not None:
+            return encode(SchemaResult(_schema_bytes(schema)))
+        query = self._plan(call, command, _range(call), "end").query
+        assert query is not None
+        return encode(SchemaResult(query.schema_bytes))
 
     def do_get(self, call: Call, request: bytes) -> Iterator[bytes]:
         """The rows of a ticket: one of ours, a packed command, or SQL itself as the Micromegas client sends it."""
@@ -139,7 +136,7 @@ class FlightServer:
             if handle.startswith(TICKET_PREFIX):
                 return self._stream(call, self._take(call, handle), handle)
             command = messages.CommandStatementQuery(_utf8(handle))
-        query = self._plan(call, command, bounds).query
+        query = self._plan(call, command, bounds, "run").query
         assert query is not None
         return self._stream(call, query, handle)
 
@@ -149,34 +146,36 @@ class FlightServer:
         command = messages.unpack_command(descriptor.cmd)
         return messages.CommandStatementQuery(_utf8(descriptor.cmd)) if command is None else command
 
-    def _plan(self, call: Call, command: Message, bounds: Range) -> Planned:
+    def _plan(self, call: Call, command: Message, bounds: Range, then: str) -> Planned:
         match command:
             case messages.CommandStatementQuery(query=sql):
-                return self._plan_sql(call, sql, bounds, None)
+                return self._plan_sql(call, sql, bounds, None, then)
             case messages.CommandPreparedStatementQuery(prepared_statement_handle=handle):
                 prepared = self._find_prepared(handle)
                 if prepared is None:
-                    return self._plan_sql(call, _utf8(handle), bounds, None)
+                    return self._plan_sql(call, _utf8(handle), bounds, None, then)
                 with prepared.lock:
                     parameters = prepared.parameters
                 if parameters is None:
                     raise QueryError(f"The statement takes {prepared.count} parameters, and none were bound to it.")
-                return self._plan_sql(call, prepared.sql, bounds, parameters)
+                return self._plan_sql(call, prepared.sql, bounds, parameters, then)
             case messages.CommandStatementUpdate() | messages.CommandPreparedStatementUpdate():
                 raise QueryError(READ_ONLY)
             case messages.CommandStatementIngest():
                 raise QueryError(READ_ONLY)
         raise QueryError(f"A {type(command).__name__} names no rows; send SQL as a CommandStatementQuery.")
 
-    def _plan_sql(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Planned:
+    def _plan_sql(
+        self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None, then: str
+    ) -> Planned:
         check_statement_size(sql)
         if parameters is None:
             _, count = number_placeholders(sql)
             if count:
                 raise QueryError(f"The statement takes {count} parameters; prepare it and bind them.")
-        return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters), call.who.key_id)
+        return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters, then), call.who.key_id)
 
-    def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None) -> Query:
+    def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None, then: str) -> Run:
         return self._engine.plan(
             sql,
             begin=bounds.begin,
@@ -185,47 +184,34 @@ class FlightServer:
             parameters=parameters,
             preserve_dictionary=bounds.preserve_dictionary,
             visible=visible_to(call.who),
-            gone=lambda: call.gone,
+            who=call.who.name,
+            form="flight",
+            then=then,
+            when_over=call.when_over,
         )
 
     def _keep(self, planned: Planned) -> bytes:
         """A handle for a statement, whose query is kept for a while too."""
         if len(self._waiting) == self._waiting.maxlen:
             with suppress(IndexError):  # another call was faster
-                self._waiting.popleft().take()
+                oldest = self._waiting.popleft().take()
+                if oldest is not None:
+                    oldest.close()
         self._waiting.append(planned)
         return TICKET_PREFIX + self._planned.add(planned)
 
-    def _take(self, call: Call, handle: bytes) -> Query:
+    def _take(self, call: Call, handle: bytes) -> Run:
         """The query of a handle: the one planned with it, the first time; planned anew for whoever comes again."""
         planned = self._planned.get(handle.removeprefix(TICKET_PREFIX))
         if planned.key_id != call.who.key_id:
             raise NotFound("This statement handle is another key's; send the statement again.")
-        return planned.take() or self._query(call, planned.sql, planned.range, planned.parameters)
+        return planned.take() or self._query(call, planned.sql, planned.range, planned.parameters, "run")
 
-    def _stream(self, call: Call, query: Query, handle: bytes | None) -> Iterator[bytes]:
-        """The rows. The schema goes with the first of them: an error before it is the call's, where clients look."""
-        with self._running.watch(query, call.when_over, handle) as run:
-
-            def batches() -> Generator[pa.RecordBatch, None, None]:
-                try:
-                    with closing(_iterate(query)) as source:
-                        for batch in source:
-                            if run.reason is not None:
-                                break
-                            yield batch
-                except TachyError as error:
-                    if run.reason is None:
-                        forget_frames(error)
-                        raise
-                    forget_frames(error)
-                if run.reason is not None:
-                    raise run.reason
-
-            with closing(batches()) as source:
-                first = next(source, None)
-                given = source if first is None else chain([first], source)
-                yield from data.write(described(query.schema), given)
+    def _stream(self, call: Call, query: Run, handle: bytes | None) -> Iterator[bytes]:
+        """The rows, as the worker has encoded them."""
+        query.handle = handle
+        call.when_over(lambda: query.cancel(Cancelled("The client went away.")))
+        yield from query.chunks()
 
     # --- prepared statements and refusals ---------------------------------------------------------------------------
 
@@ -301,14 +287,14 @@ class FlightServer:
     def _prepare(self, call: Call, sql: str, bounds: Range) -> bytes:
         check_statement_size(sql)
         numbered, count = number_placeholders(sql)
-        query = self._query(call, numbered, bounds, None)
+        query = self._query(call, numbered, bounds, None, "end")
         handle = sql.encode()
         if count:
             handle = PREPARED_PREFIX + self._prepared.add(Prepared(numbered, count)) + b" */ " + handle
         result = messages.ActionCreatePreparedStatementResult(
             prepared_statement_handle=handle,
-            dataset_schema=_schema_bytes(described(query.schema)),
-            parameter_schema=_schema_bytes(query.parameter_schema),
+            dataset_schema=query.schema_bytes,
+            parameter_schema=query.parameter_schema_bytes,
         )
         return messages.pack(result)
 
@@ -327,7 +313,10 @@ class FlightServer:
             command = messages.unpack_command(ticket)
             if isinstance(command, messages.TicketStatementQuery):
                 handle = command.statement_handle
-                stopped |= self._running.cancel(handle)
+                for run in self._engine.running():
+                    if run.handle == handle:
+                        run.cancel(Cancelled("The query was cancelled."))
+                        stopped = True
                 if handle.startswith(TICKET_PREFIX):
                     self._planned.discard(handle.removeprefix(TICKET_PREFIX))
                     stopped = True
@@ -347,10 +336,6 @@ def _refused(given: dict[str, str | None]) -> dict[str, int]:
 
 def _schema_bytes(schema: pa.Schema) -> bytes:
     return bytes(schema.serialize().to_pybytes())
-
-
-def _iterate(query: Query) -> Generator[pa.RecordBatch, None, None]:
-    yield from query.batches()
 
 
 def _utf8(data: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +19,11 @@ import pyarrow as pa
 from tachy_server.base.errors import NotFound
 
 if TYPE_CHECKING:
-    from tachy_server.query.engine import Query
+    from tachy_server.query.workers.run import Run
 
 MAX_HANDLES = 1_000
 HANDLE_SECONDS = 600.0
-MAX_QUERIES = 128  # planned ones that wait for their DoGet: 130 KB each; older statements are planned again
+MAX_QUERIES = 128  # planned ones that wait for their DoGet, a thread of a worker each; older ones are planned again
 
 # No SQL starts so; the Micromegas client puts SQL itself where a statement handle belongs.
 TICKET_PREFIX = b"\x00tachy:"
@@ -47,12 +48,12 @@ class Planned:
     sql: str
     range: Range
     parameters: tuple[pa.Scalar, ...] | None
-    query: Query | None
+    query: Run | None
     key_id: str = ""
     """Of whoever may have the rows: they are what he may see."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self) -> Query | None:
+    def take(self) -> Run | None:
         """The query, once."""
         with self.lock:
             query, self.query = self.query, None
@@ -124,3 +125,15 @@ class Handles(Generic[T]):
             if used > oldest:
                 return
             del self._entries[key]
+
+
+def bound(column: pa.ChunkedArray) -> pa.Scalar:
+    """The one value of a column of parameters: a union by its child, a UUID as the text that our columns hold."""
+    value = column[0]
+    while isinstance(value, (pa.UnionScalar, pa.DictionaryScalar, pa.ExtensionScalar)):
+        if not value.is_valid:
+            return pa.scalar(None)
+        if isinstance(value, pa.ExtensionScalar) and value.type.extension_name == "arrow.uuid":
+            return pa.scalar(str(uuid.UUID(bytes=value.value.as_py())))
+        value = value.value
+    return value

@@ -6,12 +6,9 @@ To check: pytest tests/wire/test_api.py.
 
 from __future__ import annotations
 
-import io
 import json
-import threading
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,23 +21,20 @@ from starlette.routing import BaseRoute, Route
 from tachy_server.access.door import Door
 from tachy_server.access.limits import visible_to
 from tachy_server.base.bodies import Disconnected, MemoryBudget
-from tachy_server.base.errors import NotFound, QueryError, TachyError
-from tachy_server.base.message_sizes import pieces
+from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
 from tachy_server.base.times import parse_time
-from tachy_server.base.who import Scope
-from tachy_server.http import downloads, figures
+from tachy_server.base.who import Scope, Who
+from tachy_server.http import figures
 from tachy_server.http.guard import WHO, check_content_type
-from tachy_server.http.json_rows import dumps, row_objects, row_texts, schema_json
-from tachy_server.http.stream import ThreadStream, error_answer, error_text, in_stream_thread
+from tachy_server.http.stream import Left, ThreadStream, error_answer, in_stream_thread
 from tachy_server.lake import control_table
 from tachy_server.lake.control import Control, Issued, parse_control, parse_mark
 from tachy_server.lake.database import Connection
-from tachy_server.lake.visible import Visible
-from tachy_server.query.active_queries import forget_frames
 from tachy_server.query.statement_size import check_statement_size
 
 if TYPE_CHECKING:
-    from tachy_server.query.engine import Query, QueryEngine
+    from tachy_server.query.workers.pool import Workers
+    from tachy_server.query.workers.run import Run
     from tachy_server.services import Services
 
 MAX_QUERY_BODY = 1 << 20
@@ -66,6 +60,8 @@ def routes(services: Services) -> list[BaseRoute]:
         ("control", "PUT", "/api/processes/{process_id}/control", api.put_control),
         ("control", "DELETE", "/api/processes/{process_id}/control", api.delete_control),
         ("control", "POST", "/api/processes/{process_id}/mark", api.mark),
+        ("admin", "GET", "/api/queries", api.queries),
+        ("admin", "DELETE", "/api/queries/{id}", api.cancel_query),
         ("admin", "GET", "/api/settings", api.settings),
         ("admin", "GET", "/api/stats", api.stats),
     ]
@@ -100,7 +96,7 @@ class _Api:
         with self._budget.share() as share:
             return _json_object(await share.read(request.receive, self._services.settings, MAX_QUERY_BODY))
 
-    def _engine(self) -> QueryEngine:
+    def _engine(self) -> Workers:
         engine = self._services.engine
         if engine is None:
             raise NotFound("This server does not have the role query; ask one that has.")
@@ -108,7 +104,7 @@ class _Api:
 
     async def query(self, request: Request) -> Response:
         """POST /api/query."""
-        engine = self._engine()
+        engine, who = self._engine(), _who(request)
         _only(request.query_params, ())
         body = await self._json_body(request)
         _only(body, ("sql", "begin", "end", "limit", "format", "preserve_dictionary"))
@@ -119,32 +115,59 @@ class _Api:
         preserve = body.get("preserve_dictionary", False)
         if not isinstance(preserve, bool):
             raise QueryError("preserve_dictionary must be true or false.")
-        media_type, write = _FORMATS[_format(body.get("format"), request.headers.get("accept", ""))]
-        keep = preserve and write is _arrow
+        form = _format(body.get("format"), request.headers.get("accept", ""))
         begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
-        visible = visible_to(request.scope[WHO])
-
-        def plan(gone: Callable[[], bool]) -> Query:
-            return engine.plan(
-                sql, begin=begin, end=end, limit=limit, preserve_dictionary=keep, visible=visible, gone=gone
-            )
-
-        return _stream(plan, write, media_type)
+        return _stream(
+            lambda left: engine.plan(
+                sql,
+                begin=begin,
+                end=end,
+                limit=limit,
+                preserve_dictionary=preserve and form == "arrow",
+                form=form,
+                then="run",
+                when_over=left.then,
+                who=who.name,
+                visible=visible_to(who),
+            ),
+            _FORMATS[form],
+        )
 
     async def chart(self, request: Request) -> Response:
         """POST /api/chart."""
-        engine = self._engine()
+        engine, who = self._engine(), _who(request)
         _only(request.query_params, ())
         body = await self._json_body(request)
         _only(body, figures.KEYS)
         begin, end = _time(body, "begin"), _time(body, "end")
         chart = figures.parse(body, begin, end)
-        visible = visible_to(request.scope[WHO])
         return _stream(
-            lambda gone: engine.plan(chart.sql, begin=begin, end=end, limit=chart.limit, visible=visible, gone=gone),
-            lambda query: figures.figure(chart, query),
+            lambda left: engine.chart(
+                chart,
+                chart.sql,
+                begin=begin,
+                end=end,
+                when_over=left.then,
+                who=who.name,
+                visible=visible_to(who),
+            ),
             "application/json",
         )
+
+    async def queries(self, request: Request) -> Response:
+        """GET /api/queries."""
+        _only(request.query_params, ())
+        return JSONResponse({"queries": [run.as_json() for run in self._engine().running()]})
+
+    async def cancel_query(self, request: Request) -> Response:
+        """DELETE /api/queries/{id}."""
+        _only(request.query_params, ())
+        text = request.path_params["id"]
+        for run in self._engine().running():
+            if str(run.number) == text:
+                await to_thread.run_sync(run.cancel, Cancelled("The query was cancelled."))
+                return JSONResponse(run.as_json())
+        raise NotFound(f"No query {text!r} is running.")
 
     async def processes(self, request: Request) -> Response:
         """GET /api/processes."""
@@ -171,7 +194,7 @@ class _Api:
         if conditions:
             sql += " WHERE " + " AND ".join(conditions)
         sql += f" ORDER BY insert_time DESC, start_time DESC LIMIT {DEFAULT_PROCESSES if limit is None else limit}"
-        rows = await in_stream_thread(_rows, engine, sql, parameters, visible_to(request.scope[WHO]))
+        rows = await in_stream_thread(_rows, engine, _who(request), sql, parameters)
         return JSONResponse({"processes": [_with_properties(row) for row in rows]})
 
     async def process(self, request: Request) -> Response:
@@ -180,35 +203,34 @@ class _Api:
         _only(request.query_params, ())
         process_id = _uuid(request.path_params["process_id"])
         parameters = [pa.scalar(str(process_id))]
-        visible = visible_to(request.scope[WHO])
-        sql = "SELECT * FROM processes WHERE process_id = $1"
-        found = await in_stream_thread(_rows, engine, sql, parameters, visible)
+        who, sql = _who(request), "SELECT * FROM processes WHERE process_id = $1"
+        found = await in_stream_thread(_rows, engine, who, sql, parameters)
         if not found:
             raise NotFound(f"There is no process {process_id}.")
         sql = "SELECT * FROM streams WHERE process_id = $1 ORDER BY stream_id"
-        streams = await in_stream_thread(_rows, engine, sql, parameters, visible)
+        streams = await in_stream_thread(_rows, engine, who, sql, parameters)
         return JSONResponse(_with_properties(found[0]) | {"streams": [_with_properties(row) for row in streams]})
 
     async def trace(self, request: Request) -> Response:
         """GET /api/processes/{process_ids}/trace."""
-        from tachy_server.traces.export import write_trace
-
-        given = request.query_params
+        engine, who, given = self._engine(), _who(request), request.query_params
         _only(given, ("begin", "end", "types"))
         ids = list(dict.fromkeys(_uuid(text) for text in request.path_params["process_ids"].split(",")))
         begin, end, classes = _time(given, "begin"), _time(given, "end"), _classes(given.get("types"))
-        lake = self._services.lake.seen_by(visible_to(request.scope[WHO]))
-        stopped = threading.Event()
-
-        def chunks() -> Generator[bytes, None, None]:
-            for chunk in write_trace(lake, ids, begin=begin, end=end, classes=classes):
-                if stopped.is_set():
-                    return
-                yield chunk
-
         name = str(ids[0]) if len(ids) == 1 else f"{ids[0]}-and-{len(ids) - 1}-more"
-        headers = {"content-disposition": f'attachment; filename="{name}.perfetto-trace"'}
-        return ThreadStream(chunks(), stopped.set, "application/octet-stream", headers)
+        return _stream(
+            lambda left: engine.trace(
+                process_ids=ids,
+                begin=begin,
+                end=end,
+                classes=classes,
+                when_over=left.then,
+                who=who.name,
+                visible=visible_to(who),
+            ),
+            "application/octet-stream",
+            {"content-disposition": f'attachment; filename="{name}.perfetto-trace"'},
+        )
 
     async def control(self, request: Request) -> Response:
         """GET /api/processes/{process_id}/control."""
@@ -271,76 +293,32 @@ class _Api:
 # --- answers
 
 
-def _stream(
-    plan: Callable[[Callable[[], bool]], Query], write: Callable[[Query], Generator[bytes, None, None]], media_type: str
-) -> Response:
-    """What `write` makes of a query, which ends when its client goes; `plan` is told whether it has gone."""
-    stopped = threading.Event()
-    planned: list[Query] = []
-
-    def stop() -> None:
-        stopped.set()
-        for query in planned:
-            query.cancel()
+def _stream(ask: Callable[[Left], Run], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """What a worker makes; it ends when the client leaves."""
+    left = Left()
 
     def chunks() -> Generator[bytes, None, None]:
-        query = plan(stopped.is_set)
-        planned.append(query)
-        if stopped.is_set():
-            query.cancel()
-        yield from write(query)
+        run = ask(left)
+        left.then(lambda: run.cancel(Cancelled("The client went away.")))
+        yield from run.chunks()
 
-    return ThreadStream(chunks(), stop, media_type)
+    return ThreadStream(chunks(), left, media_type, headers)
 
 
-def _json(query: Query) -> Generator[bytes, None, None]:
-    """{"schema": […], "rows": [[…], …], "row_count": n}, and "error" where a query fails on its way."""
-    batches = query.batches()
-    count = 0
-    with closing(_flat(batches)) as source:
-        first = next(source, None)  # errors before the first row still get a status of their own
-        yield f'{{"schema":{dumps(schema_json(query.schema))},"rows":['.encode()
-        error = ""
-        try:
-            while first is not None:
-                for rows, text in row_texts(first):
-                    yield ((",\n" if count else "\n") + text).encode()
-                    count += rows
-                first = next(source, None)
-        except Exception as failure:
-            error = f',"error":{dumps(error_text(failure))}'
-        yield f'\n],"row_count":{count}{error}}}\n'.encode()
+def _who(request: Request) -> Who:
+    who: Who = request.scope[WHO]
+    return who
 
 
-def _arrow(query: Query) -> Generator[bytes, None, None]:
-    """An Arrow IPC stream."""
-    out = io.BytesIO()
-
-    def taken() -> bytes:
-        data = out.getvalue()
-        out.seek(0)
-        out.truncate()
-        return data
-
-    with closing(_flat(query.batches())) as source, pa.ipc.new_stream(out, query.schema) as writer:
-        for batch in source:
-            for piece in pieces(batch):
-                writer.write_batch(piece)
-                yield taken()
-    yield taken()
-
-
-def _flat(batches: Any) -> Generator[pa.RecordBatch, None, None]:
-    try:
-        yield from batches
-    except TachyError as error:
-        forget_frames(error)
-        raise
-
-
-def _rows(engine: QueryEngine, sql: str, parameters: list[pa.Scalar], visible: Visible) -> list[dict[str, Any]]:
-    query = engine.plan(sql, parameters=parameters or None, visible=visible)
-    return [row for batch in query.batches() for row in row_objects(batch)]
+def _rows(engine: Workers, who: Who, sql: str, parameters: list[pa.Scalar]) -> list[dict[str, Any]]:
+    run = engine.plan(
+        sql, parameters=parameters or None, who=who.name, visible=visible_to(who), form="json", then="run"
+    )
+    answer = json.loads(b"".join(run.chunks()))
+    if "error" in answer:
+        raise StoreError(answer["error"])
+    names = [column["name"] for column in answer["schema"]]
+    return [dict(zip(names, row, strict=True)) for row in answer["rows"]]
 
 
 def _with_properties(row: dict[str, Any]) -> dict[str, Any]:
@@ -405,11 +383,11 @@ def _classes(text: str | None) -> tuple[str, ...]:
     return tuple(name for name in TRACE_CLASSES if name in names)
 
 
-_FORMATS: Mapping[str, tuple[str, Callable[[Query], Generator[bytes, None, None]]]] = {
-    "json": ("application/json", _json),
-    "arrow": (ARROW_STREAM, _arrow),
-    "csv": ("text/csv; charset=utf-8", downloads.csv),
-    "parquet": ("application/vnd.apache.parquet", downloads.parquet),
+_FORMATS: Mapping[str, str] = {
+    "json": "application/json",
+    "arrow": ARROW_STREAM,
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
 }
 
 

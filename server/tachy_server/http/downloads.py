@@ -4,43 +4,38 @@ from __future__ import annotations
 
 import csv as csv_writer
 import io
-from collections.abc import Generator
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tachy_server.http.json_rows import dumps, values
 
-if TYPE_CHECKING:
-    from tachy_server.query.engine import Query
+Chunk = tuple[int, list[bytes]]
+"""Rows, and the bytes of a part."""
 
 
-def csv(query: Query) -> Generator[bytes, None, None]:
+def csv(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Generator[Chunk, None, None]:
     """RFC 4180 with a header line; NULL is empty, lists and structs are JSON."""
     out = io.StringIO(newline="")
     writer = csv_writer.writer(out)
-    writer.writerow(query.schema.names)
-    batches: Any = query.batches()
-    with closing(batches):
-        for batch in batches:
-            for row in zip(*map(values, batch.columns), strict=True):
-                writer.writerow(map(_cell, row))
-            yield _taken(out).encode()
-    yield _taken(out).encode()
+    writer.writerow(schema.names)
+    for batch in batches:
+        for row in zip(*map(values, batch.columns), strict=True):
+            writer.writerow(map(_cell, row))
+        yield batch.num_rows, [_taken(out).encode()]
+    yield 0, [_taken(out).encode()]
 
 
-def parquet(query: Query) -> Generator[bytes, None, None]:
+def parquet(schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Generator[Chunk, None, None]:
     """One file; a row group for each batch that the engine makes."""
     sink = _Sink()
-    batches: Any = query.batches()
-    with closing(batches):
-        with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), query.schema, compression="zstd") as writer:
-            for batch in batches:
-                writer.write_table(pa.Table.from_batches([batch], query.schema))
-                yield sink.taken()
-        yield sink.taken()
+    with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_table(pa.Table.from_batches([batch], schema))
+            yield batch.num_rows, [sink.taken()]
+    yield 0, [sink.taken()]
 
 
 class _Sink(io.RawIOBase):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,12 +13,11 @@ from tachy.charts import queries
 from tachy.errors import TachyError as ChartError
 
 from tachy_server.base.errors import QueryError
+from tachy_server.http.downloads import Chunk
 from tachy_server.query.statement_size import check_statement_size
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-    from tachy_server.query.engine import Query
 
 KEYS = ("chart", "process_id", "sql", "begin", "end", "points", "names")
 MOST_POINTS = 4000
@@ -55,11 +54,11 @@ def parse(body: Mapping[str, Any], begin: int | None, end: int | None) -> Chart:
     raise QueryError('"chart" is one of "frames", "metrics", "heatmap", "top" and "result".')
 
 
-def figure(chart: Chart, query: Query) -> Generator[bytes, None, None]:
-    """The figure as plotly's JSON: {"data": […], "layout": {…}}, in one piece."""
-    table = pa.Table.from_batches(list(query.batches()), query.schema)
+def figure(chart: Chart, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> Generator[Chunk, None, None]:
+    """The figure as plotly's JSON: {"data": […], "layout": {…}}, in one piece, beside how many rows it shows."""
+    table = pa.Table.from_batches(list(batches), schema)
     try:
-        yield str(chart.draw(table).to_json()).encode()
+        yield table.num_rows, [str(chart.draw(table).to_json()).encode()]
     except ChartError as error:
         raise QueryError(str(error)) from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable, Generator, Mapping
 from typing import TypeVar, TypeVarTuple
 
@@ -19,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from tachy_server.base.bodies import BusyError, TooLarge, TooSlow
-from tachy_server.base.errors import Denied, NotFound, StoreError, TachyError
+from tachy_server.base.errors import Denied, NotFound, StoreError, TachyError, error_text
 from tachy_server.http.guard import Refused, refusal
 
 log = logging.getLogger(__name__)
@@ -36,14 +37,6 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (StoreError, 503),
     (TachyError, 400),
 )
-
-
-def error_text(error: Exception) -> str:
-    """The one sentence that a client gets; errors that are not ours are logged and not shown."""
-    if isinstance(error, TachyError):
-        return " ".join(str(error).split())
-    log.error("an HTTP call failed", exc_info=error)
-    return "The server failed to answer; its log says why."
 
 
 def error_answer(error: Exception) -> JSONResponse:
@@ -67,6 +60,29 @@ async def in_stream_thread(function: Callable[[*Arguments], T], *arguments: *Arg
         threads = anyio.CapacityLimiter(STREAM_THREADS)
         _threads.set(threads)
     return await to_thread.run_sync(function, *arguments, limiter=threads)
+
+
+class Left:
+    """What is to be done when a client has left; done at once when it has. Call it when the client leaves."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._work: list[Callable[[], None]] | None = []
+
+    def then(self, work: Callable[[], None]) -> None:
+        """Do something short, from any thread."""
+        with self._lock:
+            if self._work is not None:
+                self._work.append(work)
+                return
+        work()
+
+    def __call__(self) -> None:
+        """The client has left."""
+        with self._lock:
+            work, self._work = self._work, None
+        for step in work or ():
+            step()
 
 
 class ThreadStream(Response):

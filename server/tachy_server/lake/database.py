@@ -85,13 +85,16 @@ def create_database(dsn: str) -> None:
 class Database:
     """A pool of connections to a database whose schema is the one that this version needs."""
 
-    def __init__(self, dsn: str, connections: int) -> None:
-        """Migrates the schema. Raises StoreError (cannot connect) or SettingsError (schema of a newer version)."""
+    def __init__(self, dsn: str, connections: int, *, migrate: bool = True) -> None:
+        """Migrates the schema, unless somebody has. Raises StoreError (cannot connect) or SettingsError (schema of a
+        newer version).
+        """
         self.dsn = dsn
         self._days: set[datetime.date] = set()
         self._days_lock = threading.Lock()
-        with connect(dsn) as connection:
-            _migrate(connection)
+        if migrate:
+            with connect(dsn) as connection:
+                _migrate(connection)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
             min_size=1,

@@ -1,35 +1,32 @@
-"""SQL over the views: a fresh DataFusion context per query, read-only, limited in memory and time, cancellable.
+"""SQL over the views: a fresh DataFusion context per query, read-only, limited in memory.
 
 The views become tables of the context (tables.py); what a query reads is chosen by the bounds of its own predicates
-and the client's range, whichever is tighter. Set TOKIO_WORKER_THREADS before this module is imported (the server does):
-a join that explodes holds a worker, and the default is as few as the processor has cores.
+and the client's range, whichever is tighter. DataFusion can be interrupted neither while it plans nor while it computes
+between two batches: a worker (workers/) is killed where that takes too long.
 """
 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
 
-from tachy_server.base.errors import FormatError, QueryError, TachyError
+from tachy_server.base.errors import Cancelled, FormatError, QueryError, TachyError
 from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.lake.visible import EVERYTHING, Visible
-from tachy_server.query import functions, planned_scans, plans, stream, table_functions
+from tachy_server.query import functions, planned_scans, plans, table_functions
 from tachy_server.query.error_text import one_line
 from tachy_server.query.joins import SETTINGS, MemoryTable, fits, memory_tables
 from tachy_server.query.parameters import describe as parameters_of
-from tachy_server.query.planning import Planner
 from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import BlockCache
 from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.scans import Scans
 from tachy_server.views.sources import BlockSource, Metadata
-from tachy_server.views.tables import PARTITIONS, Session
+from tachy_server.views.tables import PARTITIONS, Session, Stop
 from tachy_server.views.view_tables import view_table
 
 if TYPE_CHECKING:
@@ -37,16 +34,6 @@ if TYPE_CHECKING:
 
 CATALOG: Final = "tachy"
 SCHEMA: Final = "public"
-
-
-@dataclass(frozen=True, slots=True)
-class TableInfo:
-    """A table as catalogs list it; `kind` is eager, lazy or metadata."""
-
-    name: str
-    kind: str
-    schema: pa.Schema
-    doc: str
 
 
 class QueryEngine:
@@ -62,12 +49,6 @@ class QueryEngine:
         self._lake, self._settings, self.views = lake, settings, views
         self._metadata = metadata or PostgresMetadata(settings.lost_after)
         self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
-        self._loop = stream.Loop()
-        self.planner = Planner(settings.plan_seconds or math.inf)
-
-    def tables(self) -> list[TableInfo]:
-        """What SQL can read."""
-        return [TableInfo(view.name, view.kind.value, view.schema, view.doc) for view in self.views.values()]
 
     def plan(
         self,
@@ -79,30 +60,17 @@ class QueryEngine:
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
         visible: Visible = EVERYTHING,
-        gone: Callable[[], bool] = lambda: False,
+        stop: Stop | None = None,
     ) -> Query:
         """A query that is ready to run: its schema is known, nothing has been read.
 
         `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
         `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
-        `preserve_dictionary`. What is not `visible` is not there. Nothing is begun for a caller who is `gone`. Raises
-        QueryError with one line.
+        `preserve_dictionary`. What is not `visible` is not there; `stop` ends it. Raises QueryError with one line.
         """
-        lake = self._lake.seen_by(visible)
-        return self.planner.run(lambda: self._plan(lake, sql, begin, end, limit, parameters, preserve_dictionary), gone)
-
-    def _plan(
-        self,
-        lake: BlockSource,
-        sql: str,
-        begin: int | None,
-        end: int | None,
-        limit: int | None,
-        parameters: Sequence[pa.Scalar] | None,
-        preserve_dictionary: bool,
-    ) -> Query:
-        limits = self._settings.lazy_block_limit
+        lake, limits = self._lake.seen_by(visible), self._settings.lazy_block_limit
         session = Session(lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
+        session.stop = stop or session.stop
         values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
 
         def frame_of(context: SessionContext) -> Any:
@@ -122,14 +90,7 @@ class QueryEngine:
             unbound = parameters_of(context, sql, frame.logical_plan()) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error, self.views) from None
-        deadline = self._settings.query_seconds or math.inf
-        made = (session, self._loop, self.planner, schema, unbound, limit, preserve_dictionary, deadline)
-        return Query(planned_over, context, frame, *made)
-
-    def close(self) -> None:
-        """Stop the queries that run."""
-        self.planner.close()
-        self._loop.close()
+        return Query(planned_over, context, frame, session, schema, unbound, limit, preserve_dictionary)
 
     def _context(self, session: Session, tables: Mapping[str, MemoryTable]) -> SessionContext:
         """With the views as tables; those of `tables` lie in memory."""
@@ -143,7 +104,7 @@ class QueryEngine:
         )
         for name, value in SETTINGS.items():
             config = config.set(name, value)
-        runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory)
+        runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory // 2)
         context = SessionContext(config, runtime)
         for view in self.views.values():
             if view.name in tables:
@@ -164,17 +125,13 @@ class Query:
         context: SessionContext,
         frame: Any,
         session: Session,
-        loop: stream.Loop,
-        planner: Planner,
         schema: pa.Schema,
         parameter_schema: pa.Schema,
         limit: int | None,
         preserve_dictionary: bool,
-        seconds: float,
     ) -> None:
-        self._context, self._frame, self._session, self._loop = context, frame, session, loop
-        self._planner, self._planned_over = planner, planned_over
-        self._limit, self._seconds = limit, seconds
+        self._context, self._frame, self._session = context, frame, session
+        self._planned_over, self._limit = planned_over, limit
         self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
         self.parameter_schema: pa.Schema = parameter_schema
@@ -185,18 +142,19 @@ class Query:
         """Blocks that were read so far."""
         return self._session.blocks_read
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Run it. Raises QueryError with one line, also when it is cancelled or takes too long, and StoreError."""
-        deadline = time.monotonic() + self._seconds
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        """Run it. Raises QueryError with one line, also when it is cancelled, and StoreError."""
         left = math.inf if self._limit is None else self._limit
-        running: Any = None
+        stream: Any = None
         failure: TachyError | None = None
         try:
             self._session.check()
             if self._session.unbound:
                 raise QueryError(f"parameter ${min(self._session.unbound)} has no value")
-            running = self._planner.run(self._start, self._session.cancelled.is_set)
-            for batch in stream.read(self._loop, running, self._session.cancelled, deadline):
+            stream = self._start()
+            for given in stream:
+                self._session.check()
+                batch = given.to_pyarrow()
                 if batch.num_rows > left:
                     batch = batch.slice(0, int(left))
                 left -= batch.num_rows
@@ -207,8 +165,8 @@ class Query:
         except Exception as error:
             failure = _told(self._session.failure or error, self._session.views)
         finally:
-            self._session.cancelled.set()
-            running = None
+            self._session.over = True
+            stream = None
         if failure is not None:
             # Raised here, it holds neither the first error nor the frames of the stream, which would go on computing.
             raise failure.with_traceback(None)
@@ -236,8 +194,8 @@ class Query:
         return plan, scans
 
     def cancel(self) -> None:
-        """Stop it: `batches` raises soon."""
-        self._session.cancelled.set()
+        """Stop it where it reads or gives rows: `batches` raises."""
+        self._session.stop.reason = self._session.stop.reason or Cancelled("the query was cancelled")
 
 
 def _told(error: Exception, views: Mapping[str, View]) -> TachyError:

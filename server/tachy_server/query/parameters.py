@@ -1,4 +1,4 @@
-"""Parameters of statements: which types clients are told to bind, and what they bound as DataFusion takes it.
+"""Parameters of statements: which types clients are told to bind.
 
 To check: pytest tests/query/test_parameters.py tests/wire/test_parameters.py.
 """
@@ -6,7 +6,6 @@ To check: pytest tests/query/test_parameters.py tests/wire/test_parameters.py.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -72,15 +71,3 @@ def _asked(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_timestamp(kind):
         return pa.timestamp("ms", kind.tz)  # JDBC's driver writes milliseconds into whatever unit is asked for
     return pa.utf8() if kind in (pa.string_view(), pa.large_utf8()) else kind
-
-
-def bound(column: pa.ChunkedArray) -> pa.Scalar:
-    """The one value of a column of parameters: a union by its child, a UUID as the text that our columns hold."""
-    value = column[0]
-    while isinstance(value, (pa.UnionScalar, pa.DictionaryScalar, pa.ExtensionScalar)):
-        if not value.is_valid:
-            return pa.scalar(None)
-        if isinstance(value, pa.ExtensionScalar) and value.type.extension_name == "arrow.uuid":
-            return pa.scalar(str(uuid.UUID(bytes=value.value.as_py())))
-        value = value.value
-    return value

@@ -360,6 +360,34 @@ BLOCK_ERRORS: Final = View(
     ),
 )
 
+QUERY_LOG: Final = View(
+    name="query_log",
+    kind=Kind.METADATA,
+    doc="Queries and traces that have ended, a second or two ago or earlier, for `query_log_days`. A key that is "
+    "limited to some processes sees none of it.",
+    time=("begin", "end"),
+    sort=("begin",),
+    columns=(
+        Column("begin", TIME, "When it was asked.", ours=True),
+        Column("end", TIME, "When it was over.", ours=True),
+        Column("who", TEXT, "Name of the key it was asked with; empty without keys.", ours=True),
+        Column("sql", TEXT, "The statement, its first 10,000 characters; `trace` for a trace.", ours=True),
+        Column("rows", pa.int64(), "Rows that were sent.", ours=True),
+        Column("bytes", pa.int64(), "Bytes that were sent.", ours=True),
+        Column("blocks", pa.int64(), "Blocks that were decoded for it, where it came to its end.", ours=True),
+        Column("memory", pa.int64(), "Most bytes that its worker had taken meanwhile, as far as was seen.", ours=True),
+        Column("worker", pa.int32(), "Process that ran it last; 0: none.", ours=True),
+        Column(
+            "outcome",
+            TEXT,
+            "`done`, `cancelled` (also by leaving), `late` (a limit of time), `limit` (another one), `unavailable` (of "
+            "worker, store or PostgreSQL), or `failed`.",
+            ours=True,
+        ),
+        Column("error", TEXT, "The sentence that its client got; empty where it is done.", ours=True),
+    ),
+)
+
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
         view.name: view
@@ -374,6 +402,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
             STREAMS,
             BLOCKS,
             BLOCK_ERRORS,
+            QUERY_LOG,
         )
     }
 )

@@ -186,6 +186,19 @@ SOURCES: Final[dict[str, Source]] = {
         bounds=(("e.since",), ("e.since",)),
         range=(("e.since",), ("e.since",)),
     ),
+    "query_log": Source(
+        "query_log AS q",
+        {
+            "begin": Expression("q.begin_time", TIMES),
+            "end": Expression("q.end_time", TIMES),
+            **_columns(TEXTS, "q", "who", "sql", "outcome", "error"),
+            **_columns(NUMBERS, "q", "rows", "bytes", "blocks", "memory"),
+            "worker": Expression("q.worker", NUMBERS),
+        },
+        process_id="NULL::uuid",  # of no process: who may see only some sees none of it
+        bounds=(("q.end_time",), ("q.begin_time",)),
+        range=(("q.end_time",), ("q.begin_time",)),
+    ),
 }
 
 

@@ -43,6 +43,18 @@ READ_AHEAD: Final = 16
 
 
 @dataclass(slots=True)
+class Stop:
+    """Why a query has to end; no reason while it may go on."""
+
+    reason: TachyError | None = None
+
+    def check(self) -> None:
+        """Raises when the query is over."""
+        if self.reason is not None:
+            raise type(self.reason)(str(self.reason))
+
+
+@dataclass(slots=True)
 class Session:
     """What the tables of one query share. `begin` and `end` are the client's range, inclusive."""
 
@@ -60,7 +72,9 @@ class Session:
     scans: Scans = NO_SCANS
     """Those of the plan that runs."""
     failure: TachyError | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    stop: Stop = field(default_factory=Stop)
+    over: bool = False
+    """Nobody takes its rows any more."""
     blocks_read: int = 0
     _snapshot: Snapshot | None = None
 
@@ -93,8 +107,9 @@ class Session:
 
     def check(self) -> None:
         """Raises when the query is over."""
-        if self.cancelled.is_set():
-            raise Cancelled("the query was cancelled")
+        self.stop.check()
+        if self.over:
+            raise Cancelled("the query is over")
 
 
 class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types

@@ -1,0 +1,9 @@
+"""Queries in processes of their own, which can be killed: the front asks, workers plan, decode, run and encode.
+
+    front                                            worker, forked by the fork server
+    pool.Workers ── control: start, cancel ────────→ worker.Worker, a thread per query
+    run.Run      ←─ a connection per query: frames ─ answers: FlightData, JSON, Arrow, traces
+
+wire.py is what they say. The front imports neither DataFusion nor what plans.
+To check: pytest tests/query/test_workers.py.
+"""

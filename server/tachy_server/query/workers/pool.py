@@ -1,0 +1,343 @@
+"""The workers, from the front: which of them takes a query, and the one thread that watches and kills them.
+
+A worker that grows beyond `query_memory`, or has a query that does not end within a second of being told to, is killed;
+so much CPU and memory a query can waste, and no more. A fork of it takes its place in some 10 ms. What else it ran
+begins again in another worker if nothing of it has been sent. Where it is not known which query it was, each of them
+runs again in a worker of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import pickle
+import selectors
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from tachy_server.base.errors import LimitError, StoreError, TachyError
+from tachy_server.base.settings import Settings
+from tachy_server.lake.database import Database
+from tachy_server.query.query_log import QueryLog
+from tachy_server.query.workers import wire
+from tachy_server.query.workers.process import ForkServer, Worker
+from tachy_server.query.workers.run import Run, WhenOver
+from tachy_server.views.declarations import VIEWS, View
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS: Final = 1.0
+TICK_SECONDS: Final = 0.02
+"""Between two looks at memory and time, while a query runs."""
+_IDLE_TICKS: Final = 50  # so many looks in vain, and the thread sleeps until a query comes
+_READY_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 1.0  # after a process that has ended before it was ready
+
+
+class Workers:
+    """Plans and runs queries in worker processes. Any thread may use it."""
+
+    def __init__(self, settings: Settings, database: Database, folder: Path, program: str) -> None:
+        """Starts the processes, forks of the module `program`; `wait` until they are ready."""
+        self.settings = settings
+        self._forks = ForkServer(program, pickle.dumps((settings, database.dsn, folder)))
+        self._log = QueryLog(database, settings.query_log_days)
+        self._numbers = itertools.count(1)
+        self._changed = threading.Condition(threading.RLock())
+        self._workers: list[Worker] = []
+        self._runs: set[Run] = set()
+        self._fill_at = 0.0
+        self._closing = False
+        self._asleep = False
+        self._selector = selectors.DefaultSelector()
+        self._bell, self._rung = socket.socketpair()
+        self._rung.setblocking(False)
+        self._bell.setblocking(False)
+        self._selector.register(self._rung, selectors.EVENT_READ)
+        self._killed = self._ended = 0
+        self._blocks = {"unreadable": 0, "readable_again": 0}
+        self._fill()
+        self._thread = threading.Thread(target=self._watch, name="tachy-workers", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float = _READY_SECONDS) -> None:
+        """Until all are ready. Raises StoreError."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._ready() >= self.settings.workers, seconds):
+                raise StoreError("the processes that run queries did not start; the log says why")
+
+    # --- queries ----------------------------------------------------------------------------------------------------
+
+    def tables(self) -> list[View]:
+        """What SQL can read."""
+        return list(VIEWS.values())
+
+    def plan(
+        self,
+        sql: str,
+        *,
+        who: str = "",
+        form: str = "flight",
+        then: str = "end",
+        when_over: WhenOver = lambda work: None,
+        **arguments: Any,
+    ) -> Run:
+        """A query that a worker has planned; see QueryEngine.plan for the other arguments."""
+        return self._ask("query", {"sql": sql, "form": form, **arguments}, then, who, when_over)
+
+    def chart(self, chart: Any, sql: str, *, who: str = "", when_over: WhenOver, **arguments: Any) -> Run:
+        """A query whose rows become a figure; `chart` is http/figures.py's."""
+        return self._ask("chart", {"chart": chart, "sql": sql, **arguments}, "run", who, when_over)
+
+    def trace(self, *, who: str = "", when_over: WhenOver = lambda work: None, **arguments: Any) -> Run:
+        """A Perfetto trace; see write_trace for the arguments."""
+        return self._ask("trace", arguments, "run", who, when_over)
+
+    def _ask(self, kind: str, arguments: dict[str, Any], then: str, who: str, when_over: WhenOver) -> Run:
+        run = Run(self, next(self._numbers), wire.Request(kind, arguments, then), who)
+        run.plan(when_over)
+        return run
+
+    def running(self) -> list[Run]:
+        """Those that are planned or run now."""
+        with self._changed:
+            return sorted(self._runs, key=lambda run: run.number)
+
+    def cancel(self, run: Run, reason: TachyError) -> None:
+        """End a query, for this reason."""
+        with self._changed:
+            if run.reason is not None:
+                return
+            run.reason = reason
+            self._changed.notify_all()
+            worker = run.worker
+            if worker is None or run not in worker.runs:
+                return
+            run.kill_at = time.monotonic() + GRACE_SECONDS
+            try:
+                worker.tell({"cancel": run.number, "error": wire.error_text(reason)})
+            except OSError:
+                self._kill(worker)
+
+    def cancel_all(self, reason: TachyError) -> None:
+        """End what runs."""
+        for run in self.running():
+            self.cancel(run, reason)
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """For /api/stats: the processes, what became of others, and the blocks that queries could not read."""
+        with self._changed:
+            processes = {
+                "ready": self._ready(),
+                "killed": self._killed,
+                "ended": self._ended,
+            }
+            return {"workers": processes, "blocks": dict(self._blocks)}
+
+    def close(self) -> None:
+        """Ends the queries and the processes."""
+        with self._changed:
+            self._closing = True
+        self.cancel_all(StoreError("The server is stopping."))
+        with self._changed:
+            for worker in self._workers:
+                worker.kill()
+            self._changed.notify_all()
+        self._ring()
+        self._thread.join()
+        self._forks.close()
+        self._log.close()
+        for end in (self._bell, self._rung):
+            end.close()
+        self._selector.close()
+
+    # --- for Run ----------------------------------------------------------------------------------------------------
+
+    def start(self, run: Run) -> socket.socket:
+        """Give the query to a worker; its connection. Raises StoreError when there is none, OSError when it is gone."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                with self._changed:
+                    worker = self._take(run)
+                    run.worker = worker
+                    self._enter(run, worker)
+                    try:
+                        worker.tell({"start": run.number}, theirs.fileno())
+                    except BlockingIOError:  # it does not even listen
+                        self._kill(worker)
+                        raise
+            except BaseException:
+                ours.close()
+                raise
+        return ours
+
+    def enter(self, run: Run) -> None:
+        """The query that has waited begins."""
+        with self._changed:
+            if run.reason is not None:
+                raise run.reason
+            if run.worker is not None:
+                self._enter(run, run.worker)
+
+    def leave(self, run: Run) -> None:
+        """The query does not run in its worker any more."""
+        with self._changed:
+            self._runs.discard(run)
+            if run.worker is not None:
+                run.worker.runs.discard(run)
+                if run.worker.alone:
+                    run.worker.kill()
+
+    def ended(self, run: Run, error: BaseException | None) -> None:
+        """It will not run again."""
+        if run.began or error is not None:
+            self._log.add(run.entry(error))
+        with self._changed:
+            for name in self._blocks:
+                self._blocks[name] += run.counts.get(name, 0)
+
+    def _enter(self, run: Run, worker: Worker) -> None:
+        run.begun = time.monotonic()
+        worker.runs.add(run)
+        self._runs.add(run)
+        if self._asleep:
+            self._ring()
+
+    def _take(self, run: Run) -> Worker:
+        if run.alone:
+            self._changed.wait_for(lambda: run.reason or not any(worker.alone for worker in self._workers))
+            forked = self._fork(alone=True)
+            self._changed.wait_for(lambda: forked.pid or forked.killed or run.reason, _READY_SECONDS)
+            worker = forked if forked.pid and not forked.killed else None
+        else:
+            self._changed.wait_for(lambda: self._closing or run.reason or self._best(), _READY_SECONDS)
+            worker = self._best()
+        if self._closing:
+            raise StoreError("The server is stopping.")
+        if run.reason is not None:
+            raise run.reason
+        if worker is None:
+            raise StoreError("No process that runs queries is ready; the log may say why.")
+        return worker
+
+    def _ready(self) -> int:
+        return sum(worker.pid > 0 and not worker.killed for worker in self._workers)
+
+    def _best(self) -> Worker | None:
+        now = time.monotonic()
+        free = [worker for worker in self._workers if worker.pid and not worker.killed and not worker.alone]
+        return min(free, key=lambda worker: worker.burden(now), default=None)
+
+    # --- processes --------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        with self._changed:
+            while sum(not worker.alone and not worker.killed for worker in self._workers) < self.settings.workers:
+                self._fork(alone=False)
+
+    def _fork(self, *, alone: bool) -> Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._forks.fork(theirs)
+        worker = Worker(ours, alone=alone)
+        self._workers.append(worker)
+        self._selector.register(ours, selectors.EVENT_READ, worker)
+        return worker
+
+    def _kill(self, worker: Worker) -> None:
+        if not worker.killed:
+            self._killed += 1
+            worker.kill()
+
+    # --- the thread that watches -------------------------------------------------------------------------------------
+
+    def _ring(self) -> None:
+        with suppress(OSError):
+            self._bell.send(b"!")
+
+    def _watch(self) -> None:
+        idle = 0
+        while True:
+            with self._changed:
+                idle = 0 if self._runs else idle + 1
+                self._asleep = idle > _IDLE_TICKS
+            for key, _ in self._selector.select(None if self._asleep else TICK_SECONDS):
+                if key.data is None:
+                    with suppress(OSError):
+                        self._rung.recv(4096)
+                else:
+                    self._hear(key.data)
+            with self._changed:
+                if self._closing and not self._workers:
+                    return
+                self._look()
+                if not self._closing and time.monotonic() >= self._fill_at:
+                    try:
+                        self._fill()
+                    except OSError as error:
+                        log.error("no process for queries can be started: %s", error)
+                        self._fill_at = time.monotonic() + _RETRY_SECONDS
+
+    def _hear(self, worker: Worker) -> None:
+        try:
+            data = worker.control.recv(wire.CONTROL_BYTES, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        with self._changed:
+            if not data:
+                self._bury(worker)
+                return
+            message = json.loads(data)
+            if "ready" in message:
+                worker.ready(message["ready"])
+                if self._closing:
+                    worker.kill()
+                self._changed.notify_all()
+            for run in [run for run in worker.runs if run.number == message.get("over")]:
+                self.leave(run)
+
+    def _bury(self, worker: Worker) -> None:
+        self._selector.unregister(worker.control)
+        self._workers.remove(worker)
+        if not worker.pid:
+            self._fill_at = time.monotonic() + _RETRY_SECONDS
+        if not worker.killed and not worker.alone:
+            self._ended += 1
+            log.warning("a process that ran %d queries ended by itself", len(worker.runs))
+        for run in list(worker.runs):
+            self.leave(run)
+        worker.close()
+        self._changed.notify_all()
+
+    def _look(self) -> None:
+        """At time and memory."""
+        now = time.monotonic()
+        for worker in self._workers:
+            if not worker.runs or worker.killed:
+                continue
+            memory = worker.memory
+            for run in list(worker.runs):
+                run.memory = max(run.memory, memory)
+                if now > run.kill_at:
+                    self._kill(worker)
+                elif now > run.deadline:
+                    run.overdue()
+            if memory > self.settings.query_memory and not worker.killed:
+                self._too_large(worker)
+
+    def _too_large(self, worker: Worker) -> None:
+        runs = [run for run in worker.runs if run.reason is None]
+        if len(runs) == 1:
+            text = "the query needs more memory than the setting query_memory allows"
+            runs[0].reason = LimitError(text)
+        for run in runs:
+            run.alone = True
+        self._kill(worker)

@@ -1,0 +1,119 @@
+"""The processes that run queries, as the front sees them: the one that forks, and a worker with its memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from tachy_server.query.workers.run import Run
+
+_SLOW_SECONDS: Final = 0.25  # a query that has run so long may run longer: others go elsewhere if they can
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_SEND_SECONDS: Final = 5.0
+_ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Libraries start no threads then: what is forked must be whole."""
+
+
+class ForkServer:
+    """A process that forks workers; started when the first is needed, and again when it is gone."""
+
+    def __init__(self, program: str, start_with: bytes) -> None:
+        self._command = [sys.executable, "-m", program]
+        self._start_with = start_with
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def fork(self, control: socket.socket) -> None:
+        """A worker that serves the other end of this socket, in a moment. Raises OSError."""
+        try:
+            self._send(control)
+        except OSError:  # it is gone, and all its workers are with it
+            self._start()
+            self._send(control)
+
+    def close(self) -> None:
+        """It ends, and its workers with it."""
+        if self._control is not None and self._process is not None:
+            self._control.close()
+            self._process.kill()
+            self._process.wait()
+
+    def _send(self, control: socket.socket) -> None:
+        if self._control is None:
+            raise OSError
+        socket.send_fds(self._control, [b"fork"], [control.fileno()], socket.MSG_NOSIGNAL)
+
+    def _start(self) -> None:
+        self.close()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(_SEND_SECONDS)
+        with theirs:
+            self._process = subprocess.Popen(
+                [*self._command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=os.environ | _ENVIRONMENT,
+            )
+        self._control.send(self._start_with)
+
+
+class Worker:
+    """A worker as the front sees it."""
+
+    def __init__(self, control: socket.socket, *, alone: bool) -> None:
+        self.control, self.alone = control, alone
+        self.pid = 0
+        self.killed = False
+        self.runs: set[Run] = set()
+        self._statm = -1
+        self._rest = 0
+
+    def ready(self, pid: int) -> None:
+        """It said so."""
+        self.pid = pid
+        with suppress(OSError):  # it has just ended
+            self._statm = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._rest = self._private()
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its own, above those that it was forked with."""
+        return max(0, self._private() - self._rest)
+
+    def _private(self) -> int:
+        try:
+            _, resident, shared, *_ = os.pread(self._statm, 256, 0).split()
+        except (OSError, ValueError):  # it has just ended
+            return self._rest
+        return (int(resident) - int(shared)) * _PAGE
+
+    def burden(self, now: float) -> tuple[bool, int]:
+        """The less, the better for one more query."""
+        return any(now - run.begun > _SLOW_SECONDS for run in self.runs), len(self.runs)
+
+    def tell(self, message: dict[str, Any], *descriptors: int) -> None:
+        """Raises OSError, also when it has not read what it was told before."""
+        data = json.dumps(message).encode()
+        socket.send_fds(self.control, [data], descriptors, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+
+    def kill(self) -> None:
+        """At once."""
+        self.killed = True
+        if self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """It has ended, or ends now."""
+        self.killed = True
+        self.control.close()
+        if self._statm >= 0:
+            os.close(self._statm)
+            self._statm = -1

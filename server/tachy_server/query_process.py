@@ -1,0 +1,141 @@
+"""The program whose forks run queries: it imports what they need once, and each of them puts it together.
+
+    python -m tachy_server.query_process DESCRIPTOR      # of a socket to query/workers/pool.py, which starts it
+
+Knows all rooms below http and flight, and how those two write answers.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tachy_server.base.settings import Settings
+    from tachy_server.http.figures import Chart
+    from tachy_server.lake.lake import Lake
+    from tachy_server.lake.visible import Visible
+    from tachy_server.query.engine import QueryEngine
+    from tachy_server.query.workers.worker import Answer, Chunks, Handler
+    from tachy_server.views.tables import Stop
+
+_CONNECTIONS: Final = 2  # of a worker, at least
+
+
+class _Without:
+    """Libraries import pandas and polars where they are installed: 50 MB, 0.25 s and threads that no query needs."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name in ("pandas", "polars"):
+            raise ModuleNotFoundError(name, name=name)
+
+
+def main() -> NoReturn:
+    """Forks for ever."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    settings, dsn, folder = pickle.loads(control.recv(1 << 20))
+    sys.meta_path.insert(0, _Without())
+    # A join that explodes holds a thread of DataFusion's for each core, which is all that there are by default; 16 made
+    # `SELECT 1` of 16 clients a third more expensive than 8.
+    os.environ.setdefault("TOKIO_WORKER_THREADS", str(2 * (os.cpu_count() or 2) + 4))
+    import adbc_driver_postgresql.dbapi  # noqa: F401 - for the forks
+
+    from tachy_server.flight import data  # noqa: F401
+    from tachy_server.http import answers  # noqa: F401
+    from tachy_server.lake import s3_store  # noqa: F401
+    from tachy_server.query import engine  # noqa: F401
+    from tachy_server.query.workers.worker import fork_for_ever
+    from tachy_server.traces import export  # noqa: F401
+
+    fork_for_ever(control, lambda given: work(given, settings, dsn, folder))
+
+
+def work(control: socket.socket, settings: Settings, dsn: str, folder: Path) -> NoReturn:
+    """A worker: whatever it keeps, connections and decoded blocks, it has its share of."""
+    from tachy_server.formats.reader import Limits
+    from tachy_server.lake.database import Database
+    from tachy_server.lake.lake import Lake
+    from tachy_server.lake.store import open_store
+    from tachy_server.query.engine import QueryEngine
+    from tachy_server.query.workers.worker import Worker
+
+    base = Database(dsn, max(_CONNECTIONS, settings.connections // settings.workers), migrate=False)
+    lake = Lake(base, open_store(settings, folder / "store"), Limits.of(settings))
+    engine = QueryEngine(lake, replace(settings, query_cache=settings.query_cache // settings.workers))
+    Worker(control, handlers(engine, lake)).serve()
+
+
+def forms() -> dict[str, tuple[Callable[[pa.Schema], pa.Schema], Callable[[pa.Schema, Iterator[Any]], Chunks]]]:
+    """Of each form of an answer: the schema as clients get it, and the answer."""
+    from tachy_server.flight import data
+    from tachy_server.flight.column_metadata import described
+    from tachy_server.http import answers, downloads
+
+    def same(schema: pa.Schema) -> pa.Schema:
+        return schema
+
+    return {
+        "flight": (described, lambda schema, batches: data.messages(described(schema), batches)),
+        "arrow": (same, answers.arrow),
+        "json": (same, answers.json),
+        "csv": (same, downloads.csv),
+        "parquet": (same, downloads.parquet),
+    }
+
+
+def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
+    """What a worker can be asked."""
+    from tachy_server.http.figures import figure
+    from tachy_server.query.workers.run import join
+    from tachy_server.query.workers.worker import Answer
+    from tachy_server.traces.export import write_trace
+
+    known = forms()
+
+    def counts() -> dict[str, int]:
+        """Since somebody was told last."""
+        told = asdict(lake.counts)
+        lake.counts.unreadable -= told["unreadable"]
+        lake.counts.readable_again -= told["readable_again"]
+        return told
+
+    def query(stop: Stop, *, form: str, **arguments: Any) -> Answer:
+        planned = engine.plan(stop=stop, **arguments)
+        schema, encode = known[form]
+        head = (schema(planned.schema).serialize(), planned.parameter_schema.serialize())
+        return Answer(
+            join(*map(bytes, head)),
+            lambda: encode(planned.schema, planned.batches()),
+            lambda: {"blocks": planned.blocks_read} | counts(),
+        )
+
+    def chart(stop: Stop, *, chart: Chart, **arguments: Any) -> Answer:
+        planned = engine.plan(stop=stop, limit=chart.limit, **arguments)
+        return Answer(
+            [],
+            lambda: figure(chart, planned.schema, planned.batches()),
+            lambda: {"blocks": planned.blocks_read} | counts(),
+        )
+
+    def trace(stop: Stop, *, visible: Visible, **arguments: Any) -> Answer:
+        made = write_trace(lake.seen_by(visible), **arguments)
+
+        def chunks() -> Chunks:
+            for chunk in made:
+                yield 0, [chunk]
+
+        return Answer([], chunks, counts)
+
+    return {"query": query, "chart": chart, "trace": trace}
+
+
+if __name__ == "__main__":
+    main()
