@@ -16,9 +16,10 @@ from typing import cast
 
 import pyarrow as pa
 import pytest
+from google.protobuf.message import Message
 from pyarrow import flight
-from tachy_server.flight import sql_messages as messages
-from tachy_server.flight.protobuf import Message, decode, encode
+from tachy_server.flight import messages
+from tachy_server.flight.messages import decode, encode
 from tachy_server.flight.server import FlightServer
 from tachy_server.flight.statements import MAX_QUERIES
 from tachy_server.services import Services
@@ -49,7 +50,7 @@ def _ask(client: flight.FlightClient, command: Message, **headers: str) -> pa.Ta
 
 
 def _sql(client: flight.FlightClient, sql: str, **headers: str) -> pa.Table:
-    return _ask(client, messages.CommandStatementQuery(sql), **headers)
+    return _ask(client, messages.CommandStatementQuery(query=sql), **headers)
 
 
 def _action(client: flight.FlightClient, name: str, body: bytes) -> list[bytes]:
@@ -70,7 +71,7 @@ def test_flight_info_has_the_real_schema(client: flight.FlightClient) -> None:
 
 def test_a_ticket_may_be_sql_itself(client: flight.FlightClient) -> None:
     assert client.do_get(flight.Ticket(b"\nselect 7 as a")).read_all().to_pydict() == {"a": [7]}
-    ticket = messages.pack(messages.TicketStatementQuery(b"select 8 as a"))
+    ticket = messages.pack(messages.TicketStatementQuery(statement_handle=b"select 8 as a"))
     assert client.do_get(flight.Ticket(ticket)).read_all().to_pydict() == {"a": [8]}
 
 
@@ -80,7 +81,7 @@ def test_a_descriptor_may_be_sql_itself(client: flight.FlightClient) -> None:
 
 
 def test_a_ticket_can_be_redeemed_again(client: flight.FlightClient, engine: FakeEngine) -> None:
-    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery("select 1 as a")))
+    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery(query="select 1 as a")))
     planned = len(engine.queries)
     for _ in range(3):
         assert client.do_get(info.endpoints[0].ticket).read_all().to_pydict() == {"a": [1]}
@@ -126,12 +127,12 @@ _FAILURES: dict[str, Callable[[flight.FlightClient], object]] = {
     "a bug": lambda client: client.do_get(flight.Ticket(b"select * from buggy")).read_all(),
     "not text": lambda client: client.do_get(flight.Ticket(b"\xff\xfe")).read_all(),
     "an unknown handle": lambda client: client.do_get(
-        flight.Ticket(messages.pack(messages.TicketStatementQuery(b"\x00tachy:gone")))
+        flight.Ticket(messages.pack(messages.TicketStatementQuery(statement_handle=b"\x00tachy:gone")))
     ).read_all(),
     "a write": lambda client: _sql(client, "create table t (a int)"),
-    "an update": lambda client: _ask(client, messages.CommandStatementUpdate("delete from log_entries")),
+    "an update": lambda client: _ask(client, messages.CommandStatementUpdate(query="delete from log_entries")),
     "an upload": lambda client: _put(client, messages.CommandStatementIngest(table="processes")),
-    "an update put": lambda client: _put(client, messages.CommandStatementUpdate("delete from log_entries")),
+    "an update put": lambda client: _put(client, messages.CommandStatementUpdate(query="delete from log_entries")),
     "an action": lambda client: _action(client, "MakeCoffee", b""),
     "a transaction": lambda client: _action(client, "BeginTransaction", b""),
     "a broken action": lambda client: _action(client, "CreatePreparedStatement", b"\xff\xff\xff"),
@@ -180,12 +181,13 @@ def test_writing_is_refused_with_the_way_to_do_it(client: flight.FlightClient) -
 @pytest.mark.parametrize("wrapped", [True, False], ids=["in Any, as JDBC sends it", "bare, as pyarrow sends it"])
 def test_prepared_statements_take_parameters(client: flight.FlightClient, wrapped: bool) -> None:
     send = messages.pack if wrapped else encode
-    request = messages.ActionCreatePreparedStatementRequest("select count(*) as n from numbers where n between ? and ?")
+    sql = "select count(*) as n from numbers where n between ? and ?"
+    request = messages.ActionCreatePreparedStatementRequest(query=sql)
     [answer] = _action(client, "CreatePreparedStatement", send(request))
     result = messages.unpack(messages.ActionCreatePreparedStatementResult, answer)
     assert pa.ipc.read_schema(pa.py_buffer(result.dataset_schema)).names == ["n"]
     assert pa.ipc.read_schema(pa.py_buffer(result.parameter_schema)).names == ["$1", "$2"]
-    query = messages.CommandPreparedStatementQuery(result.prepared_statement_handle)
+    query = messages.CommandPreparedStatementQuery(prepared_statement_handle=result.prepared_statement_handle)
 
     with pytest.raises(pa.ArrowInvalid, match="takes 2 parameters, and none were bound"):
         client.get_flight_info(_descriptor(query))
@@ -199,7 +201,7 @@ def test_prepared_statements_take_parameters(client: flight.FlightClient, wrappe
         assert bound.prepared_statement_handle == result.prepared_statement_handle
         assert _ask(client, query).to_pydict() == {"n": [high - low + 1]}
 
-    close = messages.ActionClosePreparedStatementRequest(result.prepared_statement_handle)
+    close = messages.ActionClosePreparedStatementRequest(prepared_statement_handle=result.prepared_statement_handle)
     assert _action(client, "ClosePreparedStatement", send(close)) == []
     with pytest.raises(KeyError, match="unknown or has expired"):
         client.get_flight_info(_descriptor(query))
@@ -207,10 +209,11 @@ def test_prepared_statements_take_parameters(client: flight.FlightClient, wrappe
 
 @pytest.mark.parametrize("rows", [pa.record_batch({"a": [1, 2]}), pa.record_batch({"a": [1], "b": [2]})])
 def test_what_cannot_be_bound_is_refused(client: flight.FlightClient, rows: pa.RecordBatch) -> None:
-    request = messages.ActionCreatePreparedStatementRequest("select ? as n")
+    request = messages.ActionCreatePreparedStatementRequest(query="select ? as n")
     [answer] = _action(client, "CreatePreparedStatement", encode(request))
     handle = messages.unpack(messages.ActionCreatePreparedStatementResult, answer).prepared_statement_handle
-    writer, metadata = client.do_put(_descriptor(messages.CommandPreparedStatementQuery(handle)), rows.schema)
+    query = messages.CommandPreparedStatementQuery(prepared_statement_handle=handle)
+    writer, metadata = client.do_put(_descriptor(query), rows.schema)
 
     def bind() -> None:
         with writer:
@@ -225,11 +228,12 @@ def test_what_cannot_be_bound_is_refused(client: flight.FlightClient, rows: pa.R
 def test_a_prepared_statement_without_parameters_holds_nothing_in_the_server(
     client: flight.FlightClient, flight_server: FlightServer
 ) -> None:
-    request = messages.ActionCreatePreparedStatementRequest("select 5 as a")
+    request = messages.ActionCreatePreparedStatementRequest(query="select 5 as a")
     [answer] = _action(client, "CreatePreparedStatement", encode(request))
     handle = messages.unpack(messages.ActionCreatePreparedStatementResult, answer).prepared_statement_handle
     assert handle == b"select 5 as a"
-    assert _ask(client, messages.CommandPreparedStatementQuery(handle)).to_pydict() == {"a": [5]}
+    query = messages.CommandPreparedStatementQuery(prepared_statement_handle=handle)
+    assert _ask(client, query).to_pydict() == {"a": [5]}
     assert len(flight_server._prepared) == 0
 
 
@@ -309,12 +313,16 @@ def test_columns_say_their_type_in_sql(client: flight.FlightClient) -> None:
     assert of(answered, "TABLE_NAME") == {}
 
 
+def _cancelling(info: flight.FlightInfo) -> bytes:
+    return encode(messages.CancelFlightInfoRequest(info=decode(messages.FlightInfo, info.serialize())))
+
+
 def _text_options(**options: str | None) -> bytes:
     entries = []
     for name, value in options.items():
-        inner = encode(messages.SessionOptionValue(value))
-        entries.append(encode(messages.MapEntry(name, inner)))
-    return encode(messages.SetSessionOptionsRequest(tuple(entries)))
+        inner = messages.SessionOptionValue(string_value=value)
+        entries.append(messages.SessionOption(key=name, value=inner))
+    return encode(messages.SetSessionOptionsRequest(session_options=entries))
 
 
 @pytest.mark.parametrize(
@@ -332,8 +340,7 @@ def test_session_options_are_taken_for_what_they_can_mean(
     client: flight.FlightClient, options: dict[str, str | None], errors: dict[str, int]
 ) -> None:
     [answer] = _action(client, "SetSessionOptions", _text_options(**options))
-    entries = [decode(messages.MapEntry, raw) for raw in decode(messages.SetSessionOptionsResult, answer).errors]
-    assert {e.key: decode(messages.SetSessionOptionsError, e.value).value for e in entries} == errors
+    assert {entry.key: entry.value.value for entry in decode(messages.SetSessionOptionsResult, answer).errors} == errors
 
 
 def test_sql_info_is_a_dense_union_that_can_be_asked_for_in_part(client: flight.FlightClient) -> None:
@@ -341,13 +348,13 @@ def test_sql_info_is_a_dense_union_that_can_be_asked_for_in_part(client: flight.
     everything.validate(full=True)
     info = dict(zip(everything["info_name"].to_pylist(), everything["value"].to_pylist(), strict=True))
     assert (info[0], info[3], info[4], info[8], info[504]) == ("tachy", True, True, 0, '"')
-    part = _ask(client, messages.CommandGetSqlInfo((3, 99_999, 0)))
+    part = _ask(client, messages.CommandGetSqlInfo(info=(3, 99_999, 0)))
     assert part.to_pydict() == {"info_name": [3, 0], "value": [True, "tachy"]}
 
 
 def test_there_are_types_and_no_keys(client: flight.FlightClient) -> None:
     assert _ask(client, messages.CommandGetXdbcTypeInfo()).num_rows > 10
-    assert _ask(client, messages.CommandGetXdbcTypeInfo(12))["type_name"].to_pylist() == ["VARCHAR"]
+    assert _ask(client, messages.CommandGetXdbcTypeInfo(data_type=12))["type_name"].to_pylist() == ["VARCHAR"]
     for command in (
         messages.CommandGetPrimaryKeys(table="log_entries"),
         messages.CommandGetImportedKeys(table="log_entries"),
@@ -382,17 +389,17 @@ def test_actions_are_listed_and_no_flights(client: flight.FlightClient) -> None:
 def test_a_running_query_is_cancelled_by_its_flight_info(
     client: flight.FlightClient, engine: FakeEngine, name: str
 ) -> None:
-    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery("select * from stuck")))
+    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery(query="select * from stuck")))
     [query] = engine.queries
     with ThreadPoolExecutor(1) as pool:
         rows = pool.submit(lambda: client.do_get(info.endpoints[0].ticket).read_all())
         time.sleep(0.2)
         assert not rows.done()
         if name == "CancelFlightInfo":
-            [answer] = _action(client, name, encode(messages.CancelFlightInfoRequest(info.serialize())))
+            [answer] = _action(client, name, _cancelling(info))
             assert decode(messages.CancelFlightInfoResult, answer).status == messages.CANCEL_STATUS_CANCELLED
         else:
-            [answer] = _action(client, name, messages.pack(messages.ActionCancelQueryRequest(info.serialize())))
+            [answer] = _action(client, name, messages.pack(messages.ActionCancelQueryRequest(info=info.serialize())))
             assert messages.unpack(messages.ActionCancelQueryResult, answer).result == messages.CANCEL_STATUS_CANCELLED
         with pytest.raises(flight.FlightServerError, match="The query was cancelled"):
             rows.result(5)
@@ -402,10 +409,10 @@ def test_a_running_query_is_cancelled_by_its_flight_info(
 def test_an_endless_query_that_is_cancelled_does_not_look_complete(
     client: flight.FlightClient, services: SimpleNamespace
 ) -> None:
-    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery("select * from endless")))
+    info = client.get_flight_info(_descriptor(messages.CommandStatementQuery(query="select * from endless")))
     reader = client.do_get(info.endpoints[0].ticket)
     reader.read_chunk()
-    _action(client, "CancelFlightInfo", encode(messages.CancelFlightInfoRequest(info.serialize())))
+    _action(client, "CancelFlightInfo", _cancelling(info))
     with pytest.raises(flight.FlightServerError, match="The query was cancelled"):  # not a KeyboardInterrupt
         reader.read_all()
     assert len(services.engine.running()) == 0
@@ -497,7 +504,7 @@ def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: Simp
 
 
 def test_planned_queries_that_nobody_fetches_are_bounded(client: flight.FlightClient, engine: FakeEngine) -> None:
-    command = _descriptor(messages.CommandStatementQuery("select * from endless"))
+    command = _descriptor(messages.CommandStatementQuery(query="select * from endless"))
     infos = [client.get_flight_info(command) for _ in range(300)]
     alive = [weakref.ref(query) for query in engine.queries]
     engine.queries.clear()

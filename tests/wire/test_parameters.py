@@ -10,7 +10,7 @@ import pytest
 from adbc_driver_flightsql import dbapi
 from pyarrow import flight
 from tachy_server.base.settings import Settings
-from tachy_server.flight import sql_messages as messages
+from tachy_server.flight import messages
 from tachy_server.query.engine import QueryEngine
 
 from tests.query.conftest import World, play
@@ -29,10 +29,10 @@ def engine() -> QueryEngine:
 
 def _bind(client: flight.FlightClient, sql: str, row: pa.Table) -> pa.Table:
     """The answer to a prepared statement, as clients do it that speak Flight themselves."""
-    body = messages.pack(messages.ActionCreatePreparedStatementRequest(sql))
+    body = messages.pack(messages.ActionCreatePreparedStatementRequest(query=sql))
     (result,) = client.do_action(flight.Action("CreatePreparedStatement", body))
     prepared = messages.unpack(messages.ActionCreatePreparedStatementResult, result.body.to_pybytes())
-    command = messages.CommandPreparedStatementQuery(prepared.prepared_statement_handle)
+    command = messages.CommandPreparedStatementQuery(prepared_statement_handle=prepared.prepared_statement_handle)
     descriptor = flight.FlightDescriptor.for_command(messages.pack(command))
     writer, reader = client.do_put(descriptor, row.schema)
     with writer:

@@ -9,11 +9,11 @@ from typing import Any
 import grpc
 import pyarrow as pa
 import pytest
+from google.protobuf.message import Message
 from pyarrow import flight
 from tachy_server.base.errors import Cancelled, LimitError, NotFound, QueryError, StoreError, TookTooLong
-from tachy_server.flight import sql_messages as messages
-from tachy_server.flight.messages import Action, FlightData, FlightDescriptor, Ticket
-from tachy_server.flight.protobuf import Message, encode
+from tachy_server.flight import messages
+from tachy_server.flight.messages import Action, FlightData, FlightDescriptor, Ticket, decode, encode
 from tachy_server.flight.service import SERVICE
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
@@ -59,12 +59,12 @@ def caller(uri: str) -> Iterator[Caller]:
 
 
 def _descriptor(command: Message) -> bytes:
-    return encode(FlightDescriptor(2, messages.pack(command)))
+    return encode(FlightDescriptor(type=2, cmd=messages.pack(command)))
 
 
 def _door(caller: Caller, door: str, sql: str) -> object:
-    statement = messages.CommandStatementQuery(sql)
-    prepared = messages.CommandPreparedStatementQuery(sql.encode())
+    statement = messages.CommandStatementQuery(query=sql)
+    prepared = messages.CommandPreparedStatementQuery(prepared_statement_handle=sql.encode())
     match door:
         case "GetFlightInfo":
             return caller.unary(door, _descriptor(statement))
@@ -73,14 +73,15 @@ def _door(caller: Caller, door: str, sql: str) -> object:
         case "GetSchema":
             return caller.unary(door, _descriptor(statement))
         case "DoGet, a command":
-            return caller.stream("DoGet", encode(Ticket(messages.pack(statement))))
+            return caller.stream("DoGet", encode(Ticket(ticket=messages.pack(statement))))
         case "DoGet, SQL itself":
-            return caller.stream("DoGet", encode(Ticket(sql.encode())))
+            return caller.stream("DoGet", encode(Ticket(ticket=sql.encode())))
         case "DoAction":
-            body = messages.pack(messages.ActionCreatePreparedStatementRequest(sql))
-            return caller.stream("DoAction", encode(Action("CreatePreparedStatement", body)))
+            body = messages.pack(messages.ActionCreatePreparedStatementRequest(query=sql))
+            return caller.stream("DoAction", encode(Action(type="CreatePreparedStatement", body=body)))
         case "DoPut":
-            return caller.put(encode(FlightData(_descriptor(prepared), b"x")))
+            descriptor = decode(FlightDescriptor, _descriptor(prepared))
+            return caller.put(encode(FlightData(flight_descriptor=descriptor, data_header=b"x")))
     raise AssertionError(door)
 
 
@@ -122,7 +123,7 @@ def test_a_statement_that_is_too_large_is_refused_before_it_is_planned(
 
 
 def test_headers_are_bounded(caller: Caller, engine: FakeEngine) -> None:
-    request = _descriptor(messages.CommandStatementQuery("select 1 as a"))
+    request = _descriptor(messages.CommandStatementQuery(query="select 1 as a"))
     assert caller.unary("GetFlightInfo", request, other="x" * 4_000)
     with pytest.raises(grpc.RpcError) as caught:
         caller.unary("GetFlightInfo", request, other="x" * 1_000_000)
@@ -149,13 +150,14 @@ def test_arrows_own_client_gets_the_sentence_without_words_around_it(uri: str) -
         with pytest.raises(pa.ArrowInvalid) as caught:
             client.get_schema(flight.FlightDescriptor.for_path("a"))
         assert str(caught.value) == "This server has no paths; send SQL as a CommandStatementQuery."
-        handle = messages.pack(messages.CommandPreparedStatementQuery(b"/* tachy:" + b"0" * 32 + b" */ select 1"))
+        unknown = b"/* tachy:" + b"0" * 32 + b" */ select 1"
+        handle = messages.pack(messages.CommandPreparedStatementQuery(prepared_statement_handle=unknown))
         with pytest.raises(KeyError, match=r"^This statement handle is unknown or has expired; send the"):
             client.get_flight_info(flight.FlightDescriptor.for_command(handle))
 
 
 def test_a_call_that_has_no_rows_yet_stops_at_its_deadline(caller: Caller, engine: FakeEngine) -> None:
-    call = caller._channel.unary_stream(f"/{SERVICE}/DoGet")(encode(Ticket(b"select * from stuck")), timeout=0.3)
+    call = caller._channel.unary_stream(f"/{SERVICE}/DoGet")(encode(Ticket(ticket=b"select * from stuck")), timeout=0.3)
     with pytest.raises(grpc.RpcError) as caught:
         list(call)
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -163,7 +165,7 @@ def test_a_call_that_has_no_rows_yet_stops_at_its_deadline(caller: Caller, engin
 
 
 def test_a_call_that_has_no_rows_yet_can_be_cancelled(caller: Caller, engine: FakeEngine) -> None:
-    call = caller._channel.unary_stream(f"/{SERVICE}/DoGet")(encode(Ticket(b"select * from stuck")), timeout=60)
+    call = caller._channel.unary_stream(f"/{SERVICE}/DoGet")(encode(Ticket(ticket=b"select * from stuck")), timeout=60)
     while not engine.queries:
         time.sleep(0.01)
     call.cancel()

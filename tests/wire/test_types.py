@@ -11,8 +11,8 @@ import pytest
 from pyarrow import flight
 from tachy_server.base.message_sizes import MESSAGE_BYTES
 from tachy_server.base.settings import Settings
-from tachy_server.flight import sql_messages as messages
-from tachy_server.flight.sql_messages import ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult
+from tachy_server.flight import messages
+from tachy_server.flight.messages import ActionCreatePreparedStatementRequest, ActionCreatePreparedStatementResult
 from tachy_server.query.engine import QueryEngine
 
 from tests.query.conftest import World, play
@@ -82,7 +82,7 @@ def _answer(client: flight.FlightClient, sql: str, preserve: bool = False) -> tu
     reader = client.do_get(info.endpoints[0].ticket, options)
     batches = [chunk.data for chunk in reader]
     assert reader.schema == info.schema == client.get_schema(descriptor, options).schema
-    body = messages.pack(ActionCreatePreparedStatementRequest(sql))
+    body = messages.pack(ActionCreatePreparedStatementRequest(query=sql))
     (result,) = client.do_action(flight.Action("CreatePreparedStatement", body), options)
     prepared = messages.unpack(ActionCreatePreparedStatementResult, result.body.to_pybytes())
     assert pa.ipc.read_schema(pa.py_buffer(prepared.dataset_schema)) == info.schema

@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from tachy_server.base.errors import LimitError, QueryError
 from tachy_server.base.message_sizes import pieces
-from tachy_server.flight.messages import FlightData
-from tachy_server.flight.protobuf import decode, write_key
+from tachy_server.flight import messages as flight_messages
+from tachy_server.flight.messages import decode
 
 _CONTINUATION = b"\xff\xff\xff\xff"
 
@@ -50,7 +50,7 @@ def _plain(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Generator[Ch
 
 def _parts(message: pa.Message) -> list[bytes | memoryview]:
     header, body = memoryview(message.metadata), memoryview(message.body or b"")
-    return [write_key(2, len(header)), header, write_key(1000, len(body)), body]
+    return [_head(2, len(header)), header, _head(1000, len(body)), body]
 
 
 def _taken(out: io.BytesIO, rows: int) -> Generator[Chunk, None, None]:
@@ -67,15 +67,15 @@ def _has_dictionaries(kind: pa.DataType) -> bool:
     return any(_has_dictionaries(kind.field(at).type) for at in range(kind.num_fields))
 
 
-def read(messages: Iterable[bytes], limit: int) -> pa.Table:
+def read(given: Iterable[bytes], limit: int) -> pa.Table:
     """The rows of a stream. QueryError when it is none, LimitError when it is larger than `limit` bytes."""
     parts: list[bytes] = []
     size = 0
-    for message in messages:
+    for message in given:
         size += len(message)
         if size > limit:
             raise LimitError(f"The parameters are larger than the {limit} bytes that they may have.")
-        data = decode(FlightData, message)
+        data = decode(flight_messages.FlightData, message)
         if data.data_header:
             padding = bytes(-len(data.data_header) % 8)
             length = (len(data.data_header) + len(padding)).to_bytes(4, "little")
@@ -86,3 +86,14 @@ def read(messages: Iterable[bytes], limit: int) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise QueryError(f"The parameters are not an Arrow stream: {error}") from None
     return table
+
+
+def _head(number: int, size: int) -> bytes:
+    """What comes before a field of bytes in a message: written here, so that a batch is not copied into one."""
+    out = bytearray()
+    for value in (number << 3 | 2, size):
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        out.append(value)
+    return bytes(out)

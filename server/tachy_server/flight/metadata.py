@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tachy_server.base.plain_types import plain_schema
-from tachy_server.flight import sql_messages as messages
+from tachy_server.flight import messages
 from tachy_server.flight.column_metadata import described
-from tachy_server.flight.protobuf import Message
+from tachy_server.flight.messages import given
 from tachy_server.flight.sql_info import SQL_INFO, sql_info
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def like(pattern: str | None) -> Callable[[str], bool]:
     return lambda name: matches(name) is not None
 
 
-_SCHEMAS: dict[type[Message], pa.Schema] = {
+_SCHEMAS: dict[Any, pa.Schema] = {
     messages.CommandGetCatalogs: CATALOGS,
     messages.CommandGetDbSchemas: DB_SCHEMAS,
     messages.CommandGetTables: TABLES,
@@ -151,20 +151,20 @@ _SCHEMAS: dict[type[Message], pa.Schema] = {
 }
 
 
-def schema_of(command: Message) -> pa.Schema | None:
+def schema_of(command: Any) -> pa.Schema | None:
     """The schema that answers a metadata command; None for any other command."""
     if isinstance(command, messages.CommandGetTables) and command.include_schema:
         return TABLES_WITH_SCHEMA
     return _SCHEMAS.get(type(command))
 
 
-def answer(command: Message, engine: Workers, *, preserve_dictionary: bool = False) -> pa.Table:
+def answer(command: Any, engine: Workers, *, preserve_dictionary: bool = False) -> pa.Table:
     """The rows that answer a metadata command, which `schema_of` knows."""
     match command:
         case messages.CommandGetCatalogs():
             return _rows(CATALOGS, [(CATALOG,)])
-        case messages.CommandGetDbSchemas(catalog=catalog, db_schema_filter_pattern=pattern):
-            matches = like(pattern)
+        case messages.CommandGetDbSchemas():
+            catalog, matches = given(command, "catalog"), like(given(command, "db_schema_filter_pattern"))
             names = [name for name in (SCHEMA, INFORMATION_SCHEMA) if matches(name) and catalog in (None, CATALOG)]
             return _rows(DB_SCHEMAS, [(CATALOG, name) for name in names])
         case messages.CommandGetTables():
@@ -173,16 +173,17 @@ def answer(command: Message, engine: Workers, *, preserve_dictionary: bool = Fal
             return _rows(TABLE_TYPES_SCHEMA, [(name,) for name in TABLE_TYPES])
         case messages.CommandGetSqlInfo(info=numbers):
             return sql_info(numbers)
-        case messages.CommandGetXdbcTypeInfo(data_type=number):
+        case messages.CommandGetXdbcTypeInfo():
+            number = given(command, "data_type")
             return _rows(XDBC_TYPES, [_xdbc_row(*row) for row in _XDBC_ROWS if number in (None, row[1])])
     schema = _SCHEMAS[type(command)]
     return schema.empty_table()  # views have no keys
 
 
-def _tables(command: messages.CommandGetTables, engine: Workers, preserve_dictionary: bool) -> pa.Table:
-    schema_matches = like(command.db_schema_filter_pattern)
-    name_matches = like(command.table_name_filter_pattern)
-    wanted = {_TYPE_ALIASES.get(kind, kind) for kind in (given.strip().upper() for given in command.table_types)}
+def _tables(command: Any, engine: Workers, preserve_dictionary: bool) -> pa.Table:
+    schema_matches = like(given(command, "db_schema_filter_pattern"))
+    name_matches = like(given(command, "table_name_filter_pattern"))
+    wanted = {_TYPE_ALIASES.get(kind, kind) for kind in (name.strip().upper() for name in command.table_types)}
     rows: list[tuple[Any, ...]] = []
 
     def add(schema_name: str, name: str, kind: str, schema: Callable[[], pa.Schema]) -> None:
@@ -194,7 +195,7 @@ def _tables(command: messages.CommandGetTables, engine: Workers, preserve_dictio
             row += (described(found, (CATALOG, schema_name, name)).serialize().to_pybytes(),)
         rows.append(row)
 
-    if command.catalog in (None, CATALOG):
+    if given(command, "catalog") in (None, CATALOG):
         if schema_matches(SCHEMA):  # what people look for comes before what describes it
             for info in sorted(engine.tables(), key=lambda info: info.name):
                 add(SCHEMA, info.name, "TABLE", lambda info=info: info.schema)  # type: ignore[misc]

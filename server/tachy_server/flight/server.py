@@ -13,30 +13,16 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from google.protobuf.message import Message
 
 from tachy_server.access.limits import visible_to
 from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
 from tachy_server.base.times import parse_time
-from tachy_server.flight import data, metadata, service
-from tachy_server.flight import sql_messages as messages
-from tachy_server.flight.messages import (
-    CMD,
-    Action,
-    ActionType,
-    FlightData,
-    FlightDescriptor,
-    FlightEndpoint,
-    FlightInfo,
-    HandshakeResponse,
-    PutResult,
-    Result,
-    SchemaResult,
-    Ticket,
-)
-from tachy_server.flight.protobuf import Message, decode, encode
+from tachy_server.flight import data, messages, metadata, service
+from tachy_server.flight.messages import decode, encode
 from tachy_server.flight.statements import (
     MAX_QUERIES,
     PREPARED_PREFIX,
@@ -97,7 +83,7 @@ class FlightServer:
 
     def get_flight_info(self, call: Call, request: bytes) -> bytes:
         """The schema of a command's answer and the ticket for it."""
-        descriptor = decode(FlightDescriptor, request)
+        descriptor = decode(messages.FlightDescriptor, request)
         command = self._command(descriptor)
         schema = metadata.schema_of(command)
         if schema is not None:
@@ -106,27 +92,28 @@ class FlightServer:
             planned = self._plan(call, command, _range(call), "wait")
             assert planned.query is not None
             given = planned.query.schema_bytes
-            ticket = messages.pack(messages.TicketStatementQuery(self._keep(planned)))
-        endpoint = encode(FlightEndpoint(encode(Ticket(ticket))))
-        return encode(FlightInfo(given, request, (endpoint,), -1, -1))
+            ticket = messages.pack(messages.TicketStatementQuery(statement_handle=self._keep(planned)))
+        endpoint = messages.FlightEndpoint(ticket=messages.Ticket(ticket=ticket))
+        counts = {"total_records": -1, "total_bytes": -1}
+        return encode(messages.FlightInfo(schema=given, flight_descriptor=descriptor, endpoint=[endpoint], **counts))
 
     def get_schema(self, call: Call, request: bytes) -> bytes:
         """The schema of a command's answer."""
-        command = self._command(decode(FlightDescriptor, request))
+        command = self._command(decode(messages.FlightDescriptor, request))
         schema = metadata.schema_of(command)
         if schema is not None:
-            return encode(SchemaResult(_schema_bytes(schema)))
+            return encode(messages.SchemaResult(schema=_schema_bytes(schema)))
         query = self._plan(call, command, _range(call), "end").query
         assert query is not None
-        return encode(SchemaResult(query.schema_bytes))
+        return encode(messages.SchemaResult(schema=query.schema_bytes))
 
     def do_get(self, call: Call, request: bytes) -> Iterator[bytes]:
         """The rows of a ticket: one of ours, a packed command, or SQL itself as the Micromegas client sends it."""
-        ticket = decode(Ticket, request).ticket
+        ticket = decode(messages.Ticket, request).ticket
         bounds = _range(call)
         command = messages.unpack_command(ticket)
         if command is None:
-            command = messages.CommandStatementQuery(_utf8(ticket))
+            command = messages.CommandStatementQuery(query=_utf8(ticket))
         if metadata.schema_of(command) is not None:
             table = metadata.answer(command, self._engine, preserve_dictionary=bounds.preserve_dictionary)
             return data.write(table.schema, table.to_batches())
@@ -135,18 +122,18 @@ class FlightServer:
             handle = command.statement_handle
             if handle.startswith(TICKET_PREFIX):
                 return self._stream(call, self._take(call, handle), handle)
-            command = messages.CommandStatementQuery(_utf8(handle))
+            command = messages.CommandStatementQuery(query=_utf8(handle))
         query = self._plan(call, command, bounds, "run").query
         assert query is not None
         return self._stream(call, query, handle)
 
-    def _command(self, descriptor: FlightDescriptor) -> Message:
-        if descriptor.type != CMD:
+    def _command(self, descriptor: Any) -> Any:
+        if descriptor.type != messages.CMD:
             raise QueryError("This server has no paths; send SQL as a CommandStatementQuery.")
         command = messages.unpack_command(descriptor.cmd)
-        return messages.CommandStatementQuery(_utf8(descriptor.cmd)) if command is None else command
+        return messages.CommandStatementQuery(query=_utf8(descriptor.cmd)) if command is None else command
 
-    def _plan(self, call: Call, command: Message, bounds: Range, then: str) -> Planned:
+    def _plan(self, call: Call, command: Any, bounds: Range, then: str) -> Planned:
         match command:
             case messages.CommandStatementQuery(query=sql):
                 return self._plan_sql(call, sql, bounds, None, then)
@@ -218,7 +205,7 @@ class FlightServer:
     def do_put(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
         """Bind one row of parameters to a prepared statement; anything that would write is refused."""
         first = next(requests, b"")
-        descriptor = decode(FlightDescriptor, decode(FlightData, first).flight_descriptor)
+        descriptor = decode(messages.FlightData, first).flight_descriptor
         command = self._command(descriptor)
         if not isinstance(command, messages.CommandPreparedStatementQuery):
             raise QueryError(READ_ONLY)
@@ -233,13 +220,14 @@ class FlightServer:
                 raise QueryError(f"Bind one row of parameters to a query at a time, not {table.num_rows}.")
             with prepared.lock:
                 prepared.parameters = tuple(bound(column) for column in table.columns)
-        yield encode(PutResult(encode(messages.DoPutPreparedStatementResult(handle))))
+        result = messages.DoPutPreparedStatementResult(prepared_statement_handle=handle)
+        yield encode(messages.PutResult(app_metadata=encode(result)))
 
     def do_action(self, call: Call, request: bytes) -> Iterator[bytes]:
         """One of `list_actions`; bodies may be bare or wrapped in Any."""
-        action = decode(Action, request)
+        action = decode(messages.Action, request)
         for body in self._act(call, action.type, action.body):
-            yield encode(Result(body))
+            yield encode(messages.Result(body=body))
 
     def _act(self, call: Call, name: str, body: bytes) -> list[bytes]:
         match name:
@@ -253,24 +241,23 @@ class FlightServer:
                 return []
             case "CancelFlightInfo":
                 info = messages.unpack(messages.CancelFlightInfoRequest, body).info
-                return [encode(messages.CancelFlightInfoResult(self._cancel(info)))]
+                return [encode(messages.CancelFlightInfoResult(status=self._cancel(info)))]
             case "CancelQuery":
-                info = messages.unpack(messages.ActionCancelQueryRequest, body).info
-                return [messages.pack(messages.ActionCancelQueryResult(self._cancel(info)))]
+                info = decode(messages.FlightInfo, messages.unpack(messages.ActionCancelQueryRequest, body).info)
+                return [messages.pack(messages.ActionCancelQueryResult(result=self._cancel(info)))]
             case "SetSessionOptions":
-                given = messages.read_session_options(body)
-                return [encode(messages.refused_options(_refused(given)))]
+                return [encode(_refused(decode(messages.SetSessionOptionsRequest, body)))]
             case "GetSessionOptions":
-                return [encode(messages.session_options(_SESSION))]
+                return [encode(_session_options())]
             case "CloseSession":
-                return [encode(messages.CloseSessionResult(messages.CLOSE_STATUS_CLOSED))]
+                return [encode(messages.CloseSessionResult(status=messages.CLOSE_STATUS_CLOSED))]
         if name in _FORBIDDEN_ACTIONS:
             raise QueryError("This server has no transactions: it is read-only, and every statement stands alone.")
         raise QueryError(f"There is no action {name!r}; list_actions names those that there are.")
 
     def list_actions(self, call: Call, request: bytes) -> Iterator[bytes]:
         """Names and descriptions."""
-        return (encode(ActionType(name, text)) for name, text in _ACTIONS.items())
+        return (encode(messages.ActionType(type=name, description=text)) for name, text in _ACTIONS.items())
 
     def list_flights(self, call: Call, request: bytes) -> Iterator[bytes]:
         """None: tables are listed by CommandGetTables."""
@@ -282,7 +269,7 @@ class FlightServer:
 
     def handshake(self, call: Call, requests: Iterator[bytes]) -> Iterator[bytes]:
         """Nothing more to say: who comes this far has sent a key, or needs none."""
-        return iter([encode(HandshakeResponse(payload=b"none"))])
+        return iter([encode(messages.HandshakeResponse(payload=b"none"))])
 
     def _prepare(self, call: Call, sql: str, bounds: Range) -> bytes:
         check_statement_size(sql)
@@ -303,9 +290,8 @@ class FlightServer:
         match = _PREPARED.match(handle)
         return self._prepared.get(match[1]) if match else None
 
-    def _cancel(self, info: bytes) -> int:
-        endpoints = [decode(FlightEndpoint, endpoint) for endpoint in decode(FlightInfo, info).endpoint]
-        tickets = [decode(Ticket, endpoint.ticket).ticket for endpoint in endpoints]
+    def _cancel(self, info: Any) -> int:
+        tickets = [endpoint.ticket.ticket for endpoint in info.endpoint]
         if not tickets:
             raise QueryError("The request holds no FlightInfo to cancel.")
         stopped = False
@@ -323,15 +309,29 @@ class FlightServer:
         return messages.CANCEL_STATUS_CANCELLED if stopped else messages.CANCEL_STATUS_NOT_CANCELLABLE
 
 
-def _refused(given: dict[str, str | None]) -> dict[str, int]:
+def _refused(request: Any) -> Message:
     """What SetSessionOptions says of each option: there is one catalog and one schema, and nothing else to set."""
     refused: dict[str, int] = {}
-    for name, value in given.items():
-        if name not in _SESSION:
-            refused[name] = messages.OPTION_INVALID_NAME
-        elif value not in (None, _SESSION[name]):
-            refused[name] = messages.OPTION_INVALID_VALUE
-    return refused
+    for entry in request.session_options:
+        value = messages.given(entry.value, "string_value")
+        reset = value is None and not entry.value.ByteSize()  # of a type that is no text there is something unknown
+        if entry.key not in _SESSION:
+            refused[entry.key] = messages.OPTION_INVALID_NAME
+        elif not reset and value != _SESSION[entry.key]:
+            refused[entry.key] = messages.OPTION_INVALID_VALUE
+    errors = [
+        messages.SetSessionOptionsEntry(key=key, value=messages.SetSessionOptionsError(value=error))
+        for key, error in refused.items()
+    ]
+    return messages.SetSessionOptionsResult(errors=errors)
+
+
+def _session_options() -> Message:
+    options = [
+        messages.SessionOption(key=key, value=messages.SessionOptionValue(string_value=value))
+        for key, value in _SESSION.items()
+    ]
+    return messages.GetSessionOptionsResult(session_options=options)
 
 
 def _schema_bytes(schema: pa.Schema) -> bytes:
