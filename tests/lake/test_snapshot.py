@@ -31,10 +31,8 @@ def lake(ingest_server: Server) -> Iterator[Lake]:
 
 
 @pytest.fixture
-def engine(lake: Lake) -> Iterator[QueryEngine]:
-    made = QueryEngine(lake, Settings())
-    yield made
-    made.close()
+def engine(lake: Lake) -> QueryEngine:
+    return QueryEngine(lake, Settings())
 
 
 def send(server: Server, process: Process) -> None:
