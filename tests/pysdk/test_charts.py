@@ -165,6 +165,12 @@ def test_a_flame_merges_the_calls_of_one_path(lake: Connection, processes: list[
     assert icicle.labels[list(icicle.ids).index("tick;physics")] == "physics"
 
 
+def test_no_node_of_a_flame_is_narrower_than_what_is_in_it() -> None:
+    paths = ["a", "a;b", "a", "a;b", "a;b;c"]  # of two threads, and a span that began before the range
+    shown = charts.flame(pa.table({"path": paths, "total": [10, 8, 5, 4, 20]})).data[0]
+    assert dict(zip(shown.ids, shown.values, strict=True)) == {"a": 2e-5, "a;b": 2e-5, "a;b;c": 2e-5}
+
+
 def test_a_flame_keeps_as_many_nodes_as_a_browser_lays_out_at_once() -> None:
     paths = [";".join(f"f{at}" for at in range(deep)) for deep in range(1, 900)]
     shown = charts.flame(pa.table({"path": paths, "total": range(1000, 101, -1)})).data[0]

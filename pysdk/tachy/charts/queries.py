@@ -108,5 +108,5 @@ FROM thread_spans WHERE process_id IN ({listed}) GROUP BY name"""
 
 def flame(process_id: str | UUID, *, most: int = 300) -> str:
     """For `flame`: the paths of names that took most time, of all threads."""
-    return f"""SELECT path, total FROM call_tree({_process(process_id)}, NULL, NULL)
-ORDER BY total DESC LIMIT {int(most)}"""
+    return f"""SELECT path, sum(total) AS total FROM call_tree({_process(process_id)}, NULL, NULL)
+GROUP BY path ORDER BY total DESC LIMIT {int(most)}"""

@@ -71,13 +71,23 @@ def top(table: pa.Table) -> go.Figure:
 
 
 def flame(table: pa.Table, *, most: int = MOST_NODES) -> go.Figure:
-    """Who called what, as an icicle; only the `most` longest paths. Columns: path (names joined by ;), total (ns)."""
+    """Who called what, as an icicle; only the `most` longest paths. Columns: path (names joined by ;), total (ns).
+
+    Rows of one path are added up.
+    """
     go = graph_objects()
     path, total = columns(table, "path", "total")
     if len(path) == 0:
         return nothing("no spans in this range")
-    nodes = {str(one): int(sum_) for one, sum_ in zip(path, total, strict=True)}
+    nodes: dict[str, int] = {}
+    for one, ns in zip(path, total, strict=True):
+        nodes[str(one)] = nodes.get(str(one), 0) + int(ns)
     shown = sorted(sorted(nodes, key=lambda one: -nodes[one])[:most])
+    inside: dict[str, int] = {}
+    for one in sorted(shown, key=lambda one: -one.count(";")):  # plotly draws nothing where a parent is too narrow
+        nodes[one] = max(nodes[one], inside.get(one, 0))
+        above = one.rpartition(";")[0]
+        inside[above] = inside.get(above, 0) + nodes[one]
     names = [one.rpartition(";")[2] for one in shown]
     icicle = go.Icicle(
         ids=shown, parents=[one.rpartition(";")[0] for one in shown], labels=[plain(one) for one in names],
