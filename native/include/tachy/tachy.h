@@ -148,7 +148,8 @@ TACHY_EXPORT uint64_t tachy_flush_begin(uint32_t timeout_ms);
 TACHY_EXPORT int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);
 TACHY_EXPORT void tachy_stop_recording(void);
 
-/* Of the running session, or of the last one. */
+/* Of the running session, or of the last one. What is recorded is counted when the collector reads it, at the latest
+ * when it goes into a block; asking makes it look, once a second at most. */
 typedef struct tachy_stats {
   uint8_t process_id[16];
   uint64_t recorded[4]; /* by tachy_class: every event that a thread tried to record, at a site that has a number */

@@ -255,6 +255,7 @@ void tachy_own_get_stats(tachy_stats *out) {
   if (!out) return;
   memset(out, 0, sizeof *out);
   if (tachy_own_forking() || tachy_inside()) return;
+  tachy_collector_look();
   tachy_outbox_stats(out);
   out->survives = (uint64_t)tachy_session_file_protects();
   out->threads = tachy_slots_attached();

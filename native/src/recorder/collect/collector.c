@@ -16,6 +16,8 @@
 
 enum { SPANS = 1 << TACHY_CLASS_SPAN, COUNT_MS = 2 /* until the ticks have been counted for long enough */ };
 
+#define LOOK_NS UINT64_C(1000000000)
+
 typedef struct collector {
   tachy_collection read;
   tachy_pace pace;
@@ -27,6 +29,8 @@ static uint64_t cuts_wanted;
 static uint64_t cuts_made;
 static uint64_t cut_ordinal;
 static int stopping;
+static uint32_t looks; /* atomic: somebody waits for stats */
+static uint64_t looked_at;
 static collector *running; /* NULL: none */
 static tachy_os_thread thread;
 
@@ -43,7 +47,7 @@ static void follow_mode(tachy_collection *c) {
   const int wanted = tachy_triggers_mode() == TACHY_MODE_FLIGHT;
   if (wanted == c->flight.on) return;
   if (wanted) {
-    if (c->intakes[TACHY_CLASS_SPAN].channel.streams) tachy_cut(c, SPANS, 0); /* none: the session begins */
+    if (c->intakes[TACHY_CLASS_SPAN].channel.streams) tachy_cut(c, SPANS, TACHY_CUT_ALL); /* none: the session begins */
     tachy_flight_enter(&c->flight);
   } else {
     tachy_cut_leave_flight(c);
@@ -92,8 +96,9 @@ static void tend(collector *c, uint64_t seconds) {
  * that. 1: there is more to do. */
 static int work(collector *c, int round, int flush) {
   const int restarted = tachy_cut_restarted(&c->read);
+  TACHY_STORE(&looks, 0);
   c->pace.urgent |= tachy_bell_urged();
-  tachy_collection_read(&c->read);
+  const int all = tachy_collection_read(&c->read);
   if (!round) tend(c, 0); /* else a cut gives chunks back first */
   follow_mode(&c->read);
   if (restarted && c->read.flight.on) tachy_cut_leave_flight(&c->read); /* it begins again with the new ticks */
@@ -101,8 +106,8 @@ static int work(collector *c, int round, int flush) {
   round |= restarted;
   const unsigned classes = classes_of(c) & (round ? ~0u : tachy_pace_full(&c->pace, &c->read, now));
   if (classes) {
-    tachy_pace_cut(&c->pace, classes, now);
-    tachy_cut(&c->read, classes, 0);
+    tachy_pace_cut(&c->pace, classes, all || round, now);
+    tachy_cut(&c->read, classes, all || round ? TACHY_CUT_ALL : TACHY_CUT_READ);
   } else {
     tachy_collection_report(&c->read);
   }
@@ -111,7 +116,15 @@ static int work(collector *c, int round, int flush) {
     c->pace.due_from = now;
   }
   const tachy_flight_pace pace = flush ? TACHY_FLIGHT_FLUSH : round ? TACHY_FLIGHT_DUE : TACHY_FLIGHT_PACED;
-  return c->read.flight.on && tachy_cut_flight(&c->read, pace);
+  const int more = c->read.flight.on && tachy_cut_flight(&c->read, pace);
+  return more || (!all && !tachy_collection_is_full(&c->read)); /* full: values alone, of a span that goes on */
+}
+
+/* It was rung for something that has to be read, not just for slots or chunks to lie ready again. */
+static int is_to_read(collector *c) {
+  c->pace.urgent |= tachy_bell_urged();
+  return TACHY_LOAD(&looks) || c->pace.urgent || tachy_pool_is_low() || tachy_slots_ended() >= TACHY_ENDS_RING ||
+         c->read.flight.on || tachy_triggers_mode() == TACHY_MODE_FLIGHT;
 }
 
 static void work_last(tachy_collection *c) {
@@ -120,7 +133,7 @@ static void work_last(tachy_collection *c) {
     tachy_cut_flight(c, TACHY_FLIGHT_LAST);
     tachy_collection_read(c); /* the last triggers' logs */
   }
-  tachy_cut(c, c->flight.on ? TACHY_ALL_CLASSES & ~SPANS : TACHY_ALL_CLASSES, 1);
+  tachy_cut(c, c->flight.on ? TACHY_ALL_CLASSES & ~SPANS : TACHY_ALL_CLASSES, TACHY_CUT_LAST);
 }
 
 static void run(void *argument) {
@@ -142,6 +155,11 @@ static void run(void *argument) {
     now = tachy_os_monotonic();
     const int round = ticket != made || now >= tachy_pace_due(&c->pace, now);
     if (round && !rung && !more && tachy_pace_skip(&c->pace, &c->read, now)) continue;
+    if (rung && !round && !more && !is_to_read(c)) {
+      tachy_pool_tend(0);
+      tachy_slots_tend();
+      continue;
+    }
     more = work(c, round, ticket != made);
     if (ticket == made) continue;
     made = ticket;
@@ -182,6 +200,8 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_bytes, const uint8_t
   tachy_os_lock(&mutex);
   stopping = 0;
   cuts_wanted = cuts_made = 0;
+  looked_at = 0;
+  TACHY_STORE(&looks, 0);
   running = all;
   const int started = tachy_os_thread_start(&thread, run, all, "tachy");
   if (!started) running = NULL;
@@ -209,6 +229,18 @@ void tachy_collector_stop(void) {
     tachy_bytes_free(&c->read.watches[cls].kinds);
   }
   tachy_os_release(c);
+}
+
+void tachy_collector_look(void) {
+  const uint64_t now = tachy_os_monotonic();
+  tachy_os_lock(&mutex);
+  const int due = running && !TACHY_LOAD(&looks) && now - looked_at >= LOOK_NS;
+  if (due) {
+    looked_at = now;
+    TACHY_STORE(&looks, 1);
+    tachy_bell_ring();
+  }
+  tachy_os_unlock(&mutex);
 }
 
 void tachy_own_log_urges_(void) { tachy_bell_urge(); }

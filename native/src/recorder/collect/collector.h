@@ -12,6 +12,9 @@ void tachy_collector_stop(void);
 /* Cuts blocks of everything recorded before the call. 1: they are in the outbox, up to the batch *ordinal. */
 int tachy_collector_cut(uint64_t deadline, uint64_t *ordinal);
 
+/* Somebody asks for stats: reads what there is, once a second at most. */
+void tachy_collector_look(void);
+
 /* Around fork(). */
 void tachy_collector_lock(void);
 void tachy_collector_unlock(void);

@@ -73,12 +73,15 @@ static void jump(tachy_collection *c, tachy_clock_pair end) {
 
 /* Cuts the classes (a bit each) at one moment, for one batch; all of them when the wall clock was set, so that no block
  * has both times in it. (A flight recorder's spans lie in no block yet.) */
-void tachy_cut(tachy_collection *c, unsigned classes, int last) {
+void tachy_cut(tachy_collection *c, unsigned classes, tachy_cut_of what) {
+  const int last = what == TACHY_CUT_LAST;
   int jumped = tachy_clock_jumped();
   if (tachy_cut_restarted(c) && c->flight.on) jumped = 0; /* it is left first, see run */
   if (jumped) classes = c->flight.on ? TACHY_ALL_CLASSES & ~SPANS : TACHY_ALL_CLASSES;
   const unsigned metrics = classes & 1u << TACHY_CLASS_METRIC;
-  tachy_collection_drain(c, classes);
+  const int rest = what != TACHY_CUT_READ || jumped;
+  tachy_collection_drain(c, rest ? classes : classes & SPANS);
+  if (!rest) tachy_collection_name(c, classes & ~(unsigned)SPANS);
   tachy_collection_report(c);
   if (metrics && tachy_report_losses(&c->report, &c->intakes[TACHY_CLASS_METRIC], last))
     tachy_collection_drain(c, metrics);
@@ -135,7 +138,7 @@ int tachy_cut_flight(tachy_collection *c, tachy_flight_pace pace) {
 void tachy_cut_leave_flight(tachy_collection *c) {
   tachy_cut_flight(c, TACHY_FLIGHT_FLUSH);
   tachy_flight_leave(&c->flight);
-  tachy_cut(c, SPANS, 0);
+  tachy_cut(c, SPANS, TACHY_CUT_ALL);
 }
 
 /* Says anew who records, and by which clock. */

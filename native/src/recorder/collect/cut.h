@@ -5,9 +5,13 @@
 
 #include "drain.h"
 
+/* What is cut of logs and metrics: what has been read, which is for when others wait for the chunks that this gives
+ * back; all that was recorded before; the same, and nothing will come any more. Of spans it is always all. */
+typedef enum tachy_cut_of { TACHY_CUT_READ, TACHY_CUT_ALL, TACHY_CUT_LAST } tachy_cut_of;
+
 /* Cuts the classes (a bit each) at one moment, for one batch; all of them when the wall clock was set, so that no block
  * has both times in it. (A flight recorder's spans lie in no block yet.) */
-void tachy_cut(tachy_collection *c, unsigned classes, int last);
+void tachy_cut(tachy_collection *c, unsigned classes, tachy_cut_of what);
 /* Goes on with the flight recorder. 1: there is more to do. */
 int tachy_cut_flight(tachy_collection *c, tachy_flight_pace pace);
 /* Its spans are the blocks' again. */

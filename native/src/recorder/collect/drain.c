@@ -2,6 +2,7 @@
 #include "drain.h"
 
 #include "../../base/inside.h"
+#include "../pool/pool.h"
 #include "../send/outbox.h"
 #include "../threads/threads.h"
 
@@ -32,14 +33,19 @@ static void read_counters(tachy_collection *c, tachy_slot *slot) {
   }
 }
 
+/* For a cut: the name that its thread has now. */
+static void name_stream(tachy_slot *slot, tachy_stream *stream) {
+  if (!stream->rows && !stream->async_rows) return;
+  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
+  stream->name_size = tachy_slot_name(slot, stream->name);
+}
+
 /* Everything that is there, for a cut of the class. */
 static void drain_source(tachy_collection *c, tachy_slot *slot, tachy_class cls) {
   tachy_source *const source = tachy_source_of(&c->intakes[cls], slot, 0);
   if (!source) return;
   tachy_source_drain(&c->intakes[cls], source, UINT64_MAX);
-  if (!source->stream->rows && !source->stream->async_rows) return;
-  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
-  source->stream->name_size = tachy_slot_name(slot, source->stream->name);
+  name_stream(slot, source->stream);
 }
 
 /* The thread has ended: reads the rest. The flight recorder does that for spans, some time later. */
@@ -78,16 +84,35 @@ int tachy_collection_has_news(const tachy_collection *c) {
   return 0;
 }
 
-void tachy_collection_read(tachy_collection *c) {
+int tachy_collection_is_full(const tachy_collection *c) {
+  uint64_t most = 0;
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (c->intakes[cls].waiting_count > most) most = c->intakes[cls].waiting_count;
+  }
+  return most > tachy_pool_limit() / 4;
+}
+
+int tachy_collection_read(tachy_collection *c) {
+  const uint64_t most = tachy_pool_limit() / 4;
+  int all = 1;
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state == TACHY_SLOT_FREE || state == TACHY_SLOT_READ) continue;
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
       if (i == TACHY_CLASS_SPAN && c->flight.on) continue;
       tachy_source *const source = tachy_source_of(&c->intakes[i], slot, 0);
-      if (source) tachy_source_read(&c->intakes[i], source);
+      if (source) all &= tachy_source_read(&c->intakes[i], source, most);
     }
-    if (state == TACHY_SLOT_EXITED) read_ended(c, slot);
+    if (state == TACHY_SLOT_EXITED && all) read_ended(c, slot);
+  }
+  return all;
+}
+
+void tachy_collection_name(tachy_collection *c, unsigned classes) {
+  for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
+    if (!(classes >> cls & 1u)) continue;
+    tachy_stream *s = c->intakes[cls].channel.streams;
+    for (; s; s = s->next) name_stream(s->source->slot, s);
   }
 }
 

@@ -24,10 +24,15 @@ typedef struct tachy_collection {
 /* Whether a pass would find something, or something has been read that is in no block. A glance: counters of what was
  * dropped alone are no reason for a pass. */
 int tachy_collection_has_news(const tachy_collection *c);
-/* One pass over all threads. (The flight recorder follows those of spans.) */
-void tachy_collection_read(tachy_collection *c);
+/* Whether a quarter of the pool waits for a class's cut. */
+int tachy_collection_is_full(const tachy_collection *c);
+/* One pass over all threads, until a class has a quarter of the pool waiting for its cut. (The flight recorder follows
+ * those of spans.) 0: there is more. */
+int tachy_collection_read(tachy_collection *c);
 /* Everything that is there of these classes, for a cut. */
 void tachy_collection_drain(tachy_collection *c, unsigned classes);
+/* Nothing more of these: their threads' names alone. */
+void tachy_collection_name(tachy_collection *c, unsigned classes);
 /* Says how far it has come: tachy_get_stats. */
 void tachy_collection_report(tachy_collection *c);
 

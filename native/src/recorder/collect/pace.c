@@ -94,11 +94,11 @@ unsigned tachy_pace_full(const tachy_pace *p, const tachy_collection *c, uint64_
   return tachy_slots_ended() >= ENDED_SLOTS ? (unsigned)TACHY_ALL_CLASSES : classes;
 }
 
-void tachy_pace_cut(tachy_pace *p, unsigned classes, uint64_t now) {
+void tachy_pace_cut(tachy_pace *p, unsigned classes, int all, uint64_t now) {
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     if (classes >> cls & 1u) p->cut_at[cls] = now;
   }
-  if (classes >> TACHY_CLASS_LOG & 1u) p->urgent = 0;
+  if (all && classes >> TACHY_CLASS_LOG & 1u) p->urgent = 0;
 }
 
 int tachy_pace_skip(tachy_pace *p, const tachy_collection *c, uint64_t now) {

@@ -25,8 +25,8 @@ uint64_t tachy_pace_due(const tachy_pace *p, uint64_t now);
 uint64_t tachy_pace_wake(const tachy_pace *p, const tachy_collection *c, uint64_t now);
 /* Classes, a bit each, of which a block is to be cut now, before the round is due. */
 unsigned tachy_pace_full(const tachy_pace *p, const tachy_collection *c, uint64_t now);
-/* These are being cut. */
-void tachy_pace_cut(tachy_pace *p, unsigned classes, uint64_t now);
+/* These are being cut; all: with everything that is there. */
+void tachy_pace_cut(tachy_pace *p, unsigned classes, int all, uint64_t now);
 /* Chunks after which the collector is to be rung: of what is in no block yet, one class may then have a block's worth.
  */
 uint64_t tachy_pace_worth(const tachy_pace *p, const tachy_collection *c);

@@ -84,17 +84,20 @@ void tachy_source_read_chunk(tachy_intake *intake, tachy_source *s) {
   TACHY_STORE_RELEASE(&chunk->read, end - chunk->first);
 }
 
-/* Reads what there is, but no chunk that was begun after these ticks. 0: it has come to one. */
-static int read_until(tachy_intake *intake, tachy_source *s, uint64_t ticks) {
+/* Reads what there is, but no chunk that was begun after these ticks, and none while more wait. 0: it has come to one.
+ */
+static int read_until(tachy_intake *intake, tachy_source *s, uint64_t ticks, uint64_t most_waiting) {
   const uint64_t head = head_of(s);
   for (const tachy_chunk *chunk; (chunk = tachy_source_chunk(intake, s)) != NULL && s->position < head;) {
-    if (s->position == chunk->first && chunk->ticks > ticks) return 0;
+    if ((s->position == chunk->first && chunk->ticks > ticks) || intake->waiting_count > most_waiting) return 0;
     tachy_source_read_chunk(intake, s);
   }
   return 1;
 }
 
-void tachy_source_read(tachy_intake *intake, tachy_source *s) { read_until(intake, s, UINT64_MAX); }
+int tachy_source_read(tachy_intake *intake, tachy_source *s, uint64_t most_waiting) {
+  return read_until(intake, s, UINT64_MAX, most_waiting);
+}
 
 /* How many open spans of the stream the chunk's stack begins with. */
 static uint32_t common(const tachy_stream *s, const tachy_chunk *chunk) {
@@ -189,7 +192,7 @@ int tachy_source_drain(tachy_intake *intake, tachy_source *s, uint64_t until) {
   const tachy_writer_back *const back = &s->slot->back[s->stream->cls];
   const int spans = s->stream->cls == TACHY_CLASS_SPAN;
   for (;;) {
-    if (!read_until(intake, s, until)) {
+    if (!read_until(intake, s, until, UINT64_MAX)) {
       tachy_source_stack_here(s, until != 0);
       return 0;
     }

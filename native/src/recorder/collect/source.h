@@ -31,8 +31,8 @@ tachy_source *tachy_source_make(tachy_intake *intake, tachy_slot *slot);
 tachy_chunk *tachy_source_chunk(tachy_intake *intake, tachy_source *source);
 /* Reads what there is in the chunk. */
 void tachy_source_read_chunk(tachy_intake *intake, tachy_source *source);
-/* Reads what there is. */
-void tachy_source_read(tachy_intake *intake, tachy_source *source);
+/* Reads what there is, as long as no more chunks wait for the class's next cut than so many. 0: there is more. */
+int tachy_source_read(tachy_intake *intake, tachy_source *source, uint64_t most_waiting);
 /* Skips what there is in the chunk and returns how many spans that were; the stream gets a gap row of no lost events.
  * Async spans are read all the same. */
 uint64_t tachy_source_skip(tachy_intake *intake, tachy_source *source);

@@ -193,6 +193,8 @@ void tachy_pool_ring_after(uint64_t chunks) {
   TACHY_STORE(&TACHY_LOAD(&current)->low, free / 2 + chunks < free ? free - chunks : free / 2);
 }
 
+int tachy_pool_is_low(void) { return tachy_pool_free() < TACHY_LOAD(&TACHY_LOAD(&current)->low); }
+
 uint32_t tachy_pool_free(void) {
   const pool *const p = TACHY_LOAD(&current);
   return (uint32_t)(TACHY_LOAD(&p->ready.count) + TACHY_LOAD(&p->bare.count));

@@ -36,6 +36,8 @@ int tachy_pool_back_slot(const tachy_slot *slot, void *memory, uint64_t size);
 uint64_t tachy_pool_tend(uint64_t quiet);
 /* It is to be rung when more than so many have been taken from now on, or half of what is free. */
 void tachy_pool_ring_after(uint64_t chunks);
+/* Whether it was. */
+int tachy_pool_is_low(void);
 /* Chunks that nobody has, ready or not; and how many there are. */
 uint32_t tachy_pool_free(void);
 uint32_t tachy_pool_limit(void);

@@ -17,8 +17,8 @@
 const tachy_thread tachy_no_thread_ = {.top = TACHY_TOP_UNKNOWN_, .busy = 1};
 static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
 
-/* Slots that lie ready for new threads; and the ends after which the collector looks. */
-enum { READY = 16, ENDS_RING = 256 };
+/* Slots that lie ready for new threads. */
+enum { READY = 16 };
 
 uint32_t tachy_running;
 
@@ -224,7 +224,7 @@ static void leave(void *value) {
   TACHY_STORE(&ended, count);
   tachy_threads_unlock();
   tachy_inside_ends();
-  if (count % ENDS_RING == 0) tachy_bell_ring();
+  if (count % TACHY_ENDS_RING == 0) tachy_bell_ring();
 }
 
 void tachy_own_set_thread_name(const char *name) {

@@ -37,6 +37,8 @@ void tachy_slot_free(tachy_slot *slot);
 void tachy_slots_tend(void);
 /* Slots of threads that have ended, read or not. */
 uint64_t tachy_slots_ended(void);
+/* After so many of these the collector is rung. */
+#define TACHY_ENDS_RING 256u
 /* Reads again what the system calls a thread that was not named through us: programs name threads once they run. */
 void tachy_slot_read_name(tachy_slot *slot);
 /* Copies the thread's name, at most TACHY_THREAD_NAME_MAX - 1 bytes, and returns its size. */
