@@ -192,6 +192,21 @@ def test_the_lake_says_what_comes_in(visitor: Visitor, game: Game) -> None:
     visitor.shot("lake")
 
 
+def test_a_query_that_runs_is_seen_and_cancelled(visitor: Visitor, game: Game) -> None:
+    numbers = "(SELECT value FROM generate_series(1, 400000))"
+    asking = visitor.open("#/sql")
+    asking.get_by_label("SQL").fill(f"SELECT count(*) FROM {numbers} a, {numbers} b WHERE a.value * b.value % 7 = 3")
+    asking.get_by_role("button", name="Run").click()
+    tab = visitor.open("#/lake")
+    row = tab.locator("tr", has_text="a.value * b.value")
+    row.get_by_role("button", name="Cancel").click()
+    asking.bring_to_front()
+    assert "cancelled" in asking.locator(".error").inner_text()
+    tab.bring_to_front()
+    row.wait_for(state="detached")
+    visitor.troubles.clear()  # the browser notes the refused answer
+
+
 def test_perfetto_opens_the_seconds_around_a_hitch_and_nothing_leaves(visitor: Visitor, game: Game) -> None:
     tab = visitor.open(f"#/process/{game.process_id}/frames")
     tab.locator(".chips a").first.click()

@@ -1,21 +1,31 @@
-// The lake: whether it is ready, what comes in, what cannot be read, and its settings.
+// The lake: what comes in, what is asked of it, what cannot be read, and its settings.
 
 import {json, query} from './api.js';
 import {bytes, fill, h, note, number, table} from './dom.js';
 import {day} from './times.js';
 
+const UNREAD = 'SELECT process_id, class, reason, since FROM block_errors ORDER BY since DESC LIMIT 50';
+
 export async function show(main, place) {
-  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div');
-  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Blocks that cannot be read'), errors,
+  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div'), queries = h('div');
+  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Queries that run'), queries, h('h2', {}, 'Blocks that cannot be read'), errors,
     h('h2', {}, 'Since the start'), counters, h('details', {}, h('summary', {}, 'Settings'), settings));
   place.guard(async () => {
     const {settings: rows} = await json('api/settings', {signal: place.signal});
     fill(settings, table([['setting'], ['value'], ['default'], ['what it is']], rows.map((row) => [row.name, row.value, row.default, row.help])));
   }, settings);
   let before = null, at = 0;
+  const cancel = (id) => place.guard(async () => { await json(`api/queries/${id}`, {method: 'DELETE'}); await running(); });
+  const running = async () => {
+    const {queries: rows} = await json('api/queries', {signal: place.signal});
+    const others = rows.filter((row) => !row.sql.startsWith(UNREAD)); // this page's own question is not news
+    fill(queries, others.length ? table([['since'], ['who'], ['query'], ['rows', 'right'], ['sent', 'right'], ['memory', 'right'], ['']],
+      others.map((row) => [day(row.since), row.who, h('code', {}, row.sql.slice(0, 400)), number(row.rows), bytes(row.bytes), bytes(row.memory),
+        h('button', {type: 'button', on: {click: () => cancel(row.id)}}, 'Cancel')])) : note('None.'));
+  };
   place.every(2000, async () => {
     const [stats, unread] = await Promise.all([json('api/stats', {signal: place.signal}),
-      query('SELECT process_id, class, reason, since FROM block_errors ORDER BY since DESC LIMIT 50', {signal: place.signal})]);
+      query(UNREAD, {signal: place.signal}), running()]);
     const flat = flatten(stats), now = performance.now();
     const rate = (name) => (before && now > at ? Math.max(0, (flat[name] - before[name]) / ((now - at) / 1000)) : null);
     fill(rates, ['ingest.batches', 'ingest.blocks', 'ingest.bytes', 'ingest.block_bytes'].filter((name) => name in flat).map((name) =>
