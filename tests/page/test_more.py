@@ -187,6 +187,8 @@ def test_the_lake_says_what_comes_in(visitor: Visitor, game: Game) -> None:
     tab = visitor.open("#/lake")
     tab.get_by_text("ingest.stored").wait_for()
     tab.get_by_text("/s").first.wait_for()
+    tab.get_by_text("The last queries of the last hour").click()
+    tab.get_by_text("FROM processes").first.wait_for()
     tab.get_by_text("Settings").click()
     tab.get_by_text("lost_after").wait_for()
     visitor.shot("lake")

@@ -2,18 +2,26 @@
 
 import {json, query} from './api.js';
 import {bytes, fill, h, note, number, table} from './dom.js';
-import {day} from './times.js';
+import {day, duration, nsOf} from './times.js';
 
 const UNREAD = 'SELECT process_id, class, reason, since FROM block_errors ORDER BY since DESC LIMIT 50';
+const RAN = 'SELECT begin, "end", who, outcome, error, sql, rows, blocks, memory FROM query_log ORDER BY begin DESC LIMIT 50';
 
 export async function show(main, place) {
-  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div'), queries = h('div');
-  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Queries that run'), queries, h('h2', {}, 'Blocks that cannot be read'), errors,
+  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div'), queries = h('div'), ran = h('div');
+  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Queries that run'), queries, h('details', {}, h('summary', {}, 'The last queries of the last hour'), ran), h('h2', {}, 'Blocks that cannot be read'), errors,
     h('h2', {}, 'Since the start'), counters, h('details', {}, h('summary', {}, 'Settings'), settings));
   place.guard(async () => {
     const {settings: rows} = await json('api/settings', {signal: place.signal});
     fill(settings, table([['setting'], ['value'], ['default'], ['what it is']], rows.map((row) => [row.name, row.value, row.default, row.help])));
   }, settings);
+  place.every(10000, async () => {
+    const hour = BigInt(Date.now() - 3600000) * 1000000n;
+    const rows = await query(RAN, {begin: hour, signal: place.signal});
+    fill(ran, table([['asked'], ['who'], ['took', 'right'], ['outcome'], ['query'], ['rows', 'right'], ['blocks', 'right'], ['memory', 'right']],
+      rows.map((row) => [day(row.begin), row.who, duration(nsOf(row.end) - nsOf(row.begin)), row.error ? `${row.outcome}: ${row.error}` : row.outcome,
+        h('code', {}, row.sql.slice(0, 400)), number(row.rows), number(row.blocks), bytes(row.memory ?? 0)])));
+  });
   let before = null, at = 0;
   const cancel = (id) => place.guard(async () => { await json(`api/queries/${id}`, {method: 'DELETE'}); await running(); });
   const running = async () => {
