@@ -75,6 +75,8 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
 - `processes_100` is a page of 100 of 100,000 processes, any and the newest, `count_blocks` how many rows `blocks` has,
   of 1.5 million; `join_orders` 10 million spans joined with processes, written both ways, `in_subquery` those of two
   processes by name, beside the same by their ids.
+- `keys_ingest` (small batches, 32 connections) and `keys_select_1` divide a server with keys by one without, turn by
+  turn; `door_us` is what of it the door takes by itself.
 - Bytes are whole blocks, headers included, as they travel.
 """
 
