@@ -81,7 +81,7 @@ def test_a_span_that_has_been_open_for_long_is_no_contradiction() -> None:
 
 
 def test_what_is_larger_than_the_settings_is_refused_and_names_them(tmp_path: Path) -> None:
-    options = ["--role", "ingest", "--block-rows", "1000", "--block-bytes", "1MiB"]
+    options = ["--role", "ingest", "--block-rows", "1000", "--block-raw-bytes", "1MiB"]
     with Server(tmp_path / "data", *options) as server:
         assert server.post(game(100).batch()).status_code == 200
         many = Process()
@@ -95,7 +95,7 @@ def test_what_is_larger_than_the_settings_is_refused_and_names_them(tmp_path: Pa
         large.thread("main").message(1, "x" * (1 << 20))
         answer = server.post(large.batch())
         assert answer.status_code == 400
-        assert "block_bytes" in answer.text
+        assert "block_raw_bytes" in answer.text
 
 
 def test_a_block_that_is_nearly_nothing_stored_and_large_when_read_is_refused() -> None:

@@ -233,7 +233,7 @@ class Settings:
         "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 44 bytes for each of its "
         "rows, its bytes decompressed, and some 150 MiB; in a trace, some 100 bytes for each of a thread's spans.",
     )
-    block_bytes: int = _row(
+    block_raw_bytes: int = _row(
         SIZE, 256 << 20, "Largest block when it is decompressed; a batch with a larger one is refused."
     )
     block_expansion: int = _row(

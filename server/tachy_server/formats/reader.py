@@ -336,8 +336,8 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Limits:
-        """What the settings block_rows, block_bytes and block_expansion say."""
-        return cls(settings.block_rows, settings.block_bytes, settings.block_expansion)
+        """What the settings block_rows, block_raw_bytes and block_expansion say."""
+        return cls(settings.block_rows, settings.block_raw_bytes, settings.block_expansion)
 
     def check(self, head: BlockHead) -> None:
         """Raises FormatError for a block that is more."""
@@ -345,7 +345,7 @@ class Limits:
         if rows > self.rows:
             raise FormatError(f"a block has {rows} rows, and the setting block_rows is {self.rows}")
         if head.raw_size > self.raw_bytes:
-            raise FormatError(f"a block's body is {head.raw_size} bytes, more than the setting block_bytes says")
+            raise FormatError(f"a block's body is {head.raw_size} bytes, more than the setting block_raw_bytes says")
         if head.raw_size > _EXPANSION_FREE and head.raw_size > self.expansion * head.stored_size:
             raise FormatError(
                 f"a block's body is {head.raw_size} bytes and {head.stored_size} compressed: more than the setting "
