@@ -114,7 +114,7 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
         return Answer(
             join(*map(bytes, head)),
             lambda: encode(planned.schema, planned.batches()),
-            lambda: {"blocks": planned.blocks_read} | counts(),
+            lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
         )
 
     def chart(stop: Stop, *, chart: Chart, **arguments: Any) -> Answer:
@@ -122,7 +122,7 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
         return Answer(
             [],
             lambda: figure(chart, planned.schema, planned.batches()),
-            lambda: {"blocks": planned.blocks_read} | counts(),
+            lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
         )
 
     def trace(stop: Stop, *, visible: Visible, **arguments: Any) -> Answer:

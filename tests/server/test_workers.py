@@ -79,9 +79,13 @@ def ask(server: Server, sql: str, **more: object) -> httpx.Response:
 
 
 def is_busy(process: psutil.Process) -> bool:
-    before = sum(process.cpu_times()[:2])
-    time.sleep(0.2)
-    return sum(process.cpu_times()[:2]) - before > 0.04
+    """Who has ended is not."""
+    try:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(0.2)
+        return sum(process.cpu_times()[:2]) - before > 0.04
+    except psutil.NoSuchProcess:
+        return False
 
 
 def is_idle(server: Server) -> bool:
@@ -102,6 +106,18 @@ def test_the_front_neither_plans_nor_runs(server: Server, game: Process) -> None
     assert "pyarrow" in loaded
     assert "datafusion" not in loaded
     assert "datafusion" in Path(f"/proc/{worker(server).pid}/maps").read_text()
+
+
+def test_a_worker_that_is_left_with_memory_and_no_work_is_replaced(server: Server, game: Process) -> None:
+    def replaced() -> int:
+        return int(server.client.get("/api/stats").json()["workers"]["replaced"])
+
+    before, old = replaced(), worker(server).pid
+    texts = "SELECT value, lpad('x', 40, 'y') AS t FROM range(0, 800000) ORDER BY t, value DESC LIMIT 700000"
+    assert ask(server, f"SELECT count(*) AS n FROM ({texts})").json()["rows"] == [[700_000]]
+    wait(lambda: replaced() > before)
+    assert worker(server).pid != old
+    assert ask(server, count(game)).json()["rows"] == [[LOGS]]
 
 
 def test_a_query_that_needs_too_much_memory_is_refused_and_takes_no_more(server: Server, game: Process) -> None:

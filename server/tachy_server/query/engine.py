@@ -115,6 +115,11 @@ class QueryEngine:
         table_functions.register(context, session)
         return context
 
+    @property
+    def cached(self) -> int:
+        """Bytes of decoded blocks that are kept."""
+        return 0 if self._cache is None else self._cache.size
+
 
 class Query:
     """A planned query: run it once, by reading `batches`; `cancel` may be called at any time, from any thread."""

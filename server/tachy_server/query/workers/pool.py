@@ -1,9 +1,9 @@
 """The workers, from the front: which of them takes a query, and the one thread that watches and kills them.
 
 A worker that grows beyond `query_memory`, or has a query that does not end within a second of being told to, is killed;
-so much CPU and memory a query can waste, and no more. A fork of it takes its place in some 10 ms. What else it ran
-begins again in another worker if nothing of it has been sent. Where it is not known which query it was, each of them
-runs again in a worker of its own.
+so much CPU and memory a query can waste, and no more. A fork takes its place in some 10 ms, as it does where a worker
+without work keeps memory that nobody needs. What else it ran begins again in another worker if nothing of it has been
+sent. Where it is not known which query it was, each of them runs again in a worker of its own.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import math
 import pickle
 import selectors
 import socket
@@ -36,6 +37,9 @@ TICK_SECONDS: Final = 0.02
 """Between two looks at memory and time, while a query runs."""
 _IDLE_TICKS: Final = 50  # so many looks in vain, and the thread sleeps until a query comes
 _READY_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 0.3
+_LEFT_BYTES: Final = 48 << 20
+"""Of memory that allocators keep for threads that had queries; a worker with more, and without work, is replaced."""
 _RETRY_SECONDS: Final = 1.0  # after a process that has ended before it was ready
 
 
@@ -59,7 +63,7 @@ class Workers:
         self._rung.setblocking(False)
         self._bell.setblocking(False)
         self._selector.register(self._rung, selectors.EVENT_READ)
-        self._killed = self._ended = 0
+        self._killed = self._ended = self._replaced = 0
         self._blocks = {"unreadable": 0, "readable_again": 0}
         self._fill()
         self._thread = threading.Thread(target=self._watch, name="tachy-workers", daemon=True)
@@ -136,6 +140,7 @@ class Workers:
                 "ready": self._ready(),
                 "killed": self._killed,
                 "ended": self._ended,
+                "replaced": self._replaced,
             }
             return {"workers": processes, "blocks": dict(self._blocks)}
 
@@ -191,6 +196,7 @@ class Workers:
             self._runs.discard(run)
             if run.worker is not None:
                 run.worker.runs.discard(run)
+                run.worker.used = time.monotonic()
                 if run.worker.alone:
                     run.worker.kill()
 
@@ -199,6 +205,8 @@ class Workers:
         if run.began or error is not None:
             self._log.add(run.entry(error))
         with self._changed:
+            if run.worker is not None:
+                run.worker.cached = run.counts.get("cached", run.worker.cached)
             for name in self._blocks:
                 self._blocks[name] += run.counts.get(name, 0)
 
@@ -321,7 +329,10 @@ class Workers:
         """At time and memory."""
         now = time.monotonic()
         for worker in self._workers:
-            if not worker.runs or worker.killed:
+            if worker.killed:
+                continue
+            if not worker.runs:
+                self._replace(worker, now)
                 continue
             memory = worker.memory
             for run in list(worker.runs):
@@ -332,6 +343,13 @@ class Workers:
                     run.overdue()
             if memory > self.settings.query_memory and not worker.killed:
                 self._too_large(worker)
+
+    def _replace(self, worker: Worker, now: float) -> None:
+        if now - worker.used > _IDLE_SECONDS:
+            worker.used = math.inf
+            if worker.memory - worker.cached > _LEFT_BYTES:
+                self._replaced += 1
+                worker.kill()
 
     def _too_large(self, worker: Worker) -> None:
         runs = [run for run in worker.runs if run.reason is None]

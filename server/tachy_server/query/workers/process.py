@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import socket
@@ -72,6 +73,10 @@ class Worker:
         self.pid = 0
         self.killed = False
         self.runs: set[Run] = set()
+        self.cached = 0
+        """Bytes of decoded blocks that it keeps, as far as is known."""
+        self.used = math.inf
+        """When its last query ended, until somebody has looked at what that left."""
         self._statm = -1
         self._rest = 0
 
