@@ -189,11 +189,15 @@ uint64_t tachy_pool_tend(uint64_t quiet) {
 }
 
 void tachy_pool_ring_after(uint64_t chunks) {
+  pool *const p = TACHY_LOAD(&current);
   const uint64_t free = tachy_pool_free();
-  TACHY_STORE(&TACHY_LOAD(&current)->low, free / 2 + chunks < free ? free - chunks : free / 2);
+  TACHY_STORE(&p->low, free / 2 + chunks < free ? free - chunks : free / 2);
 }
 
-int tachy_pool_is_low(void) { return tachy_pool_free() < TACHY_LOAD(&TACHY_LOAD(&current)->low); }
+int tachy_pool_is_low(void) {
+  const pool *const p = TACHY_LOAD(&current);
+  return tachy_pool_free() < TACHY_LOAD(&p->low);
+}
 
 uint32_t tachy_pool_free(void) {
   const pool *const p = TACHY_LOAD(&current);
