@@ -59,8 +59,9 @@ def game(server: Server) -> Game:
     return Game(server.http, row[0])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    """Not for the whole session: while playwright lives, its event loop runs in this thread, and nobody else's can."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
