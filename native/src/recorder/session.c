@@ -158,13 +158,15 @@ static tachy_status start(const tachy_config *config) {
   };
   tachy_outbox_start(&bounds, folder, process_id);
   tachy_slots_begin_session();
+  tachy_os_on_termination(tachy_session_file_ends); /* before the collector's first commit: from then on the file says
+                                                       that whoever is gone was killed, unless this has said more */
   if (!tachy_collector_start(config->flush_ms, config->block_bytes ? config->block_bytes : 1u << 20, process_id)) {
+    tachy_os_on_termination(NULL);
     tachy_outbox_close();
     tachy_session_file_done();
     return TACHY_ERROR_SYSTEM;
   }
   TACHY_STORE(&tachy_running, 1);
-  tachy_os_on_termination(tachy_session_file_ends);
   tachy_session_file_crash(TACHY_CRASH_UNKNOWN);
   set_level(config->level ? config->level : TACHY_LEVEL_TRACE);
   tachy_control_start();
