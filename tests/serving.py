@@ -31,6 +31,12 @@ class ServerError(AssertionError):
     """The server did not start or stop as it should; the text is what it said."""
 
 
+def control_in(answer: httpx.Response) -> str | None:
+    """The control that an answer to a batch carries, without what it says where somebody looks at the process."""
+    parts = str(answer.headers.get("Tachy-Control", "")).split("; ")
+    return "; ".join(part for part in parts if part != "flush=1s") or None
+
+
 class Server:
     """One data folder and the server that runs on it."""
 

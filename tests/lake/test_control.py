@@ -16,9 +16,8 @@ from tachy_server.lake.control import MAX_CONTROL_BYTES, MAX_MARK_BYTES, Control
 
 from tests.lake.conftest import dsn_of, game, play, rows_of
 from tests.model.encoder import Process
-from tests.serving import Server
+from tests.serving import Server, control_in
 
-HEADER = "Tachy-Control"
 SECOND = 1_000_000_000
 LONG = {f"{number:02}{'c' * 126}": "none" for number in range(18)}  # names of 128 bytes
 
@@ -54,8 +53,7 @@ def told(server: Server, process: Process) -> str | None:
     play(process, process.latest - process.start_ticks + 1_000, 2)
     answer = server.post(process.batch())
     assert answer.json()["status"] == "stored"
-    header = answer.headers.get(HEADER)
-    return None if header is None else str(header)
+    return control_in(answer)
 
 
 def pairs(header: str | None) -> dict[str, str]:
@@ -101,7 +99,7 @@ def test_every_batch_after_the_put_is_answered_with_what_holds(ingest_server: Se
 def test_a_batch_without_blocks_hears_it_too(ingest_server: Server) -> None:
     process = started(ingest_server)
     said = put(ingest_server, process, mode="flight")
-    assert ingest_server.post(process.batch([])).headers[HEADER] == f"version={said['version']}; mode=flight"
+    assert control_in(ingest_server.post(process.batch([]))) == f"version={said['version']}; mode=flight"
 
 
 def test_a_batch_that_is_sent_again_hears_it_too(ingest_server: Server) -> None:
@@ -111,7 +109,7 @@ def test_a_batch_that_is_sent_again_hears_it_too(ingest_server: Server) -> None:
     said = put(ingest_server, process, mode="flight")
     answer = ingest_server.post(batch)
     assert answer.json()["status"] == "known"
-    assert answer.headers[HEADER] == f"version={said['version']}; mode=flight"
+    assert control_in(answer) == f"version={said['version']}; mode=flight"
 
 
 def test_a_refused_batch_hears_nothing(ingest_server: Server) -> None:
@@ -120,7 +118,7 @@ def test_a_refused_batch_hears_nothing(ingest_server: Server) -> None:
     play(process, 50_000)
     answer = ingest_server.post(process.batch()[:-8])
     assert answer.status_code == 400
-    assert HEADER not in answer.headers
+    assert control_in(answer) is None
 
 
 def test_each_process_of_a_group_hears_its_own(ingest_server: Server) -> None:
