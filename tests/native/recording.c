@@ -334,7 +334,7 @@ static void async_switched_off(void) {
 static void async_untracked(void) {
   enum { MANY = 70000 };
   static tachy_async spans[MANY];
-  const tachy_config config = {.flush_ms = 60000};
+  const tachy_config config = {.flush_ms = 60000, .block_bytes = 16u << 20};
   begin_session(&config);
   for (int i = 0; i < MANY; i++) spans[i] = tachy_async_begin(&load_site, NULL);
   CHECK(tachy_flush(20000) == 1);
