@@ -11,8 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from tachy.access import Access
-from tachy.errors import NotFound, QueryError, ServerUnavailable
-from tachy.settings import without_credentials
+from tachy.errors import NotFound, QueryError
 
 TIMEOUT = 30.0  # seconds
 
@@ -50,22 +49,12 @@ def sentence(control: Mapping[str, Any]) -> str:
 
 
 def _ask(url: str, access: Access, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    import httpx
-
     from tachy.answers import sentence_of
 
     content = None if body is None else json.dumps(body).encode()  # ASCII: what is no UTF-8, the server refuses
-    try:
-        with access.http(url, TIMEOUT) as http:
-            headers = {"content-type": "application/json"}
-            answer = http.request(method, f"api/processes/{path}", content=content, headers=headers)
-    except httpx.ConnectError as error:
-        raise ServerUnavailable(
-            f"no tachy server answers at {without_credentials(url)} ({error}): start one with `tachy serve`, "
-            "or name another with --url"
-        ) from None
-    except httpx.HTTPError as error:
-        raise QueryError(f"the server has not answered: {type(error).__name__} {error}".strip()) from None
+    with access.http(url, TIMEOUT) as http:
+        headers = {"content-type": "application/json"}
+        answer = http.request(method, f"api/processes/{path}", content=content, headers=headers)
     if not answer.is_success:
         raise (NotFound if answer.status_code == 404 else QueryError)(sentence_of(answer))
     return dict(answer.json())

@@ -9,8 +9,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from tachy.access import Access
-from tachy.errors import NotFound, QueryError, ServerUnavailable
-from tachy.settings import without_credentials
+from tachy.errors import NotFound, QueryError
 from tachy.times import TimeLike, format_time, parse_time
 
 STALLED = 120.0  # seconds without a byte; the server decodes while it streams
@@ -67,25 +66,21 @@ def _fetch(
 
     address = f"api/processes/{','.join(map(str, process_ids))}/trace"
     size = 0
-    try:
-        with (
-            access.http(url, httpx.Timeout(STALLED, connect=10.0)) as http,
-            http.stream("GET", address, params=parameters) as answer,
-        ):
-            if not answer.is_success:
-                answer.read()
-                kind = NotFound if answer.status_code == 404 else QueryError
-                raise kind(sentence_of(answer))
-            for chunk in answer.iter_bytes():
-                file.write(chunk)
-                size += len(chunk)
-                if progress is not None:
-                    progress(size)
-    except httpx.ConnectError as error:
-        raise ServerUnavailable(
-            f"no tachy server answers at {without_credentials(url)} ({error}): start one with `tachy serve`, "
-            "or name another with --url"
-        ) from None
-    except httpx.HTTPError as error:
-        raise QueryError(f"the trace broke off after {size:,} bytes: {type(error).__name__} {error}".strip()) from None
+    with access.http(url, httpx.Timeout(STALLED, connect=10.0)) as http:
+        try:
+            with http.stream("GET", address, params=parameters) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    kind = NotFound if answer.status_code == 404 else QueryError
+                    raise kind(sentence_of(answer))
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+                    size += len(chunk)
+                    if progress is not None:
+                        progress(size)
+        except httpx.ConnectError:
+            raise
+        except httpx.HTTPError as error:
+            failure = f"the trace broke off after {size:,} bytes: {type(error).__name__} {error}"
+            raise QueryError(failure.strip()) from None
     return size

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
 from tachy.access import Access
-from tachy.errors import QueryError, ServerUnavailable
+from tachy.errors import QueryError
 from tachy.rows import columns_of, printable
 from tachy.settings import LEVELS, without_credentials
 
 if TYPE_CHECKING:
+    import httpx
+
     from tachy.client import Connection
     from tachy.times import TimeLike
 
@@ -126,16 +128,6 @@ def open_page(url: str, access: Access, process: UUID | None) -> str:
     return address
 
 
-def _get(url: str, access: Access, path: str) -> Any:
-    import httpx
-
-    try:
-        with access.http(url, _TIMEOUT) as http:
-            return http.get(path)
-    except httpx.ConnectError as error:
-        raise ServerUnavailable(
-            f"no tachy server answers at {without_credentials(url)} ({error}): start one with `tachy serve`, "
-            "or name another with --url"
-        ) from None
-    except httpx.HTTPError as error:
-        raise QueryError(f"the server has not answered: {type(error).__name__} {error}".strip()) from None
+def _get(url: str, access: Access, path: str) -> httpx.Response:
+    with access.http(url, _TIMEOUT) as http:
+        return http.get(path)

@@ -164,7 +164,9 @@ def test_every_table_function_is_attacked() -> None:
 
 
 def test_a_limited_key_sees_nothing_of_what_is_of_no_process(locked: Locked) -> None:
+    deadline = time.monotonic() + 30
     while not locked.rows("all", "SELECT * FROM query_log"):
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     assert locked.rows("alpha", "SELECT * FROM query_log") == []
 

@@ -175,6 +175,14 @@ static tachy_status count_open(tachy_calls *calls, source *from, uint32_t t, uin
   return status;
 }
 
+/* Passes the gaps of a thread that stand before this row or a later one: what they enclosed is not known any more. */
+static void pass_gaps(const tachy_rows *rows, uint32_t t, uint64_t row, uint64_t *next_gap, stack *of) {
+  for (; *next_gap && rows->gaps[*next_gap - 1].row >= row && rows->gaps[*next_gap - 1].thread == t; --*next_gap) {
+    const uint32_t depth = rows->gaps[*next_gap - 1].depth;
+    if (of->known > depth) of->known = depth;
+  }
+}
+
 static tachy_status count_thread(tachy_calls *calls, source *from, uint32_t t, uint64_t *next_gap,
                                  tachy_read_error *error) {
   const tachy_rows *const rows = &from->rows;
@@ -186,20 +194,14 @@ static tachy_status count_thread(tachy_calls *calls, source *from, uint32_t t, u
   tachy_status status = tachy_dictionary_add(&calls->names, own.bytes, own.size, &root, error);
   if (!status) status = count_open(calls, from, t, root, of, error);
   for (uint64_t i = rows->thread_first[t + 1]; i > rows->thread_first[t] && !status; i--) {
-    for (; *next_gap && rows->gaps[*next_gap - 1].row >= i && rows->gaps[*next_gap - 1].thread == t; --*next_gap) {
-      const uint32_t depth = rows->gaps[*next_gap - 1].depth;
-      if (of->known > depth) of->known = depth;
-    }
+    pass_gaps(rows, t, i, next_gap, of);
     uint32_t name = 0;
     status = name_of(calls, from, from->block.sites[rows->site[i - 1]].name, &name, error);
     if (status) break;
     status = count(calls, of, rows->depth[i - 1], rows->id[i - 1], root, name, rows->utc[i - 1], rows->end_utc[i - 1],
                    error);
   }
-  for (; *next_gap && rows->gaps[*next_gap - 1].thread == t; --*next_gap) {
-    const uint32_t depth = rows->gaps[*next_gap - 1].depth;
-    if (of->known > depth) of->known = depth;
-  }
+  pass_gaps(rows, t, 0, next_gap, of);
   return status;
 }
 
