@@ -21,9 +21,10 @@ SECOND = 1_000_000_000
 
 @pytest.fixture
 def lake(ingest_server: Server) -> Iterator[Lake]:
-    """As a node without ingest has it; nobody looks at anything."""
+    """As a node without ingest has it; nobody looks at anything, and the server has read so."""
     with rows_of(ingest_server.data) as rows:
         rows.execute("TRUNCATE watched")
+    wait_until_told(ingest_server, started(ingest_server), "")
     with lake_of(ingest_server.data) as opened:
         yield opened
 
