@@ -15,7 +15,8 @@
 PYTHON ?= python3
 VENV := .venv/bin
 NATIVE := $(shell find native pysdk/native -name '*.[ch]' 2>/dev/null)
-PYTEST := $(VENV)/pytest -n 2 --dist loadgroup
+# three on two cores: a third of a test's time is waiting, for a disk, a server's end, a time that must pass
+PYTEST := $(VENV)/pytest -n 3 --dist loadgroup
 
 demo: setup-demo build/extensions
 	$(VENV)/python -m tools.demo

@@ -7,7 +7,34 @@ from pathlib import Path
 
 import pytest
 
+from tests import serving
 from tests.serving import Server
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a module that has fixtures of its own go to one xdist worker, which makes them once. What a mark
+    xdist_group says stays."""
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+            made = [each for each in item._fixtureinfo.name2fixturedefs.values() if each[-1].scope == "module"]
+            if made:
+                item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fails where xdist would scatter groups without a word, as 3.8 does with pytest 9.2."""
+    if getattr(session.config.option, "loadgroup", False):
+        for item in session.items:
+            if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+                raise pytest.UsageError("this pytest-xdist does not know the groups of this pytest")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """Servers copy what a first one has made, one for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    serving.keep_postgres((base if worker_id == "master" else base.parent) / "kept")
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,16 @@
         server.http, server.flight, server.data, server.pid
         server.kill(); server.start()                  # as after a power cut
 
+A new data folder gets a copy of the PostgreSQL that one server has made in this run of the tests. Servers that are
+`fresh`, or another `user`'s, make their own.
+
 Other tests use the fixture `server` (tests/conftest.py): one for the whole session of a worker, shared, so give your
 processes random ids (tests.model.encoder.Process does).
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -25,6 +29,26 @@ import httpx
 
 BATCH_HEADERS = {"content-type": "application/octet-stream"}
 _ROOT = Path(__file__).resolve().parent.parent
+
+
+_kept: Path | None = None
+
+
+def keep_postgres(folder: Path) -> None:
+    """New data folders start from what one server makes in this one, which all workers share."""
+    global _kept
+    _kept = folder
+
+
+def _kept_postgres(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "postgres").exists():
+            with Server(folder / "data", "--role", "ingest", fresh=True):
+                pass
+            (folder / "data" / "postgres").rename(folder / "postgres")
+    return folder / "postgres"
 
 
 class ServerError(AssertionError):
@@ -48,6 +72,7 @@ class Server:
         user: int | None = None,
         python: Path | None = None,
         files: str = "",
+        fresh: bool = False,
     ) -> None:
         """`python`: one that has tachy_server installed, in the place of this one and the checkout's."""
         self.data = data
@@ -57,6 +82,7 @@ class Server:
         self._options = options
         self._env = env or {}
         self._user = user
+        self._fresh = fresh or user is not None or "--dsn" in options
         self._files = files  # how many it may open, soft:hard
         self._process: subprocess.Popen[bytes] | None = None
         self._client: httpx.Client | None = None
@@ -90,6 +116,10 @@ class Server:
         """Starts the process; does not wait."""
         self.data.parent.mkdir(parents=True, exist_ok=True)
         (self.data / "server.json").unlink(missing_ok=True)
+        if _kept is not None and not self._fresh and not self.data.exists():
+            self.data.mkdir()
+            self.data.chmod(0o711 if os.geteuid() == 0 else 0o700)  # as a server would
+            subprocess.run(["cp", "-a", _kept_postgres(_kept), self.data / "postgres"], check=True)
         command = [str(self._python or sys.executable), "-m", "tachy_server.serve", "--data", str(self.data)]
         command += ["--http", "127.0.0.1:0", "--flight", "127.0.0.1:0", *self._options]
         prefix = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []

@@ -103,6 +103,7 @@ def test_what_is_written_holds_machine_cases_and_verdicts(
         assert {case for case, *_ in written["verdicts"]} == set(tomllib.load(file)["native"])
 
 
+@pytest.mark.xdist_group("bench")
 def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A few rows; that the server stores everything that is sent to it is the suite's own check."""
     for name, few in {"SPANS": 800, "LOGS": 100, "LOG_BLOCKS": 2, "REQUESTS": 40, "ROUNDS": 2, "BATCH": 4096}.items():

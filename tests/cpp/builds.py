@@ -54,6 +54,13 @@ def cmake(name: str, source: Path, *options: str, targets: Sequence[str] = ()) -
         return folder
 
 
+def precompiled(compiler: Sequence[str | Path], header: str, folder: Path) -> list[str | Path]:
+    """The compiler, for sources that begin with the header: what it has read of it once, in `folder`."""
+    (folder / "begin.h").write_text(f"#include <{header}>\n")
+    run([*compiler, "-x", "c++-header", folder / "begin.h", "-o", folder / "begin.h.gch"])
+    return [*compiler, "-include", folder / "begin.h"]
+
+
 def programs(variant: str = "plain", *flags: str) -> Path:
     """The folder with the programs of programs/, linked to the SDK as a subdirectory, all compiled with `flags`."""
     joined = " ".join(flags)

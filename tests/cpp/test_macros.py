@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cpp.builds import HERE, INCLUDES, WARNINGS, programs, run
+from tests.cpp.builds import HERE, INCLUDES, WARNINGS, precompiled, programs, run
 from tests.cpp.test_sanitizers import FLAGS, OPTIONS
 from tests.pysdk.sink import Sink
 
@@ -98,14 +98,15 @@ def test_arguments_are_evaluated_once_or_not_at_all() -> None:
 @pytest.mark.parametrize("disabled", [[], ["-DTACHY_ENABLED=0"]], ids=["enabled", "disabled"])
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_mistakes_do_not_compile(compiler: str, disabled: list[str], tmp_path: Path) -> None:
+    flags = ["-std=c++17", "-Wall", "-Werror", *INCLUDES, *disabled]
+    command = [*precompiled([compiler, *flags], "tachy/tachy.hpp", tmp_path), "-fsyntax-only"]
+
     def compiles(statement: str) -> bool:
         source = tmp_path / "mistake.cpp"
         source.write_text(f"""
-            #include <tachy/tachy.hpp>
             struct Struct {{ int a = 0; }};
             void function(const char *name) {{ {statement} (void)name; }}""")
-        command = [compiler, "-std=c++17", "-Wall", "-Werror", *INCLUDES, *disabled, "-fsyntax-only", str(source)]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+        return subprocess.run([*command, source], capture_output=True, check=False).returncode == 0
 
     assert compiles('TACHY_LOG(TACHY_LEVEL_INFO, "%s", name);')
     assert [statement for statement in MISTAKES if compiles(statement)] == []

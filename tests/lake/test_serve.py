@@ -34,7 +34,7 @@ def refusal(server: Server) -> tuple[int, str]:
 
 
 def test_it_says_where_it_is_and_stops_without_leaving_anything(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", "--role", "ingest") as server:
+    with Server(tmp_path / "data", "--role", "ingest", fresh=True) as server:
         assert json.loads((server.data / "server.json").read_text()) == {
             "pid": server.pid,
             "http": server.http,
@@ -66,7 +66,7 @@ def test_nothing_survives_its_kill(tmp_path: Path) -> None:
 
 
 def test_the_second_start_is_faster_than_the_first(tmp_path: Path) -> None:
-    with Server(tmp_path / "data", "--role", "ingest") as server:
+    with Server(tmp_path / "data", "--role", "ingest", fresh=True) as server:
         server.stop()
         server.start()
         first, second = (float(line.split(" s")[0]) for line in server.output().split("ready in ")[1:])

@@ -73,7 +73,7 @@ def make(sanitizer: str, *targets: str, system: str = "") -> Path:
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
         configure += [f"-DTACHY_SANITIZE={sanitizer}", f"-DTACHY_OS={system}"]
         subprocess.run(configure, check=True, capture_output=True)
-        command = ["cmake", "--build", str(folder), "--target", *targets]
+        command = ["cmake", "--build", str(folder), "-j2", "--target", *targets]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
         assert built.returncode == 0, built.stdout + built.stderr
     return folder / "tests"

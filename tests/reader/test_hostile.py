@@ -22,6 +22,7 @@ from tests.model.records import BLOCK_HEADER, Block, compress, xxh64
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "tests/native"
+pytestmark = pytest.mark.xdist_group("reader-hostile")  # the program is built once
 CORPUS = sorted((NATIVE / "corpus").iterdir())
 SOURCES = [*(ROOT / "native/src/reader").glob("*.c"), ROOT / "native/src/base/hash.c", NATIVE / "fuzz_reader.c"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]

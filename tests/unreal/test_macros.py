@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.cpp import windows
-from tests.cpp.builds import ROOT, run
+from tests.cpp.builds import ROOT, precompiled, run
 from tests.serving import Server
 from tests.unreal.plugin import EVERYWHERE, Played, build, packaged, play
 from tests.unreal.test_compiles import CXX, options
@@ -184,16 +184,16 @@ MISTAKES = [
 
 @pytest.mark.parametrize("compiler", ["g++", pytest.param("clang++", marks=pytest.mark.long)])
 def test_mistakes_do_not_compile_and_say_why(compiler: str, tmp_path: Path) -> None:
+    flags = [flag for flag in CXX if flag != "-fsyntax-only"]
     settings = options(packaged(), "Tachy", 508, "development", "monolithic")
+    command = [*precompiled([compiler, *flags, *settings], "TachyFromMicromegas.h", tmp_path), "-fsyntax-only"]
 
     def error(statement: str) -> str:
         source = tmp_path / "mistake.cpp"
         source.write_text(
-            '#include "TachyFromMicromegas.h"\n'
             f"void F([[maybe_unused]] const FString &Name, [[maybe_unused]] const TCHAR *Text) {{ {statement} }}"
         )
-        command = [compiler, *CXX, *settings, source]
-        done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+        done = subprocess.run([str(part) for part in [*command, source]], capture_output=True, text=True, check=False)
         return "" if done.returncode == 0 else done.stderr
 
     assert error('TACHY_SPAN_NAME("a", *FString::Printf(TEXT("%d"), 1)); TACHY_SPAN_NAME("a", Text);') == ""
