@@ -1,4 +1,4 @@
-"""Builds `tachy_server.formats._reader` (cffi, API mode) from native/src/reader.
+"""Builds `tachy_server.formats._reader` (cffi, API mode) from native/src/reader and native/src/merge.
 
 The declarations come from reader.h itself. `python server/build_reader.py` builds it in place, beside the package;
 setup.py builds it for a wheel.
@@ -16,6 +16,8 @@ from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "native/include"
+ROOMS = ["reader", "merge"]
+BASE = ["buffer.c", "columns.c", "hash.c"]
 STRUCTS = ["tachy_block_header", "tachy_block_thread", "tachy_batch_header"]
 
 CONSTANTS = """
@@ -23,6 +25,7 @@ CONSTANTS = """
 #define TACHY_CLASS_LOG ...
 #define TACHY_CLASS_METRIC ...
 #define TACHY_CLASS_SPAN ...
+typedef enum tachy_codec { TACHY_CODEC_NONE, TACHY_CODEC_ZSTD, ... } tachy_codec;
 """
 
 
@@ -40,7 +43,8 @@ def make_ffi(root: Path) -> FFI:
     """The builder; its paths begin with `root` (setuptools wants them relative to the project)."""
     header = declarations("format.h")
     structs = [re.search(rf"typedef struct {name} \{{.*?\}} {name};", header, re.DOTALL) for name in STRUCTS]
-    sources = [*sorted((ROOT / "native/src/reader").glob("*.c")), ROOT / "native/src/base/hash.c"]
+    sources = [path for room in ROOMS for path in sorted((ROOT / "native/src" / room).glob("*.c"))]
+    sources += [ROOT / "native/src/base" / name for name in BASE]
     builder = FFI()
     builder.cdef(
         CONSTANTS

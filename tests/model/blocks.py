@@ -103,7 +103,7 @@ def add_rows(
                 last_values[site.id] = int(record.value)
             value, unit = float(record.value), site.unit
             if site.kind in (4, 5):
-                value, unit = value * part.clock.rate / 1e9, "seconds"
+                value, unit = value * part.clock.rate(ticks) / 1e9, "seconds"
             part.block.metrics.append(
                 rows.Metric(thread.number, ticks, utc, site.target, site.name, unit, value, properties, site.kind)
             )
@@ -381,8 +381,8 @@ def finish(
         len(block.raw), len(stored), xxh64(stored),
     ]  # fmt: skip
     rest = table + c.pad8(names)
-    hashed = xxh64(BLOCK_HEADER.pack(*fields, 0, *clock.before, b"") + rest)
-    block.data = BLOCK_HEADER.pack(*fields, hashed, *clock.before, b"") + rest + c.pad8(stored)
+    hashed = xxh64(BLOCK_HEADER.pack(*fields, 0, *clock.before, 0, b"") + rest)
+    block.data = BLOCK_HEADER.pack(*fields, hashed, *clock.before, 0, b"") + rest + c.pad8(stored)
     process.sequence[cls] += 1
     if clock.end[0] > clock.start[0]:
         process.starts[cls] = [clock.end, *process.starts[cls]][: 2 + EARLIER_MAX]

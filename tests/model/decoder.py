@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import struct
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class Header(NamedTuple):
     header_hash: int
     before_ticks: int
     before_utc: int
+    sequences: int
     zeros: bytes
 
 
@@ -148,11 +150,11 @@ class Reader:
     def text(self, column: int, size: int) -> bytes:
         at = self.at.get(column, 0)
         self.at[column] = at + size
-        return self.texts[column][at : at + size]
+        return self.texts.get(column, b"")[at : at + size]
 
     def used_up(self) -> bool:
         values: dict[int, list[int] | list[float] | bytes] = {**self.uints, **self.doubles, **self.texts}
-        tables = [*range(c.STRING_SIZE, c.GAP_COUNT), c.CLOCK_TICKS, c.CLOCK_UTC]
+        tables = [*range(c.STRING_SIZE, c.GAP_COUNT), *range(c.CLOCK_TICKS, c.CLOCK_INNER_UTC + 1)]
         return all(column in tables or self.at.get(column, 0) == len(data) for column, data in values.items())
 
 
@@ -213,32 +215,33 @@ class BlockDecoder:
         ]
 
     def read_points(self) -> list[tuple[int, int]]:
-        """What dates ticks, the newest first: the end and the start of the block, the start of the one before, …"""
-        h, u = self.header, self.body.uints
-        points = [(h.ticks1, h.utc1), (h.ticks0, h.utc0)]
+        """What dates ticks, the newest first: the end, inner points, the start, the start of the block before, …"""
+        h = self.header
+        points = [(h.ticks1, h.utc1), *self.points_of(c.CLOCK_INNER_TICKS, (h.ticks1, h.utc1)), (h.ticks0, h.utc0)]
         if h.before_ticks == h.ticks0:
             return points
-        points.append((h.before_ticks, h.before_utc))
-        for ticks, utc in zip(u.get(c.CLOCK_TICKS, []), u.get(c.CLOCK_UTC, []), strict=True):
-            points.append((points[-1][0] - ticks, points[-1][1] - utc))
-        return points
+        before = h.before_ticks, h.before_utc
+        return [*points, before, *self.points_of(c.CLOCK_TICKS, before)]
 
-    def rate_from(self, place: int) -> float:
-        """Nanoseconds per tick between a point and the next later one."""
-        (ticks1, utc1), (ticks0, utc0) = self.points[place - 1 : place + 1]
-        if ticks1 <= ticks0 or utc1 <= utc0:
-            return 1e9 / self.header.frequency
-        return float(utc1 - utc0) / float(ticks1 - ticks0)
+    def points_of(self, column: int, after: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        u = self.body.uints
+        for ticks, utc in zip(u.get(column, []), u.get(column + 1, []), strict=True):
+            after = after[0] - ticks, after[1] - utc
+            yield after
 
-    @property
-    def rate(self) -> float:
-        return self.rate_from(1)
-
-    def utc(self, ticks: int) -> int:
+    def line(self, ticks: int) -> tuple[tuple[int, int], float]:
+        """The point from which on these ticks are dated, and the nanoseconds per tick from there to the next."""
         place = 1
         while place + 1 < len(self.points) and ticks < self.points[place][0]:
             place += 1
-        return self.points[place][1] + int(float(ticks - self.points[place][0]) * self.rate_from(place))
+        (ticks1, utc1), (ticks0, utc0) = self.points[place - 1 : place + 1]
+        if ticks1 <= ticks0 or utc1 <= utc0:
+            return self.points[place], 1e9 / self.header.frequency
+        return self.points[place], float(utc1 - utc0) / float(ticks1 - ticks0)
+
+    def utc(self, ticks: int) -> int:
+        point, rate = self.line(ticks)
+        return point[1] + int(float(ticks - point[0]) * rate)
 
     def decode(self) -> Decoded:
         last_values: dict[int, int] = {}
@@ -278,7 +281,7 @@ class BlockDecoder:
             if number == 0:
                 self.out.gaps.append(Gap(entry.number, body.next(c.GAP_COUNT), 0))
                 continue
-            ticks += delta
+            ticks = (ticks + delta) & c.MASK
             site, chosen = self.sites[number - 1], self.sets[properties - 1] if properties else {}
             if self.header.cls == LOG:
                 self.out.logs.append(
@@ -296,7 +299,7 @@ class BlockDecoder:
                 last_values[number] = c.wrap(last_values.get(number, 0) + body.signed(c.VALUE_INT))
                 value = float(last_values[number])
             if site.kind in (4, 5):
-                value, unit = value * self.rate / 1e9, "seconds"
+                value, unit = value * self.line(ticks)[1] / 1e9, "seconds"
             self.out.metrics.append(
                 rows.Metric(
                     entry.number, ticks, self.utc(ticks), site.target, site.name, unit, value, chosen, site.kind

@@ -17,7 +17,7 @@ from tests.model.values import Owner
 
 LOG, METRIC, SPAN = 1, 2, 3
 CODECS = {"none": 0, "zstd": 1, "lz4": 2, "gzip": 3}
-BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQqqQQQQQQQq32s")
+BLOCK_HEADER = struct.Struct("<IHBBII16sQQqQqQQQqqQQQQQQQqQ24s")
 THREAD_HEADER = struct.Struct("<IIQQQQQQQQQQqqII")
 BATCH_HEADER = struct.Struct("<IHH16s16sIIQQ")
 
@@ -77,17 +77,20 @@ class Clock:
             return 1e9 / self.frequency
         return float(b[1] - a[1]) / float(b[0] - a[0])
 
-    @property
-    def rate(self) -> float:
-        return self.rate_between(self.start, self.end)
-
-    def utc(self, ticks: int) -> int:
+    def _line(self, ticks: int) -> tuple[tuple[int, int], float]:
+        """The point from which on these ticks are dated, and by which rate."""
         points = [self.end, self.start]
         if self.before[0] < self.start[0]:
             points += [self.before, *self.earlier]
         place = next((i for i, point in enumerate(points) if i and point[0] <= ticks), len(points) - 1)
-        point = points[place]
-        return point[1] + int(float(ticks - point[0]) * self.rate_between(point, points[place - 1]))
+        return points[place], self.rate_between(points[place], points[place - 1])
+
+    def rate(self, ticks: int) -> float:
+        return self._line(ticks)[1]
+
+    def utc(self, ticks: int) -> int:
+        point, rate = self._line(ticks)
+        return point[1] + int(float(ticks - point[0]) * rate)
 
     def needed(self, ticks: int) -> tuple[tuple[int, int], ...]:
         """The earlier points that it takes to date this."""

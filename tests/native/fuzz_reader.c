@@ -75,6 +75,22 @@ static uint64_t add_up(const uint8_t *head, uint64_t head_size, const uint8_t *b
   return seen;
 }
 
+static int is_readable(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
+  static const int kinds[][3] = {
+      {0}, {TACHY_READ_LOGS}, {TACHY_READ_METRICS}, {TACHY_READ_SPANS, TACHY_READ_ASYNC, TACHY_READ_OPEN_ASYNC}};
+  int ok = 1;
+  for (int i = 0; i < 3 && kinds[head[6]][i]; i++) {
+    tachy_reader *reader = NULL;
+    tachy_read_error error = {""};
+    const tachy_status status =
+        tachy_reader_open((tachy_read_kind)kinds[head[6]][i], head, head_size, body, body_size, NULL, &reader, &error);
+    if (status == TACHY_ERROR_FORMAT) fprintf(stderr, "%s\n", error.message);
+    ok = ok && status != TACHY_ERROR_FORMAT;
+    tachy_reader_free(reader);
+  }
+  return ok;
+}
+
 static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
   static const tachy_read_options chosen[] = {{INT64_MIN, INT64_MAX, -1, 1, 1},
                                               {INT64_MIN, INT64_MAX, 2, 1, 0},
@@ -112,6 +128,54 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
   return seen ^ add_up(head, head_size, body, body_size);
 }
 
+/* The block, and itself once more as the one that follows it, as one block: whatever comes out can be read, and nothing
+ * is in it that is not in them. */
+static uint64_t merge_twice(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
+  tachy_block_header h;
+  tachy_block_thread thread;
+  memcpy(&h, head, sizeof h);
+  uint8_t *next = malloc(head_size);
+  if (!next) return 0;
+  memcpy(next, head, head_size);
+  const uint64_t ticks = h.ticks1 - h.ticks0;
+  tachy_block_header n = h;
+  n.sequence += h.sequences ? h.sequences : 1;
+  n.before_ticks = h.ticks0;
+  n.before_utc = h.utc0;
+  n.ticks0 = h.ticks1;
+  n.utc0 = h.utc1;
+  n.ticks1 += ticks;
+  n.utc1 = (int64_t)((uint64_t)n.utc0 + ((uint64_t)h.utc1 - (uint64_t)h.utc0));
+  memcpy(next, &n, sizeof n);
+  for (uint32_t i = 0; i < h.thread_count; i++) {
+    uint8_t *const at = next + sizeof h + i * sizeof thread;
+    memcpy(&thread, at, sizeof thread);
+    thread.first += thread.events - thread.async_rows + thread.dropped;
+    thread.base_ticks += ticks;
+    memcpy(at, &thread, sizeof thread);
+  }
+  const tachy_merge_part parts[] = {{head, head_size, body, body_size}, {next, head_size, body, body_size}};
+  const tachy_merge_limits limits = {1u << 24, 1u << 28, 4096};
+  tachy_merged *merged = NULL;
+  tachy_read_error error = {""};
+  uint64_t used = 0, size = 0, seen = 0;
+  const tachy_status status = tachy_merge(parts, 2, &limits, &merged, &used, &error);
+  if (status == TACHY_OK) {
+    uint8_t *const made = tachy_merged_head(merged, &size);
+    uint64_t made_body = 0;
+    const void *const bytes = tachy_merged_body(merged, &made_body);
+    tachy_block_seal(made, TACHY_CODEC_NONE, bytes, made_body);
+    REQUIRE(tachy_block_check(made, size, 0, NULL, &error) == TACHY_OK);
+    memcpy(&n, made, sizeof n);
+    REQUIRE(n.sequence == h.sequence && (used == 1 || n.events == 2 * h.events));
+    if (used == 2) REQUIRE(is_readable(made, size, bytes, made_body));
+    seen = read_all(made, size, bytes, made_body);
+  }
+  tachy_merged_free(merged);
+  free(next);
+  return seen;
+}
+
 /* The sizes of an uncompressed block, and both hashes, as they should be. */
 static void put_right(uint8_t *bytes, size_t size) {
   tachy_block_header h;
@@ -142,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(&h, copy, sizeof h);
   if (h.header_size >= sizeof h && tachy_block_check(copy, size, 1, &total, &error) == TACHY_OK) {
     volatile uint64_t seen = read_all(copy, h.header_size, copy + h.header_size, h.raw_size);
+    seen ^= merge_twice(copy, h.header_size, copy + h.header_size, h.raw_size);
     (void)seen;
   }
   free(copy);

@@ -20,6 +20,7 @@ KNOWS = {
     "base": {"os"},
     "encode": BASE,
     "reader": BASE,
+    "merge": BASE | {"reader"},
     "recorder/pool": BASE,
     "recorder/sites": BASE | {"recorder/pool"},
     "recorder/threads": BASE | {"recorder/pool", "recorder/sites"},

@@ -28,7 +28,8 @@ extern "C" {
 #define TACHY_SITE_MAX 0x3FFFFFu             /* site numbers are 1 .. 2^22 - 1 */
 #define TACHY_DEPTH_SHIFT 22u                /* in a span record's last word */
 #define TACHY_LOG_ARGS_MAX 8u
-#define TACHY_CLOCK_EARLIER_MAX 64u /* starts of earlier blocks in a block */
+#define TACHY_CLOCK_EARLIER_MAX 64u  /* starts of earlier blocks in a block */
+#define TACHY_CLOCK_INNER_MAX 65536u /* points of a merged block's clock between its start and its end */
 
 typedef enum tachy_class { TACHY_CLASS_LOG = 1, TACHY_CLASS_METRIC = 2, TACHY_CLASS_SPAN = 3 } tachy_class;
 #define TACHY_CLASSES 4u /* arrays by tachy_class; element 0 is unused */
@@ -187,7 +188,8 @@ typedef struct tachy_block_header {
   uint64_t header_hash;
   uint64_t before_ticks;
   int64_t before_utc;
-  uint8_t zeros[32];
+  uint64_t sequences; /* that a merged block covers, `sequence` the first of them (0: one) */
+  uint8_t zeros[24];
 } tachy_block_header;
 
 typedef struct tachy_block_thread {
@@ -246,6 +248,8 @@ typedef enum tachy_column_id {
   TACHY_COLUMN_GAP_COUNT = 14,
   TACHY_COLUMN_CLOCK_TICKS = 15,
   TACHY_COLUMN_CLOCK_UTC = 16,
+  TACHY_COLUMN_CLOCK_INNER_TICKS = 17,
+  TACHY_COLUMN_CLOCK_INNER_UTC = 18,
   TACHY_COLUMN_ROW_SITE = 20,
   TACHY_COLUMN_ROW_TIME = 21,
   TACHY_COLUMN_ROW_SET = 22,
@@ -334,42 +338,49 @@ typedef struct tachy_clock_pair {
 
 typedef struct tachy_clock_line {
   tachy_clock_pair from;
-  double rate; /* UTC nanoseconds per tick */
+  uint64_t ticks; /* so many, from there on, lie on it */
+  double rate;    /* UTC nanoseconds per tick */
 } tachy_clock_line;
 
 /* How a block's ticks are dated: docs/format.md, "Ticks to UTC". */
 typedef struct tachy_block_clock {
-  tachy_clock_line lines[2];       /* from the block's start on; from the start of the block before on */
+  tachy_clock_line lines[2];       /* the newest two: of a block that is not merged, from its start on, and from the
+                                      start of the block before on */
   double nominal;                  /* nanoseconds per tick */
-  const tachy_clock_pair *earlier; /* starts of blocks before that, the newest first */
+  const tachy_clock_pair *earlier; /* where the lines before these begin, the newest first */
   uint64_t earlier_count;
 } tachy_block_clock;
 
 /* The line through two points; the nominal one through the first where they do not ascend. */
 static inline tachy_clock_line tachy_clock_through(tachy_clock_pair from, tachy_clock_pair to, double nominal) {
-  tachy_clock_line line = {from, nominal};
   const int64_t ticks = (int64_t)(to.ticks - from.ticks);
+  tachy_clock_line line = {from, ticks > 0 ? (uint64_t)ticks : 0, nominal};
   if (ticks > 0 && to.utc > from.utc) line.rate = (double)((uint64_t)to.utc - (uint64_t)from.utc) / (double)ticks;
   return line;
 }
 
-/* earlier: of the block's body, or none. */
+/* points: where the lines begin, the newest first, at least one. They must outlive the clock. */
+static inline tachy_block_clock tachy_clock_from(tachy_clock_pair end, const tachy_clock_pair *points, uint64_t count,
+                                                 uint64_t frequency) {
+  tachy_block_clock clock;
+  clock.nominal = frequency ? 1e9 / (double)frequency : 1.0;
+  clock.lines[0] = tachy_clock_through(points[0], end, clock.nominal);
+  clock.lines[0].ticks = UINT64_C(1) << 63; /* and all that come */
+  clock.lines[1] = count > 1 ? tachy_clock_through(points[1], points[0], clock.nominal) : clock.lines[0];
+  clock.earlier = count > 2 ? points + 2 : points;
+  clock.earlier_count = count > 2 ? count - 2 : 0;
+  return clock;
+}
+
+/* Of a block that is not merged. earlier: of its body, or none. */
 static inline tachy_block_clock tachy_clock_of(const tachy_block_header *h, const tachy_clock_pair *earlier,
                                                uint64_t earlier_count) {
-  const tachy_clock_pair before = {h->before_ticks, h->before_utc};
-  const tachy_clock_pair start = {h->ticks0, h->utc0};
+  const tachy_clock_pair points[2] = {{h->ticks0, h->utc0}, {h->before_ticks, h->before_utc}};
   const tachy_clock_pair end = {h->ticks1, h->utc1};
-  tachy_block_clock clock;
-  clock.nominal = h->frequency ? 1e9 / (double)h->frequency : 1.0;
+  const int follows = (int64_t)(h->ticks0 - h->before_ticks) > 0; /* else there is no block before */
+  tachy_block_clock clock = tachy_clock_from(end, points, follows ? 2 : 1, h->frequency);
   clock.earlier = earlier;
-  clock.earlier_count = earlier_count;
-  clock.lines[0] = tachy_clock_through(start, end, clock.nominal);
-  clock.lines[1] = clock.lines[0];
-  if ((int64_t)(start.ticks - before.ticks) > 0) {
-    clock.lines[1] = tachy_clock_through(before, start, clock.nominal);
-  } else {
-    clock.earlier_count = 0; /* there is no block before */
-  }
+  clock.earlier_count = follows ? earlier_count : 0;
   return clock;
 }
 
@@ -380,22 +391,30 @@ static inline int64_t tachy_clock_on_line(const tachy_clock_line *line, uint64_t
   return (int64_t)((uint64_t)line->from.utc + (uint64_t)(int64_t)ns);
 }
 
-/* Dates what is older than the start of the block before. */
-static inline int64_t tachy_clock_earlier(const tachy_block_clock *clock, uint64_t ticks) {
-  uint64_t i = 0;
-  while (i + 1 < clock->earlier_count && (int64_t)(ticks - clock->earlier[i].ticks) < 0) i++;
-  const tachy_clock_pair to = i ? clock->earlier[i - 1] : clock->lines[1].from;
-  const tachy_clock_line line = tachy_clock_through(clock->earlier[i], to, clock->nominal);
-  return tachy_clock_on_line(&line, ticks);
+/* The line for what is older than the newest two. */
+static inline tachy_clock_line tachy_clock_earlier(const tachy_block_clock *clock, uint64_t ticks) {
+  uint64_t low = 0; /* the first that is not later; the oldest, if all are */
+  for (uint64_t high = clock->earlier_count - 1; low < high;) {
+    const uint64_t middle = low + (high - low) / 2;
+    if ((int64_t)(ticks - clock->earlier[middle].ticks) < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  const tachy_clock_pair to = low ? clock->earlier[low - 1] : clock->lines[1].from;
+  return tachy_clock_through(clock->earlier[low], to, clock->nominal);
+}
+
+static inline tachy_clock_line tachy_clock_line_at(const tachy_block_clock *clock, uint64_t ticks) {
+  if ((int64_t)(ticks - clock->lines[0].from.ticks) >= 0) return clock->lines[0];
+  if (!clock->earlier_count || (int64_t)(ticks - clock->lines[1].from.ticks) >= 0) return clock->lines[1];
+  return tachy_clock_earlier(clock, ticks);
 }
 
 static inline int64_t tachy_ticks_to_utc(const tachy_block_clock *clock, uint64_t ticks) {
-  const unsigned early = (int64_t)(ticks - clock->lines[0].from.ticks) < 0;
-  const tachy_clock_line *const line = &clock->lines[early];
-  if (early && clock->earlier_count && (int64_t)(ticks - line->from.ticks) < 0) {
-    return tachy_clock_earlier(clock, ticks);
-  }
-  return tachy_clock_on_line(line, ticks);
+  const tachy_clock_line line = tachy_clock_line_at(clock, ticks);
+  return tachy_clock_on_line(&line, ticks);
 }
 
 static inline uint64_t tachy_mix64(uint64_t x) {

@@ -168,6 +168,44 @@ tachy_status tachy_calls_add(tachy_calls *calls, const void *head, uint64_t head
 tachy_status tachy_calls_batch(const tachy_calls *calls, struct ArrowSchema *schema, struct ArrowArray *array,
                                tachy_read_error *error);
 
+/* Merging ---------------------------------------------------------------------------------------------------------- */
+
+/* Many blocks of one process and class, in the order of their sequence, as one block: the same rows, gaps and open
+ * spans; docs/format.md, "Merged blocks". Merged ones may be among them, and in whatever steps blocks are merged, the
+ * rows that come out are the same. */
+typedef struct tachy_merge_part {
+  const void *head;
+  uint64_t head_size;
+  const void *body; /* decompressed */
+  uint64_t body_size;
+} tachy_merge_part;
+
+typedef struct tachy_merge_limits { /* of a merged block */
+  uint64_t rows;                    /* gaps and async rows included */
+  uint64_t raw_bytes;               /* of its body */
+  uint64_t threads;
+} tachy_merge_limits;
+
+typedef struct tachy_merged tachy_merged;
+
+/* Merges as many of the blocks, from the first on, as one block can stand for: *used of them. The next one is the first
+ * of another where a sequence is missing, the wall clock was set, the counter began anew or the flight recorder left
+ * something out; where a thread has another name, where a span that was open at its start was lost, and wherever else
+ * the merged block would say something else than the blocks; and beyond the limits. A block that has nothing before it
+ * to be merged with, or cannot be read, comes out as it is: *used is 1. Neither head nor body is checked against its
+ * hash. TACHY_ERROR_FORMAT: the first block's head says nothing. */
+tachy_status tachy_merge(const tachy_merge_part *parts, uint64_t count, const tachy_merge_limits *limits,
+                         tachy_merged **merged, uint64_t *used, tachy_read_error *error);
+void tachy_merged_free(tachy_merged *merged);
+
+/* What came out, until it is freed: the head, and the body, not compressed. Both are a block once the head is sealed.
+ */
+void *tachy_merged_head(const tachy_merged *merged, uint64_t *size);
+const void *tachy_merged_body(const tachy_merged *merged, uint64_t *size);
+
+/* Writes into a block's head how its body is stored, and both hashes. */
+void tachy_block_seal(void *head, tachy_codec codec, const void *stored, uint64_t stored_size);
+
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 
 /* One trace. Packets are appended to a buffer that the caller empties as he goes, so a trace of any length needs the

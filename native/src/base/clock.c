@@ -133,7 +133,7 @@ void tachy_clock_start(void) {
   if (!read_offset(&offset)) offset = tachy_os_utc() - (int64_t)tachy_os_monotonic();
   begin = (tachy_clock_pair){counted_ticks, (int64_t)counted_monotonic + offset};
   set_frequency(hz);
-  line = (tachy_clock_line){begin, pace};
+  line = (tachy_clock_line){begin, UINT64_MAX, pace};
   newest = begin;
   newest_monotonic = counted_monotonic;
   apart = 0;
@@ -171,7 +171,7 @@ static void read_clocks(void) {
 
 static double within(double value, double bound) { return value > bound ? bound : value < -bound ? -bound : value; }
 
-static void bend(double slew) { line = (tachy_clock_line){newest, pace * (1 + slew)}; }
+static void bend(double slew) { line = (tachy_clock_line){newest, UINT64_MAX, pace * (1 + slew)}; }
 
 /* Counted against the monotonic clock for longer, the frequency is known better. */
 static void refine(void) {

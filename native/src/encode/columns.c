@@ -1,57 +1,5 @@
-/* The body of a block. */
+/* Streams as columns of a block's body. */
 #include "columns.h"
-
-#include "../base/assert.h"
-
-enum { LARGE = 4 << 20, HEADS_ROOM = sizeof(tachy_body_header) + TACHY_COLUMNS_MAX * sizeof(tachy_column) };
-
-void tachy_columns_begin(tachy_columns *c, uint64_t size) {
-  c->count = 0;
-  c->bytes = (tachy_bytes){NULL, 0, 0};
-  c->failed = !tachy_bytes_reserve(&c->bytes, HEADS_ROOM + size);
-  if (c->failed) return;
-  c->bytes.size = HEADS_ROOM;
-  /* fresh memory each time: a third of what a block of texts cost were page faults */
-  if (size >= LARGE) tachy_os_prefer_large_pages(c->bytes.bytes, size);
-}
-
-/* Opens a column of so many bytes: where they go, or NULL. */
-static uint8_t *add(tachy_columns *c, tachy_column_id id, uint16_t encoding, uint64_t count, uint64_t size) {
-  if (count == 0 || c->failed) return NULL;
-  const uint64_t padded = tachy_pad8(size);
-  TACHY_ASSERT(c->count < TACHY_COLUMNS_MAX);
-  if (!tachy_bytes_reserve(&c->bytes, padded)) {
-    c->failed = 1;
-    return NULL;
-  }
-  c->heads[c->count++] = (tachy_column){(uint16_t)id, encoding, 0, count, size};
-  uint8_t *const at = c->bytes.bytes + c->bytes.size;
-  c->bytes.size += padded;
-  memset(at + size, 0, padded - size);
-  return at;
-}
-
-static uint8_t *put(uint8_t *at, const tachy_bytes *buffer) {
-  if (buffer->size) memcpy(at, buffer->bytes, buffer->size);
-  return at + buffer->size;
-}
-
-void tachy_columns_add(tachy_columns *c, int first, tachy_plane *planes, unsigned count) {
-  for (unsigned k = 0; k < count; k++) {
-    tachy_plane *const plane = &planes[k];
-    uint8_t *const at = add(c, (tachy_column_id)(first + (int)k), TACHY_ENCODING_UINT, plane->low.size,
-                            plane->low.size + plane->high.size);
-    if (at) put(put(at, &plane->low), &plane->high);
-    tachy_plane_free(plane);
-  }
-}
-
-void tachy_columns_buffer(tachy_columns *c, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer) {
-  const uint64_t count = encoding == TACHY_ENCODING_F64 ? buffer->size / 8 : buffer->size;
-  uint8_t *const at = add(c, id, encoding, count, buffer->size);
-  if (at) put(at, buffer);
-  tachy_bytes_free(buffer);
-}
 
 void tachy_columns_planes(tachy_columns *c, tachy_column_id id, const tachy_stream *streams, unsigned plane) {
   uint64_t count = 0;
@@ -60,24 +8,24 @@ void tachy_columns_planes(tachy_columns *c, tachy_column_id id, const tachy_stre
     count += s->planes[plane].low.size;
     size += s->planes[plane].low.size + s->planes[plane].high.size;
   }
-  uint8_t *at = add(c, id, TACHY_ENCODING_UINT, count, size);
+  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_UINT, count, size);
   if (!at) return;
-  for (const tachy_stream *s = streams; s; s = s->next) at = put(at, &s->planes[plane].low);
-  for (const tachy_stream *s = streams; s; s = s->next) at = put(at, &s->planes[plane].high);
+  for (const tachy_stream *s = streams; s; s = s->next) at = tachy_bytes_copy(at, &s->planes[plane].low);
+  for (const tachy_stream *s = streams; s; s = s->next) at = tachy_bytes_copy(at, &s->planes[plane].high);
 }
 
 void tachy_columns_floats(tachy_columns *c, tachy_column_id id, const tachy_stream *streams) {
   uint64_t size = 0;
   for (const tachy_stream *s = streams; s; s = s->next) size += s->floats.size;
-  uint8_t *at = add(c, id, TACHY_ENCODING_F64, size / 8, size);
-  for (const tachy_stream *s = streams; at && s; s = s->next) at = put(at, &s->floats);
+  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_F64, size / 8, size);
+  for (const tachy_stream *s = streams; at && s; s = s->next) at = tachy_bytes_copy(at, &s->floats);
 }
 
 void tachy_columns_text(tachy_columns *c, tachy_column_id id, const tachy_stream *streams) {
   uint64_t size = 0;
   for (const tachy_stream *s = streams; s; s = s->next) size += s->text.size;
-  uint8_t *at = add(c, id, TACHY_ENCODING_BYTES, size, size);
-  for (const tachy_stream *s = streams; at && s; s = s->next) at = put(at, &s->text);
+  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_BYTES, size, size);
+  for (const tachy_stream *s = streams; at && s; s = s->next) at = tachy_bytes_copy(at, &s->text);
 }
 
 /* Index of a string in the block. */
@@ -156,20 +104,4 @@ void tachy_columns_tables(tachy_columns *c, tachy_tables *tables, const tachy_na
   add_sites(c, tables, names);
   add_sets(c, tables, names);
   add_strings(c, tables, names);
-}
-
-void *tachy_columns_finish(tachy_columns *c, uint8_t **body, uint64_t *size) {
-  if (c->failed) {
-    tachy_bytes_free(&c->bytes);
-    return NULL;
-  }
-  const tachy_body_header head = {c->count, 0};
-  const uint64_t heads = c->count * sizeof *c->heads;
-  void *const smaller = tachy_os_resize(c->bytes.bytes, c->bytes.size);
-  uint8_t *const memory = smaller ? smaller : c->bytes.bytes;
-  *body = memory + (HEADS_ROOM - sizeof head - heads);
-  *size = c->bytes.size - HEADS_ROOM + sizeof head + heads;
-  memcpy(*body, &head, sizeof head);
-  memcpy(*body + sizeof head, c->heads, heads);
-  return memory;
 }

@@ -1,39 +1,15 @@
-/* The body of a block: columns, in the order in which they are added. */
+/* Streams as columns of a block's body. */
 #ifndef TACHY_SRC_ENCODE_COLUMNS_H
 #define TACHY_SRC_ENCODE_COLUMNS_H
 
+#include "../base/columns.h"
 #include "stream.h"
 
-/* More columns than there are. */
-enum { TACHY_COLUMNS_MAX = 88 };
-
-typedef struct tachy_columns {
-  tachy_column heads[TACHY_COLUMNS_MAX];
-  uint32_t count;
-  tachy_bytes bytes; /* room for the heads, then what is in the columns: it becomes the body as it is */
-  int failed;
-} tachy_columns;
-
-/* Begins a body of about so many bytes. */
-void tachy_columns_begin(tachy_columns *columns, uint64_t size);
-
-/* A value for each of so many planes. */
-static inline void tachy_columns_row(tachy_columns *columns, tachy_plane *planes, unsigned count,
-                                     const uint64_t *values) {
-  for (unsigned k = 0; k < count; k++) {
-    if (!tachy_plane_append(&planes[k], values[k])) columns->failed = 1;
-  }
-}
-/* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
-void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
-void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);
 /* One column of all streams' planes or buffers, one after the other. */
 void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams, unsigned plane);
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 void tachy_columns_text(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 /* Sites, sets and strings: adds the strings to the tables. */
 void tachy_columns_tables(tachy_columns *columns, tachy_tables *tables, const tachy_names *names);
-/* The memory of the body, which begins at `body` in it; NULL: there was none. Frees the columns. */
-void *tachy_columns_finish(tachy_columns *columns, uint8_t **body, uint64_t *size);
 
 #endif

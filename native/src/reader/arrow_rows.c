@@ -119,7 +119,7 @@ static tachy_status add_value(batch *b, const column *column, int64_t at, tachy_
   const uint64_t *const bits = b->rows->bits + b->first;
   double *const values = malloc((b->count + 1) * sizeof *values);
   for (uint64_t i = 0, count = b->count; values && i < count; i++) {
-    values[i] = tachy_metric_value(b->block, b->block->sites[sites[i]].kind, bits[i]);
+    values[i] = tachy_metric_value(b->block->sites[sites[i]].kind, bits[i]);
   }
   return tachy_arrow_column(b->arrow, at, column->name, column->format, values, NULL, error);
 }

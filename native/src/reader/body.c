@@ -20,7 +20,7 @@ static uint32_t expected_encoding(uint32_t id) {
   if (id == TACHY_COLUMN_VALUE_F64 || id == TACHY_COLUMN_LOG_F64 || id == TACHY_COLUMN_SPAN_VALUE_F64) {
     return TACHY_ENCODING_F64;
   }
-  const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_CLOCK_UTC) ||
+  const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_CLOCK_INNER_UTC) ||
                     (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
                     (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
                     (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD) ||
@@ -218,26 +218,51 @@ static tachy_status read_sets(tachy_block *block, tachy_read_error *error) {
   return status ? status : tachy_uints_end(strings, 2, "property", error);
 }
 
-/* Starts of blocks that are older than the header knows, each as far before the next one as the columns say. */
-static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
-  const uint64_t count = block->columns[TACHY_COLUMN_CLOCK_TICKS].count;
+/* Points that two columns have, each as far before the one after it as they say. */
+static tachy_status read_points(tachy_block *block, uint32_t id, uint64_t most, tachy_clock_pair after,
+                                tachy_read_error *error) {
   tachy_uint_cursor columns[2];
-  const tachy_status status =
-      tachy_uints_start(columns, block, TACHY_COLUMN_CLOCK_TICKS, 2, count, "point of the clock", error);
+  const uint64_t count = block->columns[id].count;
+  const tachy_status status = tachy_uints_start(columns, block, id, 2, count, "point of the clock", error);
   if (status) return status;
-  if (count > TACHY_CLOCK_EARLIER_MAX) {
-    return tachy_read_fail(error, "a block's clock has more than %u earlier points", TACHY_CLOCK_EARLIER_MAX);
+  if (count > most) {
+    return tachy_read_fail(error, "a block's clock has more than %llu points", (unsigned long long)most);
   }
-  block->earlier = malloc(count * sizeof *block->earlier + 1);
-  if (!block->earlier) return tachy_read_no_memory(error);
-  tachy_clock_pair next = {block->header.before_ticks, block->header.before_utc};
   for (uint64_t i = 0; i < count; i++) {
-    next.ticks -= tachy_uint_take(&columns[0]);
-    next.utc = (int64_t)((uint64_t)next.utc - tachy_uint_take(&columns[1]));
-    block->earlier[i] = next;
+    after.ticks -= tachy_uint_take(&columns[0]);
+    after.utc = (int64_t)((uint64_t)after.utc - tachy_uint_take(&columns[1]));
+    block->points[block->point_count++] = after;
   }
-  block->clock = tachy_clock_of(&block->header, block->earlier, count);
   return tachy_uints_end(columns, 2, "point of the clock", error);
+}
+
+/* The points of the clock: of a merged block inner ones; its start; where there is a block before, that one's start,
+ * and those of blocks that are older than the header knows. */
+static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
+  const tachy_block_header *const h = &block->header;
+  const tachy_clock_pair start = {h->ticks0, h->utc0}, end = {h->ticks1, h->utc1};
+  const tachy_clock_pair before = {h->before_ticks, h->before_utc};
+  const uint64_t room =
+      block->columns[TACHY_COLUMN_CLOCK_INNER_TICKS].count + block->columns[TACHY_COLUMN_CLOCK_TICKS].count + 2;
+  const uint64_t most = (uint64_t)TACHY_CLOCK_INNER_MAX + TACHY_CLOCK_EARLIER_MAX + 2;
+  block->points = malloc((room < most ? room : most) * sizeof *block->points);
+  if (!block->points) return tachy_read_no_memory(error);
+  tachy_status status = read_points(block, TACHY_COLUMN_CLOCK_INNER_TICKS, TACHY_CLOCK_INNER_MAX, end, error);
+  if (status) return status;
+  for (uint64_t i = 0; i < block->point_count; i++) {
+    const uint64_t after = i ? block->points[i - 1].ticks : end.ticks;
+    if (block->points[i].ticks <= start.ticks || block->points[i].ticks >= after) {
+      return tachy_read_fail(error, "the points of a block's clock do not ascend from its start to its end");
+    }
+  }
+  block->points[block->point_count++] = start;
+  uint64_t lines = block->point_count;
+  block->points[block->point_count++] = before;
+  status = read_points(block, TACHY_COLUMN_CLOCK_TICKS, TACHY_CLOCK_EARLIER_MAX, before, error);
+  if ((int64_t)(start.ticks - before.ticks) > 0) lines = block->point_count;
+  block->point_count = lines;
+  block->clock = tachy_clock_from(end, block->points, lines, h->frequency);
+  return status;
 }
 
 static tachy_status read_threads(tachy_block *block, const uint8_t *head, tachy_read_error *error) {
@@ -287,7 +312,7 @@ void tachy_block_close(tachy_block *block) {
   free(block->set_keys);
   free(block->set_values);
   free(block->values);
-  free(block->earlier);
+  free(block->points);
   free(block->fixed_text);
   memset(block, 0, sizeof *block);
 }

@@ -88,7 +88,8 @@ typedef struct tachy_block {
   tachy_value *values; /* on spans, ascending by owner: the block's rows, from 0 on, gap rows included; then the spans
                           that are open at its end; then async rows; then the async spans that are open at its start */
   uint64_t value_count;
-  tachy_clock_pair *earlier;                    /* of the clock */
+  tachy_clock_pair *points; /* of the clock, but for its end: the newest first */
+  uint64_t point_count;
   char *fixed_text;                             /* strings and names that had to be repaired to be UTF-8, or NULL */
   tachy_raw_column columns[TACHY_COLUMN_COUNT]; /* by tachy_column_id */
 } tachy_block;
@@ -127,6 +128,13 @@ uint64_t tachy_values_size(const tachy_block *block, tachy_value_range range);
 tachy_status tachy_values_json(const tachy_block *block, tachy_value_range range, tachy_buffer *out,
                                tachy_read_error *error);
 
+/* Dates ticks by the line that dated those before, or the one which becomes that: most blocks have two lines, merged
+ * ones hundreds. Begin with clock->lines[0]. */
+static inline int64_t tachy_clock_follow(const tachy_block_clock *clock, tachy_clock_line *line, uint64_t ticks) {
+  if (ticks - line->from.ticks >= line->ticks) *line = tachy_clock_line_at(clock, ticks);
+  return tachy_clock_on_line(line, ticks);
+}
+
 /* Rows ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct tachy_gap { /* events that were lost */
@@ -155,13 +163,13 @@ typedef struct tachy_rows {
   uint32_t *site;   /* index into block->sites */
   uint32_t *set;    /* of properties: index into the block's sets */
   uint32_t *depth;
-  uint8_t *kind;       /* async: 0 begin, 1 end */
-  int64_t *utc;        /* of spans: of the begin */
-  int64_t *end_utc;    /* of spans */
-  uint64_t *id;        /* of a thread's span: 1-based number of the begin in the stream */
-  uint64_t *parent;    /* 0: none */
-  uint64_t *bits;      /* of a metric: int64; IEEE 754 double for TACHY_SITE_METRIC_F64; ticks for _TICKS and _FRAME */
-  uint64_t *owner;     /* of values: of an async begin whose end is in the block, the end; NULL: the block has none */
+  uint8_t *kind;    /* async: 0 begin, 1 end */
+  int64_t *utc;     /* of spans: of the begin */
+  int64_t *end_utc; /* of spans */
+  uint64_t *id;     /* of a thread's span: 1-based number of the begin in the stream */
+  uint64_t *parent; /* 0: none */
+  uint64_t *bits;   /* of a metric: int64 for TACHY_SITE_METRIC_INT, else a double; nanoseconds of ticks and frames */
+  uint64_t *owner;  /* of values: of an async begin whose end is in the block, the end; NULL: the block has none */
   uint64_t *arg_first; /* count + 1: arguments of log i are args[arg_first[i]] … args[arg_first[i + 1] - 1] */
   tachy_value *args;
   tachy_gap *gaps;
@@ -210,8 +218,7 @@ void tachy_logs_end(tachy_log_walk *walk);
 tachy_status tachy_log_message(const tachy_block *block, const tachy_rows *rows, uint64_t row, tachy_buffer *out,
                                tachy_read_error *error);
 
-/* The value as SQL shows it: integers as doubles; ticks and frames in seconds by the block's clock, bits × rate / 1e9.
- */
-double tachy_metric_value(const tachy_block *block, uint32_t kind, uint64_t bits);
+/* The value as SQL shows it: integers as doubles; ticks and frames in seconds. */
+double tachy_metric_value(uint32_t kind, uint64_t bits);
 
 #endif

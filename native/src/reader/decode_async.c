@@ -36,6 +36,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
   const tachy_status status =
       tachy_uints_start(columns, block, TACHY_COLUMN_ASYNC_KIND, COLUMNS, block->async_rows, "async row", error);
   if (status) return status;
+  tachy_clock_line line = block->clock.lines[0];
   uint64_t last_id = 0;
   uint64_t row = 0;
   uint64_t end_count = 0;
@@ -56,7 +57,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       }
       const uint64_t owner = tachy_owner_of_async(block, row++);
       if (ends && kind == 1) ends[end_count++] = (span_end){id, owner};
-      const int64_t utc = tachy_ticks_to_utc(&block->clock, ticks);
+      const int64_t utc = tachy_clock_follow(&block->clock, &line, ticks);
       if (!wanted || utc < options->begin_utc || utc > options->end_utc) continue;
       const uint64_t i = rows->count++;
       rows->thread[i] = t;

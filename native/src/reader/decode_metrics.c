@@ -4,14 +4,18 @@
 #include "decode_rows.h"
 #include "error.h"
 
-double tachy_metric_value(const tachy_block *block, uint32_t kind, uint64_t bits) {
+double tachy_metric_value(uint32_t kind, uint64_t bits) {
   double value;
-  if (kind == TACHY_SITE_METRIC_F64) {
-    memcpy(&value, &bits, sizeof value);
-    return value;
-  }
-  value = (double)(int64_t)bits;
-  return kind == TACHY_SITE_METRIC_INT ? value : value * block->clock.lines[0].rate / 1e9;
+  if (kind == TACHY_SITE_METRIC_INT) return (double)(int64_t)bits;
+  memcpy(&value, &bits, sizeof value);
+  return kind == TACHY_SITE_METRIC_F64 ? value : value / 1e9;
+}
+
+/* Ticks are as long as they were when the row was recorded. */
+static uint64_t nanoseconds(uint64_t ticks, double rate) {
+  const double ns = (double)(int64_t)ticks * rate;
+  memcpy(&ticks, &ns, sizeof ticks);
+  return ticks;
 }
 
 static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_rows *rows, tachy_read_error *error) {
@@ -32,6 +36,7 @@ static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_ro
     } else if (kind == TACHY_SITE_METRIC_INT || kind == TACHY_SITE_METRIC_TICKS || kind == TACHY_SITE_FRAME) {
       bits = last_values[walk->site] + (uint64_t)tachy_unzigzag(tachy_uint_next(&integers));
       last_values[walk->site] = bits;
+      if (kind != TACHY_SITE_METRIC_INT) bits = nanoseconds(bits, walk->line.rate);
     } else {
       return tachy_read_fail(error, "a metric row names a site that is not a metric");
     }

@@ -86,8 +86,10 @@ tachy_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uin
   if (block->header.cls != cls) {
     return tachy_read_fail(error, "this is not a block of %s", cls == TACHY_CLASS_LOG ? "logs" : "metrics");
   }
-  *walk = (tachy_row_walk){
-      .block = block, .options = *options, .gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT])};
+  *walk = (tachy_row_walk){.block = block,
+                           .options = *options,
+                           .gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]),
+                           .line = block->clock.lines[0]};
   if (block->thread_count) enter_thread(walk, 0);
   return tachy_uints_start(walk->main, block, TACHY_COLUMN_ROW_SITE, 3, block->rows, "row", error);
 }
@@ -113,7 +115,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_rows *rows, int *found, 
       const uint64_t lost = tachy_uint_next(&w->gap_count);
       if (w->gap_count.bad) return tachy_read_fail(error, "a gap row has no count");
       if (thread_wanted && rows) {
-        const int64_t utc = tachy_ticks_to_utc(&block->clock, w->ticks);
+        const int64_t utc = tachy_clock_follow(&block->clock, &w->line, w->ticks);
         rows->gaps[rows->gap_count++] = (tachy_gap){rows->count, lost, w->thread, 0, utc};
       }
       continue;
@@ -122,7 +124,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_rows *rows, int *found, 
       return tachy_read_fail(error, "a row names a site or a property set that is not there");
     }
     w->ticks += delta;
-    w->utc = tachy_ticks_to_utc(&block->clock, w->ticks);
+    w->utc = tachy_clock_follow(&block->clock, &w->line, w->ticks);
     w->site = (uint32_t)site - 1u;
     w->set = set ? (uint32_t)set - 1u : block->set_count;
     w->wanted = thread_wanted && w->utc >= w->options.begin_utc && w->utc <= w->options.end_utc;

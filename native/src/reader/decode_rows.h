@@ -8,15 +8,21 @@
 tachy_status tachy_rows_allocate(tachy_rows *rows, tachy_read_kind kind, const tachy_block *block, uint64_t count,
                                  tachy_read_error *error);
 
+/* OPEN_START_* or OPEN_END_*, four columns from `id` on, which is that of the sites. out: as many rows as the column
+ * has; first: thread_count + 1 of them, rows of thread t are out[first[t]] … out[first[t + 1] - 1]. */
+tachy_status tachy_decode_open(const tachy_block *block, uint32_t id, tachy_open_row *out, uint64_t *first,
+                               tachy_read_error *error);
+
 typedef struct tachy_row_walk {
   const tachy_block *block;
   tachy_read_options options;
   tachy_uint_cursor main[3]; /* ROW_SITE, ROW_TIME, ROW_SET */
   tachy_uint_cursor gap_count;
-  uint32_t thread; /* index */
-  uint64_t left;   /* rows of this thread */
-  uint64_t ticks;  /* of the row before, or base_ticks */
-  int64_t utc;     /* of the row that tachy_row_next found, and so on: */
+  uint32_t thread;       /* index */
+  uint64_t left;         /* rows of this thread */
+  uint64_t ticks;        /* of the row before, or base_ticks */
+  tachy_clock_line line; /* that dated the row which tachy_row_next found; and so on: */
+  int64_t utc;
   uint32_t site;
   uint32_t set;
   int wanted; /* whether the options ask for it */

@@ -62,8 +62,8 @@ static int read_sites(walk *w, uint32_t *out, uint64_t count) {
 }
 
 static void to_utc(const tachy_block *block, const uint64_t *ticks, int64_t *utc, uint64_t count) {
-  const tachy_block_clock clock = block->clock;
-  for (uint64_t i = 0; i < count; i++) utc[i] = tachy_ticks_to_utc(&clock, ticks[i]);
+  tachy_clock_line line = block->clock.lines[0];
+  for (uint64_t i = 0; i < count; i++) utc[i] = tachy_clock_follow(&block->clock, &line, ticks[i]);
 }
 
 /* Depths of the next `count` rows. 0 when one is out of range. */
@@ -264,9 +264,10 @@ static void skip_thread(walk *w, uint64_t count) {
   tachy_uint_skip(&w->main[TAIL], count);
 }
 
-/* OPEN_START_* or OPEN_END_*: four columns from `id` on. */
-static tachy_status read_open(const tachy_block *block, uint32_t id, int at_end, tachy_open_row *out, uint64_t *first,
-                              tachy_read_error *error) {
+tachy_status tachy_decode_open(const tachy_block *block, uint32_t id, tachy_open_row *out, uint64_t *first,
+                               tachy_read_error *error) {
+  const int at_end = id == TACHY_COLUMN_OPEN_END_SITE;
+  first[0] = 0;
   for (uint32_t t = 0; t < block->thread_count; t++) {
     first[t + 1] = first[t] + (at_end ? block->threads[t].open_at_end : block->threads[t].open_at_start);
   }
@@ -339,9 +340,10 @@ tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_optio
   }
   tachy_status status = tachy_rows_allocate(rows, TACHY_READ_SPANS, block, count, error);
   if (status) return status;
-  rows->open_start_first[0] = rows->open_end_first[0] = 0;
-  status = read_open(block, TACHY_COLUMN_OPEN_START_SITE, 0, rows->open_start, rows->open_start_first, error);
-  if (!status) status = read_open(block, TACHY_COLUMN_OPEN_END_SITE, 1, rows->open_end, rows->open_end_first, error);
+  status = tachy_decode_open(block, TACHY_COLUMN_OPEN_START_SITE, rows->open_start, rows->open_start_first, error);
+  if (!status) {
+    status = tachy_decode_open(block, TACHY_COLUMN_OPEN_END_SITE, rows->open_end, rows->open_end_first, error);
+  }
   if (status) return status;
   walk *const w = calloc(1, sizeof *w);
   if (!w) return tachy_read_no_memory(error);

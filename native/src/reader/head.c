@@ -88,7 +88,7 @@ tachy_status tachy_head_check(const void *bytes, uint64_t size, tachy_block_head
     return tachy_read_fail(error, "a block that is not compressed has two different sizes");
   }
   if (h.begin_utc > h.end_utc || h.begin_ticks > INT64_MAX || h.end_ticks > INT64_MAX || h.dropped > INT64_MAX ||
-      h.sequence >= SEQUENCE_MAX) {
+      h.sequence >= SEQUENCE_MAX || h.sequences > SEQUENCE_MAX - h.sequence) {
     return tachy_read_fail(error, "a time or a count in a block's header is out of range");
   }
   const tachy_status status = check_threads(bytes, &h, error);

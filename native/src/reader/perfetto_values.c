@@ -96,7 +96,7 @@ static void write_counter(const counters *c, uint64_t i, perfetto_sequence *sequ
   if (kind == TACHY_SITE_METRIC_INT) {
     proto_varint(&trace->out, EVENT_COUNTER_VALUE, rows->bits[i]);
   } else {
-    proto_double(&trace->out, EVENT_COUNTER_DOUBLE, tachy_metric_value(c->scope->block, kind, rows->bits[i]));
+    proto_double(&trace->out, EVENT_COUNTER_DOUBLE, tachy_metric_value(kind, rows->bits[i]));
   }
   perfetto_end(trace);
   trace->counts.counters++;
@@ -120,10 +120,11 @@ static perfetto_frames *frames_of(const perfetto_scope *scope, uint32_t site, ui
   return frames;
 }
 
-/* The mark at `utc` ended a frame of `ticks`. Rounding must not make it overlap the one before. */
-static void write_frame(const perfetto_scope *scope, uint32_t site, uint32_t number, int64_t utc, uint64_t ticks) {
+/* The mark at `utc` ended a frame of `bits` nanoseconds. Rounding must not make it overlap the one before. */
+static void write_frame(const perfetto_scope *scope, uint32_t site, uint32_t number, int64_t utc, uint64_t bits) {
   tachy_perfetto *const trace = scope->trace;
-  const double ns = (double)(int64_t)ticks * scope->block->clock.lines[0].rate;
+  double ns;
+  memcpy(&ns, &bits, sizeof ns);
   const int64_t begin = ns > 0 && ns < 4e18 && utc > INT64_MIN / 4 ? utc - (int64_t)ns : utc;
   if (!perfetto_overlaps(trace, begin, utc)) return;
   perfetto_frames *const frames = frames_of(scope, site, number);

@@ -27,7 +27,7 @@ SPAN: int = lib.TACHY_CLASS_SPAN
 CODECS = {0: "none", 1: "zstd", 2: "lz4", 3: "gzip"}
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
-_WINDOW_MAX = 1 << 27
+WINDOW_MAX = 1 << 27  # of zstd
 DESCRIPTION_MAX = 4 << 20  # bytes of JSON
 PROPERTY_TEXT_MAX = 512 << 10  # characters of all properties; lists of processes show them
 TEXT_MAX = 4096  # characters of exe, username, …
@@ -87,7 +87,13 @@ class BlockHead:
     header_hash: int
     before_ticks: int
     before_utc: int
+    sequences: int  # it covers so many: 1, unless it is a merged block
     threads: tuple[BlockThread, ...]
+
+    @property
+    def last_sequence(self) -> int:
+        """The newest that it covers."""
+        return self.sequence + self.sequences - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,8 @@ def _head(view: Any) -> BlockHead:
     return BlockHead(
         h.cls, h.codec, h.header_size, uuid.UUID(bytes=bytes(h.process_id)), h.sequence, h.ticks0, h.utc0, h.ticks1,
         h.utc1, h.frequency, h.begin_ticks, h.end_ticks, h.begin_utc, h.end_utc, h.events, h.dropped, h.raw_size,
-        h.stored_size, h.header_hash, h.before_ticks, h.before_utc, threads,
+        h.stored_size, h.header_hash, h.before_ticks, h.before_utc, h.sequences or 1,
+        threads,
     )  # fmt: skip
 
 
@@ -297,7 +304,7 @@ def decompress(codec: int, stored: Readable, raw_size: int) -> Readable:
 
 def _decompress_zstd(stored: Readable, raw_size: int) -> bytes:
     if not hasattr(_per_thread, "zstd"):
-        _per_thread.zstd = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MAX)
+        _per_thread.zstd = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
     try:
         declared = zstandard.frame_content_size(stored)
         if declared not in (-1, raw_size):

@@ -64,7 +64,7 @@ static tachy_clock_pair end_of(const tachy_channel *channels, uint64_t frequency
     }
   }
   last += frequency / 1000 * AFTER_MS;
-  const tachy_clock_line line = {from, 1e9 / (double)frequency};
+  const tachy_clock_line line = {from, UINT64_MAX, 1e9 / (double)frequency};
   return (tachy_clock_pair){last, tachy_clock_on_line(&line, last)};
 }
 

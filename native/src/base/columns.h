@@ -1,0 +1,44 @@
+/* The body of a block: columns, in the order in which they are added. */
+#ifndef TACHY_SRC_BASE_COLUMNS_H
+#define TACHY_SRC_BASE_COLUMNS_H
+
+#include <tachy/format.h>
+
+#include "buffer.h"
+
+/* More columns than there are. */
+enum { TACHY_COLUMNS_MAX = 88 };
+
+typedef struct tachy_columns {
+  tachy_column heads[TACHY_COLUMNS_MAX];
+  uint32_t count;
+  tachy_bytes bytes; /* room for the heads, then what is in the columns: it becomes the body as it is */
+  int failed;
+} tachy_columns;
+
+/* Begins a body of about so many bytes. */
+void tachy_columns_begin(tachy_columns *columns, uint64_t size);
+
+/* A value for each of so many planes. */
+static inline void tachy_columns_row(tachy_columns *columns, tachy_plane *planes, unsigned count,
+                                     const uint64_t *values) {
+  for (unsigned k = 0; k < count; k++) {
+    if (!tachy_plane_append(&planes[k], values[k])) columns->failed = 1;
+  }
+}
+/* Opens a column of so many bytes: where they go, or NULL. */
+uint8_t *tachy_columns_open(tachy_columns *columns, tachy_column_id id, uint16_t encoding, uint64_t count,
+                            uint64_t size);
+/* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
+void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
+void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);
+/* The memory of the body, which begins at `body` in it; NULL: there was none. Frees the columns. */
+void *tachy_columns_finish(tachy_columns *columns, uint8_t **body, uint64_t *size);
+
+/* Copies a buffer; returns the end of the copy. */
+static inline uint8_t *tachy_bytes_copy(uint8_t *at, const tachy_bytes *buffer) {
+  if (buffer->size) memcpy(at, buffer->bytes, buffer->size);
+  return at + buffer->size;
+}
+
+#endif
