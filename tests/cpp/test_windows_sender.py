@@ -72,6 +72,7 @@ def test_a_refused_batch_is_dropped_and_counted(tmp_path: Path) -> None:
         assert report["dropped"]["span"] == report["recorded"]["span"] - report["sent"]["span"]
 
 
+@pytest.mark.usefixtures("session_folder")
 @pytest.mark.parametrize("hang", [True, False], ids=["hangs", "away"])
 def test_stopping_takes_no_longer_than_it_may(hang: bool, tmp_path: Path) -> None:
     with Sink(lambda number: Answer(delay=20)) as sink:
@@ -98,6 +99,7 @@ def test_what_goes_elsewhere_passes_the_proxy_of_the_environment(variable: str, 
         assert {headers["proxy-authorization"] for headers in sink.headers} == {"Basic bWU6c2VjcmV0"}
 
 
+@pytest.mark.usefixtures("session_folder")
 @pytest.mark.parametrize("listed", ["*", "tachy.invalid", "other, .invalid", "invalid"])
 def test_who_is_listed_goes_without_the_proxy(listed: str, tmp_path: Path) -> None:
     with Sink() as sink:
@@ -107,6 +109,7 @@ def test_who_is_listed_goes_without_the_proxy(listed: str, tmp_path: Path) -> No
         assert report["kept"] == report["recorded"]
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_proxy_that_cannot_be_used_is_said_once(tmp_path: Path) -> None:
     report, sender, printed = exercise(ELSEWHERE, tmp_path, 2000, 30, http_proxy="socks5://127.0.0.1:1")
     reason = "the proxy that the environment names is not one of plain HTTP"
@@ -115,6 +118,7 @@ def test_a_proxy_that_cannot_be_used_is_said_once(tmp_path: Path) -> None:
     assert report["kept"] == report["recorded"]
 
 
+@pytest.mark.usefixtures("session_folder")
 def test_a_server_whose_certificate_nobody_trusts_gets_nothing(tmp_path: Path) -> None:
     with Sink(tls=secure(certificate(tmp_path))) as sink:
         report, sender, printed = exercise(sink.url, tmp_path, 4000, 1000)  # wine reads its roots first

@@ -3,7 +3,7 @@
  *   signals steps CAPTURE        x86-64 Linux: the processor's trap flag makes every single instruction of the recorder
  *                                a place at which a handler has interrupted its thread
  *   signals timers CAPTURE MS N  two timers of 100 us for each thread, whose handlers interrupt one another, too; N
- * rounds at once
+ *                                rounds at once
  */
 #include <errno.h>
 #include <signal.h>
@@ -32,6 +32,10 @@ TACHY_DEFINE_LOG(handler_text, "handler", TACHY_LEVEL_INFO, "");
 
 typedef uint64_t counts[TACHY_CLASSES];
 static counts by_main, by_handlers; /* atomic: events that were tried */
+
+/* Of the timers of this thread; 0: it has none. */
+static _Thread_local volatile int timed;
+static _Thread_local timer_t timers[2];
 
 static void tried(counts which, tachy_class cls, uint64_t n) { __atomic_fetch_add(&which[cls], n, __ATOMIC_RELAXED); }
 
@@ -94,9 +98,24 @@ static void record_in_handler(void) {
   errno = error;
 }
 
+static uint64_t now_us(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static void set_timer(timer_t timer, uint64_t us) {
+  const struct itimerspec times = {{0, 0}, {(time_t)(us / 1000000), (long)(us % 1000000) * 1000}};
+  CHECK(timer_settime(timer, 0, &times, NULL) == 0);
+}
+
+/* Its timer rings again when the thread has had more time of its own than this has taken: while the machine holds every
+ * handler up for longer than 100 us, timers of a fixed rate would leave the thread no instruction between two of them,
+ * and it would never end. */
 static void on_signal(int number) {
-  (void)number;
+  const uint64_t begin = now_us();
   record_in_handler();
+  if (timed) set_timer(timers[number == SIGPROF], 50 + 4 * (now_us() - begin));
 }
 
 /* The thread's own: `n` is the number of the round, which its events bear. */
@@ -116,7 +135,7 @@ static void record(unsigned n) {
   scope = tachy_phase_next(scope, &main_phase);
   tachy_frame_mark(&main_frame);
   tachy_span_end(scope);
-  tried(by_main, TACHY_CLASS_SPAN, 5);
+  tried(by_main, TACHY_CLASS_SPAN, async.id ? 5 : 4);
   tried(by_main, TACHY_CLASS_METRIC, frames++ ? 2 : 1); /* a thread's first frame only starts the count */
   tried(by_main, TACHY_CLASS_LOG, 2);
 }
@@ -201,7 +220,7 @@ static void steps(void) {
 static uint64_t deadline;
 static unsigned numbers; /* atomic */
 
-static timer_t every_100_us(int number) {
+static timer_t make_timer(int number) {
   struct sigevent event;
   memset(&event, 0, sizeof event);
   event.sigev_notify = SIGEV_THREAD_ID;
@@ -209,20 +228,16 @@ static timer_t every_100_us(int number) {
   event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
   timer_t timer;
   CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
-  const struct itimerspec times = {{0, 100000}, {0, 50000}};
-  CHECK(timer_settime(timer, 0, &times, NULL) == 0);
   return timer;
 }
 
-static uint64_t now_ms(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
-}
-
 static void record_under_timers(unsigned rounds) {
-  const timer_t timers[] = {every_100_us(SIGALRM), every_100_us(SIGPROF)};
+  timers[0] = make_timer(SIGALRM);
+  timers[1] = make_timer(SIGPROF);
+  timed = 1;
+  for (int i = 0; i < 2; i++) set_timer(timers[i], 50);
   for (unsigned i = 0; i < rounds; i++) record(__atomic_fetch_add(&numbers, 1, __ATOMIC_RELAXED));
+  timed = 0;
   for (int i = 0; i < 2; i++) CHECK(timer_delete(timers[i]) == 0);
 }
 
@@ -232,22 +247,22 @@ static void *short_life(void *unused) {
 }
 
 static void *long_life(void *rounds) {
-  while (now_ms() < deadline) {
+  while (now_us() < deadline) {
     record_under_timers((unsigned)(uintptr_t)rounds);
     sleep_ms(1);
   }
   return NULL;
 }
 
-static void timers(unsigned ms, unsigned rounds) {
+static void under_timers(unsigned ms, unsigned rounds) {
   const tachy_config config = {.pool_bytes = 256 << 20};
   begin_session(&config);
   handle(SIGALRM, on_signal);
   handle(SIGPROF, on_signal);
-  deadline = now_ms() + ms;
+  deadline = now_us() + (uint64_t)ms * 1000;
   team long_ones = {.count = 0};
   team_add(&long_ones, long_life, (void *)(uintptr_t)rounds);
-  while (now_ms() < deadline) {
+  while (now_us() < deadline) {
     team short_ones = {.count = 0};
     for (int i = 0; i < 4; i++) team_add(&short_ones, short_life, NULL);
     team_join(&short_ones);
@@ -262,7 +277,7 @@ int main(int count, char **arguments) {
   CHECK(capture != NULL);
   if (strcmp(arguments[1], "timers") == 0) {
     CHECK(count == 5);
-    timers((unsigned)atoi(arguments[3]), (unsigned)atoi(arguments[4]));
+    under_timers((unsigned)atoi(arguments[3]), (unsigned)atoi(arguments[4]));
 #if defined(__x86_64__)
   } else if (strcmp(arguments[1], "steps") == 0) {
     steps();
