@@ -345,6 +345,37 @@ static void named_later(void) {
   record_some(1);
   end_session();
 }
+
+enum { CROWD = 40 };
+static pthread_barrier_t barrier; /* of the crowd and the main thread */
+
+static void *named_twice(void *number) {
+  for (int part = 1; part <= 2; part++) {
+    char name[16];
+    snprintf(name, sizeof name, "%d of part %d", (int)(intptr_t)number, part);
+    pthread_setname_np(pthread_self(), name);
+    record_some(1);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+  }
+  return NULL;
+}
+
+/* There are so many that not each cut asks for every name. */
+static void named_in_a_crowd(void) {
+  team t = {.count = 0};
+  begin_session(NULL);
+  pthread_barrier_init(&barrier, NULL, CROWD + 1);
+  for (intptr_t i = 0; i < CROWD; i++) team_add(&t, named_twice, (void *)i);
+  for (int part = 1; part <= 2; part++) {
+    pthread_barrier_wait(&barrier);
+    CHECK(tachy_flush(20000) == 1);
+    sleep_ms(CROWD + 1); /* a millisecond for each, and names are asked for again */
+    pthread_barrier_wait(&barrier);
+  }
+  team_join(&t);
+  end_session();
+}
 #endif
 
 /* Sends what a program left that was killed with the same session folder. */
@@ -370,6 +401,7 @@ const scenario life_scenarios[] = {{"nothing_runs", nothing_runs},
 #endif
 #if defined(__linux__)
                                    {"named_later", named_later},
+                                   {"named_in_a_crowd", named_in_a_crowd},
 #endif
                                    {"names_and_properties", names_and_properties},
                                    {"inherits", inherits},

@@ -170,6 +170,12 @@ def test_threads_bear_the_last_name_that_the_system_has_unless_the_program_told_
     assert last == {1: "the main one", 2: "last words", 3: "ours"}
 
 
+def test_threads_of_a_crowd_bear_their_names_too(tmp_path: Path) -> None:
+    blocks = run("named_in_a_crowd", tmp_path).session.of(SPAN)
+    names = {thread.name for block in blocks for thread in block.head.threads}
+    assert names == {f"{i} of part {part}" for i in range(40) for part in (1, 2)}
+
+
 @pytest.mark.parametrize(("scenario", "threads"), [("one_thread", 1), ("two_threads", 2), ("eight_threads", 8)])
 def test_every_event_of_every_thread_arrives(scenario: str, threads: int, tmp_path: Path) -> None:
     outcome = run(scenario, tmp_path)

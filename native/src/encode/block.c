@@ -265,6 +265,7 @@ void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
 tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[16], tachy_clock_pair to, int last,
                               int open_too, int *failed) {
   int broken = 0;
+  tachy_streams_sort(channel);
   for (const tachy_stream *s = channel->streams; s; s = s->next) broken |= s->broken;
   *failed = 0;
   if (!has_rows(channel, open_too)) return NULL;

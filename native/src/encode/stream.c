@@ -5,10 +5,18 @@
 
 enum { ROOM_MIN = 16 };
 
+typedef struct numbered {
+  uint64_t number;
+  tachy_stream *stream;
+} numbered;
+
+static numbered *entry_of(const tachy_channel *channel, uint32_t number) {
+  return (numbered *)tachy_by_id_find(&channel->streams_by_number, sizeof(numbered), number);
+}
+
 tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number) {
-  tachy_stream *s = channel->streams;
-  while (s && s->number != number) s = s->next;
-  return s;
+  const numbered *const entry = entry_of(channel, number);
+  return entry ? entry->stream : NULL;
 }
 
 int tachy_stream_reach(tachy_stream *s, uint32_t depth) {
@@ -30,16 +38,24 @@ int tachy_stream_reach(tachy_stream *s, uint32_t depth) {
   return 1;
 }
 
-tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number) {
-  tachy_stream **link = &channel->streams;
-  while (*link && (*link)->number < number) link = &(*link)->next;
-  if (*link && (*link)->number == number) return NULL;
+/* Zeroed, but for what a class needs from the beginning. */
+static tachy_stream *make(tachy_class cls) {
   tachy_stream *const s = tachy_os_allocate(sizeof *s);
   if (!s) return NULL;
   memset(s, 0, sizeof *s);
-  s->cls = channel->cls;
-  if (channel->cls == TACHY_CLASS_SPAN && !tachy_stream_reach(s, 0)) {
-    tachy_os_release(s);
+  s->cls = cls;
+  if (cls != TACHY_CLASS_SPAN || tachy_stream_reach(s, 0)) return s;
+  tachy_os_release(s);
+  return NULL;
+}
+
+tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number) {
+  int is_new;
+  numbered *const entry = (numbered *)tachy_by_id_add(&channel->streams_by_number, sizeof(numbered), number, &is_new);
+  if (!entry || !is_new) return NULL;
+  tachy_stream *const s = entry->stream = make(channel->cls);
+  if (!s) {
+    tachy_by_id_remove(&channel->streams_by_number, sizeof(numbered), entry);
     return NULL;
   }
   s->values.all = &channel->values;
@@ -48,9 +64,49 @@ tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number) {
   s->base = TACHY_NO_TICKS;
   s->begin_ticks = UINT64_MAX;
   s->begin_utc = INT64_MAX;
-  s->next = *link;
-  *link = s;
+  s->before = channel->last_stream;
+  *(s->before ? &s->before->next : &channel->streams) = s;
+  channel->last_stream = s;
+  channel->unsorted |= s->before && s->before->number > number;
   return s;
+}
+
+static tachy_stream *merge(tachy_stream *a, tachy_stream *b) {
+  tachy_stream *first = NULL;
+  tachy_stream **link = &first;
+  while (a && b) {
+    tachy_stream **const lesser = a->number < b->number ? &a : &b;
+    *link = *lesser;
+    link = &(*lesser)->next;
+    *lesser = *link;
+  }
+  *link = a ? a : b;
+  return first;
+}
+
+void tachy_streams_sort(tachy_channel *channel) {
+  tachy_stream *sorted[32] = {NULL}; /* the i-th: 2^i of them */
+  tachy_stream *all = NULL;
+  tachy_stream *next;
+  if (!channel->unsorted) return;
+  for (tachy_stream *s = channel->streams; s; s = next) {
+    next = s->next;
+    s->next = NULL;
+    unsigned i = 0;
+    for (; sorted[i]; i++) {
+      s = merge(sorted[i], s);
+      sorted[i] = NULL;
+    }
+    sorted[i] = s;
+  }
+  for (unsigned i = 0; i < 32; i++) all = merge(sorted[i], all);
+  channel->streams = all;
+  channel->last_stream = NULL;
+  for (tachy_stream *s = all; s; s = s->next) {
+    s->before = channel->last_stream;
+    channel->last_stream = s;
+  }
+  channel->unsorted = 0;
 }
 
 static void next_block(tachy_stream *s) {
@@ -102,14 +158,16 @@ static void free_stream(tachy_stream *s) {
 }
 
 void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream) {
-  tachy_stream **link = &channel->streams;
-  while (*link != stream) link = &(*link)->next;
-  *link = stream->next;
+  tachy_by_id_remove(&channel->streams_by_number, sizeof(numbered), entry_of(channel, stream->number));
+  *(stream->before ? &stream->before->next : &channel->streams) = stream->next;
+  *(stream->next ? &stream->next->before : &channel->last_stream) = stream->before;
   free_stream(stream);
 }
 
 void tachy_channel_free(tachy_channel *channel) {
   while (channel->streams) tachy_stream_remove(channel, channel->streams);
+  tachy_os_release(channel->streams_by_number.entries);
+  channel->streams_by_number = (tachy_by_id){NULL, 0, 0};
   tachy_tables_free(&channel->tables);
   tachy_open_async_free(&channel->asyncs);
   tachy_values_free(&channel->values);

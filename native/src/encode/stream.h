@@ -69,7 +69,8 @@ static inline tachy_open_async *tachy_open_async_at(const tachy_open_asyncs *asy
 struct tachy_source;
 
 typedef struct tachy_stream {
-  struct tachy_stream *next;   /* of the class, ascending numbers */
+  struct tachy_stream *next;   /* of the class, by their numbers after tachy_streams_sort */
+  struct tachy_stream *before; /* NULL: it is the first */
   struct tachy_source *source; /* of whoever feeds the stream, which the encoder never looks into */
   int gone;                    /* its thread has ended and everything was read: it leaves after the cut */
   uint64_t os_id;
@@ -126,6 +127,9 @@ typedef struct tachy_watch {
 typedef struct tachy_channel {
   tachy_class cls;
   tachy_stream *streams;
+  tachy_stream *last_stream;
+  tachy_by_id streams_by_number; /* found at once: ten thousand threads may have come and gone since the last cut */
+  int unsorted;
   tachy_tables tables;
   tachy_open_asyncs asyncs;
   tachy_values values;
@@ -148,6 +152,8 @@ typedef struct tachy_channel {
 tachy_stream *tachy_stream_new(tachy_channel *channel, uint32_t number);
 /* The stream of the thread, or NULL. */
 tachy_stream *tachy_stream_find(const tachy_channel *channel, uint32_t number);
+/* Puts them into the order of their numbers, as in a block. */
+void tachy_streams_sort(tachy_channel *channel);
 /* Takes the stream out of the channel and frees it. */
 void tachy_stream_remove(tachy_channel *channel, tachy_stream *stream);
 /* Room for spans of depths up to `depth`. 0: no memory. */

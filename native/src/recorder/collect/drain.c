@@ -34,9 +34,11 @@ static void read_counters(tachy_collection *c, tachy_slot *slot) {
 }
 
 /* For a cut: the name that its thread has now. */
-static void name_stream(tachy_slot *slot, tachy_stream *stream) {
+static void name_stream(const tachy_intake *intake, tachy_slot *slot, tachy_stream *stream) {
   if (!stream->rows && !stream->async_rows) return;
-  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) tachy_slot_read_name(slot);
+  if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE) {
+    tachy_slot_read_name(slot, intake->channel.streams_by_number.count);
+  }
   stream->name_size = tachy_slot_name(slot, stream->name);
 }
 
@@ -45,7 +47,7 @@ static void drain_source(tachy_collection *c, tachy_slot *slot, tachy_class cls)
   tachy_source *const source = tachy_source_of(&c->intakes[cls], slot, 0);
   if (!source) return;
   tachy_source_drain(&c->intakes[cls], source, UINT64_MAX);
-  name_stream(slot, source->stream);
+  name_stream(&c->intakes[cls], slot, source->stream);
 }
 
 /* The thread has ended: reads the rest. The flight recorder does that for spans, some time later. */
@@ -98,12 +100,14 @@ int tachy_collection_read(tachy_collection *c) {
   for (tachy_slot *slot = tachy_slots_first(); slot; slot = slot->next) {
     const uint32_t state = TACHY_LOAD_ACQUIRE(&slot->state);
     if (state == TACHY_SLOT_FREE || state == TACHY_SLOT_READ) continue;
+    int read = 1;
     for (unsigned i = 1; i < TACHY_CLASSES; i++) {
       if (i == TACHY_CLASS_SPAN && c->flight.on) continue;
       tachy_source *const source = tachy_source_of(&c->intakes[i], slot, 0);
-      if (source) all &= tachy_source_read(&c->intakes[i], source, most);
+      if (source) read &= tachy_source_read(&c->intakes[i], source, most);
     }
-    if (state == TACHY_SLOT_EXITED && all) read_ended(c, slot);
+    if (state == TACHY_SLOT_EXITED && read) read_ended(c, slot); /* whatever others have left unread */
+    all &= read;
   }
   return all;
 }
@@ -112,7 +116,7 @@ void tachy_collection_name(tachy_collection *c, unsigned classes) {
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
     if (!(classes >> cls & 1u)) continue;
     tachy_stream *s = c->intakes[cls].channel.streams;
-    for (; s; s = s->next) name_stream(s->source->slot, s);
+    for (; s; s = s->next) name_stream(&c->intakes[cls], s->source->slot, s);
   }
 }
 

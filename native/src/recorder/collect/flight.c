@@ -180,7 +180,7 @@ static void drain_slots(tachy_flight *f, uint64_t until) {
     if (!s) continue;
     if (!tachy_source_drain(f->intake, s, until)) continue;
     if (until) tachy_source_open_rest(s);
-    tachy_slot_read_name(slot);
+    tachy_slot_read_name(slot, f->intake->channel.streams_by_number.count);
     name(s);
   }
 }

@@ -45,6 +45,7 @@ typedef struct tachy_slot {
   uint32_t state;                   /* atomic */
   uint32_t named;                   /* like the name: tachy_set_thread_name gave it, the system's will not replace it */
   uint64_t pool;                    /* in whose memory it lies */
+  uint64_t name_read;               /* collector: when it last asked the system for the name; 0: not yet */
   _Alignas(128) struct tachy_source *sources[TACHY_CLASSES]; /* collector: of the running session */
   /* atomic: address of the thread's first chunk that is not read yet, or 0; the thread writes only that of a chunk that
    * follows none, so it does not lie beside what the thread reads */

@@ -20,6 +20,10 @@ static TACHY_THREAD_LOCAL char given_name[TACHY_THREAD_NAME_MAX];
 /* Slots that lie ready for new threads. */
 enum { READY = 16 };
 
+/* A name is a file of the system's, and 3 us: beyond a few threads each is asked for again when so much time has passed
+ * for every one of them. */
+enum { FEW_NAMES = 16, NAME_NS = 1000000 };
+
 uint32_t tachy_running;
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
@@ -129,6 +133,7 @@ static void take_slot(tachy_slot *slot, const char *name, int named, uint64_t os
   }
   slot->missed_before = tachy_slot_missed(slot);
   slot->os_id = os_id;
+  slot->name_read = 0;
   memcpy(slot->name, name, sizeof slot->name);
   slot->named = (uint32_t)named;
   attached++;
@@ -243,7 +248,10 @@ void tachy_own_set_thread_name(const char *name) {
   tachy_threads_unlock();
 }
 
-void tachy_slot_read_name(tachy_slot *slot) {
+void tachy_slot_read_name(tachy_slot *slot, uint64_t threads) {
+  const uint64_t now = tachy_os_monotonic();
+  if (slot->name_read && threads > FEW_NAMES && now - slot->name_read < threads * NAME_NS) return;
+  slot->name_read = now;
   tachy_threads_lock(); /* a thread does not end while we have it: the number is still its own */
   if (TACHY_LOAD(&slot->state) == TACHY_SLOT_LIVE && !slot->named) {
     tachy_os_thread_name_of(slot->os_id, slot->name, sizeof slot->name);

@@ -39,8 +39,9 @@ void tachy_slots_tend(void);
 uint64_t tachy_slots_ended(void);
 /* After so many of these the collector is rung. */
 #define TACHY_ENDS_RING 256u
-/* Reads again what the system calls a thread that was not named through us: programs name threads once they run. */
-void tachy_slot_read_name(tachy_slot *slot);
+/* Reads again what the system calls a thread that was not named through us: programs name threads once they run. Where
+ * there are many it leaves out some that it has read lately. threads: how many there are, nearly. */
+void tachy_slot_read_name(tachy_slot *slot, uint64_t threads);
 /* Copies the thread's name, at most TACHY_THREAD_NAME_MAX - 1 bytes, and returns its size. */
 uint32_t tachy_slot_name(tachy_slot *slot, char *name);
 uint64_t tachy_slots_attached(void);
