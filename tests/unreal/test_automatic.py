@@ -303,6 +303,28 @@ def test_a_hang_is_one_error(version: int, config: str, server: Server, tmp_path
     assert float(went_on[2]) >= float(began[2]) + 0.9  # the scene slept for a second after it
 
 
+@pytest.mark.parametrize(("version", "config"), [*TWO, SHIPPING])
+def test_a_game_that_loads_sleeps_or_is_debugged_does_not_hang(
+    version: int, config: str, server: Server, tmp_path: Path
+) -> None:
+    game = play(build(version, config), "NoHang", server.http, tmp_path)
+    assert game.said["hung"] == 1
+    assert [level for level, _ in logged(game, server, "hang")] == [2, 3]  # the one at its end
+
+
+@pytest.mark.parametrize(("scene", "kind"), [("KilledWhileItHangs", "hang"), ("KilledAfterAHang", None)])
+@pytest.mark.parametrize(("version", "config"), [*TWO, SHIPPING])
+def test_who_is_killed_while_it_hangs_has_died_of_that(
+    version: int, config: str, scene: str, kind: str | None, server: Server, tmp_path: Path
+) -> None:
+    dead = play(build(version, config), scene, server.http, tmp_path, code=-9)
+    assert dead.said["hung"] == 1
+    assert play(build(version, config), "Recover", server.http, tmp_path).said["recovered"] >= 1
+    columns = "end_state, property_get(properties, 'crash-kind')"
+    assert dead.ask(server, f"SELECT {columns} FROM processes WHERE {{process}}") == [["crashed", kind]]
+    assert [level for level, _ in logged(dead, server, "hang")] == ([2] if kind else [2, 3])
+
+
 CRASHES = [
     ("CrashBySignal", "crash: Unhandled Exception: SIGSEGV"),
     ("CrashByAssert", "assert: Assertion failed: Health >= 0 "),

@@ -86,15 +86,32 @@ def test_older_blocks_that_are_recovered_do_not_turn_back_its_end(server: Server
     assert server.client.get(f"/api/processes/{process.process_id}").json()["last_block_end_time"] == newest
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_a_recovery_says_counts_though_newer_blocks_have_come(server: Server, order: tuple[int, int]) -> None:
+    process = Process(exe="game")
+    batches = []
+    for properties, state in [({"build": "1", "crash-kind": "hang"}, "crashed"), ({"build": "1"}, "running")]:
+        process.description["properties"] = properties
+        batches.append(batch(process, state))
+    assert send(server, process, *(batches[index] for index in order)) == "crashed"
+    shown = server.client.get(f"/api/processes/{process.process_id}").json()
+    assert shown["properties"] == {"build": "1", "crash-kind": "hang"}
+
+
 @pytest.mark.parametrize("states", [("running", "crashed"), ("crashed", "running"), ("exited", "running")])
 def test_an_end_holds_within_a_group_too(tmp_path: Path, states: tuple[str, str]) -> None:
     process = game()
-    batches = [batch(process, state) for state in states]
+    batches = []
+    for state in states:
+        process.description["properties"] = {"said": state}
+        batches.append(batch(process, state))
     with Server(tmp_path / "data", "--commit-wait", "2000") as server:
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(server.post, batches))
         assert server.client.get("/api/stats").json()["ingest"]["groups"] == 1
         assert end_state(server, process) in ("exited", "crashed")
+        shown = server.client.get(f"/api/processes/{process.process_id}").json()
+        assert shown["properties"]["said"] == shown["end_state"]
 
 
 def test_a_silent_process_is_lost_until_it_is_heard_of_again(server: Server) -> None:

@@ -41,7 +41,8 @@ RETURNING key, segment_id
 """
 
 # What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
-# after a new one. A state other than `running` is final. insert_time and last_update_time enclose those of the blocks,
+# after a new one. A state other than `running` is final, and what comes with it is its last word, though a class that
+# was sent at once may have had newer blocks. insert_time and last_update_time enclose those of the blocks,
 # whatever the order in which groups with a `now` on either side of midnight commit. A process keeps the stamp that it
 # came with, and what it says of itself counts only from keys with the same, or none: nobody's stamp gets onto another's
 # process. The controls come along: this statement sees every one that was set before the batch came.
@@ -59,8 +60,9 @@ FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text
     cpu_brand, tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, stamp, end_ticks, end_time)
 ON CONFLICT (process_id) DO UPDATE SET
     state = CASE WHEN p.state = 'running' THEN excluded.state ELSE p.state END,
-    properties = CASE WHEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true)
-            AND excluded.stamp IN (p.stamp, '{}')
+    properties = CASE WHEN excluded.stamp IN (p.stamp, '{}')
+            AND CASE WHEN (excluded.state = 'running') = (p.state = 'running')
+                THEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END
         THEN excluded.properties || p.stamp ELSE p.properties END,
     insert_time = least(p.insert_time, excluded.insert_time),
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
@@ -169,16 +171,14 @@ class ProcessRow:
         state = self.state if self.state != "running" else other.state
         first, last = (self, other) if _key(self) <= _key(other) else (other, self)
         last.state = state
-        if last.end_time is None:
-            last.end_ticks, last.end_time = first.end_ticks, first.end_time
-        elif first.end_ticks is not None and last.end_ticks is not None:
-            last.end_ticks = max(first.end_ticks, last.end_ticks)
+        last.end_ticks = max((ticks for ticks in (first.end_ticks, last.end_ticks) if ticks is not None), default=None)
+        last.end_time = max((time for time in (first.end_time, last.end_time) if time is not None), default=None)
         return last
 
 
-def _key(row: ProcessRow) -> int:
-    # A batch without blocks only describes; in a group it counts as the latest.
-    return row.end_time if row.end_time is not None else 1 << 63
+def _key(row: ProcessRow) -> tuple[bool, int]:
+    # The end is the last word. A batch without blocks only describes; in a group it counts as the latest.
+    return row.state != "running", row.end_time if row.end_time is not None else 1 << 63
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
 // Maps, garbage and settings that change, ensures, and a game thread that stands still.
+#include <csignal>
+
 #include "Engine/GameViewportClient.h"
 #include "HAL/IConsoleManager.h"
 #include "HAL/PlatformProcess.h"
@@ -35,6 +37,24 @@ bool WaitForLog(uint64 before) {
   return false;
 }
 
+bool HangUntilItIsLogged() {
+  unreal_shim::Exec(TEXT("tachy.HangSeconds 0.5"));  // as of the next frame
+  Tachy::Flush(20.0f);                               // so that all that was logged is counted
+  tachy_stats stats;
+  tachy_get_stats(&stats);
+  TickSecond();
+  return WaitForLog(stats.recorded[TACHY_CLASS_LOG]);
+}
+
+// Four looks long without a frame; before and after it a slow machine has ten seconds for one.
+void StandStill(const TCHAR *limit = TEXT("tachy.HangSeconds 0.25")) {
+  unreal_shim::Exec(limit);
+  TickSecond();
+  FPlatformProcess::Sleep(1.0f);
+  unreal_shim::Exec(TEXT("tachy.HangSeconds 10"));
+  TickSecond();
+}
+
 }  // namespace
 
 SHIM_SCENE(Events) {
@@ -65,13 +85,43 @@ SHIM_SCENE(Ensures) {
 
 SHIM_SCENE(Hang) {
   unreal_shim::LoadMap(TEXT("/Game/Maps/Arena"));
-  unreal_shim::Exec(TEXT("tachy.HangSeconds 0.5"));
-  Tachy::Flush(20.0f);  // so that all that was logged is counted
-  tachy_stats stats;
-  tachy_get_stats(&stats);
-  TickSecond();
-  report.Set("hung", WaitForLog(stats.recorded[TACHY_CLASS_LOG]));
+  report.Set("hung", HangUntilItIsLogged());
   FPlatformProcess::Sleep(1.0f);  // one hang is one log, however long it is
   TickSecond();
   TickSecond();
+}
+
+// What is no hang, though no frame ends for long; and at the end one, which shows that somebody looks.
+SHIM_SCENE(NoHang) {
+  StandStill();  // nothing is played yet
+  unreal_shim::LoadMap(TEXT("/Game/Maps/Arena"));
+  FCoreUObjectDelegates::PreLoadMap.Broadcast(TEXT("/Game/Maps/Hall"));
+  StandStill();
+  FCoreUObjectDelegates::PostLoadMapWithWorld.Broadcast(unreal_shim::CurrentWorld());
+  unreal_shim::EnterBackground();
+  StandStill();
+  unreal_shim::EnterForeground();
+#if !UE_BUILD_SHIPPING
+  unreal_shim::SetDebuggerPresent(true);
+  StandStill();
+  unreal_shim::SetDebuggerPresent(false);
+#endif
+  StandStill(TEXT("tachy.HangSeconds 0"));
+  report.Set("hung", HangUntilItIsLogged());
+  TickSecond();
+}
+
+SHIM_SCENE(KilledWhileItHangs) {
+  unreal_shim::LoadMap(TEXT("/Game/Maps/Arena"));
+  report.Set("hung", HangUntilItIsLogged());
+  report.Print();
+  (void)std::raise(SIGKILL);
+}
+
+SHIM_SCENE(KilledAfterAHang) {
+  unreal_shim::LoadMap(TEXT("/Game/Maps/Arena"));
+  report.Set("hung", HangUntilItIsLogged());
+  TickSecond();
+  report.Print();
+  (void)std::raise(SIGKILL);
 }
