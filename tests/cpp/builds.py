@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 SDK = ROOT / "cpp_sdk"
 BUILD = ROOT / "build" / "tests-cpp"
+SANITIZED = "exercise", "calls_cpp", "texts", "simulation"
 INCLUDES = [f"-I{SDK / 'include'}", f"-I{ROOT / 'native' / 'include'}"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 
@@ -45,8 +47,9 @@ def run(
     return done.stdout
 
 
-def cmake(name: str, source: Path, *options: str, targets: Sequence[str] = ()) -> Path:
-    """Configures and builds a CMake project; its build folder. Quick when nothing has changed."""
+@functools.cache
+def cmake(name: str, source: Path, *options: str, targets: tuple[str, ...] = ()) -> Path:
+    """Configures and builds a CMake project, once in a process; its build folder. Quick when nothing has changed."""
     with locked(name) as folder:
         generator = ["-G", "Ninja"] if shutil.which("ninja") else []
         run(["cmake", "-S", source, "-B", folder, *generator, *options])
@@ -62,7 +65,8 @@ def precompiled(compiler: Sequence[str | Path], header: str, folder: Path) -> li
 
 
 def programs(variant: str = "plain", *flags: str) -> Path:
-    """The folder with the programs of programs/, linked to the SDK as a subdirectory, all compiled with `flags`."""
+    """The folder with the programs of programs/, linked to the SDK as a subdirectory; with `flags`, which all of it is
+    compiled with, those of SANITIZED alone."""
     joined = " ".join(flags)
     return cmake(
         f"programs-{variant}",
@@ -71,6 +75,7 @@ def programs(variant: str = "plain", *flags: str) -> Path:
         "-DTACHY_WERROR=ON",
         f"-DCMAKE_C_FLAGS={joined}",
         f"-DCMAKE_CXX_FLAGS={joined}",
+        targets=SANITIZED if flags else (),
     )
 
 
@@ -79,6 +84,7 @@ def simulation(variant: str = "plain", *flags: str) -> Path:
     return programs(variant, *flags) / "tachy" / "examples" / "simulation" / "simulation"
 
 
+@functools.cache
 def installed() -> Path:
     """A prefix into which the SDK was installed."""
     build = cmake("sdk", SDK, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DTACHY_EXAMPLES=OFF")

@@ -6,6 +6,7 @@ played.said["frames"]; played.ask(server, "SELECT count(*) FROM measures WHERE {
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
@@ -34,12 +35,14 @@ EVERYWHERE = [
 SPANS = "[/Script/Tachy.TachySettings]\nbSpansInEditor=True\n"  # the engine's ini, unless a test has its own
 
 
+@functools.cache
 def packaged() -> Path:
     """The plugin as `make unreal` writes it."""
     with locked("unreal-package") as folder:
         return write_plugin(folder)
 
 
+@functools.cache
 def generated() -> Path:
     """A folder with what the engine's header tool would make of the plugin's headers."""
     plugin = packaged()
