@@ -28,6 +28,7 @@ from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, StoreError, TachyError
 from tachy_server.base.settings import Address, Settings
 from tachy_server.formats.reader import Limits
+from tachy_server.http import handshakes
 from tachy_server.http.app import make_app
 from tachy_server.http.protocol import GRACE_SECONDS, make_config
 from tachy_server.ingest.ingest import Ingest
@@ -166,11 +167,14 @@ def _listen(address: Address, name: str) -> socket.socket:
     return listener
 
 
-class _HttpServer(uvicorn.Server):
-    """uvicorn, whose signals are ours, and which says when it serves."""
+class _HttpServer(handshakes.Server):
+    """Its signals are ours, and it says when it serves."""
 
-    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
-        super().__init__(config)
+    def __init__(
+        self, config: uvicorn.Config, listener: socket.socket, services: Services, ready: asyncio.Event
+    ) -> None:
+        tls = services.certificate.context if services.certificate else None
+        super().__init__(config, listener, services.settings, services.door.refusals, tls)
         self._ready = ready
 
     @contextlib.contextmanager
@@ -189,7 +193,6 @@ def _run_http(services: Services, listener: socket.socket, begin: float, folder:
 
     config = make_config(services.settings, make_app(services, routes(services)))
     config.load()
-    config.ssl = services.certificate.context if services.certificate else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(services, config, listener, begin, folder, stack))
 
@@ -203,7 +206,7 @@ async def _serve(
     stack: ExitStack,
 ) -> None:
     ready = asyncio.Event()
-    server = _HttpServer(config, ready)
+    server = _HttpServer(config, listener, services, ready)
 
     def stop() -> None:
         if server.should_exit:
@@ -219,7 +222,7 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, _reload, services)
     partitions = asyncio.create_task(_keep_partitions(services))
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve())
     await ready.wait()
     file = folder.path / "server.json"
     _announce(services, folder, begin)

@@ -32,6 +32,11 @@ class Refusals:
         with self._lock:
             return dict(self._counts)
 
+    def count(self, reason: str) -> None:
+        """One that nobody can be told of."""
+        with self._lock:
+            self._counts[reason] += 1
+
     def answer(self, denied: Denied, address: str) -> Denied:
         """The refusal that the address gets: this one, or that it has had too many."""
         now = time.monotonic()

@@ -246,7 +246,9 @@ class Settings:
     )
     body_rate: int = _row(SIZE, 4 << 10, "Least bytes per second of a body, over body_timeout; 0: any.")
     body_seconds: float = _row(SECONDS, 600.0, "How long the whole of a body may take before it gets 408.")
-    head_timeout: float = _row(SECONDS, 20.0, "How long a client may take to send the line and headers of a request.")
+    head_timeout: float = _row(
+        SECONDS, 20.0, "How long a client may take for the handshake of TLS, and for the line and headers of a request."
+    )
     http_connections: int = _row(
         COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."
     )

@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 
 from tachy_server.access.limits import visible_to
 from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
+from tachy_server.base.settings import Address
 from tachy_server.base.times import parse_time
 from tachy_server.flight import data, messages, metadata, service
 from tachy_server.flight.messages import decode, encode
@@ -69,7 +70,8 @@ class FlightServer:
         self._planned: Handles[Planned] = Handles()
         self._waiting: deque[Planned] = deque(maxlen=MAX_QUERIES)
         self._prepared: Handles[Prepared] = Handles()
-        self._service = service.Server(self, host, port, services.door, services.certificate)
+        settings, address = services.settings, Address(host, port)
+        self._service = service.Server(self, address, services.door, services.certificate, settings.head_timeout)
         self.port = self._service.port
         self.calls = self._service.calls
         """Names of the calls that there are."""

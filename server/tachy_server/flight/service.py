@@ -18,6 +18,7 @@ import grpc
 from tachy_server.access.door import Door, key_in
 from tachy_server.access.tls import Certificate
 from tachy_server.base.errors import Cancelled, Denied, LimitError, NotFound, StoreError, TachyError, TookTooLong
+from tachy_server.base.settings import Address
 from tachy_server.base.who import Who
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
@@ -100,9 +101,17 @@ class Methods(Protocol):
 class Server:
     """Listens from the moment it is made; `port` is the one it got (0 takes any free one), `calls` what is there."""
 
-    def __init__(self, methods: Methods, host: str, port: int, door: Door, certificate: Certificate | None) -> None:
+    def __init__(
+        self,
+        methods: Methods,
+        address: Address,
+        door: Door,
+        certificate: Certificate | None,
+        handshake_seconds: float,
+    ) -> None:
         self._threads = ThreadPoolExecutor(MAX_CALLS, thread_name_prefix="tachy-flight")
-        self._server = grpc.server(self._threads, options=_OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
+        options = [*_OPTIONS, ("grpc.server_handshake_timeout_ms", int(handshake_seconds * 1000))]
+        self._server = grpc.server(self._threads, options=options, maximum_concurrent_rpcs=MAX_CALLS)
         one, many = _answer(door), _answers(door)
         handlers = {
             "GetFlightInfo": grpc.unary_unary_rpc_method_handler(one(methods.get_flight_info)),
@@ -117,12 +126,11 @@ class Server:
         }
         self.calls = tuple(handlers)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             if certificate is None:
-                self.port = self._server.add_insecure_port(address)
+                self.port = self._server.add_insecure_port(str(address))
             else:
-                self.port = self._server.add_secure_port(address, certificate.for_grpc())
+                self.port = self._server.add_secure_port(str(address), certificate.for_grpc())
         except RuntimeError as error:
             raise StoreError(str(error)) from None
         self._server.start()

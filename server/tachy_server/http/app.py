@@ -30,7 +30,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """Need no key: a balancer has none."""
 _NO_HEADERS: Mapping[str, str] = {}
 # A client that looks stops sending; one that does not is read on for a while (protocol.py).
-_CLOSE: Mapping[str, str] = {"connection": "close"}
+_CLOSE = {"connection": "close"}
 _STATUS: tuple[tuple[type[TachyError], tuple[int, Mapping[str, str]]], ...] = (
     (FormatError, (400, _NO_HEADERS)),
     (ConflictError, (409, _NO_HEADERS)),
@@ -39,6 +39,7 @@ _STATUS: tuple[tuple[type[TachyError], tuple[int, Mapping[str, str]]], ...] = (
     (StoreError, (503, {"retry-after": "2"})),
 )
 _READY_SECONDS = 10.0
+STOPPING = "The server is stopping."
 
 
 def make_app(services: Services, routes: list[BaseRoute]) -> ASGIApp:
@@ -59,17 +60,27 @@ class _Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
+        started = False
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         try:
             self._guard.check(scope)
             path = scope["path"]
             if path not in OPEN_PATHS and not pages.is_open(path):
                 self._enter(scope, path)
             if path != BATCH_PATH:
-                await self._rest(scope, receive, send)
+                await self._rest(scope, receive, noting)
                 return
             receipt = await self._batch(scope, receive)
         except Disconnected:
             return
+        except asyncio.CancelledError:  # the server stops: it has waited long enough, and asks only that this ends
+            if not started:
+                await _send(send, 503, {"error": STOPPING}, {"retry-after": "2"} | _CLOSE)
         except Denied as denied:
             answer = refusal(denied)
             await _send(send, answer.status, {"error": str(answer)}, answer.headers)

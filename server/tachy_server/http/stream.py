@@ -6,7 +6,6 @@ writes them into its own format.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import threading
@@ -140,8 +139,6 @@ class ThreadStream(Response):
                         log.warning("a streamed answer broke off: %s", error)
                 finally:
                     tasks.cancel_scope.cancel()
-        except asyncio.CancelledError:
-            pass  # the server stops: it has waited long enough, and asks only that this ends
         finally:
             self._stop()
             with contextlib.suppress(ValueError):  # a thread that was left behind is in it, and ends it
