@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.cpp.builds import HERE, INCLUDES, WARNINGS, precompiled, programs, run
 from tests.cpp.test_sanitizers import FLAGS, OPTIONS
 from tests.pysdk.sink import Sink
+from tests.serving import Server
 
 MISTAKES = [
     "TACHY_SPAN(name);",
@@ -79,6 +81,7 @@ def test_compiled_out_leaves_no_symbol(compiler: str, tmp_path: Path) -> None:
           TACHY_LOG_WITH(properties, TACHY_LEVEL_INFO, "%d %d", expensive(), count);
           TACHY_METRIC("m", expensive(), "n", properties);
           TACHY_FRAME();
+          tachy::image("screen", "image/png", &count, sizeof count);
           return 0;
         }""")
     command: list[str | Path] = [compiler, "-std=c++17", *STRICT, "-DTACHY_ENABLED=0", source]
@@ -166,6 +169,16 @@ def test_spans_have_the_values_that_they_were_given() -> None:
         },
     }
     assert load == [{"bytes": 12, "path": "a.png", "flow": 7}]
+
+
+def test_images_arrive_as_they_were_given(server: Server) -> None:
+    name = str(uuid.uuid4())
+    run([programs() / "images", server.http, name])
+    columns = "format, payload_size, encode(data, 'hex')"
+    sql = f"SELECT {columns} FROM images WHERE name = '{name}' ORDER BY payload_size"
+    found = server.client.post("/api/query", json={"sql": sql}).json()["rows"]
+    images = [bytes((i * i >> 3) & 255 for i in range(size)) for size in (1, 4096, 300_000)]
+    assert found == [["image/png", len(image), image.hex()] for image in images]
 
 
 def test_a_long_literal_that_is_logged_often_is_read() -> None:
