@@ -64,12 +64,13 @@ def work(control: socket.socket, settings: Settings, dsn: str, folder: Path) -> 
     from tachy_server.lake.database import Database
     from tachy_server.lake.lake import Lake
     from tachy_server.lake.store import open_store
-    from tachy_server.query.engine import QueryEngine
-    from tachy_server.query.workers.worker import Worker
+    from tachy_server.query.engine import QueryEngine, start_threads
+    from tachy_server.query.workers.worker import Worker, in_background
 
     base = Database(dsn, max(_CONNECTIONS, settings.connections // settings.workers), migrate=False)
     lake = Lake(base, open_store(settings, folder / "store"), Limits.of(settings))
     engine = QueryEngine(lake, replace(settings, query_cache=settings.query_cache // settings.workers))
+    in_background(start_threads)
     Worker(control, handlers(engine, lake)).serve()
 
 

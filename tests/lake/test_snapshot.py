@@ -99,6 +99,28 @@ def test_all_scans_of_a_query_see_the_same_blocks(
     assert rows(engine, blocks) == [{"n": 4}]
 
 
+def test_table_functions_see_the_same_blocks(
+    engine: QueryEngine, ingest_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch arrives after every selection."""
+    process = game()
+    send(ingest_server, process)
+    select = Snapshot.select_blocks
+
+    def slow(self: Snapshot, *given: int, **options: object) -> list[BlockRow]:
+        found = select(self, *given, **options)  # type: ignore[arg-type]
+        again(ingest_server, process)
+        return found
+
+    monkeypatch.setattr(Snapshot, "select_blocks", slow)
+    calls = f"SELECT sum(calls) AS n FROM call_tree('{process.process_id}', NULL, NULL)"
+    (found,) = rows(engine, f"SELECT a.n AS a, b.n AS b FROM ({calls}) a, ({calls}) b")
+    assert found["a"] == found["b"]
+    trace = f"SELECT chunk_data FROM perfetto_trace_chunks('{process.process_id}', 'all', NULL, NULL)"
+    (found,) = rows(engine, f"SELECT count(*) AS n, count(DISTINCT chunk_data) AS m FROM ({trace} UNION ALL {trace})")
+    assert found["n"] == 2 * int(str(found["m"])) > 0
+
+
 def test_what_is_not_visible_is_nowhere(engine: QueryEngine, lake: Lake, ingest_server: Server) -> None:
     seen, hidden = Process(exe="seen"), Process(exe="hidden", properties={"secret": "100%"})
     for process in (seen, hidden):

@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tachy_server.base.errors import QueryError
 from tachy_server.base.settings import Settings
+from tachy_server.query import call_trees
 from tachy_server.query.engine import QueryEngine
+from tachy_server.views.declarations import VIEWS
+from tachy_server.views.tables import Session
 
 from tests.model.encoder import Process, Thread
 from tests.query.conftest import MakeWorld, World, ids
@@ -171,3 +174,26 @@ def test_arguments_are_checked(world: World) -> None:
     for arguments in ("'x', NULL, NULL", "NULL", f"'{ids(world.processes)[0]}', 'no time', NULL"):
         with pytest.raises(QueryError, match="call_tree"):
             world.query(f"SELECT * FROM call_tree({arguments})")
+
+
+def test_what_comes_after_the_query_has_begun_is_not_in_it(make_world: MakeWorld) -> None:
+    world, process = make_world(), Process()
+
+    def frame(at: int) -> None:
+        main.begin("Frame", at)
+        main.end(at + 5)
+        world.send(process)
+
+    main = process.thread("main")
+    frame(1000)
+    session = Session(world.lake, FakeMetadata(world.lake), None, 100, VIEWS)
+    window = call_trees.Window(process.process_id, None, None, None)
+    tables = [call_trees.tree(session, window), call_trees.self_time(session, window)]
+    begun = []
+    for table in tables:
+        table.scanner()
+        begun.append(table.get_fragments())
+    frame(2000)
+    for fragments in begun:
+        batches = [batch for fragment in fragments for batch in fragment.scanner(None).to_batches()]
+        assert [batch.column("calls").to_pylist() for batch in batches] == [[1]]

@@ -15,6 +15,7 @@ from tachy_server.base.errors import QueryError
 from tachy_server.base.settings import Settings
 from tachy_server.query.engine import QueryEngine
 from tachy_server.views.declarations import VIEWS
+from tachy_server.views.tables import Session
 
 from tests.model.encoder import Process
 from tests.query.conftest import MakeWorld, World, message, play
@@ -199,15 +200,19 @@ def test_memory_is_limited_and_a_sort_spills(make_world: MakeWorld) -> None:
 
 
 def test_a_query_leaves_nothing_behind(world: World) -> None:
+    def sessions() -> int:
+        gc.collect()
+        return sum(isinstance(known, Session) for known in gc.get_objects())
+
+    before = sessions()
     context = world.engine.plan("SELECT 1")._context
     gone = weakref.ref(context)
     query = world.engine.plan("SELECT count(*) FROM view_instance('log_entries', 'global')")
     list(query.batches())
-    other = weakref.ref(query._context)
+    assert sessions() > before
     del context, query
-    gc.collect()
+    assert sessions() == before
     assert gone() is None
-    assert other() is None
 
 
 def test_many_queries_at_once_get_their_own_answers(world: World) -> None:

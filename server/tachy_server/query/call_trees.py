@@ -2,50 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import pyarrow as pa
 
 from tachy_server.formats.calls import SCHEMA, CallTree
 from tachy_server.lake.block_errors import reading
+from tachy_server.lake.snapshot import BlockRow
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import THREAD_SPANS
 from tachy_server.views.decode import open_block
-from tachy_server.views.tables import Scan, Session, Table, batch_table, select_blocks
+from tachy_server.views.tables import Part, Scan, Session, Table, project, select_blocks
 
 TREE: Final = pa.schema([entry for entry in SCHEMA if entry.name != "outermost"])
 SELF_TIME: Final = pa.schema([SCHEMA.field(name) for name in ("name", "calls", "total", "self", "longest")])
 
 
-def tree(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> Table:
+class Window(NamedTuple):
+    """Whose time, and when; `thread` None: of all threads."""
+
+    process_id: UUID
+    begin: int | None
+    end: int | None
+    thread: str | None
+
+
+def tree(session: Session, window: Window) -> Table:
     """One row for each path of names."""
-    return batch_table(
-        session, "call_tree", TREE, lambda _: iter([_read(session, process_id, begin, end, thread).select(TREE.names)])
-    )
+    return _table(session, "call_tree", TREE, window, lambda nodes: nodes)
 
 
-def self_time(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> Table:
+def self_time(session: Session, window: Window) -> Table:
     """One row for each name; what a name encloses of its own counts once in its total."""
-
-    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
-        nodes = pa.Table.from_batches([_read(session, process_id, begin, end, thread)])
-        sums = nodes.group_by("name").aggregate(
-            [("calls", "sum"), ("outermost", "sum"), ("self", "sum"), ("longest", "max")]
-        )
-        columns = [sums.column(name) for name in ("name", "calls_sum", "outermost_sum", "self_sum", "longest_max")]
-        yield from pa.table(columns, schema=SELF_TIME).combine_chunks().to_batches()
-
-    return batch_table(session, "span_self_time", SELF_TIME, rows)
+    return _table(session, "span_self_time", SELF_TIME, window, _by_name)
 
 
-def _read(session: Session, process_id: UUID, begin: int | None, end: int | None, thread: str | None) -> pa.RecordBatch:
-    bounds = Bounds(begin=begin, end=end, process_ids=frozenset([process_id])) & session.range
-    calls = CallTree(bounds.begin, bounds.end, thread)
-    with session.moment() as snapshot:
-        blocks, _ = select_blocks(session, snapshot, THREAD_SPANS, bounds)
-    blocks.sort(key=lambda row: row.sequence, reverse=True)
+def _table(
+    session: Session, name: str, schema: pa.Schema, window: Window, made: Callable[[pa.Table], pa.Table]
+) -> Table:
+    """What is made of a call tree's nodes; its blocks are selected with those of the query's other scans."""
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        bounds = Bounds(begin=window.begin, end=window.end, process_ids=frozenset([window.process_id])) & session.range
+        with session.moment() as snapshot:
+            blocks, _ = select_blocks(session, snapshot, THREAD_SPANS, bounds)
+        blocks.sort(key=lambda row: row.sequence, reverse=True)
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            nodes = pa.Table.from_batches([_nodes(session, blocks, CallTree(bounds.begin, bounds.end, window.thread))])
+            for batch in made(nodes).select(schema.names).cast(schema).combine_chunks().to_batches():
+                yield project(batch, scan)
+
+        yield batches
+
+    return Table(session, name, schema, rows)
+
+
+def _by_name(nodes: pa.Table) -> pa.Table:
+    sums = nodes.group_by("name").aggregate(
+        [("calls", "sum"), ("outermost", "sum"), ("self", "sum"), ("longest", "max")]
+    )
+    columns = [sums.column(name) for name in ("name", "calls_sum", "outermost_sum", "self_sum", "longest_max")]
+    return pa.table(columns, names=SELF_TIME.names)
+
+
+def _nodes(session: Session, blocks: Sequence[BlockRow], calls: CallTree) -> pa.RecordBatch:
     for row, data in session.lake.read_blocks(blocks):
         session.check()
         session.blocks_read += 1

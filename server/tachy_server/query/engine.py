@@ -1,4 +1,4 @@
-"""SQL over the views: a fresh DataFusion context per query, read-only, limited in memory.
+"""SQL over the views: a DataFusion context that no other query has meanwhile, read-only, limited in memory.
 
 The views become tables of the context (tables.py); what a query reads is chosen by the bounds of its own predicates
 and the client's range, whichever is tighter. DataFusion can be interrupted neither while it plans nor while it computes
@@ -9,31 +9,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion import SessionContext, SQLOptions
 
 from tachy_server.base.errors import Cancelled, FormatError, QueryError, TachyError
 from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.lake.visible import EVERYTHING, Visible
-from tachy_server.query import functions, planned_scans, plans, table_functions
+from tachy_server.query import planned_scans, plans
+from tachy_server.query.contexts import Contexts
 from tachy_server.query.error_text import one_line
-from tachy_server.query.joins import SETTINGS, MemoryTable, fits, memory_tables
+from tachy_server.query.joins import MemoryTable, fits, memory_tables
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import BlockCache
 from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.scans import Scans
 from tachy_server.views.sources import BlockSource, Metadata
-from tachy_server.views.tables import PARTITIONS, Session, Stop
-from tachy_server.views.view_tables import view_table
+from tachy_server.views.tables import Session, Stop
 
 if TYPE_CHECKING:
     from tachy_server.base.settings import Settings
 
-CATALOG: Final = "tachy"
-SCHEMA: Final = "public"
+
+def start_threads() -> None:
+    """DataFusion makes its threads, which decode and compute, for the first query of a process."""
+    SessionContext().sql("SELECT 1").collect()
 
 
 class QueryEngine:
@@ -49,6 +51,7 @@ class QueryEngine:
         self._lake, self._settings, self.views = lake, settings, views
         self._metadata = metadata or PostgresMetadata(settings.lost_after)
         self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
+        self._contexts = Contexts(settings.query_memory // 2, views)
 
     def plan(
         self,
@@ -81,39 +84,28 @@ class QueryEngine:
             return frame
 
         def planned_over(tables: Mapping[str, MemoryTable]) -> tuple[SessionContext, Any]:
-            context = self._context(session, tables)
+            context = self._contexts.over(session, tables)
             return context, frame_of(context)
 
+        taken = self._contexts.take(session)
+        context = taken.context
         try:
-            context, frame = planned_over({})
+            frame = frame_of(context)
             schema = frame.schema()
             unbound = parameters_of(context, sql, frame.logical_plan()) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error, self.views) from None
-        return Query(planned_over, context, frame, session, schema, unbound, limit, preserve_dictionary)
-
-    def _context(self, session: Session, tables: Mapping[str, MemoryTable]) -> SessionContext:
-        """With the views as tables; those of `tables` lie in memory."""
-        config = (
-            SessionConfig()
-            .with_default_catalog_and_schema(CATALOG, SCHEMA)
-            .with_information_schema(True)
-            .with_target_partitions(PARTITIONS)
-            .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
-            .set("datafusion.execution.time_zone", "+00:00")
+        return Query(
+            planned_over,
+            lambda: self._contexts.give_back(taken),
+            context,
+            frame,
+            session,
+            schema,
+            unbound,
+            limit,
+            preserve_dictionary,
         )
-        for name, value in SETTINGS.items():
-            config = config.set(name, value)
-        runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(self._settings.query_memory // 2)
-        context = SessionContext(config, runtime)
-        for view in self.views.values():
-            if view.name in tables:
-                context.register_record_batches(view.name, [list(tables[view.name].batches)])
-            else:
-                context.register_table(view.name, view_table(session, view))
-        functions.register(context)
-        table_functions.register(context, session)
-        return context
 
     @property
     def cached(self) -> int:
@@ -127,6 +119,7 @@ class Query:
     def __init__(
         self,
         planned_over: Callable[[Mapping[str, MemoryTable]], tuple[SessionContext, Any]],
+        done: Callable[[], None],
         context: SessionContext,
         frame: Any,
         session: Session,
@@ -136,7 +129,7 @@ class Query:
         preserve_dictionary: bool,
     ) -> None:
         self._context, self._frame, self._session = context, frame, session
-        self._planned_over, self._limit = planned_over, limit
+        self._planned_over, self._done, self._limit = planned_over, done, limit
         self.schema: pa.Schema = plain_schema(schema, keep_dictionaries=preserve_dictionary)
         """Of the batches."""
         self.parameter_schema: pa.Schema = parameter_schema
@@ -152,6 +145,7 @@ class Query:
         left = math.inf if self._limit is None else self._limit
         stream: Any = None
         failure: TachyError | None = None
+        whole = False
         try:
             self._session.check()
             if self._session.unbound:
@@ -167,6 +161,8 @@ class Query:
                     yield to_plain(batch, self.schema)
                 if left <= 0:
                     break
+            else:
+                whole = True
         except Exception as error:
             failure = _told(self._session.failure or error, self._session.views)
         finally:
@@ -175,6 +171,9 @@ class Query:
         if failure is not None:
             # Raised here, it holds neither the first error nor the frames of the stream, which would go on computing.
             raise failure.with_traceback(None)
+        if whole:
+            self._frame = None
+            self._done()
 
     def _start(self) -> Any:
         """Runs the plan that it has looked at: planned again, `now()` would be another moment."""

@@ -24,9 +24,8 @@ _DAY: Final = 86_400 * 10**9
 MAX_TEXT: Final = 10_000
 """Characters of a statement, and of an error."""
 
-_INSERT: Final = """
-INSERT INTO query_log (begin_time, end_time, who, sql, rows, bytes, blocks, memory, worker, outcome, error)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+_COPY: Final = """
+COPY query_log (begin_time, end_time, who, sql, rows, bytes, blocks, memory, worker, outcome, error) FROM STDIN
 """
 _DELETE: Final = "DELETE FROM query_log WHERE begin_time < %s"
 
@@ -84,8 +83,9 @@ class QueryLog:
         try:
             with self._database.connection() as connection:
                 if rows:
-                    with connection.transaction(), connection.cursor() as cursor:
-                        cursor.executemany(_INSERT, rows)
+                    with connection.transaction(), connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+                        for row in rows:
+                            copy.write_row(row)
                 if now >= self._delete_at:
                     connection.execute(_DELETE, (time.time_ns() - int(self._days * _DAY),))
                     self._delete_at = now + _DELETE_SECONDS

@@ -25,7 +25,7 @@ from tachy_server.query.functions import dump, load
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
 from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
-from tachy_server.views.tables import Scan, Session, Table, batch_table
+from tachy_server.views.tables import Part, Scan, Session, Table, batch_table, project
 from tachy_server.views.view_tables import view_table
 
 GLOBAL: Final = "global"
@@ -55,19 +55,37 @@ class TableFunction:
     call: Callable[[Session, SessionContext, Sequence[Any]], Table]
 
 
-def register(context: SessionContext, session: Session) -> None:
+class Bound:
+    """The query that a context has now."""
+
+    def __init__(self, session: Session) -> None:
+        self._session: Session | None = session
+
+    def bind(self, session: Session | None) -> None:
+        """To another; None: to no query."""
+        self._session = session
+
+    @property
+    def session(self) -> Session:
+        """Its session."""
+        assert self._session is not None, "no query has this context"
+        return self._session
+
+
+def register(context: SessionContext, bound: Bound) -> None:
     """Make the functions known to a context."""
     for function in TABLE_FUNCTIONS:
-        context.register_udtf(udtf(_callback(function, context, session), function.name))
+        context.register_udtf(udtf(_callback(function, context, bound), function.name))
 
 
-def _callback(function: TableFunction, context: SessionContext, session: Session) -> Callable[..., DataFusionTable]:
+def _callback(function: TableFunction, context: SessionContext, bound: Bound) -> Callable[..., DataFusionTable]:
     # The context owns what is registered in it; a reference back would be a circle that no collector sees.
     reference = weakref.ref(context)
 
     def call(*arguments: Any) -> DataFusionTable:
         alive = reference()
         assert alive is not None, "a query keeps its context"
+        session = bound.session
         try:
             return DataFusionTable(function.call(session, alive, arguments))
         except QueryError as error:
@@ -100,21 +118,21 @@ def _process_spans(session: Session, context: SessionContext, arguments: Sequenc
 
 
 def _call_tree(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    return call_trees.tree(session, *_window("call_tree", session, arguments))
+    return call_trees.tree(session, _window("call_tree", session, arguments))
 
 
 def _self_time(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    return call_trees.self_time(session, *_window("span_self_time", session, arguments))
+    return call_trees.self_time(session, _window("span_self_time", session, arguments))
 
 
-def _window(name: str, session: Session, arguments: Sequence[Any]) -> tuple[UUID, int | None, int | None, str | None]:
+def _window(name: str, session: Session, arguments: Sequence[Any]) -> call_trees.Window:
     """process_id, begin, end and perhaps a thread's name."""
     if len(arguments) not in (3, 4):
         raise QueryError(f"{name} has 3 or 4 arguments")
     (process,) = _texts(name, session, arguments[:1], NOBODY)
     begin, end = (_time(name, session, argument) for argument in arguments[1:3])
     thread = _texts(name, session, arguments[3:], "")[0] if len(arguments) == 4 else None
-    return _uuid(name, process), begin, end, thread
+    return call_trees.Window(_uuid(name, process), begin, end, thread)
 
 
 def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -151,19 +169,29 @@ def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any
     known = _uuid("perfetto_trace_chunks", process)
     classes, spans = (("span", "metric", "log"), "both") if types == "all" else (("span",), types)
 
-    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
-        from tachy_server.traces.export import write_trace
+    def rows(scan: Scan) -> Iterator[Part]:
+        from tachy_server.traces import export
 
-        try:
-            chunks = write_trace(session.lake, [known], begin=begin, end=end, classes=classes, spans=spans)
-            for number, chunk in enumerate(chunks):
+        numbers = [export.CLASSES[name] for name in classes]
+        with session.moment() as snapshot:
+            try:
+                processes = export.traced(snapshot, [known])
+            except NotFound as error:
+                raise QueryError(str(error)) from None
+            blocks = {number: export.blocks_of(snapshot, number, known, begin, end) for number in numbers}
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            trace = export.Trace(
+                session.lake, processes, begin, end, numbers, spans, lambda number, process_id: blocks[number]
+            )
+            for number, chunk in enumerate(trace):
                 session.check()
                 arrays = [pa.array([number], pa.int32()), pa.array([chunk], pa.binary())]
-                yield pa.RecordBatch.from_arrays(arrays, schema=CHUNKS)
-        except NotFound as error:
-            raise QueryError(str(error)) from None
+                yield project(pa.RecordBatch.from_arrays(arrays, schema=CHUNKS), scan)
 
-    return batch_table(session, "perfetto_trace_chunks", CHUNKS, rows)
+        yield batches
+
+    return Table(session, "perfetto_trace_chunks", CHUNKS, rows)
 
 
 def _expand_histogram(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:

@@ -8,7 +8,7 @@ All processes share one clock, UTC, which is both the trace's own clock and its 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -78,6 +78,10 @@ class TracedProcess:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
+SelectBlocks = Callable[[int, UUID], list[Any]]
+"""The blocks of a class and a process that a trace is made of."""
+
+
 class Trace:
     """Iterate for the bytes; `counts` says what has been written so far."""
 
@@ -87,10 +91,13 @@ class Trace:
         processes: Sequence[TracedProcess],
         begin: int | None,
         end: int | None,
-        classes: list[int],
+        classes: Sequence[int],
         spans: str,
+        blocks: SelectBlocks | None = None,
     ) -> None:
+        """`blocks`: selected already; else they are when their turn comes."""
         self._lake, self._begin, self._end, self._classes = lake, begin, end, classes
+        self._select = blocks or self._blocks
         self._encoder = PerfettoTrace(begin=begin, end=end, spans=spans)
         self._chunks = self._write(processes)
 
@@ -119,7 +126,7 @@ class Trace:
     def _write_process(self, process: TracedProcess) -> Iterator[bytes]:
         latest = process.last_block_end_time or process.start_time
         for cls in self._classes:
-            for row, data in self._lake.read_blocks(self._blocks(cls, process.process_id)):
+            for row, data in self._lake.read_blocks(self._select(cls, process.process_id)):
                 with reading(self._lake, row):
                     _, head, body = open_block(row, data, self._lake.limits)
                     for chunk in self._encoder.parts(head, body):
@@ -132,13 +139,8 @@ class Trace:
             yield chunk
 
     def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
-        """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
         with self._lake.snapshot() as snapshot:
-            rows = snapshot.select_blocks(cls, begin=self._begin, end=self._end, process_ids=[process_id])
-            before = None
-            if cls == CLASSES["span"] and self._begin is not None:
-                before = snapshot.block_before(cls, process_id, self._begin)
-        return rows if before is None else sorted([before, *rows], key=lambda row: row.sequence)
+            return blocks_of(snapshot, cls, process_id, self._begin, self._end)
 
 
 def write_trace(
@@ -159,17 +161,31 @@ def write_trace(
     if unknown:
         raise FormatError(f"unknown event class {unknown[0]!r}: a trace is made of {', '.join(CLASSES)}")
     chosen = [number for name, number in CLASSES.items() if name in classes]
-    wanted = list(dict.fromkeys(process_ids))
     with lake.snapshot() as snapshot:
-        visible = "".join(f" AND {text}" for text in snapshot.visible.conditions("process_id")).replace("%", "%%")
-        rows = snapshot.select(_SELECT_PROCESSES + visible, [wanted])
-    known = {row[0]: TracedProcess(*row) for row in rows}
+        processes = traced(snapshot, process_ids)
+    return Trace(lake, processes, begin, end, chosen, spans)
+
+
+def traced(snapshot: Snapshot, process_ids: Sequence[UUID]) -> list[TracedProcess]:
+    """The processes of a trace. Raises NotFound where one is unknown, or there is none."""
+    wanted = list(dict.fromkeys(process_ids))
+    visible = "".join(f" AND {text}" for text in snapshot.visible.conditions("process_id")).replace("%", "%%")
+    known = {row[0]: TracedProcess(*row) for row in snapshot.select(_SELECT_PROCESSES + visible, [wanted])}
     for process_id in wanted:
         if process_id not in known:
             raise NotFound(f"no process {process_id} is known")
     if not wanted:
         raise NotFound("a trace needs at least one process")
-    return Trace(lake, [known[process_id] for process_id in wanted], begin, end, chosen, spans)
+    return [known[process_id] for process_id in wanted]
+
+
+def blocks_of(snapshot: Snapshot, cls: int, process_id: UUID, begin: int | None, end: int | None) -> list[Any]:
+    """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
+    rows = snapshot.select_blocks(cls, begin=begin, end=end, process_ids=[process_id])
+    before = None
+    if cls == CLASSES["span"] and begin is not None:
+        before = snapshot.block_before(cls, process_id, begin)
+    return rows if before is None else sorted([before, *rows], key=lambda row: row.sequence)
 
 
 def head_packets(processes: Sequence[TracedProcess], pids: Sequence[int], now: int) -> bytes:

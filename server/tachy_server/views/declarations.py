@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -60,11 +60,12 @@ class View:
     columns: tuple[Column, ...]
     cls: int = 0
     rows: str = ""
+    schema: pa.Schema = field(init=False, repr=False, compare=False)
+    """The Arrow schema that SQL sees."""
 
-    @property
-    def schema(self) -> pa.Schema:
-        """The Arrow schema that SQL sees."""
-        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+    def __post_init__(self) -> None:
+        fields = [pa.field(column.name, column.type) for column in self.columns]
+        object.__setattr__(self, "schema", pa.schema(fields))
 
     def column(self, name: str) -> Column:
         """The column of that name; KeyError when there is none."""

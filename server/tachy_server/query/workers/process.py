@@ -79,6 +79,7 @@ class Worker:
         """When its last query ended, until somebody has looked at what that left."""
         self._statm = -1
         self._rest = 0
+        self._seen = (0, 0.0)
 
     def ready(self, pid: int) -> None:
         """It said so."""
@@ -91,6 +92,13 @@ class Worker:
     def memory(self) -> int:
         """Bytes of its own, above those that it was forked with."""
         return max(0, self._private() - self._rest)
+
+    def seconds_until(self, limit: int, memory: int, now: float) -> float:
+        """When it reaches a limit, if it grows on as it has since the last time that somebody asked."""
+        before, then = self._seen
+        self._seen = memory, now
+        grown = memory - before
+        return (limit - memory) * (now - then) / grown if grown > 0 else math.inf
 
     def _private(self) -> int:
         try:

@@ -50,6 +50,7 @@ class Run:
         self.deadline = self.kill_at = math.inf
         self._pool, self._request = pool, request
         self._connection: socket.socket | None = None
+        self._incoming: wire.Frames
         self._head: list[bytes] = []
         self._late: TachyError | None = None
         self.begun = 0.0
@@ -159,8 +160,9 @@ class Run:
             try:
                 self._connection = self._pool.start(self)
                 self._process = self.worker.pid if self.worker is not None else 0
+                self._incoming = wire.Frames(self._connection)
                 wire.send_request(self._connection, request)
-                kind, _, data = wire.receive(self._connection)
+                kind, _, data = self._incoming.receive()
             except (EOFError, OSError):
                 self._lost()
                 continue
@@ -184,7 +186,7 @@ class Run:
             self._pool.enter(self)
             wire.send(self._connection, wire.GO)
         while True:
-            kind, rows, data = wire.receive(self._connection)
+            kind, rows, data = self._incoming.receive()
             if kind == wire.CHUNK:
                 self._sent = True
                 self.rows += rows

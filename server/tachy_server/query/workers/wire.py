@@ -26,6 +26,8 @@ HEAD, CHUNK, END, ERROR, GO, REQUEST = range(6)
 CONTROL_BYTES: Final = 64 << 10
 _FRAME: Final = struct.Struct("<BII")  # kind, rows, size
 _PARTS: Final = 512  # of one sendmsg; the system takes 1,024
+SMALL: Final = 16 << 10
+"""Bytes of frames that are sent and read together."""
 
 Part = bytes | memoryview
 
@@ -39,10 +41,16 @@ class Request:
     then: str
 
 
-def send(connection: socket.socket, kind: int, parts: Sequence[Part] = (), rows: int = 0) -> None:
-    """One frame. Raises OSError when the other end is gone."""
-    size = sum(len(part) for part in parts)
-    pending: list[Part] = [_FRAME.pack(kind, rows, size), *parts]
+def frame(kind: int, parts: Sequence[Part] = (), rows: int = 0) -> list[Part]:
+    """The pieces of a frame."""
+    return [_FRAME.pack(kind, rows, sum(len(part) for part in parts)), *parts]
+
+
+def send(
+    connection: socket.socket, kind: int, parts: Sequence[Part] = (), rows: int = 0, before: Sequence[Part] = ()
+) -> None:
+    """One frame, behind the pieces of others that have waited for it. Raises OSError when the other end is gone."""
+    pending: list[Part] = [*before, *frame(kind, parts, rows)]
     while pending:
         sent = connection.sendmsg(pending[:_PARTS])
         while pending and sent >= len(pending[0]):
@@ -51,20 +59,33 @@ def send(connection: socket.socket, kind: int, parts: Sequence[Part] = (), rows:
             pending[0] = memoryview(pending[0])[sent:]
 
 
-def receive(connection: socket.socket) -> tuple[int, int, bytes]:
-    """A frame's kind, rows and bytes. Raises EOFError, or OSError, when the other end is gone."""
-    kind, rows, size = _FRAME.unpack(_exactly(connection, _FRAME.size))
-    return kind, rows, _exactly(connection, size) if size else b""
+class Frames:
+    """The frames that come over a connection: small ones several at a time, large ones without a copy."""
 
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._held = b""
+        self._ahead = SMALL
 
-def _exactly(connection: socket.socket, size: int) -> bytes:
-    data = connection.recv(size, socket.MSG_WAITALL)
-    while len(data) < size:  # a signal came, or the end
-        more = connection.recv(size - len(data), socket.MSG_WAITALL)
-        if not more:
-            raise EOFError
-        data += more
-    return data
+    def receive(self) -> tuple[int, int, bytes]:
+        """Kind, rows and bytes of the next. Raises EOFError, or OSError, when the other end is gone."""
+        kind, rows, size = _FRAME.unpack(self._take(_FRAME.size))
+        data = self._take(size) if size else b""
+        self._ahead = 0 if size > SMALL else SMALL
+        return kind, rows, data
+
+    def _take(self, size: int) -> bytes:
+        while len(self._held) < size:
+            missing = size - len(self._held)
+            if missing > self._ahead:
+                more = self._connection.recv(missing, socket.MSG_WAITALL)
+            else:
+                more = self._connection.recv(self._ahead)
+            if not more:
+                raise EOFError
+            self._held = self._held + more if self._held else more
+        taken, self._held = self._held[:size], self._held[size:]
+        return taken
 
 
 def send_request(connection: socket.socket, request: Request) -> None:
@@ -74,7 +95,7 @@ def send_request(connection: socket.socket, request: Request) -> None:
 
 def receive_request(connection: socket.socket) -> Request:
     """In the worker."""
-    _, _, data = receive(connection)
+    _, _, data = Frames(connection).receive()
     request: Request = pickle.loads(data)
     return request
 

@@ -32,6 +32,7 @@ PLANNERS: Final = 4
 """Threads that plan. DataFusion keeps 3 MB for each that has."""
 RUNNERS: Final = 512
 """Threads that run what is planned: as many as the front has calls at a time."""
+_NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 
 Chunks = Generator[tuple[int, Sequence[wire.Part]], None, None]
@@ -56,6 +57,20 @@ def die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent:
         os._exit(1)
+
+
+def in_background(start_threads: Callable[[], None]) -> None:
+    """Threads that are started here have less of the processor than those that speak with clients, where both want it:
+    a query that computes on all cores does not keep the others' from being planned, nor batches from being stored.
+    """
+
+    def start() -> None:
+        os.nice(_NICE)  # of this thread, and of those that it makes
+        start_threads()
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
 
 
 @dataclass(slots=True)
@@ -114,7 +129,8 @@ class Worker:
             self._tell({"over": number})
 
     def _tell(self, message: dict[str, Any]) -> None:
-        self._control.send(json.dumps(message).encode())
+        with suppress(OSError):  # the front is gone: whoever listens to it hears that
+            self._control.send(json.dumps(message).encode())
 
     def _step(self, job: _Job, step: Callable[[_Job], bool]) -> None:
         """Part of a query: True when there is more to come."""
@@ -151,16 +167,21 @@ class Worker:
         return request.then != "end"
 
     def _go(self, job: _Job) -> bool:
-        wire.receive(job.connection)
+        wire.Frames(job.connection).receive()
         return self._run(job)
 
     def _run(self, job: _Job) -> bool:
         assert job.answer is not None
+        before: list[wire.Part] = []  # what comes before the first rows goes with them
         with closing(job.answer.chunks()) as chunks:
             for rows, parts in chunks:
                 job.stop.check()
-                wire.send(job.connection, wire.CHUNK, parts, rows)
-        wire.send(job.connection, wire.END, [json.dumps(job.answer.counts()).encode()])
+                if not rows and not before and sum(map(len, parts)) <= wire.SMALL:
+                    before = wire.frame(wire.CHUNK, parts)
+                    continue
+                wire.send(job.connection, wire.CHUNK, parts, rows, before)
+                before = []
+        wire.send(job.connection, wire.END, [json.dumps(job.answer.counts()).encode()], before=before)
         return False
 
 
