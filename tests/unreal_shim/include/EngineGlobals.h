@@ -3,4 +3,3 @@
 
 class UEngine;
 extern ENGINE_API UEngine *GEngine;
-extern ENGINE_API float GAverageFPS, GAverageMS;

@@ -2,6 +2,4 @@
 #pragma once
 #include "CoreTypes.h"
 
-extern RENDERCORE_API uint32 GGameThreadTime, GRenderThreadTime, GRHIThreadTime, GGameThreadWaitTime,
-    GRenderThreadWaitTime;
-extern RENDERCORE_API uint32 GSwapBufferTime;
+extern RENDERCORE_API uint32 GGameThreadTime;

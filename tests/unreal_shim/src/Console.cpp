@@ -257,9 +257,5 @@ bool unreal_shim::Exec(const TCHAR *Command) {
     const FString Category = FParse::Token(Rest, false), Level = FParse::Token(Rest, false);
     return SetLogVerbosity(Category, Level);
   }
-  if (FParse::Command(&Rest, TEXT("quit")) || FParse::Command(&Rest, TEXT("exit"))) {
-    GIsRequestingExit = true;
-    return true;
-  }
   return false;
 }

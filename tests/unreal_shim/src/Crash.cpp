@@ -22,7 +22,6 @@ class FErrorDevice final : public FOutputDeviceError {
   void Serialize(const TCHAR *V, ELogVerbosity::Type, const FName &) override {
     GIsCriticalError = true;
     FCString::Strncpy(GErrorHist, V, UE_ARRAY_COUNT(GErrorHist));
-    FCString::Strncpy(GErrorExceptionDescription, V, UE_ARRAY_COUNT(GErrorExceptionDescription));
     HandleError();
   }
   void HandleError() override { unreal_shim::HandleError(false); }
@@ -66,7 +65,6 @@ void unreal_shim::HandleError(bool) {
   GLog->Serialize(GErrorHist, ELogVerbosity::Error, LogCore.GetCategoryName());
 #endif
   GLog->Flush();
-  FCoreDelegates::OnShutdownAfterError.Broadcast();
 }
 void unreal_shim::CheckFailed(const char *Expression, const char *File, int32 Line, const TCHAR *Message) {
   bAsserted = true;
@@ -75,7 +73,6 @@ void unreal_shim::CheckFailed(const char *Expression, const char *File, int32 Li
   if (!FGenericPlatformMemory::bIsOOM) fprintf(stderr, "%s\n", TCHAR_TO_UTF8(*Text));
   GIsCriticalError = true;
   FCString::Strncpy(GErrorHist, *Text, UE_ARRAY_COUNT(GErrorHist));
-  FCString::Strncpy(GErrorExceptionDescription, *Text, UE_ARRAY_COUNT(GErrorExceptionDescription));
   raise(SIGSEGV);  // the engine writes to address 3
   _exit(134);
 }

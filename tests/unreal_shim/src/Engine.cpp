@@ -2,7 +2,6 @@
 #include "Engine/Engine.h"
 
 #include "Camera/PlayerCameraManager.h"
-#include "Editor.h"
 #include "Engine/NetDriver.h"
 #include "EngineGlobals.h"
 #include "Framework/Application/SlateApplication.h"
@@ -27,24 +26,6 @@ UE_SHIM_CLASS(APlayerController, "PlayerController", "Engine", &AActor::StaticCl
 UE_SHIM_CLASS(APlayerCameraManager, "PlayerCameraManager", "Engine", &AActor::StaticClass)
 
 UEngine *GEngine = nullptr;
-float GAverageFPS = 0, GAverageMS = 0;
-FWorldDelegates::FWorldInitializationEvent FWorldDelegates::OnPostWorldInitialization;
-FWorldDelegates::FWorldCleanupEvent FWorldDelegates::OnWorldCleanup;
-FWorldDelegates::FWorldEvent FWorldDelegates::OnPostWorldCreation, FWorldDelegates::OnWorldBeginTearDown;
-FWorldDelegates::FOnWorldTickStart FWorldDelegates::OnWorldTickStart;
-FWorldDelegates::FOnWorldPostActorTick FWorldDelegates::OnWorldPostActorTick;
-FWorldDelegates::FOnNetDriverCreated FWorldDelegates::OnNetDriverCreated;
-FWorldDelegates::FOnGameInstanceEvent FWorldDelegates::OnStartGameInstance;
-#if WITH_EDITOR
-#define UE_SHIM_PIE(Name) FEditorDelegates::FOnPIEEvent FEditorDelegates::Name
-UE_SHIM_PIE(PreBeginPIE);
-UE_SHIM_PIE(BeginPIE);
-UE_SHIM_PIE(PostPIEStarted);
-UE_SHIM_PIE(PrePIEEnded);
-UE_SHIM_PIE(EndPIE);
-UE_SHIM_PIE(PausePIE);
-UE_SHIM_PIE(ResumePIE);
-#endif
 
 void UEngine::AddPerformanceDataConsumer(TSharedPtr<IPerformanceDataConsumer> Consumer) {
   check(IsInGameThread());
@@ -105,22 +86,18 @@ void UWorld::BeginPlay() {
   for (AActor *Actor : TArray<AActor *>(Actors)) Actor->BeginPlay();
 }
 void UWorld::Tick_(float Delta) {
-  FWorldDelegates::OnWorldTickStart.Broadcast(this, LEVELTICK_All, Delta);
   TimeSeconds += double(Delta);
   DeltaTimeSeconds = Delta;
   for (AActor *Actor : TArray<AActor *>(Actors))
     if (Actor->PrimaryActorTick.bCanEverTick && IsValid(Actor)) Actor->Tick(Delta);
-  FWorldDelegates::OnWorldPostActorTick.Broadcast(this, LEVELTICK_All, Delta);
 }
 void UWorld::EndPlay_(EEndPlayReason::Type Reason) {
   bIsTearingDown = true;
-  FWorldDelegates::OnWorldBeginTearDown.Broadcast(this);
   for (AActor *Actor : TArray<AActor *>(Actors)) {
     Actor->EndPlay(Reason);
     Actor->MarkAsGarbage();
   }
   Actors.Empty();
-  FWorldDelegates::OnWorldCleanup.Broadcast(this, true, true);
   if (NetDriver) NetDriver->MarkAsGarbage();
   NetDriver = nullptr;
   MarkAsGarbage();
@@ -166,8 +143,6 @@ UWorld *unreal_shim::LoadMap(const TCHAR *Path, EWorldType::Type Type) {
   World->WorldType = Context.WorldType = Type;
   World->OwningGameInstance = Context.OwningGameInstance;
   Context.OwningGameInstance->World = World;
-  FWorldDelegates::OnPostWorldCreation.Broadcast(World);
-  FWorldDelegates::OnPostWorldInitialization.Broadcast(World, UWorld::InitializationValues());
   Context.SetCurrentWorld(World);
   World->BeginPlay();
   FCoreUObjectDelegates::PostLoadMapWithWorld.Broadcast(World);
@@ -201,7 +176,6 @@ void StartEngine() {
     GEngine->GameViewport->Viewport = new FViewport;
   }
   unreal_shim::StartRendering();
-  FWorldDelegates::OnStartGameInstance.Broadcast(Context.OwningGameInstance);
 }
 void TickEngine(const unreal_shim::FFrame &Frame) {
   if (UWorld *World = unreal_shim::CurrentWorld()) World->Tick_(float(Frame.Delta));

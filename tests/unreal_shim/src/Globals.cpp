@@ -13,25 +13,17 @@
 #define UE_SHIM_DEFINE_LOG(Name) FNoLoggingCategory Name;
 #endif
 UE_SHIM_DEFINE_LOG(LogTemp)
-UE_SHIM_DEFINE_LOG(LogInit)
 UE_SHIM_DEFINE_LOG(LogCore)
 UE_SHIM_DEFINE_LOG(LogOutputDevice)
 UE_SHIM_DEFINE_LOG(LogConsoleResponse)
-UE_SHIM_DEFINE_LOG(LogExit)
 
 FConfigCacheIni *GConfig = nullptr;
-FString GEngineIni(TEXT("Engine.ini")), GGameIni(TEXT("Game.ini")), GInputIni(TEXT("Input.ini")),
-    GGameUserSettingsIni(TEXT("GameUserSettings.ini")), GScalabilityIni(TEXT("Scalability.ini")),
-    GEditorIni(TEXT("Editor.ini")), GEditorPerProjectIni(TEXT("EditorPerProjectUserSettings.ini"));
+FString GEngineIni(TEXT("Engine.ini")), GGameIni(TEXT("Game.ini")), GGameUserSettingsIni(TEXT("GameUserSettings.ini"));
 TCHAR GErrorHist[16384];
-TCHAR GErrorExceptionDescription[4096];
-TCHAR GInternalProjectName[64];
-bool GIsEditor = WITH_EDITOR, GIsServer = UE_SERVER, GIsClient = !UE_SERVER, GIsRunning, GIsGuarded, GIsCriticalError,
-     GIsRequestingExit;
-bool GIsGPUCrashed, GIsSlowTask, GIsSilent, GPumpingMessagesOutsideOfMainLoop, GIsGameThreadIdInitialized;
+bool GIsCriticalError, GIsGPUCrashed, GIsGameThreadIdInitialized;
 double GStartTime = FPlatformTime::Seconds();
-uint64 GFrameCounter, GInputTime, GLastGCFrame;
-uint32 GFrameNumber, GGameThreadId, GRenderThreadId;
+uint64 GFrameCounter;
+uint32 GGameThreadId, GRenderThreadId;
 int32 GCycleStatsShouldEmitNamedEvents;
 
 unreal_shim::FState &unreal_shim::State() {
@@ -54,22 +46,10 @@ void unreal_shim::SetDebuggerPresent(bool bPresent) { State().bDebugger = bPrese
 #define UE_SHIM_DELEGATE(Name) FSimpleMulticastDelegate FCoreDelegates::Name
 UE_SHIM_DELEGATE(OnHandleSystemEnsure);
 UE_SHIM_DELEGATE(OnHandleSystemError);
-UE_SHIM_DELEGATE(OnShutdownAfterError);
-UE_SHIM_DELEGATE(OnBeginFrame);
 UE_SHIM_DELEGATE(OnEndFrame);
-UE_SHIM_DELEGATE(OnBeginFrameRT);
-UE_SHIM_DELEGATE(OnEndFrameRT);
-UE_SHIM_DELEGATE(OnSamplingInput);
 UE_SHIM_DELEGATE(OnPreExit);
-UE_SHIM_DELEGATE(OnExit);
-UE_SHIM_DELEGATE(OnEnginePreExit);
-UE_SHIM_DELEGATE(OnCommandletPreMain);
 UE_SHIM_DELEGATE(OnCommandletPostMain);
-UE_SHIM_DELEGATE(OnFEngineLoopInitComplete);
-UE_SHIM_DELEGATE(OnAllModuleLoadingPhasesComplete);
 UE_SHIM_DELEGATE(OnInit);
-UE_SHIM_DELEGATE(ApplicationWillDeactivateDelegate);
-UE_SHIM_DELEGATE(ApplicationHasReactivatedDelegate);
 UE_SHIM_DELEGATE(ApplicationWillEnterBackgroundDelegate);
 UE_SHIM_DELEGATE(ApplicationHasEnteredForegroundDelegate);
 PRAGMA_DISABLE_DEPRECATION_WARNINGS

@@ -96,7 +96,6 @@ void unreal_shim::Start(int Argc, const char *const *Argv, const TArray<FModuleT
   LoadPhase(Modules, EPhase::Default);
   LoadPhase(Modules, EPhase::PostDefault);
   SetVariables();
-  if (S.bCommandlet) FCoreDelegates::OnCommandletPreMain.Broadcast();
   if (EngineHooks().StartEngine) EngineHooks().StartEngine();
   S.bEngineUp = true;
 #if UE_SHIM_VERSION >= 508
@@ -106,10 +105,7 @@ void unreal_shim::Start(int Argc, const char *const *Argv, const TArray<FModuleT
 #endif
   LoadPhase(Modules, EPhase::PostEngineInit);
   SetVariables();
-  FCoreDelegates::OnAllModuleLoadingPhasesComplete.Broadcast();
-  GIsRunning = true;
   S.CurrentTime = S.LastTime = S.LastInput = FPlatformTime::Seconds();
-  if (!S.bCommandlet) FCoreDelegates::OnFEngineLoopInitComplete.Broadcast();
   FString Commands;
   TArray<FString> Each;
   if (FParse::Value(FCommandLine::Get(), TEXT("ExecCmds="), Commands, false)) Commands.ParseIntoArray(Each, TEXT(","));
@@ -119,18 +115,13 @@ void unreal_shim::Start(int Argc, const char *const *Argv, const TArray<FModuleT
 void unreal_shim::Tick(const FFrame &Frame) {
   FState &S = State();
   check(IsInGameThread() && S.bStarted);
-  FCoreDelegates::OnBeginFrame.Broadcast();
   S.LastTime = S.CurrentTime;
   S.CurrentTime += Frame.Delta;
   S.DeltaTime = Frame.Delta;
   S.GameTime += Frame.Delta;
   S.Idle = Frame.Idle;
   S.IdleOvershoot = Frame.IdleOvershoot;
-  if (Frame.bInput) {
-    S.LastInput = FPlatformTime::Seconds();
-    GInputTime = FPlatformTime::Cycles64();
-  }
-  FCoreDelegates::OnSamplingInput.Broadcast();
+  if (Frame.bInput) S.LastInput = FPlatformTime::Seconds();
   if (EngineHooks().Tick) EngineHooks().Tick(Frame);
   RunGameThreadTasks();
   FTSTicker::GetCoreTicker().Tick(float(Frame.Delta));
@@ -140,19 +131,14 @@ void unreal_shim::Tick(const FFrame &Frame) {
 #endif
   FCoreDelegates::OnEndFrame.Broadcast();
   ++GFrameCounter;
-  ++GFrameNumber;
 }
 
 void unreal_shim::End() {
   FState &S = State();
-  GIsRequestingExit = true;
-  GIsRunning = false;
   if (S.bCommandlet) FCoreDelegates::OnCommandletPostMain.Broadcast();
-  FCoreDelegates::OnEnginePreExit.Broadcast();
   FCoreDelegates::OnPreExit.Broadcast();
   if (EngineHooks().StopEngine) EngineHooks().StopEngine();
   S.bEngineUp = false;
-  FCoreDelegates::OnExit.Broadcast();
   if (EngineHooks().StopObjects) EngineHooks().StopObjects();
   FModuleManager::Get().UnloadModulesAtShutdown();
   FTSTicker::GetCoreTicker().Reset();
@@ -160,12 +146,10 @@ void unreal_shim::End() {
 }
 void unreal_shim::EnterBackground() {
   State().bBackground = true;
-  FCoreDelegates::ApplicationWillDeactivateDelegate.Broadcast();
   FCoreDelegates::ApplicationWillEnterBackgroundDelegate.Broadcast();
 }
 void unreal_shim::EnterForeground() {
   State().bBackground = false;
   FCoreDelegates::ApplicationHasEnteredForegroundDelegate.Broadcast();
-  FCoreDelegates::ApplicationHasReactivatedDelegate.Broadcast();
 }
 void unreal_shim::Terminate() { FCoreDelegates::GetApplicationWillTerminateDelegate().Broadcast(); }

@@ -44,6 +44,5 @@ UNetDriver *unreal_shim::CreateNetDriver(UWorld *World, bool bServer, int32 Clie
   if (!bServer) Driver->ServerConnection = Connect();
   for (int32 I = 0; bServer && I < Clients; ++I) Driver->ClientConnections.Add(Connect());
   World->NetDriver = Driver;
-  FWorldDelegates::OnNetDriverCreated.Broadcast(World, Driver);
   return Driver;
 }

@@ -216,7 +216,6 @@ void CollectGarbage(EObjectFlags, bool) {
   for (UObject *Object : Dead) Object->ConditionalBeginDestroy();
   for (UObject *Object : Dead) delete Object;
   bCollecting = false;
-  GLastGCFrame = GFrameCounter;
   FCoreUObjectDelegates::GetPostGarbageCollect().Broadcast();
 }
 FUObjectArray GUObjectArray;

@@ -15,7 +15,7 @@
 #include "RenderingThread.h"
 #include "unreal_shim/Engine.h"
 
-uint32 GGameThreadTime, GRenderThreadTime, GRHIThreadTime, GGameThreadWaitTime, GRenderThreadWaitTime, GSwapBufferTime;
+uint32 GGameThreadTime;
 uint64 GInputLatencyTime;
 int32 GNumDrawCallsRHI[MAX_NUM_GPUS], GNumPrimitivesDrawnRHI[MAX_NUM_GPUS];
 #if UE_SHIM_VERSION < 508
@@ -97,10 +97,8 @@ void unreal_shim::StartRendering() {
     return;
   }
   GDynamicRHI = &TheRHI;
-  GRHIAdapterName = FPlatformMisc::GetPrimaryGPUBrand();
+  GRHIGlobals.GpuInfo.AdapterName = FPlatformMisc::GetPrimaryGPUBrand();
   GRHIAdapterUserDriverVersion = TEXT("1.2.3");
-  GRHIAdapterInternalDriverVersion = TEXT("30.0.1.2.3");
-  GRHIAdapterDriverDate = TEXT("11-26-2026");
   Renderer = new FRenderThread;
   Thread = FRunnableThread::Create(Renderer, TEXT("RenderThread 0"));
 }
@@ -142,8 +140,6 @@ void unreal_shim::SetViewportPixels(int32 Width, int32 Height, const TArray<FCol
 void unreal_shim::RenderFrame(const FFrame &Frame) {
   const auto Cycles = [](double Seconds) { return uint32(Seconds / FPlatformTime::GetSecondsPerCycle() + 0.5); };
   GGameThreadTime = Cycles(Frame.GameThread);
-  GRenderThreadTime = Cycles(Frame.RenderThread);
-  GRHIThreadTime = Cycles(Frame.RHIThread);
   GPUCycles = Cycles(Frame.GPU);
   GInputLatencyTime = Cycles(Frame.InputLatency);
 #if UE_SHIM_VERSION < 508
@@ -154,10 +150,7 @@ void unreal_shim::RenderFrame(const FFrame &Frame) {
   if (!FApp::CanEverRender()) return;
   GNumDrawCallsRHI[0] = Frame.DrawCalls;
   GNumPrimitivesDrawnRHI[0] = Frame.Primitives;
-  EnqueueRenderCommand([](FRHICommandListImmediate &) {
-    FCoreDelegates::OnBeginFrameRT.Broadcast();
-    FCoreDelegates::OnEndFrameRT.Broadcast();
-  });
+  EnqueueRenderCommand([](FRHICommandListImmediate &) {});
   if (!bWanted) return;
   bWanted = false;
   if (ViewPixels.IsEmpty()) ViewPixels.Init(FColor(40, 80, 120), ViewSize.X * ViewSize.Y);

@@ -8,7 +8,6 @@ class APlayerController;
 class ENGINE_API UWorld : public UObject {
  public:
   using Super = UObject;
-  struct InitializationValues {};
   static UClass *StaticClass();
   FString GetMapName() const;  // with the PIE prefix, as in the engine
   static FString RemovePIEPrefix(const FString &Source, int32 *OutPIEInstance = nullptr);
@@ -34,22 +33,4 @@ class ENGINE_API UWorld : public UObject {
 
  private:
   bool bBegunPlay = false;
-};
-class ENGINE_API FWorldDelegates {
- public:
-  DECLARE_MULTICAST_DELEGATE_OneParam(FWorldEvent, UWorld *)
-      DECLARE_MULTICAST_DELEGATE_TwoParams(FWorldInitializationEvent, UWorld *, const UWorld::InitializationValues)
-          DECLARE_MULTICAST_DELEGATE_ThreeParams(FWorldCleanupEvent, UWorld *, bool, bool)
-              DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnWorldTickStart, UWorld *, ELevelTick, float)
-                  DECLARE_MULTICAST_DELEGATE_ThreeParams(FOnWorldPostActorTick, UWorld *, ELevelTick, float)
-                      DECLARE_MULTICAST_DELEGATE_TwoParams(FOnNetDriverCreated, UWorld *, UNetDriver *)
-                          DECLARE_MULTICAST_DELEGATE_OneParam(FOnGameInstanceEvent,
-                                                              UGameInstance *) static FWorldInitializationEvent
-      OnPostWorldInitialization;
-  static FWorldCleanupEvent OnWorldCleanup;
-  static FWorldEvent OnPostWorldCreation, OnWorldBeginTearDown;
-  static FOnWorldTickStart OnWorldTickStart;
-  static FOnWorldPostActorTick OnWorldPostActorTick;
-  static FOnNetDriverCreated OnNetDriverCreated;
-  static FOnGameInstanceEvent OnStartGameInstance;
 };
