@@ -22,7 +22,8 @@ from tachy_server.views.view_tables import view_table
 
 CATALOG: Final = "tachy"
 SCHEMA: Final = "public"
-_KEPT: Final = 4
+_KEPT: Final = 32
+"""Of 46 KB each."""
 
 
 class Taken:
