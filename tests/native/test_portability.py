@@ -91,6 +91,7 @@ def build_for_arm64() -> Path:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("session_folder")
 @pytest.mark.parametrize("scenario", ON_ARM64)
 def test_arm64_records_what_this_machine_does(scenario: str, tmp_path: Path) -> None:
     """Under qemu's user emulation."""
