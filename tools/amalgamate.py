@@ -24,7 +24,8 @@ TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])*\'|[
 QUOTED = re.compile(r'^#include "([^"]+)"\n', re.MULTILINE)
 PUBLIC = re.compile(r"^#include <(tachy/\w+\.h)>\n", re.MULTILINE)
 POINTER = re.compile(
-    r"(?P<left>(?P<type>(?:const )?(?:struct |unsigned )?\w+ \*+)(?:const )?\w+ = )(?P<value>[^;{}]+);", re.DOTALL
+    r"(?P<left>(?P<type>\b(?:const )?(?:struct |unsigned )?(?!const )\w+ \*+)(?:const )?\w+ = )(?P<value>[^;{}]+);",
+    re.DOTALL,
 )
 NEXT_POINTER = re.compile(r", (\*+(?:const )?\w+ = )")
 ASSIGNED = re.compile(r"(?<![*\w] )\b([\w.>-]+) = (?=tachy_(?:os_allocate|os_resize|os_map|list_add)\()")

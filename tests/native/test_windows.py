@@ -17,7 +17,8 @@ from tests.native.test_recorder import LIFE, OUTBOX, RECORDING, ROOT, SITES, che
 from tools.amalgamate import write_amalgamation
 
 NATIVE = ROOT / "native"
-NOT_HERE = ("forks", "everything_in_a_fork", "named_later")  # there is no fork(); wine has no names of threads
+# There is no fork(); wine has no names of threads.
+NOT_HERE = ("forks", "everything_in_a_fork", "little_memory", "named_later")
 SCENARIOS = [name for name in [*RECORDING, *LIFE, *OUTBOX, *SITES] if name not in NOT_HERE]
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 LANGUAGES = {
@@ -167,6 +168,12 @@ def test_tachy_dll_needs_windows_and_nothing_else() -> None:
     )
     needed = {line.split()[-1].lower() for line in dump.stdout.splitlines() if "DLL Name:" in line}
     assert needed == {"advapi32.dll", "kernel32.dll", "msvcrt.dll"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_one_file_is_compiled_for_windows(language: str, tmp_path: Path) -> None:
+    write_amalgamation(tmp_path)
+    run_compiler(*LANGUAGES[language], *WARNINGS, "-fsyntax-only", str(tmp_path / "tachy.c"))
 
 
 @pytest.mark.long
