@@ -30,6 +30,8 @@ void tachy_os_to_utf8(const wchar_t *wide, char *text, size_t size);
 /* A function that not every Windows has, or NULL. No lock of ours is held around it: it takes the loader's. */
 typedef void (*tachy_os_function)(void);
 tachy_os_function tachy_os_find(const char *name);
+/* Finds what reads the names of threads, before a thread is known whose end may wait for them. */
+void tachy_os_find_names(void);
 
 /* How long until the deadline, in ms for the system's waits, rounded up; never INFINITE. */
 DWORD tachy_os_ms_until(uint64_t deadline);

@@ -80,12 +80,16 @@ void tachy_os_on_fork(void (*before)(void), void (*parent)(void), void (*child)(
 
 uint64_t tachy_os_thread_id(void) { return GetCurrentThreadId(); }
 
-/* Windows 10 and later. Also at a thread's end, under the loader's lock: so nothing here waits for another thread. */
+typedef HRESULT(WINAPI *name_getter)(HANDLE, PWSTR *);
+static name_getter get_name; /* Windows 10 and later */
+
+void tachy_os_find_names(void) { get_name = (name_getter)tachy_os_find("GetThreadDescription"); }
+
+/* Also at a thread's end, under the loader's lock, and by whoever holds a lock that this end waits for: so nothing here
+ * waits for the loader's, nor for another thread. */
 static int read_name(HANDLE thread, char *text, size_t size) {
-  typedef HRESULT(WINAPI * getter)(HANDLE, PWSTR *);
-  const getter get = (getter)tachy_os_find("GetThreadDescription");
   PWSTR name = NULL;
-  if (!get || get(thread, &name) < 0 || !name) return 0;
+  if (!get_name || get_name(thread, &name) < 0 || !name) return 0;
   const int given = name[0] != 0;
   if (given) tachy_os_to_utf8(name, text, size);
   LocalFree(name);

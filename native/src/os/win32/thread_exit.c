@@ -32,6 +32,7 @@ __attribute__((section(".CRT$XLC"), used)) static const PIMAGE_TLS_CALLBACK thre
 #endif
 
 int tachy_os_on_thread_exit(void (*function)(void *)) {
+  tachy_os_find_names();
   exit_function = function;
   MemoryBarrier();
   exit_slot = TlsAlloc();
