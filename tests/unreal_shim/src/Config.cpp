@@ -45,9 +45,7 @@ bool FConfigCacheIni::GetString(const TCHAR *Section, const TCHAR *Key, FString 
     return bFound;                                                                                           \
   }
 UE_SHIM_GET(GetInt, int32, FCString::Atoi)
-UE_SHIM_GET(GetInt64, int64, FCString::Atoi64)
 UE_SHIM_GET(GetFloat, float, FCString::Atof)
-UE_SHIM_GET(GetDouble, double, FCString::Atod)
 UE_SHIM_GET(GetBool, bool, FCString::ToBool)
 int32 FConfigCacheIni::GetArray(const TCHAR *Section, const TCHAR *Key, TArray<FString> &Values,
                                 const FString &Filename) {

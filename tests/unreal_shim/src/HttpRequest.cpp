@@ -18,26 +18,6 @@ TArray<FString> unreal_shim::LinesOf(const FHeaders &Headers) {
   for (const TPair<FString, FString> &H : Headers) Result.Add(H.Key + TEXT(": ") + H.Value);
   return Result;
 }
-const TCHAR *EHttpRequestStatus::ToString(EHttpRequestStatus::Type Status) {
-  switch (Status) {
-    case NotStarted:
-      return TEXT("NotStarted");
-    case Processing:
-      return TEXT("Processing");
-    case Succeeded:
-      return TEXT("Succeeded");
-    default:
-      return TEXT("Failed");
-  }
-}
-#if UE_SHIM_VERSION >= 504
-const TCHAR *LexToString(EHttpFailureReason Reason) {
-  static const TCHAR *const Names[] = {TEXT("None"), TEXT("ConnectionError"), TEXT("Cancelled"), TEXT("TimedOut"),
-                                       TEXT("Other")};
-  return Names[int32(Reason)];
-}
-#endif
-
 void FHttpRequest::SetHeader(const FString &Name, const FString &Value) {
   for (TPair<FString, FString> &H : Headers)
     if (H.Key == Name) {
@@ -46,11 +26,6 @@ void FHttpRequest::SetHeader(const FString &Name, const FString &Value) {
     }
   Headers.Emplace(Name, Value);
 }
-void FHttpRequest::AppendToHeader(const FString &Name, const FString &More) {
-  const FString Old = GetHeader(Name);
-  SetHeader(Name, Old.IsEmpty() ? More : Old + TEXT(", ") + More);
-}
-
 static size_t OnBody(char *Bytes, size_t Size, size_t N, void *User) {
   FHttpRequest *Request = static_cast<FHttpRequest *>(User);
   Request->Response->Content.Append(reinterpret_cast<const uint8 *>(Bytes), int32(Size * N));
@@ -64,9 +39,6 @@ static size_t OnHeader(char *Bytes, size_t Size, size_t N, void *User) {
     Request->Response->Headers.Reset();
   } else if (Line.TrimEnd().Split(TEXT(":"), &Name, &Value)) {
     Request->Response->Headers.Emplace(Name, Value.TrimStartAndEnd());
-    if (Request->GetDelegateThreadPolicy() == EHttpRequestDelegateThreadPolicy::CompleteOnHttpThread)
-      Request->OnHeaderReceived().ExecuteIfBound(StaticCastSharedRef<IHttpRequest>(Request->AsShared()), Name,
-                                                 Value.TrimStartAndEnd());
   }
   return Size * N;
 }
@@ -112,24 +84,11 @@ void FHttpRequest::EndTransfer(int CurlCode) {
     Response.Reset();
   else
     Response->Code = int32(Code);
-#if UE_SHIM_VERSION >= 504
-  Failure = !bFailed                               ? EHttpFailureReason::None
-            : bCancelled                           ? EHttpFailureReason::Cancelled
-            : CurlCode == CURLE_OPERATION_TIMEDOUT ? EHttpFailureReason::TimedOut
-            : CurlCode == CURLE_COULDNT_CONNECT || CurlCode == CURLE_COULDNT_RESOLVE_HOST ||
-                    CurlCode == CURLE_SEND_ERROR || CurlCode == CURLE_RECV_ERROR || CurlCode == CURLE_GOT_NOTHING
-                ? EHttpFailureReason::ConnectionError
-                : EHttpFailureReason::Other;
-#endif
 }
 void FHttpRequest::Finish() {
   Status = bFailed ? EHttpRequestStatus::Failed : EHttpRequestStatus::Succeeded;
   const FHttpRequestPtr This = AsShared();
-#if UE_SHIM_VERSION >= 504
-  if (!bFailed) CodeReceived.ExecuteIfBound(This, Response->Code);
-#endif
   Complete.ExecuteIfBound(This, Response, !bFailed);
-  bDone = true;
 }
 bool FHttpRequest::ProcessRequest() {
   FHttpThread *Thread = FHttpThread::Get();
@@ -140,8 +99,7 @@ bool FHttpRequest::ProcessRequest() {
     return false;
   }
   Status = EHttpRequestStatus::Processing;
-  bCancelled = bDone = bFailed = false;
-  Started = FPlatformTime::Seconds();
+  bCancelled = bFailed = false;
   Thread->Add(StaticCastSharedRef<FHttpRequest>(AsShared()));
   return true;
 }
@@ -150,12 +108,3 @@ void FHttpRequest::CancelRequest() {
   bCancelled = true;
   if (FHttpThread *Thread = FHttpThread::Get()) Thread->Wake();
 }
-#if UE_SHIM_VERSION >= 504
-void FHttpRequest::ProcessRequestUntilComplete() {
-  ProcessRequest();
-  while (!bDone) {
-    if (FHttpThread *Thread = FHttpThread::Get()) Thread->FinishOnGameThread();
-    FPlatformProcess::Sleep(0.001f);
-  }
-}
-#endif

@@ -19,11 +19,7 @@ class FHttpResponse final : public IHttpResponse {
 #else
   FString GetURL() const override { return URL; }
 #endif
-  FString GetURLParameter(const FString &) const override { return FString(); }
   FString GetHeader(const FString &Name) const override { return HeaderOf(Headers, Name); }
-  TArray<FString> GetAllHeaders() const override { return LinesOf(Headers); }
-  FString GetContentType() const override { return GetHeader(TEXT("Content-Type")); }
-  uint64 GetContentLength() const override { return uint64(Content.Num()); }
   const TArray<uint8> &GetContent() const override { return Content; }
   int32 GetResponseCode() const override { return Code; }
   FString GetContentAsString() const override {
@@ -42,13 +38,8 @@ class FHttpRequest final : public IHttpRequest {
 #else
   FString GetURL() const override { return URL; }
 #endif
-  FString GetURLParameter(const FString &) const override { return FString(); }
   FString GetHeader(const FString &Name) const override { return HeaderOf(Headers, Name); }
-  TArray<FString> GetAllHeaders() const override { return LinesOf(Headers); }
-  FString GetContentType() const override { return GetHeader(TEXT("Content-Type")); }
-  uint64 GetContentLength() const override { return uint64(Content.Num()); }
   const TArray<uint8> &GetContent() const override { return Content; }
-  FString GetVerb() const override { return Verb; }
   void SetVerb(const FString &In) override { Verb = In; }
   void SetURL(const FString &In) override { URL = In; }
   void SetContent(const TArray<uint8> &In) override { Content = In; }
@@ -58,29 +49,12 @@ class FHttpRequest final : public IHttpRequest {
     Content = TArray<uint8>(reinterpret_cast<const uint8 *>(Utf8.Get()), Utf8.Length());
   }
   void SetHeader(const FString &Name, const FString &Value) override;
-  void AppendToHeader(const FString &Name, const FString &More) override;
   void SetTimeout(float Seconds) override { Timeout = Seconds; }
-  void ClearTimeout() override { Timeout = 0; }
   void SetDelegateThreadPolicy(EHttpRequestDelegateThreadPolicy In) override { Policy = In; }
-  EHttpRequestDelegateThreadPolicy GetDelegateThreadPolicy() const override { return Policy; }
   bool ProcessRequest() override;
   void CancelRequest() override;
   FHttpRequestCompleteDelegate &OnProcessRequestComplete() override { return Complete; }
-#if UE_SHIM_VERSION < 508
-  FHttpRequestProgressDelegate &OnRequestProgress() override { return Progress; }
-#endif
-#if UE_SHIM_VERSION >= 504
-  FHttpRequestProgressDelegate64 &OnRequestProgress64() override { return Progress64; }
-  FHttpRequestStatusCodeReceivedDelegate &OnStatusCodeReceived() override { return CodeReceived; }
-  EHttpFailureReason GetFailureReason() const override { return Failure; }
-  void SetActivityTimeout(float Seconds) override { ActivityTimeout = Seconds; }
-  void ProcessRequestUntilComplete() override;
-#endif
-  FHttpRequestHeaderReceivedDelegate &OnHeaderReceived() override { return HeaderReceived; }
   EHttpRequestStatus::Type GetStatus() const override { return Status; }
-  const FHttpResponsePtr GetResponse() const override { return Response; }
-  void Tick(float) override {}
-  float GetElapsedTime() const override { return float(FPlatformTime::Seconds() - Started); }
 
   void BeginTransfer();            // on the HTTP thread
   void EndTransfer(int CurlCode);  // there too
@@ -88,27 +62,16 @@ class FHttpRequest final : public IHttpRequest {
   FString URL, Verb{TEXT("GET")};
   FHeaders Headers;
   TArray<uint8> Content;
-  float Timeout = 0, ActivityTimeout = 30;
+  float Timeout = 0;
   EHttpRequestDelegateThreadPolicy Policy = EHttpRequestDelegateThreadPolicy::CompleteOnGameThread;
   std::atomic<EHttpRequestStatus::Type> Status{EHttpRequestStatus::NotStarted};
   std::atomic<bool> bCancelled{false};
-  double Started = 0;
   TSharedPtr<FHttpResponse> Response;
   void *Easy = nullptr;
   curl_slist *Lines = nullptr;
   bool bFailed = false;
-  std::atomic<bool> bDone{false};
 
  private:
   FHttpRequestCompleteDelegate Complete;
-#if UE_SHIM_VERSION < 508
-  FHttpRequestProgressDelegate Progress;
-#endif
-#if UE_SHIM_VERSION >= 504
-  FHttpRequestProgressDelegate64 Progress64;
-  FHttpRequestStatusCodeReceivedDelegate CodeReceived;
-  EHttpFailureReason Failure = EHttpFailureReason::None;
-#endif
-  FHttpRequestHeaderReceivedDelegate HeaderReceived;
 };
 }  // namespace unreal_shim

@@ -27,10 +27,6 @@ FDateTime FDateTime::FromUnixTimestamp(int64 Seconds) {
   return FDateTime(UnixEpoch + Seconds * ETimespan::TicksPerSecond);
 }
 int64 FDateTime::ToUnixTimestamp() const { return (Ticks - UnixEpoch) / ETimespan::TicksPerSecond; }
-FString FDateTime::ToIso8601() const {
-  return ToString(TEXT("%Y-%m-%dT%H:%M:%S")) +
-         FString::Printf(TEXT(".%03dZ"), int32(Ticks / ETimespan::TicksPerMillisecond % 1000));
-}
 FString FDateTime::ToString(const TCHAR *Format) const {
   const time_t Seconds = time_t(ToUnixTimestamp());
   tm T;
@@ -46,7 +42,6 @@ FString FDateTime::ToString(const TCHAR *Format) const {
   return FString(FAnsiStringView(Buffer, int32(N)));
 }
 
-FString FDateTime::ToHttpDate() const { return ToString(TEXT("%a, %d %b %Y %H:%M:%S GMT")); }
 static bool Parse(const char *Text, const char *Format, FDateTime &Out) {
   tm T = {};
   if (!strptime(Text, Format, &T)) return false;
@@ -56,13 +51,6 @@ static bool Parse(const char *Text, const char *Format, FDateTime &Out) {
 bool FDateTime::ParseHttpDate(const FString &Text, FDateTime &Out) {
   return Parse(TCHAR_TO_ANSI(*Text), "%a, %d %b %Y %H:%M:%S GMT", Out);
 }
-static tm Parts(const FDateTime &Date) {
-  const time_t Seconds = time_t(Date.ToUnixTimestamp());
-  tm T;
-  gmtime_r(&Seconds, &T);
-  return T;
-}
-int32 FDateTime::GetDay() const { return Parts(*this).tm_mday; }
 FGuid FGuid::NewGuid() {
   FGuid G;
   if (getrandom(&G, sizeof G, 0) != ssize_t(sizeof G)) abort();

@@ -10,10 +10,6 @@ class IHttpBase {
 #else
   virtual FString GetURL() const = 0;
 #endif
-  virtual FString GetURLParameter(const FString &Name) const = 0;
   virtual FString GetHeader(const FString &Name) const = 0;
-  virtual TArray<FString> GetAllHeaders() const = 0;
-  virtual FString GetContentType() const = 0;
-  virtual uint64 GetContentLength() const = 0;
   virtual const TArray<uint8> &GetContent() const = 0;
 };

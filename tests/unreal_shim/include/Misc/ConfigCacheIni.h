@@ -9,9 +9,7 @@ class CORE_API FConfigCacheIni {
   ~FConfigCacheIni();
   bool GetString(const TCHAR *Section, const TCHAR *Key, FString &Value, const FString &Filename);
   bool GetInt(const TCHAR *Section, const TCHAR *Key, int32 &Value, const FString &Filename);
-  bool GetInt64(const TCHAR *Section, const TCHAR *Key, int64 &Value, const FString &Filename);
   bool GetFloat(const TCHAR *Section, const TCHAR *Key, float &Value, const FString &Filename);
-  bool GetDouble(const TCHAR *Section, const TCHAR *Key, double &Value, const FString &Filename);
   bool GetBool(const TCHAR *Section, const TCHAR *Key, bool &Value, const FString &Filename);
   int32 GetArray(const TCHAR *Section, const TCHAR *Key, TArray<FString> &Values, const FString &Filename);
   bool GetSection(const TCHAR *Section, TArray<FString> &Lines, const FString &Filename);

@@ -32,10 +32,7 @@ struct CORE_API FDateTime {
   static FDateTime FromUnixTimestamp(int64 Seconds);
   int64 ToUnixTimestamp() const;
   int64 GetTicks() const { return Ticks; }
-  FString ToIso8601() const;
-  FString ToHttpDate() const;
   static bool ParseHttpDate(const FString &Text, FDateTime &Out);
-  int32 GetDay() const;
   FString ToString() const { return ToString(TEXT("%Y.%m.%d-%H.%M.%S")); }
   FString ToString(const TCHAR *Format) const;
   FTimespan operator-(FDateTime O) const { return FTimespan(Ticks - O.Ticks); }
