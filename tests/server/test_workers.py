@@ -343,7 +343,10 @@ def test_kills_at_random_lose_and_double_nothing(server: Server, game: Process) 
     def read(_: int) -> int:
         wrong = 0
         while kills < 40 and reaper.is_alive():
-            answer = ask(server, count(game))
+            try:
+                answer = ask(server, count(game))
+            except httpx.RemoteProtocolError:
+                continue  # it broke off after its first bytes
             if answer.status_code == 200:
                 wrong += answer.json()["rows"] != [[LOGS]]
             else:
