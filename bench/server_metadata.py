@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+import uuid
 from functools import partial
+from hashlib import md5
 
 import tachy
 from tachy.client import Connection
+from tachy_server.lake import database
 
 from bench.budgets import Cases
 from bench.server import best, owned, send_all
 from tests.lake.conftest import rows_of
+from tests.lake.heads import Head, Thread, add_segment
 from tests.model.encoder import Process
 from tests.serving import Server
 
@@ -21,37 +25,32 @@ BLOCKS = 500_000  # of three threads each: 1.5 million rows of the view
 BEGIN = 1_750_000_000_000_000_000
 SPANS = 200_000  # of a block
 GAMES, BLOCKS_OF_A_GAME = 5, 10
+BLOCKS_OF_A_SEGMENT = 500
+SECOND = 10**9
 REPEATS = 9
-
-
-def fill() -> tuple[str, ...]:
-    """Statements that make the rows; md5 of a number is a seeded generator of ids."""
-    return (
-        f"""
-INSERT INTO processes SELECT md5('p' || n)::uuid, NULL, 'game' || n % 50, 'user' || n % 1000, 'User', 'pc' || n % 5000,
-    'Linux', 'CPU', 1000000000, {BEGIN} + n * 1000000000, 0, 'tsc', 'bench', 'running',
-    jsonb_build_object('build', (n % 100)::text), {BEGIN} + n * 1000000000, {BEGIN} + n * 1000000000 + 60000000000, 5,
-    {BEGIN} + n * 1000000000 + 60000000000
+_PROCESSES = f"""
+INSERT INTO processes (process_id, exe, username, realname, computer, distro, cpu_brand, tsc_frequency, start_time,
+    start_ticks, clock, sdk, state, properties, insert_time, last_update_time, last_block_end_ticks,
+    last_block_end_time)
+SELECT md5('p' || n)::uuid, 'game' || n % 50, 'user' || n % 1000, 'User', 'pc' || n % 5000, 'Linux', 'CPU', 1000000000,
+    {BEGIN} + n * 1000000000, 0, 'tsc', 'bench', 'running', jsonb_build_object('build', (n % 100)::text),
+    {BEGIN} + n * 1000000000, {BEGIN} + n * 1000000000 + 60000000000, 5, {BEGIN} + n * 1000000000 + 60000000000
 FROM generate_series(0::bigint, {PROCESSES - 1}) AS n
-""",
-        f"""
-INSERT INTO blocks (insert_day, block_id, process_id, class, sequence, batch_id, segment_id, segment_key, "offset",
-    size, header_size, codec, raw_size, stored_size, begin_ticks, end_ticks, begin_time, end_time, events, dropped,
-    insert_time, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
-    thread_end_time)
-SELECT current_date, md5('b' || n)::uuid, md5('p' || n % {PROCESSES})::uuid, 3, n / {PROCESSES}, md5('a' || n)::uuid, n,
-    'segments/span/bench/' || n, 0, 1000, 200, 1, 4000, 800, 0, 1000, at, at + 1000000000, 300, 0, at, '{{1,2,3}}',
-    '{{100,100,100}}', '{{0,0,0}}', '{{0,0,0}}', '{{1000,1000,1000}}', ARRAY[at, at, at],
-    ARRAY[at + 1000000000, at + 1000000000, at + 1000000000]
-FROM generate_series(0::bigint, {BLOCKS - 1}) AS n
-CROSS JOIN LATERAL (SELECT {BEGIN} + n % {PROCESSES} * 1000000000 AS at) AS t
-""",
-        f"INSERT INTO block_counts VALUES (current_date, 0, {BLOCKS * 3}) "
-        "ON CONFLICT (insert_day, shard) DO UPDATE SET streams = block_counts.streams + excluded.streams",
-        f"INSERT INTO block_days VALUES (current_date, 0, {1 << 62}) "
-        "ON CONFLICT (insert_day) DO UPDATE SET begin_time = 0",
-        "VACUUM ANALYZE processes, blocks",
-    )
+"""
+
+
+def fill(connection: database.Connection) -> None:
+    """The rows; md5 of a number is a seeded generator of ids."""
+    connection.execute(_PROCESSES.encode())
+    processes = [uuid.UUID(md5(f"p{n}".encode()).hexdigest()) for n in range(PROCESSES)]
+    for first in range(0, BLOCKS, BLOCKS_OF_A_SEGMENT):
+        heads = []
+        for n in range(first, first + BLOCKS_OF_A_SEGMENT):
+            at = BEGIN + n % PROCESSES * SECOND
+            threads = [Thread(number, 100, at, at + SECOND) for number in (1, 2, 3)]
+            heads.append(Head(processes[n % PROCESSES], n // PROCESSES, threads))
+        add_segment(connection, heads, time.time_ns())
+    connection.execute("VACUUM ANALYZE processes, segments")
 
 
 def games(server: Server) -> list[Process]:
@@ -83,8 +82,7 @@ def _median_ms(connection: Connection, sql: str, rows: int) -> float:
 def metadata(server: Server) -> Cases:
     """A page of 100 of 100,000 processes, and the number of rows of `blocks`."""
     with rows_of(server.data) as rows:
-        for statement in fill():
-            rows.execute(statement.encode())
+        fill(rows)
     page = "SELECT process_id, exe, start_time, properties, end_state FROM processes"
     with tachy.connect(server.flight, url=server.http) as connection:
         count = connection.query("SELECT count(*) AS n FROM blocks").column("n")[0].as_py()

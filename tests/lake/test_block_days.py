@@ -25,6 +25,7 @@ from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.sources import Ask
 
 from tests.lake.conftest import dsn_of
+from tests.lake.heads import Head, Thread, add_segment
 from tests.serving import Server
 
 DAY = 86_400 * 10**9
@@ -34,21 +35,20 @@ DAYS = 40
 LONG, SHORT = uuid.UUID(int=1), uuid.UUID(int=2)  # a process of all days, one of a minute of the last
 SPAN = 3
 _PROCESS = """
-INSERT INTO processes VALUES (%s, NULL, 'game', '', '', '', '', '', 1, %s, 0, '', '', 'running', '{}', %s, %s, 0, %s)
+INSERT INTO processes VALUES
+    (%s, NULL, 'game', '', '', '', '', '', 1, %s, 0, '', '', 'running', '{}', '{}', %s, %s, 0, %s, %s, '{}', '{}', %s)
 """
-_BLOCK = """
-INSERT INTO blocks VALUES (%s, %s, %s, 3, %s, %s, 1, 'key', 0, 8, 8, 0, 8, 8, 0, 1, %s, %s, 1, 0, %s,
-    '{1}', '{1}', '{0}', '{0}', '{1}', %s, %s)
-"""
+
+
+def add_process(connection: Connection, process: uuid.UUID, begin: int, end: int, blocks: int) -> None:
+    """A process with blocks of spans from 0 on."""
+    numbers = f"{{[0,{blocks})}}"
+    connection.execute(_PROCESS, (process, begin, begin, end, end, end, numbers))
 
 
 def add_block(connection: Connection, process: uuid.UUID, sequence: int, day: int, begin: int) -> None:
     """As ingest does, on the `day`th day; the events are of `begin`."""
-    date, end = FIRST + datetime.timedelta(days=day), begin + 10**9
-    with connection.transaction():
-        block_days.widen(connection, date, begin, end)
-        values = (date, uuid.uuid4(), process, sequence, uuid.uuid4(), begin, end, START + day * DAY, [begin], [end])
-        connection.execute(_BLOCK, values)
+    add_segment(connection, [Head(process, sequence, [Thread(1, 1, begin, begin + 10**9)])], START + day * DAY)
 
 
 @contextmanager
@@ -59,9 +59,9 @@ def forty_days(ingest_server: Server, store: Path) -> Iterator[Lake]:
     create_database(dsn)
     base = Database(dsn, 1)
     with connect(dsn) as connection:
-        connection.execute(_PROCESS, (LONG, START, START, START + (DAYS - 1) * DAY, START + DAYS * DAY))
+        add_process(connection, LONG, START, START + DAYS * DAY, DAYS)
         last = START + (DAYS - 1) * DAY
-        connection.execute(_PROCESS, (SHORT, last, last, last + 60 * 10**9, last + 60 * 10**9))
+        add_process(connection, SHORT, last, last + 60 * 10**9, 1)
         for day in range(DAYS):
             base.ensure_day(connection, FIRST + datetime.timedelta(days=day))
             add_block(connection, LONG, day, day, START + day * DAY + 5 * 10**9)
@@ -100,14 +100,15 @@ def test_no_statement_that_comes_back_is_planned_for_all_values_at_once(lake: La
             metadata.rows(snapshot, BLOCKS, Ask(("begin_time",), Bounds(process_ids=frozenset([process]))))
     with lake.connection() as connection:
         prepared = connection.execute(
-            "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements WHERE statement ~ 'blocks'"
+            "SELECT name, statement, generic_plans, custom_plans FROM pg_prepared_statements "
+            "WHERE statement ~ 'segments|span_blocks'"
         ).fetchall()
     assert len(prepared) >= 3, "statements that come back are prepared: without that the test proves nothing"
     for _name, statement, generic, custom in prepared:
         assert (generic, custom > 4) == (0, True), statement
 
 
-@pytest.mark.parametrize("what", ["process", "range", "before", "newest", "view", "view of a range"])
+@pytest.mark.parametrize("what", ["process", "range", "before", "view", "view of a range"])
 def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
     lake: Lake, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,7 +128,6 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
         "process": lambda: lake.select_blocks(SPAN, process_ids=[SHORT]),
         "range": lambda: lake.select_blocks(SPAN, begin=last, end=last + DAY // 2),
         "before": lambda: lake.block_before(SPAN, SHORT, last + DAY),
-        "newest": lambda: ask(lambda moment: metadata.newest_span_blocks(moment, Bounds(process_ids=ids))),
         "view": lambda: view(Ask(("begin_time",), Bounds(process_ids=ids))),
         "view of a range": lambda: view(Ask((), ALL, begin=last, end=last + DAY // 2)),
     }[what]
@@ -138,7 +138,7 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
 
     def explaining(cursor: psycopg.Cursor[object], query: bytes | str, *given: object, **options: object) -> object:
         text = query.decode() if isinstance(query, bytes) else query
-        if "blocks" in text and text.lstrip().startswith("SELECT"):
+        if "FROM segments" in text and text.lstrip().startswith("SELECT"):
             with psycopg.ClientCursor(cursor.connection) as other:
                 plan = execute(other, "EXPLAIN " + text, *given[:1]).fetchall()  # type: ignore[arg-type]
             explained.extend(str(line) for (line,) in plan)
@@ -152,8 +152,8 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
     monkeypatch.setattr(Snapshot, "read", explaining_read)
     monkeypatch.setattr(psycopg.Cursor, "execute", explaining)
     assert run()
-    touched = {word for line in explained for word in line.split() if word.startswith("blocks_2")}
-    assert touched == {f"blocks_{FIRST + datetime.timedelta(days=DAYS - 1):%Y%m%d}"}
+    touched = {word for line in explained for word in line.split() if word.startswith("segments_2")}
+    assert touched == {f"segments_{FIRST + datetime.timedelta(days=DAYS - 1):%Y%m%d}"}
 
 
 def test_a_range_finds_what_a_wrong_clock_or_a_late_batch_put_into_another_day(own_lake: Lake) -> None:
@@ -161,7 +161,7 @@ def test_a_range_finds_what_a_wrong_clock_or_a_late_batch_put_into_another_day(o
     chance = random.Random(1)
     begins = [START + chance.randrange(-400 * DAY, 400 * DAY) for _ in range(20)]
     with own_lake.connection() as connection:
-        connection.execute(_PROCESS, (odd, START, START, START + DAYS * DAY, START + DAYS * DAY))
+        add_process(connection, odd, START, START + DAYS * DAY, len(begins))
         for number, begin in enumerate(begins):
             add_block(connection, odd, number, chance.randrange(DAYS), begin)
     for begin in begins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from tachy_server.base.errors import SettingsError, StoreError
-from tachy_server.lake.database import Database, connect, create_database, migrations
+from tachy_server.lake.database import Database, connect, create_database, day_of, migrations
 
 from tests.lake.conftest import dsn_of
 from tests.serving import Server
@@ -68,11 +69,34 @@ def test_partitions_are_made_once_by_whoever_comes_first(dsn: str) -> None:
         base.close()
     with connect(dsn) as connection:
         names = connection.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'blocks'::regclass ORDER BY 1"
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'segments'::regclass ORDER BY 1"
         ).fetchall()
-        indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'blocks_20261231'").fetchone()
-    assert names == [("blocks_20261230",), ("blocks_20261231",), ("blocks_20270101",), ("blocks_20270102",)]
-    assert indexes == (3,)
+        indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'segments_20261231'").fetchone()
+    assert names == [(f"segments_{day:%Y%m%d}",) for day in days]
+    assert indexes == (2,)
+
+
+def test_ids_of_batches_are_forgotten_after_a_day(dsn: str) -> None:
+    base = Database(dsn, 2)
+    today = day_of(time.time_ns())
+    with base.connection() as connection:
+        for back in (3, 2, 1):
+            base.ensure_day(connection, today - datetime.timedelta(days=back))
+    base.ensure_days()
+    with connect(dsn) as connection:
+        first = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = %s::regclass"
+        kept, segments = (connection.execute(first, (table,)).fetchone() for table in ("batches", "segments"))
+    base.close()
+    assert segments == (f"segments_{today - datetime.timedelta(days=3):%Y%m%d}",)
+    assert kept == (f"batches_{today - datetime.timedelta(days=1):%Y%m%d}",)
+
+
+def test_a_database_of_another_make_is_refused(dsn: str) -> None:
+    Database(dsn, 1).close()
+    with connect(dsn) as connection:
+        connection.execute("UPDATE tachy_migrations SET name = '0001_lake.sql' WHERE version = 1")
+    with pytest.raises(SettingsError, match="from before the first release"):
+        Database(dsn, 1)
 
 
 def test_a_server_that_is_not_there_is_said_so_in_one_line() -> None:

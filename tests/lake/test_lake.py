@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.reader import block_id, stream_id
+from tachy_server.lake.blocks import BlockRow
 from tachy_server.lake.lake import Lake
-from tachy_server.lake.snapshot import BlockRow
 
 from tests.lake.conftest import game, lake_of, play
 from tests.model.encoder import Process
@@ -39,25 +39,25 @@ def process(ingest_server: Server) -> Process:
 
 
 def test_blocks_of_a_process_come_in_their_order(lake: Lake, process: Process) -> None:
-    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    rows = list(lake.select_blocks(SPAN, process_ids=[process.process_id]))
     assert [row.sequence for row in rows] == list(range(10))
     for row in rows:
         assert row.block_id == block_id(process.process_id, SPAN, row.sequence)
         assert row.begin_time <= row.end_time <= row.insert_time
-    assert lake.select_blocks(SPAN, process_ids=[process.process_id], limit=3) == rows[:3]
+    assert list(lake.select_blocks(SPAN, process_ids=[process.process_id], limit=3)) == rows[:3]
 
 
 def test_a_range_selects_what_overlaps_it(lake: Lake, process: Process) -> None:
-    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    rows = list(lake.select_blocks(SPAN, process_ids=[process.process_id]))
     fourth = rows[4]
     chosen = lake.select_blocks(SPAN, process_ids=[process.process_id], begin=fourth.begin_time, end=fourth.end_time)
-    assert chosen == [fourth]
+    assert list(chosen) == [fourth]
     touching = lake.select_blocks(
         SPAN, process_ids=[process.process_id], begin=rows[3].end_time, end=rows[5].begin_time
     )
-    assert touching == rows[3:6]
-    assert lake.select_blocks(SPAN, process_ids=[process.process_id], begin=rows[-1].end_time + 1) == []
-    assert lake.select_blocks(SPAN, process_ids=[process.process_id], end=rows[0].begin_time - 1) == []
+    assert list(touching) == rows[3:6]
+    assert list(lake.select_blocks(SPAN, process_ids=[process.process_id], begin=rows[-1].end_time + 1)) == []
+    assert list(lake.select_blocks(SPAN, process_ids=[process.process_id], end=rows[0].begin_time - 1)) == []
     assert lake.block_before(SPAN, process.process_id, fourth.begin_time) == rows[3]
     assert lake.block_before(SPAN, process.process_id, rows[-1].end_time + 1) == rows[-1]
     assert lake.block_before(SPAN, process.process_id, rows[0].end_time) is None
@@ -67,29 +67,29 @@ def test_a_range_selects_what_overlaps_it(lake: Lake, process: Process) -> None:
 
 
 def test_a_stream_selects_the_blocks_with_its_thread(lake: Lake, process: Process) -> None:
-    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    rows = list(lake.select_blocks(SPAN, process_ids=[process.process_id]))
     first = stream_id(process.process_id, SPAN, 1)
     second = stream_id(process.process_id, SPAN, 2)
-    assert lake.select_blocks(SPAN, stream_ids=[first]) == rows[:8]
-    assert lake.select_blocks(SPAN, stream_ids=[second]) == rows
-    assert lake.select_blocks(SPAN, stream_ids=[second], limit=2) == rows[:2]
-    assert lake.select_blocks(SPAN, stream_ids=[first], process_ids=[uuid.uuid4()]) == []
-    assert lake.select_blocks(SPAN, stream_ids=[stream_id(process.process_id, 1, 1)]) == []
+    assert list(lake.select_blocks(SPAN, stream_ids=[first])) == rows[:8]
+    assert list(lake.select_blocks(SPAN, stream_ids=[second])) == rows
+    assert list(lake.select_blocks(SPAN, stream_ids=[second], limit=2)) == rows[:2]
+    assert list(lake.select_blocks(SPAN, stream_ids=[first], process_ids=[uuid.uuid4()])) == []
+    assert list(lake.select_blocks(SPAN, stream_ids=[stream_id(process.process_id, 1, 1)])) == []
 
 
 def test_blocks_are_selected_by_id(lake: Lake, process: Process) -> None:
-    rows = lake.select_blocks(SPAN, process_ids=[process.process_id])
+    rows = list(lake.select_blocks(SPAN, process_ids=[process.process_id]))
     ids = [rows[7].block_id, rows[2].block_id, uuid.uuid4()]
-    assert lake.select_blocks(SPAN, block_ids=ids) == [rows[2], rows[7]]
-    assert lake.select_blocks(1, block_ids=ids) == []
+    assert list(lake.select_blocks(SPAN, block_ids=ids)) == [rows[2], rows[7]]
+    assert list(lake.select_blocks(1, block_ids=ids)) == []
 
 
 def test_nothing_selects_nothing(lake: Lake, process: Process) -> None:
-    assert lake.select_blocks(SPAN, process_ids=[]) == []
-    assert lake.select_blocks(SPAN, stream_ids=[]) == []
-    assert lake.select_blocks(SPAN, block_ids=[]) == []
-    assert lake.select_blocks(SPAN, process_ids=[uuid.uuid4()]) == []
-    assert lake.select_blocks(SPAN, stream_ids=[uuid.uuid4()]) == []
+    assert list(lake.select_blocks(SPAN, process_ids=[])) == []
+    assert list(lake.select_blocks(SPAN, stream_ids=[])) == []
+    assert list(lake.select_blocks(SPAN, block_ids=[])) == []
+    assert list(lake.select_blocks(SPAN, process_ids=[uuid.uuid4()])) == []
+    assert list(lake.select_blocks(SPAN, stream_ids=[uuid.uuid4()])) == []
 
 
 @pytest.fixture(scope="module")
@@ -145,4 +145,4 @@ def test_a_missing_segment_is_said_so_of_its_blocks_alone(lake: Lake, process: P
     assert row.segment_key in str(said)
     assert data == lake.read_block(well)
     with lake.connection() as connection:
-        connection.execute("DELETE FROM blocks WHERE process_id = %s", (lost.process_id,))
+        connection.execute("DELETE FROM segments WHERE key = %s", (row.segment_key,))

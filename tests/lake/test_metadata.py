@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
+import uuid
+
 import psycopg
 import pytest
 from tachy_server.formats.reader import check_batch
-from tachy_server.ingest.group_rows import (
-    ProcessRow,
-    be_durable,
-    block_addresses,
-    insert_blocks,
-    stored_blocks,
-    upsert_processes,
-)
+from tachy_server.ingest import group_segment
+from tachy_server.ingest.group_rows import ProcessRow, be_durable, upsert_processes
+from tachy_server.ingest.identity import Answers, Sent, check_fresh
 from tachy_server.lake.database import Database, day_of
+from tachy_server.lake.segments import segment_key
+from tachy_server.lake.store import LocalStore
 
-from tests.lake.conftest import dsn_of, game, lake_of, rows_of
+from tests.lake.conftest import dsn_of, game, lake_of, play, rows_of
+from tests.model.encoder import Process
 from tests.serving import Server
 
 _BEFORE_MIDNIGHT = 1_900_022_399_999_000_000  # 2030-03-17, a day that no other test writes to
 _AFTER_MIDNIGHT = _BEFORE_MIDNIGHT + 2_000_000
 
 
+def stored(server: Server, process: Process, now: int) -> int:
+    """A group of one batch, as if it came at that time; how many of its blocks are new."""
+    base, batch = Database(dsn_of(server.data), 1), process.batch()
+    store, sent = LocalStore(server.data / "store"), [Sent(check_batch(batch), batch)]
+    try:
+        with rows_of(server.data) as rows:
+            base.ensure_day(rows, day_of(now))
+            with rows.transaction():
+                known = upsert_processes(rows, [ProcessRow.from_batch(sent[0].head, now)], now)
+                refused: Answers = {}
+                there = check_fresh(rows, store, sent, known, refused)
+                assert not refused
+                return group_segment.store(rows, store, segment_key(now), sent, known, there, now)
+    finally:
+        base.close()
+
+
 def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_other_order(
     ingest_server: Server,
 ) -> None:
     process = game()
-    base = Database(dsn_of(ingest_server.data), 1)
-    try:
-        with rows_of(ingest_server.data) as rows:
-            for now in (_AFTER_MIDNIGHT, _BEFORE_MIDNIGHT):
-                base.ensure_day(rows, day_of(now))
-                head = check_batch(process.batch())
-                with rows.transaction():
-                    since, _, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
-                    places = block_addresses(head, head.blocks, "nowhere")
-                    known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
-                    assert insert_blocks(rows, places, {"nowhere": 0}, known, now) == len(head.blocks)
-                process.thread("late").log(9_000_000, "the other group", level=4)
-    finally:
-        base.close()
+    for now in (_AFTER_MIDNIGHT, _BEFORE_MIDNIGHT):
+        assert stored(ingest_server, process, now) in (3, 1)
+        process.thread("late").log(9_000_000, "the other group", level=4)
     assert day_of(_BEFORE_MIDNIGHT) < day_of(_AFTER_MIDNIGHT)
     with lake_of(ingest_server.data) as lake:
         days = {day_of(row.insert_time) for row in lake.select_blocks(1, process_ids=[process.process_id])}
@@ -50,22 +56,16 @@ def test_blocks_are_found_when_groups_on_either_side_of_midnight_commit_in_the_o
 def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
     ingest_server: Server, days: tuple[int, int]
 ) -> None:
-    process = game()
-    head = check_batch(process.batch())
-    places = block_addresses(head, head.blocks, "nowhere")
-    inserted: list[int] = []
-    base = Database(dsn_of(ingest_server.data), 1)
-    try:
-        with rows_of(ingest_server.data) as rows:
-            for now in days:
-                base.ensure_day(rows, day_of(now))
-                with rows.transaction():
-                    since, _, _ = upsert_processes(rows, [ProcessRow.from_batch(head, now)], now)
-                    known = stored_blocks(rows, [block for _, _, block in head.blocks], since)
-                    inserted.append(insert_blocks(rows, places, {"nowhere": 0}, known, now))
-    finally:
-        base.close()
-    assert inserted == [len(head.blocks), 0]
+    process_id = uuid.uuid4()
+
+    def same() -> Process:
+        process = Process(process_id=process_id)
+        play(process, 1_000)
+        return process
+
+    assert [stored(ingest_server, same(), now) for now in days] == [3, 0]
+    with lake_of(ingest_server.data) as lake:
+        assert len(lake.select_blocks(1, process_ids=[process_id])) == 1
 
 
 def test_a_commit_is_on_disk_even_where_the_default_says_otherwise(ingest_server: Server) -> None:

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from tachy_server.base.errors import NotFound, StoreError
 from tachy_server.base.settings import Settings
+from tachy_server.lake.blocks import BlockRow
 from tachy_server.lake.lake import Lake
-from tachy_server.lake.snapshot import BlockRow, Snapshot
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.visible import Visible
 from tachy_server.query.engine import QueryEngine
 from tachy_server.traces.export import write_trace

@@ -6,14 +6,15 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-from tachy_server.formats import reader
+from tachy_server.formats import block_index, reader
 from tachy_server.formats.reader import SPAN, Limits
-from tachy_server.lake.snapshot import BlockRow
+from tachy_server.formats.segments import SegmentWriter
+from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import View
@@ -23,9 +24,10 @@ from tachy_server.views.sources import Ask, ProcessInfo
 
 @dataclass
 class FakeLake:
-    """Blocks and processes. `reads` holds the ids of the blocks that were read."""
+    """Blocks and processes; every batch is a segment. `reads` holds the ids of the blocks that were read."""
 
-    rows: list[BlockRow] = field(default_factory=list)
+    indexes: list[bytes] = field(default_factory=list)
+    segments: list[tuple[str, int]] = field(default_factory=list)
     data: dict[UUID, bytes] = field(default_factory=dict)
     processes: dict[UUID, dict[str, Any]] = field(default_factory=dict)
     reads: list[UUID] = field(default_factory=list)
@@ -34,35 +36,22 @@ class FakeLake:
     errors: dict[UUID, str] = field(default_factory=dict)
     visible: Visible = EVERYTHING
 
+    @property
+    def rows(self) -> list[BlockRow]:
+        """All blocks."""
+        return [row for cls in (1, 2, 3) for row in self.select_blocks(cls)]
+
     def add(self, batch: bytes) -> None:
         checked = reader.check_batch(batch)
         self.processes[checked.process_id] = checked.description
         for offset, size, head in checked.blocks:
             block_id = reader.block_id(head.process_id, head.cls, head.sequence)
             self.data[block_id] = bytes(batch[offset : offset + size])
-            self.rows.append(
-                BlockRow(
-                    block_id=block_id,
-                    process_id=head.process_id,
-                    cls=head.cls,
-                    sequence=head.sequence,
-                    segment_key="",
-                    offset=0,
-                    size=size,
-                    header_size=head.header_size,
-                    codec=head.codec,
-                    raw_size=head.raw_size,
-                    stored_size=head.stored_size,
-                    begin_time=head.begin_utc,
-                    end_time=head.end_utc,
-                    begin_ticks=head.begin_ticks,
-                    end_ticks=head.end_ticks,
-                    events=head.events,
-                    dropped=head.dropped,
-                    insert_time=head.end_utc + 1_000_000,
-                    threads=tuple(thread.number for thread in head.threads),
-                )
-            )
+        inserted = max((head.end_utc for _, _, head in checked.blocks), default=0) + 1_000_000
+        writer = SegmentWriter(inserted)
+        writer.add(batch, checked)
+        self.indexes.append(writer.finish()[0])
+        self.segments.append(("", inserted))
 
     def join(self) -> bool:
         """As a snapshot that is over: whoever comes later takes another."""
@@ -84,22 +73,12 @@ class FakeLake:
         stream_ids: Collection[UUID] | None = None,
         block_ids: Collection[UUID] | None = None,
         limit: int | None = None,
-    ) -> list[BlockRow]:
-        chosen = [
-            row
-            for row in self.rows
-            if row.cls == cls
-            and (begin is None or row.end_time >= begin)
-            and (end is None or row.begin_time <= end)
-            and (process_ids is None or row.process_id in process_ids)
-            and (block_ids is None or row.block_id in block_ids)
-            and (
-                stream_ids is None
-                or any(reader.stream_id(row.process_id, cls, number) in stream_ids for number in row.threads)
-            )
-        ]
-        chosen.sort(key=lambda row: (row.process_id, row.sequence))
-        return [replace(row, error=self.errors.get(row.block_id)) for row in chosen[:limit]]
+    ) -> Blocks:
+        rows = block_index.select(
+            self.indexes, cls, begin=begin, end=end, process_ids=process_ids, stream_ids=stream_ids,
+            block_ids=block_ids, limit=limit,
+        )  # fmt: skip
+        return Blocks(rows, self.segments, self.errors)
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
         rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
@@ -141,12 +120,9 @@ class FakeMetadata:
         arrays = [pa.array([entry.get(column.name) for entry in entries]).cast(column.type) for column in columns]
         return lambda: iter([pa.RecordBatch.from_arrays(arrays, names=list(ask.columns))])
 
-    def newest_span_blocks(self, snapshot: Any, bounds: Bounds) -> dict[UUID, int]:
-        newest: dict[UUID, int] = {}
-        for row in self.lake.rows:
-            if row.cls == SPAN and (bounds.process_ids is None or row.process_id in bounds.process_ids):
-                newest[row.process_id] = max(row.sequence, newest.get(row.process_id, 0))
-        return newest
+    def newest_span_blocks(self, snapshot: Any, bounds: Bounds) -> dict[UUID, tuple[int, int]]:
+        rows = self.lake.select_blocks(SPAN, process_ids=bounds.process_ids)
+        return {row.process_id: (row.sequence, row.end_time) for row in rows}
 
     def streams_named(
         self, snapshot: Any, name: str, cls: int, process_ids: Collection[UUID] | None

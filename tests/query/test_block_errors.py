@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tachy_server.base.errors import StoreError
-from tachy_server.formats.reader import LOG, METRIC, SPAN, stream_id
+from tachy_server.formats.reader import LOG, METRIC, SPAN, read_head, stream_id
 
 from tests.lake.conftest import lake_of, play
 from tests.model.encoder import Process
@@ -53,7 +53,7 @@ def damaged(make_world: MakeWorld) -> World:
     for row in world.lake.rows:
         if row.sequence == 1:
             data = bytearray(world.lake.data[row.block_id])
-            data[row.header_size + 3] ^= 0xFF
+            data[read_head(data).header_size + 3] ^= 0xFF
             world.lake.data[row.block_id] = bytes(data)
     return world
 
@@ -86,8 +86,7 @@ def test_it_is_tried_by_every_query_that_needs_it_and_forgotten_when_it_reads_we
     before = damaged.value("SELECT count(*) FROM log_entries")
     (bad,) = damaged.lake.errors
     data = bytearray(damaged.lake.data[bad])
-    (row,) = [row for row in damaged.lake.rows if row.block_id == bad]
-    data[row.header_size + 3] ^= 0xFF
+    data[read_head(data).header_size + 3] ^= 0xFF
     damaged.lake.data[bad] = bytes(data)
     assert damaged.value("SELECT count(*) FROM log_entries") > before
     assert damaged.lake.errors == {}
@@ -134,7 +133,7 @@ def ask(server: Server, sql: str) -> list[list[Any]]:
 
 @pytest.fixture(params=["hostile", "lost", "truncated"])
 def unreadable(request: pytest.FixtureRequest, server: Server) -> tuple[Process, Path | None]:
-    """A process whose second batch cannot be read any more; and where its segments were, if storage has lost them."""
+    """A process whose second batch cannot be read any more; and where its segment was, if storage has lost it."""
     process = Process()
     for number in range(3):
         play(process, 1_000 + 100_000 * number, events=4)
@@ -148,13 +147,13 @@ def unreadable(request: pytest.FixtureRequest, server: Server) -> tuple[Process,
     away = server.data / f"away-{process.process_id}"
     away.mkdir()
     with lake_of(server.data) as lake:
-        for cls in (LOG, METRIC, SPAN):
-            row = lake.select_blocks(cls, process_ids=[process.process_id])[1]
-            path = server.data / "store" / row.segment_key
-            path.rename(away / path.name)
-            if request.param == "truncated":
-                path.write_bytes((away / path.name).read_bytes()[: row.offset + row.size // 2])
-            (away / path.name).with_suffix(".place").write_text(str(path))
+        rows = [lake.select_blocks(cls, process_ids=[process.process_id])[1] for cls in (LOG, METRIC, SPAN)]
+    first = min(rows, key=lambda row: row.offset)
+    path = server.data / "store" / first.segment_key
+    path.rename(away / path.name)
+    if request.param == "truncated":
+        path.write_bytes((away / path.name).read_bytes()[: first.offset + first.size // 2])
+    (away / path.name).with_suffix(".place").write_text(str(path))
     return process, away
 
 

@@ -164,5 +164,5 @@ def test_the_cache_changes_no_answer(make_world: MakeWorld, cache: int) -> None:
     warm = [world.rows(sql, **options) for sql, options in questions]
     assert cold == warm
     fresh = make_world(query_cache=0)
-    fresh.lake.rows, fresh.lake.data, fresh.lake.processes = world.lake.rows, world.lake.data, world.lake.processes
+    vars(fresh.lake).update(vars(world.lake))
     assert cold == [fresh.rows(sql, **options) for sql, options in questions]

@@ -205,6 +205,77 @@ const void *tachy_merged_body(const tachy_merged *merged, uint64_t *size);
 
 /* Writes into a block's head how its body is stored, and both hashes. */
 void tachy_block_seal(void *head, tachy_codec codec, const void *stored, uint64_t stored_size);
+/* Block indexes ---------------------------------------------------------------------------------------------------- */
+
+/* Where the blocks of a segment are and what their heads say, packed (docs/format.md, "Segments"). A segment ends with
+ * its index, and PostgreSQL has a copy of it. */
+typedef struct tachy_index tachy_index;
+
+/* NULL: out of memory. */
+tachy_index *tachy_index_new(void);
+void tachy_index_free(tachy_index *index);
+
+/* A batch whose description lies at `offset` of the segment; its blocks are those added until the next one. */
+tachy_status tachy_index_batch(tachy_index *index, const uint8_t batch_id[16], const uint8_t process_id[16],
+                               uint64_t description_hash, uint64_t offset, uint32_t description_size,
+                               uint32_t stamp_size, tachy_read_error *error);
+
+/* A block of the batch, by its checked head (header and thread table; names need not be there). */
+tachy_status tachy_index_block(tachy_index *index, const void *head, uint64_t head_size, uint64_t offset,
+                               tachy_read_error *error);
+
+/* The packed bytes, valid until the index is freed; nothing can be added any more. NULL: out of memory. */
+const void *tachy_index_bytes(tachy_index *index, uint64_t *size);
+
+typedef struct tachy_index_filter {
+  uint32_t cls;      /* 0: all */
+  uint32_t threads;  /* 1: a row for each thread of a block; 0: one for each block */
+  int64_t begin_utc; /* only blocks that overlap [begin_utc, end_utc], both inclusive … */
+  int64_t end_utc;
+  uint64_t process_count; /* … whose ids are among these: 16 bytes each, ascending by their bytes; NULL: all */
+  const uint8_t *process_ids;
+  uint64_t stream_count; /* of a block's threads: one at least; of rows for each thread: exactly these */
+  const uint8_t *stream_ids;
+  uint64_t block_count;
+  const uint8_t *block_ids;
+  uint64_t limit; /* at most so many blocks; 0: all */
+} tachy_index_filter;
+
+/* The blocks of many indexes that satisfy the filter, as a record batch ordered by process, class and sequence. Of
+ * blocks with the same identity only the one in the last of the indexes is there.
+ *
+ *   segment        int32   which of the indexes
+ *   block_id       w:16
+ *   process_id     w:16
+ *   class          int32
+ *   codec          int32
+ *   sequence       int64
+ *   sequences      int64   how many the block stands for: of one that was merged from others
+ *   offset         int64   in the segment
+ *   size           int64   with padding
+ *   header_size    int64
+ *   raw_size       int64
+ *   stored_size    int64
+ *   begin_time, end_time    int64   UTC nanoseconds
+ *   begin_ticks, end_ticks  int64
+ *   events         int64
+ *   dropped        int64
+ *   hash           int64   header_hash
+ *   streams        int64   threads in the block
+ *
+ * With `threads` the ids are text, and there are also:
+ *
+ *   thread         int64   number
+ *   stream_id      utf8
+ *   position       int64   in the block's thread table, from 0
+ *   before         int64   events of the threads before it in the table
+ *   stream_events  int64
+ *   first          int64   events of the stream before the block
+ *   stream_begin_time, stream_end_time, stream_begin_ticks, stream_end_ticks   int64
+ */
+tachy_status tachy_index_select(uint64_t count, const void *const *indexes, const uint64_t *sizes,
+                                const tachy_index_filter *filter, struct ArrowSchema *schema, struct ArrowArray *array,
+                                tachy_read_error *error);
 
 /* Perfetto --------------------------------------------------------------------------------------------------------- */
 

@@ -224,7 +224,10 @@ class Settings:
     )
     role: tuple[str, ...] = _row(ROLE_LIST, ROLES, "What this server does: ingest, query, or both.")
     commit_wait: float = _row(
-        MILLISECONDS, 2.0, "How long a batch waits for others that can be made durable together with it."
+        MILLISECONDS,
+        0.0,
+        "How long a batch waits for others that can be made durable together with it; 0: as its store needs it, 2 in a "
+        "folder, 1000 on S3.",
     )
     max_batch_bytes: int = _row(SIZE, 64 << 20, "Largest batch that is accepted.")
     block_rows: int = _row(

@@ -1,30 +1,56 @@
-"""Segments: the immutable objects that hold many batches' blocks of one class (docs/format.md, "Segments").
+"""Segments: the immutable objects that hold many batches' blocks (docs/format.md, "Segments").
 
-Every fragment repeats its batch's description, so that a segment tells everything that PostgreSQL knows about it.
+Every batch's description is there once, so that segments tell everything that PostgreSQL knows of their processes.
 """
 
 from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from tachy_server.base.errors import FormatError
+from tachy_server.formats.block_index import IndexWriter
 from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead, hash64, read_head
 
-VERSION = 1
-CLASS_NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
+VERSION: Final = 1
+CLASS_NAMES: Final = {LOG: "log", METRIC: "metric", SPAN: "span"}
+HEADER: Final = struct.Struct("<IHHQQQqQQQ")
+"""Magic, version, 0, total size, offset and size of the index, insert time, size of the replaced keys, hash, 0."""
 
-_SEGMENT = struct.Struct("<IHBBQQQ")  # magic, version, class, 0, fragments, total size, 0
-_FRAGMENT = struct.Struct("<II16s16sIIQQ")  # magic, description size, batch, process, blocks, 0, size, header hash
-_SEGMENT_MAGIC = 0x47455354
-_FRAGMENT_MAGIC = 0x47415246
-_BATCH_HEADER_SIZE = 64
-_DESCRIPTION_SIZE = struct.Struct("<I")
-_DESCRIPTION_SIZE_AT = 40
+_MAGIC: Final = 0x47455354
+_ENTRY: Final = struct.Struct("<16s16sQ")  # of a batch in the index: batch, process, description hash
+_INDEX_HEAD: Final = 9
+_HASH: Final = struct.Struct("<Q")
+_BATCH_HEADER_SIZE: Final = 64
+_DESCRIPTION_SIZE: Final = struct.Struct("<I")
+_DESCRIPTION_SIZE_AT: Final = 40
 
 Bytes = bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What a segment says of itself; `index` finds its blocks. Times are UTC nanoseconds."""
+
+    size: int
+    insert_time: int
+    index: bytes
+    replaces: tuple[str, ...]
+    """Keys of the segments whose blocks are here, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """One batch's part of a segment: its blocks as (offset in the segment, size with padding, head)."""
+
+    batch_id: uuid.UUID
+    process_id: uuid.UUID
+    description: bytes
+    stamp: bytes
+    blocks: list[tuple[int, int, BlockHead]]
 
 
 def pad8(size: int) -> int:
@@ -32,99 +58,123 @@ def pad8(size: int) -> int:
     return (size + 7) & ~7
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
-    """One batch's share of a segment: its blocks as (offset in the segment, size with padding, head)."""
-
-    batch_id: uuid.UUID
-    process_id: uuid.UUID
-    description: bytes
-    blocks: list[tuple[int, int, BlockHead]]
-
-
 class SegmentWriter:
-    """Collects batches' blocks of one class, without copying them."""
+    """Collects batches' blocks, without copying them."""
 
-    def __init__(self, cls: int) -> None:
-        self.cls = cls
-        self.size = _SEGMENT.size
-        self._fragments = 0
+    def __init__(self, insert_time: int, replaces: Sequence[str] = ()) -> None:
+        """Both as in Segment."""
+        self._insert_time, self._replaces = insert_time, "\n".join(replaces).encode()
+        self._index = IndexWriter()
         self._parts: list[Bytes] = []
+        self._size = HEADER.size
 
-    def add(self, body: bytes, batch: BatchHead) -> list[tuple[int, int, BlockHead]]:
-        """Adds the batch's blocks of this class. Returns (offset in the segment, size with padding, head) of each."""
+    def add(self, body: bytes, batch: BatchHead, stamp: bytes = b"", without: Collection[int] = ()) -> None:
+        """A batch as it came, and the stamp of its key, if that has one (JSON text); not its blocks of these places."""
         view = memoryview(body)
         (length,) = _DESCRIPTION_SIZE.unpack_from(body, _DESCRIPTION_SIZE_AT)
-        description = body[_BATCH_HEADER_SIZE : _BATCH_HEADER_SIZE + length]
-        own = [(offset, size, head) for offset, size, head in batch.blocks if head.cls == self.cls]
-        at = self.size + _FRAGMENT.size + pad8(length)
-        placed: list[tuple[int, int, BlockHead]] = []
-        parts: list[Bytes] = []
-        for offset, size, head in own:
-            placed.append((at, size, head))
-            parts.append(view[offset : offset + size])
-            at += size
-        fields = (
-            _FRAGMENT_MAGIC,
-            length,
-            batch.batch_id.bytes,
-            batch.process_id.bytes,
-            len(own),
-            0,
-            at - self.size,
-        )
-        digest = hash64(_FRAGMENT.pack(*fields, 0) + description)
-        self._parts.append(_FRAGMENT.pack(*fields, digest) + description + bytes(pad8(length) - length))
-        self._parts.extend(parts)
-        self._fragments += 1
-        self.size = at
-        return placed
+        self._index.batch(batch.batch_id, batch.process_id, batch.description_hash, self._size, length, len(stamp))
+        self._put(view[_BATCH_HEADER_SIZE : _BATCH_HEADER_SIZE + length])
+        if stamp:
+            self._put(_HASH.pack(hash64(stamp)) + stamp)
+        for place, (offset, size, head) in enumerate(batch.blocks):
+            if place not in without:
+                self._index.block(view[offset : offset + head.header_size], self._size)
+                self._put(view[offset : offset + size])
 
-    def parts(self) -> list[Bytes]:
-        """The segment's bytes, to be written one after the other."""
-        return [_SEGMENT.pack(_SEGMENT_MAGIC, VERSION, self.cls, 0, self._fragments, self.size, 0), *self._parts]
+    def _put(self, data: Bytes) -> None:
+        self._parts.append(data)
+        padding = -len(data) % 8
+        if padding:
+            self._parts.append(bytes(padding))
+        self._size += len(data) + padding
+
+    def finish(self) -> tuple[bytes, list[Bytes]]:
+        """The index, and the segment's bytes, to be written one after the other."""
+        index = self._index.bytes()
+        total = self._size + len(index) + len(self._replaces)
+        fields = (_MAGIC, VERSION, 0, total, self._size, len(index), self._insert_time, len(self._replaces))
+        digest = hash64(HEADER.pack(*fields, 0, 0) + index + self._replaces)
+        return index, [HEADER.pack(*fields, digest, 0), *self._parts, index, self._replaces]
+
+
+def index_place(header: Bytes, size: int) -> tuple[int, int]:
+    """Where the end of a segment of `size` bytes begins, from its first HEADER.size bytes, and how long it is: its
+    index and what follows. Raises FormatError where this is no segment.
+    """
+    if len(header) < HEADER.size:
+        raise FormatError(f"a segment has at least {HEADER.size} bytes")
+    magic, version, _, total, offset, length, _, replaced, _, _ = HEADER.unpack_from(header)
+    if magic != _MAGIC:
+        raise FormatError("this is not a segment")
+    if version != VERSION:
+        raise FormatError(f"segment version {version} is not read, only {VERSION}")
+    if total != size or offset + length + replaced != total or offset < HEADER.size:
+        raise FormatError(f"the segment says {total} bytes and has {size}")
+    return offset, length + replaced
+
+
+def read_end(header: Bytes, end: Bytes) -> Segment:
+    """What a segment says of itself, from its header and its end, of which index_place tells where it is.
+
+    Raises FormatError.
+    """
+    magic, version, zero, total, offset, length, insert_time, replaced, digest, _ = HEADER.unpack_from(header)
+    fields = (magic, version, zero, total, offset, length, insert_time, replaced)
+    if len(end) != length + replaced or digest != hash64(HEADER.pack(*fields, 0, 0) + bytes(end)):
+        raise FormatError("the segment's index is damaged: its hash differs")
+    keys = bytes(end[length:]).decode()
+    return Segment(total, insert_time, bytes(end[:length]), tuple(keys.split("\n")) if keys else ())
 
 
 def read_segment(data: Bytes) -> Iterator[Fragment]:
     """Walks a whole segment. Raises FormatError where it is not one; blocks' heads are checked, bodies are not."""
     view = memoryview(data)
-    if len(view) < _SEGMENT.size:
-        raise FormatError("a segment has at least 32 bytes")
-    magic, version, cls, _, fragments, total, _ = _SEGMENT.unpack_from(view)
-    if magic != _SEGMENT_MAGIC:
-        raise FormatError("this is not a segment")
-    if version != VERSION:
-        raise FormatError(f"segment version {version} is not read, only {VERSION}")
-    if total != len(view):
-        raise FormatError(f"the segment says {total} bytes and has {len(view)}")
-    at = _SEGMENT.size
-    for _ in range(fragments):
-        fragment, at = _read_fragment(view, at, cls)
+    at, length = index_place(view[: HEADER.size], len(view))
+    segment = read_end(view[: HEADER.size], view[at : at + length])
+    place, walked = _INDEX_HEAD, HEADER.size
+    while place < len(segment.index):
+        fragment, place, walked = _read_fragment(view, segment.index, place, walked)
         yield fragment
-    if at != total:
-        raise FormatError("the segment has bytes after its last fragment")
+    if walked != at:
+        raise FormatError("the segment has bytes that belong to no batch")
 
 
-def _read_fragment(view: memoryview, at: int, cls: int) -> tuple[Fragment, int]:
-    if at + _FRAGMENT.size > len(view):
-        raise FormatError("the segment ends in a fragment")
-    magic, length, batch, process, count, zero, size, digest = _FRAGMENT.unpack_from(view, at)
-    end = at + size
-    first = at + _FRAGMENT.size + pad8(length)
-    if magic != _FRAGMENT_MAGIC or first > end or end > len(view):
-        raise FormatError("a fragment of the segment is damaged")
-    description = bytes(view[at + _FRAGMENT.size : at + _FRAGMENT.size + length])
-    if digest != hash64(_FRAGMENT.pack(magic, length, batch, process, count, zero, size, 0) + description):
-        raise FormatError("a fragment of the segment is damaged: its hash differs")
+def _read_fragment(view: memoryview, index: bytes, place: int, walked: int) -> tuple[Fragment, int, int]:
+    """A batch, where the next one begins in the index, and where it does in the segment."""
+    batch, process, digest = _ENTRY.unpack_from(index, place)
+    place += _ENTRY.size
+    numbers = []
+    for _ in range(5):
+        value, place = _number(index, place)
+        numbers.append(value)
+    offset, length, stamped, count, entries = numbers
+    description = bytes(view[offset : offset + length])
+    at = offset + pad8(length)
+    if offset != walked or digest != hash64(description):
+        raise FormatError("a batch of the segment is damaged: its description's hash differs")
+    stamp = b""
+    if stamped:
+        stamp = bytes(view[at + _HASH.size : at + _HASH.size + stamped])
+        if _HASH.unpack_from(view, at)[0] != hash64(stamp):
+            raise FormatError("a batch of the segment is damaged: its stamp's hash differs")
+        at += pad8(_HASH.size + stamped)
     blocks: list[tuple[int, int, BlockHead]] = []
-    offset = first
     for _ in range(count):
-        head = read_head(view[offset:end])
+        head = read_head(view[at:])
         occupied = pad8(head.header_size + head.stored_size)
-        if head.cls != cls or head.process_id.bytes != process or offset + occupied > end:
-            raise FormatError("a fragment of the segment is damaged: a block does not belong in it")
-        blocks.append((offset, occupied, head))
-        offset += occupied
-    if offset != end:
-        raise FormatError("a fragment of the segment is damaged: it has bytes after its last block")
-    return Fragment(uuid.UUID(bytes=batch), uuid.UUID(bytes=process), description, blocks), end
+        if head.process_id.bytes != process:
+            raise FormatError("a batch of the segment is damaged: a block does not belong in it")
+        blocks.append((at, occupied, head))
+        at += occupied
+    return Fragment(uuid.UUID(bytes=batch), uuid.UUID(bytes=process), description, stamp, blocks), place + entries, at
+
+
+def _number(data: bytes, at: int) -> tuple[int, int]:
+    """A LEB128 and where the next one begins."""
+    value = shift = 0
+    while True:
+        byte = data[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at

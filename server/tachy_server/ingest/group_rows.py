@@ -9,35 +9,32 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from tachy_server.formats.reader import BatchHead, BlockHead, block_id
-from tachy_server.lake import block_counts, block_days
+from psycopg.types.range import Range
+
+from tachy_server.base.errors import FormatError
+from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead
 from tachy_server.lake.control import Issued
 from tachy_server.lake.control_table import OF_PROCESS
 from tachy_server.lake.database import Connection, day_of
 
+# Ids live for two days, in partitions of their own: longer than anybody sends a batch again.
 _CLAIM_BATCHES = """
-INSERT INTO batches (batch_id, process_id, description_hash, insert_time)
-SELECT u.batch_id, u.process_id, u.description_hash, %s
-FROM unnest(%s::uuid[], %s::uuid[], %s::bigint[]) AS u(batch_id, process_id, description_hash)
-ON CONFLICT (batch_id) DO NOTHING
+INSERT INTO batches (insert_day, batch_id, description_hash)
+SELECT %s, u.batch_id, u.description_hash FROM unnest(%s::uuid[], %s::bigint[]) AS u(batch_id, description_hash)
+WHERE NOT EXISTS (SELECT FROM batches AS b WHERE b.insert_day = %s AND b.batch_id = u.batch_id)
+ON CONFLICT (insert_day, batch_id) DO NOTHING
 RETURNING batch_id
 """
 
 # Somebody else's PostgreSQL may have it off, for all or for our user; other values are as durable as `on`, or more.
 _BE_DURABLE = """
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
-"""
-
-_INSERT_SEGMENTS = """
-INSERT INTO segments (class, key, size, insert_time)
-SELECT u.class, u.key, u.size, %s FROM unnest(%s::smallint[], %s::text[], %s::bigint[]) AS u(class, key, size)
-RETURNING key, segment_id
 """
 
 # What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
@@ -68,7 +65,7 @@ ON CONFLICT (process_id) DO UPDATE SET
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
     last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
     last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
-RETURNING process_id, insert_time, stamp, """
+RETURNING process_id, stamp, log_blocks, metric_blocks, span_blocks, """
     + OF_PROCESS
 )
 
@@ -83,33 +80,30 @@ ON CONFLICT (stream_id) DO UPDATE SET
     last_update_time = greatest(s.last_update_time, excluded.last_update_time)
 """
 
-# Asked with the processes' rows locked, which upsert_processes has done: nobody else inserts blocks of them meanwhile.
-_KNOWN_BLOCKS = """
-SELECT block_id, hash, segment_key, "offset", size,
-    EXISTS (SELECT FROM block_errors AS e WHERE e.block_id = blocks.block_id) FROM blocks
-WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
+# With the processes' rows locked, which upsert_processes has done: nobody else stores blocks of them meanwhile. A span
+# block that comes late is not the newest.
+_STORE_NUMBERS = """
+UPDATE processes AS p SET
+    log_blocks = p.log_blocks + u.log::int8multirange,
+    metric_blocks = p.metric_blocks + u.metric::int8multirange,
+    span_blocks = p.span_blocks + u.span::int8multirange,
+    last_span_block_end_time = CASE WHEN upper(u.span::int8multirange) > coalesce(upper(p.span_blocks), 0)
+        THEN u.span_end ELSE p.last_span_block_end_time END
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::bigint[]) AS u(process_id, log, metric, span, span_end)
+WHERE p.process_id = u.process_id
 """
 
-_FORGET_BLOCKS = """
-DELETE FROM blocks WHERE insert_day >= %s AND process_id = ANY(%s) AND block_id = ANY(%s)
-RETURNING insert_day, cardinality(threads)
-"""
+_NUMBERS = "SELECT process_id, log_blocks, metric_blocks, span_blocks FROM processes WHERE process_id = ANY(%s)"
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
-
-_FIRST_DAY = "SELECT min(insert_time) FROM processes WHERE process_id = ANY(%s)"
-_BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE batch_id = ANY(%s)"
-
-_COPY_BLOCKS = """
-COPY blocks (insert_day, block_id, process_id, class, sequence, batch_id, segment_id, segment_key, "offset", size,
-    header_size, codec, raw_size, stored_size, begin_ticks, end_ticks, begin_time, end_time, events, dropped,
-    insert_time, hash, threads, thread_events, thread_first, thread_begin_ticks, thread_end_ticks, thread_begin_time,
-    thread_end_time) FROM STDIN
-"""
+_BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE insert_day >= %s AND batch_id = ANY(%s)"
 
 
 SAID_START_TIME: Final = "tachy.said_start_time"
 _EARLIEST_START: Final = 946_684_800 * 10**9  # 2000: clocks that were never set begin in 1970 or 1980
 _CLOCKS_APART: Final = 86_400 * 10**9
+_DAY: Final = datetime.timedelta(days=1)
+_CLASSES: Final = (LOG, METRIC, SPAN)  # in the order of the columns of their numbers
+_HOLES: Final = 10_000  # of a class: a recorder leaves one where it lost a block
 
 
 @dataclass(slots=True)
@@ -193,28 +187,19 @@ class StreamRow:
     os_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class BlockAddress:
-    """Where a block of a batch went."""
+Numbers = Mapping[int, Sequence[Range[int]]]
+"""Of one process: by class the sequence numbers of its blocks that are stored."""
 
-    block_id: uuid.UUID
-    batch_id: uuid.UUID
-    segment_key: str
-    offset: int
-    size: int
-    head: BlockHead
+NONE: Final[Numbers] = MappingProxyType({LOG: (), METRIC: (), SPAN: ()})
 
 
 @dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """A block that is stored: its header's hash (0: not known), where it lies, whether a query could not read it."""
+class Known:
+    """What PostgreSQL says of a process whose row it holds for us."""
 
-    block_id: uuid.UUID
-    hash: int
-    segment_key: str
-    offset: int
-    size: int
-    unreadable: bool
+    stamp: Mapping[str, str]
+    numbers: Numbers
+    control: Issued | None
 
 
 def be_durable(connection: Connection) -> None:
@@ -228,9 +213,9 @@ def claim_batches(connection: Connection, batches: Iterable[BatchHead], now: int
     Waits for another transaction that holds one of them.
     """
     ordered = sorted(batches, key=lambda batch: batch.batch_id)
-    ids = [batch.batch_id for batch in ordered]
-    processes, hashes = zip(*((batch.process_id, signed(batch.description_hash)) for batch in ordered), strict=True)
-    rows = connection.execute(_CLAIM_BATCHES, (now, ids, list(processes), list(hashes))).fetchall()
+    ids, hashes = zip(*((batch.batch_id, signed(batch.description_hash)) for batch in ordered), strict=True)
+    today = day_of(now)
+    rows = connection.execute(_CLAIM_BATCHES, (today, list(ids), list(hashes), today - _DAY)).fetchall()
     return {row[0] for row in rows}
 
 
@@ -239,59 +224,58 @@ def signed(unsigned: int) -> int:
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 
-def description_hashes(connection: Connection, batch_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
-    """Those that the batches were stored with, as `signed` gives them; 0: not known."""
-    return dict(connection.execute(_BATCH_HASHES, (list(batch_ids),)).fetchall())
+def description_hashes(connection: Connection, batch_ids: Sequence[uuid.UUID], now: int) -> dict[uuid.UUID, int]:
+    """Those that the batches were stored with, as `signed` gives them."""
+    return dict(connection.execute(_BATCH_HASHES, (day_of(now) - _DAY, list(batch_ids))).fetchall())
 
 
-def first_day(connection: Connection, process_ids: Collection[uuid.UUID]) -> datetime.date:
-    """The first day on which blocks of any of the processes, which are known, can have been inserted."""
-    row = connection.execute(_FIRST_DAY, (list(process_ids),)).fetchone()
-    return day_of(row[0]) if row is not None and row[0] is not None else datetime.date.max
+def numbers(connection: Connection, process_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Numbers]:
+    """Of the processes that are known."""
+    rows = connection.execute(_NUMBERS, (list(process_ids),))
+    return {row[0]: dict(zip(_CLASSES, row[1:], strict=True)) for row in rows}
 
 
-def stored_blocks(
-    connection: Connection, heads: Iterable[BlockHead], since: datetime.date
-) -> dict[uuid.UUID, StoredBlock]:
-    """Those of the blocks that are stored, by block id. `since`: the first day on which they can have been."""
-    ids = {block_id(head.process_id, head.cls, head.sequence): head.process_id for head in heads}
-    if not ids:
-        return {}
-    rows = connection.execute(_KNOWN_BLOCKS, (since, list(set(ids.values())), list(ids)))
-    return {row[0]: StoredBlock(*row) for row in rows}
+def is_stored(head: BlockHead, of_process: Numbers) -> bool:
+    """Whether a block of this identity is."""
+    return any(head.sequence in numbers for numbers in of_process[head.cls])
 
 
-def forget_blocks(
-    connection: Connection, blocks: Collection[uuid.UUID], processes: Collection[uuid.UUID], since: datetime.date
-) -> None:
-    """These blocks of these processes, inserted since that day, are not stored; with the processes' rows locked."""
+def store_numbers(connection: Connection, heads: Iterable[BlockHead], stored: Mapping[uuid.UUID, Known]) -> None:
+    """These blocks are stored from now on. Raises FormatError for a process with too many holes in its numbers."""
+    by_process: dict[uuid.UUID, list[BlockHead]] = defaultdict(list)
+    for head in heads:
+        by_process[head.process_id].append(head)
+    rows = []
+    for process_id in sorted(by_process):
+        own = by_process[process_id]
+        spans = [head for head in own if head.cls == SPAN]
+        if any(len(numbers) > _HOLES for numbers in stored[process_id].numbers.values()):
+            raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
+        newest = max(spans, key=lambda head: head.sequence, default=None)
+        ranges = [_multirange(head.sequence for head in own if head.cls == cls) for cls in _CLASSES]
+        rows.append((process_id, *ranges, None if newest is None else newest.end_utc))
+    connection.execute(_STORE_NUMBERS, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _multirange(sequences: Iterable[int]) -> str:
+    return "{" + ",".join(f"[{number},{number}]" for number in sequences) + "}"
+
+
+def forget_errors(connection: Connection, blocks: Collection[uuid.UUID]) -> None:
+    """These blocks, which could not be read, come again."""
     if blocks:
-        gone: Counter[object] = Counter()
-        for day, streams in connection.execute(_FORGET_BLOCKS, (since, list(processes), list(blocks))):
-            gone[day] -= streams
-        block_counts.add(connection, gone)
         connection.execute(_FORGET_ERRORS, (list(blocks),))
 
 
-def insert_segments(connection: Connection, segments: Sequence[tuple[int, str, int]], now: int) -> dict[str, int]:
-    """(class, key, size) of each; returns key → segment_id."""
-    if not segments:
-        return {}
-    classes, keys, sizes = map(list, zip(*segments, strict=True))
-    return dict(connection.execute(_INSERT_SEGMENTS, (now, classes, keys, sizes)).fetchall())
-
-
-def upsert_processes(
-    connection: Connection, rows: Iterable[ProcessRow], now: int
-) -> tuple[datetime.date, dict[uuid.UUID, Issued], dict[uuid.UUID, Mapping[str, str]]]:
-    """One row per process. Returns the first day on which blocks of any of them can have been inserted, the controls
-    of those that have one, and the stamp of each.
-    """
+def upsert_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> dict[uuid.UUID, Known]:
+    """One row per process, which is held until the transaction's end; and what is known of each."""
     ordered = sorted(rows, key=lambda row: row.process_id)
     columns = [[getattr(row, name) for row in ordered] for name in ProcessRow.__slots__]
     values = connection.execute(_UPSERT_PROCESSES.encode(), [now, now, *columns]).fetchall()
-    controls = {row[0]: Issued.from_row(row[3]) for row in values if row[3] is not None}
-    return day_of(min((row[1] for row in values), default=now)), controls, {row[0]: row[2] for row in values}
+    return {
+        process_id: Known(stamp, dict(zip(_CLASSES, stored, strict=True)), control and Issued.from_row(control))
+        for process_id, stamp, *stored, control in values
+    }
 
 
 def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> None:
@@ -300,58 +284,3 @@ def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) 
     if ordered:
         columns = [[getattr(row, name) for row in ordered] for name in StreamRow.__slots__]
         connection.execute(_UPSERT_STREAMS, [now, now, *columns])
-
-
-def insert_blocks(
-    connection: Connection,
-    addresses: Sequence[BlockAddress],
-    segment_ids: dict[str, int],
-    known: Collection[uuid.UUID],
-    now: int,
-) -> int:
-    """Rows of the blocks that are not known yet; returns how many."""
-    unique = {address.block_id: address for address in addresses if address.block_id not in known}
-    if not unique:
-        return 0
-    day = day_of(now)
-    heads = [address.head for address in unique.values()]
-    begin, end = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
-    block_days.widen(connection, day, begin, end)
-    block_counts.add(connection, Counter({day: sum(len(head.threads) for head in heads)}))
-    with connection.cursor() as cursor, cursor.copy(_COPY_BLOCKS) as copy:
-        copy.write(
-            "".join([_copy_line(address, segment_ids[address.segment_key], day, now) for address in unique.values()])
-        )
-    return len(unique)
-
-
-def _copy_line(address: BlockAddress, segment_id: int, day: datetime.date, now: int) -> str:
-    head = address.head
-    threads = head.threads
-    arrays = (
-        _array([thread.number for thread in threads]),
-        _array([thread.events for thread in threads]),
-        _array([thread.first for thread in threads]),
-        _array([thread.begin_ticks for thread in threads]),
-        _array([thread.end_ticks for thread in threads]),
-        _array([thread.begin_utc for thread in threads]),
-        _array([thread.end_utc for thread in threads]),
-    )
-    return (
-        f"{day}\t{address.block_id}\t{head.process_id}\t{head.cls}\t{head.sequence}\t{address.batch_id}\t{segment_id}\t"
-        f"{address.segment_key}\t{address.offset}\t{address.size}\t{head.header_size}\t{head.codec}\t{head.raw_size}\t"
-        f"{head.stored_size}\t{head.begin_ticks}\t{head.end_ticks}\t{head.begin_utc}\t"
-        f"{head.end_utc}\t{head.events}\t{head.dropped}\t{now}\t{signed(head.header_hash)}\t" + "\t".join(arrays) + "\n"
-    )
-
-
-def _array(values: list[int]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
-
-
-def block_addresses(batch: BatchHead, placed: Iterable[tuple[int, int, BlockHead]], key: str) -> list[BlockAddress]:
-    """Rows to be, for blocks that SegmentWriter.add has placed in the segment `key`."""
-    return [
-        BlockAddress(block_id(head.process_id, head.cls, head.sequence), batch.batch_id, key, offset, size, head)
-        for offset, size, head in placed
-    ]

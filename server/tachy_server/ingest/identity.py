@@ -10,16 +10,16 @@ what is sent takes its place. Whether it is lost is seen when the block is read,
 
 from __future__ import annotations
 
-import datetime
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tachy_server.base.errors import ConflictError, FormatError, NotFound, TachyError
 from tachy_server.formats.reader import BatchHead, BlockHead, block_id, check_block, same_block
 from tachy_server.formats.segments import CLASS_NAMES
-from tachy_server.ingest import group_rows
-from tachy_server.ingest.group_rows import StoredBlock
+from tachy_server.ingest import group_rows, stored_blocks
+from tachy_server.ingest.group_rows import NONE, Known
+from tachy_server.ingest.stored_blocks import StoredBlock
 from tachy_server.lake.database import Connection
 from tachy_server.lake.store import Store
 
@@ -36,10 +36,11 @@ class Refused(Exception):  # noqa: N818 - answers, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A batch as it came."""
+    """A batch as it came, and what its sender's key puts on its process."""
 
     head: BatchHead
     body: bytes
+    stamp: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,14 @@ class Stored:
 
 
 def check_fresh(
-    connection: Connection, store: Store, batches: Sequence[Sent], since: datetime.date, refused: Answers
+    connection: Connection, store: Store, batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], refused: Answers
 ) -> Stored:
     """Which blocks of the batches are stored already; batches that contradict them are `refused`.
 
-    With the processes' rows locked; `since` is the first day on which blocks of them can have been inserted. Raises
-    StoreError.
+    With the processes' rows, which `known` is from, locked. Raises StoreError.
     """
-    stored = group_rows.stored_blocks(connection, _heads(batches), since)
+    there = [head for head in _heads(batches) if group_rows.is_stored(head, known[head.process_id].numbers)]
+    stored = stored_blocks.find(connection, there)
     lost: set[uuid.UUID] = set()
     seen: dict[uuid.UUID, memoryview] = {}
     for batch in batches:
@@ -75,35 +76,35 @@ def check_fresh(
             refused[batch.head.batch_id] = error
         else:
             seen |= own
-    return Stored(set(stored) - lost, lost)
+    return Stored({_key(head) for head in there} - lost, lost)
 
 
-def check_resent(connection: Connection, store: Store, batches: Sequence[Sent], refused: Answers) -> set[uuid.UUID]:
+def check_resent(
+    connection: Connection, store: Store, batches: Sequence[Sent], now: int, refused: Answers
+) -> set[uuid.UUID]:
     """Batches whose ids are known hold what was stored with them, or are `refused`. Raises StoreError.
 
     Returns the ids of those that have blocks which are lost.
     """
-    hashes = group_rows.description_hashes(connection, [batch.head.batch_id for batch in batches])
-    since = group_rows.first_day(connection, {batch.head.process_id for batch in batches})
-    stored = group_rows.stored_blocks(connection, _heads(batches), since)
+    hashes = group_rows.description_hashes(connection, [batch.head.batch_id for batch in batches], now)
+    numbers = group_rows.numbers(connection, {batch.head.process_id for batch in batches})
+    there = [head for head in _heads(batches) if group_rows.is_stored(head, numbers.get(head.process_id, NONE))]
+    stored = stored_blocks.find(connection, there)
+    keys = {_key(head) for head in there}
     incomplete: set[uuid.UUID] = set()
     for batch in batches:
         try:
-            if not _is_complete(store, batch, hashes[batch.head.batch_id], stored):
+            same = hashes[batch.head.batch_id] == group_rows.signed(batch.head.description_hash)
+            if not same or not all(key in keys for key, _, _ in _blocks(batch)):
+                raise _conflict(f"batch {batch.head.batch_id}")
+            found = [
+                key not in stored or _is_there(store, head, data, stored[key]) for key, head, data in _blocks(batch)
+            ]
+            if not all(found):
                 incomplete.add(batch.head.batch_id)
         except (ConflictError, FormatError) as error:
             refused[batch.head.batch_id] = error
     return incomplete
-
-
-def _is_complete(store: Store, batch: Sent, hashed: int, stored: Mapping[uuid.UUID, StoredBlock]) -> bool:
-    """Whether all blocks of a batch that is known are there. Raises ConflictError when it is not the same batch."""
-    blocks = _blocks(batch)
-    same = hashed in (0, group_rows.signed(batch.head.description_hash))
-    if not same or not all(key in stored for key, _, _ in blocks):
-        raise _conflict(f"batch {batch.head.batch_id}")
-    there = [_is_there(store, head, data, stored[key]) for key, head, data in blocks]
-    return all(there)
 
 
 def _is_there(store: Store, head: BlockHead, data: memoryview, known: StoredBlock) -> bool:
@@ -126,7 +127,7 @@ def _read(store: Store, known: StoredBlock) -> memoryview | None:
         head = check_block(data)
     except (NotFound, FormatError):
         return None
-    return data if known.hash in (0, group_rows.signed(head.header_hash)) else None
+    return data if known.hash == group_rows.signed(head.header_hash) else None
 
 
 def _conflict(what: str) -> ConflictError:
@@ -137,12 +138,13 @@ def _heads(batches: Iterable[Sent]) -> list[BlockHead]:
     return [head for batch in batches for _, _, head in batch.head.blocks]
 
 
+def _key(head: BlockHead) -> uuid.UUID:
+    return block_id(head.process_id, head.cls, head.sequence)
+
+
 def _blocks(batch: Sent) -> list[tuple[uuid.UUID, BlockHead, memoryview]]:
     body = memoryview(batch.body)
-    return [
-        (block_id(head.process_id, head.cls, head.sequence), head, body[offset : offset + size])
-        for offset, size, head in batch.head.blocks
-    ]
+    return [(_key(head), head, body[offset : offset + size]) for offset, size, head in batch.head.blocks]
 
 
 def _name(head: BlockHead) -> str:

@@ -1,8 +1,8 @@
 """Group commit: what was acknowledged is durable and visible.
 
 Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, claim the batches' ids in
-one transaction, write one segment per class (durable before anything refers to it), insert the rows, commit, and only
-then answer everybody in the group. A batch that is known already is answered so. Bodies are never decoded.
+one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only then answer
+everybody in the group. A batch that is known already is answered so. Bodies are never decoded.
 
 When something fails after a segment was written and before the commit, the segment is removed again if that is
 possible; if the commit's outcome is unknown (the connection broke in it), it is left: an unreferenced object is
@@ -19,8 +19,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
 import psycopg
@@ -28,13 +27,13 @@ import psycopg
 from tachy_server.base.bodies import BusyError, MemoryBudget
 from tachy_server.base.errors import ConflictError, FormatError, StoreError, TachyError
 from tachy_server.base.settings import Settings
-from tachy_server.formats.reader import LOG, BatchHead, BlockHead, Limits, check_batch, stream_id
-from tachy_server.formats.segments import CLASS_NAMES, SegmentWriter
-from tachy_server.ingest import group_rows, identity
-from tachy_server.ingest.group_rows import BlockAddress, ProcessRow, StreamRow
+from tachy_server.formats.reader import BatchHead, BlockHead, Limits, check_batch, stream_id
+from tachy_server.ingest import group_rows, group_segment, identity
+from tachy_server.ingest.group_rows import Known, ProcessRow, StreamRow
 from tachy_server.lake import control_table, database, watched
 from tachy_server.lake.control import Issued
 from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import Store
 
 _GROUP_BYTES = 32 << 20
@@ -95,14 +94,6 @@ class _Batch:
     items: list[_Item]
 
 
-@dataclass(slots=True)
-class _Written:
-    """What a group left in the object store, and the rows that say so."""
-
-    segments: list[tuple[int, str, int]] = field(default_factory=list)
-    addresses: list[BlockAddress] = field(default_factory=list)
-
-
 class Ingest:
     """The queue and its workers. Made and used by one event loop; close() may block."""
 
@@ -112,7 +103,7 @@ class Ingest:
         self._database = base
         self._store = store
         self._limits = Limits.of(settings)
-        self._wait = settings.commit_wait / 1000
+        self._wait = settings.commit_wait / 1000 or store.group_seconds
         self._items: collections.deque[_Item] = collections.deque()
         self._bytes = 0
         self._condition = threading.Condition()
@@ -120,7 +111,6 @@ class Ingest:
         self._lock = threading.Lock()
         self._streams: dict[uuid.UUID, tuple[str, int]] = {}
         self._watched = watched.Watched()
-        self._writers = ThreadPoolExecutor(3 * max(1, settings.ingest_workers), thread_name_prefix="segment")
         self._workers = [
             threading.Thread(target=self._work, name=f"ingest-{number}", daemon=True)
             for number in range(max(1, settings.ingest_workers))
@@ -182,7 +172,6 @@ class Ingest:
             self._condition.notify_all()
         for worker in self._workers:
             worker.join()
-        self._writers.shutdown()
 
     # Workers ------------------------------------------------------------------------------------------------------
 
@@ -287,10 +276,10 @@ class Ingest:
     def _transact(self, connection: Connection, batches: list[_Batch]) -> None:
         now = time.time_ns()
         self._database.ensure_day(connection, database.day_of(now))
-        written = _Written()
         streams: list[StreamRow] = []
         controls: dict[uuid.UUID, Issued] = {}
         refused: identity.Answers = {}
+        key: str | None = None
         inserted = 0
         outcome_known = True
         try:
@@ -298,20 +287,20 @@ class Ingest:
                 group_rows.be_durable(connection)
                 claimed = group_rows.claim_batches(connection, [batch.head for batch in batches], now)
                 resent = [batch for batch in batches if batch.head.batch_id not in claimed]
-                incomplete = identity.check_resent(connection, self._store, _sent(resent), refused) if resent else set()
+                incomplete = (
+                    identity.check_resent(connection, self._store, _sent(resent), now, refused) if resent else set()
+                )
                 fresh = [batch for batch in batches if batch.head.batch_id in claimed | incomplete]
                 if fresh:
-                    self._write_segments(fresh, now, written)
-                    ids = group_rows.insert_segments(connection, written.segments, now)
-                    since, controls, stamps = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
-                    _check_stamps(fresh, stamps, refused)
+                    known = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
+                    controls = {process: of.control for process, of in known.items() if of.control is not None}
+                    _check_stamps(fresh, known, refused)
                     streams = self._stale_streams(fresh, now)
                     group_rows.upsert_streams(connection, streams, now)
-                    stored = identity.check_fresh(connection, self._store, _sent(fresh), since, refused)
+                    stored = identity.check_fresh(connection, self._store, _sent(fresh), known, refused)
                     if not refused:
-                        processes = {batch.head.process_id for batch in fresh}
-                        group_rows.forget_blocks(connection, stored.lost, processes, since)
-                        inserted = group_rows.insert_blocks(connection, written.addresses, ids, stored.there, now)
+                        key = segment_key(now)
+                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), known, stored, now)
                 others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
                 if others:
                     controls |= control_table.of_processes(connection, others)
@@ -319,41 +308,15 @@ class Ingest:
                     raise identity.Refused(refused)
                 outcome_known = False
         except BaseException:
-            if outcome_known:
-                self._remove(written)
+            if outcome_known and key is not None:
+                with contextlib.suppress(StoreError):
+                    self._store.remove(key)
             raise
         self._remember_streams(streams, now)
         headers = {process_id: issued.header(time.time_ns()) for process_id, issued in controls.items()}
         for process_id in self._watched.among(connection, {batch.head.process_id for batch in batches}):
             headers[process_id] = "; ".join(filter(None, [headers.get(process_id), watched.FLUSH]))
-        self._answer(batches, claimed, headers, inserted, len(written.segments))
-
-    # Segments -----------------------------------------------------------------------------------------------------
-
-    def _write_segments(self, batches: list[_Batch], now: int, written: _Written) -> None:
-        """One object per class, written at the same time. `written` is filled even when one of them fails."""
-        writers: dict[int, SegmentWriter] = {}
-        keys: dict[int, str] = {}
-        for batch in batches:
-            # A batch without blocks only describes its process; it is kept among the logs.
-            for cls in sorted({head.cls for _, _, head in batch.head.blocks} or {LOG}):
-                writer = writers.setdefault(cls, SegmentWriter(cls))
-                key = keys.setdefault(cls, f"segments/{CLASS_NAMES[cls]}/{database.day_of(now)}/{uuid.uuid4()}.tseg")
-                placed = writer.add(batch.items[0].body, batch.head)
-                written.addresses.extend(group_rows.block_addresses(batch.head, placed, key))
-        written.segments.extend((cls, keys[cls], writer.size) for cls, writer in writers.items())
-        if len(writers) == 1:
-            ((cls, writer),) = writers.items()
-            self._store.put_new(keys[cls], writer.parts())
-            return
-        puts = [self._writers.submit(self._store.put_new, keys[cls], writer.parts()) for cls, writer in writers.items()]
-        _wait_all(puts)
-
-    def _remove(self, written: _Written) -> None:
-        """At the same time, too: a store that hangs, which is why they are removed, takes its time for each."""
-        removals = [self._writers.submit(self._store.remove, key) for _, key, _ in written.segments]
-        with contextlib.suppress(StoreError):
-            _wait_all(removals)
+        self._answer(batches, claimed, headers, inserted, key is not None)
 
     # Streams are known after their first block, and told again every ten seconds, not with every block -------------
 
@@ -385,7 +348,7 @@ class Ingest:
         claimed: set[uuid.UUID],
         controls: dict[uuid.UUID, str],
         inserted: int,
-        segments: int,
+        written: bool,
     ) -> None:
         stored = known = size = 0
         for batch in batches:
@@ -403,7 +366,7 @@ class Ingest:
             self.counts.known += known
             self.counts.bytes += size
             self.counts.blocks += inserted
-            self.counts.segments += segments
+            self.counts.segments += written
             self.counts.groups += 1
 
     def _refuse(self, items: Sequence[_Item], error: TachyError) -> None:
@@ -435,14 +398,12 @@ def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
     return list(rows.values())
 
 
-def _check_stamps(
-    batches: Sequence[_Batch], stamps: Mapping[uuid.UUID, Mapping[str, str]], refused: identity.Answers
-) -> None:
+def _check_stamps(batches: Sequence[_Batch], known: Mapping[uuid.UUID, Known], refused: identity.Answers) -> None:
     """A process that came with one key's stamp takes nothing from a key with another: that would be somebody else's
     data under its name.
     """
     for batch in batches:
-        first, now = stamps[batch.head.process_id], batch.items[0].stamp
+        first, now = known[batch.head.process_id].stamp, batch.items[0].stamp
         if first and now and first != now:
             refused[batch.head.batch_id] = ConflictError(
                 f"process {batch.head.process_id} came with the stamp of another key: this batch is not kept"
@@ -450,7 +411,7 @@ def _check_stamps(
 
 
 def _sent(batches: Sequence[_Batch]) -> list[identity.Sent]:
-    return [identity.Sent(batch.head, batch.items[0].body) for batch in batches]
+    return [identity.Sent(batch.head, batch.items[0].body, batch.items[0].stamp) for batch in batches]
 
 
 def _check_times(block: BlockHead) -> None:
@@ -459,10 +420,3 @@ def _check_times(block: BlockHead) -> None:
     """
     if block.begin_utc < 0 or max(block.end_utc, block.utc0, block.utc1) > _LATEST_UTC:
         raise FormatError("the times of a block are those of no clock: before 1970, or after 2200")
-
-
-def _wait_all(futures: Sequence[Future[None]]) -> None:
-    """Waits for all of them, also when one fails; then raises the first failure."""
-    errors = [error for future in futures if (error := future.exception()) is not None]
-    if errors:
-        raise errors[0]

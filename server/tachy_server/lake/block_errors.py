@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 from tachy_server.base.errors import FormatError
 from tachy_server.lake.database import Connection
 
-REASON: Final = "(SELECT e.reason FROM block_errors AS e WHERE e.block_id = blocks.block_id)"
-"""For statements that read `blocks`: why the block could not be read the last time, or null."""
+OF_CLASS: Final = "SELECT block_id, reason FROM block_errors WHERE class = %s"
+"""Why blocks of a class could not be read the last time."""
 
 _NOTE: Final = """
 INSERT INTO block_errors (block_id, process_id, class, reason, since) VALUES (%s, %s, %s, %s, %s)

@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL, the schema's migrations, and the daily partitions of `blocks`.
+"""The connections to PostgreSQL, the schema's migrations, and the daily partitions of tables.
 
 Connections are autocommit: an earlier SELECT would otherwise have opened a transaction, and the `with transaction()`
 that was to commit would be a savepoint in it.
@@ -6,6 +6,7 @@ that was to commit would be a savepoint in it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.resources
 import re
@@ -29,7 +30,7 @@ _LOCK_MIGRATE = 0x74616368_0001  # advisory locks: "tach" and a number
 _LOCK_PARTITION = 0x74616368_0002
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
 
-_SELECT_VERSION = "SELECT coalesce(max(version), 0) FROM tachy_migrations"
+_SELECT_VERSIONS = "SELECT version, name FROM tachy_migrations ORDER BY version"
 _CREATE_VERSIONS = """
 CREATE TABLE IF NOT EXISTS tachy_migrations (
     version integer PRIMARY KEY,
@@ -37,9 +38,11 @@ CREATE TABLE IF NOT EXISTS tachy_migrations (
     applied timestamptz NOT NULL DEFAULT now()
 )
 """
+_BY_DAY = ("segments", "batches")
 _PARTITION_EXISTS = """
-SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'blocks'::regclass AND inhrelid = to_regclass(%s))
+SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = %s::regclass AND inhrelid = to_regclass(%s))
 """
+_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass"
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -131,22 +134,24 @@ class Database:
             raise StoreError(f"PostgreSQL does not answer: {one_line(error)}") from None
 
     def ensure_day(self, connection: Connection, day: datetime.date) -> None:
-        """Makes the partition of a day of blocks, if nobody has yet. Not inside a transaction."""
+        """Makes a day's partitions, if nobody has yet. Not inside a transaction."""
         with self._days_lock:
             if day in self._days:
                 return
-            name = f"blocks_{day:%Y%m%d}"
-            row = connection.execute(_PARTITION_EXISTS, (name,)).fetchone()
-            if row is None or not row[0]:
-                _create_partition(connection, name, day)
+            for table in _BY_DAY:
+                name = f"{table}_{day:%Y%m%d}"
+                row = connection.execute(_PARTITION_EXISTS, (table, name)).fetchone()
+                if row is None or not row[0]:
+                    _create_partition(connection, table, name, day)
             self._days.add(day)
 
     def ensure_days(self, ahead: int = 2) -> None:
-        """Makes today's partition and those of the next days."""
+        """Makes today's partitions and those of the next days, and drops what is over."""
         today = day_of(time.time_ns())
         with self.connection() as connection:
             for offset in range(ahead + 1):
                 self.ensure_day(connection, today + datetime.timedelta(days=offset))
+            _drop_batches(connection, today - datetime.timedelta(days=1))
 
     def close(self) -> None:
         """Ends all connections."""
@@ -159,20 +164,29 @@ def day_of(nanoseconds: int) -> datetime.date:
     return datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, datetime.UTC).date()
 
 
-def _create_partition(connection: Connection, name: str, day: datetime.date) -> None:
+def _create_partition(connection: Connection, table: str, name: str, day: datetime.date) -> None:
     """CREATE + ATTACH, which does not lock out readers of the other days as CREATE … PARTITION OF would."""
-    identifier = sql.Identifier(name)
+    identifier, parent = sql.Identifier(name), sql.Identifier(table)
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_PARTITION,))
-        row = connection.execute(_PARTITION_EXISTS, (name,)).fetchone()
+        row = connection.execute(_PARTITION_EXISTS, (table, name)).fetchone()
         if row is not None and row[0]:
             return
-        connection.execute(sql.SQL("CREATE TABLE {} (LIKE blocks INCLUDING DEFAULTS)").format(identifier))
+        connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS)").format(identifier, parent))
         connection.execute(
-            sql.SQL("ALTER TABLE blocks ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                identifier, sql.Literal(day), sql.Literal(day + datetime.timedelta(days=1))
+            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                parent, identifier, sql.Literal(day), sql.Literal(day + datetime.timedelta(days=1))
             )
         )
+
+
+def _drop_batches(connection: Connection, first: datetime.date) -> None:
+    """Ids of batches from before that day. Dropping a partition locks its parent, so nobody waits for it for long."""
+    for (name,) in connection.execute(_PARTITIONS, ("batches",)).fetchall():
+        if name < f"batches_{first:%Y%m%d}":
+            with connection.transaction(), contextlib.suppress(psycopg.errors.LockNotAvailable):
+                connection.execute("SET LOCAL lock_timeout = '1s'")
+                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
 
 def _migrate(connection: Connection) -> None:
@@ -180,8 +194,13 @@ def _migrate(connection: Connection) -> None:
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_MIGRATE,))
         connection.execute(_CREATE_VERSIONS)
-        row = connection.execute(_SELECT_VERSION).fetchone()
-        version = int(row[0]) if row is not None else 0
+        applied = connection.execute(_SELECT_VERSIONS).fetchall()
+        names = {number: name for number, name, _ in known}
+        if any(names.get(version, name) != name for version, name in applied):
+            raise SettingsError(
+                "the database was made by a tachy from before the first release: begin with an empty one"
+            )
+        version = int(applied[-1][0]) if applied else 0
         if version > known[-1][0]:
             raise SettingsError(
                 f"the database has schema version {version}, this tachy knows {known[-1][0]}: install a newer tachy"

@@ -15,8 +15,9 @@ from uuid import UUID
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.reader import Limits
 from tachy_server.lake import block_errors
+from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database
-from tachy_server.lake.snapshot import BlockRow, Snapshot
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.store import Store
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.lake.watched import Looks
@@ -66,7 +67,7 @@ class Lake:
         """What is there at one moment, to be used in a `with`."""
         return Snapshot(self.database, self.visible, self._looks)
 
-    def select_blocks(self, cls: int, **selection: Any) -> list[BlockRow]:
+    def select_blocks(self, cls: int, **selection: Any) -> Blocks:
         """Snapshot.select_blocks of this moment."""
         with self.snapshot() as snapshot:
             return snapshot.select_blocks(cls, **selection)

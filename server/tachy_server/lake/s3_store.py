@@ -49,6 +49,7 @@ class S3Store:
     """A bucket and a prefix; write-once by conditional PUT, which the server at the other end must honour."""
 
     coalesce_gap = 1 << 20
+    group_seconds = 1.0
 
     def __init__(self, bucket: str, prefix: str, patience: Patience | None = None) -> None:
         """Raises SettingsError when the bucket is not there or a PUT-if-absent replaces an object."""

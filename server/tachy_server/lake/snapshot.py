@@ -5,60 +5,30 @@ It begins with the first of them, and is meant to be short: what a query reads i
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import datetime
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tachy_server.base.errors import StoreError
-from tachy_server.lake import block_days, watched
+from tachy_server.formats.block_index import select
+from tachy_server.lake import block_days, block_errors, segments, watched
 from tachy_server.lake.arrow_reads import ArrowResult
-from tachy_server.lake.block_errors import REASON
+from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database, one_line
 from tachy_server.lake.visible import Visible
 from tachy_server.lake.watched import Looks
 
 _BEGIN: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_COLUMNS: Final = f"""block_id, process_id, class, sequence, segment_key, "offset", size, header_size, codec, raw_size,
-    stored_size, begin_time, end_time, begin_ticks, end_ticks, events, dropped, insert_time, threads, {REASON}"""
-
-_STREAM_THREADS: Final = "SELECT process_id, thread FROM streams WHERE stream_id = ANY(%s) AND class = %s"
-
-
-@dataclass(frozen=True, slots=True)
-class BlockRow:
-    """A row of `blocks`, as far as a query needs it. Times are UTC nanoseconds; `threads` are thread numbers.
-
-    `error` says why the block could not be read the last time.
-    """
-
-    block_id: UUID
-    process_id: UUID
-    cls: int
-    sequence: int
-    segment_key: str
-    offset: int
-    size: int
-    header_size: int
-    codec: int
-    raw_size: int
-    stored_size: int
-    begin_time: int
-    end_time: int
-    begin_ticks: int
-    end_ticks: int
-    events: int
-    dropped: int
-    insert_time: int
-    threads: tuple[int, ...]
-    error: str | None = None
+_LOOK_BACK: Final = (60 * 10**9, 3600 * 10**9, None)
+"""How far before a time the block before it is looked for; few have to go further than the first."""
 
 
 class Snapshot:
@@ -130,58 +100,54 @@ class Snapshot:
         stream_ids: Collection[UUID] | None = None,
         block_ids: Collection[UUID] | None = None,
         limit: int | None = None,
-    ) -> list[BlockRow]:
+    ) -> Blocks:
         """Blocks of a class that overlap [begin, end], ordered by process and sequence.
 
         None means no condition; an empty collection selects nothing. Raises StoreError.
         """
-        if any(ids is not None and not ids for ids in (process_ids, stream_ids, block_ids)):
-            return []
-        conditions = ["class = %s AND insert_day = ANY(%s)", *self._visible()]
-        arguments: list[Any] = []
-        threads: dict[UUID, set[int]] | None = None
-        if stream_ids is not None:
-            threads = collections.defaultdict(set)
-            for process, thread in self.select(_STREAM_THREADS, (list(stream_ids), cls)):
-                threads[process].add(thread)
-            wanted = threads.keys() if process_ids is None else threads.keys() & set(process_ids)
-            if not wanted:
-                return []
-            process_ids = list(wanted)
-            conditions.append("threads && %s::bigint[]")
-            arguments.append(sorted({thread for process in wanted for thread in threads[process]}))
-        if process_ids is not None:
-            conditions.append("process_id = ANY(%s)")
-            arguments.append(list(process_ids))
-        self._looked_at.update(self._looks.news(process_ids, end))
-        days = self.days(process_ids=process_ids, begin=begin, end=end)
-        if not days:
-            return []
-        if block_ids is not None:
-            conditions.append("block_id = ANY(%s)")
-            arguments.append(list(block_ids))
-        if begin is not None:
-            conditions.append("end_time >= %s")
-            arguments.append(begin)
-        if end is not None:
-            conditions.append("begin_time <= %s")
-            arguments.append(end)
-        tail = "" if limit is None or threads is not None else f" LIMIT {int(limit)}"
-        query = f"SELECT {_COLUMNS} FROM blocks WHERE {' AND '.join(conditions)} ORDER BY process_id, sequence{tail}"
-        rows = [_block_row(*row) for row in self.select(query, [cls, days, *arguments], binary=True)]
-        if threads is not None:
-            rows = [row for row in rows if not threads[row.process_id].isdisjoint(row.threads)][:limit]
-        return rows
+        wanted = self._those_of(process_ids, stream_ids, cls)
+        nothing = any(ids is not None and not ids for ids in (wanted, block_ids))
+        if not nothing:
+            self._looked_at.update(self._looks.news(wanted, end))
+        found = [] if nothing else self._find(begin, end, wanted)
+        rows = select(
+            [index for _, _, index in found], cls, begin=begin, end=end, process_ids=wanted, stream_ids=stream_ids,
+            block_ids=block_ids, limit=limit,
+        )  # fmt: skip
+        return self._blocks(rows, found, cls)
+
+    def select_streams(
+        self,
+        *,
+        begin: int | None = None,
+        end: int | None = None,
+        process_ids: Collection[UUID] | None = None,
+        stream_ids: Collection[UUID] | None = None,
+        block_ids: Collection[UUID] | None = None,
+    ) -> tuple[pa.RecordBatch, list[int]]:
+        """The blocks of all classes, a row for each of their streams that overlaps [begin, end], with the columns of
+        formats.block_index.select; and the times at which their segments were inserted. Raises StoreError.
+        """
+        wanted = self._those_of(process_ids, stream_ids, None)
+        found = self._find(begin, end, wanted) if wanted is None or wanted else []
+        rows = select(
+            [index for _, _, index in found], threads=True, begin=begin, end=end, process_ids=wanted,
+            stream_ids=stream_ids, block_ids=block_ids,
+        )  # fmt: skip
+        return rows, [inserted for _, inserted, _ in found]
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
         """The newest block of a process and class that ends before `time`; it knows what was open then."""
-        days = self.days(process_ids=[process_id], end=time)
-        if not days:
+        if not self._those_of([process_id], None, None):
             return None
-        conditions = ["class = %s AND process_id = %s AND insert_day = ANY(%s) AND end_time < %s", *self._visible()]
-        query = f"SELECT {_COLUMNS} FROM blocks WHERE {' AND '.join(conditions)} ORDER BY sequence DESC LIMIT 1"
-        rows = self.select(query, [cls, process_id, days, time], binary=True)
-        return _block_row(*rows[0]) if rows else None
+        for back in _LOOK_BACK:
+            begin = None if back is None else time - back
+            found = self._find(begin, time, [process_id])
+            rows = select([index for _, _, index in found], cls, begin=begin, end=time, process_ids=[process_id])
+            rows = rows.filter(pc.less(rows.column("end_time"), time))
+            if rows.num_rows:
+                return self._blocks(rows, found, cls)[-1]
+        return None
 
     def days(
         self, *, process_ids: Collection[UUID] | None = None, begin: int | None = None, end: int | None = None
@@ -192,8 +158,38 @@ class Snapshot:
         except psycopg.OperationalError as error:
             raise StoreError(f"PostgreSQL did not do its part: {one_line(error)}") from None
 
+    def _find(
+        self, begin: int | None, end: int | None, process_ids: Collection[UUID] | None
+    ) -> list[tuple[str, int, bytes]]:
+        days = self.days(process_ids=process_ids, begin=begin, end=end)
+        return segments.find(self._select_binary, days, begin=begin, end=end, process_ids=process_ids)
+
+    def _blocks(self, rows: pa.RecordBatch, found: Sequence[tuple[str, int, bytes]], cls: int) -> Blocks:
+        errors = dict(self.select(block_errors.OF_CLASS, (cls,))) if rows.num_rows else {}
+        return Blocks(rows, [(key, inserted) for key, inserted, _ in found], errors)
+
+    def _those_of(
+        self, process_ids: Collection[UUID] | None, stream_ids: Collection[UUID] | None, cls: int | None
+    ) -> Collection[UUID] | None:
+        """Of these processes those that have these streams and are visible; None: all."""
+        conditions, arguments = self._visible(), list[Any]()
+        if stream_ids is not None:
+            own = "" if cls is None else f" AND class = {cls}"
+            conditions.append(f"process_id IN (SELECT s.process_id FROM streams AS s WHERE s.stream_id = ANY(%s){own})")
+            arguments.append(list(stream_ids))
+        if not conditions:
+            return process_ids
+        if process_ids is not None:
+            conditions.append("process_id = ANY(%s)")
+            arguments.append(list(process_ids))
+        query = f"SELECT process_id FROM processes WHERE {' AND '.join(conditions)}"
+        return [row[0] for row in self.select(query, arguments)]
+
     def _visible(self) -> list[str]:
         return [condition.replace("%", "%%") for condition in self.visible.conditions("process_id")]
+
+    def _select_binary(self, query: str, arguments: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self.select(query, arguments, binary=True)
 
     def _opened(self) -> Connection:
         with self._lock:
@@ -202,8 +198,3 @@ class Snapshot:
                 connection.execute(_BEGIN)
                 self._connection = connection
             return self._connection
-
-
-def _block_row(*values: Any) -> BlockRow:
-    fields = [*values[:-2], tuple(values[-2]), values[-1]]
-    return BlockRow(*fields)

@@ -1,7 +1,7 @@
 """The object store: a folder or an S3 bucket, with the same few promises.
 
 put_new() returns when the object is durable, and never replaces one. Keys are relative paths with slashes, such as
-`segments/span/2026-11-23/0d9e….tseg`. Failures are StoreError, in one sentence.
+`segments/2026-11-23/0d9e….tseg`. Failures are StoreError, in one sentence.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ class Store(Protocol):
 
     # Reads that are closer together than this are cheaper as one.
     coalesce_gap: int
+    # How long batches wait for one another, to be one object: as dear as one is.
+    group_seconds: float
 
     def put_new(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
         """Makes the object of these bytes; durable on return. StoreError, also when the key exists."""
@@ -66,6 +68,7 @@ class LocalStore:
     """A folder. Objects are written beside their place, synced, linked to their name, and the folder synced."""
 
     coalesce_gap = 64 << 10
+    group_seconds = 0.002
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tachy_server.formats.calls import SCHEMA, CallTree
 from tachy_server.lake.block_errors import reading
-from tachy_server.lake.snapshot import BlockRow
+from tachy_server.lake.blocks import BlockRow
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import THREAD_SPANS
 from tachy_server.views.decode import open_block
@@ -48,10 +48,9 @@ def _table(
         bounds = Bounds(begin=window.begin, end=window.end, process_ids=frozenset([window.process_id])) & session.range
         with session.moment() as snapshot:
             blocks, _ = select_blocks(session, snapshot, THREAD_SPANS, bounds)
-        blocks.sort(key=lambda row: row.sequence, reverse=True)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            nodes = pa.Table.from_batches([_nodes(session, blocks, CallTree(bounds.begin, bounds.end, window.thread))])
+            nodes = pa.Table.from_batches([_nodes(session, blocks[::-1], CallTree(bounds.begin, bounds.end, window.thread))])
             for batch in made(nodes).select(schema.names).cast(schema).combine_chunks().to_batches():
                 yield project(batch, scan)
 

@@ -140,7 +140,7 @@ def _few_events(session: Session, snapshot: Snapshot, plan: Any, scans: Scans) -
             view, bounds = session.views[name], of_view[0].bounds & session.range
             bounds &= read(of_view[0].filter, TimeColumns(view.time[0], view.time[-1]))
             blocks, _ = select_blocks(session, snapshot, view, bounds)
-            if sum(row.events for row in blocks) <= MOST_EVENTS:
+            if blocks.events <= MOST_EVENTS:
                 found[name] = node
     return found
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake.block_errors import reading
-from tachy_server.lake.snapshot import BlockRow
+from tachy_server.lake.blocks import BlockRow
 from tachy_server.query.functions import dump, load
 from tachy_server.views.declarations import ASYNC_EVENTS, JSON, LOG_ENTRIES, MEASURES, View
 from tachy_server.views.declarations import THREAD_SPANS as SPANS

@@ -138,7 +138,7 @@ class Trace:
         if chunk:
             yield chunk
 
-    def _blocks(self, cls: int, process_id: UUID) -> list[Any]:
+    def _blocks(self, cls: int, process_id: UUID) -> Sequence[Any]:
         with self._lake.snapshot() as snapshot:
             return blocks_of(snapshot, cls, process_id, self._begin, self._end)
 
@@ -179,7 +179,7 @@ def traced(snapshot: Snapshot, process_ids: Sequence[UUID]) -> list[TracedProces
     return [known[process_id] for process_id in wanted]
 
 
-def blocks_of(snapshot: Snapshot, cls: int, process_id: UUID, begin: int | None, end: int | None) -> list[Any]:
+def blocks_of(snapshot: Snapshot, cls: int, process_id: UUID, begin: int | None, end: int | None) -> Sequence[Any]:
     """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
     rows = snapshot.select_blocks(cls, begin=begin, end=end, process_ids=[process_id])
     before = None

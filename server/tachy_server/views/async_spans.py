@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from tachy_server.formats import reader
 from tachy_server.lake.block_errors import reading
+from tachy_server.lake.blocks import BlockRow
 from tachy_server.lake.lake import Stored
-from tachy_server.lake.snapshot import BlockRow
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.declarations import ASYNC_EVENTS, THREAD_SPANS, TIME
 from tachy_server.views.decode import Wanted, constant, decode_block, lengthy, open_block
@@ -58,7 +58,7 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
     return Table(session, "process_spans", SCHEMA, rows)
 
 
-def _blocks(session: Session, process_id: UUID) -> list[BlockRow]:
+def _blocks(session: Session, process_id: UUID) -> Sequence[BlockRow]:
     """An end may lie after any range that the span crosses, so all blocks from the range's begin on are read, and the
     one before, which knows what was open.
     """
@@ -89,7 +89,7 @@ def _paired(session: Session, process_id: UUID, blocks: Sequence[BlockRow], scan
             if row.sequence != expected:
                 opened.append(newest)
             batches.extend(events)
-            expected = row.sequence + 1
+            expected = row.sequence + row.sequences
             latest = max(latest, row.end_time)
     if not batches:
         return

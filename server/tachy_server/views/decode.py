@@ -21,8 +21,8 @@ from tachy_server.views.declarations import TIME, View
 from tachy_server.views.sources import NOBODY, ProcessInfo
 
 if TYPE_CHECKING:
+    from tachy_server.lake.blocks import BlockRow
     from tachy_server.lake.lake import Stored
-    from tachy_server.lake.snapshot import BlockRow
 
 
 @dataclass(frozen=True, slots=True)

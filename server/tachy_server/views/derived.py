@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tachy_server.lake.block_errors import reading
-from tachy_server.lake.snapshot import BlockRow, Snapshot
+from tachy_server.lake.blocks import BlockRow
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
 from tachy_server.views.decode import Wanted, decode_block
@@ -65,9 +66,8 @@ def _parts(session: Session, derivation: Derivation, bounds: Bounds, scan: Scan)
         if wider.nothing:
             return
         blocks, open_ends = select_blocks(session, snapshot, derivation.source, wider, derivation.view.name)
-        processes = session.metadata.describe(snapshot, {row.process_id for row in blocks}) if blocks else {}
+        processes = session.metadata.describe(snapshot, blocks.process_ids)
     wanted = Wanted(begin=wider.begin, end=wider.end, stream_ids=wider.stream_ids)
-    blocks.sort(key=lambda row: (row.process_id, row.sequence))
 
     def part(of_process: list[BlockRow]) -> Part:
         def batches() -> Iterator[pa.RecordBatch]:

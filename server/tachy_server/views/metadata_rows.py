@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from tachy_server.formats import reader
 from tachy_server.lake import block_counts
 from tachy_server.lake.snapshot import Snapshot
-from tachy_server.views.bounds import Bounds
+from tachy_server.lake.visible import EVERYTHING
+from tachy_server.views import block_rows
+from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
 from tachy_server.views.decode import lengthy
 from tachy_server.views.metadata_sql import SOURCES, can_order, select
@@ -22,10 +23,7 @@ _BLOCK_TAIL: Final = 60 * 10**9
 """Open spans end with their block's interval, which goes on after its last event; no block is a minute long."""
 
 _NEWEST_SQL: Final = """
-SELECT b.process_id, max(b.sequence)
-FROM blocks AS b JOIN processes AS p USING (process_id)
-WHERE {where}
-GROUP BY b.process_id
+SELECT process_id, upper(span_blocks) - 1, last_span_block_end_time FROM processes WHERE {where}
 """
 
 _NAMED_STREAMS_SQL: Final = "SELECT stream_id FROM streams WHERE {where}"
@@ -45,37 +43,33 @@ class PostgresMetadata:
 
     def rows(self, snapshot: Snapshot, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
         """What a scan of a metadata view asks for, and perhaps more rows; read in the snapshot, now."""
+        if view.name == "blocks":
+            return _block_rows(snapshot, view, ask)
         source = SOURCES[view.name]
         if not can_order(source, ask.order):
             ask = Ask(ask.columns, ask.bounds, ask.filter, begin=ask.begin, end=ask.end)
-        days = None
-        if view.name == "blocks":
-            both = ask.bounds & Bounds(begin=ask.begin, end=ask.end)
-            days = snapshot.days(process_ids=ask.bounds.process_ids, begin=both.begin, end=both.end)
-        statement = select(source, ask, snapshot.visible, time.time_ns() - self._lost_after, days)
-        whole_blocks = view.name == "blocks" and statement.counted and statement.all
-        result = snapshot.read(block_counts.ROWS if whole_blocks else statement.text)
+        statement = select(source, ask, snapshot.visible, time.time_ns() - self._lost_after)
+        result = snapshot.read(statement.text)
         if statement.counted:
             return lambda: (lengthy(batch.column(0)[0].as_py()) for batch in result)
-        types = [view.column(name).type for name in ask.columns]
-        schema = pa.schema([pa.field(name, kind) for name, kind in zip(ask.columns, types, strict=True)])
+        schema = _schema(view, ask)
         return lambda: (_typed(batch, schema) for batch in result)
 
-    def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, int]:
-        """Sequence of the newest span block of each process that is not over before bounds.begin."""
-        where = ["b.class = %s", "b.insert_day = ANY(%s)"]
-        values: list[Any] = [reader.SPAN, snapshot.days(process_ids=bounds.process_ids)]
+    def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, tuple[int, int]]:
+        """Sequence number and end of the newest span block of each process, unless it is before bounds.begin."""
+        where, values = ["NOT isempty(span_blocks)"], list[Any]()
         if bounds.process_ids is not None:
-            where.append("b.process_id = ANY(%s)")
+            where.append("process_id = ANY(%s)")
             values.append([*bounds.process_ids])
         if bounds.stream_ids is not None:
-            where.append("b.process_id IN (SELECT process_id FROM streams WHERE stream_id = ANY(%s))")
+            where.append("process_id IN (SELECT s.process_id FROM streams AS s WHERE s.stream_id = ANY(%s))")
             values.append([*bounds.stream_ids])
         if bounds.begin is not None:
-            where.append("p.last_block_end_time >= %s")
+            where.append("last_span_block_end_time >= %s")
             values.append(bounds.begin - _BLOCK_TAIL)
-        where += [text.replace("%", "%%") for text in snapshot.visible.conditions("b.process_id")]
-        return dict(snapshot.select(_NEWEST_SQL.format(where=" AND ".join(where)), values))
+        where += [text.replace("%", "%%") for text in snapshot.visible.conditions("process_id")]
+        rows = snapshot.select(_NEWEST_SQL.format(where=" AND ".join(where)), values)
+        return {process: (number, time) for process, number, time in rows}
 
     def streams_named(
         self, snapshot: Snapshot, name: str, cls: int, process_ids: Collection[UUID] | None
@@ -94,6 +88,20 @@ class PostgresMetadata:
         """The processes of these ids that are known."""
         rows = snapshot.select(_DESCRIBE_SQL, ([*process_ids],))
         return {row[0]: ProcessInfo(*row[1:]) for row in rows}
+
+
+def _block_rows(snapshot: Snapshot, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
+    """Of `blocks`. How many there are in all is known without looking at them."""
+    everything = ask == Ask((), ALL) and snapshot.visible == EVERYTHING
+    if everything:
+        ((count,),) = snapshot.select(block_counts.ROWS)
+        return lambda: iter([lengthy(count)])
+    schema, batches = _schema(view, ask), list(block_rows.rows(snapshot, ask))
+    return lambda: (_typed(batch, schema) for batch in batches)
+
+
+def _schema(view: View, ask: Ask) -> pa.Schema:
+    return pa.schema([pa.field(name, view.column(name).type) for name in ask.columns])
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

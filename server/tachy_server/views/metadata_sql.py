@@ -6,7 +6,6 @@ order and the limit where nothing else stands between. Values are written into t
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,9 +51,9 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A view's rows. `joins` are made where something names their alias, in this order; those in `each` always, unless
-    only the rows are counted, which `count` does without them. `bounds` and `range` are expressions of the latest and
-    the earliest moment of a row: for what its predicate says of its own times, and for the client's range.
+    """A view's rows. `joins` are made where something names their alias, in this order. `bounds` and `range` are
+    expressions of the latest and the earliest moment of a row: for what its predicate says of its own times, and for
+    the client's range.
     """
 
     table: str
@@ -63,10 +62,6 @@ class Source:
     bounds: tuple[tuple[str, ...], tuple[str, ...]]
     range: tuple[tuple[str, ...], tuple[str, ...]]
     joins: Mapping[str, str] = field(default_factory=dict)
-    each: frozenset[str] = frozenset()
-    count: str = "count(*)"
-    ids: Mapping[str, str] = field(default_factory=dict)
-    """What bounds the ids of a column, where that is not the column's own expression."""
 
 
 def _uuids(**columns: str) -> dict[str, Expression]:
@@ -110,12 +105,6 @@ def _of_process(prefix: str = "") -> dict[str, Expression]:
     }
 
 
-_PAYLOAD: Final = """(CASE WHEN b.events > 0
-    THEN div(b.stored_size::numeric * (u.before + t.events), b.events)
-        - div(b.stored_size::numeric * u.before, b.events)
-    WHEN t.position = 1 THEN b.stored_size ELSE 0 END)::bigint"""
-"""A stream's part of its block's stored bytes, by its events, rounded so that the parts add up."""
-
 SOURCES: Final[dict[str, Source]] = {
     "processes": Source(
         "processes AS p",
@@ -144,35 +133,6 @@ SOURCES: Final[dict[str, Source]] = {
         bounds=(("s.last_update_time",), ("s.insert_time",)),
         range=(("s.last_update_time",), ("p.start_time",)),
         joins={"p": "JOIN processes AS p ON p.process_id = s.process_id"},
-    ),
-    "blocks": Source(
-        "blocks AS b",
-        {
-            **_uuids(block_id="b.block_id", stream_id="s.stream_id", process_id="b.process_id"),
-            **_columns(TIMES, "t", "begin_time", "end_time"),
-            **_columns(NUMBERS, "t", "begin_ticks", "end_ticks"),
-            "nb_objects": Expression("t.events::integer"),
-            "object_offset": Expression("t.first", NUMBERS),
-            "payload_size": Expression(_PAYLOAD),
-            "insert_time": Expression("b.insert_time", TIMES),
-            **_of_stream("s", "b.class", "t.thread", "streams."),
-            **_of_process("processes."),
-            "dropped": Expression("CASE t.position WHEN 1 THEN b.dropped ELSE 0 END"),
-        },
-        process_id="b.process_id",
-        bounds=(("b.end_time", "t.end_time"), ("b.begin_time", "t.begin_time")),
-        range=(("b.end_time", "t.end_time"), ("b.begin_time", "t.begin_time")),
-        joins={
-            "t": "CROSS JOIN LATERAL unnest(b.threads, b.thread_events, b.thread_first, b.thread_begin_ticks, "
-            "b.thread_end_ticks, b.thread_begin_time, b.thread_end_time) WITH ORDINALITY "
-            "AS t (thread, events, first, begin_ticks, end_ticks, begin_time, end_time, position)",
-            "u": "CROSS JOIN LATERAL (SELECT coalesce(sum(e.events), 0) AS before FROM unnest(b.thread_events) "
-            "WITH ORDINALITY AS e (events, position) WHERE e.position < t.position) AS u",
-            "p": "JOIN processes AS p ON p.process_id = b.process_id",
-            "s": "LEFT JOIN streams AS s ON s.process_id = b.process_id AND s.class = b.class AND s.thread = t.thread",
-        },
-        each=frozenset({"t"}),
-        count="coalesce(sum(cardinality(b.threads)), 0)::bigint",
     ),
     "block_errors": Source(
         "block_errors AS e",
@@ -208,14 +168,10 @@ class Select:
 
     text: str
     counted: bool
-    all: bool
-    """Nothing narrows it."""
 
 
-def select(
-    source: Source, ask: Ask, visible: Visible, silent: int, days: Iterable[datetime.date] | None = None
-) -> Select:
-    """The SELECT of a scan. `silent`: a running process that was not heard of since is lost; `days`: of its blocks."""
+def select(source: Source, ask: Ask, visible: Visible, silent: int) -> Select:
+    """The SELECT of a scan. `silent`: a running process that was not heard of since is lost."""
     columns = {
         name: Expression(expression.text.format(silent=silent), expression.kind)
         if "{silent}" in expression.text
@@ -228,18 +184,15 @@ def select(
     where += _times(source.bounds, ask.bounds.begin, ask.bounds.end)
     where += _times(source.range, ask.begin, ask.end)
     where += visible.conditions(source.process_id)
-    everything = not where and ask.filter is None
-    if days is not None:
-        where.append(f"b.insert_day = ANY({_array((f'{day}' for day in days), 'date')})")
     names = ask.columns
     tail = ""
     if ask.limit is not None and None not in understood:
         tail = f"{_order(ask.order, columns)} LIMIT {ask.limit}"
     counted = not names and not tail
-    shown = ", ".join(columns[name].shown for name in names) or (source.count if counted else "1")
-    joins = _joins(source, " ".join([shown, *where, tail]), counted)
+    shown = ", ".join(columns[name].shown for name in names) or ("count(*)" if counted else "1")
+    joins = _joins(source, " ".join([shown, *where, tail]))
     text = f"SELECT {shown} FROM {source.table} {joins} WHERE {' AND '.join(where) or 'true'}{tail}"
-    return Select(text, counted, everything)
+    return Select(text, counted)
 
 
 def can_order(source: Source, order: Sequence[Order]) -> bool:
@@ -340,10 +293,9 @@ def _order(order: Sequence[Order], columns: Mapping[str, Expression]) -> str:
     return f" ORDER BY {', '.join(keys)}" if keys else ""
 
 
-def _joins(source: Source, text: str, counted: bool) -> str:
+def _joins(source: Source, text: str) -> str:
     wanted: list[str] = []
     for alias in reversed(list(source.joins)):  # a join may name those before it
-        always = alias in source.each and not counted
-        if always or re.search(rf"\b{alias}\.", " ".join([text, *wanted])):
+        if re.search(rf"\b{alias}\.", " ".join([text, *wanted])):
             wanted.append(source.joins[alias])
     return " ".join(reversed(wanted))

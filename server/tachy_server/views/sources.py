@@ -12,8 +12,9 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from tachy_server.formats.reader import Limits
+    from tachy_server.lake.blocks import BlockRow
     from tachy_server.lake.lake import Stored
-    from tachy_server.lake.snapshot import BlockRow, Snapshot
+    from tachy_server.lake.snapshot import Snapshot
     from tachy_server.lake.visible import Visible
     from tachy_server.views.bounds import Bounds
     from tachy_server.views.declarations import View
@@ -79,8 +80,8 @@ class Metadata(Protocol):
         """Selects what a scan of a metadata view asks for, or more of its rows; the same whenever they are read."""
         ...
 
-    def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, int]:
-        """Sequence of the newest span block of each process that is not over before bounds.begin."""
+    def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, tuple[int, int]]:
+        """Sequence number and end of the newest span block of each process, unless it is before bounds.begin."""
         ...
 
     def streams_named(

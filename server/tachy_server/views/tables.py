@@ -23,7 +23,6 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tachy_server.base.errors import Cancelled, LimitError, TachyError
-from tachy_server.formats import reader
 from tachy_server.lake.block_errors import reading
 from tachy_server.views import predicates
 from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
@@ -33,7 +32,8 @@ from tachy_server.views.scans import NO_SCANS, PlannedScan, Scans
 from tachy_server.views.sources import Ask, BlockSource, Metadata, ProcessInfo
 
 if TYPE_CHECKING:
-    from tachy_server.lake.snapshot import BlockRow, Snapshot
+    from tachy_server.lake.blocks import Blocks
+    from tachy_server.lake.snapshot import Snapshot
 
 PARTITIONS: Final = max(2, min(16, os.cpu_count() or 2))
 ROWS: Final = 65_536
@@ -272,8 +272,8 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
     with session.moment() as snapshot:
         blocks, open_ends = select_blocks(session, snapshot, view, bounds)
         processes: dict[UUID, ProcessInfo] = {}
-        if blocks and not PROCESS_COLUMNS.isdisjoint(scan.needed):
-            processes = session.metadata.describe(snapshot, {row.process_id for row in blocks})
+        if len(blocks) and not PROCESS_COLUMNS.isdisjoint(scan.needed):
+            processes = session.metadata.describe(snapshot, blocks.process_ids)
     wanted = Wanted(begin=bounds.begin, end=bounds.end, stream_ids=bounds.stream_ids)
     size = max(1, min(READ_AHEAD, len(blocks) // (PARTITIONS * 4)))
     for start in range(0, len(blocks), size):
@@ -283,7 +283,7 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
 def _part(
     session: Session,
     view: View,
-    blocks: list[BlockRow],
+    blocks: Blocks,
     open_ends: frozenset[UUID],
     wanted: Wanted,
     scan: Scan,
@@ -308,7 +308,7 @@ def _part(
 
 def select_blocks(
     session: Session, snapshot: Snapshot, view: View, bounds: Bounds, asked: str = ""
-) -> tuple[list[BlockRow], frozenset[UUID]]:
+) -> tuple[Blocks, frozenset[UUID]]:
     """The blocks to decode, and which of them are their process's newest, whose open spans are rows too. `asked`: the
     view that the query names, where that is another one.
 
@@ -317,17 +317,16 @@ def select_blocks(
     """
     limit = session.block_limit if view.kind is Kind.LAZY else 0
     with_open = view is THREAD_SPANS and bounds.open
-    blocks: list[BlockRow] = []
-    if bounds.closed or not with_open:
-        blocks = snapshot.select_blocks(
-            view.cls,
-            begin=bounds.begin,
-            end=bounds.end,
-            process_ids=bounds.process_ids,
-            stream_ids=bounds.stream_ids,
-            block_ids=bounds.block_ids,
-            limit=limit + 1 if limit else None,
-        )
+    wanted = bounds.closed or not with_open
+    blocks = snapshot.select_blocks(
+        view.cls,
+        begin=bounds.begin,
+        end=bounds.end,
+        process_ids=bounds.process_ids if wanted else (),
+        stream_ids=bounds.stream_ids,
+        block_ids=bounds.block_ids,
+        limit=limit + 1 if limit else None,
+    )
     if limit and len(blocks) > limit:
         raise LimitError(
             f"{asked or view.name}: this query needs more than {limit} blocks; narrow it with a time range or with "
@@ -335,14 +334,19 @@ def select_blocks(
         )
     if not with_open:
         return blocks, frozenset()
-    if bounds.closed and bounds.begin is None and bounds.end is None and bounds.block_ids is None:
-        newest = {row.process_id: row.block_id for row in blocks}  # they are in the order of their numbers
-        return blocks, frozenset(newest.values())
-    numbers = session.metadata.newest_span_blocks(snapshot, bounds)
-    open_ends = frozenset(reader.block_id(process, view.cls, number) for process, number in numbers.items())
-    if bounds.block_ids is not None:
-        open_ends &= bounds.block_ids
-    missing = open_ends - {row.block_id for row in blocks}
+    newest = session.metadata.newest_span_blocks(snapshot, bounds)
+    found = blocks.ending_with({process: number for process, (number, _) in newest.items()})
+    missing = {process: newest[process] for process in newest.keys() - found.keys()}
     if missing:
-        blocks = blocks + snapshot.select_blocks(view.cls, process_ids=numbers.keys(), block_ids=missing)
-    return blocks, open_ends
+        times = [time for _, time in missing.values()]
+        others = snapshot.select_blocks(
+            view.cls,
+            begin=min(times),
+            end=max(times),
+            process_ids=missing.keys(),
+            stream_ids=bounds.stream_ids,
+            block_ids=bounds.block_ids,
+        )
+        more = others.ending_with({process: number for process, (number, _) in missing.items()})
+        blocks, found = blocks + others.only(more.values()), found | more
+    return blocks, frozenset(found.values())

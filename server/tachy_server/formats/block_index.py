@@ -1,0 +1,94 @@
+"""Block indexes: where the blocks of segments are and what their heads say, packed (docs/format.md, "Segments").
+
+Native code packs them, and finds in those of many segments at once what a query wants (native/include/tachy/reader.h).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from tachy_server.base.errors import FormatError
+from tachy_server.formats._reader import ffi, lib
+
+Readable = bytes | bytearray | memoryview
+
+_INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+
+
+def _check(status: int, error: Any) -> None:
+    if status:
+        message = ffi.string(error.message).decode(errors="replace")
+        raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
+
+
+class IndexWriter:
+    """Packs the heads of one segment's blocks."""
+
+    def __init__(self) -> None:
+        made = lib.tachy_index_new()
+        if made == ffi.NULL:
+            raise MemoryError
+        self._index = ffi.gc(made, lib.tachy_index_free)
+        self._error = ffi.new("tachy_read_error *")
+
+    def batch(
+        self, batch_id: UUID, process_id: UUID, description_hash: int, offset: int, description: int, stamp: int
+    ) -> None:
+        """The batch of the blocks that come next; the offset of its description in the segment, and sizes."""
+        status = lib.tachy_index_batch(
+            self._index, batch_id.bytes, process_id.bytes, description_hash, offset, description, stamp, self._error
+        )
+        _check(status, self._error)
+
+    def block(self, head: Readable, offset: int) -> None:
+        """A block, by its checked head, and where it lies in the segment."""
+        with ffi.from_buffer(head) as view:
+            _check(lib.tachy_index_block(self._index, view, len(view), offset, self._error), self._error)
+
+    def bytes(self) -> bytes:
+        """The index."""
+        size = ffi.new("uint64_t *")
+        found = lib.tachy_index_bytes(self._index, size)
+        if found == ffi.NULL:
+            raise MemoryError
+        return bytes(ffi.buffer(found, size[0]))
+
+
+def select(
+    indexes: Sequence[Readable],
+    cls: int = 0,
+    *,
+    threads: bool = False,
+    begin: int | None = None,
+    end: int | None = None,
+    process_ids: Collection[UUID] | None = None,
+    stream_ids: Collection[UUID] | None = None,
+    block_ids: Collection[UUID] | None = None,
+    limit: int | None = None,
+) -> pa.RecordBatch:
+    """The blocks in segments' indexes that satisfy the conditions (None: no condition), ordered by process, class (0:
+    all) and sequence; the columns are those of reader.h. `threads`: a row for each thread of a block.
+
+    Of one identity only the block in the last index is there. Raises FormatError where an index is damaged.
+    """
+    views = [ffi.from_buffer(index) for index in indexes]
+    filter_ = ffi.new("tachy_index_filter *")
+    filter_.cls, filter_.threads, filter_.limit = cls, threads, limit or 0
+    filter_.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
+    filter_.end_utc = _INT64_MAX if end is None else min(end, _INT64_MAX)
+    kept = []
+    for name, ids in (("process", process_ids), ("stream", stream_ids), ("block", block_ids)):
+        if ids is not None:
+            kept.append(ffi.from_buffer(b"".join(sorted(one.bytes for one in ids)) or b"\0"))
+            setattr(filter_, f"{name}_ids", ffi.cast("uint8_t *", kept[-1]))
+            setattr(filter_, f"{name}_count", len(ids))
+    schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
+    error = ffi.new("tachy_read_error *")
+    pointers = ffi.new("void *[]", [ffi.cast("void *", view) for view in views])
+    sizes = ffi.new("uint64_t[]", [len(view) for view in views])
+    _check(lib.tachy_index_select(len(views), pointers, sizes, filter_, schema, array, error), error)
+    return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))

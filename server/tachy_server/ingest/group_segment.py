@@ -1,0 +1,59 @@
+"""A group of batches as one segment: the object, and what PostgreSQL has to know to find its blocks."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from tachy_server.formats.reader import BlockHead, block_id
+from tachy_server.formats.segments import SegmentWriter
+from tachy_server.ingest import group_rows
+from tachy_server.ingest.group_rows import Known
+from tachy_server.ingest.identity import Sent, Stored
+from tachy_server.lake import block_counts, block_days, segments
+from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake.store import Store
+
+
+def store(
+    connection: Connection,
+    to: Store,
+    key: str,
+    batches: Sequence[Sent],
+    known: Mapping[uuid.UUID, Known],
+    stored: Stored,
+    now: int,
+) -> int:
+    """Writes the segment, with the blocks of the batches that are not stored yet, and then its row.
+
+    With the processes' rows, which `known` is from, locked. Returns how many blocks that were. Raises StoreError,
+    FormatError.
+    """
+    writer = SegmentWriter(now)
+    placed: dict[uuid.UUID, BlockHead] = {}
+    for batch in batches:
+        left_out = []
+        for place, (_, _, head) in enumerate(batch.head.blocks):
+            key_of_block = block_id(head.process_id, head.cls, head.sequence)
+            if key_of_block in stored.there or key_of_block in placed:
+                left_out.append(place)
+            else:
+                placed[key_of_block] = head
+        stamp = json.dumps(dict(batch.stamp), ensure_ascii=False).encode() if batch.stamp else b""
+        writer.add(batch.body, batch.head, stamp, left_out)
+    index, parts = writer.finish()
+    to.put_new(key, parts)
+    heads = list(placed.values())
+    times = None
+    if heads:
+        times = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
+        block_days.widen(connection, day_of(now), *times)
+        group_rows.store_numbers(connection, heads, known)
+        new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
+        block_counts.add(connection, Counter({day_of(now): new}))
+        group_rows.forget_errors(connection, stored.lost)
+    processes = {batch.head.process_id for batch in batches}
+    segments.insert(connection, key, sum(map(len, parts)), now, times, processes, index)
+    return len(heads)

@@ -1,0 +1,127 @@
+"""Blocks that a query has selected, as columns; a row becomes an object when somebody takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, overload
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_COLUMNS: Final = ("block_id", "process_id", "class", "sequence", "segment", "offset", "size", "begin_time",
+                   "end_time", "events", "sequences")  # fmt: skip
+_AT_A_TIME: Final = 1024
+_ID: Final = pa.binary(16)
+
+
+def _array(places: range) -> pa.Array:
+    return pa.array(places, pa.int64())
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A block, as far as a query needs it: where it lies, and what its head says. Times are UTC nanoseconds.
+
+    It has the events of `sequences` blocks, from number `sequence` on. `error` says why it could not be read the last
+    time.
+    """
+
+    block_id: UUID
+    process_id: UUID
+    cls: int
+    sequence: int
+    segment_key: str
+    offset: int
+    size: int
+    begin_time: int
+    end_time: int
+    events: int
+    insert_time: int
+    sequences: int = 1
+    error: str | None = None
+
+
+class Blocks(Sequence[BlockRow]):
+    """Rows of formats.block_index.select, ordered by process and sequence, and the segments that they are in."""
+
+    def __init__(
+        self,
+        rows: pa.RecordBatch,
+        segments: Sequence[tuple[str, int]],
+        errors: Mapping[UUID, str],
+    ) -> None:
+        """`segments`: key and insert time of each; `errors`: reasons of blocks that could not be read."""
+        self._rows, self._segments, self._errors = rows, segments, errors
+
+    def __len__(self) -> int:
+        return int(self._rows.num_rows)
+
+    @overload
+    def __getitem__(self, at: int) -> BlockRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> Blocks: ...
+    def __getitem__(self, at: int | slice) -> BlockRow | Blocks:
+        places = range(len(self))[at]
+        if isinstance(places, int):
+            return next(self._made(self._rows.slice(places, 1)))
+        rows = (
+            self._rows.take(pa.array(places, pa.int64()))
+            if places.step != 1
+            else self._rows.slice(places.start, len(places))
+        )
+        return Blocks(rows, self._segments, self._errors)
+
+    def __iter__(self) -> Iterator[BlockRow]:
+        for start in range(0, len(self), _AT_A_TIME):
+            yield from self._made(self._rows.slice(start, _AT_A_TIME))
+
+    def _made(self, rows: pa.RecordBatch) -> Iterator[BlockRow]:
+        columns = [rows.column(name).to_pylist() for name in _COLUMNS]
+        for block, process, cls, sequence, segment, offset, size, begin, end, events, covered in zip(
+            *columns, strict=True
+        ):
+            key, inserted = self._segments[segment]
+            block_id = UUID(bytes=block)
+            yield BlockRow(
+                block_id, UUID(bytes=process), cls, sequence, key, offset, size, begin, end, events, inserted, covered,
+                self._errors.get(block_id),
+            )  # fmt: skip
+
+    def __add__(self, other: Blocks) -> Blocks:
+        """These and others, ordered by process and sequence."""
+        segment = self._rows.schema.get_field_index("segment")
+        moved = pc.add(other._rows.column(segment), pa.scalar(len(self._segments), pa.int32()))
+        added = other._rows.set_column(segment, self._rows.schema.field(segment), moved)
+        both = pa.Table.from_batches([self._rows, added]).combine_chunks().to_batches()
+        rows = both[0] if both else self._rows
+        order = pc.sort_indices(rows, sort_keys=[("process_id", "ascending"), ("sequence", "ascending")])
+        return Blocks(rows.take(order), [*self._segments, *other._segments], {**self._errors, **other._errors})
+
+    def only(self, block_ids: Iterable[UUID]) -> Blocks:
+        """Those with these ids."""
+        ids = pa.array([one.bytes for one in block_ids], _ID)
+        return Blocks(self._rows.filter(pc.is_in(self._rows.column("block_id"), ids)), self._segments, self._errors)
+
+    def ending_with(self, numbers: Mapping[UUID, int]) -> dict[UUID, UUID]:
+        """By process the id of the block that ends with the events of this sequence number of it, where one does."""
+        last = pc.add(self._rows.column("sequence"), pc.subtract(self._rows.column("sequences"), 1))
+        rows = self._rows.filter(pc.is_in(last, pa.array(set(numbers.values()), pa.int64())))
+        return {row.process_id: row.block_id for row in self._made(rows)
+                if numbers.get(row.process_id) == row.sequence + row.sequences - 1}  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def process_ids(self) -> set[UUID]:
+        """Whose blocks they are."""
+        return {UUID(bytes=one) for one in pc.unique(self._rows.column("process_id")).to_pylist()}
+
+    @property
+    def events(self) -> int:
+        """Of all of them."""
+        return int(pc.sum(self._rows.column("events")).as_py() or 0)

@@ -1,0 +1,75 @@
+"""Rows of `segments`: which of them can have blocks that somebody looks for. Every query names its days' partitions."""
+
+from __future__ import annotations
+
+import datetime
+import struct
+import uuid
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from tachy_server.lake.database import Connection, day_of
+
+Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
+"""Runs a SELECT with its arguments."""
+
+_SHORT: Final = struct.Struct("<i")
+_INSERT: Final = """
+INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+"""
+_FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
+_NEVER: Final = ((1 << 63) - 1, -(1 << 63))
+
+
+def segment_key(insert_time: int) -> str:
+    """A new one."""
+    return f"segments/{day_of(insert_time)}/{uuid.uuid4()}.tseg"
+
+
+def insert(
+    connection: Connection,
+    key: str,
+    size: int,
+    insert_time: int,
+    times: tuple[int, int] | None,
+    process_ids: Iterable[UUID],
+    index: bytes,
+) -> None:
+    """One segment; `times` are the earliest and the latest of its events, None: it has none."""
+    begin, end = times or _NEVER
+    day = day_of(insert_time)
+    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, _shortened(process_ids), index))
+
+
+def find(
+    select: Select,
+    days: Collection[datetime.date],
+    *,
+    begin: int | None = None,
+    end: int | None = None,
+    process_ids: Collection[UUID] | None = None,
+) -> list[tuple[str, int, bytes]]:
+    """Key, insert time and index of the segments of these days that can have blocks in [begin, end] of these processes
+    (None: no condition), the last inserted last.
+    """
+    conditions, arguments = ["insert_day = ANY(%s)"], list[Any]([list(days)])
+    if begin is not None:
+        conditions.append("end_time >= %s")
+        arguments.append(begin)
+    if end is not None:
+        conditions.append("begin_time <= %s")
+        arguments.append(end)
+    if process_ids is not None and len(process_ids) <= _FEW:
+        conditions.append("processes && %s::integer[]")
+        arguments.append(_shortened(process_ids))
+    query = (
+        f"SELECT key, insert_time, block_index FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
+    )
+    return select(query, arguments) if days else []
+
+
+def _shortened(process_ids: Iterable[UUID]) -> list[int]:
+    """Their first four bytes: enough to pass over most of the segments that have none of them."""
+    return sorted({_SHORT.unpack_from(process_id.bytes)[0] for process_id in process_ids})
