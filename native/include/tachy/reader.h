@@ -242,7 +242,8 @@ typedef struct tachy_index_filter {
 } tachy_index_filter;
 
 /* The blocks of many indexes that satisfy the filter, as a record batch ordered by process, class and sequence. Of
- * blocks with the same identity only the one in the last of the indexes is there.
+ * blocks with the same identity only the one in the last of the indexes is there, and none whose events are all in
+ * another one that was merged.
  *
  *   segment        int32   which of the indexes
  *   block_id       w:16

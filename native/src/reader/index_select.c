@@ -179,16 +179,23 @@ static int compare_rows(const void *a, const void *b) {
   if (process) return process;
   if (x->cls != y->cls) return x->cls < y->cls ? -1 : 1;
   if (x->sequence != y->sequence) return x->sequence < y->sequence ? -1 : 1;
+  if (x->sequences != y->sequences) return x->sequences > y->sequences ? -1 : 1;
   return (x->segment < y->segment) - (x->segment > y->segment); /* the last one first */
 }
 
-/* In order, each identity once. */
+/* Whether the events of `row` are those of a part of `whole`, which does not begin later. */
+static int is_part(const block_row *row, const block_row *whole) {
+  return row->cls == whole->cls && !memcmp(row->process_id, whole->process_id, sizeof row->process_id) &&
+         (uint64_t)row->sequence + (uint64_t)row->sequences <= (uint64_t)whole->sequence + (uint64_t)whole->sequences;
+}
+
+/* In order, each sequence number once. */
 static void arrange(selection *s) {
   block_row *const rows = s->blocks.items;
   if (s->blocks.count) qsort(rows, (size_t)s->blocks.count, sizeof *rows, compare_rows);
   uint64_t kept = 0;
   for (uint64_t i = 0; i < s->blocks.count; i++) {
-    if (kept && !memcmp(rows[i].block_id, rows[kept - 1].block_id, sizeof rows[i].block_id)) continue;
+    if (kept && is_part(&rows[i], &rows[kept - 1])) continue;
     rows[kept++] = rows[i];
   }
   s->blocks.count = s->filter->limit && s->filter->limit < kept ? s->filter->limit : kept;

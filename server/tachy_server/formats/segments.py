@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,7 @@ _MAGIC: Final = 0x47455354
 _ENTRY: Final = struct.Struct("<16s16sQ")  # of a batch in the index: batch, process, description hash
 _INDEX_HEAD: Final = 9
 _HASH: Final = struct.Struct("<Q")
+_NO_BATCH: Final = uuid.UUID(int=0)
 _BATCH_HEADER_SIZE: Final = 64
 _DESCRIPTION_SIZE: Final = struct.Struct("<I")
 _DESCRIPTION_SIZE_AT: Final = 40
@@ -72,14 +73,36 @@ class SegmentWriter:
         """A batch as it came, and the stamp of its key, if that has one (JSON text); not its blocks of these places."""
         view = memoryview(body)
         (length,) = _DESCRIPTION_SIZE.unpack_from(body, _DESCRIPTION_SIZE_AT)
-        self._index.batch(batch.batch_id, batch.process_id, batch.description_hash, self._size, length, len(stamp))
-        self._put(view[_BATCH_HEADER_SIZE : _BATCH_HEADER_SIZE + length])
-        if stamp:
-            self._put(_HASH.pack(hash64(stamp)) + stamp)
+        description = view[_BATCH_HEADER_SIZE : _BATCH_HEADER_SIZE + length]
+        self._describe(batch.batch_id, batch.process_id, description, batch.description_hash, stamp)
         for place, (offset, size, head) in enumerate(batch.blocks):
             if place not in without:
-                self._index.block(view[offset : offset + head.header_size], self._size)
-                self._put(view[offset : offset + size])
+                self._add_block(view[offset : offset + size], head.header_size)
+
+    def add_process(
+        self, process_id: uuid.UUID, description: bytes, stamp: bytes, blocks: Iterable[tuple[Bytes, int]]
+    ) -> None:
+        """Blocks of a process that are of no batch any more: whole ones with the sizes of their heads."""
+        self._describe(_NO_BATCH, process_id, description, hash64(description), stamp)
+        for block, header_size in blocks:
+            self._add_block(memoryview(block), header_size)
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, without the index."""
+        return self._size
+
+    def _describe(
+        self, batch_id: uuid.UUID, process_id: uuid.UUID, description: Bytes, digest: int, stamp: bytes
+    ) -> None:
+        self._index.batch(batch_id, process_id, digest, self._size, len(description), len(stamp))
+        self._put(description)
+        if stamp:
+            self._put(_HASH.pack(hash64(stamp)) + stamp)
+
+    def _add_block(self, block: memoryview, header_size: int) -> None:
+        self._index.block(block[:header_size], self._size)
+        self._put(block)
 
     def _put(self, data: Bytes) -> None:
         self._parts.append(data)
@@ -139,14 +162,33 @@ def read_segment(data: Bytes) -> Iterator[Fragment]:
         raise FormatError("the segment has bytes that belong to no batch")
 
 
-def _read_fragment(view: memoryview, index: bytes, place: int, walked: int) -> tuple[Fragment, int, int]:
-    """A batch, where the next one begins in the index, and where it does in the segment."""
+def processes_of(index: bytes) -> set[uuid.UUID]:
+    """Those that a segment with this index has a description of."""
+    found: set[uuid.UUID] = set()
+    place = _INDEX_HEAD
+    while place < len(index):
+        _, process, _, numbers, place = _entry(index, place)
+        found.add(uuid.UUID(bytes=process))
+        place += numbers[-1]
+    return found
+
+
+def _entry(index: bytes, place: int) -> tuple[bytes, bytes, int, list[int], int]:
+    """A batch in the index: its id, its process, the description's hash; offset and size of the description, size of
+    the stamp, number of blocks, and their bytes in the index; and where these begin.
+    """
     batch, process, digest = _ENTRY.unpack_from(index, place)
     place += _ENTRY.size
     numbers = []
     for _ in range(5):
         value, place = _number(index, place)
         numbers.append(value)
+    return batch, process, digest, numbers, place
+
+
+def _read_fragment(view: memoryview, index: bytes, place: int, walked: int) -> tuple[Fragment, int, int]:
+    """A batch, where the next one begins in the index, and where it does in the segment."""
+    batch, process, digest, numbers, place = _entry(index, place)
     offset, length, stamped, count, entries = numbers
     description = bytes(view[offset : offset + length])
     at = offset + pad8(length)

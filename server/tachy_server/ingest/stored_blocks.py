@@ -52,7 +52,9 @@ def _find(
     blocks = select([index for _, _, index in rows], begin=begin, end=end, process_ids=processes, block_ids=ids)
     unreadable = {row[0] for row in connection.execute(_UNREADABLE, (list(ids),))}
     found = {}
-    for row in blocks.select(["block_id", "hash", "segment", "offset", "size"]).to_pylist():
+    for row in blocks.select(["block_id", "hash", "segment", "offset", "size", "sequences"]).to_pylist():
+        if row["sequences"] > 1:
+            continue
         key = uuid.UUID(bytes=row["block_id"])
         place = rows[row["segment"]][0], row["offset"], row["size"]
         found[key] = StoredBlock(row["hash"], *place, key in unreadable)

@@ -16,8 +16,8 @@ Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _SHORT: Final = struct.Struct("<i")
 _INSERT: Final = """
-INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
 _NEVER: Final = ((1 << 63) - 1, -(1 << 63))
@@ -36,11 +36,12 @@ def insert(
     times: tuple[int, int] | None,
     process_ids: Iterable[UUID],
     index: bytes,
+    level: int = 0,
 ) -> None:
     """One segment; `times` are the earliest and the latest of its events, None: it has none."""
     begin, end = times or _NEVER
     day = day_of(insert_time)
-    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, _shortened(process_ids), index))
+    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, _shortened(process_ids), index, level))
 
 
 def find(

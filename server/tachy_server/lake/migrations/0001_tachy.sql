@@ -52,7 +52,7 @@ CREATE INDEX streams_process ON streams (process_id);
 
 -- One row per object; block_index says where its blocks are and what their heads say (docs/format.md, "Segments").
 -- begin_time and end_time are those of its events; without any, it ends before it begins. `processes` has the first
--- four bytes of the id of each process in it. One partition per day on which they were inserted, made by the server.
+-- four bytes of the id of each process in it; level is 0 as it came, 1 and 2 when its blocks were merged. One partition per day on which they were inserted, made by the server.
 CREATE TABLE segments (
     insert_day date NOT NULL,
     key text NOT NULL,
@@ -62,9 +62,17 @@ CREATE TABLE segments (
     end_time bigint NOT NULL,
     processes integer[] NOT NULL,
     block_index bytea NOT NULL,
+    level smallint NOT NULL DEFAULT 0,
     PRIMARY KEY (insert_day, key)
 ) PARTITION BY RANGE (insert_day);
 CREATE INDEX segments_time ON segments (end_time, begin_time);
+CREATE INDEX segments_level ON segments (level, insert_time);
+
+-- Objects that have been replaced, and until when queries may still read them.
+CREATE TABLE removals (
+    key text PRIMARY KEY,
+    after bigint NOT NULL
+);
 
 -- Ids of batches, for as long as one may be sent again, and the XXH64 of its description. Partitioned as the segments.
 CREATE TABLE batches (

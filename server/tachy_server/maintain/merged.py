@@ -1,0 +1,139 @@
+"""The blocks of some segments, merged, as new segments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from tachy_server.formats.merging import DamagedBlockError, merge_blocks
+from tachy_server.formats.reader import Limits
+from tachy_server.formats.segments import SegmentWriter
+from tachy_server.lake.blocks import BlockRow
+
+ROWS: Final = 1 << 19
+"""Of a merged block: a query decodes whole blocks."""
+RAW_BYTES: Final = 16 << 20
+_SEGMENT_BYTES: Final = 64 << 20
+_AT_ONCE: Final = 32 << 20  # bytes of bodies that are decompressed at the same time
+
+Description = tuple[bytes, bytes]
+"""Of a process, as a batch has it, and its stamp; both JSON text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block that was selected, its bytes, and what is known of it."""
+
+    row: BlockRow
+    data: memoryview
+    header_size: int
+    raw_size: int
+    streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new segment: what it is written from, and what its row says."""
+
+    parts: list[bytes | memoryview]
+    index: bytes
+    size: int
+    times: tuple[int, int] | None
+    process_ids: frozenset[UUID]
+    streams: int
+
+
+def merge(
+    parts: Iterable[Part],
+    process_ids: Collection[UUID],
+    describe: Callable[[UUID], Description],
+    insert_time: int,
+    replaces: list[str],
+) -> Iterator[Made]:
+    """New segments, each with all that it has of a process in one place. The parts come by process, class and sequence;
+    processes without any are described all the same. A block that is damaged is copied as it is.
+    """
+    draft = _Draft(insert_time, replaces)
+    silent = set(process_ids)
+    for process_id, of_process in groupby(parts, key=lambda part: part.row.process_id):
+        classes = groupby(of_process, key=lambda part: part.row.cls)
+        draft.add(process_id, describe(process_id), [block for _, of_class in classes for block in _run(of_class)])
+        silent.discard(process_id)
+        if draft.size > _SEGMENT_BYTES:
+            yield draft.finish()
+            draft = _Draft(insert_time, replaces)
+    for process_id in sorted(silent):
+        draft.add(process_id, describe(process_id), [])
+    if draft.process_ids:
+        yield draft.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block for a new segment."""
+
+    data: bytes | memoryview
+    header_size: int
+    begin: int
+    end: int
+    streams: int
+
+
+class _Draft:
+    def __init__(self, insert_time: int, replaces: list[str]) -> None:
+        self._writer = SegmentWriter(insert_time, replaces)
+        self.process_ids: set[UUID] = set()
+        self._begin, self._end, self._streams = (1 << 63) - 1, -(1 << 63), 0
+
+    @property
+    def size(self) -> int:
+        return self._writer.size
+
+    def add(self, process_id: UUID, description: Description, blocks: list[_Block]) -> None:
+        self.process_ids.add(process_id)
+        self._writer.add_process(process_id, *description, [(block.data, block.header_size) for block in blocks])
+        self._begin = min([self._begin, *(block.begin for block in blocks)])
+        self._end = max([self._end, *(block.end for block in blocks)])
+        self._streams += sum(block.streams for block in blocks)
+
+    def finish(self) -> Made:
+        index, parts = self._writer.finish()
+        times = (self._begin, self._end) if self._streams else None
+        return Made(parts, index, sum(map(len, parts)), times, frozenset(self.process_ids), self._streams)
+
+
+def _run(parts: Iterable[Part]) -> Iterator[_Block]:
+    """The blocks of a process and class, merged as far as they can be."""
+    waiting: list[Part] = []
+    size = 0
+    for part in parts:
+        if waiting and size + part.raw_size > _AT_ONCE:
+            yield from _merged(waiting)
+            waiting, size = [], 0
+        waiting.append(part)
+        size += part.raw_size
+    yield from _merged(waiting)
+
+
+def _merged(parts: list[Part]) -> Iterator[_Block]:
+    """Around what is damaged."""
+    while len(parts) > 1:
+        try:
+            merged = merge_blocks([part.data for part in parts], Limits(rows=ROWS, raw_bytes=RAW_BYTES))
+        except DamagedBlockError as error:
+            yield from _merged(parts[: error.index])
+            yield _as_it_is(parts[error.index])
+            parts = parts[error.index + 1 :]
+            continue
+        for block in merged:
+            head = block.head
+            yield _Block(block.data, head.header_size, head.begin_utc, head.end_utc, len(head.threads))
+        return
+    yield from map(_as_it_is, parts)
+
+
+def _as_it_is(part: Part) -> _Block:
+    return _Block(part.data, part.header_size, part.row.begin_time, part.row.end_time, part.streams)

@@ -1,0 +1,238 @@
+"""Rewriting: the segments of some minutes, and later of an hour, become few with large blocks, in one transaction.
+
+A reader sees either the old rows or the new ones. Old objects stay until no query that selected them can run any more;
+what is killed in between leaves new objects that no row names, or old ones that are removed later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import threading
+import time
+from collections import Counter as Counted
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+
+from tachy_server.base.errors import FormatError, NotFound, StoreError
+from tachy_server.formats.block_index import select
+from tachy_server.formats.segments import processes_of
+from tachy_server.lake import block_counts, segments
+from tachy_server.lake.blocks import Blocks
+from tachy_server.lake.database import Connection
+from tachy_server.lake.lake import Lake
+from tachy_server.maintain.merged import Description, Made, Part, merge
+
+_SECOND: Final = 10**9
+_HOUR: Final = 3600 * _SECOND
+_LATE: Final = 30 * _SECOND  # a group is committed after the time that its row says
+_UNIT_BYTES: Final = 48 << 20  # of small segments, which are read whole
+_REMOVED_AT_ONCE: Final = 1000
+
+_DUE: Final = """
+SELECT insert_day, insert_time / %(length)s FROM segments
+WHERE level < %(level)s AND insert_time < %(before)s
+GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 2
+"""
+_CLAIM: Final = """
+SELECT key, size, insert_time, block_index FROM segments
+WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
+ORDER BY insert_time, key FOR UPDATE SKIP LOCKED
+"""
+_FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
+_REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s"
+_OVER: Final = "SELECT key FROM removals WHERE after < %s ORDER BY key LIMIT %s FOR UPDATE SKIP LOCKED"
+_REMOVED: Final = "DELETE FROM removals WHERE key = ANY(%s)"
+_PROCESSES: Final = """
+SELECT process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand, tsc_frequency, start_time,
+    start_ticks, clock, sdk, state, properties, stamp
+FROM processes WHERE process_id = ANY(%s)
+"""
+_DESCRIBED: Final = (
+    "process_id", "parent_process_id", "exe", "username", "realname", "computer", "distro", "cpu_brand",
+    "tsc_frequency", "start_time", "start_ticks", "clock", "sdk", "state", "properties",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start."""
+
+    rewritten_segments: int = 0
+    rewritten_blocks: int = 0
+    written_segments: int = 0
+    written_bytes: int = 0
+    removed_segments: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    key: str
+    size: int
+    insert_time: int
+    index: bytes
+
+
+class _Unreadable(Exception):  # noqa: N818 - it is left as it is
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class Rewriter:
+    """What comes within `seconds` becomes one, then what comes within an hour; objects that were replaced are removed
+    `grace` seconds later. Several may work on one database.
+    """
+
+    def __init__(self, lake: Lake, seconds: float, grace: float) -> None:
+        self.counts = Counts()
+        self._lake, self._length, self._grace = lake, int(seconds * _SECOND), int(grace * _SECOND)
+        self._unreadable: set[str] = set()
+        self._lock = threading.Lock()
+
+    def stats(self) -> dict[str, int]:
+        """What was done since the start."""
+        with self._lock:
+            return asdict(self.counts)
+
+    def run(self, now: int | None = None) -> int:
+        """Rewrites and removes what is due (`now`: UTC nanoseconds); returns how many segments were replaced.
+
+        Raises StoreError.
+        """
+        now = time.time_ns() if now is None else now
+        replaced = 0
+        with self._lake.connection() as connection:
+            for level, length in ((1, self._length), (2, max(_HOUR, self._length))):
+                values = {"length": length, "level": level, "before": (now - _LATE) // length * length}
+                for day, slot in connection.execute(_DUE, values).fetchall():
+                    replaced += self._slot(connection, day, level, slot * length, (slot + 1) * length)
+            self._remove(connection, now)
+        return replaced
+
+    def _slot(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
+        """As many transactions as it takes."""
+        replaced = 0
+        while True:
+            try:
+                done = self._unit(connection, day, level, begin, end)
+            except _Unreadable as error:  # without it; queries say what is wrong with it
+                self._unreadable.add(error.key)
+            else:
+                replaced += done
+                if done < 2:
+                    return replaced
+
+    def _unit(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
+        written: list[str] = []
+        outcome_known = True
+        try:
+            with connection.transaction():
+                claimed = self._claim(connection, day, level, begin, end)
+                if len(claimed) < 2:
+                    return 0
+                streams = 0
+                found = select([one.index for one in claimed])
+                described = _Described(connection)
+                keys, latest = [one.key for one in claimed], claimed[-1].insert_time
+                everybody = {process for one in claimed for process in processes_of(one.index)}
+                for made in merge(self._parts(claimed, found), everybody, described.of, latest, keys):
+                    written.append(self._write(connection, made, latest, level))
+                    streams += made.streams
+                connection.execute(_FORGET, (day, keys))
+                connection.execute(_REMOVE_LATER, (keys, time.time_ns() + self._grace))
+                before = sum(found.column("streams").to_pylist())
+                if streams != before:
+                    block_counts.add(connection, Counted({day: streams - before}))
+                outcome_known = False
+        except BaseException:
+            if outcome_known:
+                with contextlib.suppress(StoreError):
+                    self._lake.store.remove_all(written)
+            raise
+        with self._lock:
+            self.counts.rewritten_segments += len(claimed)
+            self.counts.rewritten_blocks += found.num_rows
+        return len(claimed)
+
+    def _claim(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> list[_Claimed]:
+        """Those of a slot that nobody else rewrites; small ones up to a bound, for they are read whole."""
+        rows = connection.execute(_CLAIM, (day, level, begin, end, sorted(self._unreadable)))
+        claimed: list[_Claimed] = []
+        size = 0
+        for row in rows:
+            one = _Claimed(*row)
+            size += one.size
+            if level == 1 and len(claimed) > 1 and size > _UNIT_BYTES:
+                break
+            claimed.append(one)
+        return claimed
+
+    def _parts(self, claimed: Sequence[_Claimed], found: pa.RecordBatch) -> Iterator[Part]:
+        """All blocks with their bytes. Raises _Unreadable."""
+        blocks = Blocks(found, [(one.key, one.insert_time) for one in claimed], {})
+        known = [found.column(name).to_pylist() for name in ("header_size", "raw_size", "streams")]
+        if sum(one.size for one in claimed) <= 2 * _UNIT_BYTES:
+            whole = {one.key: self._read(one) for one in claimed}
+            for row, *of_row in zip(blocks, *known, strict=True):
+                yield Part(row, whole[row.segment_key][row.offset : row.offset + row.size], *of_row)
+            return
+        for (row, data), *of_row in zip(self._lake.read_blocks(blocks), *known, strict=True):
+            if isinstance(data, FormatError):
+                raise _Unreadable(row.segment_key)
+            yield Part(row, data, *of_row)
+
+    def _read(self, one: _Claimed) -> memoryview:
+        try:
+            return self._lake.store.read(one.key, 0, one.size)
+        except NotFound:
+            raise _Unreadable(one.key) from None
+
+    def _write(self, connection: Connection, made: Made, insert_time: int, level: int) -> str:
+        key = segments.segment_key(insert_time)
+        self._lake.store.put_new(key, made.parts)
+        segments.insert(
+            connection, key, made.size, insert_time, made.times, made.process_ids, made.index, level
+        )
+        with self._lock:
+            self.counts.written_segments += 1
+            self.counts.written_bytes += made.size
+        return key
+
+    def _remove(self, connection: Connection, now: int) -> None:
+        while True:
+            with connection.transaction():
+                keys = [row[0] for row in connection.execute(_OVER, (now, _REMOVED_AT_ONCE))]
+                if not keys:
+                    return
+                self._lake.store.remove_all(keys)
+                connection.execute(_REMOVED, (keys,))
+            with self._lock:
+                self.counts.removed_segments += len(keys)
+
+
+class _Described:
+    """What the database says of processes, as a batch would."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def of(self, process_id: UUID) -> Description:
+        """One process."""
+        row: tuple[Any, ...] | None = self._connection.execute(_PROCESSES, ([process_id],)).fetchone()
+        if row is None:
+            return b"{}", b""
+        *values, stamp = row
+        said = dict(zip(_DESCRIBED, values, strict=True))
+        for name in ("process_id", "parent_process_id"):
+            said[name] = None if said[name] is None else str(said[name])
+        return _text(said), _text(stamp) if stamp else b""
+
+
+def _text(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
