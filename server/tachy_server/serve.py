@@ -35,6 +35,7 @@ from tachy_server.ingest.ingest import Ingest
 from tachy_server.lake.database import Database, create_database
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.store import open_store
+from tachy_server.maintain.service import Maintenance
 from tachy_server.postgres.supervisor import DataFolder, Postgres
 from tachy_server.query.workers.pool import Workers
 from tachy_server.services import Services
@@ -70,6 +71,8 @@ def run(settings: Settings) -> None:
     """Serves until SIGINT or SIGTERM. Raises TachyError when it cannot start."""
     if settings.workers < 1:
         raise SettingsError("workers must be at least 1; a server that runs no queries has --role ingest")
+    if settings.rewrite_seconds and settings.rewrite_grace < settings.query_seconds:
+        raise SettingsError("rewrite_grace must be at least query_seconds: queries read what they have selected")
     if settings.max_batch_bytes > settings.ingest_queue_bytes:
         raise SettingsError("ingest_queue_bytes must be at least max_batch_bytes")
     if bool(settings.tls_certificate) != bool(settings.tls_key):
@@ -138,6 +141,9 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
     if "ingest" in settings.role:
         services.ingest = Ingest(settings, base, lake.store)
         stack.callback(services.ingest.close)
+    if "maintain" in settings.role:
+        services.maintenance = Maintenance(settings, lake)
+        stack.callback(services.maintenance.close)
     return services
 
 

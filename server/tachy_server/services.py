@@ -12,6 +12,7 @@ from tachy_server.base.errors import StoreError
 from tachy_server.base.settings import Settings
 from tachy_server.ingest.ingest import Ingest
 from tachy_server.lake.lake import Lake
+from tachy_server.maintain.service import Maintenance
 from tachy_server.postgres.supervisor import Postgres
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Services:
-    """One running server. `ingest` and `engine` are None without the roles ingest and query; `postgres` with --dsn."""
+    """One running server. `ingest`, `engine` and `maintenance` are None without their roles; `postgres` with --dsn."""
 
     settings: Settings
     lake: Lake
@@ -28,6 +29,7 @@ class Services:
     certificate: Certificate | None = None
     ingest: Ingest | None = None
     engine: Workers | None = None
+    maintenance: Maintenance | None = None
     postgres: Postgres | None = None
     http_url: str = ""
     flight_uri: str = ""
@@ -41,6 +43,8 @@ class Services:
             result |= self.engine.stats()
         if self.ingest is not None:
             result["ingest"] = self.ingest.stats()
+        if self.maintenance is not None:
+            result["maintain"] = self.maintenance.stats()
         if self.postgres is not None:
             result["postgres"] = {"pid": self.postgres.pid, "restarts": self.postgres.restarts}
         return result

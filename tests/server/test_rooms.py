@@ -18,15 +18,16 @@ KNOWS = {
     "postgres": {"base"},
     "access": {"base", "lake"},
     "ingest": BLOCKS,
+    "maintain": BLOCKS,
     "views": BLOCKS,
     "traces": BLOCKS | {"views"},
     "query": BLOCKS | {"views", "traces"},
-    "services": BLOCKS | {"ingest", "query", "postgres", "access"},
+    "services": BLOCKS | {"ingest", "query", "postgres", "access", "maintain"},
     "flight": {"base", "access", "query", "services"},
     "http": BLOCKS | {"access", "ingest", "query", "traces", "services"},
     "keys": {"base", "access", "lake", "postgres"},
     "query_process": BLOCKS | {"views", "traces", "query", "flight", "http"},
-    "serve": BLOCKS | {"access", "ingest", "query", "postgres", "services", "flight", "http"},
+    "serve": BLOCKS | {"access", "ingest", "maintain", "query", "postgres", "services", "flight", "http"},
 }
 
 

@@ -205,6 +205,7 @@ const void *tachy_merged_body(const tachy_merged *merged, uint64_t *size);
 
 /* Writes into a block's head how its body is stored, and both hashes. */
 void tachy_block_seal(void *head, tachy_codec codec, const void *stored, uint64_t stored_size);
+
 /* Block indexes ---------------------------------------------------------------------------------------------------- */
 
 /* Where the blocks of a segment are and what their heads say, packed (docs/format.md, "Segments"). A segment ends with

@@ -107,7 +107,7 @@ tachy_status tachy_index_block(tachy_index *index, const void *head, uint64_t he
   put(index, to, &kinds, 1);
   put(index, to, &h.header_hash, sizeof h.header_hash);
   put_number(index, to, h.sequence);
-  put_number(index, to, 0); /* it stands for no other sequence numbers */
+  put_number(index, to, h.sequences ? h.sequences - 1 : 0);
   put_number(index, to, offset);
   put_number(index, to, h.header_size);
   put_number(index, to, h.raw_size);

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from tachy_server.base.errors import SettingsError
 
-ROLES = ("ingest", "query")
+ROLES = ("ingest", "query", "maintain")
 
 # TACHY_* variables that clients read; a machine may have them set when it runs a server too.
 CLIENT_VARIABLES = frozenset(
@@ -222,7 +222,11 @@ class Settings:
         "the server listen beyond loopback without.",
         default_text="nothing",
     )
-    role: tuple[str, ...] = _row(ROLE_LIST, ROLES, "What this server does: ingest, query, or both.")
+    role: tuple[str, ...] = _row(
+        ROLE_LIST,
+        ROLES,
+        "What this server does: ingest, query, maintain (merge small blocks into large ones, drop the replaced).",
+    )
     commit_wait: float = _row(
         MILLISECONDS,
         0.0,
@@ -256,6 +260,17 @@ class Settings:
         COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."
     )
     ingest_workers: int = _row(COUNT, 2, "Threads that make groups of batches durable, each with its own connection.")
+    rewrite_seconds: float = _row(
+        SECONDS,
+        600.0,
+        "The blocks of so much time are merged into large ones once it is over, and then those of an hour; 0: never.",
+    )
+    rewrite_grace: float = _row(
+        SECONDS,
+        900.0,
+        "How long objects whose blocks were merged stay for queries that have begun to read them; more than "
+        "query_seconds.",
+    )
     workers: int = _row(COUNT, 2, "Processes that plan and run queries; at least 1.")
     query_memory: int = _row(
         SIZE,

@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter as Counted
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -89,9 +89,18 @@ class Rewriter:
     `grace` seconds later. Several may work on one database.
     """
 
-    def __init__(self, lake: Lake, seconds: float, grace: float) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        seconds: float,
+        grace: float,
+        *,
+        stopped: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self.counts = Counts()
         self._lake, self._length, self._grace = lake, int(seconds * _SECOND), int(grace * _SECOND)
+        self._stopped, self._clock = stopped, clock
         self._unreadable: set[str] = set()
         self._lock = threading.Lock()
 
@@ -100,25 +109,22 @@ class Rewriter:
         with self._lock:
             return asdict(self.counts)
 
-    def run(self, now: int | None = None) -> int:
-        """Rewrites and removes what is due (`now`: UTC nanoseconds); returns how many segments were replaced.
-
-        Raises StoreError.
-        """
-        now = time.time_ns() if now is None else now
+    def run(self) -> int:
+        """Rewrites and removes what is due; returns how many segments were replaced. Raises StoreError."""
+        now = self._clock()
         replaced = 0
         with self._lake.connection() as connection:
             for level, length in ((1, self._length), (2, max(_HOUR, self._length))):
                 values = {"length": length, "level": level, "before": (now - _LATE) // length * length}
                 for day, slot in connection.execute(_DUE, values).fetchall():
                     replaced += self._slot(connection, day, level, slot * length, (slot + 1) * length)
-            self._remove(connection, now)
+            self._remove(connection)
         return replaced
 
     def _slot(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
         """As many transactions as it takes."""
         replaced = 0
-        while True:
+        while not self._stopped():
             try:
                 done = self._unit(connection, day, level, begin, end)
             except _Unreadable as error:  # without it; queries say what is wrong with it
@@ -126,7 +132,8 @@ class Rewriter:
             else:
                 replaced += done
                 if done < 2:
-                    return replaced
+                    break
+        return replaced
 
     def _unit(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
         written: list[str] = []
@@ -145,7 +152,7 @@ class Rewriter:
                     written.append(self._write(connection, made, latest, level))
                     streams += made.streams
                 connection.execute(_FORGET, (day, keys))
-                connection.execute(_REMOVE_LATER, (keys, time.time_ns() + self._grace))
+                connection.execute(_REMOVE_LATER, (keys, self._clock() + self._grace))
                 before = sum(found.column("streams").to_pylist())
                 if streams != before:
                     block_counts.add(connection, Counted({day: streams - before}))
@@ -196,18 +203,16 @@ class Rewriter:
     def _write(self, connection: Connection, made: Made, insert_time: int, level: int) -> str:
         key = segments.segment_key(insert_time)
         self._lake.store.put_new(key, made.parts)
-        segments.insert(
-            connection, key, made.size, insert_time, made.times, made.process_ids, made.index, level
-        )
+        segments.insert(connection, key, made.size, insert_time, made.times, made.process_ids, made.index, level)
         with self._lock:
             self.counts.written_segments += 1
             self.counts.written_bytes += made.size
         return key
 
-    def _remove(self, connection: Connection, now: int) -> None:
+    def _remove(self, connection: Connection) -> None:
         while True:
             with connection.transaction():
-                keys = [row[0] for row in connection.execute(_OVER, (now, _REMOVED_AT_ONCE))]
+                keys = [row[0] for row in connection.execute(_OVER, (self._clock(), _REMOVED_AT_ONCE))]
                 if not keys:
                     return
                 self._lake.store.remove_all(keys)

@@ -55,10 +55,10 @@ class BlockCache:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._size = 0
-        self._entries: OrderedDict[tuple[str, UUID], tuple[Decoded, ...]] = OrderedDict()
+        self._entries: OrderedDict[tuple[str, UUID, int], tuple[Decoded, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, UUID]) -> tuple[Decoded, ...] | None:
+    def get(self, key: tuple[str, UUID, int]) -> tuple[Decoded, ...] | None:
         """The block's slices, if it is here."""
         with self._lock:
             found = self._entries.get(key)
@@ -66,7 +66,7 @@ class BlockCache:
                 self._entries.move_to_end(key)
             return found
 
-    def keep(self, key: tuple[str, UUID], slices: Iterator[Decoded]) -> Iterator[Decoded]:
+    def keep(self, key: tuple[str, UUID, int], slices: Iterator[Decoded]) -> Iterator[Decoded]:
         """The slices of a whole block, which is kept once they all have been taken, unless it is too large."""
         taken: list[Decoded] = []
         for decoded in slices:
@@ -81,7 +81,7 @@ class BlockCache:
         yield decoded
         yield from slices
 
-    def _put(self, key: tuple[str, UUID], slices: tuple[Decoded, ...]) -> None:
+    def _put(self, key: tuple[str, UUID, int], slices: tuple[Decoded, ...]) -> None:
         with self._lock:
             self._size += _size(slices) - _size(self._entries.pop(key, ()))
             self._entries[key] = slices
@@ -136,7 +136,12 @@ def open_block(row: Any, data: Stored, limits: reader.Limits) -> tuple[reader.Bl
     if isinstance(data, FormatError):
         raise data
     head = reader.check_block(data)
-    if (head.process_id, head.cls, head.sequence) != (row.process_id, row.cls, row.sequence):
+    if (head.process_id, head.cls, head.sequence, head.sequences) != (
+        row.process_id,
+        row.cls,
+        row.sequence,
+        row.sequences,
+    ):
         raise FormatError("another block lies where this one was stored")
     limits.check(head)
     stored = data[head.header_size : head.header_size + head.stored_size]
@@ -156,7 +161,7 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
 def _decode(
     view: View, row: BlockRow, data: Stored, wanted: Wanted, limits: reader.Limits, cache: BlockCache | None
 ) -> Iterator[Decoded]:
-    key = (view.name, row.block_id)
+    key = (view.name, row.block_id, row.sequences)
     if cache is not None and not wanted.open_end:
         cached = cache.get(key)
         if cached is not None:

@@ -1,0 +1,54 @@
+"""The role maintain: a thread that looks now and then for what is to be done."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from tachy_server.base.errors import StoreError
+from tachy_server.base.settings import Settings
+from tachy_server.lake.database import one_line
+from tachy_server.lake.lake import Lake
+from tachy_server.maintain.rewriting import Rewriter
+
+_LOOK_SECONDS: Final = 30.0
+_JOIN_SECONDS: Final = 20.0
+
+
+class Maintenance:
+    """Runs from its making to its close()."""
+
+    def __init__(self, settings: Settings, lake: Lake) -> None:
+        self._stop = threading.Event()
+        self._rewriter = Rewriter(lake, settings.rewrite_seconds, settings.rewrite_grace, stopped=self._stop.is_set)
+        self._pause = min(_LOOK_SECONDS, max(0.1, settings.rewrite_seconds / 10))
+        self._said = ""
+        self._thread = threading.Thread(target=self._run, name="maintain", daemon=True)
+        if settings.rewrite_seconds:
+            self._thread.start()
+
+    def stats(self) -> dict[str, int]:
+        """What was done since the start."""
+        return self._rewriter.stats()
+
+    def close(self) -> None:
+        """Ends it; what is being rewritten is finished first, unless that takes long: then it stays as it was."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            try:
+                self._rewriter.run()
+            except StoreError as error:
+                self._say(str(error))
+            except Exception as error:  # the lake is as it was; the next try is made all the same
+                self._say(f"{type(error).__name__}: {one_line(error)}")
+            else:
+                self._said = ""
+
+    def _say(self, reason: str) -> None:
+        if reason != self._said:
+            print(f"tachy: blocks could not be merged: {reason}", flush=True)
+        self._said = reason

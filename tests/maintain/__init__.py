@@ -1,0 +1,1 @@
+"""Tests of `tachy_server.maintain`: nothing is lost, doubled or changed by merging, whatever happens meanwhile."""
