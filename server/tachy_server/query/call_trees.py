@@ -50,7 +50,9 @@ def _table(
             blocks, _ = select_blocks(session, snapshot, THREAD_SPANS, bounds)
 
         def batches() -> Iterator[pa.RecordBatch]:
-            nodes = pa.Table.from_batches([_nodes(session, blocks[::-1], CallTree(bounds.begin, bounds.end, window.thread))])
+            nodes = pa.Table.from_batches(
+                [_nodes(session, blocks[::-1], CallTree(bounds.begin, bounds.end, window.thread))]
+            )
             for batch in made(nodes).select(schema.names).cast(schema).combine_chunks().to_batches():
                 yield project(batch, scan)
 

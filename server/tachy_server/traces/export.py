@@ -78,7 +78,7 @@ class TracedProcess:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-SelectBlocks = Callable[[int, UUID], list[Any]]
+SelectBlocks = Callable[[int, UUID], Sequence[Any]]
 """The blocks of a class and a process that a trace is made of."""
 
 
