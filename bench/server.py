@@ -72,8 +72,8 @@ def replaced(block: bytes, **fields: Any) -> bytes:
     return hashed + block[BLOCK_HEADER.size :]
 
 
-async def send_all(url: str, batches: Iterator[bytes], key: str = "") -> list[float]:
-    """Posts the batches over SENDERS connections; seconds of each request."""
+async def send_all(url: str, batches: Iterator[bytes], key: str = "", senders: int = SENDERS) -> list[float]:
+    """Posts the batches over so many connections; seconds of each request."""
     who = f"authorization: Bearer {key}\r\n" if key else ""
     where = urlsplit(url)
     taken: list[float] = []
@@ -94,7 +94,7 @@ async def send_all(url: str, batches: Iterator[bytes], key: str = "") -> list[fl
             taken.append(time.perf_counter() - begin)
         writer.close()
 
-    await asyncio.gather(*[sender() for _ in range(SENDERS)])
+    await asyncio.gather(*[sender() for _ in range(senders)])
     return taken
 
 
