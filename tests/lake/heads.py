@@ -48,7 +48,7 @@ class Head:
         size = BLOCK_HEADER.size + len(self.threads) * THREAD_HEADER.size
         packed = BLOCK_HEADER.pack(
             MAGIC, 1, self.cls, 1, size, len(self.threads), self.process_id.bytes, self.sequence, 0, begin, 1, end,
-            10**9, 0, 1, begin, end, events, self.dropped, 4000, self.stored_size, 0, 0, 0, begin, bytes(32),
+            10**9, 0, 1, begin, end, events, self.dropped, 4000, self.stored_size, 0, 0, 0, begin, 0, bytes(24),
         )  # fmt: skip
         for thread in self.threads:
             packed += THREAD_HEADER.pack(

@@ -73,7 +73,7 @@ def test_partitions_are_made_once_by_whoever_comes_first(dsn: str) -> None:
         ).fetchall()
         indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'segments_20261231'").fetchone()
     assert names == [(f"segments_{day:%Y%m%d}",) for day in days]
-    assert indexes == (2,)
+    assert indexes == (3,)
 
 
 def test_ids_of_batches_are_forgotten_after_a_day(dsn: str) -> None:

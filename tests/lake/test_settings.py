@@ -16,7 +16,7 @@ def test_defaults() -> None:
     assert loaded == Settings()
     assert loaded.http == Address("127.0.0.1", 9000)
     assert loaded.flight == Address("127.0.0.1", 50051)
-    assert loaded.role == ("ingest", "query")
+    assert loaded.role == ("ingest", "query", "maintain")
 
 
 def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path
     assert loaded.http.port == 3
     assert loaded.max_batch_bytes == 2 << 20
     assert loaded.query_seconds == 1.5
-    assert loaded.role == ("ingest", "query")
+    assert loaded.role == ("ingest", "query", "maintain")
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,8 @@ def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path
         (["--http", "nowhere"], {}, "HOST:PORT"),
         (["--http", "127.0.0.1:70000"], {}, "HOST:PORT"),
         (["--max-batch-bytes", "many"], {}, "bytes"),
-        (["--role", "ingest,dance"], {}, "ingest, query"),
-        (["--role", "maintain"], {}, "ingest, query"),  # there is no work for it
-        (["--role", ""], {}, "ingest, query"),
+        (["--role", "ingest,dance"], {}, "ingest, query, maintain"),
+        (["--role", ""], {}, "ingest, query, maintain"),
         (["--query-seconds", "-1"], {}, "0 or more"),
         (["--query-seconds", "soon"], {}, "--query-seconds: 'soon' does not do: write a number"),
         (["--data", ""], {}, "name of a folder"),

@@ -28,6 +28,7 @@ class Row:
     end_time: int
     data: bytes
     block_id: UUID
+    sequences: int = 1
     error: str | None = None
 
 
