@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import serving
 from tests.serving import Server
+
+# How long an example takes says more of what else the machine does.
+hypothesis.settings.register_profile("tachy", deadline=None)
+hypothesis.settings.load_profile("tachy")
 
 
 @pytest.hookimpl(tryfirst=True)
