@@ -27,7 +27,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file(tmp_path: Path
     assert loaded.http.port == 3
     assert loaded.max_batch_bytes == 2 << 20
     assert loaded.query_seconds == 1.5
-    assert loaded.role == ("ingest", "query", "maintain")
+    assert loaded.role == ("ingest", "query")
 
 
 @pytest.mark.parametrize(
