@@ -13,8 +13,8 @@ from typing import Any, Final, Protocol
 from tachy_server.base.errors import FormatError
 from tachy_server.lake.database import Connection
 
-OF_CLASS: Final = "SELECT block_id, reason FROM block_errors WHERE class = %s"
-"""Why blocks of a class could not be read the last time."""
+OF_CLASS: Final = "SELECT block_id, reason FROM block_errors WHERE %s IN (0, class)"
+"""Why blocks of a class (0: of any) could not be read the last time."""
 
 _NOTE: Final = """
 INSERT INTO block_errors (block_id, process_id, class, reason, since) VALUES (%s, %s, %s, %s, %s)

@@ -101,7 +101,7 @@ class Snapshot:
         block_ids: Collection[UUID] | None = None,
         limit: int | None = None,
     ) -> Blocks:
-        """Blocks of a class that overlap [begin, end], ordered by process and sequence.
+        """Blocks of a class (0: of all) that overlap [begin, end], ordered by process, class and sequence.
 
         None means no condition; an empty collection selects nothing. Raises StoreError.
         """
@@ -128,7 +128,7 @@ class Snapshot:
         """The blocks of all classes, a row for each of their streams that overlaps [begin, end], with the columns of
         formats.block_index.select; and the times at which their segments were inserted. Raises StoreError.
         """
-        wanted = self._those_of(process_ids, stream_ids, None)
+        wanted = self._those_of(process_ids, stream_ids)
         found = self._find(begin, end, wanted) if wanted is None or wanted else []
         rows = select(
             [index for _, _, index in found], threads=True, begin=begin, end=end, process_ids=wanted,
@@ -138,7 +138,7 @@ class Snapshot:
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
         """The newest block of a process and class that ends before `time`; it knows what was open then."""
-        if not self._those_of([process_id], None, None):
+        if not self._those_of([process_id]):
             return None
         for back in _LOOK_BACK:
             begin = None if back is None else time - back
@@ -169,12 +169,12 @@ class Snapshot:
         return Blocks(rows, [(key, inserted) for key, inserted, _ in found], errors)
 
     def _those_of(
-        self, process_ids: Collection[UUID] | None, stream_ids: Collection[UUID] | None, cls: int | None
+        self, process_ids: Collection[UUID] | None, stream_ids: Collection[UUID] | None = None, cls: int = 0
     ) -> Collection[UUID] | None:
-        """Of these processes those that have these streams and are visible; None: all."""
+        """Of these processes those that have these streams of the class (0: of any) and are visible; None: all."""
         conditions, arguments = self._visible(), list[Any]()
         if stream_ids is not None:
-            own = "" if cls is None else f" AND class = {cls}"
+            own = f" AND class = {cls}" if cls else ""
             conditions.append(f"process_id IN (SELECT s.process_id FROM streams AS s WHERE s.stream_id = ANY(%s){own})")
             arguments.append(list(stream_ids))
         if not conditions:
