@@ -128,17 +128,41 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
   return seen ^ add_up(head, head_size, body, body_size);
 }
 
-/* The block, and itself once more as the one that follows it, as one block: whatever comes out can be read, and nothing
- * is in it that is not in them. */
+/* Whatever comes out of merging can be read, and nothing is in it that is not in its parts. */
+static uint64_t merge_two(const tachy_merge_part parts[2]) {
+  static const tachy_merge_limits limits = {1u << 24, 1u << 28, 4096};
+  tachy_merged *merged = NULL;
+  tachy_read_error error = {""};
+  uint64_t used = 0, seen = 0;
+  if (tachy_merge(parts, 2, &limits, &merged, &used, &error) == TACHY_OK) {
+    tachy_block_header h, first, second;
+    uint64_t head_size = 0, body_size = 0;
+    uint8_t *const head = tachy_merged_head(merged, &head_size);
+    const void *const body = tachy_merged_body(merged, &body_size);
+    tachy_block_seal(head, TACHY_CODEC_NONE, body, body_size);
+    REQUIRE(tachy_block_check(head, head_size, 0, NULL, &error) == TACHY_OK);
+    memcpy(&h, head, sizeof h);
+    memcpy(&first, parts[0].head, sizeof first);
+    if (used == 2) {
+      memcpy(&second, parts[1].head, sizeof second);
+      REQUIRE(h.sequence == first.sequence && h.events == first.events + second.events);
+      REQUIRE(is_readable(head, head_size, body, body_size));
+    }
+    seen = read_all(head, head_size, body, body_size);
+  }
+  tachy_merged_free(merged);
+  return seen;
+}
+
+/* The block, and itself once more as the one that follows it. */
 static uint64_t merge_twice(const uint8_t *head, uint64_t head_size, const uint8_t *body, uint64_t body_size) {
   tachy_block_header h;
-  tachy_block_thread thread;
   memcpy(&h, head, sizeof h);
   uint8_t *next = malloc(head_size);
   if (!next) return 0;
   memcpy(next, head, head_size);
-  const uint64_t ticks = h.ticks1 - h.ticks0;
   tachy_block_header n = h;
+  const uint64_t ticks = h.ticks1 - h.ticks0;
   n.sequence += h.sequences ? h.sequences : 1;
   n.before_ticks = h.ticks0;
   n.before_utc = h.utc0;
@@ -148,32 +172,38 @@ static uint64_t merge_twice(const uint8_t *head, uint64_t head_size, const uint8
   n.utc1 = (int64_t)((uint64_t)n.utc0 + ((uint64_t)h.utc1 - (uint64_t)h.utc0));
   memcpy(next, &n, sizeof n);
   for (uint32_t i = 0; i < h.thread_count; i++) {
+    tachy_block_thread thread;
     uint8_t *const at = next + sizeof h + i * sizeof thread;
     memcpy(&thread, at, sizeof thread);
     thread.first += thread.events - thread.async_rows + thread.dropped;
     thread.base_ticks += ticks;
     memcpy(at, &thread, sizeof thread);
   }
-  const tachy_merge_part parts[] = {{head, head_size, body, body_size}, {next, head_size, body, body_size}};
-  const tachy_merge_limits limits = {1u << 24, 1u << 28, 4096};
-  tachy_merged *merged = NULL;
-  tachy_read_error error = {""};
-  uint64_t used = 0, size = 0, seen = 0;
-  const tachy_status status = tachy_merge(parts, 2, &limits, &merged, &used, &error);
-  if (status == TACHY_OK) {
-    uint8_t *const made = tachy_merged_head(merged, &size);
-    uint64_t made_body = 0;
-    const void *const bytes = tachy_merged_body(merged, &made_body);
-    tachy_block_seal(made, TACHY_CODEC_NONE, bytes, made_body);
-    REQUIRE(tachy_block_check(made, size, 0, NULL, &error) == TACHY_OK);
-    memcpy(&n, made, sizeof n);
-    REQUIRE(n.sequence == h.sequence && (used == 1 || n.events == 2 * h.events));
-    if (used == 2) REQUIRE(is_readable(made, size, bytes, made_body));
-    seen = read_all(made, size, bytes, made_body);
-  }
-  tachy_merged_free(merged);
+  const uint64_t seen =
+      merge_two((tachy_merge_part[]){{head, head_size, body, body_size}, {next, head_size, body, body_size}});
   free(next);
   return seen;
+}
+
+/* A block that is not compressed at the start of the bytes. 0: there is none. */
+static int part_at(const uint8_t *data, size_t size, tachy_merge_part *part) {
+  tachy_block_header h;
+  if (size < sizeof h) return 0;
+  memcpy(&h, data, sizeof h);
+  if (h.header_size < sizeof h || h.header_size > size || h.raw_size > size - h.header_size) return 0;
+  *part = (tachy_merge_part){data, h.header_size, data + h.header_size, h.raw_size};
+  return 1;
+}
+
+/* Two blocks, one behind the other. */
+static void merge_pair(const uint8_t *data, size_t size) {
+  tachy_merge_part parts[2];
+  if (!part_at(data, size, &parts[0])) return;
+  const uint64_t total = tachy_pad8(parts[0].head_size + parts[0].body_size);
+  if (total < size && part_at(data + total, size - total, &parts[1])) {
+    volatile uint64_t seen = merge_two(parts);
+    (void)seen;
+  }
 }
 
 /* The sizes of an uncompressed block, and both hashes, as they should be. */
@@ -197,6 +227,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint64_t total = 0;
   (void)tachy_batch_check(data, size, &error);
   (void)tachy_block_check(data, size, 1, &total, &error);
+  merge_pair(data, size);
   if (size < sizeof(tachy_block_header)) return 0;
   uint8_t *copy = malloc(size); /* exactly as long as it is, so that one byte beyond it is noticed */
   if (!copy) return 0;

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tachy_server.formats.calls import CallTree
-from tachy_server.formats.merging import DamagedBlockError, MergedBlock, merge_blocks
+from tachy_server.formats.merging import MergedBlock, merge_blocks
 from tachy_server.formats.reader import Limits, read_head, read_images
 
-from tests.model import columns as c
 from tests.model import rows
 from tests.model.decoder import decode_block, split_batch
 from tests.model.encoder import Block, Process, Thread
@@ -28,7 +27,6 @@ from tests.reader.decoding import dicts, split
 from tests.reader.merged import same
 from tests.reader.scenarios import Program, play, programs
 from tests.reader.test_clock import HOUR
-from tests.reader.test_hostile import rebuild, replaced
 
 
 def examples(count: int) -> settings:
@@ -243,36 +241,6 @@ def test_images_are_merged_as_logs_are() -> None:
     wanted = [row["msg"] for block in blocks for row in dicts(read_images(*split(block)))]
     assert [row["msg"] for row in dicts(read_images(*split(merged.data)))] == wanted
     assert len(wanted) == 3
-
-
-def test_a_block_whose_bytes_are_not_what_its_hashes_say_is_named() -> None:
-    blocks = cut(Process())
-    padding = len(blocks[1]) - read_head(blocks[1]).header_size - read_head(blocks[1]).stored_size
-    for at in range(0, len(blocks[1]) - padding, 3):
-        damaged = bytearray(blocks[1])
-        damaged[at] ^= 0x40
-        with pytest.raises(DamagedBlockError) as caught:
-            merge_blocks([blocks[0], bytes(damaged), blocks[2]])
-        assert caught.value.index == 1
-
-
-@pytest.mark.parametrize(
-    ("column", "values"),
-    [(c.ROW_SITE, [1, 0]), (c.ROW_SITE, [9, 9]), (c.SPAN_DEPTH, [c.zigzag(5000)] * 2), (c.OPEN_END_SITE, [9]),
-     (c.SITE_KIND, [8, 8])],
-)  # fmt: skip
-def test_a_block_that_cannot_be_read_stays_what_it_is(column: int, values: list[int]) -> None:
-    process = Process()
-    thread = process.thread("main")
-    made = list[Block]()
-    for index in range(3):
-        thread.span("a", index * 1000 + 1, index * 1000 + 2)
-        thread.span("b", index * 1000 + 3, index * 1000 + 4)
-        made += process.blocks(codec="none", until=index * 1000 + 900)
-    bad = rebuild(made[1], replaced(column, values))
-    merged = merge_blocks([made[0].data, bad, made[2].data])
-    assert [block.parts for block in merged] == [1, 1, 1]
-    assert split(merged[1].data)[1] == split(bad)[1]
 
 
 @examples(40)

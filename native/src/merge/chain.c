@@ -19,13 +19,13 @@ static int has_time(const tachy_block_header *h) { return (int64_t)(h->ticks1 - 
 
 /* The same process goes on by the same clock, without a hole. Where the wall clock was set, or the counter began anew,
  * the next block's points are others. */
-static int follows(const tachy_block *before, const tachy_block *next) {
+static int follows(const tachy_block *first, const tachy_block *before, const tachy_block *next) {
   const tachy_block_header *const a = &before->header, *const b = &next->header;
   const tachy_clock_pair begin = before->points[0];
   return a->cls == b->cls && memcmp(a->process_id, b->process_id, sizeof a->process_id) == 0 &&
          b->sequence == a->sequence + covered(a) && b->frequency == a->frequency && has_time(a) && has_time(b) &&
-         b->ticks0 == a->ticks1 && b->utc0 == a->utc1 && b->before_ticks == begin.ticks && b->before_utc == begin.utc &&
-         threads_ascend(before) && threads_ascend(next);
+         (int64_t)(b->ticks1 - first->header.ticks0) > 0 && b->ticks0 == a->ticks1 && b->utc0 == a->utc1 &&
+         b->before_ticks == begin.ticks && b->before_utc == begin.utc && threads_ascend(before) && threads_ascend(next);
 }
 
 typedef struct sums {
@@ -69,7 +69,9 @@ uint64_t merge_open(merge *m, const tachy_merge_part *parts, uint64_t count, con
     tachy_block *const block = &m->sources[opened].block;
     *status = tachy_block_open(block, part->head, part->head_size, part->body, part->body_size, &ignored);
     if (*status == TACHY_OK && !add(&sum, block, (uint64_t)(uintptr_t)m)) *status = TACHY_ERROR_MEMORY;
-    if (*status || !within(&sum, limits) || (opened && !follows(&m->sources[opened - 1].block, block))) break;
+    if (*status || !within(&sum, limits) ||
+        (opened && !follows(&m->sources[0].block, &m->sources[opened - 1].block, block)))
+      break;
   }
   tachy_map_free(&sum.numbers);
   if (*status == TACHY_ERROR_MEMORY) {

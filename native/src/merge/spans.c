@@ -170,6 +170,22 @@ static int put_rows(merge *m, part *p, walk *w) {
   return 1;
 }
 
+static int same_open(const merge_source *a, const tachy_open_row *x, const merge_source *b, const tachy_open_row *y) {
+  return x->id == y->id && x->begin_ticks == y->begin_ticks && x->begin_utc == y->begin_utc &&
+         a->sites[x->site] == b->sites[y->site];
+}
+
+/* Whether what a source has open at its end was open at its start, as far as no row says that it has ended. */
+static int keeps_open(const part *p) {
+  const merge_source *const source = p->source;
+  const tachy_open_row *const ends = source->open_end + source->open_end_first[p->thread - source->block.threads];
+  if (p->open > p->thread->open_at_end) return 0;
+  for (uint64_t k = 0; k < p->open; k++) {
+    if (!same_open(source, &ends[k], source, &p->open_start[k])) return 0;
+  }
+  return 1;
+}
+
 /* Whether a source goes on where the one before has ended: with the same spans open, in the same state. */
 static int goes_on(const part *before, const part *next, const walk *w) {
   const merge_source *const a = before->source, *const b = next->source;
@@ -180,11 +196,7 @@ static int goes_on(const part *before, const part *next, const walk *w) {
   }
   const tachy_open_row *const ends = a->open_end + a->open_end_first[before->thread - a->block.threads];
   for (uint32_t k = 0; k < open; k++) {
-    const tachy_open_row *const x = &ends[k], *const y = &next->open_start[k];
-    if (x->id != y->id || x->begin_ticks != y->begin_ticks || x->begin_utc != y->begin_utc ||
-        a->sites[x->site] != b->sites[y->site]) {
-      return 0;
-    }
+    if (!same_open(a, &ends[k], b, &next->open_start[k])) return 0;
   }
   return 1;
 }
@@ -208,7 +220,7 @@ static void put_thread(merge *m, merge_run run, walk *w) {
     if (is_first ? at > 0 && thread->open_at_start > 0 : !goes_on(&before, &p, w)) merge_refuse(m, at);
     if (!is_first && at != next && before.thread->open_at_end > 0) merge_refuse(m, next);
     if (at >= m->good) return;
-    if (!put_rows(m, &p, w)) {
+    if (!put_rows(m, &p, w) || !keeps_open(&p)) {
       merge_refuse(m, at);
       return;
     }

@@ -249,11 +249,13 @@ static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
   if (!block->points) return tachy_read_no_memory(error);
   tachy_status status = read_points(block, TACHY_COLUMN_CLOCK_INNER_TICKS, TACHY_CLOCK_INNER_MAX, end, error);
   if (status) return status;
+  uint64_t after = end.ticks - start.ticks; /* ticks are modulo 2^64 */
   for (uint64_t i = 0; i < block->point_count; i++) {
-    const uint64_t after = i ? block->points[i - 1].ticks : end.ticks;
-    if (block->points[i].ticks <= start.ticks || block->points[i].ticks >= after) {
+    const uint64_t ticks = block->points[i].ticks - start.ticks;
+    if (ticks == 0 || ticks >= after) {
       return tachy_read_fail(error, "the points of a block's clock do not ascend from its start to its end");
     }
+    after = ticks;
   }
   block->points[block->point_count++] = start;
   uint64_t lines = block->point_count;

@@ -13,7 +13,7 @@ from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
 from tachy_server.formats.reader import WINDOW_MAX, BlockHead, Limits, Readable, decompress, read_head
 
-LEVEL: Final = 6
+LEVEL: Final = 3
 THREADS_MAX: Final = 4096
 """Most threads of a merged block: its head is never compressed, and has 112 bytes for each."""
 
