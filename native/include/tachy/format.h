@@ -17,10 +17,9 @@ extern "C" {
 #endif
 
 #define TACHY_FORMAT_VERSION 1u
-#define TACHY_BLOCK_MAGIC 0x4B4C4254u    /* "TBLK" */
-#define TACHY_BATCH_MAGIC 0x54414254u    /* "TBAT" */
-#define TACHY_SEGMENT_MAGIC 0x47455354u  /* "TSEG" */
-#define TACHY_FRAGMENT_MAGIC 0x47415246u /* "FRAG" */
+#define TACHY_BLOCK_MAGIC 0x4B4C4254u   /* "TBLK" */
+#define TACHY_BATCH_MAGIC 0x54414254u   /* "TBAT" */
+#define TACHY_SEGMENT_MAGIC 0x47455354u /* "TSEG" */
 
 #define TACHY_DEPTH_MAX 1024u /* entries of a shadow stack; depths are 0 .. 1023 */
 #define TACHY_IMAGE_TARGET "tachy.image"
