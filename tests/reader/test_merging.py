@@ -283,7 +283,7 @@ def as_block(data: bytes) -> Block:
 
 
 def shown(process: Process, blocks: list[Block]) -> list[Any]:
-    trace, counts = encode(process, blocks, lone_flows=True)
+    trace, counts = encode(process, blocks, any_flows=True)
     slices = [
         (
             trace.tracks[track].name,
