@@ -26,11 +26,11 @@ def traced(process: Process) -> TracedProcess:
 
 def encode(
     process: Process, blocks: list[Block], *, begin: int | None = None, end: int | None = None,
-    until: int | None = None, lone_flows: bool = False,
+    until: int | None = None, any_flows: bool = False,
 ) -> tuple[Readback, TraceCounts]:  # fmt: skip
     trace = PerfettoTrace(begin=begin, end=end)
     data = head_packets([traced(process)], [trace.process(process.process_id)], process.start_time)
     for block in blocks:
         data += b"".join(trace.parts(block.head, block.raw))
     trace.finish(process.utc(process.latest) + END_MARGIN if until is None else until)
-    return read(data + trace.take(), lone_flows=lone_flows), trace.counts
+    return read(data + trace.take(), any_flows=any_flows), trace.counts
