@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import around, budgets, merging, native, native_peers, server_metadata
+from bench import around, budgets, merging, native, native_peers, server_keys, server_metadata, server_workers
 from bench import server as server_suite
 from tests.serving import Server
 
@@ -110,6 +110,10 @@ def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp
         monkeypatch.setattr(server_suite, name, few)
     for name, few in {"PROCESSES": 200, "BLOCKS": 100, "SPANS": 100, "BLOCKS_OF_A_GAME": 2, "REPEATS": 2}.items():
         monkeypatch.setattr(server_metadata, name, few)
+    for name, few in {"QUERIES": 40, "SELECTS": 64}.items():
+        monkeypatch.setattr(server_workers, name, few)
+    for name, few in {"TURNS": 4, "QUERIES": 4, "BATCHES": 4, "DOOR": 200}.items():
+        monkeypatch.setattr(server_keys, name, few)
     for name, few in {"BLOCKS": 3, "ROUNDS": 1, "BUSY_SPANS": 40}.items():
         monkeypatch.setattr(merging, name, few)
     with Server(tmp_path / "data") as server:
