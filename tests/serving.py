@@ -14,6 +14,7 @@ processes random ids (tests.model.encoder.Process does).
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -26,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
+import psutil
 
 BATCH_HEADERS = {"content-type": "application/octet-stream"}
 _ROOT = Path(__file__).resolve().parent.parent
@@ -59,6 +61,16 @@ def control_in(answer: httpx.Response) -> str | None:
     """The control that an answer to a batch carries, without what it says where somebody looks at the process."""
     parts = str(answer.headers.get("Tachy-Control", "")).split("; ")
     return "; ".join(part for part in parts if part != "flush=1s") or None
+
+
+def computing(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those of the processes that have not ended. One that has may wait for a while until somebody asks for its end."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 class Server:

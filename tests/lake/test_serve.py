@@ -19,7 +19,7 @@ import pytest
 from tachy_server.postgres import supervisor
 
 from tests.lake.conftest import dsn_of, game
-from tests.serving import Server
+from tests.serving import Server, computing
 
 root_only = pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root can become others")
 
@@ -43,7 +43,7 @@ def test_it_says_where_it_is_and_stops_without_leaving_anything(tmp_path: Path) 
         children = psutil.Process(server.pid).children(recursive=True)
         assert children
         assert server.stop() == 0
-        assert not [child for child in children if child.is_running()]
+        assert computing(children) == []
         assert not (server.data / "server.json").exists()
         assert str(server.data) in server.output()
         assert "ready in" in server.output()
@@ -166,8 +166,7 @@ def test_it_waits_for_what_a_killed_predecessor_left_running(tmp_path: Path) -> 
         assert not (server.data / "server.json").exists()
         slow.resume()
         server.wait_until_ready()
-        # Ended, though whoever inherited it may not have looked yet: then it is a zombie, which psutil calls running.
-        assert not slow.is_running() or slow.status() == psutil.STATUS_ZOMBIE
+        assert computing([slow]) == []
         assert server.post(game().batch()).json()["status"] == "stored"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from tests.lake.conftest import game
-from tests.serving import Server
+from tests.serving import Server, computing
 
 
 def count(server: Server, view: str, process_id: object) -> int:
@@ -42,7 +42,7 @@ def test_it_survives_a_kill_with_its_data_and_stops_in_order(tmp_path: Path) -> 
         children = psutil.Process(server.pid).children(recursive=True)
         assert server.stop() == 0
         assert time.monotonic() - begin < 15
-        assert not [child for child in children if child.is_running()]
+        assert computing(children) == []
 
 
 def test_importing_the_parts_has_no_side_effects(tmp_path: Path) -> None:
