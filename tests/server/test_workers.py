@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from pyarrow import flight
 from tachy_server.base import errors
 from tachy_server.query.workers import process, wire
+from tachy_server.query.workers.pool import is_to_blame
 
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -205,6 +206,23 @@ def test_what_computes_leaves_the_processor_to_what_answers(server: Server) -> N
     usual = psutil.Process(server.pid).nice()
     assert nice.pop("tokio-rt-worker") == {min(19, usual + 10)}
     assert set.union(*nice.values()) == {usual}
+
+
+def test_only_who_was_by_itself_is_to_blame_for_memory() -> None:
+    """A cancelled query holds its memory for a moment, and leaves some behind."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for alone, others, left, found, blamed in (
+            (False, 0, 0.0, 0, True),
+            (False, 1, 0.0, 0, False),
+            (False, 0, 5.0, 0, False),
+            (False, 0, 0.5, 300, False),
+            (True, 0, 5.0, 300, True),
+        ):
+            worker = process.Worker(ours, alone=alone)
+            run = type("Run", (), {"begun": 1.0, "found": found})()
+            worker.runs, worker.left = {run, *(object() for _ in range(others))}, left  # type: ignore[assignment]
+            assert is_to_blame(run, worker, 1000) == blamed  # type: ignore[arg-type]
 
 
 def test_the_next_look_at_a_worker_comes_before_it_is_too_large() -> None:

@@ -199,7 +199,7 @@ class Workers:
             self._runs.discard(run)
             if run.worker is not None:
                 run.worker.runs.discard(run)
-                run.worker.used = time.monotonic()
+                run.worker.used = run.worker.left = time.monotonic()
                 if run.worker.alone:
                     run.worker.kill()
 
@@ -214,7 +214,7 @@ class Workers:
                 self._blocks[name] += run.counts.get(name, 0)
 
     def _enter(self, run: Run, worker: Worker) -> None:
-        run.begun = time.monotonic()
+        run.begun, run.found = time.monotonic(), worker.memory
         worker.runs.add(run)
         self._runs.add(run)
         if self._asleep:
@@ -362,9 +362,16 @@ class Workers:
 
     def _too_large(self, worker: Worker) -> None:
         runs = [run for run in worker.runs if run.reason is None]
-        if len(runs) == 1:
+        if runs and is_to_blame(runs[0], worker, self.settings.query_memory):
             text = "the query needs more memory than the setting query_memory allows"
             runs[0].reason = LimitError(text)
         for run in runs:
             run.alone = True
         self._kill(worker)
+
+
+def is_to_blame(run: Run, worker: Worker, limit: int) -> bool:
+    """Whether the memory is this query's, and not what others, cancelled ones too, have taken or left there. One that
+    may not be blamed runs again in a process of its own.
+    """
+    return len(worker.runs) == 1 and (worker.alone or (worker.left < run.begun and run.found < limit // 4))

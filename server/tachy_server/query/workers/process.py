@@ -77,6 +77,8 @@ class Worker:
         """Bytes of decoded blocks that it keeps, as far as is known."""
         self.used = math.inf
         """When its last query ended, until somebody has looked at what that left."""
+        self.left = 0.0
+        """When one of its queries has last left it."""
         self._statm = -1
         self._rest = 0
         self._seen = (0, 0.0)

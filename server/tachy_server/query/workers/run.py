@@ -54,6 +54,8 @@ class Run:
         self._head: list[bytes] = []
         self._late: TachyError | None = None
         self.begun = 0.0
+        self.found = 0
+        """Bytes that its worker had when it began."""
         self.handle: bytes | None = None
         """What a client knows it by."""
         self._waits = self._sent = self._ended = self._over = False
