@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from pyarrow import flight
 from tachy_server.base import errors
 from tachy_server.query.workers import process, wire
-from tachy_server.query.workers.pool import is_to_blame
+from tachy_server.query.workers.pool import Workers, is_to_blame
 
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -206,6 +206,20 @@ def test_what_computes_leaves_the_processor_to_what_answers(server: Server) -> N
     usual = psutil.Process(server.pid).nice()
     assert nice.pop("tokio-rt-worker") == {min(19, usual + 10)}
     assert set.union(*nice.values()) == {usual}
+
+
+def test_a_process_for_one_query_ends_with_a_query_that_is_cancelled_meanwhile() -> None:
+    """Or all that have to run alone would wait for it for ever."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        forked = process.Worker(ours, alone=True)
+        pool = object.__new__(Workers)
+        pool._changed, pool._workers, pool._closing = threading.Condition(), [], False
+        pool._fork = lambda *, alone: forked  # type: ignore[method-assign]
+        run = type("Run", (), {"alone": True, "reason": errors.Cancelled("gone")})()
+        with pytest.raises(errors.Cancelled), pool._changed:
+            pool._take(run)
+        assert forked.killed
 
 
 def test_only_who_was_by_itself_is_to_blame_for_memory() -> None:

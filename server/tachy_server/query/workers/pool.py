@@ -226,6 +226,8 @@ class Workers:
             forked = self._fork(alone=True)
             self._changed.wait_for(lambda: forked.pid or forked.killed or run.reason, _READY_SECONDS)
             worker = forked if forked.pid and not forked.killed else None
+            if worker is None or run.reason is not None or self._closing:
+                forked.kill()  # nobody else would end it, and who comes next waits until it has
         else:
             self._changed.wait_for(lambda: self._closing or run.reason or self._best(), _READY_SECONDS)
             worker = self._best()
@@ -312,7 +314,7 @@ class Workers:
             message = json.loads(data)
             if "ready" in message:
                 worker.ready(message["ready"])
-                if self._closing:
+                if self._closing or worker.killed:
                     worker.kill()
                 self._changed.notify_all()
             for run in [run for run in worker.runs if run.number == message.get("over")]:
