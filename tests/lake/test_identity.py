@@ -146,6 +146,24 @@ def test_all_conflicts_of_a_group_are_found_at_once(tmp_path: Path) -> None:
         assert set((server.data / "store").rglob("*.tseg")) == objects, "what is refused is not written"
 
 
+def test_a_process_with_too_many_holes_is_refused_and_no_other_of_its_group(tmp_path: Path) -> None:
+    """Whoever sends every second number makes the server keep a range for each."""
+    with Server(tmp_path / "data", "--role", "ingest", "--commit-wait", "500") as server:
+        holes = uuid.uuid4()
+        assert server.post(said(holes, "one")).status_code == 200
+        with rows_of(server.data) as rows:
+            rows.execute(
+                "UPDATE processes SET log_blocks = (SELECT range_agg(int8range(2 * n, 2 * n + 1)) "
+                "FROM generate_series(1, 10001) AS n) WHERE process_id = %s",
+                (holes,),
+            )
+        batches = [said(holes, "two"), said(uuid.uuid4(), "fine"), said(uuid.uuid4(), "fine")]
+        with ThreadPoolExecutor(3) as pool:
+            answers = list(pool.map(server.post, batches))
+        assert [answer.status_code for answer in answers] == [400, 200, 200]
+        assert "more than 10000 holes in their numbers" in answers[0].json()["error"]
+
+
 def test_what_cannot_be_compared_stays_with_its_sender(ingest_server: Server) -> None:
     process_id, batch_id = uuid.uuid4(), uuid.uuid4()
     ingest_server.post(said(process_id, "hello" * 100, codec="none", batch_id=batch_id))

@@ -34,7 +34,7 @@ def stored(server: Server, process: Process, now: int) -> int:
                 refused: Answers = {}
                 there = check_fresh(rows, store, sent, known, refused)
                 assert not refused
-                return group_segment.store(rows, store, segment_key(now), sent, known, there, now)
+                return group_segment.store(rows, store, segment_key(now), sent, there, now)
     finally:
         base.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -39,7 +39,6 @@ class World:
     base: Database
     lake: Lake
     store: LocalStore
-    sent: dict[uuid.UUID, bytes] = field(default_factory=dict)
 
     def store_group(self, batches: list[bytes], now: int) -> int:
         """As ingest does with one group; how many blocks were new. Refusals are raised."""
@@ -65,7 +64,7 @@ class World:
                 stored = identity.check_fresh(connection, self.store, sent, known, refused)
                 for error in refused.values():
                     raise error
-                return group_segment.store(connection, self.store, segment_key(now), sent, known, stored, now)
+                return group_segment.store(connection, self.store, segment_key(now), sent, stored, now)
 
     def rewrite(self, now: int, grace: float = 900) -> int:
         """What is due at that time, with slots of ten minutes; how many segments were replaced."""

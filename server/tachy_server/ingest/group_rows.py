@@ -240,8 +240,14 @@ def is_stored(head: BlockHead, of_process: Numbers) -> bool:
     return any(head.sequence in numbers for numbers in of_process[head.cls])
 
 
-def store_numbers(connection: Connection, heads: Iterable[BlockHead], stored: Mapping[uuid.UUID, Known]) -> None:
-    """These blocks are stored from now on. Raises FormatError for a process with too many holes in its numbers."""
+def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
+    """Raises FormatError for a process whose blocks' numbers have too many holes."""
+    if any(len(numbers) > _HOLES for numbers in of_process.values()):
+        raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
+
+
+def store_numbers(connection: Connection, heads: Iterable[BlockHead]) -> None:
+    """These blocks are stored from now on."""
     by_process: dict[uuid.UUID, list[BlockHead]] = defaultdict(list)
     for head in heads:
         by_process[head.process_id].append(head)
@@ -249,8 +255,6 @@ def store_numbers(connection: Connection, heads: Iterable[BlockHead], stored: Ma
     for process_id in sorted(by_process):
         own = by_process[process_id]
         spans = [head for head in own if head.cls == SPAN]
-        if any(len(numbers) > _HOLES for numbers in stored[process_id].numbers.values()):
-            raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
         newest = max(spans, key=lambda head: head.sequence, default=None)
         ranges = [_multirange(head.sequence for head in own if head.cls == cls) for cls in _CLASSES]
         rows.append((process_id, *ranges, None if newest is None else newest.end_utc))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tachy_server.formats.reader import BlockHead, block_id
 from tachy_server.formats.segments import SegmentWriter
 from tachy_server.ingest import group_rows
-from tachy_server.ingest.group_rows import Known
 from tachy_server.ingest.identity import Sent, Stored
 from tachy_server.lake import block_counts, block_days, segments
 from tachy_server.lake.database import Connection, day_of
@@ -22,14 +21,12 @@ def store(
     to: Store,
     key: str,
     batches: Sequence[Sent],
-    known: Mapping[uuid.UUID, Known],
     stored: Stored,
     now: int,
 ) -> int:
     """Writes the segment, with the blocks of the batches that are not stored yet, and then its row.
 
-    With the processes' rows, which `known` is from, locked. Returns how many blocks that were. Raises StoreError,
-    FormatError.
+    With the processes' rows locked. Returns how many blocks that were. Raises StoreError.
     """
     writer = SegmentWriter(now)
     placed: dict[uuid.UUID, BlockHead] = {}
@@ -50,7 +47,7 @@ def store(
     if heads:
         times = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
         block_days.widen(connection, day_of(now), *times)
-        group_rows.store_numbers(connection, heads, known)
+        group_rows.store_numbers(connection, heads)
         new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
         block_counts.add(connection, Counter({day_of(now): new}))
         group_rows.forget_errors(connection, stored.lost)

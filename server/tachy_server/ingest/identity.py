@@ -65,6 +65,7 @@ def check_fresh(
     for batch in batches:
         own: dict[uuid.UUID, memoryview] = {}
         try:
+            group_rows.check_holes(batch.head.process_id, known[batch.head.process_id].numbers)
             for key, head, data in _blocks(batch):
                 before = own.get(key, seen.get(key))
                 if before is not None and before != data and not same_block(before, data):

@@ -300,7 +300,7 @@ class Ingest:
                     stored = identity.check_fresh(connection, self._store, _sent(fresh), known, refused)
                     if not refused:
                         key = segment_key(now)
-                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), known, stored, now)
+                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), stored, now)
                 others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
                 if others:
                     controls |= control_table.of_processes(connection, others)

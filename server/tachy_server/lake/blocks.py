@@ -16,10 +16,6 @@ _AT_A_TIME: Final = 1024
 _ID: Final = pa.binary(16)
 
 
-def _array(places: range) -> pa.Array:
-    return pa.array(places, pa.int64())
-
-
 @dataclass(frozen=True, slots=True)
 class BlockRow:
     """A block, as far as a query needs it: where it lies, and what its head says. Times are UTC nanoseconds.
