@@ -6,23 +6,14 @@ Native code packs them, and finds in those of many segments at once what a query
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
 
-from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
-
-Readable = bytes | bytearray | memoryview
+from tachy_server.formats.reader import Readable, check_status
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
-
-
-def _check(status: int, error: Any) -> None:
-    if status:
-        message = ffi.string(error.message).decode(errors="replace")
-        raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
 
 
 class IndexWriter:
@@ -42,12 +33,12 @@ class IndexWriter:
         status = lib.tachy_index_batch(
             self._index, batch_id.bytes, process_id.bytes, description_hash, offset, description, stamp, self._error
         )
-        _check(status, self._error)
+        check_status(status, self._error)
 
     def block(self, head: Readable, offset: int) -> None:
         """A block, by its checked head, and where it lies in the segment."""
         with ffi.from_buffer(head) as view:
-            _check(lib.tachy_index_block(self._index, view, len(view), offset, self._error), self._error)
+            check_status(lib.tachy_index_block(self._index, view, len(view), offset, self._error), self._error)
 
     def bytes(self) -> bytes:
         """The index."""
@@ -90,5 +81,5 @@ def select(
     error = ffi.new("tachy_read_error *")
     pointers = ffi.new("void *[]", [ffi.cast("void *", view) for view in views])
     sizes = ffi.new("uint64_t[]", [len(view) for view in views])
-    _check(lib.tachy_index_select(len(views), pointers, sizes, filter_, schema, array, error), error)
+    check_status(lib.tachy_index_select(len(views), pointers, sizes, filter_, schema, array, error), error)
     return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))

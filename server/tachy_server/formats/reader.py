@@ -110,7 +110,8 @@ class BatchHead:
     blocks: list[tuple[int, int, BlockHead]]
 
 
-def _check(status: int, error: Any) -> None:
+def check_status(status: int, error: Any) -> None:
+    """Raises what a native call answered: MemoryError, or FormatError with its sentence."""
     if status:
         message = ffi.string(error.message).decode(errors="replace")
         raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
@@ -151,7 +152,7 @@ def _head(view: Any) -> BlockHead:
 
 def _check_block(view: Any, size: int, body: bool) -> int:
     total, error = ffi.new("uint64_t *"), ffi.new("tachy_read_error *")
-    _check(lib.tachy_block_check(view, size, body, total, error), error)
+    check_status(lib.tachy_block_check(view, size, body, total, error), error)
     return int(total[0])
 
 
@@ -176,7 +177,7 @@ def check_batch(data: Readable) -> BatchHead:
     """Checks a batch: structure, every hash, sizes, and its description. Raises FormatError."""
     view = ffi.from_buffer(data)
     error = ffi.new("tachy_read_error *")
-    _check(lib.tachy_batch_check(view, len(view), error), error)
+    check_status(lib.tachy_batch_check(view, len(view), error), error)
     header = ffi.new("tachy_batch_header *")
     ffi.memmove(header, view, ffi.sizeof("tachy_batch_header"))
     start = ffi.cast("const char *", view)
@@ -387,7 +388,8 @@ def slices(
     options.open_end = open_end
     options.whole = whole
     out, error = ffi.new("tachy_reader **"), ffi.new("tachy_read_error *")
-    _check(lib.tachy_reader_open(_KINDS[kind], first, len(first), second, len(second), options, out, error), error)
+    status = lib.tachy_reader_open(_KINDS[kind], first, len(first), second, len(second), options, out, error)
+    check_status(status, error)
     opened = ffi.gc(out[0], lib.tachy_reader_free)
     return _slices(opened, (first, second))
 
@@ -397,7 +399,7 @@ def _slices(opened: Any, _buffers: Any) -> Iterator[pa.RecordBatch]:
     more, error = ffi.new("int *", 1), ffi.new("tachy_read_error *")
     while more[0]:
         schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
-        _check(lib.tachy_reader_next(opened, schema, array, more, error), error)
+        check_status(lib.tachy_reader_next(opened, schema, array, more, error), error)
         yield pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
 
 
