@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(chromium() is None, reason="Chromium is not inst
 
 HOSTILE = "<img src=x onerror=document.title='owned'>"
 SHOTS = Path(__file__).resolve().parents[2] / "build" / "page"
+PATIENCE = 30_000  # ms that an element may take to appear, or a text to become what it should: the machine may be busy
 
 # Two hundred frames of a few ms; the 150th takes 120 ms, of which it says what it did. All names are hostile ones, too.
 GAME = """
@@ -62,8 +63,9 @@ def game(server: Server) -> Game:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Not for the whole session: while playwright lives, its event loop runs in this thread, and nobody else's can."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM))
         yield running
@@ -87,7 +89,7 @@ class Visitor:
         return self.tab
 
     def watch(self, tab: Any) -> None:
-        tab.set_default_timeout(30_000)
+        tab.set_default_timeout(PATIENCE)
         tab.on("console", lambda said: self.troubles.append(said.text) if said.type in ("error", "warning") else None)
         tab.on("pageerror", lambda error: self.troubles.append(str(error)))
         tab.on("dialog", lambda dialog: self.troubles.append(f"a dialog: {dialog.message}"))
