@@ -1,0 +1,77 @@
+"""The same queries through Grafana's own code: its macros, and the frames that panels and alerts are given.
+
+`datasource/` does what influxdata's data source does with grafana-plugin-sdk-go; that source itself is not served by
+the Go proxy.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.grafana.queries import Asked, all_queries, variables_filled_in
+from tests.grafana.test_grafana import MAY_BE_EMPTY
+from tests.serving import Server
+
+HERE = Path(__file__).resolve().parent
+pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")]
+
+
+@pytest.fixture(scope="module")
+def data_source() -> Path:
+    """The program, built; Go does it again only where something has changed."""
+    program = HERE.parents[1] / "build" / "grafana" / "datasource"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["go", "build", "-o", program, "."], cwd=HERE / "datasource", check=True)
+    return program
+
+
+def answers(data_source: Path, server: Server, queries: list[Asked]) -> dict[str, Any]:
+    end = datetime.now(UTC) + timedelta(seconds=5)
+    begin = end - timedelta(minutes=30)
+    sql = "SELECT process_id, exe FROM processes WHERE property_get(properties, 'build') = 'grafana-2'"
+    ((process, exe),) = httpx.post(f"{server.http}/api/query", json={"sql": sql}).json()["rows"]
+    values: dict[str, str | list[str]] = {"process": process, "exe": [exe], "text": "it's"}
+    lines = [
+        json.dumps({
+            "where": asked.where, "format": asked.format, "from": begin.isoformat(), "to": end.isoformat(),
+            "sql": variables_filled_in(asked.sql, values, begin, end),
+        })
+        for asked in queries
+    ]  # fmt: skip
+    address = server.flight.split("//")[1]
+    done = subprocess.run([data_source, address], input="\n".join(lines), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {answer["where"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+
+
+def test_every_query_becomes_a_frame_that_its_panel_or_alert_takes(data_source: Path, fleet: Server) -> None:
+    asked = {one.where: one for one in all_queries()}
+    found = answers(data_source, fleet, list(asked.values()))
+    assert found.keys() == asked.keys()
+    for where, answer in found.items():
+        assert answer["error"] == "", where
+        if where in MAY_BE_EMPTY:
+            continue
+        assert answer["rows"] > 0, where
+        kinds = {"time_series": {"wide"}, "alert": {"numbers"}, "table": {"table", "numbers", "wide"}}
+        assert answer["kind"] in kinds[asked[where].format], where
+
+
+def test_an_error_is_shown_as_an_error(data_source: Path, fleet: Server) -> None:
+    wrong = [
+        Asked("no such column", "SELECT nowhere FROM log_entries", "table"),
+        Asked("fails on its way", "SELECT CAST(msg AS BIGINT) AS n FROM log_entries", "alert"),
+        Asked("no time", "SELECT 1 AS value", "time_series"),
+    ]
+    found = answers(data_source, fleet, wrong)
+    assert "nowhere" in found["no such column"]["error"]
+    assert "it's" in found["fails on its way"]["error"]
+    assert found["no time"]["error"] == "no time column found"
