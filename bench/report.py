@@ -13,7 +13,7 @@ from typing import Any
 from bench import native_peers, peers
 from bench.budgets import RESULTS, ROOT
 
-SUITES = ("native", "around", "python", "unreal", "server")
+SUITES = ("native", "around", "python", "unreal", "server", "shape")
 FIGURES = {
     "native": (
         "ns_per_event", "clock_ns", "ratio", "ns_2_threads", "of_inline", "bytes_per_event",
@@ -79,6 +79,10 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   turn; `door_us` is what of it the door takes by itself.
 - `merge` makes one block of each class of ten minutes of a small program's (579 events and three blocks in 10 s), CPU
   with decompressing and compressing; `merge_busy` is the merging alone, of blocks of 20,000 spans.
+- `shape` is a thousand small programs, 57,700 events a second in all, for ten minutes; `one_busy_process` one with
+  100,000 a second. Per event: objects written, bytes as they came and after merging, bytes of PostgreSQL and of its
+  log, CPU of all server processes and PostgreSQL. Rows of processes and their streams, some 5 KB each, weigh on runs
+  as short as this one.
 - Bytes are whole blocks, headers included, as they travel.
 """
 

@@ -72,15 +72,23 @@ def replaced(block: bytes, **fields: Any) -> bytes:
     return hashed + block[BLOCK_HEADER.size :]
 
 
-async def send_all(url: str, batches: Iterator[bytes], key: str = "", senders: int = SENDERS) -> list[float]:
-    """Posts the batches over so many connections; seconds of each request."""
+async def send_all(
+    url: str, batches: Iterator[bytes], key: str = "", senders: int = SENDERS, pause: float = 0
+) -> list[float]:
+    """Posts the batches over so many connections, not before each is due: so many seconds after the one before it.
+
+    Seconds of each request.
+    """
     who = f"authorization: Bearer {key}\r\n" if key else ""
     where = urlsplit(url)
     taken: list[float] = []
+    numbered, first = enumerate(batches), time.perf_counter()
 
     async def sender() -> None:
         reader, writer = await asyncio.open_connection(where.hostname, where.port)
-        for batch in batches:
+        for number, batch in numbered:
+            if pause:
+                await asyncio.sleep(first + number * pause - time.perf_counter())
             head = "POST /ingest/v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n"
             head += f"{who}content-length: {len(batch)}\r\n\r\n"
             begin = time.perf_counter()
