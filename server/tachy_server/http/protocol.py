@@ -30,6 +30,7 @@ MAX_PIPELINED = 16
 LINGER_SECONDS = 30.0
 LINGER_PAUSE = 5.0
 GRACE_SECONDS = 10  # that open requests have when the server stops
+_HELD_BYTES = 4096  # a head is smaller
 _KEEP_ALIVE_SECONDS = 75  # longer than clients' pools keep a connection: they close it, not we under a request
 
 
@@ -223,27 +224,44 @@ class HttpProtocol(HttpToolsProtocol):
         others = [other for other in self.connections if isinstance(other, HttpProtocol) and other is not self]
         waiting = [other for other in others if other._answered]
         if waiting:
-            min(waiting, key=lambda other: other._turn)._socket.close()
+            min(waiting, key=lambda other: other._turn).transport.close()
         else:
             self._refusal = (503, f"all of the {self.max_connections} connections are in use: try again later")
             self.send_400_response("")
 
 
 class _Transport:
-    """What uvicorn has for the connection: everything is the socket's, but closing it is the protocol's."""
+    """What uvicorn has for the connection: everything is the socket's, but closing it is the protocol's, and an
+    answer's head goes out with its body, where that comes in the same turn of the event loop.
+    """
 
     def __init__(self, socket: asyncio.Transport, protocol: HttpProtocol) -> None:
         self._protocol = protocol
         self._socket = socket
-        self.write = socket.write
+        self._held = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
+
+    def write(self, data: bytes) -> None:
+        if self._held:
+            data, self._held = self._held + data, b""
+        elif len(data) <= _HELD_BYTES:
+            self._held = data
+            self._protocol.loop.call_soon(self.flush)
+            return
+        self._socket.write(data)
+
+    def flush(self) -> None:
+        if self._held:
+            data, self._held = self._held, b""
+            self._socket.write(data)
 
     def is_closing(self) -> bool:
         return self._protocol.lingering or self._socket.is_closing()
 
     def close(self) -> None:
+        self.flush()
         self._protocol.finish()
 
 

@@ -18,7 +18,7 @@ import enum
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
@@ -82,7 +82,10 @@ class _Item:
     body: bytes
     stamp: Mapping[str, str]
     arrived: float
-    answer: Callable[[Receipt | TachyError], None]
+    answer: asyncio.Future[Receipt]
+
+
+_Answer = tuple[_Item, Receipt | TachyError]
 
 
 @dataclass(slots=True)
@@ -125,29 +128,15 @@ class Ingest:
         Raises FormatError (the batch is wrong), ConflictError (another one has its identity), StoreError (object store
         or PostgreSQL are away), BusyError (closing).
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Receipt] = loop.create_future()
-
-        def settle(answer: Receipt | TachyError) -> None:
-            if future.done():  # the client has gone, or it has its answer
-                return
-            if isinstance(answer, Receipt):
-                future.set_result(answer)
-            else:
-                future.set_exception(answer)
-
-        def answer(result: Receipt | TachyError) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-                loop.call_soon_threadsafe(settle, result)
-
-        item = _Item(body, stamp, time.monotonic(), answer)
+        item = _Item(body, stamp, time.monotonic(), asyncio.get_running_loop().create_future())
         with self._condition:
             if self._closing:
                 raise BusyError("the server is stopping: send this batch again later")
             self._items.append(item)
             self._bytes += len(body)
-            self._condition.notify()
-        return await future
+            if len(self._items) == 1 or self._bytes >= _GROUP_BYTES:  # whoever waits for neighbours sleeps on
+                self._condition.notify()
+        return await item.answer
 
     def check(self) -> None:
         """Raises StoreError when batches are not being worked on."""
@@ -351,16 +340,18 @@ class Ingest:
         written: bool,
     ) -> None:
         stored = known = size = 0
+        answers: list[_Answer] = []
         for batch in batches:
             status = Status.STORED if batch.head.batch_id in claimed else Status.KNOWN
             for item in batch.items:
-                item.answer(Receipt(batch.head.batch_id, status, controls.get(batch.head.process_id, "")))
+                answers.append((item, Receipt(batch.head.batch_id, status, controls.get(batch.head.process_id, ""))))
                 if status is Status.STORED:
                     stored += 1
                     size += len(item.body)
                 else:
                     known += 1
                 status = Status.KNOWN  # the same batch twice in one group
+        _settle(answers)
         with self._lock:
             self.counts.stored += stored
             self.counts.known += known
@@ -373,8 +364,7 @@ class Ingest:
         with self._lock:
             self.counts.conflicts += isinstance(error, ConflictError)
             self.counts.refused += len(items)
-        for item in items:
-            item.answer(error)
+        _settle([(item, error) for item in items])
 
     def _fail(self, group: Sequence[_Item], error: Exception) -> None:
         """Items that have their answer already ignore this one."""
@@ -386,8 +376,24 @@ class Ingest:
             failure = error
         else:
             failure = StoreError(f"the batch could not be stored: {type(error).__name__}: {database.one_line(error)}")
-        for item in group:
-            item.answer(failure)
+        _settle([(item, failure) for item in group])
+
+
+def _settle(answers: Sequence[_Answer]) -> None:
+    """All at once: the loop is woken once for a group."""
+    if answers:
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            answers[0][0].answer.get_loop().call_soon_threadsafe(_set_results, answers)
+
+
+def _set_results(answers: Sequence[_Answer]) -> None:
+    for item, answer in answers:
+        if item.answer.done():  # the client has gone, or it has its answer
+            continue
+        if isinstance(answer, Receipt):
+            item.answer.set_result(answer)
+        else:
+            item.answer.set_exception(answer)
 
 
 def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
