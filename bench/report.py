@@ -77,6 +77,7 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   processes by name, beside the same by their ids.
 - `keys_ingest` (small batches, 32 connections) and `keys_select_1` divide a server with keys by one without, turn by
   turn; `door_us` is what of it the door takes by itself.
+- `visible_*` is a log's way from its call to a query that finds it: flushed, or an error, which nobody flushes.
 - `merge` makes one block of each class of ten minutes of a small program's (579 events and three blocks in 10 s), CPU
   with decompressing and compressing; `merge_busy` is the merging alone, of blocks of 20,000 spans.
 - `shape` is a thousand small programs, 57,700 events a second in all, for ten minutes; `one_busy_process` one with
