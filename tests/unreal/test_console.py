@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,12 @@ def test_settings_and_the_command_line_set_the_switches(server: Server, tmp_path
 
 
 def test_the_settings_page_holds_at_once_and_the_console_wins_over_it(server: Server, tmp_path: Path) -> None:
-    ini = f"{SECTION}Url={server.http}\nbSpansInEditor=False"
+    ini = f"{SECTION}Url={server.http}\nbSpansInEditor=False\nHitchBudgetMs=33\nHangSeconds=-5"
     game = play(build(503, "editor"), "SettingsPage", "", tmp_path, ini=ini)
     assert (game.said["url"], game.said["section"]) == (server.http, "Plugins/Tachy")
     assert steps(game, server) == {"Before": "lm", "Changed": "ls", "Unfiltered": "ls"}
+    values = re.findall(r'tachy\.(Hitch\.\w+|HangSeconds) = "(\d+)', game.output)
+    assert values == [
+        ("Hitch.BudgetMs", "33"), ("HangSeconds", "0"), ("Hitch.IdleSeconds", "7"),  # which the console sets
+        ("Hitch.BudgetMs", "80"), ("Hitch.IdleSeconds", "7"), ("HangSeconds", "9"),
+    ]  # fmt: skip

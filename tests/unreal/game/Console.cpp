@@ -78,8 +78,17 @@ SHIM_SCENE(SettingsPage) {
   settings->bLog = false;
   settings->bSpansInEditor = true;
   settings->LogFilter = {TEXT("Console.Filtered = Off")};
+  unreal_shim::Exec(TEXT("tachy.Hitch.BudgetMs"));
+  unreal_shim::Exec(TEXT("tachy.HangSeconds"));
+  unreal_shim::Exec(TEXT("tachy.Hitch.IdleSeconds 7"));
+  settings->HitchBudgetMs = 80;
+  settings->HitchIdleSeconds = 8;
+  settings->HangSeconds = 9;
   FPropertyChangedEvent event;
   settings->PostEditChangeProperty(event);
+  for (const TCHAR *name : {TEXT("tachy.Hitch.BudgetMs"), TEXT("tachy.Hitch.IdleSeconds"), TEXT("tachy.HangSeconds")}) {
+    unreal_shim::Exec(name);
+  }
   RECORD_STEP("Changed");
   RECORD_STEP("Filtered");
   settings->LogFilter.Reset();

@@ -36,15 +36,21 @@ bool ReadSwitch(const TCHAR* Key, bool bOtherwise)
 	return bValue;
 }
 
-/** In units of 2^Shift bytes, within what the settings page allows; returns bytes. */
-uint64 ReadBudget(const TCHAR* Key, int32 Otherwise, int32 Most, uint32 Shift)
+/** Within what the settings page allows. */
+int32 ReadNumber(const TCHAR* Key, int32 Otherwise, int32 Least, int32 Most)
 {
 	int32 Value = Otherwise;
 	if (GConfig)
 	{
 		GConfig->GetInt(Section, Key, Value, GEngineIni);
 	}
-	return static_cast<uint64>(FMath::Clamp(Value, 1, Most)) << Shift;
+	return FMath::Clamp(Value, Least, Most);
+}
+
+/** In units of 2^Shift bytes; returns bytes. */
+uint64 ReadBudget(const TCHAR* Key, int32 Otherwise, int32 Most, uint32 Shift)
+{
+	return static_cast<uint64>(ReadNumber(Key, Otherwise, 1, Most)) << Shift;
 }
 
 FString ReadText(const TCHAR* Argument, const TCHAR* Variable, const TCHAR* Key)
@@ -164,6 +170,9 @@ FTachyOptions FTachyOptions::Read()
 	{
 		GConfig->GetArray(Section, TEXT("LogFilter"), Options.LogFilter, GEngineIni);
 	}
+	Options.HitchBudgetMs = ReadNumber(TEXT("HitchBudgetMs"), 50, 0, 100000);
+	Options.HitchIdleSeconds = ReadNumber(TEXT("HitchIdleSeconds"), 10, 0, 100000);
+	Options.HangSeconds = ReadNumber(TEXT("HangSeconds"), 10, 0, 100000);
 	Options.ImageBytes = ReadBudget(TEXT("ImageKB"), 512, 16384, 10);
 	Options.PoolBytes = ReadBudget(TEXT("PoolMB"), 64, 16384, 20);
 	Options.SpoolBytes = ReadBudget(TEXT("SpoolMB"), 256, 65536, 20);

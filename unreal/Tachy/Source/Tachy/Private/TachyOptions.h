@@ -37,6 +37,10 @@ struct FTachyOptions
 	bool bFlight = false;
 	TArray<FString> LogFilter;
 
+	int32 HitchBudgetMs = 50;
+	int32 HitchIdleSeconds = 10;
+	int32 HangSeconds = 10;
+
 	uint64 ImageBytes = 0;
 	uint64 PoolBytes = 0;
 	uint64 SpoolBytes = 0;

@@ -21,6 +21,9 @@ void UTachySettings::Apply() const
 		Options.bSpans = bSpans && (!Options.bEditor || bSpansInEditor);
 		Options.bFlight = bFlight;
 		Options.LogFilter = LogFilter;
+		Options.HitchBudgetMs = HitchBudgetMs;
+		Options.HitchIdleSeconds = HitchIdleSeconds;
+		Options.HangSeconds = HangSeconds;
 		TachySwitches::Take(Options);
 	}
 }

@@ -60,12 +60,12 @@ FAutoConsoleVariableRef
                    OnChange());
 
 /** As a project's setting: what is stronger than that keeps its word. */
-void SetSwitch(const TCHAR* Name, bool bOn)
+void SetVariable(const TCHAR* Name, int32 Value)
 {
 	IConsoleVariable* const Variable = IConsoleManager::Get().FindConsoleVariable(Name);
 	if (Variable && (static_cast<uint32>(Variable->GetFlags()) & ECVF_SetByMask) <= ECVF_SetByProjectSetting)
 	{
-		Variable->Set(bOn ? 1 : 0, ECVF_SetByProjectSetting);
+		Variable->Set(Value, ECVF_SetByProjectSetting);
 	}
 }
 
@@ -100,11 +100,14 @@ bool ParseLevel(const FString& Name, tachy_level& Level)
 
 void TachySwitches::Take(const FTachyOptions& Options)
 {
-	SetSwitch(TEXT("tachy.Log"), Options.bLog);
-	SetSwitch(TEXT("tachy.Metrics"), Options.bMetrics);
-	SetSwitch(TEXT("tachy.Spans"), Options.bSpans);
-	SetSwitch(TEXT("tachy.Images"), Options.bImages);
-	SetSwitch(TEXT("tachy.Flight"), Options.bFlight);
+	SetVariable(TEXT("tachy.Log"), Options.bLog);
+	SetVariable(TEXT("tachy.Metrics"), Options.bMetrics);
+	SetVariable(TEXT("tachy.Spans"), Options.bSpans);
+	SetVariable(TEXT("tachy.Images"), Options.bImages);
+	SetVariable(TEXT("tachy.Flight"), Options.bFlight);
+	SetVariable(TEXT("tachy.Hitch.BudgetMs"), Options.HitchBudgetMs);
+	SetVariable(TEXT("tachy.Hitch.IdleSeconds"), Options.HitchIdleSeconds);
+	SetVariable(TEXT("tachy.HangSeconds"), Options.HangSeconds);
 	for (const FString& Category : Switches.OfSettings)
 	{
 		RemoveFilter(Category);

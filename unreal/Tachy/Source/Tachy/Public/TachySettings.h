@@ -77,6 +77,18 @@ public:
 	UPROPERTY(Config, EditAnywhere, Category = "What is on")
 	TArray<FString> LogFilter;
 
+	/** No shorter frame is a hitch, in milliseconds; 0: none is. Hitches trigger the flight recorder. */
+	UPROPERTY(Config, EditAnywhere, Category = "Hitches and hangs", meta = (ClampMin = "0", ClampMax = "100000"))
+	int32 HitchBudgetMs = 50;
+
+	/** No hitch is a trigger when the player has done nothing for so many seconds; 0: it does not matter. */
+	UPROPERTY(Config, EditAnywhere, Category = "Hitches and hangs", meta = (ClampMin = "0", ClampMax = "100000"))
+	int32 HitchIdleSeconds = 10;
+
+	/** Without a frame for so many seconds the game hangs, which is logged; 0: never. */
+	UPROPERTY(Config, EditAnywhere, Category = "Hitches and hangs", meta = (ClampMin = "0", ClampMax = "100000"))
+	int32 HangSeconds = 10;
+
 	/** Which programs record. -Tachy on the command line records whatever these say, -NoTachy never. */
 	UPROPERTY(Config, EditAnywhere, Category = "Who records", meta = (ConfigRestartRequired = true))
 	bool bInEditor = true;
