@@ -32,6 +32,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "keys", help="make, list and revoke keys of a server on this machine; tachy keys --help", add_help=False
     )
+    commands.add_parser(
+        "rebuild", help="make a server's database again from its objects; tachy rebuild --help", add_help=False
+    )
+    commands.add_parser(
+        "check", help="compare a server's objects with its database; tachy check --help", add_help=False
+    )
 
     _asking(commands)
     _steering(commands)

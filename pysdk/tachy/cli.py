@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tachy.client import Connection, Stream
     from tachy.recovery import Recovery
 
-_OF_THE_SERVER = ("serve", "keys")
+_OF_THE_SERVER = ("serve", "keys", "rebuild", "check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -8,23 +8,19 @@ Whoever may read the data folder's socket, or has the dsn, may: there is no othe
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from tachy_server.access import key_table
 from tachy_server.access.keys import Key
-from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, TachyError
-from tachy_server.base.settings import Settings
 from tachy_server.base.times import parse_time
 from tachy_server.base.who import SCOPES, Scope
-from tachy_server.lake.database import Connection, Database, create_database
-from tachy_server.postgres.supervisor import DataFolder, FolderInUse, Postgres, dsn_of
+from tachy_server.lake.database import Connection
+from tachy_server.opened import add_options, database_of, load_settings
 
 _SECONDS = {"h": 3600, "d": 86400}
 _NAME = re.compile(r"\w[\w .@:/-]{0,99}")
@@ -63,9 +59,7 @@ def parser() -> argparse.ArgumentParser:
     revoke = actions.add_parser("revoke", help="end keys, within two seconds")
     revoke.add_argument("key", metavar="ID", help="the id, or the name, of which it ends all")
     for action in actions.choices.values():
-        action.add_argument("--data", metavar="DIR", help="data folder of the server (TACHY_DATA)")
-        action.add_argument("--dsn", help="its PostgreSQL, if it has another than its own (TACHY_DSN)")
-        action.add_argument("--config", metavar="FILE", help="its TOML file (TACHY_CONFIG)")
+        add_options(action)
     return top
 
 
@@ -98,13 +92,12 @@ def _expiry(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code."""
     args = parser().parse_args(argv)
-    options = [f"--{name}={value}" for name in ("data", "dsn", "config") if (value := getattr(args, name)) is not None]
     try:
         if args.action == "create" and not _NAME.fullmatch(args.name):
             raise SettingsError(f"{args.name!r} is no name: write letters, digits and some of . @ : / - up to 100")
         if args.action == "create" and args.only and "admin" in args.scopes:
             raise SettingsError("a key for admin sees the whole server: give one with --only other scopes")
-        with _connection(settings_table.load(options, os.environ)) as connection:
+        with database_of(load_settings(args)) as base, base.connection() as connection:
             _run(connection, args)
     except TachyError as error:
         print(f"tachy keys: {error}", file=sys.stderr)
@@ -144,40 +137,6 @@ def _time(nanoseconds: int | None) -> str:
     if nanoseconds is None:
         return "never"
     return f"{datetime.fromtimestamp(nanoseconds // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-@contextmanager
-def _connection(settings: Settings) -> Iterator[Connection]:
-    """To the server's database: of one that runs, or of its own PostgreSQL, which is started for as long."""
-    if settings.dsn:
-        with _migrated(settings.dsn) as connection:
-            yield connection
-        return
-    try:
-        folder = DataFolder(settings.data)
-    except FolderInUse:
-        with _migrated(dsn_of(settings.data.absolute())) as connection:
-            yield connection
-        return
-    postgres = Postgres(folder)
-    try:
-        postgres.start()
-        create_database(postgres.dsn)
-        with _migrated(postgres.dsn) as connection:
-            yield connection
-    finally:
-        postgres.stop()
-        folder.close()
-
-
-@contextmanager
-def _migrated(dsn: str) -> Iterator[Connection]:
-    base = Database(dsn, 1)
-    try:
-        with base.connection() as connection:
-            yield connection
-    finally:
-        base.close()
 
 
 if __name__ == "__main__":

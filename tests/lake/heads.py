@@ -59,10 +59,10 @@ class Head:
 
 
 def index_of(heads: Sequence[Head]) -> bytes:
-    """As a segment of these blocks has it, each from a batch of its own."""
+    """As a segment of these blocks has it."""
     writer = IndexWriter()
     for place, head in enumerate(heads):
-        writer.batch(uuid.uuid4(), head.process_id, 0, 64, 0, 0)
+        writer.process(head.process_id)
         writer.block(head.pack(), 64 + place * 4096)
     return writer.bytes()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tachy_server.formats.segments import read_segment
+from tachy_server.formats.segments import read_segment, read_whole
 
 from tests.lake.conftest import batch_id_of, game, lake_of, play, process_id_of, rows_of
 from tests.model.encoder import Process
@@ -145,11 +145,12 @@ def test_neighbours_share_segments(tmp_path: Path) -> None:
         assert stats["segments"] <= 12
         segments = list((server.data / "store" / "segments").rglob("*.tseg"))
         assert len(segments) == stats["segments"]
-        fragments = [fragment for path in segments for fragment in read_segment(path.read_bytes())]
-    ids = {batch_id_of(batch) for batch in batches}
-    assert {fragment.batch_id for fragment in fragments} == ids
-    for fragment in fragments:
-        assert json.loads(fragment.description)["process_id"] == str(fragment.process_id)
+        said = [read_whole(path.read_bytes()).said for path in segments]
+        found = [fragment.process_id for path in segments for fragment in read_segment(path.read_bytes())]
+    ids = {batch_id_of(batch).hex for batch in batches}
+    assert {batch_id for one in said for batch_id, _ in one["batches"]} == ids
+    described = [process["process_id"] for one in said for process in one["processes"]]
+    assert sorted(described) == sorted(map(str, found)) == sorted(str(process_id_of(batch)) for batch in batches)
 
 
 def wrong_version(batch: bytes) -> bytes:

@@ -6,15 +6,12 @@ import uuid
 
 import psycopg
 import pytest
-from tachy_server.formats.reader import check_batch
-from tachy_server.ingest import group_segment
-from tachy_server.ingest.group_rows import ProcessRow, be_durable, upsert_processes
-from tachy_server.ingest.identity import Answers, Sent, check_fresh
+from tachy_server.ingest.group_rows import be_durable
 from tachy_server.lake.database import Database, day_of
-from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import LocalStore
 
 from tests.lake.conftest import dsn_of, game, lake_of, play, rows_of
+from tests.lake.groups import store_group
 from tests.model.encoder import Process
 from tests.serving import Server
 
@@ -24,17 +21,9 @@ _AFTER_MIDNIGHT = _BEFORE_MIDNIGHT + 2_000_000
 
 def stored(server: Server, process: Process, now: int) -> int:
     """A group of one batch, as if it came at that time; how many of its blocks are new."""
-    base, batch = Database(dsn_of(server.data), 1), process.batch()
-    store, sent = LocalStore(server.data / "store"), [Sent(check_batch(batch), batch)]
+    base = Database(dsn_of(server.data), 1)
     try:
-        with rows_of(server.data) as rows:
-            base.ensure_day(rows, day_of(now))
-            with rows.transaction():
-                known = upsert_processes(rows, [ProcessRow.from_batch(sent[0].head, now)], now)
-                refused: Answers = {}
-                there = check_fresh(rows, store, sent, known, refused)
-                assert not refused
-                return group_segment.store(rows, store, segment_key(now), sent, there, now)
+        return store_group(base, LocalStore(server.data / "store"), [process.batch()], now)
     finally:
         base.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import uuid
 from pathlib import Path
 
@@ -13,69 +12,68 @@ from hypothesis import strategies as st
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import BlockHead, block_id, check_batch, stream_id
-from tachy_server.formats.segments import HEADER, SegmentWriter, index_place, read_end, read_segment
+from tachy_server.formats.segments import HEADER, Record, SegmentWriter, processes_of, read_segment, read_whole
 
 from tests.lake.conftest import game
 
 INSERTED = 1_750_000_000_000_000_000
+EMPTY = Record(INSERTED, 1)
 
 
-def make(batches: list[bytes], stamp: bytes = b"") -> bytes:
-    writer = SegmentWriter(INSERTED)
+def make(batches: list[bytes], record: Record = EMPTY) -> bytes:
+    writer = SegmentWriter()
     for batch in batches:
-        writer.add(batch, check_batch(batch), stamp)
-    return b"".join(writer.finish()[1])
+        writer.add(batch, check_batch(batch))
+    return b"".join(writer.finish(record)[1])
 
 
 def index_of(data: bytes) -> bytes:
-    at, size = index_place(data[: HEADER.size], len(data))
-    return read_end(data[: HEADER.size], data[at : at + size]).index
+    return read_whole(data).index
 
 
 def test_what_is_written_is_walked_back() -> None:
     batches = [game(events).batch() for events in (1, 20, 300)]
-    data = make(batches, b'{"team": "red"}')
+    data = make(batches)
     fragments = list(read_segment(data))
     assert len(fragments) == 3
     for batch, fragment in zip(batches, fragments, strict=True):
         head = check_batch(batch)
-        assert (fragment.batch_id, fragment.process_id) == (head.batch_id, head.process_id)
-        assert json.loads(fragment.description)["exe"] == "game"
-        assert fragment.stamp == b'{"team": "red"}'
+        assert fragment.process_id == head.process_id
         sent = [batch[offset : offset + size] for offset, size, _ in head.blocks]
         assert [data[offset : offset + size] for offset, size, _ in fragment.blocks] == sent
         assert [block for _, _, block in fragment.blocks] == [block for _, _, block in head.blocks]
         assert all(offset % 8 == 0 for offset, _, _ in fragment.blocks)
-
-
-def test_a_batch_without_blocks_keeps_its_description() -> None:
-    (fragment,) = read_segment(make([game().batch([])]))
-    assert fragment.blocks == []
-    assert json.loads(fragment.description)["properties"] == {"build": "42"}
+    assert processes_of(index_of(data)) == {check_batch(batch).process_id for batch in batches}
 
 
 def test_blocks_that_are_known_are_left_out() -> None:
     batch = game().batch()
     head = check_batch(batch)
-    writer = SegmentWriter(INSERTED)
+    writer = SegmentWriter()
     writer.add(batch, head, without=[0, 2])
-    (fragment,) = read_segment(b"".join(writer.finish()[1]))
+    (fragment,) = read_segment(b"".join(writer.finish(EMPTY)[1]))
     assert [block for _, _, block in fragment.blocks] == [head.blocks[1][2]]
 
 
-def test_its_end_says_what_it_replaces_and_when_it_came() -> None:
-    writer = SegmentWriter(INSERTED, ["segments/a", "segments/b"])
-    writer.add(batch := game().batch(), check_batch(batch))
-    index, parts = writer.finish()
-    data = b"".join(parts)
-    at, size = index_place(data[: HEADER.size], len(data))
-    segment = read_end(data[: HEADER.size], data[at : at + size])
-    assert (segment.size, segment.insert_time, segment.index) == (len(data), INSERTED, index)
-    assert segment.replaces == ("segments/a", "segments/b")
+def test_its_end_says_what_postgresql_knows() -> None:
+    batch_id = uuid.uuid4()
+    record = Record(
+        INSERTED, 7, 2, ['{"exe": "gäme"}'], ['{"thread": 1}'], [(batch_id, -5)], ["segments/a", "segments/b"], 3
+    )
+    data = make([game().batch()], record)
+    segment = read_whole(data)
+    assert (segment.size, segment.insert_time, segment.number, segment.level) == (len(data), INSERTED, 7, 2)
+    assert segment.said == {
+        "processes": [{"exe": "gäme"}],
+        "streams": [{"thread": 1}],
+        "batches": [[batch_id.hex, -5]],
+        "replaces": ["segments/a", "segments/b"],
+        "pieces": 3,
+    }
 
 
 def test_every_cut_and_every_flipped_head_is_noticed() -> None:
-    data = make([game(2).batch(), game(3).batch()], b"{}")
+    data = make([game(2).batch(), game(3).batch()])
     for size in range(0, len(data), 7):
         with pytest.raises(FormatError):
             list(read_segment(data[:size]))
@@ -86,10 +84,9 @@ def test_every_cut_and_every_flipped_head_is_noticed() -> None:
         for fragment in read_segment(data)
         for offset, size, block in fragment.blocks
     ]
-    ignored = range(HEADER.size - 8, HEADER.size)
     pads = {at for at in range(len(data)) if data[at] == 0}
     for at in range(len(data)):
-        if at in ignored or at in pads or any(at in body for body in bodies):
+        if at in pads or any(at in body for body in bodies):
             continue
         changed = bytearray(data)
         changed[at] ^= 1

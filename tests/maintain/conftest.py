@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -13,22 +15,21 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from tachy_server.base.settings import Settings
-from tachy_server.formats.reader import check_batch, stream_id
-from tachy_server.ingest import group_rows, group_segment, identity
-from tachy_server.lake.database import Database, connect, create_database, day_of
+from tachy_server.lake.database import Connection, Database, create_database
 from tachy_server.lake.lake import Lake
-from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import LocalStore
 from tachy_server.maintain.rewriting import Rewriter
 from tachy_server.query.engine import QueryEngine
 
 from tests.lake.conftest import dsn_of
 from tests.lake.conftest import ingest_server as ingest_server
+from tests.lake.groups import store_group
 from tests.serving import Server
 
 SECOND = 10**9
 START = 1_749_999_600 * SECOND  # a whole hour
 VIEWS = ("log_entries", "measures", "thread_spans", "async_events", "processes", "streams")
+TABLES = ("processes", "streams", "segments", "removals", "block_days")
 _MAY_CHANGE = {"block_id", "insert_time", "last_update_time"}
 
 
@@ -42,29 +43,7 @@ class World:
 
     def store_group(self, batches: list[bytes], now: int) -> int:
         """As ingest does with one group; how many blocks were new. Refusals are raised."""
-        heads = [check_batch(batch) for batch in batches]
-        sent = [identity.Sent(head, batch) for head, batch in zip(heads, batches, strict=True)]
-        with connect(self.base.dsn) as connection:
-            self.base.ensure_day(connection, day_of(now))
-            with connection.transaction():
-                rows: dict[uuid.UUID, group_rows.ProcessRow] = {}
-                for head in heads:
-                    row = group_rows.ProcessRow.from_batch(head, now)
-                    rows[head.process_id] = rows[head.process_id].merge(row) if head.process_id in rows else row
-                known = group_rows.upsert_processes(connection, rows.values(), now)
-                streams = {
-                    stream_id(block.process_id, block.cls, thread.number): group_rows.StreamRow(
-                        stream_id(block.process_id, block.cls, thread.number), block.process_id, block.cls,
-                        thread.number, thread.name, thread.os_id,
-                    )
-                    for head in heads for _, _, block in head.blocks for thread in block.threads
-                }  # fmt: skip
-                group_rows.upsert_streams(connection, streams.values(), now)
-                refused: identity.Answers = {}
-                stored = identity.check_fresh(connection, self.store, sent, known, refused)
-                for error in refused.values():
-                    raise error
-                return group_segment.store(connection, self.store, segment_key(now), sent, stored, now)
+        return store_group(self.base, self.store, batches, now)
 
     def rewrite(self, now: int, grace: float = 900) -> int:
         """What is due at that time, with slots of ten minutes; how many segments were replaced."""
@@ -99,20 +78,80 @@ class World:
         with self.lake.connection() as connection:
             return [row[0] for row in connection.execute("SELECT level FROM segments ORDER BY 1")]
 
+    def table(self, name: str) -> list[str]:
+        """All of it, as JSON; of removals without the time."""
+        with self.lake.connection() as connection:
+            query = f"SELECT (to_jsonb(t) - 'after')::text FROM {name} AS t ORDER BY 1"
+            return [text for (text,) in connection.execute(query.encode())]
+
+    def tables(self) -> dict[str, list[str]]:
+        """All that the lake's objects tell, but for ids of batches; of counts their sums."""
+        found = {name: self.table(name) for name in TABLES}
+        with self.lake.connection() as connection:
+            query = "SELECT insert_day::text || ' ' || sum(streams) FROM block_counts GROUP BY insert_day ORDER BY 1"
+            return found | {"block_counts": [text for (text,) in connection.execute(query)]}
+
     def objects(self) -> set[str]:
         return {key for key, _ in self.store.objects("segments/")}
 
 
+@contextmanager
+def opened(server: Server, store: LocalStore) -> Iterator[World]:
+    """A lake over this store, in a new database on the PostgreSQL of `server`."""
+    name = f"test_{uuid.uuid4().hex}"
+    dsn = make_conninfo(dsn_of(server.data), dbname=name)
+    create_database(dsn)
+    base = Database(dsn, 4)
+    lake = Lake(base, store)
+    try:
+        yield World(base, lake, store)
+    finally:
+        lake.close()
+        base.close()
+        with psycopg.connect(dsn_of(server.data), autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def world(ingest_server: Server, tmp_path: Path) -> Iterator[World]:
-    """Empty; in a database of its own on the PostgreSQL of `ingest_server`."""
-    name = f"test_{uuid.uuid4().hex}"
-    dsn = make_conninfo(dsn_of(ingest_server.data), dbname=name)
-    create_database(dsn)
-    base, store = Database(dsn, 4), LocalStore(tmp_path / "store")
-    lake = Lake(base, store)
-    yield World(base, lake, store)
-    lake.close()
-    base.close()
-    with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """Empty."""
+    with opened(ingest_server, LocalStore(tmp_path / "store")) as made:
+        yield made
+
+
+class Killed(Exception):  # noqa: N818 - it stands for no error
+    """The process ends here: nothing that it would still do is done."""
+
+
+class Watched:
+    """A connection of which every statement is counted."""
+
+    def __init__(self, connection: Connection, counting: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        self.execute = counting(connection.execute)
+        self.transaction = connection.transaction
+
+
+def killed_at(world: World, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the `step`th call of the store or the database on, every one fails."""
+    calls = 0
+
+    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **options: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls >= step:
+                raise Killed
+            return function(*given, **options)
+
+        return call
+
+    connect = world.lake.connection
+
+    @contextmanager
+    def watched() -> Iterator[Watched]:
+        with connect() as connection:
+            yield Watched(connection, counting)
+
+    for name in ("read", "put_new", "remove_all"):
+        monkeypatch.setattr(world.store, name, counting(getattr(world.store, name)))
+    monkeypatch.setattr(world.lake, "connection", watched)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from tachy_server.base.errors import ConflictError, FormatError
 from tachy_server.formats.segments import read_segment
-from tachy_server.lake.database import Connection
 
 from tests.lake.conftest import play
-from tests.maintain.conftest import SECOND, START, World
+from tests.maintain.conftest import SECOND, START, Killed, World, killed_at
 from tests.model.encoder import Process
 
 HOUR = 3600 * SECOND
@@ -189,44 +186,6 @@ def test_two_at_the_same_time_do_not_take_the_same(world: World, monkeypatch: py
     assert world.rewrite(end + HOUR) == 10
     assert others == [0]
     check_whole(world, before)
-
-
-class Killed(Exception):  # noqa: N818 - it stands for no error
-    """The process ends here: nothing that it would still do is done."""
-
-
-class Watched:
-    """A connection of which every statement is counted."""
-
-    def __init__(self, connection: Connection, counting: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-        self.execute = counting(connection.execute)
-        self.transaction = connection.transaction
-
-
-def killed_at(world: World, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the `step`th call of the store or the database on, every one fails."""
-    calls = 0
-
-    def counting(function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*given: Any, **options: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls >= step:
-                raise Killed
-            return function(*given, **options)
-
-        return call
-
-    connect = world.lake.connection
-
-    @contextmanager
-    def watched() -> Iterator[Watched]:
-        with connect() as connection:
-            yield Watched(connection, counting)
-
-    for name in ("read", "put_new", "remove_all"):
-        monkeypatch.setattr(world.store, name, counting(getattr(world.store, name)))
-    monkeypatch.setattr(world.lake, "connection", watched)
 
 
 def test_killed_at_every_step_it_leaves_the_lake_as_it_was_or_as_it_will_be(

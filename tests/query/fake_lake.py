@@ -13,7 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 from tachy_server.formats import block_index, reader
 from tachy_server.formats.reader import SPAN, Limits
-from tachy_server.formats.segments import SegmentWriter
+from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.views.bounds import Bounds
@@ -48,9 +48,9 @@ class FakeLake:
             block_id = reader.block_id(head.process_id, head.cls, head.sequence)
             self.data[block_id] = bytes(batch[offset : offset + size])
         inserted = max((head.end_utc for _, _, head in checked.blocks), default=0) + 1_000_000
-        writer = SegmentWriter(inserted)
+        writer = SegmentWriter()
         writer.add(batch, checked)
-        self.indexes.append(writer.finish()[0])
+        self.indexes.append(writer.finish(Record(inserted, 1))[0])
         self.segments.append(("", inserted))
 
     def join(self) -> bool:

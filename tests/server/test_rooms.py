@@ -25,7 +25,10 @@ KNOWS = {
     "services": BLOCKS | {"ingest", "query", "postgres", "access", "maintain"},
     "flight": {"base", "access", "query", "services"},
     "http": BLOCKS | {"access", "ingest", "query", "traces", "services"},
-    "keys": {"base", "access", "lake", "postgres"},
+    "opened": {"base", "lake", "postgres"},
+    "keys": {"base", "access", "lake", "opened"},
+    "rebuild": {"base", "maintain", "opened"},
+    "check": BLOCKS | {"maintain", "opened"},
     "query_process": BLOCKS | {"views", "traces", "query", "flight", "http"},
     "serve": BLOCKS | {"access", "ingest", "maintain", "query", "postgres", "services", "flight", "http"},
 }

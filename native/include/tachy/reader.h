@@ -216,12 +216,10 @@ typedef struct tachy_index tachy_index;
 tachy_index *tachy_index_new(void);
 void tachy_index_free(tachy_index *index);
 
-/* A batch whose description lies at `offset` of the segment; its blocks are those added until the next one. */
-tachy_status tachy_index_batch(tachy_index *index, const uint8_t batch_id[16], const uint8_t process_id[16],
-                               uint64_t description_hash, uint64_t offset, uint32_t description_size,
-                               uint32_t stamp_size, tachy_read_error *error);
+/* A process, which may come more than once; its blocks are those added until the next one. */
+tachy_status tachy_index_process(tachy_index *index, const uint8_t process_id[16], tachy_read_error *error);
 
-/* A block of the batch, by its checked head (header and thread table; names need not be there). */
+/* A block of the process, by its checked head (header and thread table; names need not be there). */
 tachy_status tachy_index_block(tachy_index *index, const void *head, uint64_t head_size, uint64_t offset,
                                tachy_read_error *error);
 

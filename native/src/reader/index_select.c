@@ -139,11 +139,10 @@ static tachy_status take_block(walk *w, selection *s, const uint8_t process_id[1
   return TACHY_OK;
 }
 
-/* Batches of processes that are not wanted are passed without looking at their blocks. */
-static tachy_status take_batch(walk *w, selection *s, int32_t segment, tachy_read_error *error) {
-  uint8_t ids[40]; /* of the batch, of the process; the description's hash */
-  take_bytes(w, ids, sizeof ids);
-  for (int i = 0; i < 3; i++) (void)take_number(w);
+/* Processes that are not wanted are passed without looking at their blocks. */
+static tachy_status take_process(walk *w, selection *s, int32_t segment, tachy_read_error *error) {
+  uint8_t process_id[16];
+  take_bytes(w, process_id, sizeof process_id);
   const uint64_t count = take_number(w);
   const uint64_t size = take_number(w);
   if (w->bad || size > (uint64_t)(w->end - w->at)) {
@@ -152,11 +151,11 @@ static tachy_status take_batch(walk *w, selection *s, int32_t segment, tachy_rea
   }
   walk inner = {w->at, w->at + size, w->base_utc, 0};
   w->at += size;
-  if (!among(s->filter->process_ids, s->filter->process_count, ids + 16)) return TACHY_OK;
+  if (!among(s->filter->process_ids, s->filter->process_count, process_id)) return TACHY_OK;
   uint64_t last_ticks = 0;
   tachy_status status = TACHY_OK;
   for (uint64_t i = 0; i < count && !inner.bad && !status; i++)
-    status = take_block(&inner, s, ids + 16, segment, &last_ticks, error);
+    status = take_block(&inner, s, process_id, segment, &last_ticks, error);
   w->bad = inner.bad || (!status && inner.at != inner.end);
   return status;
 }
@@ -167,7 +166,7 @@ static tachy_status take_index(selection *s, const uint8_t *bytes, uint64_t size
   if (!w.bad) memcpy(&w.base_utc, bytes + 1, sizeof w.base_utc);
   if (!w.bad) w.at += TACHY_INDEX_HEAD;
   tachy_status status = TACHY_OK;
-  while (!w.bad && !status && w.at < w.end) status = take_batch(&w, s, segment, error);
+  while (!w.bad && !status && w.at < w.end) status = take_process(&w, s, segment, error);
   if (status) return status;
   return w.bad ? tachy_read_fail(error, "the index of a segment is damaged") : TACHY_OK;
 }

@@ -9,12 +9,12 @@
 
 struct tachy_index {
   tachy_buffer bytes;
-  tachy_buffer blocks; /* of the last batch */
+  tachy_buffer blocks; /* of the last process */
   uint64_t block_count;
   int64_t base_utc; /* of the first block of all */
   int has_base;
-  int has_batch;
-  uint64_t last_ticks; /* of the block before in the batch */
+  int has_process;
+  uint64_t last_ticks; /* of the block before, of the same process */
   int failed;          /* memory was short */
 };
 
@@ -52,33 +52,25 @@ static void put_step(tachy_index *index, tachy_buffer *to, uint64_t from, uint64
   put_number(index, to, tachy_zigzag((int64_t)(value - from)));
 }
 
-/* Ends the batch: its blocks follow its own entry. */
-static void end_batch(tachy_index *index) {
-  if (!index->has_batch) return;
+/* Ends the process: its blocks follow its own entry. */
+static void end_process(tachy_index *index) {
+  if (!index->has_process) return;
   put_number(index, &index->bytes, index->block_count);
   put_number(index, &index->bytes, index->blocks.size);
   put(index, &index->bytes, index->blocks.bytes, index->blocks.size);
   index->blocks.size = 0;
   index->block_count = 0;
-  index->has_batch = 0;
+  index->has_process = 0;
 }
 
 static tachy_status status_of(const tachy_index *index, tachy_read_error *error) {
   return index->failed ? tachy_read_no_memory(error) : TACHY_OK;
 }
 
-tachy_status tachy_index_batch(tachy_index *index, const uint8_t batch_id[16], const uint8_t process_id[16],
-                               uint64_t description_hash, uint64_t offset, uint32_t description_size,
-                               uint32_t stamp_size, tachy_read_error *error) {
-  end_batch(index);
-  tachy_buffer *const to = &index->bytes;
-  put(index, to, batch_id, 16);
-  put(index, to, process_id, 16);
-  put(index, to, &description_hash, sizeof description_hash);
-  put_number(index, to, offset);
-  put_number(index, to, description_size);
-  put_number(index, to, stamp_size);
-  index->has_batch = 1;
+tachy_status tachy_index_process(tachy_index *index, const uint8_t process_id[16], tachy_read_error *error) {
+  end_process(index);
+  put(index, &index->bytes, process_id, 16);
+  index->has_process = 1;
   index->last_ticks = 0;
   return status_of(index, error);
 }
@@ -99,7 +91,7 @@ tachy_status tachy_index_block(tachy_index *index, const void *head, uint64_t he
   tachy_block_header h;
   const tachy_status status = tachy_head_check(head, head_size, &h, error);
   if (status) return status;
-  if (!index->has_batch) return tachy_read_fail(error, "a block of an index belongs to no batch");
+  if (!index->has_process) return tachy_read_fail(error, "a block of an index belongs to no process");
   if (!index->has_base) index->base_utc = h.begin_utc;
   index->has_base = 1;
   tachy_buffer *const to = &index->blocks;
@@ -129,7 +121,7 @@ tachy_status tachy_index_block(tachy_index *index, const void *head, uint64_t he
 }
 
 const void *tachy_index_bytes(tachy_index *index, uint64_t *size) {
-  end_batch(index);
+  end_process(index);
   memcpy(index->bytes.bytes + 1, &index->base_utc, sizeof index->base_utc);
   *size = index->bytes.size;
   return index->failed ? NULL : index->bytes.bytes;

@@ -26,14 +26,9 @@ class IndexWriter:
         self._index = ffi.gc(made, lib.tachy_index_free)
         self._error = ffi.new("tachy_read_error *")
 
-    def batch(
-        self, batch_id: UUID, process_id: UUID, description_hash: int, offset: int, description: int, stamp: int
-    ) -> None:
-        """The batch of the blocks that come next; the offset of its description in the segment, and sizes."""
-        status = lib.tachy_index_batch(
-            self._index, batch_id.bytes, process_id.bytes, description_hash, offset, description, stamp, self._error
-        )
-        check_status(status, self._error)
+    def process(self, process_id: UUID) -> None:
+        """Whose the blocks are that come next; it may come more than once."""
+        check_status(lib.tachy_index_process(self._index, process_id.bytes, self._error), self._error)
 
     def block(self, head: Readable, offset: int) -> None:
         """A block, by its checked head, and where it lies in the segment."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import json
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from tachy_server.formats.segments import CLASS_NAMES
 from tachy_server.lake.control import Issued
 from tachy_server.lake.control_table import OF_PROCESS
 from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake.described import DESCRIBED
 
 # Ids live for two days, in partitions of their own: longer than anybody sends a batch again.
 _CLAIM_BATCHES = """
@@ -66,7 +66,8 @@ ON CONFLICT (process_id) DO UPDATE SET
     insert_time = least(p.insert_time, excluded.insert_time),
     last_update_time = greatest(p.last_update_time, excluded.last_update_time),
     last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
-    last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time)
+    last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time),
+    version = nextval('segment_numbers')
 RETURNING process_id, stamp, log_blocks, metric_blocks, span_blocks, """
     + OF_PROCESS
 )
@@ -80,11 +81,13 @@ ON CONFLICT (stream_id) DO UPDATE SET
     thread_name = excluded.thread_name,
     os_id = excluded.os_id,
     last_update_time = greatest(s.last_update_time, excluded.last_update_time)
+RETURNING to_jsonb(s)::text
 """
 
 # With the processes' rows locked, which upsert_processes has done: nobody else stores blocks of them meanwhile. A span
 # block that comes late is not the newest.
-_STORE_NUMBERS = """
+_STORE_NUMBERS = (
+    """
 UPDATE processes AS p SET
     log_blocks = p.log_blocks + u.log,
     metric_blocks = p.metric_blocks + u.metric,
@@ -94,7 +97,9 @@ UPDATE processes AS p SET
 FROM json_to_recordset(%s) AS u(process_id uuid, log int8multirange, metric int8multirange, span int8multirange,
     span_end bigint)
 WHERE p.process_id = u.process_id
-"""
+RETURNING p.version, """
+    + DESCRIBED
+)
 
 _NUMBERS = "SELECT process_id, log_blocks, metric_blocks, span_blocks FROM processes WHERE process_id = ANY(%s)"
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
@@ -247,9 +252,13 @@ def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
         raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
 
 
-def store_numbers(connection: Connection, heads: Iterable[BlockHead]) -> None:
-    """These blocks are stored from now on."""
-    by_process: dict[uuid.UUID, list[BlockHead]] = defaultdict(list)
+def store_numbers(
+    connection: Connection, process_ids: Collection[uuid.UUID], heads: Iterable[BlockHead]
+) -> tuple[int, list[str]]:
+    """These blocks of the processes are stored from now on. Returns the greatest of the processes' versions, and their
+    rows as segments tell them.
+    """
+    by_process: dict[uuid.UUID, list[BlockHead]] = {process_id: [] for process_id in process_ids}
     for head in heads:
         by_process[head.process_id].append(head)
     rows = []
@@ -259,7 +268,8 @@ def store_numbers(connection: Connection, heads: Iterable[BlockHead]) -> None:
         newest = max(spans, key=lambda head: head.sequence, default=None)
         ranges = {CLASS_NAMES[cls]: _multirange(head.sequence for head in own if head.cls == cls) for cls in _CLASSES}
         rows.append({"process_id": process_id, "span_end": None if newest is None else newest.end_utc} | ranges)
-    connection.execute(_STORE_NUMBERS, [_json(rows)])
+    described = connection.execute(_STORE_NUMBERS.encode(), [_json(rows)]).fetchall()
+    return max(version for version, _ in described), [text for _, text in described]
 
 
 def _multirange(sequences: Iterable[int]) -> str:
@@ -283,12 +293,13 @@ def upsert_processes(connection: Connection, rows: Iterable[ProcessRow], now: in
     }
 
 
-def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> None:
-    """One row per stream."""
+def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> list[str]:
+    """One row per stream; returns them as segments tell them."""
     ordered = sorted(rows, key=lambda row: row.stream_id)
-    if ordered:
-        said = _json([{name: getattr(row, name) for name in StreamRow.__slots__} for row in ordered])
-        connection.execute(_UPSERT_STREAMS, [now, now, said])
+    if not ordered:
+        return []
+    said = _json([{name: getattr(row, name) for name in StreamRow.__slots__} for row in ordered])
+    return [text for (text,) in connection.execute(_UPSERT_STREAMS, [now, now, said])]
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections import Counter
 from collections.abc import Sequence
 
 from tachy_server.formats.reader import BlockHead, block_id
-from tachy_server.formats.segments import SegmentWriter
+from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.ingest import group_rows
 from tachy_server.ingest.identity import Sent, Stored
 from tachy_server.lake import block_counts, block_days, segments
@@ -22,13 +21,15 @@ def store(
     key: str,
     batches: Sequence[Sent],
     stored: Stored,
+    streams: Sequence[str],
     now: int,
 ) -> int:
     """Writes the segment, with the blocks of the batches that are not stored yet, and then its row.
 
-    With the processes' rows locked. Returns how many blocks that were. Raises StoreError.
+    With the processes' rows locked; `streams` as group_rows.upsert_streams tells them.
+    Returns how many blocks that were. Raises StoreError.
     """
-    writer = SegmentWriter(now)
+    writer = SegmentWriter()
     placed: dict[uuid.UUID, BlockHead] = {}
     for batch in batches:
         left_out = []
@@ -38,19 +39,19 @@ def store(
                 left_out.append(place)
             else:
                 placed[key_of_block] = head
-        stamp = json.dumps(dict(batch.stamp), ensure_ascii=False).encode() if batch.stamp else b""
-        writer.add(batch.body, batch.head, stamp, left_out)
-    index, parts = writer.finish()
-    to.put_new(key, parts)
+        writer.add(batch.body, batch.head, left_out)
     heads = list(placed.values())
+    process_ids = {batch.head.process_id for batch in batches}
+    number, described = group_rows.store_numbers(connection, process_ids, heads)
+    ids = [(batch.head.batch_id, group_rows.signed(batch.head.description_hash)) for batch in batches]
+    index, parts = writer.finish(Record(now, number, processes=described, streams=streams, batches=ids))
+    to.put_new(key, parts)
     times = None
     if heads:
         times = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
         block_days.widen(connection, day_of(now), *times)
-        group_rows.store_numbers(connection, heads)
         new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
         block_counts.add(connection, Counter({day_of(now): new}))
         group_rows.forget_errors(connection, stored.lost)
-    processes = {batch.head.process_id for batch in batches}
-    segments.insert(connection, key, sum(map(len, parts)), now, times, processes, index)
+    segments.insert(connection, key, sum(map(len, parts)), now, times, process_ids, index)
     return len(heads)

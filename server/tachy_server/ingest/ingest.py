@@ -285,11 +285,11 @@ class Ingest:
                     controls = {process: of.control for process, of in known.items() if of.control is not None}
                     _check_stamps(fresh, known, refused)
                     streams = self._stale_streams(fresh, now)
-                    group_rows.upsert_streams(connection, streams, now)
+                    told = group_rows.upsert_streams(connection, streams, now)
                     stored = identity.check_fresh(connection, self._store, _sent(fresh), known, refused)
                     if not refused:
                         key = segment_key(now)
-                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), stored, now)
+                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), stored, told, now)
                 others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
                 if others:
                     controls |= control_table.of_processes(connection, others)

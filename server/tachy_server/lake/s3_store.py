@@ -100,6 +100,12 @@ class S3Store:
         """HEAD."""
         return self._size(key, self._until())
 
+    def written(self, key: str) -> int:
+        """HEAD; whole seconds."""
+        return self._call(
+            "head_object", key, self._until(), lambda answer: int(answer["LastModified"].timestamp()) * 10**9
+        )
+
     def remove(self, key: str) -> None:
         """DELETE, which says nothing about absent keys. Tried once: an object that nothing refers to is harmless."""
         self._delete(key, time.monotonic())

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from tachy_server.base.errors import FormatError
 from tachy_server.lake.database import Connection, day_of
 
 Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -19,13 +20,22 @@ _INSERT: Final = """
 INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+IS_THERE: Final = "SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s)"
 _FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
-_NEVER: Final = ((1 << 63) - 1, -(1 << 63))
+NEVER: Final = ((1 << 63) - 1, -(1 << 63))
 
 
 def segment_key(insert_time: int) -> str:
     """A new one."""
     return f"segments/{day_of(insert_time)}/{uuid.uuid4()}.tseg"
+
+
+def day_of_key(key: str) -> datetime.date:
+    """The day that a key names: of its segment's row. Raises FormatError for a key of something else."""
+    try:
+        return datetime.date.fromisoformat(key.split("/")[1])
+    except (ValueError, IndexError):
+        raise FormatError(f"{key} is not the key of a segment") from None
 
 
 def insert(
@@ -39,9 +49,9 @@ def insert(
     level: int = 0,
 ) -> None:
     """One segment; `times` are the earliest and the latest of its events, None: it has none."""
-    begin, end = times or _NEVER
+    begin, end = times or NEVER
     day = day_of(insert_time)
-    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, _shortened(process_ids), index, level))
+    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, shortened(process_ids), index, level))
 
 
 def find(
@@ -64,13 +74,13 @@ def find(
         arguments.append(end)
     if process_ids is not None and len(process_ids) <= _FEW:
         conditions.append("processes && %s::integer[]")
-        arguments.append(_shortened(process_ids))
+        arguments.append(shortened(process_ids))
     query = (
         f"SELECT key, insert_time, block_index FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
     )
     return select(query, arguments) if days else []
 
 
-def _shortened(process_ids: Iterable[UUID]) -> list[int]:
+def shortened(process_ids: Iterable[UUID]) -> list[int]:
     """Their first four bytes: enough to pass over most of the segments that have none of them."""
     return sorted({_SHORT.unpack_from(process_id.bytes)[0] for process_id in process_ids})

@@ -38,6 +38,9 @@ class Store(Protocol):
     def size(self, key: str) -> int:
         """Bytes of the object; NotFound."""
 
+    def written(self, key: str) -> int:
+        """When the object was, as the store says: UTC nanoseconds; NotFound."""
+
     def objects(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Key and size of every object whose key begins so, ordered by the keys' bytes. Of those that are made or
         removed meanwhile, some. StoreError.
@@ -130,8 +133,15 @@ class LocalStore:
 
     def size(self, key: str) -> int:
         """From its stat."""
+        return self._stat(key).st_size
+
+    def written(self, key: str) -> int:
+        """From its stat."""
+        return self._stat(key).st_mtime_ns
+
+    def _stat(self, key: str) -> os.stat_result:
         try:
-            return self._path(key).stat().st_size
+            return self._path(key).stat()
         except FileNotFoundError:
             raise NotFound(f"the store {self.root} has no {key}") from None
         except OSError as error:

@@ -1,1 +1,1 @@
-"""Small blocks are merged into large ones, and what nobody reads any more is removed. Knows base, formats, lake."""
+"""Small blocks merged into large ones; PostgreSQL compared with objects, and made again. Knows base, formats, lake."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 from uuid import UUID
 
 from tachy_server.formats.merging import DamagedBlockError, merge_blocks
 from tachy_server.formats.reader import Limits
-from tachy_server.formats.segments import SegmentWriter
+from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.lake.blocks import BlockRow
 
 ROWS: Final = 1 << 19
@@ -19,8 +19,8 @@ RAW_BYTES: Final = 16 << 20
 _SEGMENT_BYTES: Final = 64 << 20
 _AT_ONCE: Final = 32 << 20  # bytes of bodies that are decompressed at the same time
 
-Description = tuple[bytes, bytes]
-"""Of a process, as a batch has it, and its stamp; both JSON text."""
+Describe = Callable[[Collection[UUID]], tuple[list[str], list[str]]]
+"""The rows of processes and of their streams, as a segment's record has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +49,25 @@ class Made:
 def merge(
     parts: Iterable[Part],
     process_ids: Collection[UUID],
-    describe: Callable[[UUID], Description],
-    insert_time: int,
-    replaces: list[str],
+    describe: Describe,
+    record: Record,
 ) -> Iterator[Made]:
-    """New segments, each with all that it has of a process in one place. The parts come by process, class and sequence;
-    processes without any are described all the same. A block that is damaged is copied as it is.
+    """New segments, each with all that it has of a process in one place, and with a record like this one. The parts
+    come by process, class and sequence; processes without any are described all the same. A block that is damaged is
+    copied as it is.
     """
-    draft = _Draft(insert_time, replaces)
+    draft, pieces = _Draft(), 1
     silent = set(process_ids)
     for process_id, of_process in groupby(parts, key=lambda part: part.row.process_id):
         classes = groupby(of_process, key=lambda part: part.row.cls)
-        draft.add(process_id, describe(process_id), [block for _, of_class in classes for block in _run(of_class)])
-        silent.discard(process_id)
         if draft.size > _SEGMENT_BYTES:
-            yield draft.finish()
-            draft = _Draft(insert_time, replaces)
+            yield draft.finish(record, describe)
+            draft, pieces = _Draft(), pieces + 1
+        draft.add(process_id, [block for _, of_class in classes for block in _run(of_class)])
+        silent.discard(process_id)
     for process_id in sorted(silent):
-        draft.add(process_id, describe(process_id), [])
-    if draft.process_ids:
-        yield draft.finish()
+        draft.add(process_id, [])
+    yield draft.finish(replace(record, pieces=pieces), describe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,8 @@ class _Block:
 
 
 class _Draft:
-    def __init__(self, insert_time: int, replaces: list[str]) -> None:
-        self._writer = SegmentWriter(insert_time, replaces)
+    def __init__(self) -> None:
+        self._writer = SegmentWriter()
         self.process_ids: set[UUID] = set()
         self._begin, self._end, self._streams = (1 << 63) - 1, -(1 << 63), 0
 
@@ -92,15 +91,16 @@ class _Draft:
     def size(self) -> int:
         return self._writer.size
 
-    def add(self, process_id: UUID, description: Description, blocks: list[_Block]) -> None:
+    def add(self, process_id: UUID, blocks: list[_Block]) -> None:
         self.process_ids.add(process_id)
-        self._writer.add_process(process_id, *description, [(block.data, block.header_size) for block in blocks])
+        self._writer.add_blocks(process_id, [(block.data, block.header_size) for block in blocks])
         self._begin = min([self._begin, *(block.begin for block in blocks)])
         self._end = max([self._end, *(block.end for block in blocks)])
         self._streams += sum(block.streams for block in blocks)
 
-    def finish(self) -> Made:
-        index, parts = self._writer.finish()
+    def finish(self, record: Record, describe: Describe) -> Made:
+        processes, streams = describe(self.process_ids)
+        index, parts = self._writer.finish(replace(record, processes=processes, streams=streams))
         times = (self._begin, self._end) if self._streams else None
         return Made(parts, index, sum(map(len, parts)), times, frozenset(self.process_ids), self._streams)
 

@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import threading
 import time
 from collections import Counter as Counted
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
 
 from tachy_server.base.errors import FormatError, NotFound, StoreError
 from tachy_server.formats.block_index import select
-from tachy_server.formats.segments import processes_of
-from tachy_server.lake import block_counts, segments
+from tachy_server.formats.segments import Record, processes_of
+from tachy_server.lake import block_counts, described, segments
 from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.database import Connection
 from tachy_server.lake.lake import Lake
-from tachy_server.maintain.merged import Description, Made, Part, merge
+from tachy_server.maintain.merged import Made, Part, merge
 
 _SECOND: Final = 10**9
 _HOUR: Final = 3600 * _SECOND
@@ -46,17 +45,13 @@ ORDER BY insert_time, key FOR UPDATE SKIP LOCKED
 """
 _FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
 _REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s"
-_OVER: Final = "SELECT key FROM removals WHERE after < %s ORDER BY key LIMIT %s FOR UPDATE SKIP LOCKED"
-_REMOVED: Final = "DELETE FROM removals WHERE key = ANY(%s)"
-_PROCESSES: Final = """
-SELECT process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand, tsc_frequency, start_time,
-    start_ticks, clock, sdk, state, properties, stamp
-FROM processes WHERE process_id = ANY(%s)
+# What was replaced first is removed first: who rebuilds finds nothing whose replacement has been replaced and removed.
+_OVER: Final = """
+SELECT key FROM removals WHERE after = (SELECT min(after) FROM removals WHERE after < %s)
+ORDER BY key LIMIT %s FOR UPDATE SKIP LOCKED
 """
-_DESCRIBED: Final = (
-    "process_id", "parent_process_id", "exe", "username", "realname", "computer", "distro", "cpu_brand",
-    "tsc_frequency", "start_time", "start_ticks", "clock", "sdk", "state", "properties",
-)  # fmt: skip
+_REMOVED: Final = "DELETE FROM removals WHERE key = ANY(%s)"
+_NUMBER: Final = "SELECT nextval('segment_numbers')"
 
 
 @dataclass(slots=True)
@@ -145,10 +140,15 @@ class Rewriter:
                     return 0
                 streams = 0
                 found = select([one.index for one in claimed])
-                described = _Described(connection)
-                keys, latest = [one.key for one in claimed], claimed[-1].insert_time
+                keys, earliest, latest = [one.key for one in claimed], claimed[0].insert_time, claimed[-1].insert_time
+                ((number,),) = connection.execute(_NUMBER)
+                record = Record(latest, number, level, replaces=keys)
+
+                def describe(process_ids: Collection[UUID]) -> tuple[list[str], list[str]]:
+                    return described.read(connection, process_ids, earliest, latest)
+
                 everybody = {process for one in claimed for process in processes_of(one.index)}
-                for made in merge(self._parts(claimed, found), everybody, described.of, latest, keys):
+                for made in merge(self._parts(claimed, found), everybody, describe, record):
                     written.append(self._write(connection, made, latest, level))
                     streams += made.streams
                 connection.execute(_FORGET, (day, keys))
@@ -219,25 +219,3 @@ class Rewriter:
                 connection.execute(_REMOVED, (keys,))
             with self._lock:
                 self.counts.removed_segments += len(keys)
-
-
-class _Described:
-    """What the database says of processes, as a batch would."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def of(self, process_id: UUID) -> Description:
-        """One process."""
-        row: tuple[Any, ...] | None = self._connection.execute(_PROCESSES, ([process_id],)).fetchone()
-        if row is None:
-            return b"{}", b""
-        *values, stamp = row
-        said = dict(zip(_DESCRIBED, values, strict=True))
-        for name in ("process_id", "parent_process_id"):
-            said[name] = None if said[name] is None else str(said[name])
-        return _text(said), _text(stamp) if stamp else b""
-
-
-def _text(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -5,7 +5,8 @@
 
 -- insert_time and last_update_time enclose the times at which its blocks came. `stamp` is what the key of its sender
 -- puts on it: properties that it keeps. Of each class the sequence numbers that are stored, which is how a block that
--- comes again is known.
+-- comes again is known. `version` is of segment_numbers: of two states of a row the later one has the greater.
+CREATE SEQUENCE segment_numbers;
 CREATE TABLE processes (
     process_id uuid PRIMARY KEY,
     parent_process_id uuid,
@@ -30,7 +31,8 @@ CREATE TABLE processes (
     last_span_block_end_time bigint,
     log_blocks int8multirange NOT NULL DEFAULT '{}',
     metric_blocks int8multirange NOT NULL DEFAULT '{}',
-    span_blocks int8multirange NOT NULL DEFAULT '{}'
+    span_blocks int8multirange NOT NULL DEFAULT '{}',
+    version bigint NOT NULL DEFAULT nextval('segment_numbers')
 ) WITH (fillfactor = 50);
 CREATE INDEX processes_parent ON processes (parent_process_id);
 CREATE INDEX processes_start ON processes (start_time);
