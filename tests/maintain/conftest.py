@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from tachy_server.base.settings import Settings
 from tachy_server.lake.database import Connection, Database, create_database
 from tachy_server.lake.lake import Lake
-from tachy_server.lake.store import LocalStore
+from tachy_server.lake.store import LocalStore, Store
 from tachy_server.maintain.rewriting import Rewriter
 from tachy_server.query.engine import QueryEngine
 
@@ -39,7 +39,7 @@ class World:
 
     base: Database
     lake: Lake
-    store: LocalStore
+    store: Any  # a Store; of most tests a LocalStore, into whose folder they look
 
     def store_group(self, batches: list[bytes], now: int) -> int:
         """As ingest does with one group; how many blocks were new. Refusals are raised."""
@@ -96,7 +96,7 @@ class World:
 
 
 @contextmanager
-def opened(server: Server, store: LocalStore) -> Iterator[World]:
+def opened(server: Server, store: Store) -> Iterator[World]:
     """A lake over this store, in a new database on the PostgreSQL of `server`."""
     name = f"test_{uuid.uuid4().hex}"
     dsn = make_conninfo(dsn_of(server.data), dbname=name)

@@ -77,6 +77,20 @@ def other_index(world: World) -> None:
     )  # fmt: skip
 
 
+def no_index(world: World) -> None:
+    execute(world, "UPDATE segments SET block_index = 'index' WHERE key = %s", some_key(world))
+
+
+def nothing_left(world: World) -> None:
+    damage_end(world)
+    no_index(world)
+
+
+def no_object_and_no_index(world: World) -> None:
+    no_index(world)
+    remove_object(world)
+
+
 def other_times(world: World) -> None:
     execute(world, "UPDATE segments SET end_time = begin_time, level = 2 WHERE key = %s", some_key(world))
 
@@ -113,13 +127,14 @@ def late_process(world: World) -> None:
     execute(world, "UPDATE processes SET insert_time = insert_time + 86400000000000")
 
 
-LOSSES = [remove_object, cut_in_half, damage_block]
+LOSSES = [remove_object, cut_in_half, damage_block, nothing_left, no_object_and_no_index]
 """What cannot be had again from what there is, or not all of it."""
 REPLACED = [damage_end, cut]
 """Every block can still be read, and lies in another object afterwards."""
 FAULTS: list[tuple[Callable[[World], None], str]] = [
     (remove_object, "hole"), (damage_end, "damaged"), (cut, "damaged"),
-    (cut_in_half, "damaged"), (damage_block, "block"),
+    (cut_in_half, "damaged"), (nothing_left, "damaged"), (no_object_and_no_index, "hole"), (no_index, "row"),
+    (damage_block, "block"),
     (copy_without_row, "orphan"), (no_segment, "orphan"), (drop_row, "orphan"), (other_size, "row"),
     (other_index, "row"), (other_times, "row"), (to_be_removed, "removal"), (no_process, "process"),
     (no_streams, "stream"), (unknown_blocks, "process"), (too_many_blocks, "process"), (other_days, "day"),

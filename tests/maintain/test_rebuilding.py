@@ -15,12 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tachy_server.base.errors import StoreError
 from tachy_server.formats.segments import read_whole
+from tachy_server.lake.s3_store import S3Store
 from tachy_server.lake.store import LocalStore
 from tachy_server.maintain import merged
 from tachy_server.maintain.rebuilding import Rebuilt, rebuild
 
 from tests.lake.conftest import play
 from tests.lake.groups import store_group
+from tests.lake.test_store import bucket as bucket
+from tests.lake.test_store import s3 as s3
 from tests.maintain.conftest import SECOND, START, Killed, World, killed_at, opened
 from tests.maintain.test_rewriting import HOUR, damage, later, processes, session
 from tests.model.encoder import Process
@@ -48,7 +51,17 @@ def compare(before: World, after: World, *, all_tables: bool = True) -> None:
     assert set(after.table("batches")) <= set(before.table("batches"))
 
 
-def test_everything_is_as_it_was(world: World, ingest_server: Server) -> None:
+@pytest.fixture(params=["folder", "s3"])
+def anywhere(request: pytest.FixtureRequest, ingest_server: Server, tmp_path: Path) -> Iterator[World]:
+    """An empty lake over a folder, and over S3."""
+    on_s3 = request.param == "s3"
+    store = S3Store(request.getfixturevalue("bucket"), "lake") if on_s3 else LocalStore(tmp_path / "store")
+    with opened(ingest_server, store) as made:
+        yield made
+
+
+def test_everything_is_as_it_was(anywhere: World, ingest_server: Server) -> None:
+    world = anywhere
     playing = processes(3)
     end = session(world, playing, random.Random(1), 30)
     world.store_group([playing[0].batch([], state="exited"), playing[1].batch([])], end + SECOND)

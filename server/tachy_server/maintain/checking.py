@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 import psycopg
 
@@ -24,7 +23,7 @@ from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.database import Connection
 from tachy_server.lake.lake import Lake
 from tachy_server.maintain import consistency
-from tachy_server.maintain.intake import Found, Intake, read_ends, readable, times_of
+from tachy_server.maintain.intake import Found, Intake, forget, read_ends, readable, times_of
 from tachy_server.maintain.rebuilding import PREFIX
 from tachy_server.maintain.rescue import fault_of, rescue
 
@@ -43,7 +42,6 @@ SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s) OR EXIST
 """
 _KEEP: Final = "DELETE FROM removals WHERE key = %s"
 _DROP: Final = "DELETE FROM segments WHERE insert_day = %s AND key = %s"
-_FORGET_ERRORS: Final = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +197,14 @@ class Checker:
     def _rescued(self, key: str, kind: str, reason: str) -> Fault:
         if not self._mend:
             return Fault(kind, key, reason)
-        kept, lost = rescue(self._lake, key, self._clock() + self._removal)
+        try:
+            kept, lost = rescue(self._lake, key, self._clock() + self._removal)
+        except FormatError as error:  # of the row's index
+            day = segments.day_of_key(key)
+            with self._lake.connection() as connection, connection.transaction():
+                connection.execute(_DROP, (day, key))
+                forget(connection, select([]), day)
+            return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped")
         return Fault(kind, key, reason, f"{kept} blocks are in a new object, {lost} are lost and may be sent again")
 
     def _hole(self, connection: Connection, row: _Row) -> Iterator[Fault]:
@@ -209,16 +214,18 @@ class Checker:
         except NotFound:
             if not self._still_there(connection, row.key):
                 return
-            chosen = select([row.index])
+            day = segments.day_of_key(row.key)
+            try:
+                chosen = select([row.index])
+                reason = f"the object is gone, with {chosen.num_rows} blocks"
+            except FormatError as error:
+                chosen, reason = select([]), f"the object is gone, and of its row {error}"
             if self._mend:
                 with connection.transaction():
-                    connection.execute(_DROP, (segments.day_of_key(row.key), row.key))
-                    ids = chosen.column("block_id").to_pylist()
-                    connection.execute(_FORGET_ERRORS, ([UUID(bytes=one) for one in ids],))
-            yield Fault(
-                "hole", row.key, f"the object is gone, with {chosen.num_rows} blocks",
-                self._done("the row is dropped; what is sent again is stored again"),
-            )  # fmt: skip
+                    connection.execute(_DROP, (day, row.key))
+                    forget(connection, chosen, day)
+            done = self._done("the row is dropped; what is sent again is stored again")
+            yield Fault("hole", row.key, reason, done)
 
     def _still_there(self, connection: Connection, key: str) -> bool:
         found = connection.execute(segments.IS_THERE, (segments.day_of_key(key), key)).fetchone()

@@ -18,7 +18,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -105,15 +107,24 @@ ON CONFLICT (stream_id) DO UPDATE SET
     insert_time = least(s.insert_time, excluded.insert_time),
     last_update_time = greatest(s.last_update_time, excluded.last_update_time)
 """
+_OF_CLASSES: Final = f"""
+(SELECT process_id, coalesce(range_agg(numbers) FILTER (WHERE class = 1), '{{}}') AS log,
+     coalesce(range_agg(numbers) FILTER (WHERE class = 2), '{{}}') AS metric,
+     coalesce(range_agg(numbers) FILTER (WHERE class = 3), '{{}}') AS span
+ FROM {BLOCKS} AS b GROUP BY process_id)
+"""
 _TAKE_NUMBERS: Final = f"""
 UPDATE processes AS p SET log_blocks = p.log_blocks + u.log, metric_blocks = p.metric_blocks + u.metric,
     span_blocks = p.span_blocks + u.span
-FROM (SELECT process_id, coalesce(range_agg(numbers) FILTER (WHERE class = 1), '{{}}') AS log,
-          coalesce(range_agg(numbers) FILTER (WHERE class = 2), '{{}}') AS metric,
-          coalesce(range_agg(numbers) FILTER (WHERE class = 3), '{{}}') AS span
-      FROM {BLOCKS} AS b GROUP BY process_id) AS u
-WHERE p.process_id = u.process_id
+FROM {_OF_CLASSES} AS u WHERE p.process_id = u.process_id
 """
+_FREE_NUMBERS: Final = f"""
+UPDATE processes AS p SET log_blocks = p.log_blocks - u.log, metric_blocks = p.metric_blocks - u.metric,
+    span_blocks = p.span_blocks - u.span
+FROM {_OF_CLASSES} AS u WHERE p.process_id = u.process_id
+"""
+_FORGET_ERRORS: Final = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
+_FORGET_BATCHES: Final = "DELETE FROM batches WHERE insert_day = %s"
 _TAKE_BATCHES: Final = """
 INSERT INTO batches SELECT %s, (s ->> 0)::uuid, (s ->> 1)::bigint FROM jsonb_array_elements(%s::jsonb -> 'batches') AS s
 ON CONFLICT DO NOTHING
@@ -155,6 +166,16 @@ def take_described(connection: Connection, record: str) -> None:
     """Processes and streams of a record, as far as nothing later is known of them."""
     connection.execute(_TAKE_PROCESSES.encode(), (record,))
     connection.execute(_TAKE_STREAMS, (record,))
+
+
+def forget(connection: Connection, rows: pa.RecordBatch, day: date) -> None:
+    """These blocks of a segment of that day are lost: they are stored again when they are sent again. Which batches had
+    them nobody knows, so all ids of the day are forgotten; batches without new blocks change nothing.
+    """
+    connection.execute(_LOCK, (sorted(UUID(bytes=one) for one in pc.unique(rows.column("process_id")).to_pylist()),))
+    connection.execute(_FREE_NUMBERS.encode(), block_columns(rows))
+    connection.execute(_FORGET_BATCHES, (day,))
+    connection.execute(_FORGET_ERRORS, ([UUID(bytes=one) for one in rows.column("block_id").to_pylist()],))
 
 
 def block_columns(rows: pa.RecordBatch) -> list[list[Any]]:

@@ -6,6 +6,9 @@ from itertools import groupby
 from typing import Final
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import LOG, METRIC, SPAN, check_block, decompress, slices
@@ -13,7 +16,7 @@ from tachy_server.formats.segments import Record, SegmentWriter, processes_of
 from tachy_server.lake import described, segments
 from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.lake import Lake, Stored
-from tachy_server.maintain.intake import times_of
+from tachy_server.maintain.intake import forget, times_of
 
 _KINDS: Final = {LOG: "logs", METRIC: "metrics", SPAN: "spans"}
 _ROW: Final = """
@@ -21,7 +24,6 @@ SELECT insert_time, level, block_index FROM segments WHERE insert_day = %s AND k
 """
 _NUMBER: Final = "SELECT nextval('segment_numbers')"
 _FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = %s"
-_FORGET_ERRORS: Final = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
 _REMOVE_LATER: Final = "INSERT INTO removals (key, after) VALUES (%s, %s)"
 
 
@@ -43,7 +45,7 @@ def fault_of(data: Stored, digest: int) -> str | None:
 def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
     """How many blocks of the segment are in a new one, and how many are lost. The old object goes `after` that time.
 
-    The numbers of those that are lost stay known: who calls frees them. Raises StoreError.
+    Raises StoreError.
     """
     day = segments.day_of_key(key)
     with lake.connection() as connection, connection.transaction():
@@ -55,14 +57,11 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         hashes, sizes = (rows.column(name).to_pylist() for name in ("hash", "header_size"))
         kept: list[tuple[UUID, memoryview, int]] = []
         sound: list[bool] = []
-        lost: list[UUID] = []
         blocks = Blocks(rows, [(key, insert_time)], {})
         for (block, data), digest, size in zip(lake.read_blocks(blocks), hashes, sizes, strict=True):
             sound.append(fault_of(data, digest) is None)
             if sound[-1] and not isinstance(data, FormatError):
                 kept.append((block.process_id, data, size))
-            else:
-                lost.append(block.block_id)
         process_ids = processes_of(index)
         ((number,),) = connection.execute(_NUMBER)
         writer = SegmentWriter()
@@ -82,5 +81,7 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         size = sum(map(len, parts))
         segments.insert(connection, fresh, size, insert_time, times_of(select([made])), process_ids, made, level)
         connection.execute(_REMOVE_LATER, (key, after))
-        connection.execute(_FORGET_ERRORS, (lost,))
-    return len(kept), len(lost)
+        lost = rows.filter(pc.invert(pa.array(sound, pa.bool_())))
+        if lost.num_rows:
+            forget(connection, lost, day)
+    return len(kept), lost.num_rows
