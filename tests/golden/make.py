@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tachy_server.formats import reader
+from tachy_server.formats import block_index, reader
+from tachy_server.formats.segments import Record, SegmentWriter, read_whole
 
 from tests.model import rows
 from tests.model.encoder import Process
@@ -81,6 +83,32 @@ def samples() -> dict[str, bytes]:
     return out
 
 
+def segment(batches: Sequence[bytes]) -> bytes:
+    """They as the server keeps them, with a record in which every member has something."""
+    heads = [reader.check_batch(batch) for batch in batches]
+    writer = SegmentWriter()
+    for head, batch in zip(heads, batches, strict=True):
+        writer.add(batch, head)
+    record = Record(
+        1_750_000_000_000_000_000, 42, 1, ['{"exe": "golden", "version": 42}'],
+        ['{"thread": 1, "thread_name": "wörker"}'],
+        [(head.batch_id, -7) for head in heads], ["segments/2025-06-15/a.tseg"], 1,
+    )  # fmt: skip
+    return b"".join(writer.finish(record)[1])
+
+
+def told(data: bytes) -> dict[str, Any]:
+    """All that a segment says of itself, and the blocks that its index finds."""
+    of = read_whole(data)
+    return {
+        "size": of.size, "insert_time": of.insert_time, "number": of.number, "level": of.level, "record": of.said,
+        "blocks": [
+            {name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
+            for row in block_index.select([of.index]).to_pylist()
+        ],
+    }  # fmt: skip
+
+
 def main() -> None:
     """Writes the samples and what they decode to."""
     folder = Path(sys.argv[1])
@@ -89,6 +117,10 @@ def main() -> None:
         (folder / f"{name}.batch").write_bytes(batch)
         text = json.dumps(decoded(batch), indent=1, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    data = segment(list(samples().values()))
+    (folder / "segment.tseg").write_bytes(data)
+    text = json.dumps(told(data), indent=1, ensure_ascii=False)
+    (folder / "segment.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
