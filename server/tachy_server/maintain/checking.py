@@ -41,6 +41,7 @@ _NAMED: Final = """
 SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s) OR EXISTS (SELECT FROM removals WHERE key = %s)
 """
 _KEEP: Final = "DELETE FROM removals WHERE key = %s"
+_REMOVE_LATER: Final = "INSERT INTO removals (key, after) VALUES (%s, %s)"
 _DROP: Final = "DELETE FROM segments WHERE insert_day = %s AND key = %s"
 
 
@@ -204,7 +205,8 @@ class Checker:
             with self._lake.connection() as connection, connection.transaction():
                 connection.execute(_DROP, (day, key))
                 forget(connection, select([]), day)
-            return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped")
+                connection.execute(_REMOVE_LATER, (key, self._clock() + self._removal))
+            return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped, the object removed later")
         return Fault(kind, key, reason, f"{kept} blocks are in a new object, {lost} are lost and may be sent again")
 
     def _hole(self, connection: Connection, row: _Row) -> Iterator[Fault]:
