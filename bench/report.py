@@ -80,6 +80,8 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
 - `visible_*` is a log's way from its call to a query that finds it: flushed, or an error, which nobody flushes.
 - `merge` makes one block of each class of ten minutes of a small program's (579 events and three blocks in 10 s), CPU
   with decompressing and compressing; `merge_busy` is the merging alone, of blocks of 20,000 spans.
+- `small_blocks`, `chart`, `fleet_minute`, `span_sums` and `trace_of_blocks` run on the server's engine out of memory:
+  CPU without PostgreSQL, the store and the wire.
 - `shape` is a thousand small programs, 57,700 events a second in all, for ten minutes; `one_busy_process` one with
   100,000 a second. Per event: objects written, bytes as they came and after merging, bytes of PostgreSQL and of its
   log, CPU of all server processes and PostgreSQL. Rows of processes and their streams, some 5 KB each, weigh on runs

@@ -303,13 +303,21 @@ def main() -> int:
 
 def measure(server: Server, folder: Path) -> Cases:
     """All of the suite; `folder` is on the server's disk."""
-    from bench import merging, server_keys, server_metadata, server_visible, server_workers  # they use this module
+    from bench import (  # they use this module
+        decoding,
+        merging,
+        server_keys,
+        server_metadata,
+        server_visible,
+        server_workers,
+    )
 
     process_id = record(server)
     cases = queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
     cases |= (
         server_visible.visible(server)
         | merging.cases()
+        | decoding.cases()
         | server_metadata.joins(server)
         | server_metadata.metadata(server)
         | server_workers.cases()

@@ -187,11 +187,11 @@ def test_every_range_has_the_async_spans_that_overlap_it_and_they_begin_where_th
     lake.store(process, blocks)
     events = [event for block in blocks for event in block.async_events]
     ends = {event.id: event.time for event in events if not event.begin}
-    latest = max(row.end_time for row in lake.rows)
+    latest = max(row["end_time"] for row in lake.rows)
     begin, end = (process.start_time + offset for offset in bounds)
     found = read(b"".join(write_trace(lake, [process.process_id], begin=begin, end=end)))
     check_nesting(found)
-    selected = [row for row in lake.rows if row.begin_time <= end]  # an end in a later block is not known
+    selected = [row for row in lake.rows if row["begin_time"] <= end]  # an end in a later block is not known
     known = {event.id for block in blocks[: len(selected)] for event in block.async_events if not event.begin}
     expected = Counter(
         (event.time, ends[event.id] if event.id in known else min(latest, end), event.name, event.id not in known)

@@ -14,7 +14,11 @@ from tests.serving import Server
 def test_the_server_streams_the_trace_of_several_processes(server: Server) -> None:
     lake, processes = play(60, seed=uuid.uuid4().int >> 64)
     for process in processes:
-        blocks = [row.data for row in lake.rows if row.process_id == process.process_id]
+        blocks = [
+            lake.data[row.offset]
+            for cls in (1, 2, 3)
+            for row in lake.select_blocks(cls, process_ids=[process.process_id])
+        ]
         for at in range(0, len(blocks), 4):
             server.post(process.batch(blocks[at : at + 4])).raise_for_status()
     ids = [process.process_id for process in processes]

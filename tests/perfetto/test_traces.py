@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.perfetto import process_uuid, thread_uuid
+from tachy_server.lake.block_reads import BlocksRead
+from tachy_server.lake.blocks import Blocks
 from tachy_server.traces.export import write_trace
 
-from tests.perfetto.fake_lake import FakeLake, Row
+from tests.perfetto.fake_lake import FakeLake
 from tests.perfetto.game import MS, play
 from tests.perfetto.readback import read, thread_slices
 
@@ -39,18 +41,18 @@ def test_the_first_bytes_come_before_any_block_is_read() -> None:
     class Lazy(FakeLake):
         reads = 0
 
-        def read_blocks(self, rows: Iterable[Row]) -> Iterator[tuple[Row, memoryview]]:
-            for pair in super().read_blocks(rows):
+        def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
+            for given in super().read(blocks):
                 self.reads += 1
-                yield pair
+                yield given
 
     lake, processes = play()
-    lazy = Lazy(lake.rows, lake.processes)
+    lazy = Lazy(lake.rows, lake.data, lake.processes)
     trace = write_trace(lazy, [processes[0].process_id], begin=None, end=None)
     assert len(next(trace)) > 100
     assert lazy.reads == 0
     next(trace)
-    assert lazy.reads == 1, "one block at a time"
+    assert lazy.reads == 1, "as many blocks as are read together"
     trace.close()
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from tachy_server.formats import block_index, reader
 from tachy_server.formats.reader import SPAN, Limits
 from tachy_server.formats.segments import Record, SegmentWriter
+from tachy_server.lake.block_reads import BlocksRead
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.views.bounds import Bounds
@@ -35,6 +37,8 @@ class FakeLake:
     limits: Limits = field(default_factory=Limits)
     errors: dict[UUID, str] = field(default_factory=dict)
     visible: Visible = EVERYTHING
+    at_once: int = 5
+    """Blocks that are read together."""
 
     @property
     def rows(self) -> list[BlockRow]:
@@ -50,8 +54,13 @@ class FakeLake:
         inserted = max((head.end_utc for _, _, head in checked.blocks), default=0) + 1_000_000
         writer = SegmentWriter()
         writer.add(batch, checked)
-        self.indexes.append(writer.finish(Record(inserted, 1))[0])
+        index, parts = writer.finish(Record(inserted, 1))
+        self.indexes.append(index)
         self.segments.append(("", inserted))
+        self.keep(parts)
+
+    def keep(self, parts: list[Any]) -> None:
+        """The bytes of a segment; here each block has its own, which a test may damage."""
 
     def join(self) -> bool:
         """As a snapshot that is over: whoever comes later takes another."""
@@ -80,18 +89,19 @@ class FakeLake:
         )  # fmt: skip
         return Blocks(rows, self.segments, self.errors)
 
-    def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
-        rows = [r for r in self.rows if r.cls == cls and r.process_id == process_id and r.end_time < time]
-        return max(rows, key=lambda row: row.sequence, default=None)
+    def blocks_before(self, cls: int, process_id: UUID, time: int) -> Blocks:
+        blocks = self.select_blocks(cls, process_ids=[process_id])
+        return blocks.filter(pc.less(blocks.columns.column("end_time"), time))[-1:]
 
-    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, memoryview]]:
-        for row in rows:
-            self.reads.append(row.block_id)
-            time.sleep(self.delay)
-            yield row, memoryview(self.data[row.block_id])
-
-    def read_block(self, row: BlockRow) -> memoryview:
-        return memoryview(self.data[row.block_id])
+    def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
+        for start in range(0, len(blocks), self.at_once):
+            some = blocks[start : start + self.at_once]
+            buffers = []
+            for row in some:
+                self.reads.append(row.block_id)
+                time.sleep(self.delay)
+                buffers.append(pa.py_buffer(self.data[row.block_id]))
+            yield BlocksRead(some, pa.array([buffer.address for buffer in buffers], pa.int64()), buffers)
 
     def note_error(self, row: BlockRow, reason: str | None) -> None:
         if reason is None:

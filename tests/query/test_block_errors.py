@@ -118,7 +118,7 @@ def test_a_store_that_is_away_still_fails_the_query(damaged: World, monkeypatch:
         raise StoreError("the store is away")
         yield
 
-    monkeypatch.setattr(damaged.lake, "read_blocks", away)
+    monkeypatch.setattr(damaged.lake, "read", away)
     with pytest.raises(StoreError, match="away"):
         damaged.value("SELECT count(*) FROM log_entries")
     assert damaged.lake.errors == {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 from tachy_server.formats import reader
+from tachy_server.formats.stored_blocks import StoredBlocks
 
 from tests.model import rows
 
@@ -16,6 +18,15 @@ def split(block: bytes) -> tuple[bytes, Any]:
     head = reader.check_block(block)
     stored = memoryview(block)[head.header_size :][: head.stored_size]
     return block[: head.header_size], reader.decompress(head.codec, stored, head.raw_size)
+
+
+def stored(blocks: Sequence[bytes], limits: reader.Limits | None = None) -> StoredBlocks:
+    """The blocks as if they had just been read, with the hashes that they say they have."""
+    buffers = [pa.py_buffer(block) for block in blocks]
+    hashes = [int.from_bytes(block[152:160], "little", signed=True) for block in blocks]
+    addresses, sizes = [buffer.address for buffer in buffers], [buffer.size for buffer in buffers]
+    arrays = [pa.array(values, pa.int64()) for values in (addresses, sizes, hashes)]
+    return StoredBlocks(*arrays, limits or reader.Limits(), buffers)
 
 
 def dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""Blocks are read in batches of bounded size, and what the recorder makes is read whatever it becomes as text."""
+"""Blocks are read in batches of bounded size, and what the recorder makes is read whatever it becomes as text; columns
+of large blocks are cached, up to a limit.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +10,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from tachy_server.formats import reader
-from tachy_server.views.decode import BlockCache, Decoded
+from tachy_server.formats.rows import ROWS
+from tachy_server.views.decode import ColumnCache
 
 from tests.model import columns as c
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block
-from tests.reader.decoding import split
+from tests.reader.decoding import split, stored
 from tests.reader.test_hostile import a_block, rebuild, replaced, seal
 
 TEXT = 16 << 20
-ROWS = {"logs": 1 << 17, "metrics": 1 << 20, "spans": 1 << 20, "async": 1 << 20}
 
 
 def slices(block: Block, kind: str, **options: Any) -> list[pa.RecordBatch]:
-    return list(reader.slices(kind, *split(block.data), **options))
+    return list(stored([block.data]).rows(kind, None, **options))
 
 
 def text_of(batch: pa.RecordBatch, column: str) -> int:
@@ -123,41 +125,56 @@ def many_rows(kind: str, rows: int) -> Block:
 
 @pytest.mark.parametrize("kind", ["logs", "metrics", "spans"])
 def test_many_rows_come_in_batches_of_bounded_rows_and_are_those_of_the_block(kind: str) -> None:
-    rows = 3 * (1 << 20) + 5 if kind != "logs" else 3 * (1 << 17) + 5
+    rows = 3 * (1 << 18) + 5 if kind != "logs" else 3 * (1 << 17) + 5
     block = many_rows(kind, rows)
     batches = slices(block, kind)
-    assert [batch.num_rows for batch in batches] == [ROWS[kind]] * 3 + [5]
+    assert [batch.num_rows for batch in batches] == [ROWS] * (rows // ROWS) + [5]
     read = {"logs": reader.read_logs, "metrics": reader.read_metrics, "spans": reader.read_spans}[kind]
     whole = pa.Table.from_batches([read(*split(block.data))])
     assert pa.Table.from_batches(batches).unify_dictionaries().equals(whole.unify_dictionaries())
 
 
-def test_a_block_that_is_wrong_at_its_end_is_refused_before_its_first_batch() -> None:
+def test_no_row_of_a_block_that_is_wrong_at_its_end_comes_out() -> None:
     block = many_rows("logs", 3 * (1 << 17))
     types = [1] * (3 * (1 << 17) - 1) + [7]
     block.raw = bytes(split(block.data)[1])
-    data = rebuild(block, replaced(c.LOG_TYPES, types))
-    with pytest.raises(reader.FormatError, match="arguments"):
-        reader.slices("logs", *split(data))
+    damaged = stored([rebuild(block, replaced(c.LOG_TYPES, types))])
+    assert sum(batch.num_rows for batch in damaged.rows("logs", None)) == 0
+    assert "arguments" in str(damaged.failed[0])
 
 
-def test_the_cache_keeps_blocks_of_several_slices_and_its_limit() -> None:
-    def decoded(count: int, rows: int) -> Iterator[Decoded]:
-        for _ in range(count):
-            yield Decoded((), pa.record_batch({"n": pa.array(range(rows), pa.int64())}))
+def batches_of(count: int, rows: int) -> Iterator[pa.RecordBatch]:
+    for _ in range(count):
+        texts = pa.array(["a text"] * rows).dictionary_encode()
+        yield pa.record_batch({"n": pa.array(range(rows), pa.int64()), "text": texts})
 
-    cache = BlockCache(100_000)
-    ids = [reader.block_id(Process().process_id, 1, number) for number in range(20)]
-    for block_id in ids:
-        assert len(list(cache.keep(("log_entries", block_id), decoded(2, 1_000)))) == 2
-        assert cache.size <= 100_000
-    kept = cache.get(("log_entries", ids[-1]))
+
+def test_the_cache_keeps_columns_of_several_batches_and_its_limit() -> None:
+    cache = ColumnCache(200_000)
+    keys = [("logs", reader.block_id(Process().process_id, 1, number), 1) for number in range(20)]
+    for key in keys:
+        assert len(list(cache.keep(key, batches_of(2, 1_000)))) == 2
+        assert cache.size <= 200_000
+    kept = cache.get(keys[-1], ["text", "n"])
     assert kept is not None
-    assert [len(one.raw) for one in kept] == [1_000, 1_000]
-    assert cache.get(("log_entries", ids[0])) is None
-    assert len(list(cache.keep(("measures", ids[0]), decoded(50, 1_000)))) == 50
-    assert cache.get(("measures", ids[0])) is None
-    stopped = cache.keep(("measures", ids[1]), decoded(2, 1_000))
+    assert kept.column_names == ["text", "n"]
+    assert [batch.num_rows for batch in kept.to_batches()] == [1_000, 1_000]
+    assert cache.get(keys[-1], ["n", "other"]) is None
+    assert cache.get(keys[0], ["n"]) is None
+    assert len(list(cache.keep(keys[0], batches_of(50, 1_000)))) == 50
+    assert cache.get(keys[0], ["n"]) is None
+    stopped = cache.keep(keys[1], batches_of(2, 1_000))
     next(stopped)
     stopped.close()  # type: ignore[attr-defined]
-    assert cache.get(("measures", ids[1])) is None
+    assert cache.get(keys[1], ["n"]) is None
+
+
+def test_the_cache_counts_what_columns_take() -> None:
+    """Memory that Arrow itself says is allocated, and of native batches what the process has."""
+    cache = ColumnCache(1 << 30)
+    before = pa.total_allocated_bytes()
+    for number in range(20):
+        key = ("logs", reader.block_id(Process().process_id, 1, number), 1)
+        list(cache.keep(key, batches_of(4, 10_000)))
+    taken = pa.total_allocated_bytes() - before
+    assert 0.9 * taken <= cache.size <= 1.2 * taken

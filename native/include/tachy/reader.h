@@ -71,14 +71,41 @@ void tachy_stream_id(const uint8_t process_id[16], uint8_t cls, uint32_t thread,
 
 /* Decoding to Arrow ------------------------------------------------------------------------------------------------ */
 
-typedef struct tachy_read_options {
-  int64_t begin_utc; /* only events that overlap [begin_utc, end_utc] … */
-  int64_t end_utc;   /* … both inclusive; INT64_MIN, INT64_MAX for all */
-  int64_t thread;    /* only this thread number; -1 for all */
-  uint32_t open_end; /* spans: 1 to add the spans that are still open at the block's end, is_open, ending at the block's
-                        end */
-  uint32_t whole;    /* 1: all in one slice */
-} tachy_read_options;
+typedef struct tachy_block_limits {
+  uint64_t rows;
+  uint64_t raw_bytes; /* of a body, decompressed */
+  uint64_t expansion; /* how often its stored bytes may go into these, where they are more than 64 MiB */
+} tachy_block_limits;
+
+typedef struct tachy_blocks { /* to be read: of each its head, and its body decompressed; NULL: it is passed over */
+  uint64_t count;
+  const void *const *heads;
+  uint64_t *head_sizes;
+  const void **bodies;
+  uint64_t *body_sizes;
+} tachy_blocks;
+
+typedef struct tachy_packed { /* bodies that have to be decompressed, in zstd's frames one behind the other */
+  uint8_t *bytes;             /* room for those of all blocks */
+  uint64_t *segments;         /* of each frame its offset and its size */
+  uint64_t *raw_sizes;
+  uint64_t *numbers; /* of the blocks */
+  uint64_t count;
+  uint64_t *others; /* numbers of blocks whose bodies are compressed otherwise */
+  uint64_t other_count;
+} tachy_packed;
+
+/* Looks at whole blocks from the store, which lie at blocks->heads, from number *at on: as tachy_block_check does, at
+ * their limits, and whether they are those of these header hashes. Fills the rest of `blocks` (bodies that are not
+ * compressed are where they lie, the others NULL) and `packed`. After a failure block *at is passed over, and the next
+ * call goes on behind it once *at has been raised. All memory is the caller's: arrays of `count`, of segments twice. */
+tachy_status tachy_blocks_check(tachy_blocks *blocks, const uint64_t *sizes, const uint64_t *header_hashes,
+                                const tachy_block_limits *limits, tachy_packed *packed, uint64_t *at,
+                                tachy_read_error *error);
+
+/* Where packed bodies [first, end) lie once they are decompressed, one behind the other. */
+void tachy_blocks_unpacked(tachy_blocks *blocks, const tachy_packed *packed, uint64_t first, uint64_t end,
+                           const void *bodies);
 
 typedef enum tachy_read_kind {
   TACHY_READ_LOGS = 1,
@@ -89,24 +116,39 @@ typedef enum tachy_read_kind {
   TACHY_READ_IMAGES = 6 /* parts of images: logs that TACHY_READ_LOGS leaves out, with the same columns */
 } tachy_read_kind;
 
-/* A block's rows of one kind, in slices of bounded size: at most 2^20 rows (logs: 2^17), of about 16 MiB of messages
- * and of properties. What a block may need in all is then its body; 44 bytes for each of its rows (logs: 28 for each of
- * a slice, and 32 for each of their arguments); and a slice. The block is checked to its end before the first slice.
- * `body` is the uncompressed body; it and `head` must outlive the reader. options: NULL for everything. */
+typedef struct tachy_read_options {
+  tachy_read_kind kind;
+  int64_t begin_utc; /* only events that overlap [begin_utc, end_utc] … */
+  int64_t end_utc;   /* … both inclusive; INT64_MIN, INT64_MAX for all */
+  uint64_t stream_count;
+  const uint8_t *stream_ids; /* only of these streams: 16 bytes each, ascending by their bytes; NULL: of all */
+  const uint8_t *open_end;   /* spans: for each block 1 to add those that are still open at its end, is_open, ending
+                                there; NULL: of none */
+  uint64_t column_count;
+  const char *const *columns; /* their names, in the order in which they come; NULL: all but those of any kind */
+  uint64_t rows;              /* of a batch, at most; 0: all in one, whatever they take */
+} tachy_read_options;
+
+/* The rows of one kind in many blocks, block after block, in batches: as many rows as are asked for, but no more than
+ * about 16 MiB of messages or of properties, whatever the sizes of the blocks. Memory is what the rows of one block
+ * need (44 bytes each; of logs 28 for each of 2^17, and 32 for each of their arguments) beside its body, and a batch.
+ * What blocks and options point to must outlive the reader. */
 typedef struct tachy_reader tachy_reader;
 
-tachy_status tachy_reader_open(tachy_read_kind kind, const void *head, uint64_t head_size, const void *body,
-                               uint64_t body_size, const tachy_read_options *options, tachy_reader **reader,
+tachy_status tachy_reader_open(const tachy_blocks *blocks, const tachy_read_options *options, tachy_reader **reader,
                                tachy_read_error *error);
 void tachy_reader_free(tachy_reader *reader);
 
-/* Fills *schema and *array (one struct array: a record batch) which the caller releases or imports. There is one slice
- * at least; *more says whether another follows. Types: ts is timestamp[ns, UTC]; D a dictionary of int32 indices and
- * utf8 values; `thread` an int32 index into the block's thread table.
+/* Fills *schema and *array (one struct array: a record batch) which the caller releases or imports. There is one batch
+ * at least; *more says whether another follows. After TACHY_ERROR_FORMAT nothing was filled: block *block cannot be
+ * read, and the next call goes on behind it. A block is checked to its end before any of its rows is in a batch, but
+ * for messages and properties that are too long.
+ *
+ * Types: ts is timestamp[ns, UTC]; D a dictionary of int32 indices and utf8 values, those of the batch's rows.
  *
  *   spans, in the order of their ends        async                        logs                 metrics
  *   -------------------------------------    -------------------------    -----------------    -----------------
- *   thread                                   thread                       thread               thread
+ *   thread          int32                    thread            int32      thread      int32    thread      int32
  *   id              int64                    time              ts         time        ts       time        ts
  *   parent          int64                    event_type        D          target      D        target      D
  *   depth           uint32                   span_id           int64      level       int32    name        D
@@ -117,21 +159,25 @@ void tachy_reader_free(tachy_reader *reader);
  *   name            D                        filename          D
  *   target          D                        target            D
  *   filename        D                        line              uint32
- *   line            uint32                       properties        D
+ *   line            uint32                   properties        D
  *   is_open         bool
  *   properties      D
  *
- * hash is the low half of XXH64 over name, 0, target, 0, filename, 0 and the line as 4 bytes. event_type is "begin" or
- * "end". properties are JSON text, "{}" for none: those of spans are the values on them, numbers as numbers. The begin
- * of an async span has those that it was given until the block's end, its end has all. kind is a tachy_site_kind:
- * integers become doubles; ticks and frames become seconds, their unit "seconds".
+ * And of any kind `block`, int32, which of the blocks, and block_id, D; but for open async spans stream_id and
+ * thread_name, D.
  *
- * Open async spans are those of the process that are open at the block's start, whatever the options, ascending by id
+ * `thread` is an index into the thread table of the row's block. hash is the low half of XXH64 over name, 0, target, 0,
+ * filename, 0 and the line as 4 bytes. event_type is "begin" or "end". properties are JSON text, "{}" for none: those
+ * of spans are the values on them, numbers as numbers. The begin of an async span has those that it was given until the
+ * block's end, its end has all. kind is a tachy_site_kind: integers become doubles; ticks and frames become seconds,
+ * their unit "seconds".
+ *
+ * Open async spans are those of the process that are open at a block's start, whatever the options, ascending by id
  * (unsigned): thread_number uint32 (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth
  * uint32, hash uint32, name D, filename D, target D, line uint32, properties D (as at the block's end).
  */
-tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array, int *more,
-                               tachy_read_error *error);
+tachy_status tachy_reader_next(tachy_reader *reader, struct ArrowSchema *schema, struct ArrowArray *array,
+                               uint64_t *block, int *more, tachy_read_error *error);
 
 /* Call trees ------------------------------------------------------------------------------------------------------- */
 
@@ -146,9 +192,9 @@ typedef struct tachy_calls tachy_calls;
 tachy_calls *tachy_calls_new(int64_t begin_utc, int64_t end_utc, const char *thread, uint64_t size);
 void tachy_calls_free(tachy_calls *calls);
 
-/* After TACHY_ERROR_FORMAT the tree is as it was. */
-tachy_status tachy_calls_add(tachy_calls *calls, const void *head, uint64_t head_size, const void *body,
-                             uint64_t body_size, tachy_read_error *error);
+/* The blocks from number *at on. After TACHY_ERROR_FORMAT block *at is not in the tree, and the next call goes on
+ * behind it once *at has been raised. */
+tachy_status tachy_calls_add(tachy_calls *calls, const tachy_blocks *blocks, uint64_t *at, tachy_read_error *error);
 
 /* The nodes as a record batch, callers before what they call. Times are nanoseconds.
  *
@@ -321,6 +367,11 @@ int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[1
 tachy_status tachy_perfetto_start(tachy_perfetto *trace, const void *head, uint64_t head_size, const void *body,
                                   uint64_t body_size, tachy_read_error *error);
 tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_error *error);
+
+/* The blocks from number *at on, until there are some MiB to be taken: the next call goes on with block *at, and with
+ * that behind it once *at has been raised after TACHY_ERROR_FORMAT. *at is their count after the last one. */
+tachy_status tachy_perfetto_write(tachy_perfetto *trace, const tachy_blocks *blocks, uint64_t *at,
+                                  tachy_read_error *error);
 
 /* Ends what is open, writes the async spans and forgets the blocks of all processes. Call it after the last block; or
  * after each process's last block, so that only one process is held: others may follow. */

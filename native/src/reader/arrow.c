@@ -54,8 +54,8 @@ tachy_status tachy_arrow_start(tachy_arrow *arrow, uint64_t length, int64_t colu
   struct ArrowSchema *const schema = &arrow->schema;
   struct ArrowArray *const array = &arrow->array;
   tachy_status status = fill(schema, array, "", "+s", (int64_t)length, NULL, NULL, error);
-  schema->children = calloc((size_t)columns, sizeof *schema->children);
-  array->children = calloc((size_t)columns, sizeof *array->children);
+  schema->children = calloc((size_t)columns + 1, sizeof *schema->children);
+  array->children = calloc((size_t)columns + 1, sizeof *array->children);
   if (!schema->children || !array->children) return tachy_read_no_memory(error);
   for (int64_t i = 0; i < columns && !status; i++) {
     schema->children[i] = calloc(1, sizeof **schema->children);

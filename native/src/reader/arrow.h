@@ -40,9 +40,41 @@ void tachy_dictionary_free(tachy_dictionary *dictionary);
 tachy_status tachy_arrow_dictionary(tachy_arrow *arrow, int64_t at, const char *name, uint32_t *indices,
                                     tachy_dictionary *dictionary, tachy_read_error *error);
 
-/* Rows [first, first + *count) of a kind as columns. Texts of about `most_text` bytes end the batch: *count is then
- * lower. Where they are all the rows, columns are taken from them. */
-tachy_status tachy_arrow_rows(tachy_arrow *arrow, tachy_read_kind kind, const tachy_block *block, tachy_rows *rows,
-                              uint64_t first, uint64_t *count, uint64_t most_text, tachy_read_error *error);
+typedef struct tachy_batch_column tachy_batch_column;
+
+/* A batch that grows by the rows of block after block. Zero it before tachy_batch_start. */
+typedef struct tachy_batch {
+  tachy_batch_column *columns;
+  int64_t column_count;
+  int hashes;        /* whether a column needs those of sites */
+  uint64_t count;    /* rows */
+  uint64_t capacity; /* of rows */
+  tachy_buffer messages;
+  tachy_buffer json; /* one text, while it is made */
+  uint32_t *known;   /* what the columns' dictionaries have of a block */
+  uint64_t known_room;
+} tachy_batch;
+
+/* Rows of a block: [first, first + count) of those that were decoded. */
+typedef struct tachy_rows_part {
+  const tachy_block *block;
+  const tachy_rows *rows;
+  uint64_t first;
+  uint64_t count;
+  uint32_t number; /* of the block */
+} tachy_rows_part;
+
+/* Chooses the columns of a kind by name (NULL: reader.h). Fails where there is none of a name. */
+tachy_status tachy_batch_start(tachy_batch *batch, tachy_read_kind kind, uint64_t column_count,
+                               const char *const *columns, tachy_read_error *error);
+void tachy_batch_free(tachy_batch *batch);
+
+/* Adds the first of the rows, as many as leave the batch with `most` rows and about `most_text` bytes of messages and
+ * of properties; one at least where it has none. part->count says how many. After a failure it has none of them. */
+tachy_status tachy_batch_add(tachy_batch *batch, tachy_rows_part *part, uint64_t most, uint64_t most_text,
+                             tachy_read_error *error);
+
+/* Hands over what was added; the batch begins anew. */
+tachy_status tachy_batch_take(tachy_batch *batch, tachy_arrow *arrow, tachy_read_error *error);
 
 #endif

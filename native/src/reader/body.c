@@ -171,7 +171,7 @@ static tachy_status read_sites(tachy_block *block, tachy_read_error *error) {
   return tachy_uints_end(fields, SITE_FIELDS, "site", error);
 }
 
-static tachy_status hash_sites(tachy_block *block, tachy_read_error *error) {
+tachy_status tachy_block_hash_sites(tachy_block *block, tachy_read_error *error) {
   tachy_buffer scratch = {0};
   tachy_status status = TACHY_OK;
   uint64_t hashed = 0; /* many sites may name one long string: the work is bounded, not only the memory */
@@ -299,7 +299,6 @@ tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t hea
   if (!status) status = read_strings(block, head, error);
   if (!status) status = repair_texts(block, error);
   if (!status) status = read_sites(block, error);
-  if (!status) status = hash_sites(block, error);
   if (!status) status = read_sets(block, error);
   if (!status) status = tachy_block_read_values(block, error);
   if (status) tachy_block_close(block);

@@ -209,13 +209,13 @@ static int is_wanted(const tachy_calls *calls, tachy_text thread) {
   return !calls->thread || (thread.size == calls->thread_size && !memcmp(thread.bytes, calls->thread, thread.size));
 }
 
-tachy_status tachy_calls_add(tachy_calls *calls, const void *head, uint64_t head_size, const void *body,
-                             uint64_t body_size, tachy_read_error *error) {
+static tachy_status add_block(tachy_calls *calls, const void *head, uint64_t head_size, const void *body,
+                              uint64_t body_size, tachy_read_error *error) {
   source from = {0};
-  const tachy_read_options options = {calls->begin, calls->end, -1, 0, 0};
+  const tachy_row_filter filter = {calls->begin, calls->end, NULL, 0};
   tachy_status status = tachy_block_open(&from.block, head, head_size, body, body_size, error);
   if (status) return status;
-  status = tachy_decode_spans(&from.block, &options, &from.rows, error);
+  status = tachy_decode_spans(&from.block, &filter, &from.rows, error);
   if (!status) {
     from.names = calloc((size_t)from.block.string_count + 1, sizeof *from.names);
     if (!from.names) status = tachy_read_no_memory(error);
@@ -232,6 +232,16 @@ tachy_status tachy_calls_add(tachy_calls *calls, const void *head, uint64_t head
   tachy_rows_free(&from.rows);
   tachy_block_close(&from.block);
   return status;
+}
+
+tachy_status tachy_calls_add(tachy_calls *calls, const tachy_blocks *blocks, uint64_t *at, tachy_read_error *error) {
+  for (; *at < blocks->count; ++*at) {
+    if (!blocks->bodies[*at]) continue;
+    const tachy_status status = add_block(calls, blocks->heads[*at], blocks->head_sizes[*at], blocks->bodies[*at],
+                                          blocks->body_sizes[*at], error);
+    if (status) return status;
+  }
+  return TACHY_OK;
 }
 
 /* Nodes -> Arrow --------------------------------------------------------------------------------------------------- */

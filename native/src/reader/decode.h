@@ -94,10 +94,13 @@ typedef struct tachy_block {
   tachy_raw_column columns[TACHY_COLUMN_COUNT]; /* by tachy_column_id */
 } tachy_block;
 
-/* Does not check hashes: tachy_block_check does. The head's structure is checked all the same. */
+/* Does not check hashes: tachy_block_check does. The head's structure is checked all the same. Sites have no hash yet.
+ */
 tachy_status tachy_block_open(tachy_block *block, const void *head, uint64_t head_size, const void *body,
                               uint64_t body_size, tachy_read_error *error);
 void tachy_block_close(tachy_block *block);
+/* Fills the hashes of the sites: few want them, and they are half of the work on a small block's tables. */
+tachy_status tachy_block_hash_sites(tachy_block *block, tachy_read_error *error);
 
 /* Appends a property set as JSON text, {"key":"value",…}; the pairs in their order. */
 tachy_status tachy_set_json(const tachy_block *block, uint32_t set, tachy_buffer *out, tachy_read_error *error);
@@ -177,23 +180,34 @@ typedef struct tachy_rows {
   /* spans */
   uint64_t closed;            /* the first so many have ended, and come in the order of their ends */
   uint64_t *thread_first;     /* thread_count + 1: rows of thread t are thread_first[t] … thread_first[t + 1] - 1 */
-  tachy_open_row *open_start; /* threads in order, outermost first; of all threads and times whatever the options */
+  tachy_open_row *open_start; /* threads in order, outermost first; of all threads and times whatever the filter */
   tachy_open_row *open_end;
   uint64_t *open_start_first; /* thread_count + 1, as thread_first */
   uint64_t *open_end_first;
 } tachy_rows;
 
-extern const tachy_read_options tachy_read_everything;
+typedef struct tachy_row_filter {
+  int64_t begin_utc; /* only events that overlap [begin_utc, end_utc], both inclusive */
+  int64_t end_utc;
+  const uint8_t *threads; /* by index into the thread table whether its rows are wanted; NULL: all are */
+  int open_end;           /* spans: whether those that are open at the block's end are rows, too */
+} tachy_row_filter;
 
-/* Decode what of a kind the options ask for. */
-tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+static inline int tachy_thread_wanted(const tachy_row_filter *filter, uint32_t thread) {
+  return !filter->threads || filter->threads[thread];
+}
+
+extern const tachy_row_filter tachy_read_everything;
+
+/* Decode what of a kind the filter leaves. */
+tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                   tachy_read_error *error);
-tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_spans(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error);
-tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_async(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error);
-/* Async spans that are open at the block's start, ascending by id: all of them, whatever the options. */
-tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+/* Async spans that are open at the block's start, ascending by id: all of them, whatever the filter. */
+tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                      tachy_read_error *error);
 void tachy_rows_free(tachy_rows *rows);
 
@@ -206,7 +220,7 @@ static inline int tachy_is_log_kind(tachy_read_kind kind) {
  * block to its end; tachy_logs_next has the next part take its place. *more: whether another one follows. */
 typedef struct tachy_log_walk tachy_log_walk;
 
-tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_read_options *options,
+tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_row_filter *filter,
                               uint64_t most, tachy_log_walk **walk, tachy_rows *rows, int *more,
                               tachy_read_error *error);
 tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_rows *rows, int *more, tachy_read_error *error);

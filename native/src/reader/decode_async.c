@@ -30,8 +30,8 @@ static void join_begins(tachy_rows *rows, span_end *ends, uint64_t end_count) {
 }
 
 /* `ends`: room for those of all rows, or NULL where there are no values. */
-static tachy_status decode(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
-                           span_end *ends, tachy_read_error *error) {
+static tachy_status decode(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows, span_end *ends,
+                           tachy_read_error *error) {
   tachy_uint_cursor columns[COLUMNS];
   const tachy_status status =
       tachy_uints_start(columns, block, TACHY_COLUMN_ASYNC_KIND, COLUMNS, block->async_rows, "async row", error);
@@ -42,7 +42,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
   uint64_t end_count = 0;
   for (uint32_t t = 0; t < block->thread_count; t++) {
     const tachy_block_thread *thread = &block->threads[t];
-    const int wanted = options->thread < 0 || thread->number == options->thread;
+    const int wanted = tachy_thread_wanted(filter, t);
     uint64_t ticks = thread->base_ticks;
     for (uint64_t left = thread->async_rows; left > 0; left--) {
       const uint64_t kind = tachy_uint_take(&columns[0]);
@@ -58,7 +58,7 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
       const uint64_t owner = tachy_owner_of_async(block, row++);
       if (ends && kind == 1) ends[end_count++] = (span_end){id, owner};
       const int64_t utc = tachy_clock_follow(&block->clock, &line, ticks);
-      if (!wanted || utc < options->begin_utc || utc > options->end_utc) continue;
+      if (!wanted || utc < filter->begin_utc || utc > filter->end_utc) continue;
       const uint64_t i = rows->count++;
       rows->thread[i] = t;
       rows->site[i] = (uint32_t)site;
@@ -74,20 +74,20 @@ static tachy_status decode(const tachy_block *block, const tachy_read_options *o
   return tachy_uints_end(columns, COLUMNS, "async row", error);
 }
 
-tachy_status tachy_decode_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_async(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error) {
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
   tachy_status status = tachy_rows_allocate(rows, TACHY_READ_ASYNC, block, block->async_rows, error);
   span_end *const ends = rows->owner ? malloc(((size_t)block->async_rows + 1) * sizeof *ends) : NULL;
   if (!status && rows->owner && !ends) status = tachy_read_no_memory(error);
-  if (!status) status = decode(block, options, rows, ends, error);
+  if (!status) status = decode(block, filter, rows, ends, error);
   free(ends);
   return status;
 }
 
-tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_open_async(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                      tachy_read_error *error) {
-  (void)options;
+  (void)filter;
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
   static const char what[] = "open async span";
   const uint64_t count = block->columns[TACHY_COLUMN_OPEN_ASYNC_ID].count;

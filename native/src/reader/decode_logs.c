@@ -75,7 +75,7 @@ tachy_status tachy_logs_next(tachy_log_walk *walk, tachy_rows *rows, int *more, 
   return status ? status : decode(&walk->at, walk->most, rows, more, error);
 }
 
-tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_read_options *options,
+tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, const tachy_row_filter *filter,
                               uint64_t most, tachy_log_walk **walk, tachy_rows *rows, int *more,
                               tachy_read_error *error) {
   tachy_log_walk *const w = *walk = calloc(1, sizeof *w);
@@ -85,7 +85,7 @@ tachy_status tachy_logs_start(const tachy_block *block, tachy_read_kind kind, co
   w->at.args = tachy_typed_start(block, TACHY_COLUMN_LOG_INT);
   w->at.image_target = find_image_target(block);
   w->at.images = kind == TACHY_READ_IMAGES;
-  tachy_status status = tachy_row_start(&w->at.rows, block, TACHY_CLASS_LOG, options, error);
+  tachy_status status = tachy_row_start(&w->at.rows, block, TACHY_CLASS_LOG, filter, error);
   if (!status) status = tachy_logs_next(w, rows, more, error);
   if (status || !*more) return status;
   position rest = w->at; /* what follows the first part is only looked at */

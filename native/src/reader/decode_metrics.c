@@ -48,10 +48,10 @@ static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_ro
   return TACHY_OK;
 }
 
-tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                   tachy_read_error *error) {
   tachy_row_walk walk;
-  tachy_status status = tachy_row_start(&walk, block, TACHY_CLASS_METRIC, options, error);
+  tachy_status status = tachy_row_start(&walk, block, TACHY_CLASS_METRIC, filter, error);
   if (!status) status = tachy_rows_allocate(rows, TACHY_READ_METRICS, block, block->rows, error);
   if (status) return status;
   uint64_t *const last_values = calloc((size_t)block->site_count + 1, sizeof *last_values);

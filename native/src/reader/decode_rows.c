@@ -5,7 +5,7 @@
 
 #include "error.h"
 
-const tachy_read_options tachy_read_everything = {INT64_MIN, INT64_MAX, -1, 0, 0};
+const tachy_row_filter tachy_read_everything = {INT64_MIN, INT64_MAX, NULL, 0};
 
 enum { LOGS = 1 << TACHY_READ_LOGS, METRICS = 1 << TACHY_READ_METRICS, SPANS = 1 << TACHY_READ_SPANS };
 enum { ASYNC = 1 << TACHY_READ_ASYNC, OPEN_ASYNC = 1 << TACHY_READ_OPEN_ASYNC };
@@ -82,12 +82,12 @@ static void enter_thread(tachy_row_walk *w, uint32_t thread) {
 }
 
 tachy_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
-                             const tachy_read_options *options, tachy_read_error *error) {
+                             const tachy_row_filter *filter, tachy_read_error *error) {
   if (block->header.cls != cls) {
     return tachy_read_fail(error, "this is not a block of %s", cls == TACHY_CLASS_LOG ? "logs" : "metrics");
   }
   *walk = (tachy_row_walk){.block = block,
-                           .options = *options,
+                           .filter = *filter,
                            .gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]),
                            .line = block->clock.lines[0]};
   if (block->thread_count) enter_thread(walk, 0);
@@ -107,7 +107,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_rows *rows, int *found, 
       enter_thread(w, w->thread + 1);
     }
     w->left--;
-    const int thread_wanted = w->options.thread < 0 || block->threads[w->thread].number == w->options.thread;
+    const int thread_wanted = tachy_thread_wanted(&w->filter, w->thread);
     const uint64_t site = tachy_uint_take(&w->main[0]);
     const uint64_t delta = tachy_uint_take(&w->main[1]);
     const uint64_t set = tachy_uint_take(&w->main[2]);
@@ -127,7 +127,7 @@ tachy_status tachy_row_next(tachy_row_walk *walk, tachy_rows *rows, int *found, 
     w->utc = tachy_clock_follow(&block->clock, &w->line, w->ticks);
     w->site = (uint32_t)site - 1u;
     w->set = set ? (uint32_t)set - 1u : block->set_count;
-    w->wanted = thread_wanted && w->utc >= w->options.begin_utc && w->utc <= w->options.end_utc;
+    w->wanted = thread_wanted && w->utc >= w->filter.begin_utc && w->utc <= w->filter.end_utc;
     *found = 1;
     return TACHY_OK;
   }

@@ -15,7 +15,7 @@ tachy_status tachy_decode_open(const tachy_block *block, uint32_t id, tachy_open
 
 typedef struct tachy_row_walk {
   const tachy_block *block;
-  tachy_read_options options;
+  tachy_row_filter filter;
   tachy_uint_cursor main[3]; /* ROW_SITE, ROW_TIME, ROW_SET */
   tachy_uint_cursor gap_count;
   uint32_t thread;       /* index */
@@ -25,12 +25,12 @@ typedef struct tachy_row_walk {
   int64_t utc;
   uint32_t site;
   uint32_t set;
-  int wanted; /* whether the options ask for it */
+  int wanted; /* whether the filter leaves it */
 } tachy_row_walk;
 
 /* Checks class and columns. */
 tachy_status tachy_row_start(tachy_row_walk *walk, const tachy_block *block, uint8_t cls,
-                             const tachy_read_options *options, tachy_read_error *error);
+                             const tachy_row_filter *filter, tachy_read_error *error);
 
 /* The next row that is not a gap; gaps on the way are added to `rows` (NULL: to none). *found is 0 at the end, when
  * everything has also been checked to be used up. */

@@ -31,7 +31,7 @@ typedef struct walk {
   uint64_t ended;
   int64_t depth;
   int64_t open;
-  int64_t deepest;                   /* no level below it is in use */
+  int64_t deepest;                   /* no level below it, but for one more, has been zeroed */
   level levels[TACHY_DEPTH_MAX + 1]; /* by depth; one more, so that the deepest has a depth below it */
   uint32_t reopened_count;           /* rows that were open at the start: their UTC is not the block's clock's to say */
   struct {
@@ -66,6 +66,13 @@ static void to_utc(const tachy_block *block, const uint64_t *ticks, int64_t *utc
   for (uint64_t i = 0; i < count; i++) utc[i] = tachy_clock_follow(&block->clock, &line, ticks[i]);
 }
 
+/* Levels down to `depth`, and the one below it, are in use from now on. */
+static void deepen(walk *w, uint64_t depth) {
+  if (depth <= (uint64_t)w->deepest) return;
+  memset(w->levels + w->deepest + 2, 0, (depth - (uint64_t)w->deepest) * sizeof *w->levels);
+  w->deepest = (int64_t)depth;
+}
+
 /* Depths of the next `count` rows. 0 when one is out of range. */
 static int read_depths(walk *w, uint32_t *out, uint64_t count) {
   uint64_t deltas[CHUNK];
@@ -78,8 +85,9 @@ static int read_depths(walk *w, uint32_t *out, uint64_t count) {
     deepest = depth > deepest ? depth : deepest;
   }
   w->depth = (int64_t)depth;
-  w->deepest = (int64_t)deepest;
-  return deepest < TACHY_DEPTH_MAX; /* a depth below 0 is a very large one here */
+  if (deepest >= TACHY_DEPTH_MAX) return 0; /* a depth below 0 is a very large one here */
+  deepen(w, deepest);
+  return 1;
 }
 
 /* The row at [at] was open at the start: what the walk took for it does not count. */
@@ -139,6 +147,7 @@ static int walk_gap(walk *w, uint64_t at, uint32_t thread) {
   (void)tachy_uint_take(&w->site);
   (void)tachy_uint_take(&w->main[LEAD]);
   (void)tachy_uint_take(&w->main[TAIL]);
+  deepen(w, (uint64_t)w->depth);
   level *const own = &w->levels[w->depth];
   own->size += count;
   for (int64_t depth = w->depth + 1; depth <= w->deepest; depth++) {
@@ -188,11 +197,11 @@ static void find_parents(const tachy_rows *rows, uint64_t first, uint64_t end, u
 
 /* Keeps of rows [first, end) those that overlap the range; returns the new end. */
 static uint64_t keep_range(tachy_rows *rows, uint64_t first, uint64_t end, uint64_t gap,
-                           const tachy_read_options *options) {
+                           const tachy_row_filter *filter) {
   uint64_t kept = first;
   for (uint64_t i = first; i < end; i++) {
     for (; gap < rows->gap_count && rows->gaps[gap].row == i; gap++) rows->gaps[gap].row = kept;
-    if (rows->utc[i] > options->end_utc || rows->end_utc[i] < options->begin_utc) continue;
+    if (rows->utc[i] > filter->end_utc || rows->end_utc[i] < filter->begin_utc) continue;
     rows->site[kept] = rows->site[i];
     rows->depth[kept] = rows->depth[i];
     rows->id[kept] = rows->id[i];
@@ -206,7 +215,7 @@ static uint64_t keep_range(tachy_rows *rows, uint64_t first, uint64_t end, uint6
   return kept;
 }
 
-static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *options, tachy_read_error *error) {
+static tachy_status walk_thread(walk *w, uint32_t t, const tachy_row_filter *filter, tachy_read_error *error) {
   const tachy_block_thread *thread = &w->block->threads[t];
   tachy_rows *rows = w->rows;
   const uint64_t first = rows->count;
@@ -216,8 +225,8 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *o
   w->last = thread->base_ticks;
   w->ended = thread->first;
   w->depth = w->open = thread->open_at_start;
-  memset(w->levels, 0, ((size_t)w->deepest + 2) * sizeof *w->levels); /* what the thread before has used */
   w->deepest = 0;
+  memset(w->levels, 0, 2 * sizeof *w->levels);
   w->reopened_count = 0;
   for (uint64_t left = thread->rows; left > 0;) {
     const uint8_t *plane = w->site.plane;
@@ -245,8 +254,8 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_read_options *o
   }
   find_parents(rows, first, at, first_gap, rows->open_end + rows->open_end_first[t], thread->open_at_end);
   for (uint32_t i = 0; i < w->reopened_count; i++) rows->utc[w->reopened[i].row] = w->reopened[i].utc;
-  if (options->begin_utc != INT64_MIN || options->end_utc != INT64_MAX) {
-    at = keep_range(rows, first, at, first_gap, options);
+  if (filter->begin_utc != INT64_MIN || filter->end_utc != INT64_MAX) {
+    at = keep_range(rows, first, at, first_gap, filter);
   }
   for (uint64_t i = first; i < at; i++) rows->thread[i] = t;
   rows->count = at;
@@ -288,7 +297,7 @@ tachy_status tachy_decode_open(const tachy_block *block, uint32_t id, tachy_open
   return tachy_uints_end(columns, 4, "open span", error);
 }
 
-static tachy_status walk_block(walk *w, const tachy_read_options *options, tachy_read_error *error) {
+static tachy_status walk_block(walk *w, const tachy_row_filter *filter, tachy_read_error *error) {
   const tachy_block *block = w->block;
   w->site = tachy_uint_start(&block->columns[TACHY_COLUMN_ROW_SITE]);
   w->gap_count = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]);
@@ -296,10 +305,10 @@ static tachy_status walk_block(walk *w, const tachy_read_options *options, tachy
       tachy_uints_start(w->main, block, TACHY_COLUMN_SPAN_DEPTH, MAIN_COLUMNS, block->rows, "row", error);
   for (uint32_t t = 0; t < block->thread_count && !status; t++) {
     w->rows->thread_first[t] = w->rows->count;
-    if (options->thread >= 0 && block->threads[t].number != options->thread) {
+    if (!tachy_thread_wanted(filter, t)) {
       skip_thread(w, block->threads[t].rows);
     } else {
-      status = walk_thread(w, t, options, error);
+      status = walk_thread(w, t, filter, error);
     }
   }
   w->rows->thread_first[block->thread_count] = w->rows->closed = w->rows->count;
@@ -311,13 +320,13 @@ static tachy_status walk_block(walk *w, const tachy_read_options *options, tachy
 }
 
 /* Adds the spans that are open at the block's end, as if they ended there. */
-static void append_open(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows) {
+static void append_open(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows) {
   for (uint32_t t = 0; t < block->thread_count; t++) {
-    if (options->thread >= 0 && block->threads[t].number != options->thread) continue;
+    if (!tachy_thread_wanted(filter, t)) continue;
     for (uint64_t k = rows->open_end_first[t]; k < rows->open_end_first[t + 1]; k++) {
       const tachy_open_row *const open = rows->open_end + k;
       const int64_t end = open->begin_utc > block->header.end_utc ? open->begin_utc : block->header.end_utc;
-      if (open->begin_utc > options->end_utc || end < options->begin_utc) continue;
+      if (open->begin_utc > filter->end_utc || end < filter->begin_utc) continue;
       const uint64_t i = rows->count++;
       rows->thread[i] = t;
       rows->site[i] = open->site;
@@ -331,12 +340,12 @@ static void append_open(const tachy_block *block, const tachy_read_options *opti
   }
 }
 
-tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_options *options, tachy_rows *rows,
+tachy_status tachy_decode_spans(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error) {
   if (block->header.cls != TACHY_CLASS_SPAN) return tachy_read_fail(error, "this is not a block of spans");
-  uint64_t count = options->open_end ? block->columns[TACHY_COLUMN_OPEN_END_SITE].count : 0;
+  uint64_t count = filter->open_end ? block->columns[TACHY_COLUMN_OPEN_END_SITE].count : 0;
   for (uint32_t t = 0; t < block->thread_count; t++) {
-    if (options->thread < 0 || block->threads[t].number == options->thread) count += block->threads[t].rows;
+    if (tachy_thread_wanted(filter, t)) count += block->threads[t].rows;
   }
   tachy_status status = tachy_rows_allocate(rows, TACHY_READ_SPANS, block, count, error);
   if (status) return status;
@@ -345,12 +354,13 @@ tachy_status tachy_decode_spans(const tachy_block *block, const tachy_read_optio
     status = tachy_decode_open(block, TACHY_COLUMN_OPEN_END_SITE, rows->open_end, rows->open_end_first, error);
   }
   if (status) return status;
-  walk *const w = calloc(1, sizeof *w);
+  walk *const w = malloc(sizeof *w); /* 40 KB, of which most blocks need a little */
   if (!w) return tachy_read_no_memory(error);
   w->block = block;
   w->rows = rows;
-  status = walk_block(w, options, error);
+  w->row = 0;
+  status = walk_block(w, filter, error);
   free(w);
-  if (!status && options->open_end) append_open(block, options, rows);
+  if (!status && filter->open_end) append_open(block, filter, rows);
   return status;
 }

@@ -1,6 +1,17 @@
 /* Identities that nobody stores: derived from the process id, as docs/format.md says under "Identities". */
+#include "ids.h"
+
 #include <string.h>
 #include <tachy/reader.h>
+
+void tachy_id_text(const uint8_t id[16], char text[TACHY_ID_TEXT]) {
+  static const char digits[] = "0123456789abcdef";
+  for (int i = 0; i < 16; i++) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) *text++ = '-';
+    *text++ = digits[id[i] >> 4];
+    *text++ = digits[id[i] & 15];
+  }
+}
 
 static void derive(const uint8_t process_id[16], uint64_t n, uint8_t id[16]) {
   uint64_t words[2];

@@ -4,6 +4,7 @@
 
 #include "arrow.h"
 #include "error.h"
+#include "ids.h"
 #include "index.h"
 #include "lists.h"
 
@@ -248,27 +249,17 @@ static const column thread_columns[] = {
     NUMBER(thread_row, "stream_begin_ticks", begin_ticks),
     NUMBER(thread_row, "stream_end_ticks", end_ticks),
 };
-enum { TEXT_SIZE = 36 }; /* of a UUID */
 enum { BLOCK_COLUMNS = sizeof block_columns / sizeof *block_columns };
 enum { THREAD_COLUMNS = sizeof thread_columns / sizeof *thread_columns };
-
-static void put_hex(char *to, const uint8_t id[16]) {
-  static const char digits[] = "0123456789abcdef";
-  for (int i = 0; i < 16; i++) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) *to++ = '-';
-    *to++ = digits[id[i] >> 4];
-    *to++ = digits[id[i] & 15];
-  }
-}
 
 /* Identities as text. The bytes are taken over. */
 static tachy_status add_texts(tachy_arrow *arrow, int64_t at, const char *name, uint8_t *ids, tachy_read_error *error) {
   const uint64_t length = (uint64_t)arrow->array.length;
-  int32_t *const offsets = length <= INT32_MAX / TEXT_SIZE ? malloc((size_t)(length + 1) * sizeof *offsets) : NULL;
-  char *const text = malloc((size_t)length * TEXT_SIZE + 1);
+  int32_t *const offsets = length <= INT32_MAX / TACHY_ID_TEXT ? malloc((size_t)(length + 1) * sizeof *offsets) : NULL;
+  char *const text = malloc((size_t)length * TACHY_ID_TEXT + 1);
   for (uint64_t i = 0; offsets && text && i <= length; i++) {
-    offsets[i] = (int32_t)(i * TEXT_SIZE);
-    if (i < length) put_hex(text + i * TEXT_SIZE, ids + i * 16);
+    offsets[i] = (int32_t)(i * TACHY_ID_TEXT);
+    if (i < length) tachy_id_text(ids + i * 16, text + i * TACHY_ID_TEXT);
   }
   free(ids);
   if (offsets && text) return tachy_arrow_column(arrow, at, name, "u", offsets, text, error);

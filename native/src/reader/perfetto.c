@@ -348,8 +348,8 @@ static tachy_status after_writing(tachy_perfetto *trace, tachy_status status, ta
 /* All kinds of rows are decoded, or checked, before the first packet is written. */
 static tachy_status decode(perfetto_work *work, tachy_read_error *error) {
   const tachy_perfetto *const trace = work->scope.trace;
-  const tachy_read_options range = {trace->begin_utc, trace->end_utc, -1, 0, 0};
-  const tachy_read_options *const all = &tachy_read_everything;
+  const tachy_row_filter range = {trace->begin_utc, trace->end_utc, NULL, 0};
+  const tachy_row_filter *const all = &tachy_read_everything;
   tachy_status status = TACHY_OK;
   switch (work->block.header.cls) {
     case TACHY_CLASS_LOG:
@@ -425,6 +425,23 @@ tachy_status tachy_perfetto_next(tachy_perfetto *trace, int *more, tachy_read_er
   } while (!status && *more && !perfetto_part_is_full(trace));
   if (status || !*more) end_work(trace);
   return status;
+}
+
+tachy_status tachy_perfetto_write(tachy_perfetto *trace, const tachy_blocks *blocks, uint64_t *at,
+                                  tachy_read_error *error) {
+  const uint64_t full = trace->out.size + PERFETTO_PART;
+  for (; *at < blocks->count && trace->out.size < full; ++*at) {
+    if (!blocks->bodies[*at]) continue;
+    tachy_status status = TACHY_OK;
+    int more = 1;
+    if (!trace->work) {
+      status = tachy_perfetto_start(trace, blocks->heads[*at], blocks->head_sizes[*at], blocks->bodies[*at],
+                                    blocks->body_sizes[*at], error);
+    }
+    while (!status && more && trace->out.size < full) status = tachy_perfetto_next(trace, &more, error);
+    if (status || more) return status;
+  }
+  return TACHY_OK;
 }
 
 tachy_status tachy_perfetto_finish(tachy_perfetto *trace, int64_t end_utc, tachy_read_error *error) {

@@ -11,7 +11,8 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import Readable, check_status
+from tachy_server.formats.reader import Readable
+from tachy_server.formats.rows import check_status
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 

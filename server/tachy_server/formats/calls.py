@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import partial
+from typing import Final
 
 import pyarrow as pa
 
 from tachy_server.base.errors import FormatError, LimitError
 from tachy_server.formats._reader import ffi, lib
-
-Buffer = bytes | bytearray | memoryview
+from tachy_server.formats.rows import check_status, record_batch
+from tachy_server.formats.stored_blocks import StoredBlocks
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 _NAMES: Final = pa.dictionary(pa.int32(), pa.utf8())
@@ -48,23 +49,16 @@ class CallTree:
         self._calls = ffi.gc(calls, lib.tachy_calls_free)
         self._error = ffi.new("tachy_read_error *")
 
-    def add(self, head: Buffer, body: Buffer) -> None:
-        """A block: its head as it lies in the block, its body decompressed. Blocks come latest first.
-
-        Raises FormatError where the block is damaged.
-        """
-        with ffi.from_buffer(head) as h, ffi.from_buffer(body) as b:
-            self._check(lib.tachy_calls_add(self._calls, h, len(h), b, len(b), self._error), FormatError)
+    def add(self, stored: StoredBlocks) -> None:
+        """Blocks, the latest first."""
+        for _ in stored.walk(partial(lib.tachy_calls_add, self._calls)):
+            pass
 
     def batch(self) -> pa.RecordBatch:
         """The tree, with the columns of SCHEMA, callers before what they call. Raises LimitError: it is too large."""
         schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
-        self._check(lib.tachy_calls_batch(self._calls, schema, array, self._error), LimitError)
-        return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
-
-    def _check(self, status: Any, kind: type[Exception]) -> None:
-        if status == lib.TACHY_ERROR_MEMORY:
-            raise MemoryError("not enough memory for the call tree")
-        if status == lib.TACHY_ERROR_FORMAT:
-            raise kind(ffi.string(self._error.message).decode())
-        assert status == lib.TACHY_OK
+        try:
+            check_status(lib.tachy_calls_batch(self._calls, schema, array, self._error), self._error)
+        except FormatError as error:
+            raise LimitError(str(error)) from None
+        return record_batch(schema, array)

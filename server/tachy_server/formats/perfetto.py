@@ -8,9 +8,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
+from tachy_server.formats.stored_blocks import StoredBlocks
 
 Buffer = bytes | bytearray | memoryview
 
@@ -63,6 +65,12 @@ class PerfettoTrace:
             while more[0]:
                 self._check(lib.tachy_perfetto_next(self._trace, more, self._error))
                 yield self.take()
+
+    def write(self, stored: StoredBlocks) -> Iterator[bytes]:
+        """Blocks, in the order that `parts` wants. Gives the trace's bytes, some MiB at a time."""
+        for _ in stored.walk(partial(lib.tachy_perfetto_write, self._trace)):
+            if chunk := self.take():
+                yield chunk
 
     def finish(self, end: int) -> None:
         """Ends at `end` what is open and writes the async spans; then another process's blocks may follow."""

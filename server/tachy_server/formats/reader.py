@@ -10,7 +10,6 @@ import json
 import threading
 import uuid
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -20,6 +19,7 @@ import zstandard
 from tachy_server.base.errors import FormatError
 from tachy_server.base.settings import Settings
 from tachy_server.formats._reader import ffi, lib
+from tachy_server.formats.rows import check_status, read_rows
 
 LOG: int = lib.TACHY_CLASS_LOG
 METRIC: int = lib.TACHY_CLASS_METRIC
@@ -108,13 +108,6 @@ class BatchHead:
     description: dict[str, Any]
     description_hash: int
     blocks: list[tuple[int, int, BlockHead]]
-
-
-def check_status(status: int, error: Any) -> None:
-    """Raises what a native call answered: MemoryError, or FormatError with its sentence."""
-    if status:
-        message = ffi.string(error.message).decode(errors="replace")
-        raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
 
 
 def hash64(data: Readable) -> int:
@@ -361,46 +354,36 @@ class Limits:
             )
 
 
-_KINDS = {
-    "logs": lib.TACHY_READ_LOGS,
-    "metrics": lib.TACHY_READ_METRICS,
-    "spans": lib.TACHY_READ_SPANS,
-    "async": lib.TACHY_READ_ASYNC,
-    "open_async": lib.TACHY_READ_OPEN_ASYNC,
-    "images": lib.TACHY_READ_IMAGES,
-}
-
-
-def slices(
-    kind: str, head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None,
-    thread: int | None = None, open_end: bool = False, whole: bool = False,
-) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """As read_spans and the like (`kind`: logs, metrics, spans, async, open_async, images), in batches of bounded size,
-    at least one; `whole`: in one.
-
-    The whole block is checked, and FormatError raised, before this returns.
-    """
+def _one_block(head: Readable, body: Readable) -> tuple[Any, object]:
+    """A tachy_blocks, and what has to live as long."""
     first, second = ffi.from_buffer(head), ffi.from_buffer(body)
-    options = ffi.new("tachy_read_options *")
-    options.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
-    options.end_utc = _INT64_MAX if end is None else min(end, _INT64_MAX)
-    options.thread = -1 if thread is None else thread
-    options.open_end = open_end
-    options.whole = whole
-    out, error = ffi.new("tachy_reader **"), ffi.new("tachy_read_error *")
-    status = lib.tachy_reader_open(_KINDS[kind], first, len(first), second, len(second), options, out, error)
-    check_status(status, error)
-    opened = ffi.gc(out[0], lib.tachy_reader_free)
-    return _slices(opened, (first, second))
+    parts = (
+        ffi.new("void *[]", [ffi.cast("void *", first)]),
+        ffi.new("uint64_t[]", [len(first)]),
+        ffi.new("void *[]", [ffi.cast("void *", second)]),
+        ffi.new("uint64_t[]", [len(second)]),
+    )
+    return ffi.new("tachy_blocks *", (1, *parts)), (first, second, parts)
 
 
-def _slices(opened: Any, _buffers: Any) -> Iterator[pa.RecordBatch]:
-    """`_buffers` are what the native reader reads."""
-    more, error = ffi.new("int *", 1), ffi.new("tachy_read_error *")
-    while more[0]:
-        schema, array = ffi.new("struct ArrowSchema *"), ffi.new("struct ArrowArray *")
-        check_status(lib.tachy_reader_next(opened, schema, array, more, error), error)
-        yield pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
+def check_rows(kind: str, head: Readable, body: Readable) -> None:
+    """Raises FormatError where a block's rows of a kind (rows.read_rows) cannot be decoded; nothing is made of them."""
+    blocks, _owners = _one_block(head, body)
+    for _ in read_rows(kind, blocks, ()):
+        pass
+
+
+def _whole(
+    kind: str, head: Readable, body: Readable, begin: int | None = None, end: int | None = None,
+    thread: int | None = None, *, open_end: bool = False,
+) -> pa.RecordBatch:  # fmt: skip
+    blocks, _owners = _one_block(head, body)
+    streams = None
+    if thread is not None:
+        header = read_head(head)
+        streams = [stream_id(header.process_id, header.cls, thread)]
+    flags = b"\1" if open_end else None
+    return next(read_rows(kind, blocks, begin=begin, end=end, stream_ids=streams, open_ends=flags, rows=0))
 
 
 def read_spans(
@@ -411,37 +394,37 @@ def read_spans(
 
     `thread` is a thread's number. `open_end` appends the spans that are still open at the block's end (is_open).
     """
-    return next(slices("spans", head, body, begin=begin, end=end, thread=thread, open_end=open_end, whole=True))
+    return _whole("spans", head, body, begin, end, thread, open_end=open_end)
 
 
 def read_async(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The begins and ends of async spans whose time lies in [begin, end]; the columns are those of reader.h."""
-    return next(slices("async", head, body, begin=begin, end=end, thread=thread, whole=True))
+    return _whole("async", head, body, begin, end, thread)
 
 
 def read_open_async(head: Readable, body: Readable) -> pa.RecordBatch:
     """The async spans that are open at the block's start, ascending by id; the columns are those of reader.h."""
-    return next(slices("open_async", head, body, whole=True))
+    return _whole("open_async", head, body)
 
 
 def read_logs(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The log entries of [begin, end]; the columns are those of reader.h."""
-    return next(slices("logs", head, body, begin=begin, end=end, thread=thread, whole=True))
+    return _whole("logs", head, body, begin, end, thread)
 
 
 def read_images(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The parts of images of [begin, end], which are logs that read_logs leaves out; the columns are the same."""
-    return next(slices("images", head, body, begin=begin, end=end, thread=thread, whole=True))
+    return _whole("images", head, body, begin, end, thread)
 
 
 def read_metrics(
     head: Readable, body: Readable, *, begin: int | None = None, end: int | None = None, thread: int | None = None,
 ) -> pa.RecordBatch:  # fmt: skip
     """The measures of [begin, end]; the columns are those of reader.h."""
-    return next(slices("metrics", head, body, begin=begin, end=end, thread=thread, whole=True))
+    return _whole("metrics", head, body, begin, end, thread)

@@ -6,7 +6,7 @@ What is away for the moment (the store, PostgreSQL) fails the query instead: nob
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -41,6 +41,14 @@ def reading(notes: Notes, row: Any) -> Iterator[None]:
     else:
         if row.error is not None:
             notes.note_error(row, None)
+
+
+def note(notes: Notes, blocks: Any, failed: Mapping[int, FormatError]) -> None:
+    """All of these (lake.Blocks) were read but for those that failed, by their places: what is news is noted."""
+    for place in failed.keys() | set(blocks.unreadable()):
+        row, error = blocks[place], failed.get(place)
+        if row.error != (None if error is None else str(error)):
+            notes.note_error(row, None if error is None else str(error))
 
 
 def write(connection: Connection, row: Any, reason: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
@@ -51,6 +52,27 @@ class Blocks(Sequence[BlockRow]):
         """`segments`: key and insert time of each; `errors`: reasons of blocks that could not be read."""
         self._rows, self._segments, self._errors = rows, segments, errors
 
+    @property
+    def columns(self) -> pa.RecordBatch:
+        """As formats.block_index.select gives them; `segment` is a place in `segments`."""
+        return self._rows
+
+    @property
+    def segments(self) -> Sequence[tuple[str, int]]:
+        """Key and insert time of the segments that they are in, and of others."""
+        return self._segments
+
+    def split(self, breaks: pa.Array) -> list[Blocks]:
+        """Parts, of which each but the first begins where `breaks`, a boolean for each block but the first, is true."""
+        starts = [0, *pc.add(pc.indices_nonzero(breaks), 1).to_pylist(), len(self)]
+        return [self[start:end] for start, end in itertools.pairwise(starts) if end > start]
+
+    def unreadable(self) -> list[int]:
+        """Places of those that could not be read the last time."""
+        known = pa.array([one.bytes for one in self._errors], _ID)
+        found: list[int] = pc.indices_nonzero(pc.is_in(self._rows.column("block_id"), known)).to_pylist()
+        return found
+
     def __len__(self) -> int:
         return int(self._rows.num_rows)
 
@@ -98,7 +120,11 @@ class Blocks(Sequence[BlockRow]):
     def only(self, block_ids: Iterable[UUID]) -> Blocks:
         """Those with these ids."""
         ids = pa.array([one.bytes for one in block_ids], _ID)
-        return Blocks(self._rows.filter(pc.is_in(self._rows.column("block_id"), ids)), self._segments, self._errors)
+        return self.filter(pc.is_in(self._rows.column("block_id"), ids))
+
+    def filter(self, mask: pa.Array) -> Blocks:
+        """Those of which the mask is true."""
+        return Blocks(self._rows.filter(mask), self._segments, self._errors)
 
     def ending_with(self, numbers: Mapping[UUID, int]) -> dict[UUID, UUID]:
         """By process the id of the block that ends with the events of this sequence number of it, where one does."""

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import pyarrow as pa
+
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.reader import Limits
-from tachy_server.lake import block_errors
+from tachy_server.lake import block_errors, block_reads
+from tachy_server.lake.block_reads import BlocksRead, Read
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.snapshot import Snapshot
@@ -103,6 +106,32 @@ class Lake:
                 for future in futures:
                     future.cancel()
 
+    def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
+        """All of the blocks, some thousand at a time. Neighbours in a segment come with one read; a few reads are in
+        flight, and at most two windows of 32 MiB in memory. Raises StoreError.
+        """
+        ahead: collections.deque[tuple[Blocks, list[Read], list[Future[_Given]]]] = collections.deque()
+        try:
+            for window in block_reads.windows(blocks):
+                made = block_reads.reads(window, self.store.coalesce_gap)
+                ahead.append((window, made, [self._readers.submit(self._give, window, read) for read in made]))
+                if len(ahead) > 1:
+                    yield _found(*ahead.popleft())
+            while ahead:
+                yield _found(*ahead.popleft())
+        finally:
+            for _, _, futures in ahead:
+                for future in futures:
+                    future.cancel()
+
+    def _give(self, window: Blocks, read: Read) -> _Given:
+        try:
+            return [(read.offset, pa.py_buffer(self.store.read(read.key, read.offset, read.size)))]
+        except NotFound:
+            rows = [window[place] for place in read.places.to_pylist()]
+            given = [(row.offset, self._one(row)) for row in rows]
+            return [data if isinstance(data, FormatError) else (at, pa.py_buffer(data)) for at, data in given]
+
     def _start(self, window: Sequence[BlockRow]) -> list[Future[_Reads]]:
         gap = self.store.coalesce_gap
         order = sorted(range(len(window)), key=lambda index: (window[index].segment_key, window[index].offset))
@@ -154,6 +183,11 @@ Stored = memoryview | FormatError
 """A block's bytes, or why there are none."""
 
 _Reads = list[tuple[int, Stored]]
+_Given = list[tuple[int, pa.Buffer] | FormatError]
+
+
+def _found(window: Blocks, made: list[Read], futures: list[Future[_Given]]) -> BlocksRead:
+    return block_reads.found(window, made, [future.result() for future in futures])
 
 
 def _windows(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:

@@ -137,17 +137,21 @@ class Snapshot:
         return rows, [inserted for _, inserted, _ in found]
 
     def block_before(self, cls: int, process_id: UUID, time: int) -> BlockRow | None:
-        """The newest block of a process and class that ends before `time`; it knows what was open then."""
-        if not self._those_of([process_id]):
-            return None
-        for back in _LOOK_BACK:
+        """The newest block of a process and class that ends before `time`."""
+        return next(iter(self.blocks_before(cls, process_id, time)), None)
+
+    def blocks_before(self, cls: int, process_id: UUID, time: int) -> Blocks:
+        """The newest of a process and class that ends before `time`, or none; it knows what was open then."""
+        found: list[tuple[str, int, bytes]] = []
+        rows = select([], cls)
+        for back in _LOOK_BACK if self._those_of([process_id]) else ():
             begin = None if back is None else time - back
             found = self._find(begin, time, [process_id])
             rows = select([index for _, _, index in found], cls, begin=begin, end=time, process_ids=[process_id])
             rows = rows.filter(pc.less(rows.column("end_time"), time))
             if rows.num_rows:
-                return self._blocks(rows, found, cls)[-1]
-        return None
+                break
+        return self._blocks(rows, found, cls)[-1:]
 
     def days(
         self, *, process_ids: Collection[UUID] | None = None, begin: int | None = None, end: int | None = None

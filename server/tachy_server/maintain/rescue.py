@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
-from tachy_server.formats.reader import LOG, METRIC, SPAN, check_block, decompress, slices
+from tachy_server.formats.reader import LOG, METRIC, SPAN, check_block, check_rows, decompress
 from tachy_server.formats.segments import Record, SegmentWriter, processes_of
 from tachy_server.lake import described, segments
 from tachy_server.lake.blocks import Blocks
@@ -36,7 +36,7 @@ def fault_of(data: Stored, digest: int) -> str | None:
         if (head.header_hash - digest) % (1 << 64):
             return "the index speaks of another block"
         stored = data[head.header_size : head.header_size + head.stored_size]
-        slices(_KINDS[head.cls], data[: head.header_size], decompress(head.codec, stored, head.raw_size))
+        check_rows(_KINDS[head.cls], data[: head.header_size], decompress(head.codec, stored, head.raw_size))
     except FormatError as error:
         return str(error)
     return None

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import pyarrow as pa
 
 from tachy_server.formats.calls import SCHEMA, CallTree
-from tachy_server.lake.block_errors import reading
-from tachy_server.lake.blocks import BlockRow
+from tachy_server.lake.blocks import Blocks
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import THREAD_SPANS
-from tachy_server.views.decode import open_block
+from tachy_server.views.decode import opened
 from tachy_server.views.tables import Part, Scan, Session, Table, project, select_blocks
 
 TREE: Final = pa.schema([entry for entry in SCHEMA if entry.name != "outermost"])
@@ -69,11 +68,9 @@ def _by_name(nodes: pa.Table) -> pa.Table:
     return pa.table(columns, names=SELF_TIME.names)
 
 
-def _nodes(session: Session, blocks: Sequence[BlockRow], calls: CallTree) -> pa.RecordBatch:
-    for row, data in session.lake.read_blocks(blocks):
+def _nodes(session: Session, blocks: Blocks, calls: CallTree) -> pa.RecordBatch:
+    for some, stored in opened(session.lake, blocks):
         session.check()
-        session.blocks_read += 1
-        with reading(session.lake, row):
-            _, head, body = open_block(row, data, session.lake.limits)
-            calls.add(head, body)
+        session.blocks_read += len(some)
+        calls.add(stored)
     return calls.batch()

@@ -15,6 +15,7 @@ import pyarrow as pa
 from datafusion import SessionContext, SQLOptions
 
 from tachy_server.base.errors import Cancelled, FormatError, QueryError, TachyError
+from tachy_server.base.message_sizes import joined
 from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.query import planned_scans, plans
@@ -23,7 +24,7 @@ from tachy_server.query.error_text import one_line
 from tachy_server.query.joins import MemoryTable, fits, memory_tables
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.views.declarations import VIEWS, View
-from tachy_server.views.decode import BlockCache
+from tachy_server.views.decode import ColumnCache
 from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.scans import Scans
 from tachy_server.views.sources import BlockSource, Metadata
@@ -50,7 +51,7 @@ class QueryEngine:
     ) -> None:
         self._lake, self._settings, self.views = lake, settings, views
         self._metadata = metadata or PostgresMetadata(settings.lost_after)
-        self._cache = BlockCache(settings.query_cache) if settings.query_cache else None
+        self._cache = ColumnCache(settings.query_cache) if settings.query_cache else None
         self._contexts = Contexts(settings.query_memory // 2, views)
 
     def plan(
@@ -142,6 +143,9 @@ class Query:
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Run it. Raises QueryError with one line, also when it is cancelled, and StoreError."""
+        yield from joined(self._batches())
+
+    def _batches(self) -> Generator[pa.RecordBatch, None, None]:
         left = math.inf if self._limit is None else self._limit
         stream: Any = None
         failure: TachyError | None = None

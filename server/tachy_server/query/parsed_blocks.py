@@ -9,12 +9,11 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.formats.reader import LOG, METRIC, SPAN
-from tachy_server.lake.block_errors import reading
-from tachy_server.lake.blocks import BlockRow
+from tachy_server.lake.blocks import Blocks
 from tachy_server.query.functions import dump, load
 from tachy_server.views.declarations import ASYNC_EVENTS, JSON, LOG_ENTRIES, MEASURES, View
 from tachy_server.views.declarations import THREAD_SPANS as SPANS
-from tachy_server.views.decode import Wanted, decode_block
+from tachy_server.views.decode import Wanted, decode
 from tachy_server.views.tables import Part, Scan, Session, Table, project
 
 SCHEMA: Final = pa.schema(
@@ -55,22 +54,19 @@ def table(session: Session, block_id: UUID) -> Table:
 
     def rows(scan: Scan) -> Iterator[Part]:
         with session.moment() as snapshot:
-            blocks = [row for cls in _VIEWS for row in snapshot.select_blocks(cls, block_ids={block_id})]
+            blocks = snapshot.select_blocks(0, block_ids={block_id})
         yield lambda: (project(batch, scan) for batch in _rows_of(session, blocks))
 
     return Table(session, "parse_block", SCHEMA, rows)
 
 
-def _rows_of(session: Session, blocks: list[BlockRow]) -> Iterator[pa.RecordBatch]:
-    limits = session.lake.limits
-    for row, data in session.lake.read_blocks(blocks):
-        session.blocks_read += 1
-        with reading(session.lake, row):
-            batches = [
-                (decode_block(view, row, data, Wanted(), names, None, limits), name)
-                for name, view, names in _VIEWS[row.cls]
-            ]
-            yield from _events(session, batches)
+def _rows_of(session: Session, blocks: Blocks) -> Iterator[pa.RecordBatch]:
+    session.blocks_read += len(blocks)
+    for row in blocks:  # one, or none
+        batches = [
+            (decode(session.lake, view, blocks, Wanted(), names, {}), name) for name, view, names in _VIEWS[row.cls]
+        ]
+        yield from _events(session, batches)
 
 
 def _events(session: Session, batches: list[tuple[Iterator[pa.RecordBatch], str]]) -> Iterator[pa.RecordBatch]:

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as protos
 
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.perfetto import PerfettoTrace, TraceCounts, process_uuid
 from tachy_server.formats.reader import LOG, METRIC, SPAN, Limits
-from tachy_server.lake.block_errors import reading
-from tachy_server.views.decode import open_block
+from tachy_server.lake.blocks import Blocks
+from tachy_server.views.decode import opened
 
 if TYPE_CHECKING:
-    from tachy_server.lake.lake import Stored
+    from tachy_server.lake.block_reads import BlocksRead
     from tachy_server.lake.snapshot import Snapshot
 
 CLASSES = {"span": SPAN, "metric": METRIC, "log": LOG}  # in the order in which they are written
@@ -43,7 +45,7 @@ class TraceLake(Protocol):
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """What is there at one moment."""
 
-    def read_blocks(self, rows: Sequence[Any]) -> Iterator[tuple[Any, Stored]]:
+    def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
         """Blocks as they are stored, a few reads ahead."""
 
     def note_error(self, row: Any, reason: str | None) -> None:
@@ -78,7 +80,7 @@ class TracedProcess:
         return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-SelectBlocks = Callable[[int, UUID], Sequence[Any]]
+SelectBlocks = Callable[[int, UUID], Blocks]
 """The blocks of a class and a process that a trace is made of."""
 
 
@@ -126,19 +128,17 @@ class Trace:
     def _write_process(self, process: TracedProcess) -> Iterator[bytes]:
         latest = process.last_block_end_time or process.start_time
         for cls in self._classes:
-            for row, data in self._lake.read_blocks(self._select(cls, process.process_id)):
-                with reading(self._lake, row):
-                    _, head, body = open_block(row, data, self._lake.limits)
-                    for chunk in self._encoder.parts(head, body):
-                        if chunk:
-                            yield chunk
-                    latest = max(latest, row.end_time)
+            for some, stored in opened(self._lake, self._select(cls, process.process_id)):
+                yield from self._encoder.write(stored)
+                ends = some.columns.column("end_time")
+                readable = pc.invert(pc.is_in(pa.array(range(len(some))), pa.array(stored.failed, pa.int64())))
+                latest = max(latest, pc.max(ends.filter(readable)).as_py() or latest)
         self._encoder.finish(latest if self._end is None else min(latest, self._end))
         chunk = self._encoder.take()
         if chunk:
             yield chunk
 
-    def _blocks(self, cls: int, process_id: UUID) -> Sequence[Any]:
+    def _blocks(self, cls: int, process_id: UUID) -> Blocks:
         with self._lake.snapshot() as snapshot:
             return blocks_of(snapshot, cls, process_id, self._begin, self._end)
 
@@ -179,13 +179,12 @@ def traced(snapshot: Snapshot, process_ids: Sequence[UUID]) -> list[TracedProces
     return [known[process_id] for process_id in wanted]
 
 
-def blocks_of(snapshot: Snapshot, cls: int, process_id: UUID, begin: int | None, end: int | None) -> Sequence[Any]:
+def blocks_of(snapshot: Snapshot, cls: int, process_id: UUID, begin: int | None, end: int | None) -> Blocks:
     """Those that overlap the range; of spans also the one before: it knows what was open without an event in it."""
     rows = snapshot.select_blocks(cls, begin=begin, end=end, process_ids=[process_id])
-    before = None
     if cls == CLASSES["span"] and begin is not None:
-        before = snapshot.block_before(cls, process_id, begin)
-    return rows if before is None else sorted([before, *rows], key=lambda row: row.sequence)
+        rows = snapshot.blocks_before(cls, process_id, begin) + rows
+    return rows
 
 
 def head_packets(processes: Sequence[TracedProcess], pids: Sequence[int], now: int) -> bytes:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tachy_server.formats import reader
-from tachy_server.lake.block_errors import reading
-from tachy_server.lake.blocks import BlockRow
-from tachy_server.lake.lake import Stored
+from tachy_server.formats.stored_blocks import StoredBlocks
+from tachy_server.lake.blocks import Blocks
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.declarations import ASYNC_EVENTS, THREAD_SPANS, TIME
-from tachy_server.views.decode import Wanted, constant, decode_block, lengthy, open_block
+from tachy_server.views.decode import constant, lengthy, opened
 from tachy_server.views.tables import Part, Scan, Session, Table, block_parts, select_blocks
 
 ASYNC: Final = "async"
@@ -39,6 +38,7 @@ _EVENTS: Final = (
     "properties",
 )
 _VALUES: Final = pa.schema([pa.field("span_id", pa.int64()), pa.field("properties", pa.utf8())])
+_OPEN: Final = ("begin", *_EVENTS[2:])
 _SOURCES: Final = {"id": "span_id", "parent": "parent_span_id"}
 
 
@@ -58,43 +58,79 @@ def table(session: Session, process_id: UUID, types: str) -> Table:
     return Table(session, "process_spans", SCHEMA, rows)
 
 
-def _blocks(session: Session, process_id: UUID) -> Sequence[BlockRow]:
+def _blocks(session: Session, process_id: UUID) -> Blocks:
     """An end may lie after any range that the span crosses, so all blocks from the range's begin on are read, and the
     one before, which knows what was open.
     """
     with session.moment() as snapshot:
         blocks, _ = select_blocks(session, snapshot, ASYNC_EVENTS, Bounds(process_ids=frozenset([process_id])))
         begin = session.begin
-        before = None if begin is None else snapshot.block_before(ASYNC_EVENTS.cls, process_id, begin)
-    if begin is None or before is None:
+        before = () if begin is None else snapshot.blocks_before(ASYNC_EVENTS.cls, process_id, begin)
+    if not before:
         return blocks
-    return [row for row in blocks if row.sequence >= before.sequence or row.end_time >= begin]
+    sequence, end = (blocks.columns.column(name) for name in ("sequence", "end_time"))
+    return blocks.filter(pc.or_(pc.greater_equal(sequence, before[0].sequence), pc.greater_equal(end, begin)))
 
 
-def _paired(session: Session, process_id: UUID, blocks: Sequence[BlockRow], scan: Scan) -> Iterator[pa.RecordBatch]:
+@dataclass(slots=True)
+class _Events:
+    """The events of a process's blocks, and what was open when they began; `newest`: at the start of the last of them,
+    which ends at `latest`, with the values at its end.
+    """
+
+    events: list[pa.RecordBatch] = field(default_factory=list)
+    opened: list[pa.RecordBatch] = field(default_factory=list)
+    newest: pa.Table | None = None
+    latest: int = 0
+    expected: int = -1  # a block that follows no other has to say what is open
+
+    def add(self, blocks: Blocks, stored: StoredBlocks) -> None:
+        """Those of the blocks that can be read."""
+        events = list(stored.rows(ASYNC_EVENTS.rows, [*_EVENTS, "block"]))
+        begun = [_as_begins(batch) for batch in stored.rows("open_async", [*_OPEN, "block"])]
+        failed = pa.array(stored.failed, pa.int32())
+        places = pa.array(range(len(blocks)), pa.int32())
+        rows = blocks.columns.append_column("place", places).filter(pc.invert(pc.is_in(places, failed)))
+        if not rows.num_rows:
+            return
+        sequence, place = rows.column("sequence"), rows.column("place")
+        following = pc.add(sequence, rows.column("sequences"))
+        before = pa.concat_arrays([pa.array([self.expected], pa.int64()), following[:-1]])
+        first = place.filter(pc.not_equal(sequence, before))
+        self.expected = following[-1].as_py()
+        self.latest = max(self.latest, pc.max(rows.column("end_time")).as_py())
+        self.events += [_of(batch, pc.invert(pc.is_in(batch.column("block"), failed))) for batch in events]
+        self.opened += [_of(batch, pc.is_in(batch.column("block"), first)) for batch in begun]
+        last = [_of(batch, pc.equal(batch.column("block"), place[-1])) for batch in begun]
+        self.newest = pa.Table.from_batches(last).unify_dictionaries()
+
+
+def _of(batch: pa.RecordBatch, mask: pa.Array) -> pa.RecordBatch:
+    rows = batch.filter(mask)
+    return pa.RecordBatch.from_arrays([rows.column(name) for name in _EVENTS], names=list(_EVENTS))
+
+
+def _as_begins(raw: pa.RecordBatch) -> pa.RecordBatch:
+    """Async spans that are open at a block's start as begin events."""
+    made = {"event_type": constant("begin", len(raw)), "time": raw.column("begin")}
+    names = [*_EVENTS, "block"]
+    return pa.RecordBatch.from_arrays([made[name] if name in made else raw.column(name) for name in names], names=names)
+
+
+def _paired(session: Session, process_id: UUID, blocks: Blocks, scan: Scan) -> Iterator[pa.RecordBatch]:
     """The asynchronous spans that overlap the client's range, in the order of their begins. A span that has not ended
     is open and ends, for now, with the newest block.
     """
-    latest = 0  # of the blocks that can be read
-    newest = None  # what was open at the start of the last of them, with its values at the end
-    batches: list[pa.RecordBatch] = []
-    opened = []
-    expected = -1  # a block that follows no other has to say what is open
-    for row, data in session.lake.read_blocks(blocks):
+    found = _Events()
+    for some, stored in opened(session.lake, blocks):
         session.check()
-        session.blocks_read += 1
-        with reading(session.lake, row):
-            events = decode_block(ASYNC_EVENTS, row, data, Wanted(), _EVENTS, None, session.lake.limits, session.cache)
-            newest = _open_at_start(row, data, session.lake.limits)
-            if row.sequence != expected:
-                opened.append(newest)
-            batches.extend(events)
-            expected = row.sequence + row.sequences
-            latest = max(latest, row.end_time)
+        session.blocks_read += len(some)
+        found.add(some, stored)
+    batches = found.events
     if not batches:
         return
     known = [batch.filter(pc.equal(batch.column("event_type"), "begin")).column("span_id") for batch in batches]
-    for batch in opened:
+    for batch in found.opened:
         missing = batch.filter(pc.invert(pc.is_in(batch.column("span_id"), pa.concat_arrays(known))))
         known.append(missing.column("span_id"))
         batches.append(missing)
@@ -102,8 +138,8 @@ def _paired(session: Session, process_id: UUID, blocks: Sequence[BlockRow], scan
     is_begin = pc.equal(events.column("event_type"), "begin")
     begins = events.filter(is_begin).sort_by("time")
     end_events = events.filter(pc.invert(is_begin))
-    ends, is_open = _ends(begins, end_events, latest)
-    begins = _with_values(begins, end_events, newest)
+    ends, is_open = _ends(begins, end_events, found.latest)
+    begins = _with_values(begins, end_events, found.newest)
     keep = pc.scalar(True)
     spans = begins.append_column("end", ends).append_column("is_open", is_open)
     if session.begin is not None:
@@ -112,18 +148,6 @@ def _paired(session: Session, process_id: UUID, blocks: Sequence[BlockRow], scan
         keep &= pc.field("time") <= pa.scalar(session.end, TIME)
     for batch in spans.filter(keep).combine_chunks().to_batches():
         yield _as_spans(batch, process_id).select(list(scan.needed)) if scan.needed else lengthy(batch.num_rows)
-
-
-def _open_at_start(row: BlockRow, data: Stored, limits: reader.Limits) -> pa.RecordBatch:
-    """The async spans that are open at the block's start, as begin events."""
-    _, front, body = open_block(row, data, limits)
-    raw = reader.read_open_async(front, body)
-    made = {"event_type": constant("begin", len(raw)), "time": raw.column("begin")}
-    types = [ASYNC_EVENTS.column(name).type for name in _EVENTS]
-    arrays = [
-        (made[name] if name in made else raw.column(name)).cast(kind) for name, kind in zip(_EVENTS, types, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=list(_EVENTS))
 
 
 def _ends(begins: pa.Table, ends: pa.Table, latest: int) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
@@ -137,12 +161,12 @@ def _ends(begins: pa.Table, ends: pa.Table, latest: int) -> tuple[pa.ChunkedArra
     return pc.coalesce(found, pa.scalar(latest, TIME)), pc.is_null(found)
 
 
-def _with_values(begins: pa.Table, ends: pa.Table, newest: pa.RecordBatch | None) -> pa.Table:
+def _with_values(begins: pa.Table, ends: pa.Table, newest: pa.Table | None) -> pa.Table:
     """The spans with the values of their ends; of those that have none yet, as the newest block has them."""
     values = [ends.select(["span_id", "properties"])]
     if newest is not None:
         still = newest.filter(pc.invert(pc.is_in(newest.column("span_id"), ends.column("span_id").combine_chunks())))
-        values.append(pa.Table.from_batches([still]).select(["span_id", "properties"]))
+        values.append(still.select(["span_id", "properties"]))
     known = pa.concat_tables([table.cast(_VALUES) for table in values])
     if not pc.any(pc.not_equal(known.column("properties"), "{}")).as_py():
         return begins

@@ -49,7 +49,7 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class View:
     """One view. `time` names the column, or the two columns (begin, end), that a range applies to; of events, `cls` is
-    the class of their blocks, and `rows` what of such a block they are (reader.slices).
+    the class of their blocks, and `rows` what of such a block they are (rows.read_rows).
     """
 
     name: str
@@ -245,6 +245,8 @@ IMAGE_PARTS: Final = View(
     sort=("time",),
     columns=(
         _STREAM_ID,
+        _BLOCK_ID,
+        _INSERT_TIME,
         Column("time", TIME, "When the image was recorded."),
         Column("msg", pa.utf8(), "Number of the image, of the part, how many there are, what it is, and its bytes."),
     ),

@@ -1,92 +1,111 @@
-"""Blocks to record batches of a view: native code decodes, what is constant is added as dictionaries of one value.
+"""Blocks to record batches of a view: native code decodes many of them at once, what they have in common is added.
 
-Nothing here loops over events. The cost of a block is its decompression and decoding, both without the GIL.
+Nothing here loops over events, nor over blocks. Reading, decompressing and decoding run without the GIL.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tachy_server.base.errors import FormatError
-from tachy_server.formats import reader
+from tachy_server.formats.rows import ROWS
+from tachy_server.formats.stored_blocks import StoredBlocks
+from tachy_server.lake import block_errors
 from tachy_server.views.declarations import TIME, View
-from tachy_server.views.sources import NOBODY, ProcessInfo
+from tachy_server.views.sources import NOBODY, BlockSource, ProcessInfo
 
 if TYPE_CHECKING:
-    from tachy_server.lake.blocks import BlockRow
-    from tachy_server.lake.lake import Stored
+    from tachy_server.formats.reader import Limits
+    from tachy_server.lake.block_reads import BlocksRead
+    from tachy_server.lake.blocks import BlockRow, Blocks
+
+
+class OpensBlocks(Protocol):
+    """What blocks are read from; `lake.Lake` is one."""
+
+    limits: Limits
+
+    def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
+        """Their bytes, as stored, many at a time; or why there are none."""
+
+    def note_error(self, row: BlockRow, reason: str | None) -> None:
+        """The block cannot be read because of this; None: it can, after all."""
+
+
+LARGE: Final = 8192
+"""Events of a block that is decoded by itself and may be cached; smaller ones are decoded many at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of a block is wanted: times (inclusive, None: all), streams (None: all), spans still open at its end."""
+    """What of blocks is wanted: times (inclusive, None: all), streams (None: all), of which blocks the spans that are
+    open at the end.
+    """
 
     begin: int | None = None
     end: int | None = None
     stream_ids: frozenset[UUID] | None = None
-    open_end: bool = False
+    open_ends: frozenset[UUID] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """A block's threads and a slice of its rows, as reader.h gives them."""
-
-    threads: tuple[reader.BlockThread, ...]
-    raw: pa.RecordBatch
-
-
-_THREAD_BYTES: Final = 700
-"""Of a BlockThread with its numbers."""
 _SHARE: Final = 4
-"""No block takes more than this part of the cache: while it is read, its slices are held beside what the cache has."""
+"""No block takes more than this part of the cache: while it is read, its columns are held beside what the cache has."""
+
+_Key = tuple[str, UUID, int]
 
 
-class BlockCache:
-    """The most recently used blocks, decoded, up to `capacity` bytes. Blocks never change, so nothing is stale."""
+class ColumnCache:
+    """The most recently used columns of large blocks, decoded, up to `capacity` bytes. Blocks never change, so nothing
+    is stale.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._size = 0
-        self._entries: OrderedDict[tuple[str, UUID, int], tuple[Decoded, ...]] = OrderedDict()
+        self._columns: OrderedDict[tuple[_Key, str], pa.ChunkedArray] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, UUID, int]) -> tuple[Decoded, ...] | None:
-        """The block's slices, if it is here."""
+    def get(self, key: _Key, names: Sequence[str]) -> pa.Table | None:
+        """These columns of a block, if all of them are here."""
         with self._lock:
-            found = self._entries.get(key)
-            if found is not None:
-                self._entries.move_to_end(key)
-            return found
+            if not names or any((key, name) not in self._columns for name in names):
+                return None
+            for name in names:
+                self._columns.move_to_end((key, name))
+            return pa.Table.from_arrays([self._columns[key, name] for name in names], list(names))
 
-    def keep(self, key: tuple[str, UUID, int], slices: Iterator[Decoded]) -> Iterator[Decoded]:
-        """The slices of a whole block, which is kept once they all have been taken, unless it is too large."""
-        taken: list[Decoded] = []
-        for decoded in slices:
-            taken.append(decoded)
-            if _size(taken) > self._capacity // _SHARE:
-                break
-            yield decoded
-        else:
-            self._put(key, tuple(taken))
-            return
-        del taken
-        yield decoded
-        yield from slices
+    def keep(self, key: _Key, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches of a whole block, whose columns are kept once they all have been taken, unless they are too
+        large.
+        """
+        taken: list[pa.RecordBatch] = []
+        size = 0
+        for batch in batches:
+            yield batch
+            size += sum(map(memory_of, batch.columns))
+            if size > self._capacity // _SHARE:
+                del taken[:]
+                yield from batches
+                return
+            taken.append(batch)
+        for at, name in enumerate(taken[0].schema.names if taken else ()):
+            self._put((key, name), pa.chunked_array([batch.column(at) for batch in taken]))
 
-    def _put(self, key: tuple[str, UUID, int], slices: tuple[Decoded, ...]) -> None:
+    def _put(self, key: tuple[_Key, str], column: pa.ChunkedArray) -> None:
         with self._lock:
-            self._size += _size(slices) - _size(self._entries.pop(key, ()))
-            self._entries[key] = slices
+            if key in self._columns:
+                self._size -= memory_of(self._columns.pop(key))
+            self._columns[key] = column
+            self._size += memory_of(column)
             while self._size > self._capacity:
-                self._size -= _size(self._entries.popitem(last=False)[1])
+                self._size -= memory_of(self._columns.popitem(last=False)[1])
 
     @property
     def size(self) -> int:
@@ -94,58 +113,100 @@ class BlockCache:
         return self._size
 
 
-def _size(slices: Sequence[Decoded]) -> int:
-    """Bytes of memory; the threads are the same in all of them."""
-    threads = len(slices[0].threads) if slices else 0
-    size: int = sum(decoded.raw.nbytes for decoded in slices)
-    return size + threads * _THREAD_BYTES
+_COLUMN_BYTES: Final = 500
+"""Of an array with its buffers and its place in the cache, beside what they hold."""
 
 
-def decode_block(
+def memory_of(column: pa.Array | pa.ChunkedArray) -> int:
+    """Bytes that it takes, dictionaries included."""
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    return sum(chunk.get_total_buffer_size() + _COLUMN_BYTES for chunk in chunks)
+
+
+def decode(
+    lake: BlockSource,
     view: View,
-    row: BlockRow,
-    data: Stored,
+    blocks: Blocks,
     wanted: Wanted,
     columns: Sequence[str],
-    process: ProcessInfo | None,
-    limits: reader.Limits,
-    cache: BlockCache | None = None,
+    processes: Mapping[UUID, ProcessInfo],
+    cache: ColumnCache | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """The wanted rows of a block, with these columns of the view (none at all: batches that only have a length).
+    """The wanted rows of the blocks, in their order, with these columns of the view (none at all: batches that only
+    have a length), in batches of 65,536 rows but for the last one.
 
-    `data` is the block as stored. Batches are of bounded size (reader.h). Raises FormatError, before it returns, when
-    the block cannot be read.
+    A block that cannot be read is left out, and noted in the lake. Raises StoreError.
     """
-    decoded = _decode(view, row, data, wanted, limits, cache)
-    return (_project(view, row, one, columns, process or NOBODY) for one in decoded)
+    made = _Made(view, blocks, columns, processes)
+    if cache is None or len(blocks) > 1 or blocks[0].block_id in wanted.open_ends:
+        raw = _read(lake, view, blocks, wanted, made.native)
+    else:
+        raw = _through(cache, lake, view, blocks, wanted, made.native)
+    return map(made.batch, raw)
 
 
-def _project(
-    view: View, row: BlockRow, decoded: Decoded, columns: Sequence[str], process: ProcessInfo
-) -> pa.RecordBatch:
-    if not columns:
-        return lengthy(len(decoded.raw))
-    source = _Source(view, row, decoded, process)
-    arrays = [source.column(name) for name in columns]
-    schema = pa.schema([pa.field(name, view.column(name).type) for name in columns])
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+def opened(lake: OpensBlocks, blocks: Blocks) -> Iterator[tuple[Blocks, StoredBlocks]]:
+    """The blocks, as many at a time as are in memory together, checked and decompressed. What has failed when the next
+    ones are asked for is noted in the lake.
+    """
+    for read in lake.read(blocks):
+        given = read.blocks.columns
+        stored = StoredBlocks(read.addresses, given.column("size"), given.column("hash"), lake.limits, read.buffers)
+        stored.failed.update(read.lost)
+        yield read.blocks, stored
+        block_errors.note(lake, read.blocks, stored.failed)
 
 
-def open_block(row: Any, data: Stored, limits: reader.Limits) -> tuple[reader.BlockHead, memoryview, reader.Readable]:
-    """A block's head, the bytes of its head, and its body. Raises FormatError, also when it is another block's."""
-    if isinstance(data, FormatError):
-        raise data
-    head = reader.check_block(data)
-    if (head.process_id, head.cls, head.sequence, head.sequences) != (
-        row.process_id,
-        row.cls,
-        row.sequence,
-        row.sequences,
-    ):
-        raise FormatError("another block lies where this one was stored")
-    limits.check(head)
-    stored = data[head.header_size : head.header_size + head.stored_size]
-    return head, data[: head.header_size], reader.decompress(head.codec, stored, head.raw_size)
+def _read(
+    lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    before = 0
+    for some, stored in opened(lake, blocks):
+        ends = None
+        if wanted.open_ends:
+            ids = pa.array([one.bytes for one in wanted.open_ends], pa.binary(16))
+            ends = pc.is_in(some.columns.column("block_id"), ids).cast(pa.uint8()).buffers()[1].to_pybytes()
+        for batch in stored.rows(
+            view.rows, columns, begin=wanted.begin, end=wanted.end, stream_ids=wanted.stream_ids, open_ends=ends
+        ):
+            yield _later(batch, before)
+        before += len(some)
+
+
+def _later(batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
+    """With the blocks' numbers among all, where so many were read before these."""
+    at = batch.schema.get_field_index("block")
+    if before == 0 or at < 0:
+        return batch
+    return batch.set_column(at, "block", pc.add(batch.column(at), pa.scalar(before, pa.int32())))
+
+
+def _through(
+    cache: ColumnCache, lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """One block: out of the cache, or into it where all of it is wanted."""
+    row = blocks[0]
+    key = (view.rows, row.block_id, row.sequences)
+    begin = wanted.begin if wanted.begin is not None and wanted.begin > row.begin_time else None
+    end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
+    whole = begin is None and end is None and wanted.stream_ids is None
+    bounds = [] if whole else [*view.time, "stream_id"]
+    found = cache.get(key, list(dict.fromkeys([*columns, *bounds])))
+    if found is None:
+        raw = _read(lake, view, blocks, wanted, columns)
+        yield from cache.keep(key, raw) if whole and columns and row.error is None else raw
+        return
+    for batch in found.to_batches(max_chunksize=ROWS):
+        masks = []
+        if begin is not None:
+            masks.append(pc.greater_equal(batch.column(view.time[-1]), pa.scalar(begin, TIME)))
+        if end is not None:
+            masks.append(pc.less_equal(batch.column(view.time[0]), pa.scalar(end, TIME)))
+        if wanted.stream_ids is not None:
+            masks.append(pc.is_in(batch.column("stream_id"), pa.array(map(str, wanted.stream_ids), pa.utf8())))
+        for mask in masks[1:]:
+            masks[0] = pc.and_(masks[0], mask)
+        yield (batch.filter(masks[0]) if masks else batch).select(list(columns))
 
 
 def lengthy(count: int) -> pa.RecordBatch:
@@ -158,91 +219,67 @@ def constant(text: str, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(_zeros(count), pa.array([text], pa.utf8()))
 
 
-def _decode(
-    view: View, row: BlockRow, data: Stored, wanted: Wanted, limits: reader.Limits, cache: BlockCache | None
-) -> Iterator[Decoded]:
-    key = (view.name, row.block_id, row.sequences)
-    if cache is not None and not wanted.open_end:
-        cached = cache.get(key)
-        if cached is not None:
-            return (Decoded(one.threads, _cut(view, row, one, wanted)) for one in cached)
-    head, front, body = open_block(row, data, limits)
-    numbers = _numbers(row, head.threads, wanted)
-    # Threads are numbered from 1, so 0 is none of them. The native filter takes one; more are left to the predicate.
-    thread = None if numbers is None or len(numbers) > 1 else (numbers or [0])[0]
-    begin = wanted.begin if wanted.begin is not None and wanted.begin > row.begin_time else None
-    end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
-    if wanted.open_end:
-        begin, end = wanted.begin, wanted.end
-    slices = reader.slices(view.rows, front, body, begin=begin, end=end, thread=thread, open_end=wanted.open_end)
-    decoded = (Decoded(head.threads, raw) for raw in slices)
-    if cache is not None and thread is None and begin is None and end is None and not wanted.open_end:
-        return cache.keep(key, decoded)
-    return decoded
-
-
-def _numbers(row: BlockRow, threads: Sequence[reader.BlockThread], wanted: Wanted) -> list[int] | None:
-    """Numbers of the threads whose streams are wanted; None for all."""
-    if wanted.stream_ids is None:
-        return None
-    numbers = [
-        thread.number
-        for thread in threads
-        if reader.stream_id(row.process_id, row.cls, thread.number) in wanted.stream_ids
-    ]
-    return None if len(numbers) == len(threads) else numbers
-
-
-def _cut(view: View, row: BlockRow, decoded: Decoded, wanted: Wanted) -> pa.RecordBatch:
-    """What of a whole block is wanted."""
-    raw, masks = decoded.raw, []
-    if wanted.begin is not None and wanted.begin > row.begin_time:
-        masks.append(pc.greater_equal(raw.column(view.time[-1]), pa.scalar(wanted.begin, TIME)))
-    if wanted.end is not None and wanted.end < row.end_time:
-        masks.append(pc.less_equal(raw.column(view.time[0]), pa.scalar(wanted.end, TIME)))
-    numbers = _numbers(row, decoded.threads, wanted)
-    if numbers is not None:
-        indices = [index for index, thread in enumerate(decoded.threads) if thread.number in numbers]
-        masks.append(pc.is_in(raw.column("thread"), pa.array(indices, pa.int32())))
-    for mask in masks[1:]:
-        masks[0] = pc.and_(masks[0], mask)
-    return raw.filter(masks[0]) if masks else raw
-
-
-class _Source:
-    """Columns of one view for the rows of one block."""
-
-    def __init__(self, view: View, row: BlockRow, decoded: Decoded, process: ProcessInfo) -> None:
-        self.row, self.process, self.threads = row, process, decoded.threads
-        self.raw, self.view = decoded.raw, view
-
-    def column(self, name: str) -> pa.Array:
-        make = _CONSTANTS.get(name)
-        if make is not None:
-            return constant(make(self), len(self.raw))
-        if name == "stream_id":
-            ids = [str(reader.stream_id(self.row.process_id, self.row.cls, thread.number)) for thread in self.threads]
-            return self._of_thread(ids)
-        if name == "thread_name":
-            return self._of_thread([thread.name for thread in self.threads])
-        if name == "insert_time":
-            return pa.repeat(pa.scalar(self.row.insert_time, TIME), len(self.raw))
-        array, wanted = self.raw.column(name), self.view.column(name).type
-        return array if array.type == wanted else array.cast(wanted)
-
-    def _of_thread(self, values: list[str]) -> pa.DictionaryArray:
-        return pa.DictionaryArray.from_arrays(self.raw.column("thread"), pa.array(values, pa.utf8()))
-
-
-_CONSTANTS: Final[dict[str, Callable[[_Source], str]]] = {
-    "process_id": lambda source: str(source.row.process_id),
-    "block_id": lambda source: str(source.row.block_id),
-    "exe": lambda source: source.process.exe,
-    "username": lambda source: source.process.username,
-    "computer": lambda source: source.process.computer,
-    "process_properties": lambda source: source.process.properties,
+_OF_PROCESS: Final[dict[str, Callable[[UUID, ProcessInfo], str]]] = {
+    "process_id": lambda process_id, _: str(process_id),
+    "exe": lambda _, process: process.exe,
+    "username": lambda _, process: process.username,
+    "computer": lambda _, process: process.computer,
+    "process_properties": lambda _, process: process.properties,
 }
-PROCESS_COLUMNS: Final = frozenset({"exe", "username", "computer", "process_properties"})
+PROCESS_COLUMNS: Final = frozenset(_OF_PROCESS) - {"process_id"}
+_BLOCK: Final = "block"  # its number, which native code gives each row where something else depends on it
+
+
+class _Made:
+    """The columns of a view for rows of these blocks; `native` are those that native code has to give."""
+
+    def __init__(
+        self, view: View, blocks: Blocks, columns: Sequence[str], processes: Mapping[UUID, ProcessInfo]
+    ) -> None:
+        self._types = {name: view.column(name).type for name in columns}
+        self._schema = pa.schema([pa.field(name, kind) for name, kind in self._types.items()])
+        self._texts: dict[str, pa.DictionaryArray] = {}
+        """Of each block."""
+        ids = blocks.columns.column("process_id").dictionary_encode()
+        known = [UUID(bytes=one) for one in ids.dictionary.to_pylist()]
+        for name in columns:
+            if name in _OF_PROCESS:
+                texts = [_OF_PROCESS[name](one, processes.get(one, NOBODY)) for one in known]
+                encoded = pa.array(texts, pa.utf8()).dictionary_encode()
+                self._texts[name] = pa.DictionaryArray.from_arrays(
+                    encoded.indices.take(ids.indices), encoded.dictionary
+                )
+        if len(blocks) == 1 and "block_id" in columns:
+            self._texts["block_id"] = pa.array([str(blocks[0].block_id)]).dictionary_encode()
+        inserted = pa.array([time for _, time in blocks.segments], TIME)
+        self._inserted = inserted.take(blocks.columns.column("segment"))
+        self._one_block = len(blocks) == 1
+        self.native = [name for name in columns if name not in self._texts and name != "insert_time"]
+        if not self._one_block and any(map(self._differs, columns)):
+            self.native.append(_BLOCK)
+
+    def batch(self, raw: pa.RecordBatch) -> pa.RecordBatch:
+        """With the columns of the view."""
+        if not self._types:
+            return lengthy(raw.num_rows)
+        arrays = [self._column(name, kind, raw) for name, kind in self._types.items()]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+
+    def _differs(self, name: str) -> bool:
+        """Whether it does from block to block."""
+        return name == "insert_time" or (name in self._texts and len(self._texts[name].dictionary) > 1)
+
+    def _column(self, name: str, kind: pa.DataType, raw: pa.RecordBatch) -> pa.Array:
+        if name == "insert_time":
+            inserted = self._inserted
+            return pa.repeat(inserted[0], raw.num_rows) if self._one_block else inserted.take(raw.column(_BLOCK))
+        if name in self._texts:
+            texts = self._texts[name]
+            if not self._differs(name):
+                return constant(texts.dictionary[0].as_py(), raw.num_rows)
+            return pa.DictionaryArray.from_arrays(texts.indices.take(raw.column(_BLOCK)), texts.dictionary)
+        array = raw.column(name)
+        return array if array.type == kind else array.cast(kind)
 
 
 def _zeros(count: int) -> pa.Array:

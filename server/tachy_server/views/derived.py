@@ -7,29 +7,27 @@ the blocks, as it does for any view.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tachy_server.lake.block_errors import reading
-from tachy_server.lake.blocks import BlockRow
+from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
-from tachy_server.views.decode import Wanted, decode_block
+from tachy_server.views.decode import Wanted, decode
 from tachy_server.views.sources import NOBODY, Metadata, ProcessInfo
 from tachy_server.views.tables import Part, Scan, Session, Table, project, select_blocks
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A batch of the source, the block that it is from, and that block's process."""
+    """A batch of the source, and the process that it is of."""
 
-    row: BlockRow
+    process_id: UUID
     process: ProcessInfo
     batch: pa.RecordBatch
 
@@ -67,39 +65,31 @@ def _parts(session: Session, derivation: Derivation, bounds: Bounds, scan: Scan)
             return
         blocks, open_ends = select_blocks(session, snapshot, derivation.source, wider, derivation.view.name)
         processes = session.metadata.describe(snapshot, blocks.process_ids)
-    wanted = Wanted(begin=wider.begin, end=wider.end, stream_ids=wider.stream_ids)
+    wanted = Wanted(wider.begin, wider.end, wider.stream_ids, open_ends)
+    ids = blocks.columns.column("process_id")
 
-    def part(of_process: list[BlockRow]) -> Part:
+    def part(of_process: Blocks) -> Part:
         def batches() -> Iterator[pa.RecordBatch]:
-            pieces = _pieces(session, derivation, of_process, processes, wanted, open_ends)
+            session.blocks_read += len(of_process)
+            (process_id,) = of_process.process_ids
+            decoded = decode(
+                session.lake, derivation.source, of_process, wanted, derivation.columns, processes, session.cache
+            )
+            process = processes.get(process_id, NOBODY)
+            pieces = (Piece(process_id, process, batch) for batch in _checked(session, decoded))
             for batch in derivation.make(pieces):
-                batch = _within(batch, derivation.view, bounds)
-                yield project(batch, scan)
+                yield project(_within(batch, derivation.view, bounds), scan)
 
         return batches
 
-    for _, group in itertools.groupby(blocks, key=lambda row: row.process_id):
-        yield part(list(group))
+    for of_process in blocks.split(pc.not_equal(ids[1:], ids[:-1])):
+        yield part(of_process)
 
 
-def _pieces(
-    session: Session,
-    derivation: Derivation,
-    blocks: list[BlockRow],
-    processes: dict[UUID, ProcessInfo],
-    wanted: Wanted,
-    open_ends: frozenset[UUID],
-) -> Iterator[Piece]:
-    for row, data in session.lake.read_blocks(blocks):
+def _checked(session: Session, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
         session.check()
-        session.blocks_read += 1
-        process = processes.get(row.process_id, NOBODY)
-        of_block = replace(wanted, open_end=row.block_id in open_ends)
-        with reading(session.lake, row):
-            source, columns, limits = derivation.source, derivation.columns, session.lake.limits
-            for batch in decode_block(source, row, data, of_block, columns, process, limits, session.cache):
-                session.check()
-                yield Piece(row, process, batch)
+        yield batch
 
 
 def _within(batch: pa.RecordBatch, view: View, bounds: Bounds) -> pa.RecordBatch:

@@ -30,6 +30,7 @@ PENDING_MAX: Final = 64 << 20
 BATCH: Final = 16 << 20
 """Bytes of images after which a batch ends."""
 STREAM: Final = "images"
+_COLUMNS: Final = ("stream_id", "block_id", "insert_time", "time", "msg")
 _PART: Final = re.compile(r"(\d{1,20}) (\d{1,6}) (\d{1,6}) (\d{1,9}) (\S*) ([^\n]*)\n([A-Za-z0-9+/]*={0,2})", re.ASCII)
 
 
@@ -39,6 +40,8 @@ class Image:
 
     piece: Piece
     stream_id: str
+    block_id: str
+    insert_time: int
     time: int
     head: tuple[str, ...]
     parts: list[str] = field(default_factory=list)
@@ -58,8 +61,8 @@ def join(pieces: Iterator[Piece]) -> Iterator[tuple[Image, bytes]]:
     pending: OrderedDict[str, Image] = OrderedDict()
     size = 0
     for piece in pieces:
-        columns = [piece.batch.column(name) for name in ("stream_id", "time", "msg")]
-        for stream_id, time, message in zip(*columns, strict=True):
+        columns = [piece.batch.column(name) for name in _COLUMNS]
+        for stream_id, block_id, inserted, time, message in zip(*columns, strict=True):
             match = _PART.fullmatch(message.as_py())
             if match is None:
                 continue
@@ -67,7 +70,9 @@ def join(pieces: Iterator[Piece]) -> Iterator[tuple[Image, bytes]]:
             image = pending.pop(number, None)
             size -= image.size if image else 0
             if part == "0":
-                image = Image(piece, stream_id.as_py(), time.value, (number, count, *rest))
+                image = Image(
+                    piece, stream_id.as_py(), block_id.as_py(), inserted.value, time.value, (number, count, *rest)
+                )
             head = (number, count, *rest)
             if image is None or image.head != head or int(part) != len(image.parts) or int(rest[0]) > SIZE_MAX:
                 continue  # what came of it until now goes, too
@@ -100,10 +105,10 @@ def _make(pieces: Iterator[Piece]) -> Iterator[pa.RecordBatch]:
 def _batch(rows: list[tuple[Image, bytes]]) -> pa.RecordBatch:
     images = [image for image, _ in rows]
     columns = {
-        "process_id": [str(image.piece.row.process_id) for image in images],
+        "process_id": [str(image.piece.process_id) for image in images],
         "stream_id": [image.stream_id for image in images],
-        "block_id": [str(image.piece.row.block_id) for image in images],
-        "insert_time": [image.piece.row.insert_time for image in images],
+        "block_id": [image.block_id for image in images],
+        "insert_time": [image.insert_time for image in images],
         "exe": [image.piece.process.exe for image in images],
         "username": [image.piece.process.username for image in images],
         "computer": [image.piece.process.computer for image in images],
@@ -123,4 +128,4 @@ def _narrow(metadata: Metadata, snapshot: Snapshot, bounds: Bounds) -> Bounds:
     return replace(bounds, block_ids=None) & Bounds(stream_ids=streams)
 
 
-DERIVATION: Final = Derivation(IMAGES, IMAGE_PARTS, ("stream_id", "time", "msg"), _make, _narrow)
+DERIVATION: Final = Derivation(IMAGES, IMAGE_PARTS, _COLUMNS, _make, _narrow)

@@ -114,7 +114,7 @@ def _begin_bits(bits: pa.Array, parent: pa.Array) -> pa.Array:
 def _make(pieces: Iterator[Piece]) -> Iterator[pa.RecordBatch]:
     process, found = "", []
     for piece in pieces:
-        process = str(piece.row.process_id)
+        process = str(piece.process_id)
         found.append(_scopes(piece.batch))
     if any(batch.num_rows for batch in found):
         whole = pa.Table.from_batches(found).unify_dictionaries().combine_chunks()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -12,8 +12,8 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from tachy_server.formats.reader import Limits
-    from tachy_server.lake.blocks import BlockRow
-    from tachy_server.lake.lake import Stored
+    from tachy_server.lake.block_reads import BlocksRead
+    from tachy_server.lake.blocks import BlockRow, Blocks
     from tachy_server.lake.snapshot import Snapshot
     from tachy_server.lake.visible import Visible
     from tachy_server.views.bounds import Bounds
@@ -36,8 +36,8 @@ class BlockSource(Protocol):
         """The same, without the processes that are not visible."""
         ...
 
-    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, Stored]]:
-        """Their bytes, as stored, or why there are none."""
+    def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
+        """Their bytes, as stored, many at a time; or why there are none."""
         ...
 
     def note_error(self, row: BlockRow, reason: str | None) -> None:

@@ -14,7 +14,8 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -23,11 +24,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from tachy_server.base.errors import Cancelled, LimitError, TachyError
-from tachy_server.lake.block_errors import reading
+from tachy_server.formats.rows import ROWS
 from tachy_server.views import predicates
 from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
 from tachy_server.views.declarations import THREAD_SPANS, Kind, View
-from tachy_server.views.decode import PROCESS_COLUMNS, BlockCache, Wanted, decode_block, lengthy
+from tachy_server.views.decode import LARGE, PROCESS_COLUMNS, ColumnCache, Wanted, decode, lengthy
 from tachy_server.views.scans import NO_SCANS, PlannedScan, Scans
 from tachy_server.views.sources import Ask, BlockSource, Metadata, ProcessInfo
 
@@ -36,10 +37,9 @@ if TYPE_CHECKING:
     from tachy_server.lake.snapshot import Snapshot
 
 PARTITIONS: Final = max(2, min(16, os.cpu_count() or 2))
-ROWS: Final = 65_536
-"""Rows of a batch that DataFusion gets; larger ones fall out of the processor's caches."""
-READ_AHEAD: Final = 16
-"""Blocks that a partition takes at a time at most, so that their reads can be coalesced."""
+PART_ROWS: Final = 4 * ROWS
+"""Rows of small blocks that a partition takes at a time at most: their reads are coalesced, their batches full."""
+PART_BLOCKS: Final = 1 << 16
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Session:
 
     lake: BlockSource
     metadata: Metadata
-    cache: BlockCache | None
+    cache: ColumnCache | None
     block_limit: int
     views: Mapping[str, View]
     begin: int | None = None
@@ -274,36 +274,32 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
         processes: dict[UUID, ProcessInfo] = {}
         if len(blocks) and not PROCESS_COLUMNS.isdisjoint(scan.needed):
             processes = session.metadata.describe(snapshot, blocks.process_ids)
-    wanted = Wanted(begin=bounds.begin, end=bounds.end, stream_ids=bounds.stream_ids)
-    size = max(1, min(READ_AHEAD, len(blocks) // (PARTITIONS * 4)))
-    for start in range(0, len(blocks), size):
-        yield _part(session, view, blocks[start : start + size], open_ends, wanted, scan, processes)
+    wanted = Wanted(bounds.begin, bounds.end, bounds.stream_ids, open_ends)
+    for part in _parts_of(blocks):
+        yield partial(_decode, session, view, part, wanted, scan.needed, processes)
 
 
-def _part(
+def _parts_of(blocks: Blocks) -> list[Blocks]:
+    """Large blocks one by one; of small ones as many as make some batches, a share for each partition."""
+    events = blocks.columns.column("events")
+    share = blocks.events // (PARTITIONS * 4)
+    before = pc.subtract(pc.cumulative_sum(events), events)
+    number = pc.divide(before, max(ROWS, min(share, PART_ROWS)))
+    large = pc.greater_equal(events, LARGE)
+    return blocks.split(pc.or_(pc.or_(large[1:], large[:-1]), pc.not_equal(number[1:], number[:-1])))
+
+
+def _decode(
     session: Session,
     view: View,
     blocks: Blocks,
-    open_ends: frozenset[UUID],
     wanted: Wanted,
-    scan: Scan,
-    processes: dict[UUID, ProcessInfo],
-) -> Part:
-    def batches() -> Iterator[pa.RecordBatch]:
-        for row, data in session.lake.read_blocks(blocks):
-            session.check()
-            session.blocks_read += 1
-            of_block = replace(wanted, open_end=row.block_id in open_ends)
-            process = processes.get(row.process_id)
-            with reading(session.lake, row):
-                decoded = decode_block(
-                    view, row, data, of_block, scan.needed, process, session.lake.limits, session.cache
-                )
-                for batch in decoded:
-                    session.check()
-                    yield batch
-
-    return batches
+    columns: Sequence[str],
+    processes: Mapping[UUID, ProcessInfo],
+) -> Iterator[pa.RecordBatch]:
+    """The rows of one part."""
+    session.blocks_read += len(blocks)
+    return decode(session.lake, view, blocks, wanted, columns, processes, session.cache)
 
 
 def select_blocks(
