@@ -175,3 +175,22 @@ def test_a_large_block_comes_out_of_the_cache_as_it_came_out_of_the_store() -> N
     assert len(lake.reads) == reads + 1
     assert after == before
     assert len(whole) == len(after[0]) == LARGE + 5
+
+
+def test_a_large_block_that_cannot_be_read_is_tried_again() -> None:
+    lake, cache = FakeLake(), ColumnCache(64 << 20)
+    many(lake, MEASURES, [LARGE + 5])
+    (own,) = lake.data
+    sound, head = lake.data[own], read_head(lake.data[own])
+    lake.data[own] = sound[: head.header_size] + bytes(len(sound) - head.header_size)
+
+    def count() -> int:
+        blocks = lake.select_blocks(METRIC)
+        return sum(batch.num_rows for batch in decode(lake, MEASURES, blocks, Wanted(), ["value"], {}, cache))
+
+    assert count() == count() == cache.size == 0
+    assert set(lake.errors) == {own}
+    lake.data[own] = sound
+    assert count() == LARGE + 5
+    assert lake.errors == {}
+    assert cache.size > 0

@@ -15,6 +15,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tachy_server.base.errors import FormatError
 from tachy_server.formats.rows import ROWS
 from tachy_server.formats.stored_blocks import StoredBlocks
 from tachy_server.lake import block_errors
@@ -81,9 +82,11 @@ class ColumnCache:
                 self._columns.move_to_end((key, name))
             return pa.Table.from_arrays([self._columns[key, name] for name in names], list(names))
 
-    def keep(self, key: _Key, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def keep(
+        self, key: _Key, batches: Iterator[pa.RecordBatch], failed: Mapping[int, FormatError]
+    ) -> Iterator[pa.RecordBatch]:
         """The batches of a whole block, whose columns are kept once they all have been taken, unless they are too
-        large.
+        large, or the block has `failed` by then.
         """
         taken: list[pa.RecordBatch] = []
         size = 0
@@ -95,7 +98,7 @@ class ColumnCache:
                 yield from batches
                 return
             taken.append(batch)
-        for at, name in enumerate(taken[0].schema.names if taken else ()):
+        for at, name in enumerate(taken[0].schema.names if taken and not failed else ()):
             self._put((key, name), pa.chunked_array([batch.column(at) for batch in taken]))
 
     def _put(self, key: tuple[_Key, str], column: pa.ChunkedArray) -> None:
@@ -139,7 +142,7 @@ def decode(
     """
     made = _Made(view, blocks, columns, processes)
     if cache is None or len(blocks) > 1 or blocks[0].block_id in wanted.open_ends:
-        raw = _read(lake, view, blocks, wanted, made.native)
+        raw = _read(lake, view, blocks, wanted, made.native, {})
     else:
         raw = _through(cache, lake, view, blocks, wanted, made.native)
     return map(made.batch, raw)
@@ -158,8 +161,14 @@ def opened(lake: OpensBlocks, blocks: Blocks) -> Iterator[tuple[Blocks, StoredBl
 
 
 def _read(
-    lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
+    lake: BlockSource,
+    view: View,
+    blocks: Blocks,
+    wanted: Wanted,
+    columns: Sequence[str],
+    failed: dict[int, FormatError],
 ) -> Iterator[pa.RecordBatch]:
+    """The rows of blocks; those that fail are added to `failed` by their places, before this ends."""
     before = 0
     for some, stored in opened(lake, blocks):
         ends = None
@@ -170,6 +179,7 @@ def _read(
             view.rows, columns, begin=wanted.begin, end=wanted.end, stream_ids=wanted.stream_ids, open_ends=ends
         ):
             yield _later(batch, before)
+        failed.update({before + place: error for place, error in stored.failed.items()})
         before += len(some)
 
 
@@ -193,8 +203,9 @@ def _through(
     bounds = [] if whole else [*view.time, "stream_id"]
     found = cache.get(key, list(dict.fromkeys([*columns, *bounds])))
     if found is None:
-        raw = _read(lake, view, blocks, wanted, columns)
-        yield from cache.keep(key, raw) if whole and columns and row.error is None else raw
+        failed: dict[int, FormatError] = {}
+        raw = _read(lake, view, blocks, wanted, columns, failed)
+        yield from cache.keep(key, raw, failed) if whole and columns else raw
         return
     for batch in found.to_batches(max_chunksize=ROWS):
         masks = []
