@@ -6,8 +6,7 @@ What is away for the moment (the store, PostgreSQL) fails the query instead: nob
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 from tachy_server.base.errors import FormatError
@@ -28,19 +27,6 @@ class Notes(Protocol):
 
     def note_error(self, row: Any, reason: str | None) -> None:
         """The block cannot be read because of this; None: it can."""
-
-
-@contextmanager
-def reading(notes: Notes, row: Any) -> Iterator[None]:
-    """Around everything that reads a block of this row (lake.BlockRow): a FormatError ends here, and is noted."""
-    try:
-        yield
-    except FormatError as error:
-        if row.error != str(error):
-            notes.note_error(row, str(error))
-    else:
-        if row.error is not None:
-            notes.note_error(row, None)
 
 
 def note(notes: Notes, blocks: Any, failed: Mapping[int, FormatError]) -> None:
