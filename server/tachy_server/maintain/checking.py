@@ -203,9 +203,9 @@ class Checker:
         except FormatError as error:  # of the row's index
             day = segments.day_of_key(key)
             with self._lake.connection() as connection, connection.transaction():
-                connection.execute(_DROP, (day, key))
-                forget(connection, select([]), day)
-                connection.execute(_REMOVE_LATER, (key, self._clock() + self._removal))
+                if _drop(connection, key):
+                    forget(connection, select([]), day)
+                    connection.execute(_REMOVE_LATER, (key, self._clock() + self._removal))
             return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped, the object removed later")
         return Fault(kind, key, reason, f"{kept} blocks are in a new object, {lost} are lost and may be sent again")
 
@@ -224,7 +224,8 @@ class Checker:
                 chosen, reason = select([]), f"the object is gone, and of its row {error}"
             if self._mend:
                 with connection.transaction():
-                    connection.execute(_DROP, (day, row.key))
+                    if not _drop(connection, row.key):
+                        return
                     forget(connection, chosen, day)
             done = self._done("the row is dropped; what is sent again is stored again")
             yield Fault("hole", row.key, reason, done)
@@ -290,10 +291,16 @@ def _differences(row: _Row, found: Found) -> Iterator[str]:
     yield from (name for name, (said, is_so) in real.items() if said != is_so)
 
 
+def _drop(connection: Connection, key: str) -> bool:
+    """The row of a segment; False: who merges or checks has just done it, and what would follow is not to be done."""
+    return connection.execute(_DROP, (segments.day_of_key(key), key)).rowcount == 1
+
+
 def _replace_row(connection: Connection, found: Found) -> None:
     segment = found.segment
     assert isinstance(segment, Segment)
-    connection.execute(_DROP, (segments.day_of_key(found.key), found.key))
+    if not _drop(connection, found.key):
+        return
     times = times_of(select([segment.index]))
     segments.insert(
         connection, found.key, found.size, segment.insert_time, times, processes_of(segment.index), segment.index,
