@@ -187,9 +187,38 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(actions=st.lists(ACTIONS, min_size=4, max_size=14), seed=st.integers(0, 1 << 16), small=st.booleans())
+ANYTHING = given(actions=st.lists(ACTIONS, min_size=4, max_size=14), seed=st.integers(0, 1 << 16), small=st.booleans())
+OF_OURS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@settings(OF_OURS, max_examples=5)
+@ANYTHING
 def test_whatever_was_stored_merged_and_killed(
+    ingest_server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    actions: list[tuple[str, int, int]],
+    seed: int,
+    small: bool,
+) -> None:
+    live(ingest_server, tmp_path, monkeypatch, actions, seed, small)
+
+
+@pytest.mark.long
+@settings(OF_OURS, max_examples=100)
+@ANYTHING
+def test_whatever_was_stored_merged_and_killed_in_a_hundred_lives(
+    ingest_server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    actions: list[tuple[str, int, int]],
+    seed: int,
+    small: bool,
+) -> None:
+    live(ingest_server, tmp_path, monkeypatch, actions, seed, small)
+
+
+def live(
     ingest_server: Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
