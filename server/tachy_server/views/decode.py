@@ -251,10 +251,11 @@ class _Made:
         self._schema = pa.schema([pa.field(name, kind) for name, kind in self._types.items()])
         self._texts: dict[str, pa.DictionaryArray] = {}
         """Of each block."""
-        ids = blocks.columns.column("process_id").dictionary_encode()
-        known = [UUID(bytes=one) for one in ids.dictionary.to_pylist()]
-        for name in columns:
-            if name in _OF_PROCESS:
+        of_process = [name for name in columns if name in _OF_PROCESS]
+        if of_process:
+            ids = blocks.columns.column("process_id").dictionary_encode()
+            known = [UUID(bytes=one) for one in ids.dictionary.to_pylist()]
+            for name in of_process:
                 texts = [_OF_PROCESS[name](one, processes.get(one, NOBODY)) for one in known]
                 encoded = pa.array(texts, pa.utf8()).dictionary_encode()
                 self._texts[name] = pa.DictionaryArray.from_arrays(
@@ -262,8 +263,10 @@ class _Made:
                 )
         if len(blocks) == 1 and "block_id" in columns:
             self._texts["block_id"] = pa.array([str(blocks[0].block_id)]).dictionary_encode()
-        inserted = pa.array([time for _, time in blocks.segments], TIME)
-        self._inserted = inserted.take(blocks.columns.column("segment"))
+        self._inserted = pa.array([], TIME)
+        if "insert_time" in columns:
+            inserted = pa.array([time for _, time in blocks.segments], TIME)
+            self._inserted = inserted.take(blocks.columns.column("segment"))
         self._one_block = len(blocks) == 1
         self.native = [name for name in columns if name not in self._texts and name != "insert_time"]
         if not self._one_block and any(map(self._differs, columns)):
