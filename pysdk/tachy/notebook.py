@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import os
 import shlex
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlencode
 from uuid import UUID
 
+from tachy import access
 from tachy.arguments import joined, whole
 from tachy.client import Connection, connect, time_argument
 from tachy.errors import QueryError, TachyError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _EVERY_SECONDS = 0.5
+_PATIENCE_WITH_PARTS = 5.0
 _lakes: list[Connection] = []  # the one in use
 
 
@@ -44,10 +47,12 @@ def lake() -> Connection:
 
 
 class Link:
-    """A trace as a notebook shows it: a link to the server's Perfetto. `str()` is its address."""
+    """A trace as a notebook shows it: a link to the server's Perfetto, and where that may be shown inside it, Perfetto
+    itself. `str()` is its address.
+    """
 
-    def __init__(self, address: str, text: str) -> None:
-        self._address, self._text = address, text
+    def __init__(self, address: str, text: str, inside: bool = False) -> None:
+        self._address, self._text, self._inside = address, text, inside
 
     def __str__(self) -> str:
         return self._address
@@ -56,7 +61,9 @@ class Link:
         return f"{self._text}: {self._address}"
 
     def _repr_html_(self) -> str:
-        return f'<a href="{html.escape(self._address)}" target="_blank" rel="noopener">{html.escape(self._text)}</a>'
+        address = html.escape(self._address)
+        link = f'<a href="{address}" target="_blank" rel="noopener">{html.escape(self._text)}</a>'
+        return f'{link}<iframe src="{address}" width="100%" height="600"></iframe>' if self._inside else link
 
 
 def trace(process: str | UUID = "latest", begin: TimeLike | None = None, end: TimeLike | None = None) -> Link:
@@ -75,7 +82,21 @@ def trace(process: str | UUID = "latest", begin: TimeLike | None = None, end: Ti
     where = {"url": f"{url}/api/processes/{one}/trace" + (f"?{urlencode(asked)}" if asked else "")}
     if None not in bounds:
         where |= {"visStart": str(bounds[0]), "visEnd": str(bounds[1])}
-    return Link(f"{url}/perfetto/#!/viewer?{urlencode(where)}", f"Open {str(one)[:8]} in Perfetto")
+    address = f"{url}/perfetto/#!/viewer?{urlencode(where)}"
+    return Link(address, f"Open {str(one)[:8]} in Perfetto", inside=_may_be_inside(here.url))
+
+
+def _may_be_inside(url: str) -> bool:
+    """Whether the server's setting lets notebooks show its Perfetto, and this notebook can: VS Code's cannot."""
+    mine = access.resolve()
+    if mine.key or any(name.startswith("VSCODE_") for name in os.environ):
+        return False
+    try:
+        with mine.http(url, _PATIENCE_WITH_PARTS) as http:
+            parts = http.get("page/parts.json").json()
+    except (TachyError, ValueError):
+        return False  # the link says for itself what is wrong
+    return bool(parts.get("perfetto") and parts.get("notebooks"))
 
 
 class _Parser(argparse.ArgumentParser):

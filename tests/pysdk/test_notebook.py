@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -35,14 +36,18 @@ SHELL = """
 
 
 class Notebook:
-    def __init__(self, server: Server) -> None:
-        env = {**os.environ, "TACHY_FLIGHT_URL": server.flight, "TACHY_URL": server.http, "NO_COLOR": "1"}
+    def __init__(self, server: Server, env: dict[str, str] | None = None) -> None:
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("VSCODE_")}
+        env = {**plain, "TACHY_FLIGHT_URL": server.flight, "TACHY_URL": server.http, "NO_COLOR": "1", **(env or {})}
         command = [sys.executable, "-c", textwrap.dedent(SHELL)]
         self.said, said = os.pipe()  # its stderr
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=env
         )
         os.close(said)
+
+    def stop(self) -> None:
+        self.process.communicate(timeout=30)
 
     def start(self, cell: str) -> None:
         assert self.process.stdin
@@ -64,7 +69,7 @@ def notebook(server: Server) -> Iterator[Notebook]:
     made = Notebook(server)
     assert made.run("%load_ext tachy.notebook")["failed"] == ""
     yield made
-    made.process.communicate(timeout=30)
+    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +159,23 @@ def test_a_trace_is_a_link_into_the_server_s_own_perfetto(notebook: Notebook, ga
     assert told.count("<a ") == 1
     assert "Open" in told
     assert "NotFound" in notebook.run("trace('ffffffff-none')")["failed"]
+
+
+def test_perfetto_is_shown_inside_where_the_server_and_the_notebook_s_host_allow_it(tmp_path: Path) -> None:
+    origin = "http://localhost:8888"
+    with Server(tmp_path / "data", "--notebooks", origin) as server:
+        process = Process()
+        process.thread("main").span("tick", 1_000, 2_000)
+        assert server.post(process.batch(process.blocks())).status_code == 200
+        policy = server.client.get("/perfetto/").headers["content-security-policy"]
+        assert f"frame-ancestors 'self' {origin}" in policy
+        assert "frame-ancestors 'none'" in server.client.get("/").headers["content-security-policy"]
+        shown = "(trace()._repr_html_())"
+        for host, frames in (({}, 1), ({"VSCODE_PID": "1"}, 0), ({"TACHY_KEY": "tk_a"}, 0)):
+            made = Notebook(server, host)
+            made.run("%load_ext tachy.notebook")
+            assert made.run(shown)["result"].count("<iframe ") == frames
+            made.stop()
 
 
 def test_charts_are_at_hand(notebook: Notebook, game: str) -> None:

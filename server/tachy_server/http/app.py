@@ -171,5 +171,5 @@ def _rest(services: Services, routes: list[BaseRoute]) -> Starlette:
         return JSONResponse({"error": sentence}, status, headers)
 
     health = [Route("/healthz", healthz), Route("/readyz", readyz)]
-    everything = [*health, *routes, *pages.routes()]
+    everything = [*health, *routes, *pages.routes(services.settings.notebooks)]
     return Starlette(routes=everything, exception_handlers={HTTPException: refused, Exception: refused})

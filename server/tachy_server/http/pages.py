@@ -12,7 +12,7 @@ import gzip
 import hashlib
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +39,7 @@ _SHARED: Final[Mapping[str, str]] = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
 }
+_SELF: Final = "'self'"
 _YEAR: Final = "public, max-age=31536000, immutable"
 
 
@@ -47,8 +48,8 @@ def is_open(path: str) -> bool:
     return path == "/" or path.startswith(("/page/", "/perfetto/"))
 
 
-def routes() -> list[BaseRoute]:
-    """The page's own; its data come from api.py."""
+def routes(notebooks: Sequence[str] = ()) -> list[BaseRoute]:
+    """The page's own; its data come from api.py. `notebooks`: origins whose pages may show Perfetto inside them."""
     headers = _policy(
         f"default-src 'none'; script-src 'self'; style-src 'self' {' '.join(map(_quoted, PLOTLY_STYLES))}; "
         "img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -68,7 +69,7 @@ def routes() -> list[BaseRoute]:
         return Response(body, media_type="text/javascript", headers=answer)
 
     async def parts(request: Request) -> Response:
-        return JSONResponse({"perfetto": _perfetto() is not None}, headers=_SHARED)
+        return JSONResponse({"perfetto": _perfetto() is not None, "notebooks": bool(notebooks)}, headers=_SHARED)
 
     table: list[BaseRoute] = [
         Route("/", index),
@@ -78,7 +79,7 @@ def routes() -> list[BaseRoute]:
     ]
     perfetto = _perfetto()
     if perfetto is not None:
-        table.append(Mount("/perfetto", _Files(perfetto, _perfetto_policy(perfetto), html=True)))
+        table.append(Mount("/perfetto", _Files(perfetto, _perfetto_policy(perfetto, notebooks), html=True)))
     return table
 
 
@@ -105,7 +106,7 @@ def _policy(text: str) -> Mapping[str, str]:
     return {**_SHARED, "content-security-policy": text, "cache-control": "no-cache"}
 
 
-def _perfetto_policy(folder: Path) -> Mapping[str, str]:
+def _perfetto_policy(folder: Path, notebooks: Sequence[str]) -> Mapping[str, str]:
     """Its page has one script inline, styles everywhere, and compiles WebAssembly in workers."""
     index = (folder / "index.html").read_text(encoding="utf-8")
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", index, re.DOTALL)
@@ -113,7 +114,7 @@ def _perfetto_policy(folder: Path) -> Mapping[str, str]:
     return _policy(
         f"default-src 'self'; script-src 'self' {hashes} 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
-        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        f"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors {' '.join([_SELF, *notebooks])}"
     )
 
 
