@@ -306,6 +306,7 @@ def measure(server: Server, folder: Path) -> Cases:
     from bench import (  # they use this module
         decoding,
         merging,
+        page,
         server_keys,
         server_metadata,
         server_visible,
@@ -316,6 +317,7 @@ def measure(server: Server, folder: Path) -> Cases:
     cases = queries(server, process_id, send_logs(server)) | trace(server, process_id) | ingest(server, folder)
     cases |= (
         server_visible.visible(server)
+        | page.flame(server)
         | merging.cases()
         | decoding.cases()
         | server_metadata.joins(server)

@@ -44,7 +44,7 @@ export async function flame(where, {process, begin, end, signal, zoomed}) {
   });
 }
 
-function layout(rows, begin, length, width) {
+export function layout(rows, begin, length, width) {
   const nodes = [], heads = [], depths = new Map();
   for (const row of rows) depths.set(row.stream_id, Math.max(depths.get(row.stream_id) ?? 0, row.depth));
   const order = [...depths.keys()].map((stream) => ({stream, name: rows.find((row) => row.stream_id === stream).thread_name ?? ''}));
@@ -64,7 +64,7 @@ function layout(rows, begin, length, width) {
   return {nodes, heads, height, threads: order.length};
 }
 
-function paint(canvas, {nodes, heads, height}, width) {
+export function paint(canvas, {nodes, heads, height}, width) {
   const scale = Math.min(devicePixelRatio || 1, 16000 / Math.max(height, width));
   canvas.width = width * scale;
   canvas.height = height * scale;
