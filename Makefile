@@ -7,9 +7,10 @@
 #   make check-portable   the recorder on arm64 under qemu, for old C libraries and for Android (part of test-long)
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
 #   make unreal      the Unreal plugin, ready to be copied: build/unreal/Tachy, and as a zip
+#   make pictures    the pictures of docs/, from docs/figures.json
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom demo-unreal test test-long check-portable bench bench-native bench-server unreal lint format clean setup-demo setup-test setup-bench setup-long setup-doom
+.PHONY: demo demo-doom demo-unreal test test-long check-portable bench bench-native bench-server unreal pictures lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -47,6 +48,9 @@ bench-server: setup-test build/extensions
 
 unreal: .venv/installed
 	$(VENV)/python -m tools.unreal
+
+pictures: .venv/installed
+	$(VENV)/python -m tools.pictures
 
 lint: setup-test build/extensions
 	$(VENV)/ruff check .

@@ -188,6 +188,8 @@ def main() -> None:
             for question, sql in asked.items():
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
+            say("\nWhat does the lake hold, and what does that cost a month? (lake_usage)")
+            print(lake.query(questions.HELD).to_pandas().to_string(index=False))
             counts = ask(questions.COUNTS)[0]
             window = ask(questions.MIDDLE)[0] if doom else None
             counts["pictured"] = ask(questions.IN_RANGE, **window)[0]["spans"] if window else counts["spans"]
@@ -198,6 +200,11 @@ def main() -> None:
         if window:
             pictured = out / "window.perfetto-trace"
             save_trace(server["http"], ids, pictured, window)
+        say("\nWhat would a month of a thousand such programs cost? (tachy cost)")
+        tachy_command = Path(sys.executable).with_name("tachy")
+        rate = ["--events-per-second", "57700", "--days", "90", "--url", server["http"]]
+        subprocess.run([tachy_command, "cost", *rate], check=False)  # says itself when the lake is too small for it
+
         report = report_on(reports, counts["events"], slices)
         verdict = look_at_trace(pictured, out / "trace.png", window)
         if verdict:
@@ -219,7 +226,6 @@ def main() -> None:
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
         else:
-            tachy_command = Path(sys.executable).with_name("tachy")
             say(f"\nlook at it: {tachy_command} serve --data {out / 'data'}")
             say(f"then http://127.0.0.1:9000/#/process/{ids[0]}")
             say("or DEMO_SERVE=1 make demo, which stays up")

@@ -80,3 +80,8 @@ IN_RANGE = """
 SELECT count(*) AS spans FROM thread_spans
 WHERE process_id IN ({ids}) AND begin <= arrow_cast({end}, 'Timestamp(Nanosecond, Some("UTC"))')
   AND "end" >= arrow_cast({begin}, 'Timestamp(Nanosecond, Some("UTC"))')"""
+
+HELD = """
+SELECT class, sum(events) AS events, sum(bytes) AS bytes, round(sum(objects)) AS objects, sum(cost) AS dollars
+FROM lake_usage GROUP BY class ORDER BY bytes DESC
+"""

@@ -26,6 +26,7 @@ case ${1:-demo} in
     want chromium command -v chromium
     want clang command -v clang
     want g++-mingw-w64-x86-64 command -v x86_64-w64-mingw32-g++
+    want zsh command -v zsh # what `tachy completion` prints
     want curl command -v curl # docs/http.md's samples
     want clang-format command -v clang-format
     want libclang-rt-dev sh -c 'ls "$(clang -print-resource-dir)"/lib/*/libclang_rt.fuzzer*.a'

@@ -9,6 +9,7 @@ from tachy.settings import LEVELS
 from tachy.version import VERSION
 
 FORMATS = ("table", "csv", "json", "arrow")
+SHELLS = ("bash", "zsh")
 TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
 Commands = Any  # argparse's own name for them is private
 
@@ -104,6 +105,14 @@ def _watching(commands: Commands) -> None:
     _range(logs)
     _uri(logs)
     logs.set_defaults(refuse=logs.error)
+
+    cost = commands.add_parser("cost", help="reckon what a month of a lake costs, from this one's figures")
+    cost.add_argument("--events-per-second", type=whole, metavar="N", help="of all programs (what this lake has got)")
+    cost.add_argument("--days", type=whole, default=90, metavar="N", help="how long events are kept (90)")
+    _url(cost)
+
+    completion = commands.add_parser("completion", help="print what makes a shell complete this command")
+    completion.add_argument("shell", choices=SHELLS, metavar="SHELL", help=" or ".join(SHELLS))
 
     _url(commands.add_parser("status", help="say whether the server is ready, and what it has done"))
 

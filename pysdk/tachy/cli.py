@@ -246,6 +246,20 @@ def _top(args: argparse.Namespace) -> int:
     return 0
 
 
+def _cost(args: argparse.Namespace) -> int:
+    from tachy import watching
+
+    print("\n".join(watching.cost(resolve("url", args.url), access.resolve(), args.events_per_second, args.days)))
+    return 0
+
+
+def _completion(args: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(parser(), shell=args.shell))
+    return 0
+
+
 def _status(args: argparse.Namespace) -> int:
     from tachy import watching
 
@@ -280,6 +294,8 @@ _COMMANDS = {
     "recover": _recover,
     "logs": _logs,
     "top": _top,
+    "completion": _completion,
+    "cost": _cost,
     "status": _status,
     "open": _open,
     "processes": _processes,

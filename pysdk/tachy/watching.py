@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 from uuid import UUID
 
@@ -112,6 +112,28 @@ def status(url: str, access: Access) -> tuple[bool, list[str]]:
     return ready, lines
 
 
+def cost(url: str, access: Access, events_per_second: int | None, days: int) -> list[str]:
+    """A month's bill as lines, in US dollars. Raises ServerUnavailable, QueryError."""
+    asked: dict[str, str | int] = {"days": days}
+    if events_per_second is not None:
+        asked["events_per_second"] = events_per_second
+    answer = _get(url, access, "api/cost", asked)
+    said = answer.json()
+    if not answer.is_success:
+        raise QueryError(said.get("error", f"{without_credentials(url)} does not say its cost: {answer.status_code}"))
+    return [
+        f"{said['events_per_second']:,.0f} events a second, kept for {said['days']:g} days: {said['events_kept']:,.0f}",
+        f"an event takes {said['bytes_per_event']:.2f} bytes of the store, {said['postgres_bytes_per_event']:.2f} of "
+        "PostgreSQL",
+        *(
+            f"  {one['item']:<22}{one['quantity']:>15,.0f} {one['unit']:<12}{one['dollars']:>10,.2f}"
+            for one in said["items"]
+        ),
+        f"  {'dollars a month':<50}{said['dollars']:>10,.2f}",
+        f"prices of {said['prices']['date']}: {said['prices']['source']}",
+    ]
+
+
 def _flat(value: dict[str, Any], before: str = "") -> Iterator[tuple[str, object]]:
     for name, one in value.items():
         if isinstance(one, dict):
@@ -128,6 +150,6 @@ def open_page(url: str, access: Access, process: UUID | None) -> str:
     return address
 
 
-def _get(url: str, access: Access, path: str) -> httpx.Response:
+def _get(url: str, access: Access, path: str, parameters: Mapping[str, str | int] | None = None) -> httpx.Response:
     with access.http(url, _TIMEOUT) as http:
-        return http.get(path)
+        return http.get(path, params=parameters)

@@ -17,6 +17,7 @@ import pytest
 from tests.e2e import installing
 from tests.model.encoder import Process
 from tests.serving import Server
+from tools import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -149,6 +150,14 @@ def test_what_a_fork_needs_is_of_its_schema(schema: str, files: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", *map(str, found)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_pictures_are_drawn_from_the_figures_that_lie_there(tmp_path: Path) -> None:
+    figures = json.loads(pictures.FIGURES.read_text())
+    pictures.draw(figures, tmp_path)
+    assert [one.name for one in tmp_path.iterdir() if one.read_bytes() != (DOCS / one.name).read_bytes()] == []
+    dollars = pictures.cost(figures["shape"])["dollars"]
+    assert f"\n${dollars:,.0f} a month" in (DOCS / "cost.md").read_text()
 
 
 def test_pages_link_to_what_is_there() -> None:

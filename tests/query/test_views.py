@@ -28,6 +28,7 @@ THEIRS = {
     "last_update_time",
     "block_errors": "",
     "query_log": "",
+    "lake_usage": "",
     "blocks": "block_id stream_id process_id begin_time begin_ticks end_time end_ticks nb_objects object_offset "
     "payload_size insert_time streams.dependencies_metadata streams.objects_metadata streams.tags streams.properties "
     "streams.insert_time processes.start_time processes.start_ticks processes.tsc_frequency processes.exe "

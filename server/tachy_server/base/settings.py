@@ -129,6 +129,13 @@ def _roles(text: str) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role in names)
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if any(not re.fullmatch(r"https?://[\w.-]+(:\d+)?", origin) for origin in origins):
+        raise ValueError("write origins, as in http://localhost:8888,https://notebooks.example.com")
+    return origins
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     if any(not re.fullmatch(r"[\w.:-]+", name) or name == "." for name in names):
@@ -145,6 +152,7 @@ def _proxied(text: str) -> tuple[str, ...]:
 
 TEXT = Kind("text", str)
 PROXIED = Kind("tls, keys", _proxied, ",".join)
+ORIGINS = Kind("origins", _origins, ",".join)
 NAMES = Kind("names", _names, ",".join)
 PATH = Kind("folder", _path)
 ADDRESS = Kind("host:port", _address)
@@ -203,6 +211,13 @@ class Settings:
         (),
         "Names and addresses, with commas between them, by which clients reach HTTP, besides localhost and the one it "
         "listens on; `.example.com` allows all that end so. Web pages of these sites may use it too.",
+        default_text="none",
+    )
+    notebooks: tuple[str, ...] = _row(
+        ORIGINS,
+        (),
+        "Origins of notebooks, with commas between them, that may show the server's Perfetto inside their pages: "
+        "`http://localhost:8888`.",
         default_text="none",
     )
     flight: Address = _row(
@@ -285,6 +300,12 @@ class Settings:
     )
     query_log_days: float = _row(DAYS, 30.0, "How long the view query_log keeps a query.")
     query_cache: int = _row(SIZE, 256 << 20, "Memory for decoded blocks, of all these processes together; 0: none.")
+    prices: str = _row(
+        TEXT,
+        "",
+        "TOML file of what storage, requests and machines cost, for lake_usage and tachy cost; empty: list prices.",
+        default_text="the server's",
+    )
     lost_after: float = _row(SECONDS, 300.0, "How long a running process may be silent before it is called lost.")
     connections: int = _row(COUNT, 16, "Connections to PostgreSQL for queries and requests.")
 

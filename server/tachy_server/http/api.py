@@ -7,6 +7,7 @@ To check: pytest tests/wire/test_api.py.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,12 @@ from starlette.routing import BaseRoute, Route
 
 from tachy_server.access.door import Door
 from tachy_server.access.limits import visible_to
+from tachy_server.base import prices
 from tachy_server.base.bodies import Disconnected, MemoryBudget
 from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
 from tachy_server.base.times import parse_time
 from tachy_server.base.who import Scope, Who
-from tachy_server.http import figures
+from tachy_server.http import bill, figures
 from tachy_server.http.guard import WHO, check_content_type
 from tachy_server.http.stream import Left, ThreadStream, error_answer, in_stream_thread
 from tachy_server.lake import control_table
@@ -53,6 +55,7 @@ def routes(services: Services) -> list[BaseRoute]:
     table: list[tuple[Scope, str, str, Handler]] = [
         ("query", "POST", "/api/query", api.query),
         ("query", "POST", "/api/chart", api.chart),
+        ("query", "GET", "/api/cost", api.cost),
         ("query", "GET", "/api/processes", api.processes),
         ("query", "GET", "/api/processes/{process_id}", api.process),
         ("query", "GET", "/api/processes/{process_ids}/trace", api.trace),
@@ -153,6 +156,15 @@ class _Api:
             ),
             "application/json",
         )
+
+    async def cost(self, request: Request) -> Response:
+        """GET /api/cost."""
+        engine, given = self._engine(), request.query_params
+        _only(given, ("events_per_second", "days"))
+        rate, days = _positive(given, "events_per_second"), _positive(given, "days")
+        (row,) = await in_stream_thread(_rows, engine, _who(request), bill.MEASURED, [])
+        lake = bill.measured(row, rate, bill.DAYS if days is None else days)
+        return JSONResponse(bill.bill(lake, prices.read(self._services.settings.prices)))
 
     async def queries(self, request: Request) -> Response:
         """GET /api/queries."""
@@ -364,6 +376,18 @@ def _count(given: Mapping[str, Any], name: str) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise QueryError(f"{name} must be a whole number, 0 or more.")
     return int(text)
+
+
+def _positive(given: Mapping[str, Any], name: str) -> float | None:
+    if name not in given:
+        return None
+    try:
+        value = float(given[name])
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise QueryError(f"{name} must be a number, 0 or more.")
+    return value
 
 
 def _uuid(text: str) -> UUID:

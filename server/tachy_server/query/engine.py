@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from datafusion import SessionContext, SQLOptions
 
+from tachy_server.base import prices
 from tachy_server.base.errors import Cancelled, FormatError, QueryError, TachyError
 from tachy_server.base.message_sizes import joined
 from tachy_server.base.plain_types import plain_schema, to_plain
@@ -50,7 +51,7 @@ class QueryEngine:
         views: Mapping[str, View] = VIEWS,
     ) -> None:
         self._lake, self._settings, self.views = lake, settings, views
-        self._metadata = metadata or PostgresMetadata(settings.lost_after)
+        self._metadata = metadata or PostgresMetadata(settings.lost_after, prices.read(settings.prices))
         self._cache = ColumnCache(settings.query_cache) if settings.query_cache else None
         self._contexts = Contexts(settings.query_memory // 2, views)
 

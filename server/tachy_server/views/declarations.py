@@ -391,6 +391,33 @@ QUERY_LOG: Final = View(
     ),
 )
 
+LAKE_USAGE: Final = View(
+    name="lake_usage",
+    kind=Kind.METADATA,
+    doc="What lies in the lake, by the day on which it came, process and class, and what it costs a month by the "
+    "setting `prices`. Join `processes` for what else is known of one. Objects that were replaced and wait to be "
+    "removed are not in it. A key that is limited to some processes sees only theirs.",
+    time=("day",),
+    sort=("day",),
+    columns=(
+        Column("day", TIME, "Midnight (UTC) of the day on which it came; of PostgreSQL's row: today's.", ours=True),
+        Column("process_id", TEXT, "Process (UUID); NULL in rows of none.", ours=True),
+        Column(
+            "class",
+            TEXT,
+            "`log`, `metric` or `span`; `other`: what objects hold besides blocks (descriptions of processes, "
+            "indexes); `postgresql`: the tables that say what is there.",
+            ours=True,
+        ),
+        Column("events", pa.int64(), "Events.", ours=True),
+        Column("blocks", pa.int64(), "Blocks.", ours=True),
+        Column("bytes", pa.int64(), "Bytes as stored.", ours=True),
+        Column("raw_bytes", pa.int64(), "The same before their compression.", ours=True),
+        Column("objects", pa.float64(), "Objects: of each that it shares with others its part, by bytes.", ours=True),
+        Column("cost", pa.float64(), "US dollars a month for keeping it.", ours=True),
+    ),
+)
+
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
         view.name: view
@@ -406,6 +433,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
             BLOCKS,
             BLOCK_ERRORS,
             QUERY_LOG,
+            LAKE_USAGE,
         )
     }
 )

@@ -1,4 +1,4 @@
-"""The metadata views `processes`, `streams`, `blocks`, `block_errors`: rows of PostgreSQL as record batches."""
+"""The metadata views (`processes`, `streams`, `blocks`, `lake_usage`, …): rows of PostgreSQL as record batches."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from tachy_server.base.prices import Prices
 from tachy_server.lake import block_counts
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.visible import EVERYTHING
-from tachy_server.views import block_rows
+from tachy_server.views import block_rows, lake_usage
 from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
 from tachy_server.views.decode import lengthy
@@ -38,13 +39,17 @@ WHERE process_id = ANY(%s)
 class PostgresMetadata:
     """Metadata in the lake's database. A process that is running and was silent for `lost_after` seconds is lost."""
 
-    def __init__(self, lost_after: float) -> None:
+    def __init__(self, lost_after: float, prices: Prices) -> None:
         self._lost_after = int(lost_after * 1e9)
+        self._prices = prices
 
     def rows(self, snapshot: Snapshot, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
         """What a scan of a metadata view asks for, and perhaps more rows; read in the snapshot, now."""
         if view.name == "blocks":
             return _block_rows(snapshot, view, ask)
+        if view.name == "lake_usage":
+            schema, batches = _schema(view, ask), list(lake_usage.rows(snapshot, ask, self._prices))
+            return lambda: (_typed(batch, schema) for batch in batches)
         source = SOURCES[view.name]
         if not can_order(source, ask.order):
             ask = Ask(ask.columns, ask.bounds, ask.filter, begin=ask.begin, end=ask.end)

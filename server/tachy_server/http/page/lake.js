@@ -5,11 +5,13 @@ import {bytes, fill, h, note, number, table} from './dom.js';
 import {day, duration, nsOf} from './times.js';
 
 const UNREAD = 'SELECT process_id, class, reason, since FROM block_errors ORDER BY since DESC LIMIT 50';
+const USED = `SELECT class, CAST(sum(events) AS BIGINT) AS events, CAST(sum(bytes) AS BIGINT) AS bytes, CAST(sum(raw_bytes) AS BIGINT) AS raw, sum(objects) AS objects, sum(cost) AS cost
+  FROM lake_usage GROUP BY class ORDER BY bytes DESC`;
 const RAN = 'SELECT begin, "end", who, outcome, error, sql, rows, blocks, memory FROM query_log ORDER BY begin DESC LIMIT 50';
 
 export async function show(main, place) {
-  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), settings = h('div'), queries = h('div'), ran = h('div');
-  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'Queries that run'), queries, h('details', {}, h('summary', {}, 'The last queries of the last hour'), ran), h('h2', {}, 'Blocks that cannot be read'), errors,
+  const rates = h('div', {class: 'chips'}), counters = h('div'), errors = h('div'), used = h('div'), settings = h('div'), queries = h('div'), ran = h('div');
+  fill(main, h('div', {class: 'bar'}, h('h1', {}, 'Lake')), rates, h('h2', {}, 'What it holds'), used, h('h2', {}, 'Queries that run'), queries, h('details', {}, h('summary', {}, 'The last queries of the last hour'), ran), h('h2', {}, 'Blocks that cannot be read'), errors,
     h('h2', {}, 'Since the start'), counters, h('details', {}, h('summary', {}, 'Settings'), settings));
   place.guard(async () => {
     const {settings: rows} = await json('api/settings', {signal: place.signal});
@@ -22,11 +24,18 @@ export async function show(main, place) {
       rows.map((row) => [day(row.begin), row.who, duration(nsOf(row.end) - nsOf(row.begin)), row.error ? `${row.outcome}: ${row.error}` : row.outcome,
         h('code', {}, row.sql.slice(0, 400)), number(row.rows), number(row.blocks), bytes(row.memory ?? 0)])));
   });
+  place.every(30000, async () => {
+    const rows = await query(USED, {signal: place.signal});
+    const bill = rows.reduce((sum, row) => sum + row.events, 0) >= 100000 ? await json('api/cost', {signal: place.signal}) : null;
+    fill(used, table([['class'], ['events', 'right'], ['bytes', 'right'], ['uncompressed', 'right'], ['objects', 'right'], ['$ a month', 'right']],
+      rows.map((row) => [row.class, number(row.events), bytes(row.bytes), bytes(row.raw), number(row.objects), dollars(row.cost)])),
+      bill && note(`At ${number(bill.events_per_second)} events a second, kept for ${bill.days} days, a month costs $${number(bill.dollars)} with its machines (prices of ${bill.prices.date}).`));
+  });
   let before = null, at = 0;
   const cancel = (id) => place.guard(async () => { await json(`api/queries/${id}`, {method: 'DELETE'}); await running(); });
   const running = async () => {
     const {queries: rows} = await json('api/queries', {signal: place.signal});
-    const others = rows.filter((row) => !row.sql.startsWith(UNREAD)); // this page's own question is not news
+    const others = rows.filter((row) => ![UNREAD, USED].some((own) => row.sql.startsWith(own))); // this page's own questions are no news
     fill(queries, others.length ? table([['since'], ['who'], ['query'], ['rows', 'right'], ['sent', 'right'], ['memory', 'right'], ['']],
       others.map((row) => [day(row.since), row.who, h('code', {}, row.sql.slice(0, 400)), number(row.rows), bytes(row.bytes), bytes(row.memory),
         h('button', {type: 'button', on: {click: () => cancel(row.id)}}, 'Cancel')])) : note('None.'));
@@ -44,6 +53,8 @@ export async function show(main, place) {
     fill(counters, table([['what'], ['count', 'right']], Object.entries(flat).map(([name, value]) => [name, number(value)])));
   });
 }
+
+const dollars = (value) => (value < 0.01 ? '< 0.01' : value.toFixed(2));
 
 function flatten(object, before = '') {
   return Object.fromEntries(Object.entries(object).flatMap(([name, value]) =>
