@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from tachy_server.http import bill
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
 FIGURES: Final = DOCS / "figures.json"
 SECONDS: Final = 10
+MINUTE: Final = 60
 RATE: Final = 57_700.0
 DAYS: Final = 90.0
 _PUBLISHED: Final = {"storage, PostgreSQL, machines": 1000.0, "writes, missing from that bill": 197.0}
@@ -31,7 +33,7 @@ _COLOURS: Final = ("#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#f58518", "#b279
 
 def measure() -> dict[str, Any]:
     """What the pictures show: a simulated game at 60 frames a second, and a thousand programs in a lake."""
-    from bench import server_shape
+    from bench import shape
     from tests.serving import Server
     from tools.demo import ROOT, build
 
@@ -41,11 +43,13 @@ def measure() -> dict[str, Any]:
             program = [str(build(ROOT / "cpp_sdk", "simulation")), "--seconds", str(SECONDS), "--url", server.http]
             subprocess.run([*program, "--report", str(report)], check=True, stdout=subprocess.DEVNULL)
         recorded = json.loads(report.read_text())["recorded"]
-        shape = server_shape.shape(Path(folder) / "shape")["shape"]
+        os.environ |= shape.CREDENTIALS
+        with shape.object_store() as env:
+            figures = shape.figures(shape.SHAPE, Path(folder) / "shape", env, MINUTE)
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "events_per_second": {name: recorded[name] / SECONDS for name in ("log", "metric", "span")},
-        "shape": {name: round(float(value), 4) for name, value in shape.items()},
+        "shape": {name: round(float(value), 4) for name, value in figures.items()},
     }
 
 
