@@ -29,16 +29,10 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"tachy {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
-    commands.add_parser("serve", help="run the server (needs the extra [server]); tachy serve --help", add_help=False)
-    commands.add_parser(
-        "keys", help="make, list and revoke keys of a server on this machine; tachy keys --help", add_help=False
-    )
-    commands.add_parser(
-        "rebuild", help="make a server's database again from its objects; tachy rebuild --help", add_help=False
-    )
-    commands.add_parser(
-        "check", help="compare a server's objects with its database; tachy check --help", add_help=False
-    )
+    commands.add_parser("serve", help="run the server (needs the extra [server])", add_help=False)
+    commands.add_parser("keys", help="make, list and revoke keys of a server on this machine", add_help=False)
+    commands.add_parser("rebuild", help="make a server's database again from its objects", add_help=False)
+    commands.add_parser("check", help="compare a server's objects with its database", add_help=False)
 
     _asking(commands)
     _steering(commands)
