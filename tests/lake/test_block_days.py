@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from tachy_server.base import prices
 from tachy_server.lake import block_days
 from tachy_server.lake.arrow_reads import ArrowResult
 from tachy_server.lake.database import Connection, Database, connect, create_database
@@ -90,7 +91,7 @@ def own_lake(ingest_server: Server, tmp_path: Path) -> Iterator[Lake]:
 
 
 def test_no_statement_that_comes_back_is_planned_for_all_values_at_once(lake: Lake) -> None:
-    metadata = PostgresMetadata(60)
+    metadata = PostgresMetadata(60, prices.read(""))
     for process in [LONG] * 10 + [SHORT] * 10:
         rows = lake.select_blocks(SPAN, process_ids=[process])
         assert len(rows) == (DAYS if process == LONG else 1)
@@ -113,7 +114,7 @@ def test_every_query_of_blocks_is_bounded_by_days_also_on_its_tenth_run(
     lake: Lake, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL itself says which partitions it looks into, for the statements as they are sent."""
-    metadata = PostgresMetadata(60)
+    metadata = PostgresMetadata(60, prices.read(""))
     last = START + (DAYS - 1) * DAY
     ids = frozenset([SHORT])
 
