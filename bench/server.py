@@ -85,10 +85,12 @@ async def send_all(
     numbered, first = enumerate(batches), time.perf_counter()
 
     async def sender() -> None:
-        reader, writer = await asyncio.open_connection(where.hostname, where.port)
+        reader = writer = None
         for number, batch in numbered:
             if pause:
                 await asyncio.sleep(first + number * pause - time.perf_counter())
+            if reader is None or writer is None:  # a server closes one that waits for its first request
+                reader, writer = await asyncio.open_connection(where.hostname, where.port)
             head = "POST /ingest/v1/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/octet-stream\r\n"
             head += f"{who}content-length: {len(batch)}\r\n\r\n"
             begin = time.perf_counter()
@@ -100,7 +102,8 @@ async def send_all(
             length = next(int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length"))
             await reader.readexactly(length)
             taken.append(time.perf_counter() - begin)
-        writer.close()
+        if writer is not None:
+            writer.close()
 
     await asyncio.gather(*[sender() for _ in range(senders)])
     return taken
