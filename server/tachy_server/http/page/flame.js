@@ -2,16 +2,17 @@
 
 import {query, quoted} from './api.js';
 import {colour, fill, h, note} from './dom.js';
-import {duration, nsOf} from './times.js';
+import {duration} from './times.js';
 
 const LANE = 18, HEAD = 20, MOST = 60000;
 
 // Spans that are wider than a pixel one by one; the others of a pixel, depth and thread are one row with their number.
-const folded = (process, begin, pixel) => `SELECT stream_id, thread_name, depth, min(begin) AS begin, max("end") AS "end",
-  count(*) AS spans, min(name) AS name, min(target) AS target, min(properties) AS properties, sum(duration) AS busy
+// Times are nanoseconds since the range's begin, which a number holds.
+const folded = (process, begin, pixel) => `SELECT stream_id, thread_name, depth,
+  CAST(min(begin) AS BIGINT) - ${begin} AS "from", CAST(max("end") AS BIGINT) - ${begin} AS "to", count(*) AS spans, min(name) AS name, min(target) AS target, min(properties) AS properties, sum(duration) AS busy
   FROM thread_spans WHERE process_id = ${quoted(process)} GROUP BY stream_id, thread_name, depth,
   CASE WHEN duration >= ${pixel} THEN id ELSE -1 - (CAST(begin AS BIGINT) - ${begin}) / ${pixel} END
-  ORDER BY stream_id, depth, begin LIMIT ${MOST}`;
+  ORDER BY stream_id, depth, "from" LIMIT ${MOST}`;
 
 // Draws [begin, end] (BigInt ns) of a process. `zoomed(begin, end)` is told what somebody wants to see closer.
 export async function flame(where, {process, begin, end, signal, zoomed}) {
@@ -19,7 +20,7 @@ export async function flame(where, {process, begin, end, signal, zoomed}) {
   const pixel = length / BigInt(width) || 1n;
   const rows = await query(folded(process, begin, pixel), {begin, end, signal});
   if (!rows.length) { fill(where, note('No spans in this range.')); return; }
-  const lanes = layout(rows, begin, Number(length), width);
+  const lanes = layout(rows, Number(length), width);
   const canvas = h('canvas', {tabindex: 0, role: 'img', 'aria-label': `Spans of ${lanes.threads} threads, ${duration(length)}`});
   const about = h('p', {class: 'about', role: 'status'}, `${duration(length)}: point at a span, click to see it closer, drag to see a part`);
   fill(where, about, canvas, rows.length === MOST && note('More than is drawn: look at a shorter range.'));
@@ -40,11 +41,11 @@ export async function flame(where, {process, begin, end, signal, zoomed}) {
     const {x, node} = at(event), start = from;
     from = null;
     if (start !== null && Math.abs(x - start) > 4) zoomed(timeAt(Math.min(x, start)), timeAt(Math.max(x, start)));
-    else if (node) zoomed(nsOf(node.row.begin), nsOf(node.row.end));
+    else if (node) zoomed(begin + BigInt(node.row.from), begin + BigInt(node.row.to));
   });
 }
 
-export function layout(rows, begin, length, width) {
+export function layout(rows, length, width) {
   const nodes = [], heads = [], depths = new Map();
   for (const row of rows) depths.set(row.stream_id, Math.max(depths.get(row.stream_id) ?? 0, row.depth));
   const order = [...depths.keys()].map((stream) => ({stream, name: rows.find((row) => row.stream_id === stream).thread_name ?? ''}));
@@ -57,8 +58,7 @@ export function layout(rows, begin, length, width) {
     height += HEAD + (depths.get(stream) + 1) * LANE + 6;
   }
   for (const row of rows) {
-    const x = (Math.max(0, Number(nsOf(row.begin) - begin)) / length) * width;
-    const right = (Math.min(length, Number(nsOf(row.end) - begin)) / length) * width;
+    const x = (Math.max(0, row.from) / length) * width, right = (Math.min(length, row.to) / length) * width;
     nodes.push({row, x, y: tops.get(row.stream_id) + row.depth * LANE, width: Math.max(1, right - x)});
   }
   return {nodes, heads, height, threads: order.length};
@@ -76,20 +76,28 @@ export function paint(canvas, {nodes, heads, height}, width) {
   pen.textBaseline = 'middle';
   pen.fillStyle = style.getPropertyValue('--text');
   for (const {y, name} of heads) pen.fillText(name, 4, y + HEAD / 2);
-  for (const {row, x, y, width: wide} of nodes) {
-    pen.fillStyle = row.spans > 1 ? style.getPropertyValue('--folded') : colour(row.name ?? '');
-    pen.fillRect(x, y, Math.max(1, wide - 0.5), LANE - 1);
-    if (wide < 26) continue;
-    pen.fillStyle = '#000';
+  const colours = new Map(), wide = [];
+  for (const node of nodes) {  // a colour is set once for all that have it
+    const name = node.row.spans > 1 ? null : node.row.name ?? '';
+    if (!colours.has(name)) colours.set(name, []);
+    colours.get(name).push(node);
+    if (node.width >= 26) wide.push(node);
+  }
+  for (const [name, of] of colours) {
+    pen.fillStyle = name === null ? style.getPropertyValue('--folded') : colour(name);
+    for (const {x, y, width} of of) pen.fillRect(x, y, Math.max(1, width - 0.5), LANE - 1);
+  }
+  pen.fillStyle = '#000';
+  for (const {row, x, y, width} of wide) {
     let text = row.spans > 1 ? `${row.spans} spans` : row.name ?? '';
-    const room = Math.floor((wide - 6) / 6.2);
+    const room = Math.floor((width - 6) / 6.2);
     if (text.length > room) text = room > 2 ? `${text.slice(0, room - 1)}…` : '';
     pen.fillText(text, x + 3, y + LANE / 2);
   }
 }
 
 function describe(row) {
-  const length = duration(nsOf(row.end) - nsOf(row.begin));
+  const length = duration(row.to - row.from);
   if (row.spans > 1) return `${row.spans} spans, ${row.name} among them, busy for ${duration(row.busy)} of ${length}`;
   const values = row.properties && row.properties !== '{}' ? ` ${row.properties}` : '';
   return `${row.name} · ${length} · ${row.target ?? ''}${values}`;
