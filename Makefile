@@ -75,6 +75,7 @@ build/extensions: .venv/installed $(NATIVE) pysdk/build_native.py server/build_r
 
 .venv/installed: pyproject.toml setup.py
 	$(PYTHON) -m venv .venv
+	$(VENV)/python -m pip install -q --disable-pip-version-check -U pip # Python 3.11's takes 75 s to choose versions, not 31
 	$(VENV)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
