@@ -10,7 +10,6 @@ loop, whatever the answers take; settings are the default ones; the store is S3 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import struct
 import subprocess
@@ -168,7 +167,8 @@ def object_store() -> Iterator[dict[str, str]]:
 def figures(load: Load, folder: Path, env: dict[str, str], seconds: int) -> dict[str, float]:
     """For each event: as it came, and when its blocks were merged."""
     bucket = f"b-{uuid.uuid4()}"
-    boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL_S3"]).create_bucket(Bucket=bucket)
+    who = {name: env[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL_S3"], **who).create_bucket(Bucket=bucket)
     made = [one_batch(load, seed) for seed in range(VARIANTS)]
     options = ["--store", f"s3://{bucket}/lake", "--role"]
     with Server(folder / "data", *options, "ingest", "--http-connections", "200", env=env) as server:
@@ -210,7 +210,6 @@ def main() -> int:
     """Measures, writes, judges."""
     seconds = int(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
     about = machine()
-    os.environ |= CREDENTIALS
     with tempfile.TemporaryDirectory(prefix="tachy-bench-") as name, object_store() as env:
         cases: Cases = {
             "shape": figures(SHAPE, Path(name) / "shape", env, seconds),

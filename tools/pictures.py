@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -42,7 +41,6 @@ def measure() -> dict[str, Any]:
             program = [str(build(ROOT / "cpp_sdk", "simulation")), "--seconds", str(SECONDS), "--url", server.http]
             subprocess.run([*program, "--report", str(report)], check=True, stdout=subprocess.DEVNULL)
         recorded = json.loads(report.read_text())["recorded"]
-        os.environ |= shape.CREDENTIALS
         with shape.object_store() as env:
             figures = shape.figures(shape.SHAPE, Path(folder) / "shape", env, shape.SECONDS)
     return {

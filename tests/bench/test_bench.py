@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from bench import around, budgets, decoding, merging, native, native_peers, server_keys, server_metadata, server_workers
+from bench import (
+    around,
+    budgets,
+    decoding,
+    merging,
+    native,
+    native_peers,
+    server_keys,
+    server_metadata,
+    server_visible,
+    server_workers,
+)  # fmt: skip
 from bench import server as server_suite
 from tests.serving import Server
 
@@ -118,6 +129,7 @@ def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp
         monkeypatch.setattr(merging, name, few)
     for name, few in {"SMALL": 3, "SPANS": 40, "LARGE": 2, "FLEET": 2}.items():
         monkeypatch.setattr(decoding, name, few)
+    monkeypatch.setattr(server_visible, "ROUNDS", 3)
     with Server(tmp_path / "data") as server:
         measured = server_suite.measure(server, tmp_path)
     wanted = budgets.budgets("server") | budgets.budgets("server_targets")
