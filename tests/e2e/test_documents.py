@@ -22,6 +22,17 @@ from tools import pictures
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 THE_PROCESS = uuid.UUID("5ca1ab1e-0000-4000-8000-00000000000a")  # the one that the pages ask about
+ENOUGH = """
+import tachy
+
+tachy.start()
+for number in range(120_000):  # as many events as a bill is reckoned from
+    with tachy.span("much"):
+        pass
+    if number % 20_000 == 0:
+        tachy.flush(30)
+tachy.stop(30)
+"""
 pytestmark = pytest.mark.xdist_group("distributions")
 
 
@@ -76,6 +87,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory, distributions: dict[str, Pa
     made = Reader(tmp_path_factory.mktemp("reader"), distributions["wheel"])
     with made.server:
         made.play(THE_PROCESS)
+        made.type(["python", "-c", ENOUGH], tmp_path_factory.mktemp("enough"))
         yield made
 
 

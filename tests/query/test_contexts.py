@@ -69,8 +69,9 @@ def test_a_query_that_fails_or_is_left_gives_its_context_to_nobody(
 ) -> None:
     kept: list[object] = []
     monkeypatch.setattr(Contexts, "give_back", lambda contexts, taken: kept.append(taken))
-    outcome(world.engine.plan("SELECT a.msg FROM log_entries a CROSS JOIN log_entries b", limit=1))
-    next(world.engine.plan("SELECT a.msg FROM log_entries a CROSS JOIN log_entries b").batches())
+    more_than_a_batch = "SELECT msg FROM log_entries CROSS JOIN generate_series(1, 20000)"
+    outcome(world.engine.plan(more_than_a_batch, limit=1))
+    next(world.engine.plan(more_than_a_batch).batches())
     with pytest.raises(TachyError):
         outcome(world.engine.plan("SELECT count(*) FROM view_instance('log_entries', '')"))
     with pytest.raises(TachyError):

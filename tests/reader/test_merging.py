@@ -23,7 +23,7 @@ from tests.model.records import LOG, METRIC, SPAN, MetricRecord
 from tests.native.test_random_programs import ROOMY, run
 from tests.native.test_recorder import PLAIN
 from tests.perfetto.encoding import encode
-from tests.reader.decoding import dicts, split
+from tests.reader.decoding import dicts, split, stored
 from tests.reader.merged import same
 from tests.reader.scenarios import Program, play, programs
 from tests.reader.test_clock import HOUR
@@ -258,8 +258,7 @@ def test_call_trees_of_merged_blocks_are_those_of_the_parts(program: Program, a:
 
 def tree(blocks: Sequence[bytes], begin: int | None, end: int | None) -> dict[tuple[str, str], list[int]]:
     calls = CallTree(begin, end)
-    for block in reversed(blocks):
-        calls.add(*split(block))
+    calls.add(stored(blocks[::-1]))
     return {
         (row["thread_name"], row["path"]): [row["calls"], row["total"], row["self"], row["longest"]]
         for row in calls.batch().to_pylist()
