@@ -19,28 +19,33 @@ def store_group(
     now: int,
     stamp: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
-    """One transaction, with what every batch says of its streams; how many blocks were new. Refusals are raised."""
-    heads = [check_batch(batch) for batch in batches]
-    sent = [identity.Sent(head, batch, stamp) for head, batch in zip(heads, batches, strict=True)]
-    rows: dict[object, group_rows.ProcessRow] = {}
-    for head in heads:
-        row = group_rows.ProcessRow.from_batch(head, now, stamp)
-        rows[head.process_id] = rows[head.process_id].merge(row) if head.process_id in rows else row
-    streams = {
-        identity_: group_rows.StreamRow(
-            identity_, block.process_id, block.cls, thread.number, thread.name, thread.os_id
-        )
-        for head in heads for _, _, block in head.blocks for thread in block.threads
-        for identity_ in [stream_id(block.process_id, block.cls, thread.number)]
-    }  # fmt: skip
+    """One transaction, with what every batch says of its streams; how many blocks were new. Refusals are raised.
+
+    As in ingest, a batch that is known is stored only where blocks of it are lost.
+    """
+    sent = [identity.Sent(check_batch(batch), batch, stamp) for batch in batches]
+    refused: identity.Answers = {}
     with connect(base.dsn) as connection:
         base.ensure_day(connection, day_of(now))
         with connection.transaction():
-            group_rows.claim_batches(connection, heads, now)
+            fresh = group_rows.claim_batches(connection, [one.head for one in sent], now)
+            if resent := [one for one in sent if one.head.batch_id not in fresh]:
+                fresh = fresh | identity.check_resent(connection, store, resent, now, refused)
+            sent = [one for one in sent if one.head.batch_id in fresh]
+            rows: dict[object, group_rows.ProcessRow] = {}
+            for one in sent:
+                process_id, row = one.head.process_id, group_rows.ProcessRow.from_batch(one.head, now, stamp)
+                rows[process_id] = rows[process_id].merge(row) if process_id in rows else row
+            streams = {
+                identity_: group_rows.StreamRow(
+                    identity_, block.process_id, block.cls, thread.number, thread.name, thread.os_id
+                )
+                for one in sent for _, _, block in one.head.blocks for thread in block.threads
+                for identity_ in [stream_id(block.process_id, block.cls, thread.number)]
+            }  # fmt: skip
             known = group_rows.upsert_processes(connection, rows.values(), now)
             told = group_rows.upsert_streams(connection, streams.values(), now)
-            refused: identity.Answers = {}
             stored = identity.check_fresh(connection, store, sent, known, refused)
             for error in refused.values():
                 raise error
-            return group_segment.store(connection, store, segment_key(now), sent, stored, told, now)
+            return group_segment.store(connection, store, segment_key(now), sent, stored, told, now) if sent else 0
