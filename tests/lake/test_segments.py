@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tachy_server.base.errors import FormatError
+from tachy_server.formats import segments
 from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import BlockHead, block_id, check_batch, stream_id
 from tachy_server.formats.segments import HEADER, Record, SegmentWriter, processes_of, read_segment, read_whole
@@ -70,6 +71,15 @@ def test_its_end_says_what_postgresql_knows() -> None:
         "replaces": ["segments/a", "segments/b"],
         "pieces": 3,
     }
+
+
+def test_a_record_is_not_larger_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make([], Record(INSERTED, 1, processes=['{"exe": "%s"}' % ("a" * 10_000)]))
+    assert len(data) < 1_000
+    read_whole(data)
+    monkeypatch.setattr(segments, "_RECORD_BYTES", 10_000)
+    with pytest.raises(FormatError, match="there may be 10000"):
+        read_whole(data)
 
 
 def test_every_cut_and_every_flipped_head_is_noticed() -> None:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
+from tachy_server.formats.rows import check_status
 from tachy_server.formats.stored_blocks import StoredBlocks
 
 Buffer = bytes | bytearray | memoryview
@@ -61,9 +61,9 @@ class PerfettoTrace:
         """
         more = ffi.new("int *", 1)
         with ffi.from_buffer(head) as h, ffi.from_buffer(body) as b:
-            self._check(lib.tachy_perfetto_start(self._trace, h, len(h), b, len(b), self._error))
+            check_status(lib.tachy_perfetto_start(self._trace, h, len(h), b, len(b), self._error), self._error)
             while more[0]:
-                self._check(lib.tachy_perfetto_next(self._trace, more, self._error))
+                check_status(lib.tachy_perfetto_next(self._trace, more, self._error), self._error)
                 yield self.take()
 
     def write(self, stored: StoredBlocks) -> Iterator[bytes]:
@@ -74,7 +74,7 @@ class PerfettoTrace:
 
     def finish(self, end: int) -> None:
         """Ends at `end` what is open and writes the async spans; then another process's blocks may follow."""
-        self._check(lib.tachy_perfetto_finish(self._trace, end, self._error))
+        check_status(lib.tachy_perfetto_finish(self._trace, end, self._error), self._error)
 
     def take(self) -> bytes:
         """The bytes of the trace since the last call."""
@@ -95,13 +95,6 @@ class PerfettoTrace:
             counts.losses,
             counts.too_deep,
         )
-
-    def _check(self, status: int) -> None:
-        if status == lib.TACHY_OK:
-            return
-        if status == lib.TACHY_ERROR_MEMORY:
-            raise MemoryError("not enough memory for the trace")
-        raise FormatError(ffi.string(self._error.message).decode())
 
 
 def process_uuid(process_id: uuid.UUID) -> int:

@@ -296,14 +296,20 @@ def decompress(codec: int, stored: Readable, raw_size: int) -> Readable:
     return raw
 
 
-def _decompress_zstd(stored: Readable, raw_size: int) -> bytes:
+def zstd() -> zstandard.ZstdDecompressor:
+    """The calling thread's. It takes as much memory as a frame declares, whatever max_output_size it is given."""
     if not hasattr(_per_thread, "zstd"):
         _per_thread.zstd = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
+    made: zstandard.ZstdDecompressor = _per_thread.zstd
+    return made
+
+
+def _decompress_zstd(stored: Readable, raw_size: int) -> bytes:
     try:
         declared = zstandard.frame_content_size(stored)
         if declared not in (-1, raw_size):
             raise FormatError(f"a block's body is {declared} bytes, not {raw_size}, when decompressed")
-        return bytes(_per_thread.zstd.decompress(stored, max_output_size=raw_size, allow_extra_data=False))
+        return bytes(zstd().decompress(stored, max_output_size=raw_size, allow_extra_data=False))
     except zstandard.ZstdError as error:
         raise FormatError(f"a block's body is not valid zstd: {error}") from error
 

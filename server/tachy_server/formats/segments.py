@@ -18,7 +18,7 @@ import zstandard
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import IndexWriter
-from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead, hash64, read_head
+from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead, hash64, read_head, zstd
 
 VERSION: Final = 1
 CLASS_NAMES: Final = {LOG: "log", METRIC: "metric", SPAN: "span"}
@@ -160,11 +160,18 @@ def read_end(header: Bytes, end: Bytes) -> Segment:
     _, _, level, total, _, length, insert_time, packed = fields
     if len(end) != length + packed or digest != hash64(HEADER.pack(*fields, 0, number) + bytes(end)):
         raise FormatError("the segment's index is damaged: its hash differs")
+    return Segment(total, insert_time, number, level, bytes(end[:length]), _unpacked(bytes(end[length:])))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The text of a record."""
     try:
-        record = zstandard.ZstdDecompressor().decompress(bytes(end[length:]), max_output_size=_RECORD_BYTES)
+        declared = zstandard.frame_content_size(packed)
+        if not 0 <= declared <= _RECORD_BYTES:
+            raise FormatError(f"the segment's record is {declared} bytes of JSON: there may be {_RECORD_BYTES}")
+        return bytes(zstd().decompress(packed))
     except zstandard.ZstdError as error:
         raise FormatError(f"the segment's record is not valid zstd: {error}") from None
-    return Segment(total, insert_time, number, level, bytes(end[:length]), record)
 
 
 def read_whole(data: Bytes) -> Segment:

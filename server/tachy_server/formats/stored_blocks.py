@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -14,12 +13,11 @@ import zstandard
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import WINDOW_MAX, Limits, decompress
+from tachy_server.formats.reader import Limits, decompress, zstd
 from tachy_server.formats.rows import check_status, read_rows
 
 _CODEC: Final = ffi.offsetof("tachy_block_header", "codec")
 _STORED_SIZE: Final = ffi.offsetof("tachy_block_header", "stored_size")
-_per_thread = threading.local()
 
 
 class StoredBlocks:
@@ -70,7 +68,7 @@ class StoredBlocks:
             return
         given = zstandard.BufferWithSegments(frames, bytes(ffi.buffer(packed.segments, count * 16)))
         try:
-            made = _zstd().multi_decompress_to_buffer(given, decompressed_sizes=sizes)
+            made = zstd().multi_decompress_to_buffer(given, decompressed_sizes=sizes)
         except (zstandard.ZstdError, ValueError):
             for index in range(count):
                 self._decompress(packed.numbers[index])
@@ -117,10 +115,3 @@ def _pointer(kind: str, array: pa.Array) -> Any:
 
 def _place(segment: Any) -> int:
     return int(ffi.cast("uintptr_t", ffi.from_buffer(segment)))
-
-
-def _zstd() -> zstandard.ZstdDecompressor:
-    if not hasattr(_per_thread, "zstd"):
-        _per_thread.zstd = zstandard.ZstdDecompressor(max_window_size=WINDOW_MAX)
-    made: zstandard.ZstdDecompressor = _per_thread.zstd
-    return made
