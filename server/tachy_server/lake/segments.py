@@ -20,6 +20,8 @@ _INSERT: Final = """
 INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+_FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
+_REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s"
 IS_THERE: Final = "SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s)"
 _FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
 NEVER: Final = ((1 << 63) - 1, -(1 << 63))
@@ -52,6 +54,16 @@ def insert(
     begin, end = times or NEVER
     day = day_of(insert_time)
     connection.execute(_INSERT, (day, key, size, insert_time, begin, end, shortened(process_ids), index, level))
+
+
+def forget(connection: Connection, day: datetime.date, keys: Sequence[str]) -> int:
+    """The rows of these segments of a day; returns how many were still there."""
+    return connection.execute(_FORGET, (day, list(keys))).rowcount
+
+
+def remove_later(connection: Connection, keys: Sequence[str], after: int) -> None:
+    """Objects that no row names any more: they are removed after that time."""
+    connection.execute(_REMOVE_LATER, (list(keys), after))
 
 
 def find(

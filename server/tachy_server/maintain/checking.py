@@ -41,8 +41,6 @@ _NAMED: Final = """
 SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s) OR EXISTS (SELECT FROM removals WHERE key = %s)
 """
 _KEEP: Final = "DELETE FROM removals WHERE key = %s"
-_REMOVE_LATER: Final = "INSERT INTO removals (key, after) VALUES (%s, %s)"
-_DROP: Final = "DELETE FROM segments WHERE insert_day = %s AND key = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +203,7 @@ class Checker:
             with self._lake.connection() as connection, connection.transaction():
                 if _drop(connection, key):
                     forget(connection, select([]), day)
-                    connection.execute(_REMOVE_LATER, (key, self._clock() + self._removal))
+                    segments.remove_later(connection, [key], self._clock() + self._removal)
             return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped, the object removed later")
         return Fault(kind, key, reason, f"{kept} blocks are in a new object, {lost} are lost and may be sent again")
 
@@ -293,7 +291,7 @@ def _differences(row: _Row, found: Found) -> Iterator[str]:
 
 def _drop(connection: Connection, key: str) -> bool:
     """The row of a segment; False: who merges or checks has just done it, and what would follow is not to be done."""
-    return connection.execute(_DROP, (segments.day_of_key(key), key)).rowcount == 1
+    return segments.forget(connection, segments.day_of_key(key), [key]) == 1
 
 
 def _replace_row(connection: Connection, found: Found) -> None:

@@ -23,8 +23,6 @@ _ROW: Final = """
 SELECT insert_time, level, block_index FROM segments WHERE insert_day = %s AND key = %s FOR UPDATE
 """
 _NUMBER: Final = "SELECT nextval('segment_numbers')"
-_FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = %s"
-_REMOVE_LATER: Final = "INSERT INTO removals (key, after) VALUES (%s, %s)"
 
 
 def fault_of(data: Stored, digest: int) -> str | None:
@@ -77,10 +75,10 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         )  # fmt: skip
         fresh = segments.segment_key(insert_time)
         lake.store.put_new(fresh, parts)
-        connection.execute(_FORGET, (day, key))
+        segments.forget(connection, day, [key])
         size = sum(map(len, parts))
         segments.insert(connection, fresh, size, insert_time, times_of(select([made])), process_ids, made, level)
-        connection.execute(_REMOVE_LATER, (key, after))
+        segments.remove_later(connection, [key], after)
         lost = rows.filter(pc.invert(pa.array(sound, pa.bool_())))
         if lost.num_rows:
             forget(connection, lost, day)

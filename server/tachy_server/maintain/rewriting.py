@@ -43,8 +43,6 @@ SELECT key, size, insert_time, block_index FROM segments
 WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
 ORDER BY insert_time, key FOR UPDATE SKIP LOCKED
 """
-_FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
-_REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s"
 # What was replaced first is removed first: who rebuilds finds nothing whose replacement has been replaced and removed.
 _OVER: Final = """
 SELECT key FROM removals WHERE after = (SELECT min(after) FROM removals WHERE after < %s)
@@ -151,8 +149,8 @@ class Rewriter:
                 for made in merge(self._parts(claimed, found), everybody, describe, record):
                     written.append(self._write(connection, made, latest, level))
                     streams += made.streams
-                connection.execute(_FORGET, (day, keys))
-                connection.execute(_REMOVE_LATER, (keys, self._clock() + self._grace))
+                segments.forget(connection, day, keys)
+                segments.remove_later(connection, keys, self._clock() + self._grace)
                 before = sum(found.column("streams").to_pylist())
                 if streams != before:
                     block_counts.add(connection, Counted({day: streams - before}))

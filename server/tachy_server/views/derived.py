@@ -18,9 +18,9 @@ from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.views.bounds import ALL, Bounds
 from tachy_server.views.declarations import TIME, View
-from tachy_server.views.decode import Wanted, decode
+from tachy_server.views.decode import Wanted
 from tachy_server.views.sources import NOBODY, Metadata, ProcessInfo
-from tachy_server.views.tables import Part, Scan, Session, Table, project, select_blocks
+from tachy_server.views.tables import Part, Scan, Session, Table, decoded, project, select_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,10 @@ def _parts(session: Session, derivation: Derivation, bounds: Bounds, scan: Scan)
 
     def part(of_process: Blocks) -> Part:
         def batches() -> Iterator[pa.RecordBatch]:
-            session.blocks_read += len(of_process)
             (process_id,) = of_process.process_ids
-            decoded = decode(
-                session.lake, derivation.source, of_process, wanted, derivation.columns, processes, session.cache
-            )
             process = processes.get(process_id, NOBODY)
-            pieces = (Piece(process_id, process, batch) for batch in _checked(session, decoded))
+            rows = decoded(session, derivation.source, of_process, wanted, derivation.columns, processes)
+            pieces = (Piece(process_id, process, batch) for batch in rows)
             for batch in derivation.make(pieces):
                 yield project(_within(batch, derivation.view, bounds), scan)
 
@@ -84,12 +81,6 @@ def _parts(session: Session, derivation: Derivation, bounds: Bounds, scan: Scan)
 
     for of_process in blocks.split(pc.not_equal(ids[1:], ids[:-1])):
         yield part(of_process)
-
-
-def _checked(session: Session, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        session.check()
-        yield batch
 
 
 def _within(batch: pa.RecordBatch, view: View, bounds: Bounds) -> pa.RecordBatch:

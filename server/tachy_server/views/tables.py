@@ -276,7 +276,7 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
             processes = session.metadata.describe(snapshot, blocks.process_ids)
     wanted = Wanted(bounds.begin, bounds.end, bounds.stream_ids, open_ends)
     for part in _parts_of(blocks):
-        yield partial(_decode, session, view, part, wanted, scan.needed, processes)
+        yield partial(decoded, session, view, part, wanted, scan.needed, processes)
 
 
 def _parts_of(blocks: Blocks) -> list[Blocks]:
@@ -289,7 +289,7 @@ def _parts_of(blocks: Blocks) -> list[Blocks]:
     return blocks.split(pc.or_(pc.or_(large[1:], large[:-1]), pc.not_equal(number[1:], number[:-1])))
 
 
-def _decode(
+def decoded(
     session: Session,
     view: View,
     blocks: Blocks,
@@ -297,9 +297,11 @@ def _decode(
     columns: Sequence[str],
     processes: Mapping[UUID, ProcessInfo],
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of one part."""
+    """The rows of some blocks of a scan, while its query goes on."""
     session.blocks_read += len(blocks)
-    return decode(session.lake, view, blocks, wanted, columns, processes, session.cache)
+    for batch in decode(session.lake, view, blocks, wanted, columns, processes, session.cache):
+        session.check()
+        yield batch
 
 
 def select_blocks(
