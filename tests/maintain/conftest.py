@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,8 +86,11 @@ class World:
             return [text for (text,) in connection.execute(query.encode())]
 
     def tables(self) -> dict[str, list[str]]:
-        """All that the lake's objects tell, but for ids of batches; of counts their sums."""
-        found = {name: self.table(name) for name in TABLES}
+        """All that the lake's objects tell, but for ids of batches; of counts their sums. Who is killed after it has
+        removed objects leaves the rows that said so.
+        """
+        found, there = {name: self.table(name) for name in TABLES}, self.objects()
+        found["removals"] = [row for row in found["removals"] if json.loads(row)["key"] in there]
         with self.lake.connection() as connection:
             query = "SELECT insert_day::text || ' ' || sum(streams) FROM block_counts GROUP BY insert_day ORDER BY 1"
             return found | {"block_counts": [text for (text,) in connection.execute(query)]}

@@ -90,6 +90,18 @@ def test_everything_is_as_it_was(anywhere: World, ingest_server: Server) -> None
             rebuild(other.base, other.store, GRACE)
 
 
+def test_of_what_is_merged_twice_the_streams_that_ended_early_come_back(world: World, ingest_server: Server) -> None:
+    early, late = processes(2)
+    for process, at in ((early, 1), (late, 150), (late, 2000)):
+        play(process, later(process))
+        world.store_group([process.batch()], START + at * SECOND)
+        world.rewrite(START + 700 * SECOND)
+    world.rewrite(START + 2 * HOUR)
+    assert world.levels() == [2]
+    with again(ingest_server, world, START + 2 * HOUR) as (other, _):
+        compare(world, other)
+
+
 def test_ingest_and_merging_go_on_after_it(world: World, ingest_server: Server) -> None:
     playing = processes(2)
     end = session(world, playing, random.Random(2), 20)

@@ -16,7 +16,7 @@ from tachy_server.formats.segments import Record, SegmentWriter, processes_of
 from tachy_server.lake import described, segments
 from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.lake import Lake, Stored
-from tachy_server.maintain.intake import forget, times_of
+from tachy_server.maintain.intake import DAY, forget, times_of
 
 _KINDS: Final = {LOG: "logs", METRIC: "metrics", SPAN: "spans"}
 _ROW: Final = """
@@ -69,7 +69,8 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
             silent.discard(process_id)
         for process_id in sorted(silent):
             writer.add_blocks(process_id, [])
-        processes, streams = described.read(connection, process_ids, insert_time, insert_time)
+        since = insert_time if level == 0 else insert_time // DAY * DAY  # what was merged came on the day of its last
+        processes, streams = described.read(connection, process_ids, since, insert_time)
         made, parts = writer.finish(
             Record(insert_time, number, level, processes, streams, replaces=[key], pieces=1)
         )  # fmt: skip

@@ -139,6 +139,8 @@ class Rewriter:
                 streams = 0
                 found = select([one.index for one in claimed])
                 keys, earliest, latest = [one.key for one in claimed], claimed[0].insert_time, claimed[-1].insert_time
+                if level > 1:  # what was merged has the time of the last of its segments
+                    earliest = begin - self._length
                 ((number,),) = connection.execute(_NUMBER)
                 record = Record(latest, number, level, replaces=keys)
 
