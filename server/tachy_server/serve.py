@@ -32,6 +32,7 @@ from tachy_server.http import handshakes
 from tachy_server.http.app import make_app
 from tachy_server.http.protocol import GRACE_SECONDS, make_config
 from tachy_server.ingest.ingest import Ingest
+from tachy_server.lake import catalog
 from tachy_server.lake.database import Database, create_database
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.store import open_store
@@ -132,6 +133,8 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
     base.ensure_days()
     lake = Lake(base, open_store(settings, folder.path / "store"), Limits.of(settings))
     stack.callback(lake.close)
+    with base.connection() as connection:
+        catalog.locate(connection, lake.store.name)
     door = WatchedDoor(base)
     stack.callback(door.close)
     check_binding(settings, has_keys=door.needs_keys)

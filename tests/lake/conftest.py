@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.database import Connection, Database, create_database
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.store import LocalStore
 
@@ -29,6 +30,18 @@ def ingest_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def dsn_of(data: Path) -> str:
     """The database of the server that runs on this data folder."""
     return make_conninfo("", host=str(data / "run"), port=5432, user="tachy", dbname="tachy")
+
+
+@pytest.fixture
+def dsn(ingest_server: Server) -> Iterator[str]:
+    """An empty database beside the server's."""
+    name = f"test_{uuid.uuid4().hex}"
+    text = make_conninfo(dsn_of(ingest_server.data), dbname=name)
+    create_database(text)
+    create_database(text)
+    yield text
+    with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager

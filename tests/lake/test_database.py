@@ -4,31 +4,11 @@ from __future__ import annotations
 
 import datetime
 import time
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 from tachy_server.base.errors import SettingsError, StoreError
-from tachy_server.lake.database import Database, connect, create_database, day_of, migrations
-
-from tests.lake.conftest import dsn_of
-from tests.serving import Server
-
-
-@pytest.fixture
-def dsn(ingest_server: Server) -> Iterator[str]:
-    """An empty database beside the server's."""
-    name = f"test_{uuid.uuid4().hex}"
-    text = make_conninfo(dsn_of(ingest_server.data), dbname=name)
-    create_database(text)
-    create_database(text)
-    yield text
-    with psycopg.connect(dsn_of(ingest_server.data), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+from tachy_server.lake.database import Database, connect, day_of, migrations
 
 
 def test_many_servers_migrate_one_database_once(dsn: str) -> None:

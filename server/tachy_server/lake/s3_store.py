@@ -59,6 +59,7 @@ class S3Store:
 
         self._bucket = bucket
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self.name = f"s3://{bucket}/{self._prefix}"
         self._patience = patience or Patience()
         config = Config(
             retries={"total_max_attempts": 1},  # _call has its own, which read bodies too, and know the time
@@ -76,11 +77,6 @@ class S3Store:
         except (BotoCoreError, ValueError) as error:
             raise SettingsError(f"cannot use the store {self.name}: {error}") from None
         self._probe()
-
-    @property
-    def name(self) -> str:
-        """As the setting writes it."""
-        return f"s3://{self._bucket}/{self._prefix}"
 
     def put_new(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
         """PUT If-None-Match: *."""

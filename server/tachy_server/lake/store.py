@@ -24,6 +24,8 @@ _SCRATCH_SECONDS = 3600.0
 class Store(Protocol):
     """What the lake needs of an object store."""
 
+    # Its folder or s3://bucket/prefix, with a slash at its end.
+    name: str
     # Reads that are closer together than this are cheaper as one.
     coalesce_gap: int
     # How long batches wait for one another, to be one object: as dear as one is.
@@ -75,6 +77,7 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self.name = f"{self.root}/"
         self._scratch = self.root / ".new"
         self._folders: set[Path] = set()
         try:
