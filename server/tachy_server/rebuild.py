@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{len(taken.segments)} segments are there again; {len(taken.replaced)} were replaced and will be removed; "
         f"{len(taken.unneeded)} hold nothing that is not in others, tachy check --mend removes them"
     )
+    if done.files:
+        print(f"{done.files} files of views will be removed: views are made again from segments")
     return 1 if done.damaged else 0
 
 

@@ -79,6 +79,7 @@ class Reader:
         """A sample with the addresses and folders of this test."""
         text = text.replace("127.0.0.1:9000", self.server.http.removeprefix("http://"))
         text = text.replace("127.0.0.1:50051", self.server.flight.split("//")[1])
+        text = text.replace("/home/me/.local/share/tachy", str(self.server.data))
         return text.replace("/dev/shm/tachy-1000", str(cwd))
 
 

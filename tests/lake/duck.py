@@ -12,16 +12,18 @@ import pyarrow as pa
 
 @contextmanager
 def attached(
-    dsn: str, data_path: str = "", *, schema: str = "ducklake", read_only: bool = True
+    dsn: str, data_path: str = "", *, schema: str = "ducklake", read_only: bool = True, secret: str = ""
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection that uses the catalog in that database, as `lake`."""
     options = (
         [f"METADATA_SCHEMA '{schema}'"] + ["READ_ONLY"] * read_only + [f"DATA_PATH '{data_path}'"] * bool(data_path)
     )
     with duckdb.connect() as connection:
-        for name in ("ducklake", "postgres_scanner"):
+        for name in ("ducklake", "postgres_scanner", "httpfs"):
             folder = importlib.resources.files(f"duckdb_extension_{name}") / "extensions" / f"v{duckdb.__version__}"
             connection.execute(f"LOAD '{folder / f'{name}.duckdb_extension'}'")
+        if secret:
+            connection.execute(f"CREATE SECRET ({secret})")
         connection.execute(f"ATTACH 'ducklake:postgres:{dsn}' AS lake ({', '.join(options)})")
         connection.execute("USE lake")
         yield connection

@@ -19,9 +19,13 @@ from tachy_server.base.errors import QueryError, StoreError
 from tachy_server.formats import parquet
 from tachy_server.lake import catalog
 from tachy_server.lake.database import Connection, Database
-from tachy_server.lake.store import LocalStore
+from tachy_server.lake.s3_store import S3Store
+from tachy_server.lake.store import LocalStore, Store
 
 from tests.lake.duck import attached, read
+from tests.lake.test_store import CREDENTIALS
+from tests.lake.test_store import bucket as bucket
+from tests.lake.test_store import s3 as s3
 
 TIME = pa.timestamp("ns", "UTC")
 TEXT = pa.dictionary(pa.int32(), pa.utf8())
@@ -47,9 +51,9 @@ MINUTE = 60 * 10**9
 class Written:
     """A database, a store, and a table `stats` in them."""
 
-    def __init__(self, dsn: str, folder: Path) -> None:
+    def __init__(self, dsn: str, store: Store) -> None:
         self.base = Database(dsn, 8)
-        self.store = LocalStore(folder)
+        self.store = store
         with self.base.connection() as connection:
             catalog.locate(connection, self.store.name)
             self.table = catalog.create_table(connection, "stats", SCHEMA)
@@ -72,7 +76,7 @@ class Written:
 
 @pytest.fixture
 def written(dsn: str, tmp_path: Path) -> Iterator[Written]:
-    made = Written(dsn, tmp_path / "store")
+    made = Written(dsn, LocalStore(tmp_path / "store"))
     yield made
     made.base.close()
 
@@ -106,6 +110,18 @@ def test_duckdb_reads_every_type_as_it_was_written(written: Written, dsn: str) -
             (START + 1,),
             (START + 1,),
         ]
+
+
+def test_duckdb_reads_what_lies_in_a_bucket(dsn: str, s3: str, bucket: str) -> None:
+    written = Written(dsn, S3Store(bucket, "lake"))
+    try:
+        written.commit(table(0))
+    finally:
+        written.base.close()
+    key, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    where = f"ENDPOINT '{s3.removeprefix('http://')}', URL_STYLE 'path', USE_SSL false"
+    with attached(dsn, secret=f"TYPE s3, KEY_ID '{key}', SECRET '{password}', {where}") as lake:
+        assert read(lake, "FROM stats", SCHEMA).equals(table(0))
 
 
 def test_a_server_reads_its_own_types(written: Written) -> None:

@@ -286,6 +286,11 @@ class Settings:
         "How long objects whose blocks were merged stay for queries that have begun to read them; more than "
         "query_seconds.",
     )
+    snapshot_days: float = _row(
+        DAYS,
+        1.0,
+        "How long readers of the catalog can ask for views as they were; files that were replaced stay as long.",
+    )
     workers: int = _row(COUNT, 2, "Processes that plan and run queries; at least 1.")
     query_memory: int = _row(
         SIZE,

@@ -107,6 +107,19 @@ WITH files AS (
 )
 SELECT path FROM files ORDER BY 1
 """
+_FORGET: Final = """
+WITH files AS (
+    DELETE FROM ducklake.ducklake_data_file WHERE path = ANY(%s)
+    RETURNING data_file_id, table_id, end_snapshot, record_count, file_size_bytes
+), bounds AS (
+    DELETE FROM ducklake.ducklake_file_column_stats WHERE data_file_id IN (SELECT data_file_id FROM files)
+)
+UPDATE ducklake.ducklake_table_stats AS t
+SET record_count = t.record_count - f.record_count, file_size_bytes = t.file_size_bytes - f.file_size_bytes
+FROM (SELECT table_id, sum(record_count) AS record_count, sum(file_size_bytes) AS file_size_bytes FROM files
+      WHERE end_snapshot IS NULL GROUP BY table_id) AS f
+WHERE t.table_id = f.table_id
+"""
 _FORGET_TABLES: Final = """
 WITH tables AS (
     DELETE FROM ducklake.ducklake_table
@@ -222,6 +235,16 @@ def expire(connection: Connection, older_than: int) -> list[str]:
         connection.execute(_EXPIRE, (time,))
         connection.execute(_FORGET_TABLES)
         return [key for (key,) in connection.execute(_FORGET_FILES)]
+
+
+def sizes(connection: Connection) -> dict[str, int]:
+    """Keys and bytes of all files that any snapshot has."""
+    return dict(connection.execute("SELECT path, file_size_bytes FROM ducklake.ducklake_data_file").fetchall())
+
+
+def forget(connection: Connection, keys: Sequence[str]) -> None:
+    """Files whose objects are gone: no snapshot has them any more."""
+    connection.execute(_FORGET, (list(keys),))
 
 
 def locate(connection: Connection, url: str) -> None:

@@ -21,7 +21,7 @@ INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, 
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
-_REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s"
+_REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
 IS_THERE: Final = "SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s)"
 _FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
 NEVER: Final = ((1 << 63) - 1, -(1 << 63))

@@ -22,7 +22,7 @@ from tachy_server.lake import segments
 from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.database import Connection
 from tachy_server.lake.lake import Lake
-from tachy_server.maintain import consistency
+from tachy_server.maintain import consistency, view_files
 from tachy_server.maintain.intake import Found, Intake, forget, read_ends, readable, times_of
 from tachy_server.maintain.rebuilding import PREFIX
 from tachy_server.maintain.rescue import fault_of, rescue
@@ -34,9 +34,10 @@ ORDER BY key COLLATE "C"
 _AT_A_TIME: Final = 64
 _STATTERS: Final = 8
 _REMOVALS: Final = "SELECT key FROM removals"
-_TWICE: Final = (
-    "SELECT r.key FROM removals AS r WHERE EXISTS (SELECT FROM segments AS s WHERE s.key = r.key) ORDER BY 1"
-)
+_TWICE: Final = """
+SELECT r.key FROM removals AS r WHERE EXISTS (SELECT FROM segments AS s WHERE s.key = r.key)
+    OR EXISTS (SELECT FROM ducklake.ducklake_data_file AS f WHERE f.path = r.key) ORDER BY 1
+"""
 _NAMED: Final = """
 SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s) OR EXISTS (SELECT FROM removals WHERE key = %s)
 """
@@ -103,6 +104,8 @@ class Checker:
             for fault in consistency.find(connection, self._store, mend=self._mend):
                 yield Fault(*fault)
             yield from self._orphans(connection, orphans)
+            for fault in view_files.find(connection, self._store, self._old, mend=self._mend):
+                yield Fault(*fault)
 
     def _named_twice(self, connection: Connection) -> Iterator[Fault]:
         """Such an object would be removed though its events are wanted."""

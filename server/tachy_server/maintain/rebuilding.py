@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tachy_server.base.errors import StoreError
+from tachy_server.lake import catalog, segments
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.store import Store
+from tachy_server.maintain import view_files
 from tachy_server.maintain.intake import Found, Intake, Taken, read_ends, readable
 
 PREFIX: Final = "segments/"
@@ -20,14 +22,16 @@ _ALONE: Final = "LOCK TABLE processes, segments IN EXCLUSIVE MODE"  # who writes
 
 @dataclass(slots=True)
 class Rebuilt:
-    """What came of it; `damaged` objects could not be read."""
+    """What came of it; `damaged` objects could not be read, and so many `files` of views are to be made again."""
 
     taken: Taken
     damaged: list[Found]
+    files: int
 
 
 def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int] = time.time_ns) -> Rebuilt:
-    """In one transaction, into a database without segments. What was replaced is removed `grace` nanoseconds later.
+    """In one transaction, into a database without segments. What was replaced is removed `grace` nanoseconds later, and
+    so are files of views: nothing knows any more which of them count, and what they hold is in the segments.
 
     Raises StoreError, also when there is something.
     """
@@ -40,8 +44,10 @@ def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int
             connection.execute(_ALONE)
             _check_empty(connection)
             taken = intake.take()
+            files = {key for key, _ in store.objects(view_files.PREFIX)} - catalog.sizes(connection).keys()
             intake.remove_later(taken.replaced, clock() + grace)
-        return Rebuilt(taken, damaged)
+            segments.remove_later(connection, sorted(files), clock() + grace)
+        return Rebuilt(taken, damaged, len(files))
 
 
 def _check_empty(connection: Connection) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Final
 
 from tachy_server.base.errors import StoreError
 from tachy_server.base.settings import Settings
 from tachy_server.lake.database import one_line
 from tachy_server.lake.lake import Lake
+from tachy_server.maintain.expiring import expire
 from tachy_server.maintain.rewriting import Rewriter
 
 _LOOK_SECONDS: Final = 30.0
 _JOIN_SECONDS: Final = 20.0
+_SECOND: Final = 10**9
+_DAY: Final = 86_400 * _SECOND
 
 
 class Maintenance:
@@ -20,6 +24,8 @@ class Maintenance:
 
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self._stop = threading.Event()
+        self._lake, self._grace = lake, int(settings.rewrite_grace * _SECOND)
+        self._snapshots = int(settings.snapshot_days * _DAY)
         self._rewriter = Rewriter(lake, settings.rewrite_seconds, settings.rewrite_grace, stopped=self._stop.is_set)
         self._pause = min(_LOOK_SECONDS, max(0.1, settings.rewrite_seconds / 10))
         self._said = ""
@@ -41,6 +47,7 @@ class Maintenance:
         while not self._stop.wait(self._pause):
             try:
                 self._rewriter.run()
+                expire(self._lake, self._snapshots, self._grace, time.time_ns())
             except StoreError as error:
                 self._say(str(error))
             except Exception as error:  # the lake is as it was; the next try is made all the same

@@ -400,13 +400,19 @@ LAKE_USAGE: Final = View(
     time=("day",),
     sort=("day",),
     columns=(
-        Column("day", TIME, "Midnight (UTC) of the day on which it came; of PostgreSQL's row: today's.", ours=True),
+        Column(
+            "day",
+            TIME,
+            "Midnight (UTC) of the day on which it came; of PostgreSQL's row and that of files: today's.",
+            ours=True,
+        ),
         Column("process_id", TEXT, "Process (UUID); NULL in rows of none.", ours=True),
         Column(
             "class",
             TEXT,
             "`log`, `metric` or `span`; `other`: what objects hold besides blocks (descriptions of processes, "
-            "indexes); `postgresql`: the tables that say what is there.",
+            "indexes); `files`: Parquet of views, that of snapshots which have not expired included; `postgresql`: the "
+            "tables that say what is there.",
             ours=True,
         ),
         Column("events", pa.int64(), "Events.", ours=True),

@@ -26,16 +26,20 @@ _NAMES: Final = {LOG: "log", METRIC: "metric", SPAN: "span"}
 _SEGMENTS: Final = "SELECT size, block_index FROM segments WHERE insert_day = %s ORDER BY insert_time, key"
 _POSTGRES: Final = """
 SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint, (extract(epoch FROM now())::bigint / 86400)
-FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
-    AND relname ~ '^(processes|streams|segments|batches|block_counts|block_days)(_2[0-9]*)?$'
+FROM pg_class WHERE relkind = 'r' AND (relnamespace = 'ducklake'::regnamespace
+    OR relnamespace = current_schema()::regnamespace
+        AND relname ~ '^(processes|streams|segments|batches|block_counts|block_days)(_2[0-9]*)?$')
 """
-"""Of the tables that grow with the lake, their days' partitions included."""
+"""Of the tables that grow with the lake, their days' partitions and the catalog's included."""
+_FILES: Final = "SELECT count(*), coalesce(sum(file_size_bytes), 0)::bigint FROM ducklake.ducklake_data_file"
 _SUMS: Final = [("events", "sum"), ("sequence", "count"), ("size", "sum"), ("raw_size", "sum"), ("share", "sum")]
 _COLUMNS: Final = ("process_id", "class", "events", "blocks", "bytes", "raw_bytes", "objects")
 
 
 def rows(snapshot: Snapshot, ask: Ask, prices: Prices) -> Iterator[pa.RecordBatch]:
-    """A batch for each day that blocks came on, with the columns that are asked for, and one for PostgreSQL."""
+    """A batch for each day that blocks came on, with the columns that are asked for; one for the files of views, and
+    one for PostgreSQL.
+    """
     wanted = _visible(snapshot, ask)
     for day in sorted(snapshot.days(process_ids=wanted)):
         made = _of_day(snapshot, day, wanted)
@@ -43,6 +47,10 @@ def rows(snapshot: Snapshot, ask: Ask, prices: Prices) -> Iterator[pa.RecordBatc
             yield _finished(made, (day - _EPOCH).days, prices.gigabyte_month, ask)
     if wanted is None:
         ((size, today),) = snapshot.select(_POSTGRES)
+        ((files, bytes_of_files),) = snapshot.select(_FILES)
+        if files:
+            made = _batch([None], ["files"], [0], [0], [bytes_of_files], [bytes_of_files], [float(files)])
+            yield _finished(made, today, prices.gigabyte_month, ask)
         made = _batch([None], ["postgresql"], [0], [0], [size], [size], [0.0])
         yield _finished(made, today, prices.postgres_gigabyte_month, ask)
 
