@@ -11,7 +11,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from tachy_server.http.figures import Chart
     from tachy_server.lake.lake import Lake
     from tachy_server.lake.visible import Visible
+    from tachy_server.query.commands import Command
     from tachy_server.query.engine import QueryEngine
+    from tachy_server.query.workers.wire import Part
     from tachy_server.query.workers.worker import Answer, Chunks, Handler
     from tachy_server.views.tables import Stop
 
@@ -51,7 +53,7 @@ def main() -> NoReturn:
     from tachy_server.flight import data  # noqa: F401
     from tachy_server.http import answers  # noqa: F401
     from tachy_server.lake import s3_store  # noqa: F401
-    from tachy_server.query import engine  # noqa: F401
+    from tachy_server.query import engine, statements  # noqa: F401
     from tachy_server.query.workers.worker import fork_for_ever
     from tachy_server.traces import export  # noqa: F401
 
@@ -94,7 +96,11 @@ def forms() -> dict[str, tuple[Callable[[pa.Schema], pa.Schema], Callable[[pa.Sc
 
 def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
     """What a worker can be asked."""
+    import pyarrow as pa
+
     from tachy_server.http.figures import figure
+    from tachy_server.query import statements
+    from tachy_server.query.command_runs import Context
     from tachy_server.query.workers.run import join
     from tachy_server.query.workers.worker import Answer
     from tachy_server.traces.export import write_trace
@@ -108,14 +114,24 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
         lake.counts.readable_again -= told["readable_again"]
         return told
 
+    def head(form: str, schema: pa.Schema, parameters: pa.Schema) -> Sequence[Part]:
+        return join(bytes(known[form][0](schema).serialize()), bytes(parameters.serialize()))
+
     def query(stop: Stop, *, form: str, **arguments: Any) -> Answer:
         planned = engine.plan(stop=stop, **arguments)
-        schema, encode = known[form]
-        head = (schema(planned.schema).serialize(), planned.parameter_schema.serialize())
         return Answer(
-            join(*map(bytes, head)),
-            lambda: encode(planned.schema, planned.batches()),
+            head(form, planned.schema, planned.parameter_schema),
+            lambda: known[form][1](planned.schema, planned.batches()),
             lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
+        )
+
+    def command(stop: Stop, *, form: str, command: Command, who: str, visible: Visible, **unused: Any) -> Answer:
+        """Ranges, limits and dictionaries are for queries."""
+        planned = statements.plan(command, Context(engine, lake, stop, who, visible))
+        return Answer(
+            head(form, planned.schema, pa.schema([])),
+            lambda: known[form][1](planned.schema, statements.batches(planned)),
+            counts,
         )
 
     def chart(stop: Stop, *, chart: Chart, **arguments: Any) -> Answer:
@@ -135,7 +151,7 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
 
         return Answer([], chunks, counts)
 
-    return {"query": query, "chart": chart, "trace": trace}
+    return {"query": query, "command": command, "chart": chart, "trace": trace}
 
 
 if __name__ == "__main__":

@@ -64,6 +64,7 @@ class InProcess:
         self,
         sql: str,
         *,
+        command: None = None,
         who: str = "",
         form: str = "flight",
         then: str = "end",

@@ -36,6 +36,7 @@ from tachy_server.flight.statements import (
 )
 from tachy_server.query.placeholders import number_placeholders
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES, check_statement_size
+from tachy_server.query.statements import recognised
 
 if TYPE_CHECKING:
     from tachy_server.flight.service import Call
@@ -165,8 +166,12 @@ class FlightServer:
         return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters, then), call.who.key_id)
 
     def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None, then: str) -> Run:
+        command = recognised(sql)
+        if command is not None:
+            call.check(command.scope)
         return self._engine.plan(
             sql,
+            command=command,
             begin=bounds.begin,
             end=bounds.end,
             limit=bounds.limit,
@@ -194,7 +199,10 @@ class FlightServer:
         planned = self._planned.get(handle.removeprefix(TICKET_PREFIX))
         if planned.key_id != call.who.key_id:
             raise NotFound("This statement handle is another key's; send the statement again.")
-        return planned.take() or self._query(call, planned.sql, planned.range, planned.parameters, "run")
+        query = planned.take()
+        if query is None and recognised(planned.sql) is not None:
+            raise NotFound("This statement was run, which is done once; send it again.")
+        return query or self._query(call, planned.sql, planned.range, planned.parameters, "run")
 
     def _stream(self, call: Call, query: Run, handle: bytes | None) -> Iterator[bytes]:
         """The rows, as the worker has encoded them."""

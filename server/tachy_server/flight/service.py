@@ -19,7 +19,7 @@ from tachy_server.access.door import Door, key_in
 from tachy_server.access.tls import Certificate
 from tachy_server.base.errors import Cancelled, Denied, LimitError, NotFound, StoreError, TachyError, TookTooLong
 from tachy_server.base.settings import Address
-from tachy_server.base.who import Who
+from tachy_server.base.who import Scope, Who
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
 log = logging.getLogger(__name__)
@@ -66,12 +66,16 @@ class Call:
         self.headers = _headers(context)
         self._context = context
         given = str(self.headers.get("authorization", ""))
-        address = _address(context.peer())
-        self.who: Who = door.enter(given, address)
-        door.check(self.who, "query", address)
+        self._address, self._door = _address(context.peer()), door
+        self.who: Who = door.enter(given, self._address)
+        self.check("query")
         if given[:6].lower() == "basic ":  # drivers that send a password insist on a token: the key is one
             token = key_in(given) if door.needs_keys else "none"
             context.send_initial_metadata((("authorization", f"Bearer {token}"),))
+
+    def check(self, scope: Scope) -> None:
+        """Raises Denied for somebody whose key is for other things."""
+        self._door.check(self.who, scope, self._address)
 
     @property
     def gone(self) -> bool:

@@ -33,6 +33,7 @@ from tachy_server.lake import control_table
 from tachy_server.lake.control import Control, Issued, parse_control, parse_mark
 from tachy_server.lake.database import Connection
 from tachy_server.query.statement_size import check_statement_size
+from tachy_server.query.statements import recognised
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.pool import Workers
@@ -78,7 +79,7 @@ def _guarded(handler: Handler, scope: Scope, door: Door) -> Handler:
 
     async def guarded(request: Request) -> Response:
         try:
-            door.check(request.scope[WHO], scope, request.client.host if request.client else "")
+            door.check(request.scope[WHO], scope, _address(request))
             return await handler(request)
         except Disconnected:
             return Response()  # to nobody
@@ -120,9 +121,13 @@ class _Api:
             raise QueryError("preserve_dictionary must be true or false.")
         form = _format(body.get("format"), request.headers.get("accept", ""))
         begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
+        command = recognised(sql)
+        if command is not None:
+            self._services.door.check(who, command.scope, _address(request))
         return _stream(
             lambda left: engine.plan(
                 sql,
+                command=command,
                 begin=begin,
                 end=end,
                 limit=limit,
@@ -315,6 +320,10 @@ def _stream(ask: Callable[[Left], Run], media_type: str, headers: Mapping[str, s
         yield from run.chunks()
 
     return ThreadStream(chunks(), left, media_type, headers)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
 
 def _who(request: Request) -> Who:

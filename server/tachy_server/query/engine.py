@@ -51,7 +51,8 @@ class QueryEngine:
         views: Mapping[str, View] = VIEWS,
     ) -> None:
         self._lake, self._settings, self.views = lake, settings, views
-        self._metadata = metadata or PostgresMetadata(settings.lost_after, prices.read(settings.prices))
+        self.prices = prices.read(settings.prices)
+        self._metadata = metadata or PostgresMetadata(settings.lost_after, self.prices)
         self._cache = ColumnCache(settings.query_cache) if settings.query_cache else None
         self._contexts = Contexts(settings.query_memory // 2, views)
 

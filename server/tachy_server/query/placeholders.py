@@ -32,7 +32,7 @@ def number_placeholders(sql: str) -> tuple[str, int]:
         token, end = match.group(), match.end()
         parts.append(sql[at : match.start()])
         if token == "/*":
-            end = _comment_end(sql, match.start())
+            end = comment_end(sql, match.start())
             token = sql[match.start() : end]
         elif token == "?":
             marks += 1
@@ -45,7 +45,8 @@ def number_placeholders(sql: str) -> tuple[str, int]:
     return "".join(parts), max(marks, highest)
 
 
-def _comment_end(sql: str, at: int) -> int:
+def comment_end(sql: str, at: int) -> int:
+    """Where the block comment ends that begins there."""
     depth = 0
     for mark in _COMMENT_MARKS.finditer(sql, at):
         depth += 1 if mark.group() == "/*" else -1

@@ -145,6 +145,16 @@ CREATE TABLE keys (
     only_with jsonb
 );
 
+-- Queries for processes, and times of them, whose blocks are kept for `days` when their classes are over. Cannot be made
+-- again.
+CREATE TABLE keep_rules (
+    name text PRIMARY KEY,
+    days integer NOT NULL,
+    sql text NOT NULL,
+    created bigint NOT NULL,
+    created_by text NOT NULL
+);
+
 -- Queries and traces that have ended, and how. Old rows are deleted by the server that writes here.
 CREATE TABLE query_log (
     begin_time bigint NOT NULL,

@@ -24,6 +24,7 @@ from typing import Any, Final
 from tachy_server.base.errors import LimitError, StoreError, TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.lake.database import Database
+from tachy_server.query.commands import Command
 from tachy_server.query.query_log import QueryLog
 from tachy_server.query.workers import wire
 from tachy_server.query.workers.process import ForkServer, Worker
@@ -88,14 +89,20 @@ class Workers:
         self,
         sql: str,
         *,
+        command: Command | None = None,
         who: str = "",
         form: str = "flight",
         then: str = "end",
         when_over: WhenOver = lambda work: None,
         **arguments: Any,
     ) -> Run:
-        """A query that a worker has planned; see QueryEngine.plan for the other arguments."""
-        return self._ask("query", {"sql": sql, "form": form, **arguments}, then, who, when_over)
+        """A query that a worker has planned, or the command that statements.py has recognised in the text; see
+        QueryEngine.plan for the other arguments.
+        """
+        arguments |= {"sql": sql, "form": form}
+        if command is not None:
+            return self._ask("command", arguments | {"command": command, "who": who}, then, who, when_over)
+        return self._ask("query", arguments, then, who, when_over)
 
     def chart(self, chart: Any, sql: str, *, who: str = "", when_over: WhenOver, **arguments: Any) -> Run:
         """A query whose rows become a figure; `chart` is http/figures.py's."""

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -117,7 +118,8 @@ class Run:
         planned = threading.Event()
         when_over(lambda: None if planned.is_set() else self.cancel(Cancelled("The client went away.")))
         try:
-            self._begin(self._request)
+            # Nobody holds a worker for a command: one that ends meanwhile would take it along.
+            self._begin(replace(self._request, then="end") if self._waits_as_command else self._request)
         except BaseException as error:
             self._end(error)
             raise
@@ -128,13 +130,20 @@ class Run:
     def chunks(self) -> Generator[bytes, None, None]:
         """The answer, in frames of a few megabytes at most. Raises QueryError, NotFound and StoreError."""
         error: BaseException | None = None
+        request = replace(self._request, then="run")
         try:
+            if self._waits_as_command:
+                self._close_connection()
+                self._begin(request)
             while not self._ended:
                 try:
                     yield from self._frames()
                 except (EOFError, OSError):
                     self._lost()
-                    self._begin(wire.Request(self._request.kind, self._request.arguments, "run"))
+                    if self._is_command:
+                        text = "The process that ran this statement had to end; it may have been done, or not: look."
+                        raise StoreError(text) from None
+                    self._begin(request)
         except BaseException as failure:
             error = failure
             raise
@@ -151,6 +160,15 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({self.number}, {self.sql!r})"
+
+    @property
+    def _is_command(self) -> bool:
+        """It is begun once: it may have been done when its worker ends."""
+        return self._request.kind == "command"
+
+    @property
+    def _waits_as_command(self) -> bool:
+        return self._is_command and self._request.then == "wait"
 
     # --- in its thread ----------------------------------------------------------------------------------------------
 

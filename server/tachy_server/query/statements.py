@@ -1,0 +1,38 @@
+"""Runs the statements that are not queries (commands.py), in a worker, as it runs queries.
+
+Planning one checks all that can be checked and changes nothing: clients plan as often as they like. Running it may
+change something, and is done once: what runs it begins no command again whose worker has ended (workers/run.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+
+from tachy_server.query import commands, keep_rules
+from tachy_server.query.command_runs import Context, Planned
+
+PLANS: Final[Mapping[type, Callable[[Any, Context], Planned]]] = {
+    commands.CreateKeepRule: keep_rules.create,
+    commands.DropKeepRule: keep_rules.drop,
+    commands.ShowKeepRules: keep_rules.show,
+}
+"""What plans each kind of command. One that is not here is not recognised."""
+
+
+def recognised(sql: str) -> commands.Command | None:
+    """The command that this is; None: a query, or what DataFusion refuses. Raises QueryError."""
+    command = commands.parse(sql)
+    return command if type(command) in PLANS else None
+
+
+def plan(command: commands.Command, context: Context) -> Planned:
+    """Ready to be run, once. Raises QueryError."""
+    return PLANS[type(command)](command, context)
+
+
+def batches(planned: Planned) -> Iterator[pa.RecordBatch]:
+    """Run it; its rows."""
+    yield from planned.run().cast(planned.schema).to_batches()
