@@ -64,16 +64,26 @@ def fields(schema: pa.Schema) -> list[Field]:
     return found
 
 
+def ordered(table: pa.Table, by: Sequence[str]) -> pa.Table:
+    """The rows in the order of these columns, NULLs last."""
+    table = table.unify_dictionaries().combine_chunks()
+    keys = pa.table({name: _sortable(table.column(name).chunk(0)) for name in by}) if table.num_rows else None
+    return table if keys is None else table.take(pc.sort_indices(keys, [(name, "ascending") for name in by]))
+
+
 def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile, memoryview]:
     """The file for an object of that key; the table is sorted by these columns."""
     numbers = itertools.count(1)
     stored = pa.schema([_stored(field, numbers) for field in table.schema])
     columns = {name: _bounds(table.column(name)) for name in table.schema.names}
+    times = [field.name for field in stored if pa.types.is_timestamp(field.type)]
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
         sink,
         stored,
         compression="zstd",
+        use_dictionary=[path for field in stored for path in _leaves(field, field.name) if path not in times],
+        column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
         store_schema=False,
         use_compliant_nested_type=False,  # an Arrow list's `item` stays one
         write_statistics=[name for name in columns if not _unbounded(table.schema.field(name).type, columns[name])],
@@ -96,6 +106,23 @@ def _children(kind: pa.DataType) -> list[tuple[str, pa.Field]]:
     if pa.types.is_map(kind):
         return [("key", kind.key_field), ("value", kind.item_field)]
     return []
+
+
+def _sortable(column: pa.Array) -> pa.Array:
+    """Arrow does not sort by dictionaries: the rank of each value."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return pc.sort_indices(pc.sort_indices(column.dictionary)).take(column.indices)
+
+
+def _leaves(field: pa.Field, path: str) -> Iterator[str]:
+    """The paths of what Parquet stores of it."""
+    between = "" if pa.types.is_struct(field.type) else "key_value." if pa.types.is_map(field.type) else "list."
+    children = [child for _, child in _children(field.type)]
+    for child in children:
+        yield from _leaves(child, f"{path}.{between}{child.name}")
+    if not children:
+        yield path
 
 
 def _stored(field: pa.Field, numbers: Iterator[int]) -> pa.Field:
