@@ -151,7 +151,15 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
 
         return Answer([], chunks, counts)
 
-    return {"query": query, "command": command, "chart": chart, "trace": trace}
+    def materialize(stop: Stop) -> Answer:
+        def chunks() -> Chunks:
+            done = engine.materializer(lake, stop).step()
+            if done is not None:
+                yield 0, [done.encode()]
+
+        return Answer([], chunks, counts)
+
+    return {"query": query, "command": command, "chart": chart, "trace": trace, "materialize": materialize}
 
 
 if __name__ == "__main__":

@@ -145,7 +145,8 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
         services.ingest = Ingest(settings, base, lake.store)
         stack.callback(services.ingest.close)
     if "maintain" in settings.role:
-        services.maintenance = Maintenance(settings, lake)
+        materialize = services.engine.materialize if services.engine is not None else None
+        services.maintenance = Maintenance(settings, lake, materialize)
         stack.callback(services.maintenance.close)
     return services
 

@@ -132,6 +132,7 @@ class Watched:
 
     def __init__(self, connection: Connection, counting: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
         self.execute = counting(connection.execute)
+        self.cursor = counting(connection.cursor)
         self.transaction = connection.transaction
 
 

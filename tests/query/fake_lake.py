@@ -81,6 +81,7 @@ class FakeLake:
         process_ids: Collection[UUID] | None = None,
         stream_ids: Collection[UUID] | None = None,
         block_ids: Collection[UUID] | None = None,
+        chosen: None = None,
         limit: int | None = None,
     ) -> Blocks:
         rows = block_index.select(
@@ -102,6 +103,9 @@ class FakeLake:
                 time.sleep(self.delay)
                 buffers.append(pa.py_buffer(self.data[row.block_id]))
             yield BlocksRead(some, pa.array([buffer.address for buffer in buffers], pa.int64()), buffers)
+
+    def file(self, key: str, size: int) -> memoryview:
+        raise NotImplementedError
 
     def note_error(self, row: BlockRow, reason: str | None) -> None:
         if reason is None:
@@ -129,6 +133,9 @@ class FakeMetadata:
         columns = [view.column(name) for name in ask.columns]
         arrays = [pa.array([entry.get(column.name) for entry in entries]).cast(column.type) for column in columns]
         return lambda: iter([pa.RecordBatch.from_arrays(arrays, names=list(ask.columns))])
+
+    def materialized_views(self, snapshot: Any) -> list[Any]:
+        return []
 
     def newest_span_blocks(self, snapshot: Any, bounds: Bounds) -> dict[UUID, tuple[int, int]]:
         rows = self.lake.select_blocks(SPAN, process_ids=bounds.process_ids)

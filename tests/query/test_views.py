@@ -26,6 +26,9 @@ THEIRS = {
     "insert_time parent_process_id properties last_update_time last_block_end_ticks last_block_end_time",
     "streams": "stream_id process_id dependencies_metadata objects_metadata tags properties insert_time format "
     "last_update_time",
+    "log_stats": "time_bin process_id level target count",
+    "measure_stats": "",
+    "span_stats": "",
     "block_errors": "",
     "query_log": "",
     "lake_usage": "",
@@ -53,7 +56,7 @@ def test_a_declaration_is_complete(view: View) -> None:
     assert set(view.time) <= set(names)
     assert set(view.sort) <= set(names)
     assert all(view.column(name).type == TIME for name in view.time)
-    assert (view.cls == 0) == (view.kind is Kind.METADATA)
+    assert (view.cls == 0) == (view.kind in (Kind.METADATA, Kind.INCREMENTAL))
     for column in view.columns:
         assert column.doc.endswith("."), column.name
         assert column.type == TEXT or not column.properties

@@ -34,9 +34,9 @@ from tachy_server.flight.statements import (
     Range,
     bound,
 )
+from tachy_server.query import commands
 from tachy_server.query.placeholders import number_placeholders
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES, check_statement_size
-from tachy_server.query.statements import recognised
 
 if TYPE_CHECKING:
     from tachy_server.flight.service import Call
@@ -166,7 +166,7 @@ class FlightServer:
         return Planned(sql, bounds, parameters, self._query(call, sql, bounds, parameters, then), call.who.key_id)
 
     def _query(self, call: Call, sql: str, bounds: Range, parameters: tuple[pa.Scalar, ...] | None, then: str) -> Run:
-        command = recognised(sql)
+        command = commands.parse(sql)
         if command is not None:
             call.check(command.scope)
         return self._engine.plan(
@@ -200,7 +200,7 @@ class FlightServer:
         if planned.key_id != call.who.key_id:
             raise NotFound("This statement handle is another key's; send the statement again.")
         query = planned.take()
-        if query is None and recognised(planned.sql) is not None:
+        if query is None and commands.parse(planned.sql) is not None:
             raise NotFound("This statement was run, which is done once; send it again.")
         return query or self._query(call, planned.sql, planned.range, planned.parameters, "run")
 

@@ -32,8 +32,8 @@ from tachy_server.http.stream import Left, ThreadStream, error_answer, in_stream
 from tachy_server.lake import control_table
 from tachy_server.lake.control import Control, Issued, parse_control, parse_mark
 from tachy_server.lake.database import Connection
+from tachy_server.query import commands
 from tachy_server.query.statement_size import check_statement_size
-from tachy_server.query.statements import recognised
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.pool import Workers
@@ -121,7 +121,7 @@ class _Api:
             raise QueryError("preserve_dictionary must be true or false.")
         form = _format(body.get("format"), request.headers.get("accept", ""))
         begin, end, limit = _time(body, "begin"), _time(body, "end"), _count(body, "limit")
-        command = recognised(sql)
+        command = commands.parse(sql)
         if command is not None:
             self._services.door.check(who, command.scope, _address(request))
         return _stream(

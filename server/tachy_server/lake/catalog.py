@@ -89,6 +89,11 @@ JOIN ducklake.ducklake_column AS c ON c.table_id = f.table_id AND c.column_name 
 JOIN ducklake.ducklake_file_column_stats AS s ON s.data_file_id = f.data_file_id AND s.column_id = c.column_id
 WHERE f.table_id = %s AND f.end_snapshot IS NULL ORDER BY f.data_file_id
 """
+_TOTALS: Final = """
+SELECT count(*), coalesce(sum(record_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
+FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL
+"""
+_KEYS: Final = "SELECT path FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL ORDER BY 1"
 # The oldest snapshot that is kept is the one that was the newest at that time.
 _EXPIRE: Final = """
 WITH expired AS (
@@ -224,6 +229,17 @@ def files(select: Select, table_id: int, time: str) -> list[tuple[str, int, int,
         (key, size, rows, _nanoseconds(least), _nanoseconds(greatest))
         for key, size, rows, least, greatest in select(_FILES, (time, table_id))
     ]
+
+
+def totals(select: Select, table_id: int) -> tuple[int, int, int]:
+    """Files of a table now, their rows and bytes."""
+    ((count, rows, size),) = select(_TOTALS, (table_id,))
+    return count, rows, size
+
+
+def keys(connection: Connection, table_id: int) -> list[str]:
+    """Those of the files of a table now."""
+    return [key for (key,) in connection.execute(_KEYS, (table_id,))]
 
 
 def expire(connection: Connection, older_than: int) -> list[str]:

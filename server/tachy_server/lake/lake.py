@@ -80,6 +80,10 @@ class Lake:
         with self.snapshot() as snapshot:
             return snapshot.block_before(cls, process_id, time)
 
+    def file(self, key: str, size: int) -> memoryview:
+        """A whole object of that size. Raises StoreError."""
+        return self.store.read(key, 0, size)
+
     def read_block(self, row: BlockRow) -> memoryview:
         """The whole block as stored; its hash is for whoever decodes it. Raises StoreError, FormatError when the store
         has lost it.

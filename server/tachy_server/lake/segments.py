@@ -6,6 +6,7 @@ import datetime
 import struct
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +18,9 @@ Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 
 _SHORT: Final = struct.Struct("<i")
 _INSERT: Final = """
-INSERT INTO segments (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+INSERT INTO segments
+    (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level, covered)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
 _REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
@@ -49,11 +51,13 @@ def insert(
     process_ids: Iterable[UUID],
     index: bytes,
     level: int = 0,
+    covered: Sequence[int] = (),
 ) -> None:
     """One segment; `times` are the earliest and the latest of its events, None: it has none."""
     begin, end = times or NEVER
     day = day_of(insert_time)
-    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, shortened(process_ids), index, level))
+    short = shortened(process_ids)
+    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, short, index, level, list(covered)))
 
 
 def forget(connection: Connection, day: datetime.date, keys: Sequence[str]) -> int:
@@ -66,6 +70,14 @@ def remove_later(connection: Connection, keys: Sequence[str], after: int) -> Non
     connection.execute(_REMOVE_LATER, (list(keys), after))
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Some segments: those with these keys, those that the files of a materialized view (its id) do not cover."""
+
+    keys: frozenset[str] | None = None
+    uncovered: int | None = None
+
+
 def find(
     select: Select,
     days: Collection[datetime.date],
@@ -73,6 +85,7 @@ def find(
     begin: int | None = None,
     end: int | None = None,
     process_ids: Collection[UUID] | None = None,
+    chosen: Chosen | None = None,
 ) -> list[tuple[str, int, bytes]]:
     """Key, insert time and index of the segments of these days that can have blocks in [begin, end] of these processes
     (None: no condition), the last inserted last.
@@ -87,6 +100,12 @@ def find(
     if process_ids is not None and len(process_ids) <= _FEW:
         conditions.append("processes && %s::integer[]")
         arguments.append(shortened(process_ids))
+    if chosen is not None and chosen.keys is not None:
+        conditions.append("key = ANY(%s)")
+        arguments.append(sorted(chosen.keys))
+    if chosen is not None and chosen.uncovered is not None:
+        conditions.append("NOT covered @> ARRAY[%s]::bigint[]")
+        arguments.append(chosen.uncovered)
     query = (
         f"SELECT key, insert_time, block_index FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
     )

@@ -99,6 +99,7 @@ class Snapshot:
         process_ids: Collection[UUID] | None = None,
         stream_ids: Collection[UUID] | None = None,
         block_ids: Collection[UUID] | None = None,
+        chosen: segments.Chosen | None = None,
         limit: int | None = None,
     ) -> Blocks:
         """Blocks of a class (0: of all) that overlap [begin, end], ordered by process, class and sequence.
@@ -107,9 +108,9 @@ class Snapshot:
         """
         wanted = self._those_of(process_ids, stream_ids, cls)
         nothing = any(ids is not None and not ids for ids in (wanted, block_ids))
-        if not nothing:
+        if not nothing and (chosen is None or chosen.keys is None):  # files that are being made nobody looks at
             self._looked_at.update(self._looks.news(wanted, end))
-        found = [] if nothing else self._find(begin, end, wanted)
+        found = [] if nothing else self._find(begin, end, wanted, chosen)
         rows = select(
             [index for _, _, index in found], cls, begin=begin, end=end, process_ids=wanted, stream_ids=stream_ids,
             block_ids=block_ids, limit=limit,
@@ -162,11 +163,19 @@ class Snapshot:
         except psycopg.OperationalError as error:
             raise StoreError(f"PostgreSQL did not do its part: {one_line(error)}") from None
 
+    def processes(self) -> Collection[UUID] | None:
+        """Those that are visible; None: all. Raises StoreError."""
+        return self._those_of(None)
+
     def _find(
-        self, begin: int | None, end: int | None, process_ids: Collection[UUID] | None
+        self,
+        begin: int | None,
+        end: int | None,
+        process_ids: Collection[UUID] | None,
+        chosen: segments.Chosen | None = None,
     ) -> list[tuple[str, int, bytes]]:
         days = self.days(process_ids=process_ids, begin=begin, end=end)
-        return segments.find(self._select_binary, days, begin=begin, end=end, process_ids=process_ids)
+        return segments.find(self._select_binary, days, begin=begin, end=end, process_ids=process_ids, chosen=chosen)
 
     def _blocks(self, rows: pa.RecordBatch, found: Sequence[tuple[str, int, bytes]], cls: int) -> Blocks:
         errors = dict(self.select(block_errors.OF_CLASS, (cls,))) if rows.num_rows else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tachy_server.base.errors import StoreError
-from tachy_server.lake import catalog, segments
+from tachy_server.lake import catalog, materialized, segments
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.store import Store
 from tachy_server.maintain import view_files
@@ -44,6 +44,9 @@ def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int
             connection.execute(_ALONE)
             _check_empty(connection)
             taken = intake.take()
+            for view in materialized.stored(connection):  # its files had the events of other segments
+                if keys := catalog.keys(connection, view.table_id):
+                    catalog.commit(connection, view.table_id, [], keys)
             files = {key for key, _ in store.objects(view_files.PREFIX)} - catalog.sizes(connection).keys()
             intake.remove_later(taken.replaced, clock() + grace)
             segments.remove_later(connection, sorted(files), clock() + grace)

@@ -20,7 +20,7 @@ from tachy_server.maintain.intake import DAY, forget, times_of
 
 _KINDS: Final = {LOG: "logs", METRIC: "metrics", SPAN: "spans"}
 _ROW: Final = """
-SELECT insert_time, level, block_index FROM segments WHERE insert_day = %s AND key = %s FOR UPDATE
+SELECT insert_time, level, block_index, covered FROM segments WHERE insert_day = %s AND key = %s FOR UPDATE
 """
 _NUMBER: Final = "SELECT nextval('segment_numbers')"
 
@@ -50,7 +50,7 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         row = connection.execute(_ROW, (day, key)).fetchone()
         if row is None:
             return 0, 0
-        insert_time, level, index = row
+        insert_time, level, index, covered = row
         rows = select([index])
         hashes, sizes = (rows.column(name).to_pylist() for name in ("hash", "header_size"))
         kept: list[tuple[UUID, memoryview, int]] = []
@@ -78,7 +78,8 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         lake.store.put_new(fresh, parts)
         segments.forget(connection, day, [key])
         size = sum(map(len, parts))
-        segments.insert(connection, fresh, size, insert_time, times_of(select([made])), process_ids, made, level)
+        times = times_of(select([made]))
+        segments.insert(connection, fresh, size, insert_time, times, process_ids, made, level, covered)
         segments.remove_later(connection, [key], after)
         lost = rows.filter(pc.invert(pa.array(sound, pa.bool_())))
         if lost.num_rows:

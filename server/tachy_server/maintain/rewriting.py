@@ -34,14 +34,14 @@ _UNIT_BYTES: Final = 48 << 20  # of small segments, which are read whole
 _REMOVED_AT_ONCE: Final = 1000
 
 _DUE: Final = """
-SELECT insert_day, insert_time / %(length)s FROM segments
+SELECT DISTINCT insert_day, insert_time / %(length)s FROM segments
 WHERE level < %(level)s AND insert_time < %(before)s
-GROUP BY 1, 2 HAVING count(*) > 1 ORDER BY 2
+GROUP BY 1, 2, covered HAVING count(*) > 1 ORDER BY 2
 """
 _CLAIM: Final = """
-SELECT key, size, insert_time, block_index FROM segments
+SELECT key, size, insert_time, block_index, covered FROM segments
 WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
-ORDER BY insert_time, key FOR UPDATE SKIP LOCKED
+ORDER BY covered, insert_time, key FOR UPDATE SKIP LOCKED
 """
 # What was replaced first is removed first: who rebuilds finds nothing whose replacement has been replaced and removed.
 _OVER: Final = """
@@ -69,6 +69,7 @@ class _Claimed:
     size: int
     insert_time: int
     index: bytes
+    covered: list[int]
 
 
 class _Unreadable(Exception):  # noqa: N818 - it is left as it is
@@ -102,17 +103,22 @@ class Rewriter:
         with self._lock:
             return asdict(self.counts)
 
-    def run(self) -> int:
-        """Rewrites and removes what is due; returns how many segments were replaced. Raises StoreError."""
-        now = self._clock()
-        replaced = 0
+    def run(self, between: Callable[[], None] = lambda: None) -> int:
+        """Rewrites and removes what is due; returns how many segments were replaced. `between`: what is to be done of
+        what has been merged once, before it is merged again. Raises StoreError.
+        """
+        replaced = self._level(1, self._length)
+        between()
+        replaced += self._level(2, max(_HOUR, self._length))
         with self._lake.connection() as connection:
-            for level, length in ((1, self._length), (2, max(_HOUR, self._length))):
-                values = {"length": length, "level": level, "before": (now - _LATE) // length * length}
-                for day, slot in connection.execute(_DUE, values).fetchall():
-                    replaced += self._slot(connection, day, level, slot * length, (slot + 1) * length)
             self._remove(connection)
         return replaced
+
+    def _level(self, level: int, length: int) -> int:
+        values = {"length": length, "level": level, "before": (self._clock() - _LATE) // length * length}
+        with self._lake.connection() as connection:
+            due = connection.execute(_DUE, values).fetchall()
+            return sum(self._slot(connection, day, level, slot * length, (slot + 1) * length) for day, slot in due)
 
     def _slot(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
         """As many transactions as it takes."""
@@ -149,7 +155,7 @@ class Rewriter:
 
                 everybody = {process for one in claimed for process in processes_of(one.index)}
                 for made in merge(self._parts(claimed, found), everybody, describe, record):
-                    written.append(self._write(connection, made, latest, level))
+                    written.append(self._write(connection, made, latest, level, claimed[0].covered))
                     streams += made.streams
                 segments.forget(connection, day, keys)
                 segments.remove_later(connection, keys, self._clock() + self._grace)
@@ -168,7 +174,9 @@ class Rewriter:
         return len(claimed)
 
     def _claim(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> list[_Claimed]:
-        """Those of a slot that nobody else rewrites; small ones up to a bound, for they are read whole."""
+        """Those of a slot that nobody else rewrites and that the same views cover; small ones, which are read whole, up
+        to a bound.
+        """
         rows = connection.execute(_CLAIM, (day, level, begin, end, sorted(self._unreadable)))
         claimed: list[_Claimed] = []
         size = 0
@@ -177,6 +185,10 @@ class Rewriter:
             size += one.size
             if level == 1 and len(claimed) > 1 and size > _UNIT_BYTES:
                 break
+            if claimed and one.covered != claimed[0].covered:
+                if len(claimed) > 1:
+                    break
+                claimed, size = [], one.size
             claimed.append(one)
         return claimed
 
@@ -200,10 +212,12 @@ class Rewriter:
         except NotFound:
             raise _Unreadable(one.key) from None
 
-    def _write(self, connection: Connection, made: Made, insert_time: int, level: int) -> str:
+    def _write(self, connection: Connection, made: Made, insert_time: int, level: int, covered: Sequence[int]) -> str:
         key = segments.segment_key(insert_time)
         self._lake.store.put_new(key, made.parts)
-        segments.insert(connection, key, made.size, insert_time, made.times, made.process_ids, made.index, level)
+        segments.insert(
+            connection, key, made.size, insert_time, made.times, made.process_ids, made.index, level, covered
+        )
         with self._lock:
             self.counts.written_segments += 1
             self.counts.written_bytes += made.size

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
-from tachy_server.base.errors import StoreError
+from tachy_server.base.errors import TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.lake.database import one_line
 from tachy_server.lake.lake import Lake
@@ -22,20 +23,24 @@ _DAY: Final = 86_400 * _SECOND
 class Maintenance:
     """Runs from its making to its close()."""
 
-    def __init__(self, settings: Settings, lake: Lake) -> None:
+    def __init__(self, settings: Settings, lake: Lake, materialize: Callable[[], str] | None = None) -> None:
+        """`materialize` does what is due next for materialized views, and says it in words, none when nothing is."""
         self._stop = threading.Event()
         self._lake, self._grace = lake, int(settings.rewrite_grace * _SECOND)
         self._snapshots = int(settings.snapshot_days * _DAY)
         self._rewriter = Rewriter(lake, settings.rewrite_seconds, settings.rewrite_grace, stopped=self._stop.is_set)
         self._pause = min(_LOOK_SECONDS, max(0.1, settings.rewrite_seconds / 10))
-        self._said = ""
+        self._materialize = materialize or (lambda: "")
+        self._steps = 0
+        self._said: set[str] = set()
+        self._wrong: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="maintain", daemon=True)
         if settings.rewrite_seconds:
             self._thread.start()
 
     def stats(self) -> dict[str, int]:
         """What was done since the start."""
-        return self._rewriter.stats()
+        return self._rewriter.stats() | {"materialized_steps": self._steps}
 
     def close(self) -> None:
         """Ends it; what is being rewritten is finished first, unless that takes long: then it stays as it was."""
@@ -46,16 +51,24 @@ class Maintenance:
     def _run(self) -> None:
         while not self._stop.wait(self._pause):
             try:
-                self._rewriter.run()
+                self._rewriter.run(self._fill)
                 expire(self._lake, self._snapshots, self._grace, time.time_ns())
-            except StoreError as error:
+            except TachyError as error:
                 self._say(str(error))
             except Exception as error:  # the lake is as it was; the next try is made all the same
                 self._say(f"{type(error).__name__}: {one_line(error)}")
-            else:
-                self._said = ""
+            self._said, self._wrong = self._wrong, set()
+
+    def _fill(self) -> None:
+        """The files of materialized views, as far as they can be now: without them the views are as whole."""
+        try:
+            while not self._stop.is_set() and self._materialize():
+                self._steps += 1
+        except TachyError as error:
+            self._say(f"materialized views: {error}")
 
     def _say(self, reason: str) -> None:
-        if reason != self._said:
-            print(f"tachy: blocks could not be merged: {reason}", flush=True)
-        self._said = reason
+        """Once, as long as it stays so."""
+        if reason not in self._said | self._wrong:
+            print(f"tachy: maintenance: {reason}", flush=True)
+        self._wrong.add(reason)

@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, Table
 from datafusion.catalog import SchemaProvider
 
-from tachy_server.query import functions, table_functions
+from tachy_server.base.errors import TachyError
+from tachy_server.query import functions, own_thread, table_functions
 from tachy_server.query.joins import SETTINGS, MemoryTable
+from tachy_server.query.materialized import known
+from tachy_server.query.materialized.known import Known
+from tachy_server.query.materialized.reading import MakeContext, merged
 from tachy_server.query.table_functions import Bound
-from tachy_server.views.declarations import View
+from tachy_server.views.declarations import Kind, View
 from tachy_server.views.tables import PARTITIONS, Session
 from tachy_server.views.view_tables import view_table
 
@@ -31,11 +36,8 @@ class Taken:
 
     def __init__(self, config: SessionConfig, memory: int, views: Mapping[str, View], session: Session) -> None:
         self.bound = Bound(session)
-        self.views = _Views(self.bound, views)
-        runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(memory)
-        self.context = SessionContext(config, runtime)
-        self.context.catalog(CATALOG).register_schema(SCHEMA, self.views)
-        functions.register(self.context)
+        self.views = _Views(self.bound, views, partial(_made, config, memory))
+        self.context = _made(config, memory, self.views)
         table_functions.register(self.context, self.bound)
 
 
@@ -69,6 +71,18 @@ class Contexts:
             context.register_record_batches(name, [list(table.batches)])
         return context
 
+    def around(self, tables: SchemaProvider) -> SessionContext:
+        """One that has these tables, and the functions."""
+        return _made(self._config, self._memory, tables)
+
+
+def _made(config: SessionConfig, memory: int, tables: SchemaProvider) -> SessionContext:
+    runtime = RuntimeEnvBuilder().with_disk_manager_os().with_fair_spill_pool(memory)
+    context = SessionContext(config, runtime)
+    context.catalog(CATALOG).register_schema(SCHEMA, tables)
+    functions.register(context)
+    return context
+
 
 def _config() -> SessionConfig:
     config = (
@@ -87,22 +101,24 @@ def _config() -> SessionConfig:
 class _Views(SchemaProvider):
     """The views as tables, made when a statement names them: making all of them would cost as much as `SELECT 1`."""
 
-    def __init__(self, bound: Bound, views: Mapping[str, View]) -> None:
-        self._bound, self._views = bound, views
+    def __init__(self, bound: Bound, views: Mapping[str, View], make: MakeContext) -> None:
+        self._bound, self._views, self._make = bound, views, make
         self._in_memory: dict[str, Any] = {}
+        self._known: Known | None = None
 
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]
         """For information_schema. The bindings read an attribute, whatever their base class says."""
-        return list(self._views)
+        return list({**self._views, **self._materialized()})
 
     def table_exist(self, name: str) -> bool:
         """Whether there is a view of this name."""
-        return name in self._views
+        return name in self._views or name in self._materialized()
 
     def forget(self) -> None:
-        """What was registered."""
+        """What was registered, and is known of the lake."""
         self._in_memory.clear()
+        self._known = None
 
     def register_table(self, name: str, table: Any) -> None:
         """One that lies in memory takes the view's place."""
@@ -113,4 +129,21 @@ class _Views(SchemaProvider):
         if name in self._in_memory:
             return self._in_memory[name]
         view = self._views.get(name)
-        return None if view is None else Table(view_table(self._bound.session, view))
+        if view is not None and view.kind is not Kind.INCREMENTAL:
+            return Table(view_table(self._bound.session, view))
+        if name not in self._materialized():
+            return None
+        session, found = self._bound.session, self._materialized()[name]
+        try:
+            frame, _ = own_thread.call(lambda: merged(session, self._make, found.definition, found.inputs))
+        except TachyError as error:
+            session.failure = session.failure or error
+            raise
+        return frame.into_view()
+
+    def _materialized(self) -> Known:
+        if self._known is None:
+            session = self._bound.session
+            with session.lake.snapshot() as snapshot:
+                self._known = known.everything(session.metadata.materialized_views(snapshot))
+        return self._known

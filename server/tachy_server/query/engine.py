@@ -23,6 +23,7 @@ from tachy_server.query import planned_scans, plans
 from tachy_server.query.contexts import Contexts
 from tachy_server.query.error_text import one_line
 from tachy_server.query.joins import MemoryTable, fits, memory_tables
+from tachy_server.query.materialized.materializer import Materializer
 from tachy_server.query.parameters import describe as parameters_of
 from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import ColumnCache
@@ -33,6 +34,7 @@ from tachy_server.views.tables import Session, Stop
 
 if TYPE_CHECKING:
     from tachy_server.base.settings import Settings
+    from tachy_server.lake.lake import Lake
 
 
 def start_threads() -> None:
@@ -109,6 +111,11 @@ class QueryEngine:
             limit,
             preserve_dictionary,
         )
+
+    def materializer(self, lake: Lake, stop: Stop | None = None) -> Materializer:
+        """What fills the files of materialized views, of this lake."""
+        seconds = self._settings.rewrite_seconds
+        return Materializer(lake, self._metadata, self._contexts, self.views, seconds, stop)
 
     @property
     def cached(self) -> int:

@@ -20,7 +20,7 @@ from tachy_server.query.plans import nodes, table_name, variant_of
 from tachy_server.views import predicates
 from tachy_server.views.bounds import ALL, Bounds, TimeColumns, parse_uuid, read
 from tachy_server.views.declarations import View
-from tachy_server.views.predicates import Literal
+from tachy_server.views.predicates import Literal, Node
 from tachy_server.views.scans import Order, PlannedScan, Scans
 
 MOST_IDS: Final = 10_000
@@ -95,8 +95,9 @@ def ids_in_memory(context: SessionContext, narrowed: Mapping[str, bool]) -> Look
 
 
 def _planned(
-    node: Any, above: Any, held: Sequence[_Held], views: Mapping[str, View], lookup: Lookup
+    node: Any, above: Node | None, held: Sequence[_Held], views: Mapping[str, View], lookup: Lookup
 ) -> Iterator[PlannedScan]:
+    """`above`: the filter right above the node, in its columns."""
     variant = variant_of(node)
     kind = type(variant).__name__
     if kind == "TableScan":
@@ -108,10 +109,10 @@ def _planned(
         return
     if kind == "Join":
         for child, known in _sides(node, variant, held, lookup):
-            yield from _planned(child, variant, known, views, lookup)
+            yield from _planned(child, None, known, views, lookup)
         return
     for child in node.inputs():
-        yield from _planned(child, variant, _below(kind, variant, held), views, lookup)
+        yield from _planned(child, _filter(kind, variant, above), _below(kind, variant, held), views, lookup)
 
 
 def _in_subqueries(node: Any, views: Mapping[str, View], lookup: Lookup) -> Iterator[PlannedScan]:
@@ -123,15 +124,25 @@ def _in_subqueries(node: Any, views: Mapping[str, View], lookup: Lookup) -> Iter
         yield from _in_subqueries(child, views, lookup)
 
 
-def _scan(scan: Any, above: Any, held: Sequence[_Held], views: Mapping[str, View]) -> PlannedScan:
+def _filter(kind: str, variant: Any, above: Node | None) -> Node | None:
+    """The filter right above a node's input: the node, or, where it only computes what the filter names, the filter."""
+    if kind == "Filter":
+        return predicates.from_plan(variant.predicate())
+    if kind != "Projection" or above is None:
+        return None
+    computed = [entry.to_variant() for entry in variant.projections() if entry.variant_name() == "Alias"]
+    return predicates.replaced(above, {alias.alias(): predicates.from_plan(alias.expr()) for alias in computed})
+
+
+def _scan(scan: Any, above: Node | None, held: Sequence[_Held], views: Mapping[str, View]) -> PlannedScan:
     table = table_name(scan)
     parts = [node for node in map(predicates.from_plan, scan.filters()) if node != _TRUE]
     bounds, limit = ALL, scan.fetch()
-    if type(above).__name__ == "Filter":
+    if above is not None:
         limit = None
         if table in views:
             time = views[table].time
-            bounds = read(predicates.from_plan(above.predicate()), TimeColumns(time[0], time[-1]))
+            bounds = read(above, TimeColumns(time[0], time[-1]))
     for column in held:
         if column.name in _IDS:
             bounds &= _IDS[column.name](column.ids)

@@ -15,7 +15,7 @@ _HEAD: Final = """\
 
 `tachy query`, FlightSQL on port 50051 and `POST /api/query` answer SQL over the views below. The dialect is
 DataFusion's; names and types are those of Micromegas, so its clients and queries work here. Columns marked + are ours.
-Queries only read.
+Queries only read; a few [statements](#statements) do more.
 
 ```sql
 SELECT name, count(*) AS calls, sum(duration) / 1e6 AS ms
@@ -45,6 +45,44 @@ lost by the object store) costs only its own events: queries and traces leave it
 """
 
 _MEANINGS: Final = """
+## Materialized views
+`log_stats`, `measure_stats` and `span_stats` are sums of all processes' events by the minute, for charts over days that
+no query could make from events. Their rows lie in Parquet files as soon as the time of `rewrite_seconds` is over in
+which their events came; what came since is summed when somebody asks, so the views are complete at every moment. What
+comes late is added. A block that cannot be read is in none of them, and added once it can be.
+
+```sql
+SELECT name, sum(count) AS calls, sum(total) / 1e9 AS seconds,
+    approx_percentile_cont_with_weight(count, 0.99) WITHIN GROUP (ORDER BY total / count) / 1e6 AS p99_ms
+FROM span_stats WHERE time_bin >= now() - interval '1 day'
+GROUP BY name ORDER BY seconds DESC LIMIT 20
+```
+
+More are made with a [statement](#statements), and filled from all that the lake has, the oldest first:
+
+```
+CREATE MATERIALIZED VIEW hitches AS
+SELECT date_bin(INTERVAL '1 hour', time) AS hour, process_id, exe, count(*) AS hitches, max(value) AS longest
+FROM measures WHERE name = 'frame' AND value > 0.05
+GROUP BY 1, 2, 3
+```
+
+It selects from one of `log_entries`, `measures`, `thread_spans` and `async_events` (of spans those that have ended),
+with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the lake, each by
+itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`, histograms
+and HLL do so; for others say how, with a query over `source`, which has the results of all parts:
+
+```
+CREATE MATERIALIZED VIEW last_values WITH (
+    merge = 'SELECT process_id, name, max(time) AS time, last_value(value ORDER BY time) AS value
+             FROM source GROUP BY process_id, name')
+AS SELECT process_id, name, max(time) AS time, last_value(value ORDER BY time) AS value
+FROM measures GROUP BY process_id, name
+```
+
+A range applies to its column that is a time; where there are several, `WITH (time = 'hour')` says which. A key that is
+limited to some processes sees the rows of views that have `process_id`, and no others.
+
 ## How processes end
 `processes.end_state` is one of
 
@@ -92,6 +130,30 @@ nothing tells it the sizes. All that a query reads is what was there when it beg
 
 _TAIL: Final = """
 Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_schema` list the views.
+
+## Statements
+They go where queries go, over HTTP, FlightSQL and `tachy query`, and answer rows. `SHOW` needs a key for `query`, the
+others one for `admin`. Preparing or planning one changes nothing; running it does, once: if its process ends meanwhile
+the server does not begin it again but says so, and `SHOW` tells whether it was done. A client's range and limit do not
+apply, and there are no parameters.
+
+| statement | what it does |
+|---|---|
+| `CREATE KEEP RULE name FOR '90 days' AS SELECT …` | What the query names outlives its class. `day`, `week`, `year`, \
+from the day the events came; answers name and result. |
+| `CREATE KEEP RULE name FOR '90 days' DRY RUN AS SELECT …` | What that would keep of what is there now: process_id, \
+begin, end, blocks, bytes, monthly_cost (dollars). |
+| `DROP KEEP RULE name` | It names nothing more; answers name and result. |
+| `SHOW KEEP RULES` | name, days, sql, created, created_by. A key that is limited to some processes sees none. |
+| `CREATE [OR REPLACE] MATERIALIZED VIEW name [WITH (time = '…', merge = '…')] AS SELECT …` | A [materialized \
+view](#materialized-views), which maintenance fills; answers name and result. |
+| `DROP MATERIALIZED VIEW [IF EXISTS] name` | It is gone at once, its files when readers of them are; answers name and \
+result. |
+| `SHOW MATERIALIZED VIEWS` | name, files, rows and bytes in them, covered (the share of the lake's segments that are \
+in them), uncovered_since (when the first came that is not), definition. |
+
+The query of a rule gives `process_id` and, for less than a whole process, `"begin"` and `"end"` (timestamps, inclusive;
+null: no bound).
 
 ## Caveats
 - `parent` and `id` of a span are numbers in its stream: join on `stream_id` too.

@@ -13,19 +13,17 @@ import pyarrow as pa
 
 from tachy_server.query import commands, keep_rules
 from tachy_server.query.command_runs import Context, Planned
+from tachy_server.query.materialized import changes
 
 PLANS: Final[Mapping[type, Callable[[Any, Context], Planned]]] = {
     commands.CreateKeepRule: keep_rules.create,
     commands.DropKeepRule: keep_rules.drop,
     commands.ShowKeepRules: keep_rules.show,
+    commands.CreateMaterializedView: changes.plan_create,
+    commands.DropMaterializedView: changes.plan_drop,
+    commands.ShowMaterializedViews: changes.plan_show,
 }
-"""What plans each kind of command. One that is not here is not recognised."""
-
-
-def recognised(sql: str) -> commands.Command | None:
-    """The command that this is; None: a query, or what DataFusion refuses. Raises QueryError."""
-    command = commands.parse(sql)
-    return command if type(command) in PLANS else None
+"""What plans each kind of command."""
 
 
 def plan(command: commands.Command, context: Context) -> Planned:

@@ -7,7 +7,6 @@ what it returns is a table whose rows are made when they are read.
 from __future__ import annotations
 
 import hashlib
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from datafusion import Expr, SessionContext, udtf
 from datafusion import Table as DataFusionTable
 
 from tachy_server.base.errors import NotFound, QueryError
-from tachy_server.query import call_trees, histograms, parsed_blocks
+from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks
 from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import dump, load
 from tachy_server.views import async_spans
@@ -100,6 +99,8 @@ def _view_instance(session: Session, context: SessionContext, arguments: Sequenc
     view = session.views.get(name)
     if view is None:
         raise QueryError(f"there is no view {name}; there are {', '.join(session.views)}")
+    if view.kind is Kind.INCREMENTAL:
+        raise QueryError(f"{name} has no instances: select from it as from a table")
     if instance == GLOBAL:
         return view_table(session, view, name="view_instance")
     if view.kind is Kind.METADATA:
@@ -253,24 +254,16 @@ def _value(name: str, context: SessionContext, argument: Any) -> Any:
         return argument.python_value().as_py()
     if kind != "ScalarSubquery":
         raise QueryError(f"the argument of {name} is a constant or a subquery in parentheses")
-    results: list[Any] = []
-    failures: list[BaseException] = []
 
-    def run() -> None:
-        try:
-            # The bindings do not show a subquery's plan, but take the whole expression back.
-            frame = context.from_pydict({"one": [1]}, f"one_{uuid4().hex}").select(Expr(argument))
-            results.extend(frame.to_arrow_table().column(0).to_pylist())
-        except Exception as error:  # handed to the thread that waits
-            failures.append(error)
+    def value() -> Any:
+        # The bindings do not show a subquery's plan, but take the whole expression back.
+        frame = context.from_pydict({"one": [1]}, f"one_{uuid4().hex}").select(Expr(argument))
+        return frame.to_arrow_table().column(0)[0].as_py()
 
-    # DataFusion calls us on a thread of its runtime, where it must not be called back.
-    thread = threading.Thread(target=run, name="tachy-subquery")
-    thread.start()
-    thread.join()
-    if failures:
-        raise one_line(failures[0])
-    return results[0]
+    try:
+        return own_thread.call(value)
+    except Exception as error:  # DataFusion raises plain exceptions
+        raise one_line(error) from None
 
 
 def _constant(name: str, session: Session, argument: Any, unknown: pa.Scalar) -> pa.Scalar:

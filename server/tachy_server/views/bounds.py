@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from tachy_server.views.predicates import Column, Literal, Node
+from tachy_server.lake.segments import Chosen
+from tachy_server.views.predicates import Call, Column, Literal, Node
 
 Ids = frozenset[UUID]
 
@@ -21,6 +22,7 @@ _FLIPPED: Final = {
     "equal": "equal",
 }
 _NANOSECONDS: Final = pa.timestamp("ns", "UTC")
+_DAY: Final = 86_400 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Bounds:
     """What can be in the result: rows with end >= begin_utc and begin <= end_utc (both inclusive; None: no bound).
 
     A set of ids that is None does not bound; one that is empty lets nothing through. `open` and `closed` tell whether
-    spans that have not ended, and those that have, are wanted.
+    spans that have not ended, and those that have, are wanted; `chosen`, of which segments (None: of all).
     """
 
     begin: int | None = None
@@ -38,6 +40,7 @@ class Bounds:
     block_ids: Ids | None = None
     open: bool = True
     closed: bool = True
+    chosen: Chosen | None = None
 
     def __and__(self, other: Bounds) -> Bounds:
         """Both hold: the tighter of each."""
@@ -49,6 +52,7 @@ class Bounds:
             block_ids=_both(self.block_ids, other.block_ids),
             open=self.open and other.open,
             closed=self.closed and other.closed,
+            chosen=self.chosen or other.chosen,
         )
 
     def __or__(self, other: Bounds) -> Bounds:
@@ -103,6 +107,8 @@ def read(node: Node | None, columns: TimeColumns) -> Bounds:
             return _compare(name, function, value, columns)
         case (function, (Literal(value), Column(name))) if function in _FLIPPED:
             return _compare(name, _FLIPPED[function], value, columns)
+        case (function, (Call("date_bin", (Literal(width), Column(name))), Literal(value))) if function in _FLIPPED:
+            return _binned(name, function, width, value, columns)
     return ALL
 
 
@@ -126,6 +132,15 @@ def _compare(name: str, function: str, value: pa.Scalar, columns: TimeColumns) -
     # An event's begin is never after its end, so a bound on one of the two bounds the other on one side.
     lower, upper = function in ("greater", "greater_equal", "equal"), function in ("less", "less_equal", "equal")
     return Bounds(begin=time if lower else None, end=time if upper else None)
+
+
+def _binned(name: str, function: str, width: pa.Scalar, value: pa.Scalar, columns: TimeColumns) -> Bounds:
+    """Of times whose bins compare so: a bin begins at or before its times, which are less than a width after it."""
+    months, days, nanoseconds_ = width.as_py()
+    bounds = _compare(name, function, value, columns)
+    if months or bounds.end is None:
+        return replace(bounds, end=None)
+    return replace(bounds, end=bounds.end + days * _DAY + nanoseconds_)
 
 
 def _among(name: str, values: list[pa.Scalar], columns: TimeColumns) -> Bounds:

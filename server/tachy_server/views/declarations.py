@@ -33,6 +33,8 @@ class Kind(Enum):
     """Events that are decoded when somebody asks; a query may decode so many blocks (setting lazy_block_limit)."""
     METADATA = "metadata"
     """Rows of PostgreSQL."""
+    INCREMENTAL = "incremental"
+    """Sums of events, kept in files, and made of the blocks that no file covers yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,6 +426,73 @@ LAKE_USAGE: Final = View(
     ),
 )
 
+_MINUTE: Final = "The minute, by its begin."
+
+LOG_STATS: Final = View(
+    name="log_stats",
+    kind=Kind.INCREMENTAL,
+    doc="How many logs there were, by minute, process, level and target.",
+    time=("time_bin",),
+    sort=("time_bin",),
+    columns=(
+        Column("time_bin", TIME, _MINUTE),
+        _PROCESS_ID,
+        Column("level", pa.int32(), "As in log_entries."),
+        Column("target", TEXT, "As in log_entries."),
+        Column("count", pa.int64(), "Logs."),
+    ),
+)
+
+MEASURE_STATS: Final = View(
+    name="measure_stats",
+    kind=Kind.INCREMENTAL,
+    doc="Metrics of all processes, by minute, name and size of the values: without keeping the values. For quantiles, "
+    "weigh the mean of each bucket, `sum / count`, by its count.",
+    time=("time_bin",),
+    sort=("time_bin",),
+    columns=(
+        Column("time_bin", TIME, _MINUTE, ours=True),
+        Column("name", TEXT, "Name of the metric.", ours=True),
+        Column("target", TEXT, "Part of the program that measured it.", ours=True),
+        Column("unit", TEXT, "Its unit.", ours=True),
+        Column(
+            "bucket",
+            pa.float64(),
+            "Number of the quarter of an octave (a factor of 1.19) that the values are in; greater for greater values, "
+            "0 for 0.",
+            ours=True,
+        ),
+        Column("count", pa.int64(), "Values.", ours=True),
+        Column("sum", pa.float64(), "Their sum.", ours=True),
+        Column("min", pa.float64(), "The least.", ours=True),
+        Column("max", pa.float64(), "The greatest.", ours=True),
+    ),
+)
+
+SPAN_STATS: Final = View(
+    name="span_stats",
+    kind=Kind.INCREMENTAL,
+    doc="Spans of all processes that have ended, by the minute in which they began, name and length: without keeping "
+    "the spans. For quantiles, weigh the mean of each bucket, `total / count`, by its count.",
+    time=("time_bin",),
+    sort=("time_bin",),
+    columns=(
+        Column("time_bin", TIME, _MINUTE, ours=True),
+        Column("name", TEXT, "Name of the span.", ours=True),
+        Column("target", TEXT, "Part of the program that it is in.", ours=True),
+        Column(
+            "bucket",
+            pa.int32(),
+            "Which quarter of an octave (a factor of 1.19) the durations are in: floor(4 log2(ns)).",
+            ours=True,
+        ),
+        Column("count", pa.int64(), "Spans.", ours=True),
+        Column("total", pa.int64(), "Nanoseconds of all of them together.", ours=True),
+        Column("min", pa.int64(), "Of the shortest.", ours=True),
+        Column("max", pa.int64(), "Of the longest.", ours=True),
+    ),
+)
+
 VIEWS: Final[Mapping[str, View]] = MappingProxyType(
     {
         view.name: view
@@ -438,6 +507,9 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
             STREAMS,
             BLOCKS,
             BLOCK_ERRORS,
+            LOG_STATS,
+            MEASURE_STATS,
+            SPAN_STATS,
             QUERY_LOG,
             LAKE_USAGE,
         )

@@ -10,7 +10,8 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.base.prices import Prices
-from tachy_server.lake import block_counts
+from tachy_server.lake import block_counts, materialized
+from tachy_server.lake.materialized import MaterializedView
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.visible import EVERYTHING
 from tachy_server.views import block_rows, lake_usage
@@ -59,6 +60,10 @@ class PostgresMetadata:
             return lambda: (lengthy(batch.column(0)[0].as_py()) for batch in result)
         schema = _schema(view, ask)
         return lambda: (_typed(batch, schema) for batch in result)
+
+    def materialized_views(self, snapshot: Snapshot) -> list[MaterializedView]:
+        """Those that have a table in the catalog."""
+        return materialized.rows(snapshot.select)
 
     def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, tuple[int, int]]:
         """Sequence number and end of the newest span block of each process, unless it is before bounds.begin."""

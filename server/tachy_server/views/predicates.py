@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,6 +84,13 @@ def to_arrow(node: Node) -> pc.Expression | None:
         return None
 
 
+def replaced(node: Node, columns: Mapping[str, Node]) -> Node:
+    """The tree, with what these names of columns stand for."""
+    if isinstance(node, Call):
+        return Call(node.function, tuple(replaced(argument, columns) for argument in node.arguments))
+    return columns.get(node.name, node) if isinstance(node, Column) else node
+
+
 def columns_of(node: Node) -> set[str] | None:
     """Names of the columns that a tree reads; None where it is not known in full."""
     if isinstance(node, Column):
@@ -135,6 +142,8 @@ def _from_plan(expression: Any) -> Node:
         function = _OPERATORS.get(expression.rex_call_operator())
         if function is not None:
             return Call(function, tuple(_from_plan(operand) for operand in expression.rex_call_operands()))
+    if kind == "ScalarFunction" and expression.rex_call_operator() == "date_bin":
+        return Call("date_bin", tuple(_from_plan(operand) for operand in expression.rex_call_operands()))
     return UNKNOWN
 
 

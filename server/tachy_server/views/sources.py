@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tachy_server.formats.reader import Limits
     from tachy_server.lake.block_reads import BlocksRead
     from tachy_server.lake.blocks import BlockRow, Blocks
+    from tachy_server.lake.materialized import MaterializedView
     from tachy_server.lake.snapshot import Snapshot
     from tachy_server.lake.visible import Visible
     from tachy_server.views.bounds import Bounds
@@ -38,6 +39,10 @@ class BlockSource(Protocol):
 
     def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
         """Their bytes, as stored, many at a time; or why there are none."""
+        ...
+
+    def file(self, key: str, size: int) -> memoryview:
+        """A whole object of that size."""
         ...
 
     def note_error(self, row: BlockRow, reason: str | None) -> None:
@@ -78,6 +83,10 @@ class Metadata(Protocol):
 
     def rows(self, snapshot: Snapshot, view: View, ask: Ask) -> Callable[[], Iterator[pa.RecordBatch]]:
         """Selects what a scan of a metadata view asks for, or more of its rows; the same whenever they are read."""
+        ...
+
+    def materialized_views(self, snapshot: Snapshot) -> list[MaterializedView]:
+        """Those that have a table in the catalog."""
         ...
 
     def newest_span_blocks(self, snapshot: Snapshot, bounds: Bounds) -> dict[UUID, tuple[int, int]]:

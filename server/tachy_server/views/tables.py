@@ -265,6 +265,13 @@ def event_table(session: Session, view: View, scope: Bounds = ALL, name: str | N
     return Table(session, name or view.name, view.schema, rows)
 
 
+def part_table(session: Session, view: View, scope: Bounds) -> Table:
+    """The rows of a view of events within the bounds, whatever range the client asks for."""
+    return Table(
+        session, view.name, view.schema, lambda scan: block_parts(session, view, scan.bounds(view) & scope, scan)
+    )
+
+
 def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Iterator[Part]:
     """The blocks that may hold rows within the bounds, decoded a few at a time."""
     if bounds.nothing:
@@ -323,6 +330,7 @@ def select_blocks(
         process_ids=bounds.process_ids if wanted else (),
         stream_ids=bounds.stream_ids,
         block_ids=bounds.block_ids,
+        chosen=bounds.chosen,
         limit=limit + 1 if limit else None,
     )
     if limit and len(blocks) > limit:

@@ -54,7 +54,9 @@ CREATE INDEX streams_process ON streams (process_id);
 
 -- One row per object; block_index says where its blocks are and what their heads say (docs/format.md, "Segments").
 -- begin_time and end_time are those of its events; without any, it ends before it begins. `processes` has the first
--- four bytes of the id of each process in it; level is 0 as it came, 1 and 2 when its blocks were merged. One partition per day on which they were inserted, made by the server.
+-- four bytes of the id of each process in it; level is 0 as it came, 1 and 2 when its blocks were merged; `covered` has
+-- the ids of the materialized views whose files have its events. One partition per day on which they were inserted, made
+-- by the server.
 CREATE TABLE segments (
     insert_day date NOT NULL,
     key text NOT NULL,
@@ -65,6 +67,7 @@ CREATE TABLE segments (
     processes integer[] NOT NULL,
     block_index bytea NOT NULL,
     level smallint NOT NULL DEFAULT 0,
+    covered bigint[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (insert_day, key)
 ) PARTITION BY RANGE (insert_day);
 CREATE INDEX segments_time ON segments (end_time, begin_time);
@@ -99,6 +102,15 @@ CREATE TABLE block_days (
     insert_day date PRIMARY KEY,
     begin_time bigint NOT NULL,
     end_time bigint NOT NULL
+);
+
+-- Materialized views that have files; `table_id` is the catalog's. `definition` is the statement that made it. Those that
+-- users make cannot be made again; files are, from the segments.
+CREATE TABLE materialized_views (
+    name text PRIMARY KEY,
+    table_id bigint NOT NULL UNIQUE,
+    definition text NOT NULL,
+    created bigint NOT NULL
 );
 
 -- Blocks that could not be read when a query needed them, and why; gone again when one reads well. Made again by

@@ -96,7 +96,7 @@ class Workers:
         when_over: WhenOver = lambda work: None,
         **arguments: Any,
     ) -> Run:
-        """A query that a worker has planned, or the command that statements.py has recognised in the text; see
+        """A query that a worker has planned, or the command that commands.py has found in the text; see
         QueryEngine.plan for the other arguments.
         """
         arguments |= {"sql": sql, "form": form}
@@ -111,6 +111,13 @@ class Workers:
     def trace(self, *, who: str = "", when_over: WhenOver = lambda work: None, **arguments: Any) -> Run:
         """A Perfetto trace; see write_trace for the arguments."""
         return self._ask("trace", arguments, "run", who, when_over)
+
+    def materialize(self) -> str:
+        """Of what is due for the files of materialized views the next thing, in words; empty: nothing was due.
+
+        Raises QueryError and StoreError.
+        """
+        return b"".join(self._ask("materialize", {}, "run", "", lambda work: None).chunks()).decode()
 
     def _ask(self, kind: str, arguments: dict[str, Any], then: str, who: str, when_over: WhenOver) -> Run:
         run = Run(self, next(self._numbers), wire.Request(kind, arguments, then), who)
@@ -212,7 +219,7 @@ class Workers:
 
     def ended(self, run: Run, error: BaseException | None) -> None:
         """It will not run again."""
-        if run.began or error is not None:
+        if (run.began and (run.bytes or run.kind != "materialize")) or error is not None:
             self._log.add(run.entry(error))
         with self._changed:
             if run.worker is not None:

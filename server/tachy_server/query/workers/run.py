@@ -63,6 +63,11 @@ class Run:
         self._deaths = 0
 
     @property
+    def kind(self) -> str:
+        """What its worker is asked for."""
+        return self._request.kind
+
+    @property
     def sql(self) -> str:
         """The statement, or what else it is."""
         return str(self._request.arguments.get("sql") or self._request.kind)

@@ -1,0 +1,110 @@
+"""CREATE, DROP and SHOW: materialized views come and go, each a row and a table of the catalog, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import pyarrow as pa
+
+from tachy_server.base.errors import QueryError
+from tachy_server.lake import catalog, materialized
+from tachy_server.lake.database import Connection
+from tachy_server.lake.materialized import MaterializedView
+from tachy_server.query.command_runs import Context, Planned
+from tachy_server.query.commands import CreateMaterializedView, DropMaterializedView, ShowMaterializedViews
+from tachy_server.query.materialized.definition import Shape
+from tachy_server.query.materialized.known import BUILT_IN, Stored, everything, of_command
+from tachy_server.views.declarations import TIME
+
+_DONE: Final = pa.schema([("name", pa.utf8()), ("result", pa.utf8())])
+_SHOWN: Final = pa.schema(
+    [
+        pa.field("name", pa.utf8()),
+        pa.field("files", pa.int64()),
+        pa.field("rows", pa.int64()),
+        pa.field("bytes", pa.int64()),
+        pa.field("covered", pa.float64()),
+        pa.field("uncovered_since", TIME),
+        pa.field("definition", pa.utf8()),
+    ]
+)
+
+
+def plan_create(command: CreateMaterializedView, context: Context) -> Planned:
+    """Its SELECT is planned, and has to add up."""
+    view = of_command(command)
+    if view.name in context.engine.views:
+        raise QueryError(f"{view.name} is a view of the server's: give yours another name")
+    unknown = command.options.keys() - {"time", "merge"}
+    if unknown:
+        raise QueryError(f"a materialized view has no option {min(unknown)}: it has time and merge")
+    materializer = context.engine.materializer(context.lake, context.stop)
+    shape = materializer.shape(view)
+
+    def run() -> pa.Table:
+        with context.lake.connection() as connection:
+            create(connection, view, shape, time.time_ns(), replace=command.replace)
+        return _done(view.name, "created")
+
+    return Planned(_DONE, run)
+
+
+def plan_drop(command: DropMaterializedView, context: Context) -> Planned:
+    """One that a user has made."""
+    if command.name in BUILT_IN:
+        raise QueryError(f"{command.name} is a view of the server's, which stays")
+
+    def run() -> pa.Table:
+        with context.lake.connection() as connection, connection.transaction():
+            if drop(connection, command.name):
+                return _done(command.name, "dropped")
+        if not command.if_exists:
+            raise QueryError(f"there is no materialized view {command.name}")
+        return _done(command.name, "was not there")
+
+    return Planned(_DONE, run)
+
+
+def plan_show(command: ShowMaterializedViews, context: Context) -> Planned:
+    """What there is, and how far its files are."""
+
+    def run() -> pa.Table:
+        with context.lake.snapshot() as snapshot:
+            views = everything(materialized.rows(snapshot.select)).values()
+            rows = []
+            for view in sorted(views, key=lambda one: one.name):
+                totals = (0, 0, 0) if view.table_id is None else catalog.totals(snapshot.select, view.table_id)
+                found = materialized.progress(snapshot.select, view.table_id)
+                share = found.covered / found.segments if found.segments else 1.0
+                rows.append((view.name, *totals, share, found.since, view.statement))
+        columns = zip(*rows, strict=True)
+        return pa.table([pa.array(column, of.type) for column, of in zip(columns, _SHOWN, strict=True)], schema=_SHOWN)
+
+    return Planned(_SHOWN, run)
+
+
+def create(connection: Connection, view: Stored, shape: Shape, now: int, *, replace: bool = False) -> None:
+    """Raises QueryError: there is one of that name with another definition."""
+    with connection.transaction():
+        before = {row.name: row for row in materialized.stored(connection)}.get(view.name)
+        if before is not None and before.definition == view.statement:
+            return
+        if before is not None and not replace:
+            raise QueryError(f"there is a materialized view {view.name}: drop it, or CREATE OR REPLACE it")
+        if before is not None:
+            drop(connection, view.name)
+        table_id = catalog.create_table(connection, view.name, shape.schema)
+        materialized.insert(connection, MaterializedView(view.name, table_id, view.statement, now))
+
+
+def drop(connection: Connection, name: str) -> bool:
+    """Whether it was there."""
+    table_id = materialized.delete(connection, name)
+    if table_id is not None:
+        catalog.drop_table(connection, table_id)
+    return table_id is not None
+
+
+def _done(name: str, result: str) -> pa.Table:
+    return pa.table([[name], [result]], schema=_DONE)

@@ -1,0 +1,148 @@
+"""What a materialized view is: a SELECT over one view of events whose results add up, and how they do.
+
+The SELECT is run over any set of segments, each of which is in one set; `merge` makes of all results together, the rows
+of `source`, what the SELECT would have given over all of them. It is derived where the SELECT only groups, counts,
+sums, and the like.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from tachy_server.base.errors import QueryError
+from tachy_server.query.plans import nodes, table_name, variant_of
+from tachy_server.views.declarations import Kind, View
+
+_ADDS_UP: Final = {
+    "count": "sum",
+    "sum": "sum",
+    "min": "min",
+    "max": "max",
+    "bool_and": "bool_and",
+    "bool_or": "bool_or",
+    "bit_and": "bit_and",
+    "bit_or": "bit_or",
+    "make_histogram": "sum_histograms",
+    "sum_histograms": "sum_histograms",
+    "make_hll": "merge_hll",
+    "merge_hll": "merge_hll",
+}
+"""What becomes of an aggregate's results."""
+_ALLOWED: Final = ("Projection", "Filter", "Aggregate", "SubqueryAlias", "TableScan")
+_OTHERWISE: Final = re.compile(r"\b(now|current_date|current_time|current_timestamp|random|uuid)\(")
+_TEXT: Final = re.compile(r"""(Utf8\()?"(?:[^"\\]|\\.)*"\)?""")
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A materialized view as its statement says it; `merge` and `time` are None where they are derived."""
+
+    name: str
+    select: str
+    time: str | None = None
+    merge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a definition is known once its SELECT is planned; `time`: the column that a range applies to."""
+
+    schema: pa.Schema
+    time: str
+    merge: str
+
+    @property
+    def columns(self) -> str:
+        """Their names, as SQL."""
+        return ", ".join(map(quoted, self.schema.names))
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'
+
+
+def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> Shape:
+    """Of its planned SELECT. Raises QueryError where results of it do not add up."""
+    plan = frame.logical_plan()
+    schema = pa.schema([pa.field(entry.name, entry.type) for entry in frame.schema()])
+    _check(definition.name, plan, views)
+    times = [entry.name for entry in schema if pa.types.is_timestamp(entry.type)]
+    if definition.time is None and len(times) != 1:
+        raise QueryError(f"{definition.name}: say which column is its time: WITH (time = '…')")
+    time = definition.time or times[0]
+    if time not in times:
+        raise QueryError(f"{definition.name}: {time} is no column that is a time")
+    return Shape(schema, time, definition.merge or _merge(definition.name, plan, schema))
+
+
+def _check(name: str, plan: Any, views: Mapping[str, View]) -> None:
+    kinds = [(type(variant_of(node)).__name__, node) for node in nodes(plan)]
+    text = _TEXT.sub("", plan.display_indent())
+    for kind, _ in kinds:
+        if kind not in _ALLOWED:
+            raise QueryError(f"{name}: a materialized view selects, filters and groups; {kind} does not add up")
+    if "Subquery:" in text:
+        raise QueryError(f"{name}: a materialized view has no subqueries")
+    scans = [table_name(variant_of(node)) for kind, node in kinds if kind == "TableScan"]
+    view = views.get(scans[0]) if len(scans) == 1 else None
+    if view is None or not is_source(view):
+        sources = ", ".join(each.name for each in views.values() if is_source(each))
+        raise QueryError(f"{name}: a materialized view is made of one view of events: {sources}")
+    found = _OTHERWISE.search(text)
+    if found:
+        raise QueryError(f"{name}: {found[1]}() is another one whenever it is asked")
+
+
+def is_source(view: View) -> bool:
+    """Whether its rows are those of blocks, each by itself."""
+    return view.kind in (Kind.EAGER, Kind.LAZY) and bool(view.rows)
+
+
+def _merge(name: str, plan: Any, schema: pa.Schema) -> str:
+    if not any(type(variant_of(node)).__name__ == "Aggregate" for node in nodes(plan)):
+        return "SELECT * FROM source"
+    outputs = dict(_outputs(plan, schema))
+    if outputs.keys() != set(schema.names):
+        raise QueryError(f"{name}: say how its results are merged: WITH (merge = 'SELECT … FROM source GROUP BY …')")
+    for column, how in outputs.items():
+        if how not in ("", *_ADDS_UP):
+            raise QueryError(
+                f"{name}: {column} does not add up; keep what does, as sum and count instead of avg, or give "
+                "WITH (merge = 'SELECT … FROM source GROUP BY …')"
+            )
+    groups = [quoted(column) for column, how in outputs.items() if not how]
+    shown = [
+        f"{_ADDS_UP[how]}({quoted(column)}) AS {quoted(column)}" if how else quoted(column)
+        for column, how in outputs.items()
+    ]
+    grouped = f" GROUP BY {', '.join(groups)}" if groups else ""
+    return f"SELECT {', '.join(shown)} FROM source{grouped}"
+
+
+def _outputs(plan: Any, schema: pa.Schema) -> Iterator[tuple[str, str]]:
+    """The columns of a projection of an aggregate's results, and the function that each is; none for what it groups by.
+    None at all for another form of plan.
+    """
+    projection = variant_of(plan)
+    below = plan.inputs()
+    if type(projection).__name__ != "Projection" or type(variant_of(below[0])).__name__ != "Aggregate":
+        return
+    aggregate = variant_of(below[0])
+    known = {group.schema_name(): "" for group in aggregate.group_by_exprs()}
+    for call in aggregate.aggregate_exprs():
+        function = call.to_variant()
+        known[call.schema_name()] = "distinct" if function.is_distinct() else function.aggregate_type()
+    for name, entry in zip(schema.names, projection.projections(), strict=True):
+        inner = entry
+        while inner.variant_name() == "Alias":
+            inner = inner.to_variant().expr()
+        how = known.get(inner.canonical_name())
+        if how is not None:
+            yield name, how

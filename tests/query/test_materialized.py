@@ -1,0 +1,331 @@
+"""Materialized views say at every moment what their SELECT says of all events, whatever lies in files by then."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tachy_server.base.errors import QueryError
+from tachy_server.base.settings import Settings
+from tachy_server.lake import catalog, materialized
+from tachy_server.lake.store import LocalStore
+from tachy_server.lake.visible import EVERYTHING, Visible
+from tachy_server.query import statements
+from tachy_server.query.command_runs import Context
+from tachy_server.query.commands import parse
+from tachy_server.query.engine import QueryEngine
+from tachy_server.query.materialized.known import BUILT_IN, Stored, defined
+from tachy_server.views.declarations import VIEWS
+from tachy_server.views.tables import Stop
+
+from tests.lake.conftest import play
+from tests.maintain.conftest import SECOND, START, Killed, World, killed_at, opened
+from tests.maintain.conftest import ingest_server as ingest_server
+from tests.maintain.conftest import world as world
+from tests.maintain.test_rewriting import HOUR, damage, later, processes, session
+from tests.model.encoder import Process
+from tests.serving import Server
+
+BY_NAME = """CREATE MATERIALIZED VIEW by_name AS
+SELECT date_bin(INTERVAL '1 hour', "begin") AS hour, name, process_id, count(*) AS calls, max(duration) AS longest
+FROM thread_spans WHERE duration > 100 GROUP BY 1, 2, 3"""
+ERRORS = "CREATE MATERIALIZED VIEW errors AS SELECT time, process_id, msg FROM log_entries WHERE level <= 3"
+
+
+@dataclass
+class Views:
+    """The materialized views of a lake, and what fills them."""
+
+    world: World
+    defined: dict[str, Stored] = field(default_factory=lambda: dict(BUILT_IN))
+
+    def __post_init__(self) -> None:
+        self.engine = QueryEngine(self.world.lake, Settings())
+
+    def run(self, statement: str) -> list[dict[str, Any]]:
+        """A statement that is no query."""
+        command = parse(statement)
+        assert command is not None
+        planned = statements.plan(command, Context(self.engine, self.world.lake, Stop(), "", EVERYTHING))
+        rows: list[dict[str, Any]] = planned.run().cast(planned.schema).to_pylist()
+        return rows
+
+    def create(self, statement: str) -> None:
+        self.run(statement)
+        view = defined(statement)
+        self.defined[view.name] = view
+
+    def step(self, now: int) -> str | None:
+        return self.engine.materializer(self.world.lake).step(now)
+
+    def fill(self, now: int) -> list[str]:
+        """Until nothing is due."""
+        done = []
+        while (step := self.step(now)) is not None:
+            done.append(step)
+        return done
+
+    def rows(self, sql: str, **arguments: Any) -> list[str]:
+        query = self.engine.plan(sql, **arguments)
+        table = pa.Table.from_batches(list(query.batches()), query.schema)
+        plain = [(each.name, pa.int64() if pa.types.is_timestamp(each.type) else each.type) for each in table.schema]
+        table = table.cast(pa.schema(plain))
+        return sorted(repr({name: _rounded(value) for name, value in row.items()}) for row in table.to_pylist())
+
+    def compare(self) -> None:
+        for name, view in self.defined.items():
+            assert self.rows(f"SELECT * FROM {name}") == self.rows(_ended(view.definition.select)), name
+
+    def files(self, name: str) -> list[str]:
+        with self.world.lake.connection() as connection:
+            (table_id,) = [row.table_id for row in materialized.stored(connection) if row.name == name]
+            return catalog.keys(connection, table_id)
+
+
+def _rounded(value: Any) -> Any:
+    """Sums of numbers differ in their last digits by the order in which they are added."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def _ended(select: str) -> str:
+    """Of spans those that have ended."""
+    return select.replace("FROM thread_spans", "FROM (SELECT * FROM thread_spans WHERE NOT is_open) AS s")
+
+
+@pytest.fixture
+def views(world: World) -> Views:
+    return Views(world)
+
+
+def test_those_of_the_server_are_declared_as_they_are(views: Views) -> None:
+    for name in BUILT_IN:
+        schema = views.engine.plan(f"SELECT * FROM {name}", preserve_dictionary=True).schema
+        assert [(each.name, each.type) for each in schema] == [(each.name, each.type) for each in VIEWS[name].schema]
+
+
+def test_they_say_the_same_before_during_and_after(views: Views) -> None:
+    world = views.world
+    views.compare()
+    end = session(world, processes(3), random.Random(1), 100)
+    views.compare()
+    expected = {name: views.rows(f"SELECT * FROM {name}") for name in BUILT_IN}
+    assert all(expected.values())
+    for now in range(START + 700 * SECOND, end + 4 * HOUR, 1000 * SECOND):
+        world.rewrite(now)
+        while views.step(now) is not None:
+            for name, wanted in expected.items():
+                assert views.rows(f"SELECT * FROM {name}") == wanted, name
+    assert {name: len(views.files(name)) for name in BUILT_IN} == dict.fromkeys(BUILT_IN, 2)
+    views.fill(end + 30 * HOUR)
+    assert {name: len(views.files(name)) for name in BUILT_IN} == dict.fromkeys(BUILT_IN, 1)
+    views.compare()
+
+
+def test_what_is_in_files_is_not_read_from_blocks(views: Views) -> None:
+    world = views.world
+    (playing,) = processes(1)
+    session(world, [playing], random.Random(2), 20)
+    views.fill(START + 2 * HOUR)
+    play(playing, later(playing))
+    world.store_group([playing.batch()], START + 3 * HOUR)
+    query = views.engine.plan("SELECT sum(count) FROM log_stats")
+    list(query.batches())
+    assert query.blocks_read == 1
+    query = views.engine.plan("SELECT sum(count) FROM log_stats WHERE time_bin > TIMESTAMP '2030-01-01'")
+    list(query.batches())
+    assert query.blocks_read == 0, "a bound on the bin is one on what it is made of"
+
+
+def test_a_range_applies_to_the_column_of_its_time(views: Views) -> None:
+    end = session(views.world, processes(2), random.Random(3), 30)
+    whole = views.rows("SELECT * FROM log_stats")
+    middle = START + 15 * 60 * SECOND
+    for _ in range(2):
+        first, last = (
+            views.rows("SELECT * FROM log_stats", end=middle - 1),
+            views.rows("SELECT * FROM log_stats", begin=middle),
+        )
+        assert sorted(first + last) == whole
+        views.fill(end + HOUR)
+
+
+def test_a_block_that_cannot_be_read_is_not_covered(views: Views) -> None:
+    world = views.world
+    end = session(world, processes(2), random.Random(4), 10)
+    (key, *_) = sorted(world.keys())
+    damage(world, key, 200)
+    views.fill(end + HOUR)
+    with world.lake.connection() as connection:
+        rows = connection.execute("SELECT key FROM segments WHERE covered = '{}'").fetchall()
+        assert [row[0] for row in rows] == [key]
+    views.compare()
+    damage(world, key, 200)
+    views.compare()
+    (
+        views.rows("SELECT * FROM log_entries"),
+        views.rows("SELECT * FROM measures"),
+        views.rows("SELECT * FROM thread_spans"),
+    )
+    views.fill(end + HOUR)
+    with world.lake.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM segments WHERE covered = '{}'").fetchone() == (0,)
+    views.compare()
+
+
+def test_who_sees_some_processes_sees_what_is_theirs(views: Views) -> None:
+    world = views.world
+    end = session(world, processes(2), random.Random(5), 10)
+    visible = Visible("p.properties ->> 'n' = '1'")
+    before = views.rows("SELECT * FROM log_stats", visible=visible)
+    assert 0 < len(before) < len(views.rows("SELECT * FROM log_stats"))
+    views.fill(end + HOUR)
+    assert views.rows("SELECT * FROM log_stats", visible=visible) == before
+    with pytest.raises(QueryError, match="may not read it"):
+        views.rows("SELECT * FROM span_stats", visible=visible)
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("store"), st.integers(1, 7)),
+    st.tuples(st.just("merge"), st.integers(0, 60)),
+    st.tuples(st.just("fill"), st.integers(0, 60)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What is done to a lake: an action with its processes, or the call at which it is killed (0: it is not)."""
+
+    actions: list[tuple[str, int]]
+    seed: int
+
+
+LIVES = st.builds(Life, st.lists(ACTIONS, min_size=4, max_size=12), st.integers(0, 1 << 16))
+OF_OURS = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@settings(OF_OURS, max_examples=5)
+@given(life=LIVES)
+def test_whatever_was_stored_merged_filled_and_killed(
+    ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, life: Life
+) -> None:
+    live(ingest_server, tmp_path, monkeypatch, life)
+
+
+@pytest.mark.long
+@settings(OF_OURS, max_examples=100)
+@given(life=LIVES)
+def test_whatever_was_stored_merged_filled_and_killed_in_a_hundred_lives(
+    ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, life: Life
+) -> None:
+    live(ingest_server, tmp_path, monkeypatch, life)
+
+
+def live(ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, life: Life) -> None:
+    chance, now, playing = random.Random(life.seed), START, processes(3)
+    with opened(ingest_server, LocalStore(tmp_path / uuid.uuid4().hex)) as world:
+        views = Views(world)
+        for action, value in life.actions:
+            if chance.random() < 0.2 and len(views.defined) < 5:
+                views.create(ERRORS if "by_name" in views.defined else BY_NAME)
+            now += chance.choice([20, 200, 700, 2000, 90_000]) * SECOND
+            if action == "store":
+                world.store_group([_played(process) for at, process in enumerate(playing) if value >> at & 1], now)
+                continue
+            with monkeypatch.context() as dying:
+                if value:
+                    killed_at(world, value, dying)
+                with suppress(Killed):
+                    world.rewrite(now, grace=chance.choice([0, 1000])) if action == "merge" else views.fill(now)
+        views.compare()
+        views.fill(now + HOUR)
+        views.compare()
+
+
+def _played(process: Process) -> bytes:
+    play(process, later(process), 2)
+    return process.batch()
+
+
+REFUSED = {
+    "SELECT name, time, avg(value) AS mean FROM measures GROUP BY 1, 2": "mean does not add up",
+    "SELECT name, time, count(DISTINCT value) AS n FROM measures GROUP BY 1, 2": "n does not add up",
+    "SELECT name, time, 2 * sum(value) AS n FROM measures GROUP BY 1, 2": "say how its results are merged",
+    "SELECT time FROM log_entries ORDER BY time LIMIT 3": "does not add up",
+    "SELECT now() AS time, msg FROM log_entries": r"now\(\) is another one",
+    "SELECT start_time FROM processes": "there is no table processes",
+    "SELECT a.time FROM log_entries AS a JOIN measures AS b ON a.process_id = b.process_id": "Join does not add up",
+    "SELECT time FROM measures WHERE value > (SELECT max(value) FROM measures)": "no subqueries",
+    "SELECT msg FROM log_entries": "which column is its time",
+    "SELECT time, row_number() OVER () AS n FROM log_entries": "WindowExpr does not add up",
+    "SELECT time_bin FROM log_stats": "there is no table log_stats",
+    "SELECT nothing FROM log_entries": "nothing",
+    "SELECT time, make_hll_of(msg) AS h FROM log_entries": "make_hll_of",
+}
+
+
+@pytest.mark.parametrize("select", REFUSED)
+def test_what_does_not_add_up_is_refused(views: Views, select: str) -> None:
+    with pytest.raises(QueryError, match=REFUSED[select]):
+        views.run(f"CREATE MATERIALIZED VIEW mine AS {select}")
+    with pytest.raises(QueryError, match="there is no table mine"):
+        views.rows("SELECT * FROM mine")
+
+
+def test_options_and_names_are_checked(views: Views) -> None:
+    for statement, reason in (
+        ("CREATE MATERIALIZED VIEW log_stats AS SELECT time FROM log_entries", "another name"),
+        ("CREATE MATERIALIZED VIEW m WITH (sort = 'time') AS SELECT time FROM log_entries", "no option sort"),
+        (
+            "CREATE MATERIALIZED VIEW m WITH (time = 'msg') AS SELECT time, msg FROM log_entries",
+            "is no column",
+        ),
+        ("CREATE MATERIALIZED VIEW m WITH (merge = 'SELECT 1') AS SELECT time FROM log_entries", "No field named time"),
+        ("DROP MATERIALIZED VIEW log_stats", "stays"),
+        ("DROP MATERIALIZED VIEW nothing", "there is no materialized view nothing"),
+    ):
+        with pytest.raises(QueryError, match=reason):
+            views.run(statement)
+    assert views.run("DROP MATERIALIZED VIEW IF EXISTS nothing") == [{"name": "nothing", "result": "was not there"}]
+
+
+LAST = """CREATE MATERIALIZED VIEW last_values WITH (merge = 'SELECT process_id, name, max(time) AS time,
+    last_value(value ORDER BY time) AS value FROM source GROUP BY process_id, name') AS
+SELECT process_id, name, max(time) AS time, last_value(value ORDER BY time) AS value FROM measures GROUP BY 1, 2"""
+
+
+def test_one_is_made_filled_shown_replaced_and_dropped(views: Views) -> None:
+    end = session(views.world, processes(2), random.Random(6), 30)
+    views.fill(end + HOUR)
+    views.create(LAST)
+    views.create(LAST)
+    views.create(BY_NAME)
+    shown = {row["name"]: row for row in views.run("SHOW MATERIALIZED VIEWS")}
+    assert list(shown) == sorted([*BUILT_IN, "by_name", "last_values"])
+    assert (shown["log_stats"]["covered"], shown["by_name"]["covered"]) == (1.0, 0.0)
+    assert shown["by_name"]["uncovered_since"].timestamp() == START // SECOND
+    assert shown["log_stats"]["files"] > 0
+    views.compare()
+    while views.step(end + HOUR) is not None:
+        views.compare()
+    assert [row["covered"] for row in views.run("SHOW MATERIALIZED VIEWS")] == [1.0] * 5
+    with pytest.raises(QueryError, match="there is a materialized view by_name"):
+        views.run(BY_NAME.replace("100", "200"))
+    views.create(BY_NAME.replace("100", "200").replace("CREATE", "CREATE OR REPLACE"))
+    views.compare()
+    planned = views.engine.plan("SELECT * FROM by_name")
+    assert views.run("DROP MATERIALIZED VIEW by_name") == [{"name": "by_name", "result": "dropped"}]
+    del views.defined["by_name"]
+    with pytest.raises(QueryError, match="was dropped"):
+        list(planned.batches())
+    with pytest.raises(QueryError, match="there is no table by_name"):
+        views.rows("SELECT * FROM by_name")
+    views.fill(end + 2 * HOUR)
+    views.compare()

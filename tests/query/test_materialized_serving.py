@@ -1,0 +1,39 @@
+"""A server fills the files of materialized views by itself, in its workers."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.lake.conftest import play
+from tests.model.encoder import Process
+from tests.serving import Server
+
+_PATIENCE = 60.0
+
+
+def test_a_server_fills_them_by_itself(tmp_path: Path) -> None:
+    settings = ("--rewrite-seconds", "1", "--rewrite-grace", "30", "--query-seconds", "30")
+    with Server(tmp_path / "data", *settings) as server, httpx.Client(base_url=server.http) as client:
+        for _ in range(3):
+            process = Process()
+            play(process, 1_000, 5)
+            server.post(process.batch()).raise_for_status()
+        counts = "SELECT (SELECT count(*) FROM thread_spans WHERE NOT is_open), (SELECT sum(count) FROM span_stats)"
+
+        def ask(sql: str) -> list[list[int]]:
+            answer = client.post("/api/query", json={"sql": sql})
+            answer.raise_for_status()
+            rows: list[list[int]] = answer.json()["rows"]
+            return rows
+
+        ((spans, counted),) = ask(counts)
+        assert spans == counted > 0
+        folder, deadline = tmp_path / "data" / "store" / "views", time.monotonic() + _PATIENCE
+        while len({path.parent.parent.name for path in folder.rglob("*.parquet")}) < 3:
+            assert time.monotonic() < deadline, client.get("/api/stats").json()
+            time.sleep(0.1)
+        assert ask(counts) == [[spans, counted]]
+        assert client.get("/api/stats").json()["maintain"]["materialized_steps"] > 0
