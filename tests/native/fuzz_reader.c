@@ -131,7 +131,7 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
   uint64_t seen = 0;
   for (int choice = 0; choice < 4; choice++) {
     blocks.count = choice == 3 ? 3 : 1;
-    for (int kind = TACHY_READ_LOGS; kind <= (choice == 3 ? TACHY_READ_IMAGES : TACHY_READ_OPEN_ASYNC); kind++) {
+    for (int kind = TACHY_READ_LOGS; kind <= TACHY_READ_SPAN_TIMES; kind++) {
       tachy_read_options options = options_of(choice, (tachy_read_kind)kind);
       if (options.open_end) options.open_end = open_end;
       (void)read_kind(&blocks, &options, &seen);

@@ -18,6 +18,7 @@ THEIRS = {
     "measures": "process_id stream_id block_id insert_time exe username computer time target name unit value "
     "properties process_properties",
     "thread_spans": "id parent depth hash begin end duration name target filename line",
+    "span_times": "",
     "async_events": "stream_id block_id time event_type span_id parent_span_id depth hash name filename target line",
     "net_spans": "process_id stream_id span_id parent_span_id depth kind name connection_name is_outgoing begin_bits "
     "end_bits bit_size begin_time end_time",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -263,6 +263,25 @@ def tree(blocks: Sequence[bytes], begin: int | None, end: int | None) -> dict[tu
         (row["thread_name"], row["path"]): [row["calls"], row["total"], row["self"], row["longest"]]
         for row in calls.batch().to_pylist()
     }
+
+
+@examples(40)
+@given(programs())
+def test_span_times_of_merged_blocks_add_up_to_those_of_the_parts(program: Program) -> None:
+    blocks = of_class(program.blocks, SPAN)
+    assert span_times([block.data for block in merge(blocks)]) == span_times(blocks)
+
+
+def span_times(blocks: Sequence[bytes]) -> dict[tuple[str, int], tuple[int, ...]]:
+    """By the spans' names and begins; what was owed and has been taken is not there."""
+    columns = ("name", "time", "calls", "total", "self")
+    sums: Counter[tuple[str, int, str]] = Counter()
+    for batch in stored(blocks).rows("span_times", columns):
+        for row in dicts(batch):
+            for key in columns[2:]:
+                sums[row["name"], row["time"], key] += row[key]
+    found = {key[:2]: tuple(sums[*key[:2], column] for column in columns[2:]) for key in sums}
+    return {key: values for key, values in found.items() if any(values)}
 
 
 @examples(20)

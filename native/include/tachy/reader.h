@@ -113,7 +113,8 @@ typedef enum tachy_read_kind {
   TACHY_READ_SPANS = 3,
   TACHY_READ_ASYNC = 4,
   TACHY_READ_OPEN_ASYNC = 5,
-  TACHY_READ_IMAGES = 6 /* parts of images: logs that TACHY_READ_LOGS leaves out, with the same columns */
+  TACHY_READ_IMAGES = 6,    /* parts of images: logs that TACHY_READ_LOGS leaves out, with the same columns */
+  TACHY_READ_SPAN_TIMES = 7 /* of a block of spans */
 } tachy_read_kind;
 
 typedef struct tachy_read_options {
@@ -131,8 +132,8 @@ typedef struct tachy_read_options {
 
 /* The rows of one kind in many blocks, block after block, in batches: as many rows as are asked for, but no more than
  * about 16 MiB of messages or of properties, whatever the sizes of the blocks. Memory is what the rows of one block
- * need (44 bytes each; of logs 28 for each of 2^17, and 32 for each of their arguments) beside its body, and a batch.
- * What blocks and options point to must outlive the reader. */
+ * need (44 bytes each, of span times 68; of logs 28 for each of 2^17, and 32 for each of their arguments) beside its
+ * body, and a batch. What blocks and options point to must outlive the reader. */
 typedef struct tachy_reader tachy_reader;
 
 tachy_status tachy_reader_open(const tachy_blocks *blocks, const tachy_read_options *options, tachy_reader **reader,
@@ -171,6 +172,13 @@ void tachy_reader_free(tachy_reader *reader);
  * of spans are the values on them, numbers as numbers. The begin of an async span has those that it was given until the
  * block's end, its end has all. kind is a tachy_site_kind: integers become doubles; ticks and frames become seconds,
  * their unit "seconds".
+ *
+ * Span times are what spans took, in rows that add up over any set of blocks: thread int32, time ts (the span's begin,
+ * by which a range selects), name D, target D, filename D, line uint32, calls int64, total int64, self int64. A span
+ * that ended in the block has calls 1, total its duration, and self that less what ended inside it in the same block.
+ * One that is open at the block's end has calls 0, total 0, and self less what ended inside it; no row where that is 0.
+ * So sums over all blocks of a span are its time and its own time. Where a record between was lost, what was inside it
+ * is taken from the nearest that is known in the block.
  *
  * Open async spans are those of the process that are open at a block's start, whatever the options, ascending by id
  * (unsigned): thread_number uint32 (of the thread that began it), begin ts, span_id int64, parent_span_id int64, depth

@@ -55,6 +55,8 @@ static tachy_status decode(tachy_reader *r, const tachy_row_filter *filter, tach
       return tachy_decode_metrics(&r->block, filter, &r->rows, error);
     case TACHY_READ_SPANS:
       return tachy_decode_spans(&r->block, filter, &r->rows, error);
+    case TACHY_READ_SPAN_TIMES:
+      return tachy_decode_span_times(&r->block, filter, &r->rows, error);
     case TACHY_READ_ASYNC:
       return tachy_decode_async(&r->block, filter, &r->rows, error);
     default:
@@ -71,7 +73,7 @@ static void close_block(tachy_reader *r) {
   r->more = r->open = 0;
 }
 
-/* A block that lies in the range as a whole is not held to it, row by row. */
+/* A block that lies in the range as a whole is not held to it, row by row; but it may owe time to spans of before. */
 static tachy_status open_block(tachy_reader *r, tachy_read_error *error) {
   const tachy_blocks *const b = &r->blocks;
   tachy_status status = tachy_block_open(&r->block, b->heads[r->next], b->head_sizes[r->next], b->bodies[r->next],
@@ -81,8 +83,9 @@ static tachy_status open_block(tachy_reader *r, tachy_read_error *error) {
   const tachy_block_header *const h = &r->block.header;
   tachy_row_filter filter = {r->options.begin_utc, r->options.end_utc, NULL,
                              r->options.open_end && r->options.open_end[r->next]};
-  if (filter.begin_utc <= h->begin_utc && !filter.open_end) filter.begin_utc = INT64_MIN;
-  if (filter.end_utc >= h->end_utc && !filter.open_end) filter.end_utc = INT64_MAX;
+  const int row_by_row = filter.open_end || r->options.kind == TACHY_READ_SPAN_TIMES;
+  if (filter.begin_utc <= h->begin_utc && !row_by_row) filter.begin_utc = INT64_MIN;
+  if (filter.end_utc >= h->end_utc && !row_by_row) filter.end_utc = INT64_MAX;
   uint32_t wanted = 0;
   status = choose_threads(r, &filter, &wanted, error);
   if (!status && r->batch.hashes) status = tachy_block_hash_sites(&r->block, error);

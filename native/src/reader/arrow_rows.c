@@ -316,6 +316,10 @@ static const column spans[] = {FIELD("thread", "i", thread),         FIELD("id",
                                TEXT_OF_SITE("name", name),           TEXT_OF_SITE("target", target),
                                TEXT_OF_SITE("filename", file),       OF_SITE("line", "I", line),
                                MADE("is_open", "b", add_is_open, 0), PROPERTIES};
+static const column span_times[] = {
+    FIELD("thread", "i", thread),   FIELD("time", UTC, utc),        TEXT_OF_SITE("name", name),
+    TEXT_OF_SITE("target", target), TEXT_OF_SITE("filename", file), OF_SITE("line", "I", line),
+    FIELD("calls", "l", calls),     FIELD("total", "l", total),     FIELD("self", "l", self)};
 #define ASYNC_COLUMNS                                                                          \
   FIELD("span_id", "l", id), FIELD("parent_span_id", "l", parent), FIELD("depth", "I", depth), \
       OF_SITE("hash", "I", hash), TEXT_OF_SITE("name", name), TEXT_OF_SITE("filename", file),  \
@@ -338,6 +342,7 @@ static const struct {
              [TACHY_READ_IMAGES] = {logs, COUNT(logs), COUNT(any)},
              [TACHY_READ_METRICS] = {metrics, COUNT(metrics), COUNT(any)},
              [TACHY_READ_SPANS] = {spans, COUNT(spans), COUNT(any)},
+             [TACHY_READ_SPAN_TIMES] = {span_times, COUNT(span_times), COUNT(any)},
              [TACHY_READ_ASYNC] = {async, COUNT(async), COUNT(any)},
              [TACHY_READ_OPEN_ASYNC] = {open_async, COUNT(open_async), 2}};
 

@@ -184,6 +184,9 @@ typedef struct tachy_rows {
   tachy_open_row *open_end;
   uint64_t *open_start_first; /* thread_count + 1, as thread_first */
   uint64_t *open_end_first;
+  int64_t *calls; /* span times: of a span that ended 1, of one that is open 0 */
+  int64_t *total; /* its duration, 0 */
+  int64_t *self;  /* less what ended inside it in this block */
 } tachy_rows;
 
 typedef struct tachy_row_filter {
@@ -204,6 +207,9 @@ tachy_status tachy_decode_metrics(const tachy_block *block, const tachy_row_filt
                                   tachy_read_error *error);
 tachy_status tachy_decode_spans(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error);
+/* What began in the range. */
+tachy_status tachy_decode_span_times(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
+                                     tachy_read_error *error);
 tachy_status tachy_decode_async(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
                                 tachy_read_error *error);
 /* Async spans that are open at the block's start, ascending by id: all of them, whatever the filter. */

@@ -24,6 +24,7 @@ _KINDS: Final = {
     "async": lib.TACHY_READ_ASYNC,
     "open_async": lib.TACHY_READ_OPEN_ASYNC,
     "images": lib.TACHY_READ_IMAGES,
+    "span_times": lib.TACHY_READ_SPAN_TIMES,
 }
 
 Failed = Callable[[int, FormatError], None]
@@ -52,8 +53,8 @@ def read_rows(
     stream_ids: Collection[UUID] | None = None, open_ends: bytes | None = None, rows: int = ROWS,
     failed: Failed = raise_it,
 ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-    """The rows of a `kind` (logs, metrics, spans, async, open_async, images) in `blocks`, which point to what the
-    caller keeps, with these columns of reader.h; only those that overlap [begin, end], of these streams.
+    """The rows of a `kind` (a key of _KINDS) in `blocks`, which point to what the caller keeps, with these columns of
+    reader.h; only those that overlap [begin, end], of these streams.
 
     Batches of `rows` rows, but for the last one and where texts are long; one at least. 0: all in one. `open_ends` has
     a byte for each block: 1 to add the spans that are open at its end. A block that cannot be read is passed over.

@@ -51,7 +51,8 @@ class Column:
 @dataclass(frozen=True, slots=True)
 class View:
     """One view. `time` names the column, or the two columns (begin, end), that a range applies to; of events, `cls` is
-    the class of their blocks, and `rows` what of such a block they are (rows.read_rows).
+    the class of their blocks, and `rows` what of such a block they are (rows.read_rows); `late` where a row may be in
+    blocks that begin after its time.
     """
 
     name: str
@@ -62,6 +63,7 @@ class View:
     columns: tuple[Column, ...]
     cls: int = 0
     rows: str = ""
+    late: bool = False
     schema: pa.Schema = field(init=False, repr=False, compare=False)
     """The Arrow schema that SQL sees."""
 
@@ -156,6 +158,41 @@ THREAD_SPANS: Final = View(
         Column("thread_name", TEXT, "Name of the thread.", ours=True),
         Column("is_open", pa.bool_(), "It had not ended when the newest block did.", ours=True),
         Column("properties", JSON, "The values that it was given.", properties=True, ours=True),
+    ),
+)
+
+SPAN_TIMES: Final = View(
+    name="span_times",
+    kind=Kind.LAZY,
+    cls=SPAN,
+    rows="span_times",
+    late=True,
+    doc=(
+        "What spans of threads took, in rows that add up: sums of calls, total and self, by whatever, are those of the "
+        "spans. A span that has ended has one row with its time. One that encloses others across a border of blocks "
+        "has a row in each block before its end, with calls 0, total 0 and, as a self below 0, what ended inside it; "
+        "so a span that has not ended is below 0 until it does."
+    ),
+    time=("time",),
+    sort=("time",),
+    columns=tuple(
+        Column(name, kind, doc, ours=True)
+        for name, kind, doc in (
+            ("process_id", TEXT, _PROCESS_ID.doc),
+            ("stream_id", TEXT, _STREAM_ID.doc),
+            ("block_id", TEXT, "Block (UUID) that says so."),
+            ("insert_time", TIME, _INSERT_TIME.doc),
+            ("exe", TEXT, _EXE.doc),
+            ("thread_name", TEXT, "Name of the thread."),
+            ("time", TIME, "When the span began."),
+            ("name", TEXT, "Name of the span."),
+            ("target", TEXT, "Part of the program that it is in."),
+            ("filename", TEXT, "Source file."),
+            ("line", pa.uint32(), "Line in it."),
+            ("calls", pa.int64(), "1 where it ended, else 0."),
+            ("total", pa.int64(), "Nanoseconds from begin to end; 0 where it did not end."),
+            ("self", pa.int64(), "total less the nanoseconds of what ended inside it in the block."),
+        )
     ),
 )
 
@@ -500,6 +537,7 @@ VIEWS: Final[Mapping[str, View]] = MappingProxyType(
             LOG_ENTRIES,
             MEASURES,
             THREAD_SPANS,
+            SPAN_TIMES,
             ASYNC_EVENTS,
             NET_SPANS,
             IMAGES,

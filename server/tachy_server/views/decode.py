@@ -197,8 +197,8 @@ def _through(
     """One block: out of the cache, or into it where all of it is wanted."""
     row = blocks[0]
     key = (view.rows, row.block_id, row.sequences)
-    begin = wanted.begin if wanted.begin is not None and wanted.begin > row.begin_time else None
-    end = wanted.end if wanted.end is not None and wanted.end < row.end_time else None
+    begin = wanted.begin if wanted.begin is not None and (view.late or wanted.begin > row.begin_time) else None
+    end = wanted.end if wanted.end is not None and (view.late or wanted.end < row.end_time) else None
     whole = begin is None and end is None and wanted.stream_ids is None
     bounds = [] if whole else [*view.time, "stream_id"]
     found = cache.get(key, list(dict.fromkeys([*columns, *bounds])))

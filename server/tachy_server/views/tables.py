@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -322,6 +322,11 @@ def select_blocks(
     """
     limit = session.block_limit if view.kind is Kind.LAZY else 0
     with_open = view is THREAD_SPANS and bounds.open
+    if view.late and bounds.end is not None:
+        heard = snapshot.select_blocks(
+            view.cls, begin=bounds.begin, end=bounds.end, process_ids=bounds.process_ids, stream_ids=bounds.stream_ids
+        )
+        bounds = replace(bounds, end=None, process_ids=frozenset(heard.process_ids))
     wanted = bounds.closed or not with_open
     blocks = snapshot.select_blocks(
         view.cls,
