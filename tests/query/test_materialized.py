@@ -87,7 +87,7 @@ class Views:
     def files(self, name: str) -> list[str]:
         with self.world.lake.connection() as connection:
             (table_id,) = [row.table_id for row in materialized.stored(connection) if row.name == name]
-            return catalog.keys(connection, table_id)
+            return list(catalog.rows(connection, table_id))
 
 
 def _rounded(value: Any) -> Any:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, NoReturn
 from tachy_server.base.errors import SettingsError
 
 ROLES = ("ingest", "query", "maintain")
+PARQUET = ("log_entries", "measures")
 
 # TACHY_* variables that clients read; a machine may have them set when it runs a server too.
 CLIENT_VARIABLES = frozenset(
@@ -129,6 +130,13 @@ def _roles(text: str) -> tuple[str, ...]:
     return tuple(role for role in ROLES if role in names)
 
 
+def _parquet_views(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    if any(name not in PARQUET for name in names):
+        raise ValueError(f"write {' or '.join(PARQUET)}, or both with a comma between them")
+    return names
+
+
 def _origins(text: str) -> tuple[str, ...]:
     origins = tuple(part.strip().lower() for part in text.split(",") if part.strip())
     if any(not re.fullmatch(r"https?://[\w.-]+(:\d+)?", origin) for origin in origins):
@@ -152,6 +160,7 @@ def _proxied(text: str) -> tuple[str, ...]:
 
 TEXT = Kind("text", str)
 PROXIED = Kind("tls, keys", _proxied, ",".join)
+PARQUET_VIEWS = Kind("views", _parquet_views, ",".join)
 ORIGINS = Kind("origins", _origins, ",".join)
 NAMES = Kind("names", _names, ",".join)
 PATH = Kind("folder", _path)
@@ -252,7 +261,7 @@ class Settings:
     block_rows: int = _row(
         COUNT,
         1 << 24,
-        "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 44 bytes for each of its "
+        "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 68 bytes for each of its "
         "rows, its bytes decompressed, and some 150 MiB; in a trace, some 100 bytes for each of a thread's spans.",
     )
     block_raw_bytes: int = _row(
@@ -285,6 +294,13 @@ class Settings:
         900.0,
         "How long objects whose blocks were merged stay for queries that have begun to read them; more than "
         "query_seconds.",
+    )
+    parquet_views: tuple[str, ...] = _row(
+        PARQUET_VIEWS,
+        (),
+        "Which of log_entries and measures are also kept as Parquet files, for DuckDB and others; the server does not "
+        "read these. The same on all servers of a lake.",
+        default_text="none",
     )
     snapshot_days: float = _row(
         DAYS,

@@ -93,7 +93,9 @@ _TOTALS: Final = """
 SELECT count(*), coalesce(sum(record_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
 FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL
 """
-_KEYS: Final = "SELECT path FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL ORDER BY 1"
+_ROWS: Final = """
+SELECT path, record_count FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL ORDER BY 1
+"""
 # The oldest snapshot that is kept is the one that was the newest at that time.
 _EXPIRE: Final = """
 WITH expired AS (
@@ -237,9 +239,9 @@ def totals(select: Select, table_id: int) -> tuple[int, int, int]:
     return count, rows, size
 
 
-def keys(connection: Connection, table_id: int) -> list[str]:
-    """Those of the files of a table now."""
-    return [key for (key,) in connection.execute(_KEYS, (table_id,))]
+def rows(connection: Connection, table_id: int) -> dict[str, int]:
+    """Of the files of a table now the keys, and how many rows they have."""
+    return dict(connection.execute(_ROWS, (table_id,)).fetchall())
 
 
 def expire(connection: Connection, older_than: int) -> list[str]:

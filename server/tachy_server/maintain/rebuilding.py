@@ -45,7 +45,7 @@ def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int
             _check_empty(connection)
             taken = intake.take()
             for view in materialized.stored(connection):  # its files had the events of other segments
-                if keys := catalog.keys(connection, view.table_id):
+                if keys := catalog.rows(connection, view.table_id):
                     catalog.commit(connection, view.table_id, [], keys)
             files = {key for key, _ in store.objects(view_files.PREFIX)} - catalog.sizes(connection).keys()
             intake.remove_later(taken.replaced, clock() + grace)

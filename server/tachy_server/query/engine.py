@@ -115,7 +115,8 @@ class QueryEngine:
     def materializer(self, lake: Lake, stop: Stop | None = None) -> Materializer:
         """What fills the files of materialized views, of this lake."""
         seconds = self._settings.rewrite_seconds
-        return Materializer(lake, self._metadata, self._contexts, self.views, seconds, stop)
+        for_others = self._settings.parquet_views
+        return Materializer(lake, self._metadata, self._contexts, self.views, seconds, for_others, stop)
 
     @property
     def cached(self) -> int:

@@ -80,8 +80,9 @@ AS SELECT process_id, name, max(time) AS time, last_value(value ORDER BY time) A
 FROM measures GROUP BY process_id, name
 ```
 
-A range applies to its column that is a time; where there are several, `WITH (time = 'hour')` says which. A key that is
-limited to some processes sees the rows of views that have `process_id`, and no others.
+A range applies to its column that is a time; where there are several, `WITH (time = 'hour')` says which. The rows of a
+file are sorted by that and then by texts, or as `WITH (sort = 'name, hour')` says. A key that is limited to some
+processes sees the rows of views that have `process_id`, and no others.
 
 ## How processes end
 `processes.end_state` is one of
@@ -145,8 +146,8 @@ from the day the events came; answers name and result. |
 begin, end, blocks, bytes, monthly_cost (dollars). |
 | `DROP KEEP RULE name` | It names nothing more; answers name and result. |
 | `SHOW KEEP RULES` | name, days, sql, created, created_by. A key that is limited to some processes sees none. |
-| `CREATE [OR REPLACE] MATERIALIZED VIEW name [WITH (time = '…', merge = '…')] AS SELECT …` | A [materialized \
-view](#materialized-views), which maintenance fills; answers name and result. |
+| `CREATE [OR REPLACE] MATERIALIZED VIEW name [WITH (time = '…', merge = '…', sort = '…')] AS SELECT …` | A \
+[materialized view](#materialized-views), which maintenance fills; answers name and result. |
 | `DROP MATERIALIZED VIEW [IF EXISTS] name` | It is gone at once, its files when readers of them are; answers name and \
 result. |
 | `SHOW MATERIALIZED VIEWS` | name, files, rows and bytes in them, covered (the share of the lake's segments that are \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 # Quarters of octaves: the mean of each is within 9 % of its values, and a minute of a name has some ten of them.
@@ -21,3 +23,12 @@ SELECT date_bin(INTERVAL '1 minute', "begin") AS time_bin, name, target, {_DURAT
     count(*) AS count, sum(duration) AS total, min(duration) AS min, max(duration) AS max
 FROM thread_spans GROUP BY 1, 2, 3, 4""",
 )
+
+AS_FILES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "log_entries": """CREATE MATERIALIZED VIEW log_entries WITH (time = 'time') AS SELECT * FROM log_entries""",
+        "measures": """CREATE MATERIALIZED VIEW measures WITH (time = 'time', sort = 'name, process_id, time') AS
+SELECT * FROM measures""",
+    }
+)
+"""Views that the server reads from blocks; files of them are for others, where the setting parquet_views says so."""

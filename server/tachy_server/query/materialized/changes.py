@@ -14,7 +14,7 @@ from tachy_server.lake.materialized import MaterializedView
 from tachy_server.query.command_runs import Context, Planned
 from tachy_server.query.commands import CreateMaterializedView, DropMaterializedView, ShowMaterializedViews
 from tachy_server.query.materialized.definition import Shape
-from tachy_server.query.materialized.known import BUILT_IN, Stored, everything, of_command
+from tachy_server.query.materialized.known import Stored, everything, of_command
 from tachy_server.views.declarations import TIME
 
 _DONE: Final = pa.schema([("name", pa.utf8()), ("result", pa.utf8())])
@@ -33,12 +33,12 @@ _SHOWN: Final = pa.schema(
 
 def plan_create(command: CreateMaterializedView, context: Context) -> Planned:
     """Its SELECT is planned, and has to add up."""
-    view = of_command(command)
-    if view.name in context.engine.views:
-        raise QueryError(f"{view.name} is a view of the server's: give yours another name")
-    unknown = command.options.keys() - {"time", "merge"}
+    if command.name in context.engine.views:
+        raise QueryError(f"{command.name} is a view of the server's: give yours another name")
+    unknown = command.options.keys() - {"time", "merge", "sort"}
     if unknown:
-        raise QueryError(f"a materialized view has no option {min(unknown)}: it has time and merge")
+        raise QueryError(f"a materialized view has no option {min(unknown)}: it has time, merge and sort")
+    view = of_command(command)
     materializer = context.engine.materializer(context.lake, context.stop)
     shape = materializer.shape(view)
 
@@ -52,7 +52,7 @@ def plan_create(command: CreateMaterializedView, context: Context) -> Planned:
 
 def plan_drop(command: DropMaterializedView, context: Context) -> Planned:
     """One that a user has made."""
-    if command.name in BUILT_IN:
+    if command.name in context.engine.views:
         raise QueryError(f"{command.name} is a view of the server's, which stays")
 
     def run() -> pa.Table:

@@ -40,21 +40,25 @@ _TEXT: Final = re.compile(r"""(Utf8\()?"(?:[^"\\]|\\.)*"\)?""")
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A materialized view as its statement says it; `merge` and `time` are None where they are derived."""
+    """A materialized view as its statement says it; `merge`, `time` and `sort` are None where they are derived."""
 
     name: str
     select: str
     time: str | None = None
     merge: str | None = None
+    sort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a definition is known once its SELECT is planned; `time`: the column that a range applies to."""
+    """What of a definition is known once its SELECT is planned; `time`: the column that a range applies to; `sort`: by
+    what the rows of a file are sorted.
+    """
 
     schema: pa.Schema
     time: str
     merge: str
+    sort: tuple[str, ...]
 
     @property
     def columns(self) -> str:
@@ -79,7 +83,20 @@ def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> S
     time = definition.time or times[0]
     if time not in times:
         raise QueryError(f"{definition.name}: {time} is no column that is a time")
-    return Shape(schema, time, definition.merge or _merge(definition.name, plan, schema))
+    merge = definition.merge or _merge(definition.name, plan, schema)
+    return Shape(schema, time, merge, _sort(definition, schema, time))
+
+
+def _sort(definition: Definition, schema: pa.Schema, time: str) -> tuple[str, ...]:
+    """By its time, then by what is text, unless it says by what."""
+    if definition.sort is None:
+        texts = (each.name for each in schema if pa.types.is_dictionary(each.type) or pa.types.is_string(each.type))
+        return (time, *texts)
+    wanted = tuple(name.strip() for name in definition.sort.split(","))
+    for name in wanted:
+        if name not in schema.names or pa.types.is_nested(schema.field(name).type):
+            raise QueryError(f"{definition.name}: its rows cannot be sorted by {name}")
+    return wanted
 
 
 def _check(name: str, plan: Any, views: Mapping[str, View]) -> None:

@@ -10,7 +10,7 @@ from tachy_server.base.errors import QueryError
 from tachy_server.lake.materialized import MaterializedView
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.commands import CreateMaterializedView, parse
-from tachy_server.query.materialized.built_in import STATEMENTS
+from tachy_server.query.materialized.built_in import AS_FILES, STATEMENTS
 from tachy_server.query.materialized.definition import Definition, quoted
 from tachy_server.query.materialized.reading import Inputs
 
@@ -42,7 +42,7 @@ def of_command(command: CreateMaterializedView) -> Stored:
     options = ", ".join(f"{quoted(name)} = {_text(value)}" for name, value in sorted(command.options.items()))
     clause = f" WITH ({options})" if options else ""
     statement = f"CREATE MATERIALIZED VIEW {quoted(command.name)}{clause} AS\n{command.sql}"
-    definition = Definition(command.name, command.sql, command.options.get("time"), command.options.get("merge"))
+    definition = Definition(command.name, command.sql, **command.options)
     return Stored(definition, statement)
 
 
@@ -60,6 +60,8 @@ def _text(value: str) -> str:
 
 
 BUILT_IN: Final[Known] = {view.name: view for view in map(defined, STATEMENTS)}
+FOR_OTHERS: Final[Known] = {name: defined(statement) for name, statement in AS_FILES.items()}
+"""Files of views that the server itself reads from blocks."""
 
 
 def everything(rows: Iterable[MaterializedView]) -> dict[str, Stored]:

@@ -12,8 +12,9 @@ import datetime
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import pyarrow as pa
@@ -26,9 +27,9 @@ from tachy_server.lake.lake import Lake
 from tachy_server.lake.segments import Chosen
 from tachy_server.query import planned_scans
 from tachy_server.query.contexts import Contexts
-from tachy_server.query.materialized.changes import create
+from tachy_server.query.materialized.changes import create, drop
 from tachy_server.query.materialized.definition import Definition, Shape
-from tachy_server.query.materialized.known import BUILT_IN, Stored, everything
+from tachy_server.query.materialized.known import BUILT_IN, FOR_OTHERS, Stored, everything
 from tachy_server.query.materialized.reading import Inputs, extracted, merged
 from tachy_server.views.declarations import View
 from tachy_server.views.sources import Metadata
@@ -36,8 +37,11 @@ from tachy_server.views.tables import Session, Stop
 
 UNIT_BYTES: Final = 64 << 20
 """Of segments that are taken at a time."""
+FILE_ROWS: Final = 1 << 21
+"""Most of a file: they are sorted in memory, with some 100 bytes each of events."""
 _HOUR: Final = 3600 * 10**9
 _NONE: Final[frozenset[str]] = frozenset()
+_NO_SEGMENTS: Final = Chosen(keys=_NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,14 @@ class Materializer:
         contexts: Contexts,
         views: Mapping[str, View],
         seconds: float,
+        for_others: Collection[str] = (),
         stop: Stop | None = None,
     ) -> None:
-        """Of segments those are taken together that came within so many seconds, when these are over."""
+        """Of segments those are taken together that came within so many seconds, when these are over; `for_others`: the
+        views of the server's that have files, too.
+        """
         self._lake, self._metadata, self._contexts, self._views = lake, metadata, contexts, views
+        self._own = {**BUILT_IN, **{name: FOR_OTHERS[name] for name in for_others}}
         self._slot, self._stop = int(seconds * 10**9), stop or Stop()
 
     def shape(self, view: Stored) -> Shape:
@@ -81,9 +89,11 @@ class Materializer:
         time_ = time.time_ns() if now is None else now
         with self._lake.connection() as connection:
             there = {row.name: row.definition for row in materialized.stored(connection)}
-            for view in BUILT_IN.values():
+            for view in self._own.values():
                 if there.get(view.name) != view.statement:
                     create(connection, view, self.shape(view), time_, replace=True)
+            for name in FOR_OTHERS.keys() & there.keys() - self._own.keys():
+                drop(connection, name)
             return self._extract(connection, time_) or self._merge(connection, time_)
 
     def _extract(self, connection: Connection, now: int) -> str | None:
@@ -97,13 +107,14 @@ class Materializer:
                 )  # fmt: skip
                 if unit is None:
                     return None
-                for view in views:
-                    if view.table_id not in unit.covered:
-                        table, shape = self._rows(view, Inputs(chosen=Chosen(keys=unit.keys)))
-                        place = f"{unit.day}/{unit.first_time // _HOUR % 24:02}"
-                        catalog.commit(connection, view.table_id, self._write(made, view, shape, table, place), [])
+                place, inputs = f"{unit.day}/{unit.first_time // _HOUR % 24:02}", Inputs(chosen=Chosen(keys=unit.keys))
+                missing = [view for view in views if view.table_id not in unit.covered]
+                written = [(view, self._files(made, view, inputs, place)) for view in missing]
                 if self._unreadable(connection) - bad:
                     raise _UnreadableError
+                for view, files in written:  # nobody else commits from the first of them on
+                    if files:
+                        catalog.commit(connection, view.table_id, files, [])
                 materialized.cover(connection, unit, [each.table_id for each in views])
         except _UnreadableError:
             return "once more, without a segment that cannot be read"
@@ -113,16 +124,20 @@ class Materializer:
         """The files of an hour, or of a day, that is over, of the first view that has such."""
         with self._transaction(connection) as made:
             for view in self._stored(connection):
-                for place, keys in _due(catalog.keys(connection, view.table_id), now):
+                for place, keys in _due(catalog.rows(connection, view.table_id), now):
                     if materialized.have(connection, view.name):
-                        inputs = Inputs(view.table_id, Chosen(keys=frozenset()), keys)
-                        table, shape = self._rows(view, inputs)
-                        catalog.commit(connection, view.table_id, self._write(made, view, shape, table, place), keys)
+                        files = self._files(made, view, Inputs(view.table_id, _NO_SEGMENTS, keys), place)
+                        catalog.commit(connection, view.table_id, files, keys)
                         return f"{len(keys)} files of {view.name} are one"
         return None
 
-    def _rows(self, view: _View, inputs: Inputs) -> tuple[pa.Table, Shape]:
-        """What the view's SELECT gives of segments, or files merged."""
+    def _files(self, made: list[str], view: _View, inputs: Inputs, place: str) -> list[parquet.DataFile]:
+        """Of what the view's SELECT gives of segments, or of files, merged."""
+        shape, tables = self._rows(view, inputs)
+        return [self._write(made, view, shape, table, place) for table in tables]
+
+    def _rows(self, view: _View, inputs: Inputs) -> tuple[Shape, Iterator[pa.Table]]:
+        """As tables for a file each."""
         session = self._session()
         planned = extracted if inputs.files is None else merged
         frame, shape = planned(session, self._contexts.around, view.definition, inputs)
@@ -130,8 +145,8 @@ class Materializer:
             plan = frame.optimized_logical_plan()
             session.scans = planned_scans.scans(plan, self._views)
             stream = frame.execute_stream()
-        batches = [pa.RecordBatch.from_arrays(batch.to_pyarrow().columns, schema=shape.schema) for batch in stream]
-        return pa.Table.from_batches(batches, shape.schema), shape
+        batches = (pa.RecordBatch.from_arrays(batch.to_pyarrow().columns, schema=shape.schema) for batch in stream)
+        return shape, _tables(batches)
 
     def _session(self) -> Session:
         return Session(self._lake, self._metadata, None, 0, self._views, stop=self._stop)
@@ -140,15 +155,12 @@ class Materializer:
         views = everything(materialized.stored(connection)).values()
         return [_View(view.definition, view.table_id) for view in views if view.table_id is not None]
 
-    def _write(self, made: list[str], view: _View, shape: Shape, table: pa.Table, place: str) -> list[parquet.DataFile]:
-        if not table.num_rows:
-            return []
+    def _write(self, made: list[str], view: _View, shape: Shape, table: pa.Table, place: str) -> parquet.DataFile:
         key = f"views/{view.table_id}/{place}-{uuid.uuid4().hex}.parquet"
-        sort = _sort(shape)
-        file, data = parquet.write(key, parquet.ordered(table, sort), sort)
+        file, data = parquet.write(key, parquet.ordered(table, shape.sort), shape.sort)
         self._lake.store.put_new(key, [data])
         made.append(key)
-        return [file]
+        return file
 
     @contextlib.contextmanager
     def _transaction(self, connection: Connection) -> Iterator[list[str]]:
@@ -169,28 +181,46 @@ class Materializer:
         return frozenset(row.segment_key for row in self._lake.select_blocks(0, block_ids=noted)) if noted else _NONE
 
 
-def _due(keys: Sequence[str], now: int) -> Iterator[tuple[str, frozenset[str]]]:
-    """Files that may be one, and the place of that one: those of a day that is over, then those of an hour."""
+def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in batches:
+        if waiting and rows + batch.num_rows > FILE_ROWS:
+            yield pa.Table.from_batches(waiting)
+            waiting, rows = [], 0
+        if batch.num_rows:
+            waiting.append(batch)
+            rows += batch.num_rows
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _due(files: Mapping[str, int], now: int) -> Iterator[tuple[str, frozenset[str]]]:
+    """Files that may be one, given their rows, and the place of that one: those of a day that is over, then those of an
+    hour.
+    """
     today, hour = _place(now)
-    places: dict[str, set[str]] = defaultdict(set)
-    for key in keys:
+    places: dict[str, dict[str, int]] = defaultdict(dict)
+    for key, rows in files.items():
         place = key.split("/", 2)[2].rpartition("-")[0]
         day = place.partition("/")[0]
         if day < today:
-            places[f"{day}/day"].add(key)
+            places[f"{day}/day"][key] = rows
         elif place < hour:
-            places[place].add(key)
+            places[place][key] = rows
     for place, of_place in sorted(places.items()):
-        if len(of_place) > 1:
-            yield place, frozenset(of_place)
+        small = _small(of_place)
+        if len(small) > 1:
+            yield place, small
+
+
+def _small(files: Mapping[str, int]) -> frozenset[str]:
+    """As many of the smallest as are one file."""
+    keys = sorted(files, key=lambda key: (files[key], key))
+    totals = accumulate(files[key] for key in keys)
+    return frozenset(key for key, total in zip(keys, totals, strict=True) if total <= FILE_ROWS)
 
 
 def _place(now: int) -> tuple[str, str]:
     moment = datetime.datetime.fromtimestamp(now // 10**9, datetime.UTC)
     return f"{moment:%Y-%m-%d}", f"{moment:%Y-%m-%d/%H}"
-
-
-def _sort(shape: Shape) -> list[str]:
-    """By its time, then by what is text."""
-    texts = [each.name for each in shape.schema if pa.types.is_dictionary(each.type) or pa.types.is_string(each.type)]
-    return [shape.time, *texts]

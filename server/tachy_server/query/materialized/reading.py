@@ -158,7 +158,7 @@ def _read(
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file, of those of its parts that can have some within the bounds."""
     stored = pq.ParquetFile(pa.BufferReader(session.lake.file(key, size)))
-    at = shape.schema.get_field_index(shape.time)
+    at = [stored.schema.column(leaf).path for leaf in range(len(stored.schema))].index(shape.time)
     wanted = [
         part
         for part in range(stored.num_row_groups)
