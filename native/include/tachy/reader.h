@@ -132,7 +132,7 @@ typedef struct tachy_read_options {
 
 /* The rows of one kind in many blocks, block after block, in batches: as many rows as are asked for, but no more than
  * about 16 MiB of messages or of properties, whatever the sizes of the blocks. Memory is what the rows of one block
- * need (44 bytes each, of span times 68; of logs 28 for each of 2^17, and 32 for each of their arguments) beside its
+ * need (44 bytes each, of span times 52; of logs 28 for each of 2^17, and 32 for each of their arguments) beside its
  * body, and a batch. What blocks and options point to must outlive the reader. */
 typedef struct tachy_reader tachy_reader;
 

@@ -78,6 +78,24 @@ static tachy_status add_is_open(tachy_batch *b, tachy_batch_column *c, const tac
   return TACHY_OK;
 }
 
+static tachy_status add_calls(tachy_batch *b, tachy_batch_column *c, const tachy_rows_part *part,
+                              tachy_read_error *error) {
+  (void)error;
+  int64_t *const out = room_of(b, c);
+  for (uint64_t i = 0; i < part->count; i++) out[i] = part->first + i < part->rows->closed;
+  return TACHY_OK;
+}
+
+/* The duration of what has ended. */
+static tachy_status add_total(tachy_batch *b, tachy_batch_column *c, const tachy_rows_part *part,
+                              tachy_read_error *error) {
+  const tachy_status status = add_duration(b, c, part, error);
+  int64_t *const out = room_of(b, c);
+  const uint64_t closed = part->rows->closed > part->first ? part->rows->closed - part->first : 0;
+  for (uint64_t i = closed; i < part->count; i++) out[i] = 0;
+  return status;
+}
+
 static tachy_status add_value(tachy_batch *b, tachy_batch_column *c, const tachy_rows_part *part,
                               tachy_read_error *error) {
   (void)error;
@@ -317,9 +335,9 @@ static const column spans[] = {FIELD("thread", "i", thread),         FIELD("id",
                                TEXT_OF_SITE("filename", file),       OF_SITE("line", "I", line),
                                MADE("is_open", "b", add_is_open, 0), PROPERTIES};
 static const column span_times[] = {
-    FIELD("thread", "i", thread),   FIELD("time", UTC, utc),        TEXT_OF_SITE("name", name),
-    TEXT_OF_SITE("target", target), TEXT_OF_SITE("filename", file), OF_SITE("line", "I", line),
-    FIELD("calls", "l", calls),     FIELD("total", "l", total),     FIELD("self", "l", self)};
+    FIELD("thread", "i", thread),     FIELD("time", UTC, utc),          TEXT_OF_SITE("name", name),
+    TEXT_OF_SITE("target", target),   TEXT_OF_SITE("filename", file),   OF_SITE("line", "I", line),
+    MADE("calls", "l", add_calls, 8), MADE("total", "l", add_total, 8), FIELD("self", "l", self)};
 #define ASYNC_COLUMNS                                                                          \
   FIELD("span_id", "l", id), FIELD("parent_span_id", "l", parent), FIELD("depth", "I", depth), \
       OF_SITE("hash", "I", hash), TEXT_OF_SITE("name", name), TEXT_OF_SITE("filename", file),  \

@@ -184,9 +184,7 @@ typedef struct tachy_rows {
   tachy_open_row *open_end;
   uint64_t *open_start_first; /* thread_count + 1, as thread_first */
   uint64_t *open_end_first;
-  int64_t *calls; /* span times: of a span that ended 1, of one that is open 0 */
-  int64_t *total; /* its duration, 0 */
-  int64_t *self;  /* less what ended inside it in this block */
+  int64_t *self; /* span times: the duration, 0 of a span that is open, less what ended inside it in this block */
 } tachy_rows;
 
 typedef struct tachy_row_filter {

@@ -40,9 +40,7 @@ static const struct {
     COLUMN(open_end, PER_OPEN_END, SPANS),
     COLUMN(open_start_first, PER_THREAD, SPANS),
     COLUMN(open_end_first, PER_THREAD, SPANS),
-    COLUMN(calls, PER_ROW, 0), /* these three are made by tachy_decode_span_times */
-    COLUMN(total, PER_ROW, 0),
-    COLUMN(self, PER_ROW, 0),
+    COLUMN(self, PER_ROW, 0), /* made by tachy_decode_span_times */
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 

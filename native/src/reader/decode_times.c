@@ -40,15 +40,12 @@ static void add_up(tachy_rows *rows, uint32_t t, uint64_t *gap, uint64_t *open_r
     pass_gaps(rows, t, i, gap, in);
     const int64_t took = (int64_t)((uint64_t)rows->end_utc[i] - (uint64_t)rows->utc[i]);
     const int64_t below = take_below(in, rows->depth[i]);
-    rows->total[i] = took;
     rows->self[i] = (int64_t)((uint64_t)took - (uint64_t)below);
-    rows->calls[i] = 1;
     give(in, rows->depth[i], took);
   }
   pass_gaps(rows, t, rows->thread_first[t + 1], gap, in);
   const uint64_t open = rows->open_end_first[t + 1] - rows->open_end_first[t];
   for (uint64_t k = open; k-- > 0;) {
-    rows->total[*open_row + k] = rows->calls[*open_row + k] = 0;
     rows->self[*open_row + k] = (int64_t)(0 - (uint64_t)take_below(in, (int64_t)k));
   }
   *open_row += open;
@@ -56,19 +53,20 @@ static void add_up(tachy_rows *rows, uint32_t t, uint64_t *gap, uint64_t *open_r
 
 /* Keeps what began in the range, but for open spans that are owed nothing. */
 static void keep(tachy_rows *rows, const tachy_row_filter *filter) {
-  uint64_t kept = 0;
+  uint64_t kept = 0, closed = 0;
   for (uint64_t i = 0; i < rows->count; i++) {
     if (rows->utc[i] < filter->begin_utc || rows->utc[i] > filter->end_utc) continue;
-    if (!rows->calls[i] && !rows->self[i]) continue;
+    if (i >= rows->closed && !rows->self[i]) continue;
+    closed += i < rows->closed;
     rows->thread[kept] = rows->thread[i];
     rows->site[kept] = rows->site[i];
     rows->utc[kept] = rows->utc[i];
-    rows->calls[kept] = rows->calls[i];
-    rows->total[kept] = rows->total[i];
+    rows->end_utc[kept] = rows->end_utc[i];
     rows->self[kept] = rows->self[i];
     kept++;
   }
   rows->count = kept;
+  rows->closed = closed;
 }
 
 tachy_status tachy_decode_span_times(const tachy_block *block, const tachy_row_filter *filter, tachy_rows *rows,
@@ -76,11 +74,9 @@ tachy_status tachy_decode_span_times(const tachy_block *block, const tachy_row_f
   const tachy_row_filter all = {INT64_MIN, INT64_MAX, filter->threads, 1};
   const tachy_status status = tachy_decode_spans(block, &all, rows, error);
   if (status) return status;
-  rows->calls = malloc((rows->count + 1) * sizeof *rows->calls);
-  rows->total = malloc((rows->count + 1) * sizeof *rows->total);
   rows->self = malloc((rows->count + 1) * sizeof *rows->self);
   inside *const in = malloc(sizeof *in);
-  if (!rows->calls || !rows->total || !rows->self || !in) {
+  if (!rows->self || !in) {
     free(in);
     return tachy_read_no_memory(error);
   }

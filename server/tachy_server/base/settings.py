@@ -261,7 +261,7 @@ class Settings:
     block_rows: int = _row(
         COUNT,
         1 << 24,
-        "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 68 bytes for each of its "
+        "Most rows of a block; a batch with a larger one is refused. Reading one takes up to 52 bytes for each of its "
         "rows, its bytes decompressed, and some 150 MiB; in a trace, some 100 bytes for each of a thread's spans.",
     )
     block_raw_bytes: int = _row(
