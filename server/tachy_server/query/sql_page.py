@@ -67,10 +67,10 @@ FROM measures WHERE name = 'frame' AND value > 0.05
 GROUP BY 1, 2, 3
 ```
 
-It selects from one of `log_entries`, `measures`, `thread_spans` and `async_events` (of spans those that have ended),
-with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the lake, each by
-itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`, histograms
-and HLL do so; for others say how, with a query over `source`, which has the results of all parts:
+It selects from one of `log_entries`, `measures`, `thread_spans`, `span_times` and `async_events` (of spans those that
+have ended), with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the lake,
+each by itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`,
+histograms and HLL do so; for others say how, with a query over `source`, which has the results of all parts:
 
 ```
 CREATE MATERIALIZED VIEW last_values WITH (
