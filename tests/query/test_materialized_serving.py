@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import adbc_driver_flightsql.dbapi
 import httpx
 
 from tests.lake.conftest import play
@@ -37,3 +38,9 @@ def test_a_server_fills_them_by_itself(tmp_path: Path) -> None:
             time.sleep(0.1)
         assert ask(counts) == [[spans, counted]]
         assert client.get("/api/stats").json()["maintain"]["materialized_steps"] > 0
+        ask('CREATE MATERIALIZED VIEW "of mine" AS SELECT time, count(*) AS logs FROM log_entries GROUP BY time')
+        with adbc_driver_flightsql.dbapi.connect(server.flight, autocommit=True) as connection:
+            (catalog,) = connection.adbc_get_objects(depth="all", table_name_filter="of %").read_all().to_pylist()
+        (table,) = [table for schema in catalog["catalog_db_schemas"] for table in schema["db_schema_tables"]]
+        assert table["table_name"] == "of mine"
+        assert [column["column_name"] for column in table["table_columns"]] == ["time", "logs"]

@@ -60,6 +60,9 @@ class InProcess:
     def tables(self) -> list[Any]:
         return self._engine.tables() if hasattr(self._engine, "tables") else list(VIEWS.values())
 
+    def made_by_users(self) -> list[str]:
+        return []
+
     def plan(
         self,
         sql: str,

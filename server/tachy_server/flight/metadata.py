@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from tachy_server.flight import messages
 from tachy_server.flight.column_metadata import described
 from tachy_server.flight.messages import given
 from tachy_server.flight.sql_info import SQL_INFO, sql_info
+from tachy_server.query.materialized.definition import quoted
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.pool import Workers
@@ -199,11 +201,18 @@ def _tables(command: Any, engine: Workers, preserve_dictionary: bool) -> pa.Tabl
         if schema_matches(SCHEMA):  # what people look for comes before what describes it
             for info in sorted(engine.tables(), key=lambda info: info.name):
                 add(SCHEMA, info.name, "TABLE", lambda info=info: info.schema)  # type: ignore[misc]
+            for name in engine.made_by_users():
+                sql = f"SELECT * FROM {quoted(name)}"
+                add(SCHEMA, name, "TABLE", partial(_schema, engine, sql))
         if schema_matches(INFORMATION_SCHEMA):
             for name in INFORMATION_VIEWS:
                 sql = f"SELECT * FROM {INFORMATION_SCHEMA}.{name}"
-                add(INFORMATION_SCHEMA, name, "VIEW", lambda sql=sql: engine.plan(sql).schema)  # type: ignore[misc]
+                add(INFORMATION_SCHEMA, name, "VIEW", partial(_schema, engine, sql))
     return _rows(TABLES_WITH_SCHEMA if command.include_schema else TABLES, rows)
+
+
+def _schema(engine: Workers, sql: str) -> pa.Schema:
+    return engine.plan(sql, preserve_dictionary=True).schema
 
 
 def _xdbc_row(

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from tachy_server.base.errors import LimitError, StoreError, TachyError
 from tachy_server.base.settings import Settings
+from tachy_server.lake import materialized
 from tachy_server.lake.database import Database
 from tachy_server.query.commands import Command
 from tachy_server.query.query_log import QueryLog
@@ -51,7 +52,7 @@ class Workers:
 
     def __init__(self, settings: Settings, database: Database, folder: Path, program: str) -> None:
         """Starts the processes, forks of the module `program`; `wait` until they are ready."""
-        self.settings = settings
+        self.settings, self._database = settings, database
         self._forks = ForkServer(program, pickle.dumps((settings, database.dsn, folder)))
         self._log = QueryLog(database, settings.query_log_days)
         self._numbers = itertools.count(1)
@@ -82,8 +83,13 @@ class Workers:
     # --- queries ----------------------------------------------------------------------------------------------------
 
     def tables(self) -> list[View]:
-        """What SQL can read."""
+        """What SQL can read, but for what users have made."""
         return list(VIEWS.values())
+
+    def made_by_users(self) -> list[str]:
+        """Names of their materialized views. Raises StoreError."""
+        with self._database.connection() as connection:
+            return [view.name for view in materialized.stored(connection) if view.name not in VIEWS]
 
     def plan(
         self,
