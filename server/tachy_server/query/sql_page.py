@@ -53,7 +53,7 @@ comes late is added. A block that cannot be read is in none of them, and added o
 
 ```sql
 SELECT name, sum(count) AS calls, sum(total) / 1e9 AS seconds,
-    approx_percentile_cont_with_weight(count, 0.99) WITHIN GROUP (ORDER BY total / count) / 1e6 AS p99_ms
+    approx_percentile_cont_with_weight(count, 0.99) WITHIN GROUP (ORDER BY total / nullif(count, 0)) / 1e6 AS p99_ms
 FROM span_stats WHERE time_bin >= now() - interval '1 day'
 GROUP BY name ORDER BY seconds DESC LIMIT 20
 ```
@@ -67,10 +67,10 @@ FROM measures WHERE name = 'frame' AND value > 0.05
 GROUP BY 1, 2, 3
 ```
 
-It selects from one of `log_entries`, `measures`, `thread_spans`, `span_times` and `async_events` (of spans those that
-have ended), with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the lake,
-each by itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`,
-histograms and HLL do so; for others say how, with a query over `source`, which has the results of all parts:
+It selects from one of `log_entries`, `measures`, `thread_spans` (those that have ended), `span_times` and
+`async_events`, with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the
+lake, each by itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`
+and those of histograms do so; for others say how, with a query over `source`, which has the results of all parts:
 
 ```
 CREATE MATERIALIZED VIEW last_values WITH (

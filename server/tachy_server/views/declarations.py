@@ -510,7 +510,8 @@ SPAN_STATS: Final = View(
     name="span_stats",
     kind=Kind.INCREMENTAL,
     doc="Spans of all processes that have ended, by the minute in which they began, name and length: without keeping "
-    "the spans. For quantiles, weigh the mean of each bucket, `total / count`, by its count.",
+    "the spans. For quantiles, weigh the mean of each bucket, `total / nullif(count, 0)`, by its count. Rows without a "
+    "bucket have no spans, but take from `self` what ended inside spans of that name in blocks before theirs.",
     time=("time_bin",),
     sort=("time_bin",),
     columns=(
@@ -520,11 +521,12 @@ SPAN_STATS: Final = View(
         Column(
             "bucket",
             pa.int32(),
-            "Which quarter of an octave (a factor of 1.19) the durations are in: floor(4 log2(ns)).",
+            "Which quarter of an octave (a factor of 1.19) the durations are in: floor(4 log2(ns)); or NULL.",
             ours=True,
         ),
         Column("count", pa.int64(), "Spans.", ours=True),
         Column("total", pa.int64(), "Nanoseconds of all of them together.", ours=True),
+        Column("self", pa.int64(), "The same without those of the spans inside them.", ours=True),
         Column("min", pa.int64(), "Of the shortest.", ours=True),
         Column("max", pa.int64(), "Of the longest.", ours=True),
     ),

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Final
 
 # Quarters of octaves: the mean of each is within 9 % of its values, and a minute of a name has some ten of them.
-_DURATION: Final = "CAST(floor(4 * log2(CAST(greatest(duration, 1) AS DOUBLE))) AS INT)"
+_TOTAL: Final = "CASE WHEN calls = 1 THEN total END"
+_DURATION: Final = "CASE WHEN calls = 1 THEN CAST(floor(4 * log2(CAST(greatest(total, 1) AS DOUBLE))) AS INT) END"
 _VALUE: Final = "CASE WHEN value = 0 THEN 0.0 ELSE signum(value) * (1.0 + floor(4.0 * (log2(abs(value)) + 1074.0))) END"
 
 STATEMENTS: Final = (
@@ -19,9 +20,9 @@ SELECT date_bin(INTERVAL '1 minute', time) AS time_bin, name, target, unit, {_VA
     count(*) AS count, sum(value) AS sum, min(value) AS min, max(value) AS max
 FROM measures GROUP BY 1, 2, 3, 4, 5""",
     f"""CREATE MATERIALIZED VIEW span_stats AS
-SELECT date_bin(INTERVAL '1 minute', "begin") AS time_bin, name, target, {_DURATION} AS bucket,
-    count(*) AS count, sum(duration) AS total, min(duration) AS min, max(duration) AS max
-FROM thread_spans GROUP BY 1, 2, 3, 4""",
+SELECT date_bin(INTERVAL '1 minute', time) AS time_bin, name, target, {_DURATION} AS bucket,
+    sum(calls) AS count, sum(total) AS total, sum(self) AS self, min({_TOTAL}) AS min, max({_TOTAL}) AS max
+FROM span_times GROUP BY 1, 2, 3, 4""",
 )
 
 AS_FILES: Final[Mapping[str, str]] = MappingProxyType(
