@@ -15,10 +15,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from types import FrameType
 
+import pyarrow as pa
 import uvicorn
 
 from tachy_server.access.binding import check_binding
@@ -36,6 +38,7 @@ from tachy_server.lake import catalog
 from tachy_server.lake.database import Database, create_database
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.store import open_store
+from tachy_server.lake.visible import EVERYTHING
 from tachy_server.maintain.service import Maintenance
 from tachy_server.postgres.supervisor import DataFolder, Postgres
 from tachy_server.query.workers.pool import Workers
@@ -146,7 +149,7 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
         stack.callback(services.ingest.close)
     if "maintain" in settings.role:
         materialize = services.engine.materialize if services.engine is not None else None
-        services.maintenance = Maintenance(settings, lake, materialize)
+        services.maintenance = Maintenance(settings, lake, _asking(services, folder, stack), materialize)
         stack.callback(services.maintenance.close)
     return services
 
@@ -163,6 +166,31 @@ def _start_query(services: Services, folder: DataFolder, stack: ExitStack) -> Wo
     services.flight_uri = f"grpc{'+tls' if services.certificate else ''}://{Address(address.host, server.port)}"
     engine.wait()
     return engine
+
+
+def _asking(services: Services, folder: DataFolder, stack: ExitStack) -> Callable[[str, int, int], pa.Table]:
+    """Runs queries of the server's own in its workers; where the role query is missing, in one of its own, made when it
+    is first needed.
+    """
+    own: list[Workers] = []
+
+    def close() -> None:
+        for pool in own:
+            pool.close()
+
+    stack.callback(close)
+
+    def ask(sql: str, begin: int, end: int) -> pa.Table:
+        if services.engine is None and not own:
+            own.append(
+                Workers(replace(services.settings, workers=1), services.lake.database, folder.path, _QUERY_PROCESS)
+            )
+            own[0].wait()
+        pool = services.engine or own[0]
+        run = pool.plan(sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING)
+        return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
+
+    return ask
 
 
 def _listen(address: Address, name: str) -> socket.socket:

@@ -80,7 +80,7 @@ def test_everything_is_as_it_was(anywhere: World, ingest_server: Server) -> None
     with again(ingest_server, world, end) as (other, _):
         compare(world, other)
     world.rewrite(end + 4 * HOUR)
-    assert world.levels() == [2]
+    assert set(world.levels()) == {2}
     assert world.keys("removals") == set()
     with again(ingest_server, world, end) as (other, _):
         compare(world, other)
@@ -97,7 +97,7 @@ def test_of_what_is_merged_twice_the_streams_that_ended_early_come_back(world: W
         world.store_group([process.batch()], START + at * SECOND)
         world.rewrite(START + 700 * SECOND)
     world.rewrite(START + 2 * HOUR)
-    assert world.levels() == [2]
+    assert set(world.levels()) == {2}
     with again(ingest_server, world, START + 2 * HOUR) as (other, _):
         compare(world, other)
 
@@ -113,7 +113,7 @@ def test_ingest_and_merging_go_on_after_it(world: World, ingest_server: Server) 
             assert each.store_group([batch], end + 5 * SECOND) == 3
             assert each.store_group([batch], end + 6 * SECOND) == 0
             each.rewrite(end + 2 * HOUR)
-            assert each.levels() == [2]
+            assert set(each.levels()) == {2}
         assert {view: other.rows()[view] for view in other.rows()} == world.rows()
         with opened(ingest_server, other.store) as third:  # of two merged by two databases one is taken
             rebuild(third.base, third.store, GRACE, clock=lambda: end)
@@ -160,7 +160,7 @@ def test_of_a_rewriting_that_was_committed_a_lost_piece_costs_only_itself(
     world.rewrite(end + HOUR, grace=0)
     world.rewrite(end + HOUR + SECOND, grace=0)
     pieces = world.keys()
-    assert len(pieces) == 3
+    assert len(pieces) == 9
     for key in pieces:  # the last one, too, which says how many there are
         rest = pieces - {key}
         with opened(ingest_server, Without(world.store.root, key)) as other:

@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import adbc_driver_flightsql
@@ -20,6 +22,10 @@ import pyarrow as pa
 import pytest
 from adbc_driver_flightsql import dbapi
 from pyarrow import flight
+from tachy_server.base.errors import QueryError
+from tachy_server.base.settings import Settings
+from tachy_server.lake.database import Database
+from tachy_server.serve import _asking
 
 from tests.lake.conftest import dsn_of
 from tests.model.encoder import Process
@@ -149,6 +155,18 @@ def test_only_keys_for_admin_change_anything(tmp_path: Path) -> None:
             with pytest.raises(adbc_driver_manager.Error):  # the driver keeps the reason for itself
                 cursor.adbc_prepare("DROP KEEP RULE a")
         assert names(server, keys["query"]) == ["a"]
+
+
+def test_maintenance_asks_in_workers_of_its_own_where_the_role_query_is_missing(server: Server) -> None:
+    base = Database(dsn_of(server.data), 2)
+    services = SimpleNamespace(engine=None, settings=Settings(), lake=SimpleNamespace(database=base))
+    with ExitStack() as stack:
+        stack.callback(base.close)
+        ask = _asking(services, SimpleNamespace(path=server.data), stack)  # type: ignore[arg-type]
+        for number in range(2):
+            assert ask(f"SELECT {number} AS n", 0, 1).to_pydict() == {"n": [number]}
+        with pytest.raises(QueryError):
+            ask("SELECT nothing", 0, 1)
 
 
 def worker(server: Server) -> psutil.Process:

@@ -302,6 +302,14 @@ class Settings:
         "read these. The same on all servers of a lake.",
         default_text="none",
     )
+    keep_logs: float = _row(
+        DAYS,
+        0.0,
+        "How long logs stay after the day on which they came; 0: for ever. Queries of rules can keep some longer "
+        "(docs/sql.md).",
+    )
+    keep_metrics: float = _row(DAYS, 0.0, "The same of metrics.")
+    keep_spans: float = _row(DAYS, 0.0, "The same of spans.")
     snapshot_days: float = _row(
         DAYS,
         1.0,

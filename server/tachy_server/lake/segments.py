@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import struct
 import uuid
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import pyarrow.compute as pc
+
 from tachy_server.base.errors import FormatError
+from tachy_server.formats.block_index import select
 from tachy_server.lake.database import Connection, day_of
 
 Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -19,8 +23,8 @@ Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 _SHORT: Final = struct.Struct("<i")
 _INSERT: Final = """
 INSERT INTO segments
-    (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level, covered)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    (insert_day, key, size, insert_time, begin_time, end_time, processes, block_index, level, covered, classes, keep)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _FORGET: Final = "DELETE FROM segments WHERE insert_day = %s AND key = ANY(%s)"
 _REMOVE_LATER: Final = "INSERT INTO removals (key, after) SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"
@@ -29,9 +33,29 @@ _FEW: Final = 64  # processes; PostgreSQL compares each with each of a row
 NEVER: Final = ((1 << 63) - 1, -(1 << 63))
 
 
-def segment_key(insert_time: int) -> str:
-    """A new one."""
-    return f"segments/{day_of(insert_time)}/{uuid.uuid4()}.tseg"
+_KEPT: Final = re.compile(r"segments/[^/]+/keep-(\d{1,5})/[^/]+")
+
+
+def segment_key(insert_time: int, keep: int | None = None) -> str:
+    """A new one; `keep`: of blocks that stay so many days, whatever the life of their class."""
+    kept = "" if keep is None else f"keep-{keep}/"
+    return f"segments/{day_of(insert_time)}/{kept}{uuid.uuid4()}.tseg"
+
+
+def kept_days(key: str) -> int | None:
+    """How many days a key says that its segment stays; None: as long as its class."""
+    match = _KEPT.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+def bit_of(cls: int) -> int:
+    """A class in the column `classes`."""
+    return 1 << (cls - 1)
+
+
+def classes_of(index: bytes) -> int:
+    """The classes of which there are blocks, as bits."""
+    return sum(bit_of(cls) for cls in pc.unique(select([index]).column("class")).to_pylist())
 
 
 def day_of_key(key: str) -> datetime.date:
@@ -55,9 +79,8 @@ def insert(
 ) -> None:
     """One segment; `times` are the earliest and the latest of its events, None: it has none."""
     begin, end = times or NEVER
-    day = day_of(insert_time)
-    short = shortened(process_ids)
-    connection.execute(_INSERT, (day, key, size, insert_time, begin, end, short, index, level, list(covered)))
+    of_segment = (day_of(insert_time), key, size, insert_time, begin, end, shortened(process_ids), index, level)
+    connection.execute(_INSERT, (*of_segment, list(covered), classes_of(index), kept_days(key)))
 
 
 def forget(connection: Connection, day: datetime.date, keys: Sequence[str]) -> int:
@@ -79,7 +102,7 @@ class Chosen:
 
 
 def find(
-    select: Select,
+    select_rows: Select,
     days: Collection[datetime.date],
     *,
     begin: int | None = None,
@@ -109,7 +132,7 @@ def find(
     query = (
         f"SELECT key, insert_time, block_index FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
     )
-    return select(query, arguments) if days else []
+    return select_rows(query, arguments) if days else []
 
 
 def shortened(process_ids: Iterable[UUID]) -> list[int]:

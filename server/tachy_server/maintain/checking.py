@@ -28,7 +28,7 @@ from tachy_server.maintain.rebuilding import PREFIX
 from tachy_server.maintain.rescue import fault_of, rescue
 
 _ROWS: Final = """
-SELECT key, size, insert_time, level, block_index, begin_time, end_time, processes FROM segments
+SELECT key, size, insert_time, level, block_index, begin_time, end_time, processes, classes, keep FROM segments
 ORDER BY key COLLATE "C"
 """
 _AT_A_TIME: Final = 64
@@ -74,6 +74,8 @@ class _Row:
     begin: int
     end: int
     processes: list[int]
+    classes: int
+    keep: int | None
 
 
 class Checker:
@@ -288,6 +290,8 @@ def _differences(row: _Row, found: Found) -> Iterator[str]:
         "index": (row.index, segment.index),
         "range of times": ((row.begin, row.end), times_of(chosen) or segments.NEVER),
         "list of processes": (row.processes, segments.shortened(processes_of(segment.index))),
+        "list of classes": (row.classes, segments.classes_of(segment.index)),
+        "life": (row.keep, segments.kept_days(row.key)),
     }
     yield from (name for name, (said, is_so) in real.items() if said != is_so)
 

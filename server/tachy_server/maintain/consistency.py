@@ -44,8 +44,13 @@ FROM unnest(%s::text[], %s::text[]) AS u (stream_id, process_id) ON CONFLICT DO 
 """
 _TELL_DAY: Final = "INSERT INTO told_days VALUES (%s, %s, %s)"
 
+_KNOWN: Final = f"""CASE WHEN p.insert_time / {DAY} <= (
+            SELECT last_day - date '1970-01-01' FROM expired WHERE class = {{2}})
+        THEN p.{{0}} * coalesce(t.{{1}}, '{{{{}}}}') ELSE coalesce(p.{{0}}, '{{{{}}}}') END AS {{0}}"""
+
 # A process whose row says something else than the indexes: what it lacks, what it has too much. Days of segments are
-# found by the times of processes; merged blocks have the time of the latest that came, which is of the same day.
+# found by the times of processes; merged blocks have the time of the latest that came, which is of the same day. Of a
+# process from days that have been dropped nobody knows which blocks it had: nothing that is gone is too much there.
 _WRONG: Final = f"""
 CREATE TEMPORARY TABLE wrong AS
 WITH told AS (
@@ -58,8 +63,8 @@ known AS (
     SELECT process_id, p.sdk IS NOT NULL AS there, first, last,
         coalesce(first / {DAY} < p.insert_time / {DAY} OR last / {DAY} > p.last_update_time / {DAY}, false) AS outside,
         coalesce(t.log, '{{}}') AS log, coalesce(t.metric, '{{}}') AS metric, coalesce(t.span, '{{}}') AS span,
-        coalesce(p.log_blocks, '{{}}') AS log_blocks, coalesce(p.metric_blocks, '{{}}') AS metric_blocks,
-        coalesce(p.span_blocks, '{{}}') AS span_blocks
+        {_KNOWN.format("log_blocks", "log", 1)}, {_KNOWN.format("metric_blocks", "metric", 2)},
+        {_KNOWN.format("span_blocks", "span", 3)}
     FROM told AS t FULL JOIN processes AS p USING (process_id))
 SELECT process_id, there, outside, first, last, log - log_blocks AS log_more, metric - metric_blocks AS metric_more,
     span - span_blocks AS span_more, log_blocks - log AS log_less, metric_blocks - metric AS metric_less,

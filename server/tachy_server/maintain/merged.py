@@ -51,22 +51,42 @@ def merge(
     process_ids: Collection[UUID],
     describe: Describe,
     record: Record,
+    *,
+    by_class: bool,
 ) -> Iterator[Made]:
-    """New segments, each with all that it has of a process in one place, and with a record like this one. The parts
-    come by process, class and sequence; processes without any are described all the same. A block that is damaged is
-    copied as it is.
+    """New segments, each with all that it has of a process in one place, and with a record like this one; `by_class`:
+    each has blocks of one class, so that these go when the class's life is over. The parts come by process, class and
+    sequence; processes without any are described all the same. A block that is damaged is copied as it is.
     """
-    draft, pieces = _Draft(), 1
+    drafts: dict[int, _Draft] = {}
+    pieces = 0
     silent = set(process_ids)
     for process_id, of_process in groupby(parts, key=lambda part: part.row.process_id):
-        classes = groupby(of_process, key=lambda part: part.row.cls)
+        if sum(draft.size for draft in drafts.values()) > _SEGMENT_BYTES:
+            yield from (draft.finish(record, describe) for draft in drafts.values())
+            pieces += len(drafts)
+            drafts = {}
+        blocks: dict[int, list[_Block]] = {}
+        for cls, of_class in groupby(of_process, key=lambda part: part.row.cls):
+            blocks.setdefault(cls if by_class else 0, []).extend(_run(of_class))
+        for kind, of_kind in blocks.items():
+            drafts.setdefault(kind, _Draft()).add(process_id, of_kind)
+        silent.discard(process_id)
+    *others, last = drafts.values() or [_Draft()]
+    for process_id in sorted(silent):
+        last.add(process_id, [])
+    yield from (draft.finish(record, describe) for draft in others)
+    yield last.finish(replace(record, pieces=pieces + len(others) + 1), describe)
+
+
+def copy(parts: Iterable[Part], describe: Describe, record: Record) -> Iterator[Made]:
+    """New segments of the same blocks as they are, which come by process."""
+    draft, pieces = _Draft(), 1
+    for process_id, of_process in groupby(parts, key=lambda part: part.row.process_id):
         if draft.size > _SEGMENT_BYTES:
             yield draft.finish(record, describe)
             draft, pieces = _Draft(), pieces + 1
-        draft.add(process_id, [block for _, of_class in classes for block in _run(of_class)])
-        silent.discard(process_id)
-    for process_id in sorted(silent):
-        draft.add(process_id, [])
+        draft.add(process_id, [_as_it_is(part) for part in of_process])
     yield draft.finish(replace(record, pieces=pieces), describe)
 
 

@@ -74,7 +74,7 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         made, parts = writer.finish(
             Record(insert_time, number, level, processes, streams, replaces=[key], pieces=1)
         )  # fmt: skip
-        fresh = segments.segment_key(insert_time)
+        fresh = segments.segment_key(insert_time, segments.kept_days(key))
         lake.store.put_new(fresh, parts)
         segments.forget(connection, day, [key])
         size = sum(map(len, parts))

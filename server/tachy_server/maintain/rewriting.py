@@ -13,6 +13,7 @@ import time
 from collections import Counter as Counted
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -29,7 +30,8 @@ from tachy_server.maintain.merged import Made, Part, merge
 
 _SECOND: Final = 10**9
 _HOUR: Final = 3600 * _SECOND
-_LATE: Final = 30 * _SECOND  # a group is committed after the time that its row says
+LATE: Final = 30 * _SECOND
+"""A group is committed so long after the time that its row says, at most."""
 _UNIT_BYTES: Final = 48 << 20  # of small segments, which are read whole
 _REMOVED_AT_ONCE: Final = 1000
 
@@ -42,6 +44,11 @@ _CLAIM: Final = """
 SELECT key, size, insert_time, block_index, covered FROM segments
 WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
 ORDER BY covered, insert_time, key FOR UPDATE SKIP LOCKED
+"""
+_MIXED: Final = """
+SELECT key, size, insert_time, block_index, covered FROM segments
+WHERE insert_day = %s AND classes & %s <> 0 AND classes & ~%s <> 0 AND keep IS NULL AND key <> ALL(%s)
+ORDER BY insert_time, key LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 # What was replaced first is removed first: who rebuilds finds nothing whose replacement has been replaced and removed.
 _OVER: Final = """
@@ -109,44 +116,64 @@ class Rewriter:
         """
         replaced = self._level(1, self._length)
         between()
-        replaced += self._level(2, max(_HOUR, self._length))
+        replaced += self._level(2, self._length and max(_HOUR, self._length))
         with self._lake.connection() as connection:
             self._remove(connection)
         return replaced
 
     def _level(self, level: int, length: int) -> int:
-        values = {"length": length, "level": level, "before": (self._clock() - _LATE) // length * length}
+        if not length:
+            return 0
+        values = {"length": length, "level": level, "before": (self._clock() - LATE) // length * length}
+        replaced = 0
         with self._lake.connection() as connection:
-            due = connection.execute(_DUE, values).fetchall()
-            return sum(self._slot(connection, day, level, slot * length, (slot + 1) * length) for day, slot in due)
+            for day, slot in connection.execute(_DUE, values).fetchall():
+                due = (day, level, slot * length, (slot + 1) * length)
+                replaced += self._units(connection, day, level, 2, partial(self._claim, connection, *due))
+        return replaced
 
-    def _slot(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
-        """As many transactions as it takes."""
+    def split(self, connection: Connection, day: datetime.date, classes: int) -> int:
+        """Segments of a day that have blocks of these classes and of others become one for each class. Returns how many
+        were replaced. Raises StoreError.
+        """
+
+        def claim() -> list[_Claimed]:
+            rows = connection.execute(_MIXED, (day, classes, classes, sorted(self._unreadable)))
+            return [_Claimed(*row) for row in rows]
+
+        return self._units(connection, day, 2, 1, claim)
+
+    def _units(
+        self, connection: Connection, day: datetime.date, level: int, least: int, claim: Callable[[], list[_Claimed]]
+    ) -> int:
+        """As many transactions as it takes, each of at least so many segments."""
         replaced = 0
         while not self._stopped():
             try:
-                done = self._unit(connection, day, level, begin, end)
+                done = self._unit(connection, day, level, least, claim)
             except _Unreadable as error:  # without it; queries say what is wrong with it
                 self._unreadable.add(error.key)
             else:
                 replaced += done
-                if done < 2:
+                if done < least:
                     break
         return replaced
 
-    def _unit(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> int:
+    def _unit(
+        self, connection: Connection, day: datetime.date, level: int, least: int, claim: Callable[[], list[_Claimed]]
+    ) -> int:
         written: list[str] = []
         outcome_known = True
         try:
             with connection.transaction():
-                claimed = self._claim(connection, day, level, begin, end)
-                if len(claimed) < 2:
+                claimed = claim()
+                if len(claimed) < least:
                     return 0
                 streams = 0
                 found = select([one.index for one in claimed])
                 keys, earliest, latest = [one.key for one in claimed], claimed[0].insert_time, claimed[-1].insert_time
                 if level > 1:  # what was merged has the time of the last of its segments
-                    earliest = begin - self._length
+                    earliest -= max(_HOUR, self._length) + self._length
                 ((number,),) = connection.execute(_NUMBER)
                 record = Record(latest, number, level, replaces=keys)
 
@@ -154,7 +181,7 @@ class Rewriter:
                     return described.read(connection, process_ids, earliest, latest)
 
                 everybody = {process for one in claimed for process in processes_of(one.index)}
-                for made in merge(self._parts(claimed, found), everybody, describe, record):
+                for made in merge(self._parts(claimed, found), everybody, describe, record, by_class=level > 1):
                     written.append(self._write(connection, made, latest, level, claimed[0].covered))
                     streams += made.streams
                 segments.forget(connection, day, keys)

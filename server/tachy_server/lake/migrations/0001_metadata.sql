@@ -55,8 +55,9 @@ CREATE INDEX streams_process ON streams (process_id);
 -- One row per object; block_index says where its blocks are and what their heads say (docs/format.md, "Segments").
 -- begin_time and end_time are those of its events; without any, it ends before it begins. `processes` has the first
 -- four bytes of the id of each process in it; level is 0 as it came, 1 and 2 when its blocks were merged; `covered` has
--- the ids of the materialized views whose files have its events. One partition per day on which they were inserted, made
--- by the server.
+-- the ids of the materialized views whose files have its events. `classes` has 1 where blocks of logs are in it, 2 of
+-- metrics, 4 of spans; what was merged twice has those of one. `keep`: it stays so many days, whatever its class. One
+-- partition per day on which they were inserted, made by the server.
 CREATE TABLE segments (
     insert_day date NOT NULL,
     key text NOT NULL,
@@ -68,10 +69,18 @@ CREATE TABLE segments (
     block_index bytea NOT NULL,
     level smallint NOT NULL DEFAULT 0,
     covered bigint[] NOT NULL DEFAULT '{}',
+    classes smallint NOT NULL,
+    keep integer,
     PRIMARY KEY (insert_day, key)
 ) PARTITION BY RANGE (insert_day);
 CREATE INDEX segments_time ON segments (end_time, begin_time);
 CREATE INDEX segments_level ON segments (level, insert_time);
+
+-- The last day of which the blocks of a class (1, 2, 3) have been dropped, since their life was over.
+CREATE TABLE expired (
+    class smallint PRIMARY KEY,
+    last_day date NOT NULL
+);
 
 -- Objects that have been replaced, and until when queries may still read them.
 CREATE TABLE removals (
@@ -157,15 +166,24 @@ CREATE TABLE keys (
     only_with jsonb
 );
 
--- Queries for processes, and times of them, whose blocks are kept for `days` when their classes are over. Cannot be made
--- again.
+-- Queries for processes, and times of them, whose blocks are kept for `days` when their classes are over; each was asked
+-- for what was inserted until `seen`. What they said is in `kept`. Cannot be made again.
 CREATE TABLE keep_rules (
     name text PRIMARY KEY,
     days integer NOT NULL,
     sql text NOT NULL,
     created bigint NOT NULL,
-    created_by text NOT NULL
+    created_by text NOT NULL,
+    seen bigint NOT NULL DEFAULT 0
 );
+CREATE TABLE kept (
+    rule text NOT NULL REFERENCES keep_rules ON DELETE CASCADE,
+    process_id uuid NOT NULL,
+    begin_time bigint NOT NULL,
+    end_time bigint NOT NULL,
+    PRIMARY KEY (process_id, rule, begin_time, end_time)
+);
+CREATE INDEX kept_rule ON kept (rule);
 
 -- Queries and traces that have ended, and how. Old rows are deleted by the server that writes here.
 CREATE TABLE query_log (
