@@ -171,7 +171,7 @@ def test_a_rule_keeps_whole_processes_and_ranges_of_others_for_its_days(world: W
     keep(world, "crashes", 30, "SELECT process_id FROM processes WHERE exe = 'crashed'")
     keep(world, "slow", 20, 'SELECT process_id, time AS "begin", time AS "end" FROM measures WHERE name = \'slow\'')
     lives: dict[int, float] = {LOG: 10, METRIC: 1, SPAN: 1}
-    assert expire(world, START + 3 * DAY, lives) == 2
+    assert expire(world, START + 3 * DAY, lives) == 12
     found = counts(world)
     for view in ("measures", "thread_spans"):
         assert found[view, crashed.process_id] == before[view, crashed.process_id]
@@ -179,7 +179,7 @@ def test_a_rule_keeps_whole_processes_and_ranges_of_others_for_its_days(world: W
         assert (view, plain.process_id) not in found
     whole(world)
     assert expire(world, START + 4 * DAY, lives) == 0
-    assert expire(world, START + 11 * DAY + HOUR, lives) == 1
+    assert expire(world, START + 11 * DAY + HOUR, lives) == 6
     assert counts(world)["log_entries", crashed.process_id] == before["log_entries", crashed.process_id]
     whole(world)
     assert expire(world, START + 40 * DAY, lives) > 0
