@@ -14,7 +14,7 @@ INSERT INTO keep_rules (name, days, sql, created, created_by) VALUES (%s, %s, %s
 """
 _SEEN = "SELECT seen FROM keep_rules WHERE name = %s"
 _ARRIVED = """
-SELECT min(begin_time), max(end_time) FROM segments
+SELECT least(min(begin_time), min(insert_time)), greatest(max(end_time), max(insert_time)) FROM segments
 WHERE insert_time > %s AND insert_time <= %s AND end_time >= begin_time
 """
 _NOTE = """
@@ -63,8 +63,8 @@ def remove(connection: Connection, name: str) -> bool:
 
 
 def arrived(connection: Connection, name: str, until: int) -> tuple[int, int] | None:
-    """The times between which all lies that was inserted since the rule was last asked, up to that time; None: nothing
-    was.
+    """The times between which all lies that was inserted since the rule was last asked, up to that time, by the clocks
+    of those who sent it and by ours; None: nothing was.
     """
     row = connection.execute(_SEEN, (name,)).fetchone()
     if row is None:
