@@ -194,7 +194,7 @@ def test_a_server_fills_them_by_itself(tmp_path: Path) -> None:
         process = Process()
         play(process, 1_000, 50)
         server.post(process.batch()).raise_for_status()
-        sql = "SELECT count(*), CAST(sum(value) AS BIGINT) FROM measures"
+        sql = "SELECT count(*) FROM measures"
         answer = server.client.post("/api/query", json={"sql": sql}).json()["rows"]
         assert until(read_often(dsn_of(server.data), sql), [tuple(answer[0])])
 
