@@ -154,7 +154,13 @@ result. |
 in them), uncovered_since (when the first came that is not), definition. |
 
 The query of a rule gives `process_id` and, for less than a whole process, `"begin"` and `"end"` (timestamps, inclusive;
-null: no bound).
+null: no bound). It is asked every hour, and before anything is dropped, over the times of what came since it was asked
+last, as if a client had sent them as its range: it sees single events and processes, and no more than that of them, so
+a count over a day is none. When a class's life is over (`keep_logs`, `keep_metrics`, `keep_spans`), the blocks of it
+that overlap what the rule has named stay, for its days after the day on which they came, and all views show them.
+Blocks are kept whole, so some of what surrounds a range is. A rule that fails (a column that is gone, `query_seconds`,
+`lazy_block_limit`) keeps everything: nothing is dropped until it has an answer or is dropped itself, and the server's
+log says so. What is kept already stays for its days when the rule is dropped.
 
 ## Caveats
 - `parent` and `id` of a span are numbers in its stream: join on `stream_id` too.
