@@ -148,8 +148,15 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
         services.ingest = Ingest(settings, base, lake.store)
         stack.callback(services.ingest.close)
     if "maintain" in settings.role:
-        materialize = services.engine.materialize if services.engine is not None else None
-        services.maintenance = Maintenance(settings, lake, _asking(services, folder, stack), materialize)
+        workers = _own_queries(services, folder, stack)
+
+        def ask(sql: str, begin: int, end: int) -> pa.Table:
+            run = workers().plan(
+                sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING
+            )
+            return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
+
+        services.maintenance = Maintenance(settings, lake, ask, lambda: workers().materialize())
         stack.callback(services.maintenance.close)
     return services
 
@@ -168,9 +175,9 @@ def _start_query(services: Services, folder: DataFolder, stack: ExitStack) -> Wo
     return engine
 
 
-def _asking(services: Services, folder: DataFolder, stack: ExitStack) -> Callable[[str, int, int], pa.Table]:
-    """Runs queries of the server's own in its workers; where the role query is missing, in one of its own, made when it
-    is first needed.
+def _own_queries(services: Services, folder: DataFolder, stack: ExitStack) -> Callable[[], Workers]:
+    """What runs queries of the server's own: its workers; where the role query is missing, one that is made when it is
+    first needed.
     """
     own: list[Workers] = []
 
@@ -180,17 +187,14 @@ def _asking(services: Services, folder: DataFolder, stack: ExitStack) -> Callabl
 
     stack.callback(close)
 
-    def ask(sql: str, begin: int, end: int) -> pa.Table:
+    def workers() -> Workers:
         if services.engine is None and not own:
-            own.append(
-                Workers(replace(services.settings, workers=1), services.lake.database, folder.path, _QUERY_PROCESS)
-            )
+            settings = replace(services.settings, workers=1)
+            own.append(Workers(settings, services.lake.database, folder.path, _QUERY_PROCESS))
             own[0].wait()
-        pool = services.engine or own[0]
-        run = pool.plan(sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING)
-        return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
+        return services.engine or own[0]
 
-    return ask
+    return workers
 
 
 def _listen(address: Address, name: str) -> socket.socket:

@@ -15,9 +15,27 @@ from tests.serving import Server
 _PATIENCE = 60.0
 
 
+SETTINGS = ("--rewrite-seconds", "1", "--rewrite-grace", "30", "--query-seconds", "30")
+
+
+def wait_for_files(server: Server) -> None:
+    """Of the three views."""
+    folder, deadline = server.data / "store" / "views", time.monotonic() + _PATIENCE
+    while len({path.parent.parent.name for path in folder.rglob("*.parquet")}) < 3:
+        assert time.monotonic() < deadline, httpx.get(f"{server.http}/api/stats").json()
+        time.sleep(0.1)
+
+
+def test_maintenance_alone_has_a_worker_for_it(tmp_path: Path) -> None:
+    with Server(tmp_path / "data", "--role", "ingest,maintain", *SETTINGS) as server:
+        process = Process()
+        play(process, 1_000, 5)
+        server.post(process.batch()).raise_for_status()
+        wait_for_files(server)
+
+
 def test_a_server_fills_them_by_itself(tmp_path: Path) -> None:
-    settings = ("--rewrite-seconds", "1", "--rewrite-grace", "30", "--query-seconds", "30")
-    with Server(tmp_path / "data", *settings) as server, httpx.Client(base_url=server.http) as client:
+    with Server(tmp_path / "data", *SETTINGS) as server, httpx.Client(base_url=server.http) as client:
         for _ in range(3):
             process = Process()
             play(process, 1_000, 5)
@@ -32,10 +50,7 @@ def test_a_server_fills_them_by_itself(tmp_path: Path) -> None:
 
         ((spans, counted),) = ask(counts)
         assert spans == counted > 0
-        folder, deadline = tmp_path / "data" / "store" / "views", time.monotonic() + _PATIENCE
-        while len({path.parent.parent.name for path in folder.rglob("*.parquet")}) < 3:
-            assert time.monotonic() < deadline, client.get("/api/stats").json()
-            time.sleep(0.1)
+        wait_for_files(server)
         assert ask(counts) == [[spans, counted]]
         assert client.get("/api/stats").json()["maintain"]["materialized_steps"] > 0
         ask('CREATE MATERIALIZED VIEW "of mine" AS SELECT time, count(*) AS logs FROM log_entries GROUP BY time')

@@ -26,7 +26,7 @@ _DAY: Final = 86_400 * _SECOND
 class Maintenance:
     """Runs from its making to its close()."""
 
-    def __init__(self, settings: Settings, lake: Lake, ask: Ask, materialize: Callable[[], str] | None = None) -> None:
+    def __init__(self, settings: Settings, lake: Lake, ask: Ask, materialize: Callable[[], str]) -> None:
         """`ask` runs the queries of keep rules; `materialize` does what is due next for materialized views, and says it
         in words, none when nothing is.
         """
@@ -37,7 +37,7 @@ class Maintenance:
         lives = {LOG: settings.keep_logs, METRIC: settings.keep_metrics, SPAN: settings.keep_spans}
         self._expirer = Expirer(lake, self._rewriter, lives, self._grace, Rules(ask, LATE))
         self._pause = min(_LOOK_SECONDS, max(0.1, settings.rewrite_seconds / 10 or _LOOK_SECONDS))
-        self._materialize = materialize or (lambda: "")
+        self._materialize = materialize
         self._steps = 0
         self._said: set[str] = set()
         self._wrong: set[str] = set()

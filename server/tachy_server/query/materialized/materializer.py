@@ -73,12 +73,12 @@ class Materializer:
         for_others: Collection[str] = (),
         stop: Stop | None = None,
     ) -> None:
-        """Of segments those are taken together that came within so many seconds, when these are over; `for_others`: the
-        views of the server's that have files, too.
+        """Of segments those are taken together that came within so many seconds (0: ten minutes), when these are over;
+        `for_others`: the views of the server's that have files, too.
         """
         self._lake, self._metadata, self._contexts, self._views = lake, metadata, contexts, views
         self._own = {**BUILT_IN, **{name: FOR_OTHERS[name] for name in for_others}}
-        self._slot, self._stop = int(seconds * 10**9), stop or Stop()
+        self._slot, self._stop = int((seconds or 600) * 10**9), stop or Stop()
 
     def shape(self, view: Stored) -> Shape:
         """Of a view that may be made. Raises QueryError where its results do not add up."""
@@ -93,7 +93,8 @@ class Materializer:
                 if there.get(view.name) != view.statement:
                     create(connection, view, self.shape(view), time_, replace=True)
             for name in FOR_OTHERS.keys() & there.keys() - self._own.keys():
-                drop(connection, name)
+                with connection.transaction():
+                    drop(connection, name)
             return self._extract(connection, time_) or self._merge(connection, time_)
 
     def _extract(self, connection: Connection, now: int) -> str | None:
@@ -166,13 +167,16 @@ class Materializer:
     def _transaction(self, connection: Connection) -> Iterator[list[str]]:
         """One in which no view comes or goes; objects that were made in vain are removed."""
         made: list[str] = []
+        outcome_known = True
         try:
             with connection.transaction():
                 materialized.stay(connection)
                 yield made
+                outcome_known = False
         except BaseException:
-            with contextlib.suppress(StoreError):
-                self._lake.store.remove_all(made)
+            if outcome_known:
+                with contextlib.suppress(StoreError):
+                    self._lake.store.remove_all(made)
             raise
 
     def _unreadable(self, connection: Connection) -> frozenset[str]:
