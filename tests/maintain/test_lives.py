@@ -165,7 +165,9 @@ def test_a_rule_keeps_whole_processes_and_ranges_of_others_for_its_days(world: W
         for game in games:
             thread = game.threads[0] if game.threads else game.thread("main")
             if game is slow and minute == 3:
-                thread.metric(game.latest - game.start_ticks + 1, "slow", 1.0)
+                at = game.latest - game.start_ticks
+                thread.span("slow", at + 1, at + 30)
+                thread.metric(at + 20, "slow", 1.0)
         world.store_group([play(game) for game in games], START + minute * 60 * SECOND)
     before = counts(world)
     keep(world, "crashes", 30, "SELECT process_id FROM processes WHERE exe = 'crashed'")
@@ -222,7 +224,7 @@ def test_views_show_what_a_plain_model_has(ingest_server: Server, tmp_path: Path
                 expire(world, now, lives)
                 for key, days in model.items():
                     life = lives[EVENTS[key[0]]]
-                    days[:] = [day for day in days if not life or (day + 1) * DAY + life * DAY > now]
+                    days[:] = [day for day in days if not life or (day + 1) * DAY + life * DAY > now - LATE]
                 assert counts(world) == {key: len(days) for key, days in model.items() if days}
         whole(world)
         assert all(json.loads(row)["keep"] is None for row in world.table("segments"))
