@@ -188,6 +188,8 @@ def main() -> None:
             for question, sql in asked.items():
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
+            say("\nAnd of all programs that ever ran? (span_stats, a materialized view)")
+            print(lake.query(questions.OF_ALL).to_pandas().to_string(index=False))
             say("\nWhat does the lake hold, and what does that cost a month? (lake_usage)")
             print(lake.query(questions.HELD).to_pandas().to_string(index=False))
             counts = ask(questions.COUNTS)[0]

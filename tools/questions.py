@@ -81,6 +81,12 @@ SELECT count(*) AS spans FROM thread_spans
 WHERE process_id IN ({ids}) AND begin <= arrow_cast({end}, 'Timestamp(Nanosecond, Some("UTC"))')
   AND "end" >= arrow_cast({begin}, 'Timestamp(Nanosecond, Some("UTC"))')"""
 
+OF_ALL = """
+SELECT name, sum(count) AS calls, round(sum(self) / 1e6, 1) AS self_ms,
+       round(approx_percentile_cont_with_weight(count, 0.99) WITHIN GROUP (ORDER BY total / nullif(count, 0)) / 1e3, 1)
+           AS p99_us
+FROM span_stats GROUP BY name ORDER BY self_ms DESC LIMIT 8"""
+
 HELD = """
 SELECT class, sum(events) AS events, sum(bytes) AS bytes, round(sum(objects)) AS objects, sum(cost) AS dollars
 FROM lake_usage GROUP BY class ORDER BY bytes DESC
