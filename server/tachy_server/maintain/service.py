@@ -39,6 +39,7 @@ class Maintenance:
         self._pause = min(_LOOK_SECONDS, max(0.1, settings.rewrite_seconds / 10 or _LOOK_SECONDS))
         self._materialize = materialize
         self._steps = 0
+        self._filled = False
         self._said: set[str] = set()
         self._wrong: set[str] = set()
         self._thread = threading.Thread(target=self._run, name="maintain", daemon=True)
@@ -62,7 +63,8 @@ class Maintenance:
         while not self._stop.wait(self._pause):
             try:
                 self._rewriter.run(self._fill)
-                self._expirer.run()
+                if self._filled:  # what is dropped before is in no file
+                    self._expirer.run()
                 expire(self._lake, self._snapshots, self._grace, time.time_ns())
             except TachyError as error:
                 self._say(str(error))
@@ -72,11 +74,13 @@ class Maintenance:
 
     def _fill(self) -> None:
         """The files of materialized views, as far as they can be now: without them the views are as whole."""
+        self._filled = False
         try:
             while not self._stop.is_set() and self._materialize():
                 self._steps += 1
+            self._filled = not self._stop.is_set()
         except TachyError as error:
-            self._say(f"materialized views: {error}")
+            self._say(f"materialized views, without which nothing is dropped: {error}")
 
     def _say(self, reason: str) -> None:
         """Once, as long as it stays so."""

@@ -49,7 +49,8 @@ _MEANINGS: Final = """
 `log_stats`, `measure_stats` and `span_stats` are sums of all processes' events by the minute, for charts over days that
 no query could make from events. Their rows lie in Parquet files as soon as the time of `rewrite_seconds` is over in
 which their events came; what came since is summed when somebody asks, so the views are complete at every moment. What
-comes late is added. A block that cannot be read is in none of them, and added once it can be.
+comes late is added. A block that cannot be read is in none of them, and added once it can be. What was added stays when
+events are dropped at the end of their lives, and none are while a view cannot be filled.
 
 ```sql
 SELECT name, sum(count) AS calls, sum(total) / 1e9 AS seconds,
