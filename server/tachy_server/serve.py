@@ -149,14 +149,9 @@ def _start(settings: Settings, folder: DataFolder, stack: ExitStack, certificate
         stack.callback(services.ingest.close)
     if "maintain" in settings.role:
         workers = _own_queries(services, folder, stack)
-
-        def ask(sql: str, begin: int, end: int) -> pa.Table:
-            run = workers().plan(
-                sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING
-            )
-            return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
-
-        services.maintenance = Maintenance(settings, lake, ask, lambda: workers().materialize())
+        services.maintenance = Maintenance(
+            settings, lake, lambda *given: _ask(workers(), *given), lambda: workers().materialize()
+        )
         stack.callback(services.maintenance.close)
     return services
 
@@ -195,6 +190,11 @@ def _own_queries(services: Services, folder: DataFolder, stack: ExitStack) -> Ca
         return services.engine or own[0]
 
     return workers
+
+
+def _ask(workers: Workers, sql: str, begin: int, end: int) -> pa.Table:
+    run = workers.plan(sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING)
+    return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
 
 
 def _listen(address: Address, name: str) -> socket.socket:

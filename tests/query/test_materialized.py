@@ -282,7 +282,7 @@ def test_what_does_not_add_up_is_refused(views: Views, select: str) -> None:
 def test_options_and_names_are_checked(views: Views) -> None:
     for statement, reason in (
         ("CREATE MATERIALIZED VIEW log_stats AS SELECT time FROM log_entries", "another name"),
-        ("CREATE MATERIALIZED VIEW m WITH (sort = 'time') AS SELECT time FROM log_entries", "no option sort"),
+        ("CREATE MATERIALIZED VIEW m WITH (order = 'time') AS SELECT time FROM log_entries", "no option order"),
         (
             "CREATE MATERIALIZED VIEW m WITH (time = 'msg') AS SELECT time, msg FROM log_entries",
             "is no column",

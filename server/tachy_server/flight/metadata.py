@@ -212,7 +212,7 @@ def _tables(command: Any, engine: Workers, preserve_dictionary: bool) -> pa.Tabl
 
 
 def _schema(engine: Workers, sql: str) -> pa.Schema:
-    return engine.plan(sql, preserve_dictionary=True).schema
+    return engine.plan(sql).schema
 
 
 def _xdbc_row(
