@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -33,3 +33,12 @@ class Planned:
 
     schema: pa.Schema
     run: Callable[[], pa.Table]
+
+
+DONE: Final = pa.schema([("name", pa.string()), ("result", pa.string())])
+"""Of what `done` gives."""
+
+
+def done(name: str, result: str) -> pa.Table:
+    """The one row of a command that changes something."""
+    return pa.table([[name], [result]], schema=DONE)

@@ -9,11 +9,10 @@ import pyarrow as pa
 
 from tachy_server.base.errors import NotFound, QueryError
 from tachy_server.lake import keep_rules
-from tachy_server.query.command_runs import Context, Planned
+from tachy_server.query.command_runs import DONE, Context, Planned, done
 from tachy_server.query.commands import CreateKeepRule, DropKeepRule, ShowKeepRules
 
 _TIME: Final = pa.timestamp("ns", tz="UTC")
-_DONE: Final = pa.schema([("name", pa.string()), ("result", pa.string())])
 _RULES: Final = pa.schema(
     [("name", pa.string()), ("days", pa.int64()), ("sql", pa.string()), ("created", _TIME), ("created_by", pa.string())]
 )
@@ -64,9 +63,9 @@ def create(command: CreateKeepRule, context: Context) -> Planned:
         with context.lake.connection() as connection:
             if not keep_rules.add(connection, rule):
                 raise QueryError(f"There is a keep rule {command.name} already: drop it first.")
-        return _done(command.name, "created")
+        return done(command.name, "created")
 
-    return Planned(_DONE, run)
+    return Planned(DONE, run)
 
 
 def drop(command: DropKeepRule, context: Context) -> Planned:
@@ -76,9 +75,9 @@ def drop(command: DropKeepRule, context: Context) -> Planned:
         with context.lake.connection() as connection:
             if not keep_rules.remove(connection, command.name):
                 raise NotFound(f"There is no keep rule {command.name}; SHOW KEEP RULES names those that there are.")
-        return _done(command.name, "dropped")
+        return done(command.name, "dropped")
 
-    return Planned(_DONE, run)
+    return Planned(DONE, run)
 
 
 def show(command: ShowKeepRules, context: Context) -> Planned:
@@ -91,7 +90,3 @@ def show(command: ShowKeepRules, context: Context) -> Planned:
             return pa.Table.from_pylist([rule._asdict() for rule in keep_rules.read(connection)], _RULES)
 
     return Planned(_RULES, run)
-
-
-def _done(name: str, result: str) -> pa.Table:
-    return pa.Table.from_pylist([{"name": name, "result": result}], _DONE)

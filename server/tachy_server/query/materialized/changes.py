@@ -11,13 +11,12 @@ from tachy_server.base.errors import QueryError
 from tachy_server.lake import catalog, materialized
 from tachy_server.lake.database import Connection
 from tachy_server.lake.materialized import MaterializedView
-from tachy_server.query.command_runs import Context, Planned
+from tachy_server.query.command_runs import DONE, Context, Planned, done
 from tachy_server.query.commands import CreateMaterializedView, DropMaterializedView, ShowMaterializedViews
 from tachy_server.query.materialized.definition import Shape
 from tachy_server.query.materialized.known import Stored, everything, of_command
 from tachy_server.views.declarations import TIME
 
-_DONE: Final = pa.schema([("name", pa.utf8()), ("result", pa.utf8())])
 _SHOWN: Final = pa.schema(
     [
         pa.field("name", pa.utf8()),
@@ -45,9 +44,9 @@ def plan_create(command: CreateMaterializedView, context: Context) -> Planned:
     def run() -> pa.Table:
         with context.lake.connection() as connection:
             create(connection, view, shape, time.time_ns(), replace=command.replace)
-        return _done(view.name, "created")
+        return done(view.name, "created")
 
-    return Planned(_DONE, run)
+    return Planned(DONE, run)
 
 
 def plan_drop(command: DropMaterializedView, context: Context) -> Planned:
@@ -58,12 +57,12 @@ def plan_drop(command: DropMaterializedView, context: Context) -> Planned:
     def run() -> pa.Table:
         with context.lake.connection() as connection, connection.transaction():
             if drop(connection, command.name):
-                return _done(command.name, "dropped")
+                return done(command.name, "dropped")
         if not command.if_exists:
             raise QueryError(f"there is no materialized view {command.name}")
-        return _done(command.name, "was not there")
+        return done(command.name, "was not there")
 
-    return Planned(_DONE, run)
+    return Planned(DONE, run)
 
 
 def plan_show(command: ShowMaterializedViews, context: Context) -> Planned:
@@ -104,7 +103,3 @@ def drop(connection: Connection, name: str) -> bool:
     if table_id is not None:
         catalog.drop_table(connection, table_id)
     return table_id is not None
-
-
-def _done(name: str, result: str) -> pa.Table:
-    return pa.table([[name], [result]], schema=_DONE)

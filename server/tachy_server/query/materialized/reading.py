@@ -21,7 +21,7 @@ from tachy_server.base.errors import QueryError
 from tachy_server.lake import catalog, materialized
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.error_text import one_line
-from tachy_server.query.materialized.definition import Definition, Shape, is_source, shape_of
+from tachy_server.query.materialized.definition import Definition, Shape, is_source, quoted, shape_of
 from tachy_server.views import predicates, tables
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.predicates import Call, Column, Literal
@@ -86,7 +86,7 @@ def merged(session: Session, make: MakeContext, definition: Definition, inputs: 
     context = make(inside)
     select = f"(\n{definition.select}\n)"
     inside.shape = shape = shape_of(definition, _sql(context, definition.name, definition.select), session.views)
-    parts = [] if inputs.table_id is None else [f'SELECT {shape.columns} FROM "{definition.name}"']
+    parts = [] if inputs.table_id is None else [f"SELECT {shape.columns} FROM {quoted(definition.name)}"]
     if inputs.chosen is None or inputs.chosen.keys != frozenset():
         parts.append(f"SELECT {shape.columns} FROM {select}")
     frame = _sql(
@@ -114,7 +114,7 @@ def _sql(context: SessionContext, name: str, text: str) -> Any:
 def _within(session: Session, time: str) -> str:
     """The client's range."""
     conditions = [
-        f"\"{time}\" {sign} TIMESTAMP '{_written(bound)}'"
+        f"{quoted(time)} {sign} TIMESTAMP '{_written(bound)}'"
         for sign, bound in ((">=", session.begin), ("<=", session.end))
         if bound is not None
     ]
