@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tachy_server.base.errors import QueryError
 from tachy_server.formats import reader
+from tachy_server.query import json_path
 from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
@@ -49,6 +50,16 @@ J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
         (f"jsonb_path_query_first({J}, '$.z')", None),
         (f"jsonb_path_query({J}, '$.b[*]')", '[1,2.5,"x"]'),
         (f"jsonb_path_query({J}, '$..d')", '["e"]'),
+        (f"jsonb_entries(jsonb_get({J}, 'c'))", [{"key": "d", "value": '"e"'}]),
+        (f"jsonb_entries(jsonb_get({J}, 'b'))[2]", {"key": "1", "value": "2.5"}),
+        ("jsonb_entries('{}')", []),
+        ("jsonb_entries('1')", None),
+        ("jsonb_entries('{')", None),
+        (f"jsonb_elements(jsonb_get({J}, 'b'))", ["1", "2.5", '"x"']),
+        (f"jsonb_elements({J})", None),
+        (f"jsonb_path_elements({J}, '$.b[*]')", ["1", "2.5", '"x"']),
+        (f"jsonb_path_elements({J}, '$.z')", []),
+        ("jsonb_path_elements('{}', NULL)", None),
         ("bin_center(12.4, 5)", 10.0),
         ("bin_center(12.5, 5)", 15.0),
         ("lerp(10, 20, 0.25)", 12.5),
@@ -57,6 +68,45 @@ J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
 )
 def test_functions_of_values(world: World, sql: str, expected: Any) -> None:
     assert world.value(f"SELECT {sql}") == expected
+
+
+ITEMS: Any = {
+    "items": [{"k": "tree", "size": 4}, {"k": "tree"}, {"k": "rock", "size": 2, "n": None}, {"k": "rock", "b": True}],
+    "min": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ('$.items[*] ? (@.k == "tree").size', [4]),
+        ("$.items[*]?(@.size>=$.min||!exists(@.size)).k", ["tree", "tree", "rock"]),
+        ("$.items[*] ? (@.size > 1) ? (@.size < 3.5).k", ["rock"]),
+        ('$.items[*] ? (@.k == "rock" && ( @.b == true || @.size != 2 )).k', ["rock"]),
+        ("$.items[*] ? (@.n == null).size", [2]),
+        ("$.items[*] ? (@.b != null).k", ["rock"]),
+        ("$.items[*] ? (@.b == 1)", []),
+        ('$.items[*] ? (@.size == "4")', []),
+        ('$.items[*] ? (!(@.k <> "tree")).k', ["tree", "tree"]),
+        ("$ ? (exists(@.items[*] ? (@.size <= 2))).min", [3]),
+        ("$.items[*] ? ($.items[*].size == @.size).size", [4, 2]),
+        ("$.items ? (@ == @)", []),
+        (" $", None),
+        ("$.items[?(@.k == 1)]", None),
+        ("$ ? (@.k = 1)", None),
+        ("$ ? (@.k == 1", None),
+        ("$ ? ()", None),
+        ("$ ? (@.k == 1) .", None),
+        ("$ ? (1)", None),
+        ("$ ? " + "(" * 3000, None),
+    ],
+)
+def test_paths_select_and_filter(path: str, expected: Any) -> None:
+    if expected is None:
+        with pytest.raises(QueryError, match="JSON path"):
+            json_path.select(ITEMS, path)
+    else:
+        assert json_path.select(ITEMS, path) == expected
 
 
 def test_a_function_of_two_columns_pairs_them_row_by_row(world: World) -> None:
@@ -101,6 +151,11 @@ def test_a_histogram_is_expanded_into_rows(world: World) -> None:
 
 
 def test_json_is_expanded_into_rows(world: World) -> None:
+    assert world.rows("SELECT * FROM jsonb_each('[7, {}]')") == [
+        {"key": "0", "value": "7"},
+        {"key": "1", "value": "{}"},
+    ]
+    assert world.rows("SELECT * FROM jsonb_array_elements(jsonb_parse('[[ 1 ]]'))") == [{"value": "[1]"}]
     assert world.rows('SELECT * FROM jsonb_each(\'{"a": 1, "b": "x"}\')') == [
         {"key": "a", "value": "1"},
         {"key": "b", "value": '"x"'},
@@ -112,6 +167,18 @@ def test_json_is_expanded_into_rows(world: World) -> None:
         f"WHERE process_id = '{process.process_id}')) ORDER BY key"
     )
     assert rows == [{"key": "Map", "v": "e1m1"}, {"key": "build", "v": "40"}]
+
+
+def test_json_is_expanded_row_by_row(world: World) -> None:
+    rows = world.rows(
+        "SELECT process_id, entry['key'] AS key, jsonb_as_string(entry['value']) AS value "
+        "FROM (SELECT process_id, unnest(jsonb_entries(properties)) AS entry FROM processes) ORDER BY value, key"
+    )
+    assert sorted(tuple(row.values()) for row in rows) == sorted(
+        (str(process_id), key, value)
+        for process_id, description in world.lake.processes.items()
+        for key, value in description["properties"].items()
+    )
 
 
 def test_view_instance_is_one_stream_or_one_process(world: World) -> None:

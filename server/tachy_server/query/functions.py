@@ -1,4 +1,4 @@
-"""SQL's scalar functions on properties, JSON and numbers, as data: name, arguments, result, what it does.
+"""SQL's scalar functions on properties, JSON, numbers and colours, as data: name, arguments, result, what it does.
 
 Properties and JSON are text here (binary in Micromegas): the jsonb functions take either, and `jsonb_parse` checks and
 compacts it. Each works once per distinct value.
@@ -17,7 +17,7 @@ from datafusion import SessionContext, udf
 
 from tachy_server.base.dictionaries import apply, apply_pairs
 from tachy_server.base.errors import QueryError
-from tachy_server.query import histograms, json_path
+from tachy_server.query import colors, histograms, json_path
 from tachy_server.views.declarations import JSON, TEXT
 
 _TEXT: Final = pa.utf8()
@@ -126,6 +126,20 @@ def _pairs(text: str) -> list[dict[str, str]]:
 
 
 def _unary(function: Callable[[str], Any], kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+def entries(text: str) -> list[dict[str, str]] | None:
+    """Key and JSON of each member of an object, or element of an array; None for what is neither."""
+    value = load(text)
+    if isinstance(value, list):
+        value = {str(at): element for at, element in enumerate(value)}
+    return [{"key": key, "value": dump(item)} for key, item in value.items()] if isinstance(value, dict) else None
+
+
+def elements(text: str) -> list[str] | None:
+    """JSON of an array's elements; None for what is none."""
+    value = load(text)
+    return [dump(element) for element in value] if isinstance(value, list) else None
+
+
     return lambda array: apply(function, array, kind)
 
 
@@ -148,6 +162,7 @@ def _unlerp(low: pa.Array, high: pa.Array, value: pa.Array) -> pa.Array:
 _F64: Final = pa.float64()
 _I64: Final = pa.int64()
 _STRINGS: Final = pa.list_(pa.utf8())
+_U32: Final = pa.uint32()
 
 
 def _of_one(
@@ -180,12 +195,51 @@ FUNCTIONS: Final = (
         lambda text, path: dump(json_path.select(load(text), path)),
         JSON,
         "json, path",
-        "Array of all matches of a JSON path (`$`, `.name`, `[n]`, `[*]`, `..name`).",
+        "Array of all matches of a JSON path: `$`, `.name`, `[n]`, `[*]`, `..name`, and of what a filter lets through: "
+        '`$.items[*] ? (@.kind == "tree" && !(@.size < 3))`.',
+    ),
+    _of_one(
+        "jsonb_entries",
+        entries,
+        _PAIRS,
+        "List of {key, value (JSON)} of an object's members or an array's elements, for `unnest`.",
+    ),
+    _of_one("jsonb_elements", elements, _STRINGS, "List of an array's elements (JSON), for `unnest`."),
+    _of_two(
+        "jsonb_path_elements",
+        lambda text, path: [dump(found) for found in json_path.select(load(text), path)],
+        _STRINGS,
+        "json, path",
+        "List of all matches of a JSON path (JSON), for `unnest`.",
     ),
     Function("bin_center", (_F64, _F64), _F64, _bin_center, "bin_center(x, cell)", "Nearest multiple of cell."),
     Function("lerp", (_F64,) * 3, _F64, _lerp, "lerp(a, b, t)", "a + (b - a) * t."),
     Function("unlerp", (_F64,) * 3, _F64, _unlerp, "unlerp(a, b, x)", "The t for which lerp(a, b, t) is x."),
 )
+    Function(
+        "rgba",
+        (_F64,) * 4,
+        _U32,
+        colors.rgba,
+        "rgba(r, g, b, a)",
+        "A colour, 0xRRGGBBAA (UInt32), of channels from 0 to 1; alpha is not multiplied in.",
+    ),
+    Function(
+        "lerp_color",
+        (_U32, _U32, _F64),
+        _U32,
+        colors.lerp_color,
+        "lerp_color(c1, c2, t)",
+        "The colour between two, each channel for itself; t from 0 to 1.",
+    ),
+    Function(
+        "color_scale",
+        (TEXT, _F64, _F64),
+        _U32,
+        colors.color_scale,
+        "color_scale(name, t, alpha)",
+        f"Of a scale ({', '.join(f'`{name}`' for name in colors.SCALES)}) the colour at t from 0 to 1.",
+    ),
 
 
 def _guarded(function: Function) -> Callable[..., pa.Array]:

@@ -20,7 +20,7 @@ from datafusion import Table as DataFusionTable
 from tachy_server.base.errors import NotFound, QueryError
 from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks
 from tachy_server.query.error_text import one_line
-from tachy_server.query.functions import dump, load
+from tachy_server.query.functions import elements, entries
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
 from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
@@ -207,22 +207,21 @@ def _expand_histogram(session: Session, context: SessionContext, arguments: Sequ
 
 def _jsonb_each(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     def batch(text: str) -> pa.RecordBatch:
-        value = load(text)
-        if not isinstance(value, dict):
-            raise QueryError("jsonb_each needs a JSON object")
-        values = pa.array([dump(item) for item in value.values()], pa.utf8()).dictionary_encode()
-        return pa.RecordBatch.from_arrays([pa.array(list(value), pa.utf8()), values], schema=_MEMBERS)
+        members = entries(text)
+        if members is None:
+            raise QueryError("jsonb_each needs a JSON object or array")
+        keys, values = (pa.array([member[name] for member in members], pa.utf8()) for name in ("key", "value"))
+        return pa.RecordBatch.from_arrays([keys, values.dictionary_encode()], schema=_MEMBERS)
 
     return _of_value("jsonb_each", session, context, arguments, _MEMBERS, batch)
 
 
 def _jsonb_array_elements(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     def batch(text: str) -> pa.RecordBatch:
-        value = load(text)
-        if not isinstance(value, list):
+        values = elements(text)
+        if values is None:
             raise QueryError("jsonb_array_elements needs a JSON array")
-        values = pa.array([dump(item) for item in value], pa.utf8()).dictionary_encode()
-        return pa.RecordBatch.from_arrays([values], schema=_ELEMENTS)
+        return pa.RecordBatch.from_arrays([pa.array(values, pa.utf8()).dictionary_encode()], schema=_ELEMENTS)
 
     return _of_value("jsonb_array_elements", session, context, arguments, _ELEMENTS, batch)
 
@@ -355,8 +354,16 @@ TABLE_FUNCTIONS: Final = (
         "bin_center and count of every bin; h is a subquery.",
         _expand_histogram,
     ),
-    TableFunction("jsonb_each", "jsonb_each(json)", "key and value of an object's members.", _jsonb_each),
     TableFunction(
-        "jsonb_array_elements", "jsonb_array_elements(json)", "value of an array's elements.", _jsonb_array_elements
+        "jsonb_each",
+        "jsonb_each(json)",
+        "key and value of an object's members or an array's elements; json is a subquery or a constant.",
+        _jsonb_each,
+    ),
+    TableFunction(
+        "jsonb_array_elements",
+        "jsonb_array_elements(json)",
+        "value of an array's elements; json as there.",
+        _jsonb_array_elements,
     ),
 )
