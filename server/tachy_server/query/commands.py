@@ -16,28 +16,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, NamedTuple, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 from tachy_server.base.errors import QueryError
 from tachy_server.base.who import Scope
-from tachy_server.query.placeholders import comment_end
+from tachy_server.query.tokens import scan
 
 MAX_NAME: Final = 100
 """Characters."""
 _MAX_DAYS: Final = 36_500
 _DAYS: Final = {"day": 1, "week": 7, "year": 365}
 _LIFE: Final = re.compile(r"\s*(\d{1,5})\s+(day|week|year)s?\s*", re.IGNORECASE)
-_TOKEN: Final = re.compile(
-    r"""
-    (?P<space> \s+ | --[^\n]* )
-    | (?P<comment> /\* )
-    | (?P<text> '(?:[^']|'')*' )
-    | (?P<name> "(?:[^"]|"")*" )
-    | (?P<word> [^\W\d]\w* )
-    | (?P<mark> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +107,8 @@ def parse(sql: str) -> Command | None:
     return None
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    at: int
-
-
-def _scan(sql: str, at: int) -> _Token:
-    """The token at or behind a place, without spaces and comments; at the end one of kind ""."""
-    while match := _TOKEN.match(sql, at):
-        kind, at = match.lastgroup or "", match.end()
-        if kind == "comment":
-            at = comment_end(sql, match.start())
-        elif kind != "space":
-            return _Token(kind, match[0], match.start())
-    return _Token("", "", len(sql))
-
-
 def _first(sql: str) -> str:
-    return _scan(sql, 0).text.upper()
+    return scan(sql, 0).text.upper()
 
 
 class _Tokens:
@@ -149,10 +121,10 @@ class _Tokens:
         """Whether these words, or marks, come next; they are read then."""
         at = self._at
         for word in words:
-            token = _scan(self._sql, at)
+            token = scan(self._sql, at)
             if token.kind not in ("word", "mark") or token.text.upper() != word:
                 return False
-            at = token.at + len(token.text)
+            at = token.end
         self._at = at
         return True
 
@@ -163,44 +135,44 @@ class _Tokens:
 
     def name(self) -> str:
         """A name, in lower case unless it is quoted, as everywhere in SQL."""
-        token = _scan(self._sql, self._at)
+        token = scan(self._sql, self._at)
         name = token.text[1:-1].replace('""', '"') if token.kind == "name" else token.text.lower()
         if token.kind not in ("name", "word") or not 0 < len(name) <= MAX_NAME or "\0" in name:
             self._refuse(f"a name of at most {MAX_NAME} characters")
-        self._at = token.at + len(token.text)
+        self._at = token.end
         return name
 
     def text(self, what: str) -> str:
         """A text in quotes."""
-        token = _scan(self._sql, self._at)
+        token = scan(self._sql, self._at)
         if token.kind != "text":
             self._refuse(what)
-        self._at = token.at + len(token.text)
+        self._at = token.end
         return token.text[1:-1].replace("''", "'")
 
     def select(self) -> str:
         """AS and the query that is all of the rest, without a semicolon at its end."""
         self.need("AS")
-        first = _scan(self._sql, self._at)
+        first = scan(self._sql, self._at)
         if first.text.upper() not in ("SELECT", "WITH"):
             self._refuse("SELECT")
-        last, end = first, _scan(self._sql, first.at)
+        last, end = first, scan(self._sql, first.at)
         while end.kind:
             if end.text != ";":
                 last = end
-            end = _scan(self._sql, end.at + len(end.text))
-        self._at = last.at + len(last.text)
+            end = scan(self._sql, end.end)
+        self._at = last.end
         return self._sql[first.at : self._at]
 
     def end(self) -> None:
         """Nothing but semicolons may follow."""
         while self.take(";"):
             pass
-        if _scan(self._sql, self._at).kind:
+        if scan(self._sql, self._at).kind:
             self._refuse("the end of the statement")
 
     def _refuse(self, expected: str) -> NoReturn:
-        token = _scan(self._sql, self._at)
+        token = scan(self._sql, self._at)
         before = " ".join(self._sql[: token.at].split())[-40:]
         found = repr(token.text[:40]) if token.kind else "the end"
         raise QueryError(f"After {before!r} there should be {expected}, and there is {found} (docs/sql.md).")

@@ -25,6 +25,7 @@ from tachy_server.query.error_text import one_line
 from tachy_server.query.joins import MemoryTable, fits, memory_tables
 from tachy_server.query.materialized.materializer import Materializer
 from tachy_server.query.parameters import describe as parameters_of
+from tachy_server.query.property_access import with_calls
 from tachy_server.views.declarations import VIEWS, View
 from tachy_server.views.decode import ColumnCache
 from tachy_server.views.metadata_rows import PostgresMetadata
@@ -76,6 +77,7 @@ class QueryEngine:
         `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
         `preserve_dictionary`. What is not `visible` is not there; `stop` ends it. Raises QueryError with one line.
         """
+        sql = with_calls(sql)
         lake, limits = self._lake.seen_by(visible), self._settings.lazy_block_limit
         session = Session(lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
         session.stop = stop or session.stop

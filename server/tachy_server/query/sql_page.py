@@ -25,8 +25,10 @@ GROUP BY name ORDER BY ms DESC LIMIT 20
 ```
 
 Types: T is Timestamp(ns, UTC); D is Dictionary(Int32, Utf8), which clients get as plain text unless they ask for
-dictionaries, inside lists, structs and maps too; P is D that holds a JSON object, to be read with `property_get` and
-the jsonb functions.
+dictionaries, inside lists, structs and maps too; P is D that holds a JSON object, to be read with the jsonb functions
+and with `property_get(properties, 'name')`, which may be written `properties['name']` or `properties ->> 'name'`. The
+first takes a column of properties by its own name, or a function that gives JSON; the second any text that is JSON.
+Both bind more tightly than every other operator.
 
 ## Ranges
 A client may send a range with its query (`begin`, `end`; both inclusive). It is a filter on each view's time: a log,
@@ -105,7 +107,14 @@ number for is `"NaN"`, `"Infinity"` or `"-Infinity"`. `flow` has the number of t
 
 ```sql
 SELECT name, duration, jsonb_as_f64(jsonb_get(properties, 'triangles')) AS triangles
-FROM thread_spans WHERE property_get(properties, 'mesh') = 'tree' ORDER BY duration DESC LIMIT 10
+FROM thread_spans WHERE properties['mesh'] = 'tree' ORDER BY duration DESC LIMIT 10
+```
+
+A row for each value:
+
+```sql
+SELECT name, entry['key'] AS key, count(*) AS spans, avg(jsonb_as_f64(entry['value'])) AS mean
+FROM (SELECT name, unnest(jsonb_entries(properties)) AS entry FROM thread_spans) GROUP BY name, key
 ```
 
 ## What recorders measure of themselves

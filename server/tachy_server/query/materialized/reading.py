@@ -22,6 +22,7 @@ from tachy_server.lake import catalog, materialized
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.error_text import one_line
 from tachy_server.query.materialized.definition import Definition, Shape, is_source, quoted, shape_of
+from tachy_server.query.property_access import with_calls
 from tachy_server.views import predicates, tables
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.predicates import Call, Column, Literal
@@ -106,7 +107,7 @@ def merged(session: Session, make: MakeContext, definition: Definition, inputs: 
 
 def _sql(context: SessionContext, name: str, text: str) -> Any:
     try:
-        return context.sql_with_options(text, READ_ONLY)
+        return context.sql_with_options(with_calls(text), READ_ONLY)
     except Exception as error:  # DataFusion raises plain exceptions
         raise QueryError(f"{name}: {one_line(error)}") from None
 

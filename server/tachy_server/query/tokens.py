@@ -1,0 +1,61 @@
+"""Statements as tokens, for what is read or rewritten before DataFusion parses it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_TOKEN: Final = re.compile(
+    r"""
+    (?P<space> \s+ | --[^\n]* )
+    | (?P<comment> /\* )
+    | (?P<text> '(?:[^']|'')*' )
+    | (?P<escaped> [eE]'(?:[^'\\]|''|\\.)*' )
+    | (?P<dollars> \$(?:[^\W\d]\w*)?\$ )
+    | (?P<name> "(?:[^"]|"")*" | `[^`]*` )
+    | (?P<unterminated> (?:[eE]?'|["`]).* )
+    | (?P<word> [^\W\d][\w@$\#]* )
+    | (?P<number> \d[\w.]* )
+    | (?P<parameter> \$\d+ )
+    | (?P<mark> ->> | :: | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_MARKS: Final = re.compile(r"/\*|\*/")
+
+
+class Token(NamedTuple):
+    """A piece of a statement; besides `text` there are texts `escaped` by backslashes, and those between `dollars`."""
+
+    kind: str
+    text: str
+    at: int
+
+    @property
+    def end(self) -> int:
+        """Where the next one may begin."""
+        return self.at + len(self.text)
+
+
+def scan(sql: str, at: int) -> Token:
+    """The token at or behind a place, without spaces and comments; at the end one of kind ""."""
+    while match := _TOKEN.match(sql, at):
+        kind, at = match.lastgroup or "", match.end()
+        if kind == "comment":
+            at = _comment_end(sql, match.start())
+        elif kind == "dollars":
+            end = sql.find(match[0], at)
+            return Token(kind, sql[match.start() : len(sql) if end < 0 else end + len(match[0])], match.start())
+        elif kind != "space":
+            return Token(kind, match[0], match.start())
+    return Token("", "", len(sql))
+
+
+def _comment_end(sql: str, at: int) -> int:
+    """Where the block comment ends that begins there. They nest."""
+    depth = 0
+    for mark in _COMMENT_MARKS.finditer(sql, at):
+        depth += 1 if mark.group() == "/*" else -1
+        if depth == 0:
+            return mark.end()
+    return len(sql)
