@@ -35,7 +35,8 @@ from tests.model.encoder import Process
 from tests.serving import Server
 
 BY_NAME = """CREATE MATERIALIZED VIEW by_name AS
-SELECT date_bin(INTERVAL '1 hour', "begin") AS hour, name, process_id, count(*) AS calls, max(duration) AS longest
+SELECT date_bin(INTERVAL '1 hour', "begin") AS hour, name, process_id, count(*) AS calls, max(duration) AS longest,
+    make_hll("begin") AS begins
 FROM thread_spans WHERE duration > 100 GROUP BY 1, 2, 3"""
 ERRORS = """CREATE MATERIALIZED VIEW errors AS
 SELECT time, process_id, msg, process_properties['build'] AS build FROM log_entries WHERE level <= 3"""

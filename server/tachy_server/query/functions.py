@@ -17,7 +17,7 @@ from datafusion import SessionContext, udf
 
 from tachy_server.base.dictionaries import apply, apply_pairs
 from tachy_server.base.errors import QueryError
-from tachy_server.query import colors, histograms, json_path
+from tachy_server.query import colors, distinct_counts, histograms, json_path
 from tachy_server.views.declarations import JSON, TEXT
 
 _TEXT: Final = pa.utf8()
@@ -41,6 +41,7 @@ def register(context: SessionContext) -> None:
     for function in _UDFS:
         context.register_udf(function)
     histograms.register(context)
+    distinct_counts.register(context)
 
 
 def load(text: str) -> Any:
@@ -125,7 +126,6 @@ def _pairs(text: str) -> list[dict[str, str]]:
     return [{"key": key, "value": _text(value)} for key, value in _properties(text).items()]
 
 
-def _unary(function: Callable[[str], Any], kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
 def entries(text: str) -> list[dict[str, str]] | None:
     """Key and JSON of each member of an object, or element of an array; None for what is neither."""
     value = load(text)
@@ -140,6 +140,7 @@ def elements(text: str) -> list[str] | None:
     return [dump(element) for element in value] if isinstance(value, list) else None
 
 
+def _unary(function: Callable[[str], Any], kind: pa.DataType) -> Callable[[pa.Array], pa.Array]:
     return lambda array: apply(function, array, kind)
 
 
@@ -161,8 +162,8 @@ def _unlerp(low: pa.Array, high: pa.Array, value: pa.Array) -> pa.Array:
 
 _F64: Final = pa.float64()
 _I64: Final = pa.int64()
-_STRINGS: Final = pa.list_(pa.utf8())
 _U32: Final = pa.uint32()
+_STRINGS: Final = pa.list_(pa.utf8())
 
 
 def _of_one(
@@ -215,7 +216,6 @@ FUNCTIONS: Final = (
     Function("bin_center", (_F64, _F64), _F64, _bin_center, "bin_center(x, cell)", "Nearest multiple of cell."),
     Function("lerp", (_F64,) * 3, _F64, _lerp, "lerp(a, b, t)", "a + (b - a) * t."),
     Function("unlerp", (_F64,) * 3, _F64, _unlerp, "unlerp(a, b, x)", "The t for which lerp(a, b, t) is x."),
-)
     Function(
         "rgba",
         (_F64,) * 4,
@@ -240,6 +240,7 @@ FUNCTIONS: Final = (
         "color_scale(name, t, alpha)",
         f"Of a scale ({', '.join(f'`{name}`' for name in colors.SCALES)}) the colour at t from 0 to 1.",
     ),
+)
 
 
 def _guarded(function: Function) -> Callable[..., pa.Array]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from tachy_server.query import histograms
+from tachy_server.query import distinct_counts, histograms
 from tachy_server.query.functions import FUNCTIONS
 from tachy_server.query.table_functions import TABLE_FUNCTIONS
 from tachy_server.views import declarations
@@ -73,7 +73,8 @@ GROUP BY 1, 2, 3
 It selects from one of `log_entries`, `measures`, `thread_spans` (those that have ended), `span_times` and
 `async_events`, with `WHERE` and `GROUP BY`, and its results have to add up, since it is run over many parts of the
 lake, each by itself. Groups and the aggregates `count`, `sum`, `min`, `max`, `bool_and`, `bool_or`, `bit_and`, `bit_or`
-and those of histograms do so; for others say how, with a query over `source`, which has the results of all parts:
+and those of histograms and of distinct counts (`make_hll`) do so; for others say how, with a query over `source`, which
+has the results of all parts:
 
 ```
 CREATE MATERIALIZED VIEW last_values WITH (
@@ -81,6 +82,13 @@ CREATE MATERIALIZED VIEW last_values WITH (
              FROM source GROUP BY process_id, name')
 AS SELECT process_id, name, max(time) AS time, last_value(value ORDER BY time) AS value
 FROM measures GROUP BY process_id, name
+```
+
+Numbers of different values do not add up, but sketches of them do (HyperLogLog; 4 bytes for each value, 16 KB at
+most). With `make_hll(username) AS users` in a view, its rows of a week answer
+
+```
+SELECT hll_cardinality(merge_hll(users)) FROM users_by_hour WHERE hour >= now() - interval '7 days'
 ```
 
 A range applies to its column that is a time; where there are several, `WITH (time = 'hour')` says which. The rows of a
@@ -185,7 +193,9 @@ def page() -> str:
     """docs/sql.md."""
     lines = [_HEAD, declarations.tables() + _MEANINGS + "## Functions", "", "| function | what it gives |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in FUNCTIONS]
-    lines += [f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS]
+    lines += [
+        f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS + distinct_counts.DOCS
+    ]
     lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in TABLE_FUNCTIONS]
     return "\n".join(lines) + "\n" + _TAIL

@@ -29,6 +29,8 @@ _ADDS_UP: Final = {
     "bit_or": "bit_or",
     "make_histogram": "sum_histograms",
     "sum_histograms": "sum_histograms",
+    "make_hll": "merge_hll",
+    "merge_hll": "merge_hll",
 }
 """What becomes of an aggregate's results."""
 _ALLOWED: Final = ("Projection", "Filter", "Aggregate", "SubqueryAlias", "TableScan")
