@@ -144,6 +144,7 @@ CALLS: dict[str, Callable[[str], list[str]]] = {
     "perfetto_trace_chunks": lambda process: [f"perfetto_trace_chunks('{process}', 'all', NULL, NULL)"],
     "call_tree": lambda process: [f"call_tree('{process}', NULL, NULL)"],
     "span_self_time": lambda process: [f"span_self_time('{process}', NULL, NULL)"],
+    "utilization": lambda process: [f"utilization('{process}', INTERVAL '1 second')"],
     "parse_block": lambda process: [
         f"parse_block('{block_id(uuid.UUID(process), cls, 0)}')" for cls in (LOG, METRIC, SPAN)
     ],
@@ -206,6 +207,16 @@ def test_a_limited_key_finds_nothing_of_others_in_a_table_function(name: str, lo
         assert locked.rows("all", f"SELECT * FROM {call}") != []
         assert shown.status_code == 400 or shown.json()["rows"] == []
         assert MARKS["beta"] not in shown.text
+
+
+@pytest.mark.parametrize("cls", [LOG, METRIC, SPAN])
+def test_a_limited_key_gets_no_bytes_of_others(cls: int, locked: Locked) -> None:
+    for team in ("alpha", "beta"):
+        process = locked.processes[team]
+        ids = f"'{process}', '{stream_id(process, cls, 1)}', '{block_id(process, cls, 0)}'"
+        stored = locked.rows("all", f"SELECT get_payload({ids})")
+        assert stored != [[None]]
+        assert locked.rows("alpha", f"SELECT get_payload({ids})") == (stored if team == "alpha" else [[None]])
 
 
 def test_traces_and_lists_have_the_same_limit(locked: Locked) -> None:

@@ -9,13 +9,13 @@ import statistics
 from typing import Any
 
 import pytest
-from tachy_server.base.errors import QueryError
+from tachy_server.base.errors import LimitError, QueryError
 from tachy_server.formats import reader
-from tachy_server.query import json_path
+from tachy_server.query import json_path, payloads
 from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
-from tests.query.conftest import World
+from tests.query.conftest import MakeWorld, World, play
 
 J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
 
@@ -240,6 +240,42 @@ def test_parse_block_shows_every_event_as_json(world: World) -> None:
         assert counts == collections.Counter({name: count for name, count in expected.items() if count})
         for row in rows:
             assert isinstance(json.loads(row["value"]), dict)
+
+
+def test_get_payload_gives_blocks_as_they_are_stored(make_world: MakeWorld) -> None:
+    world = make_world(lazy_block_limit=18)
+    play(world)
+    stored = [(row, reader.stream_id(row.process_id, row.cls, 1)) for row in world.lake.rows]
+    stored += stored[:3]
+    values = ", ".join(f"('{row.process_id}', '{stream}', '{row.block_id}')" for row, stream in stored)
+    rows = world.rows(f"SELECT b, get_payload(p, s, b) AS data FROM (VALUES {values}) AS t(p, s, b)")
+    assert [(row["b"], row["data"]) for row in rows] == [
+        (str(row.block_id), world.lake.data[row.block_id]) for row, _ in stored
+    ]
+    (first, stream), (last, _) = stored[0], stored[17]
+    for ids in (
+        f"'{first.process_id}', '{stream}', NULL",
+        f"'{first.process_id}', 'nobody', '{first.block_id}'",
+        f"'{first.process_id}', '{stream}', '{last.block_id}'",
+        f"'{last.process_id}', '{stream}', '{first.block_id}'",
+    ):
+        assert world.value(f"SELECT get_payload({ids})") is None
+    world.send(world.processes[0])
+    play(world, processes=1, blocks=1)
+    stored = [(row, reader.stream_id(row.process_id, row.cls, 1)) for row in world.lake.rows]
+    values = ", ".join(f"('{row.process_id}', '{stream}', '{row.block_id}')" for row, stream in stored)
+    with pytest.raises(LimitError, match="get_payload: this query needs more than 18 blocks"):
+        world.rows(f"SELECT get_payload(p, s, b) FROM (VALUES {values}) AS t(p, s, b)")
+
+
+def test_get_payload_of_more_than_fits_is_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = world.lake.rows[0]
+    stream = reader.stream_id(row.process_id, row.cls, 1)
+    monkeypatch.setattr(payloads, "MOST_BYTES", 3 * row.size)
+    sql = f"SELECT get_payload('{row.process_id}', '{stream}', '{row.block_id}') FROM (SELECT * FROM log_entries LIMIT"
+    assert len(world.rows(f"{sql} 3)")) == 3
+    with pytest.raises(LimitError, match="add a LIMIT"):
+        world.rows(f"{sql} 4)")
 
 
 def test_list_view_sets_names_the_views(world: World) -> None:

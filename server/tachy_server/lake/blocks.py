@@ -84,12 +84,9 @@ class Blocks(Sequence[BlockRow]):
         places = range(len(self))[at]
         if isinstance(places, int):
             return next(self._made(self._rows.slice(places, 1)))
-        rows = (
-            self._rows.take(pa.array(places, pa.int64()))
-            if places.step != 1
-            else self._rows.slice(places.start, len(places))
-        )
-        return Blocks(rows, self._segments, self._errors)
+        if places.step != 1:
+            return self.take(pa.array(places, pa.int64()))
+        return Blocks(self._rows.slice(places.start, len(places)), self._segments, self._errors)
 
     def __iter__(self) -> Iterator[BlockRow]:
         for start in range(0, len(self), _AT_A_TIME):
@@ -121,6 +118,10 @@ class Blocks(Sequence[BlockRow]):
         """Those with these ids."""
         ids = pa.array([one.bytes for one in block_ids], _ID)
         return self.filter(pc.is_in(self._rows.column("block_id"), ids))
+
+    def take(self, places: pa.Array) -> Blocks:
+        """Those at these places, in their order."""
+        return Blocks(self._rows.take(places), self._segments, self._errors)
 
     def filter(self, mask: pa.Array) -> Blocks:
         """Those of which the mask is true."""

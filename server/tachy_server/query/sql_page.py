@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from tachy_server.query import distinct_counts, histograms
+from tachy_server.query import distinct_counts, histograms, table_functions
 from tachy_server.query.functions import FUNCTIONS
 from tachy_server.query.table_functions import TABLE_FUNCTIONS
 from tachy_server.views import declarations
@@ -194,7 +194,7 @@ def page() -> str:
     lines = [_HEAD, declarations.tables() + _MEANINGS + "## Functions", "", "| function | what it gives |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in FUNCTIONS]
     lines += [
-        f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS + distinct_counts.DOCS
+        f"| `{signature}` | {doc} |" for signature, doc in histograms.DOCS + distinct_counts.DOCS + table_functions.DOCS
     ]
     lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in TABLE_FUNCTIONS]

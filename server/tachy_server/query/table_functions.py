@@ -1,7 +1,7 @@
-"""SQL's table functions, as data: name, how it is called, what it gives.
+"""SQL's functions that read the lake for a query, as data: name, how it is called, what it gives.
 
-DataFusion calls one while it plans, with constant arguments (or a placeholder, or a subquery that is still to run);
-what it returns is a table whose rows are made when they are read.
+But for get_payload they are table functions: DataFusion calls one while it plans, with constant arguments (or a
+placeholder, or a subquery that is still to run); what it returns is a table whose rows are made when they are read.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import hashlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pyarrow as pa
-from datafusion import Expr, SessionContext, udtf
+from datafusion import Expr, SessionContext, udf, udtf
 from datafusion import Table as DataFusionTable
 
-from tachy_server.base.errors import NotFound, QueryError
-from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks
+from tachy_server.base.errors import NotFound, QueryError, TachyError
+from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks, utilization
 from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import elements, entries
+from tachy_server.query.payloads import payloads
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
 from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
@@ -75,6 +77,15 @@ def register(context: SessionContext, bound: Bound) -> None:
     """Make the functions known to a context."""
     for function in TABLE_FUNCTIONS:
         context.register_udtf(udtf(_callback(function, context, bound), function.name))
+    context.register_udf(udf(partial(_payload, bound), [pa.utf8()] * 3, pa.binary(), "volatile", "get_payload"))
+
+
+def _payload(bound: Bound, *ids: pa.Array) -> pa.Array:
+    try:
+        return payloads(bound.session, *ids)
+    except TachyError as error:
+        bound.session.failure = bound.session.failure or error
+        raise
 
 
 def _callback(function: TableFunction, context: SessionContext, bound: Bound) -> Callable[..., DataFusionTable]:
@@ -134,6 +145,20 @@ def _window(name: str, session: Session, arguments: Sequence[Any]) -> call_trees
     begin, end = (_time(name, session, argument) for argument in arguments[1:3])
     thread = _texts(name, session, arguments[3:], "")[0] if len(arguments) == 4 else None
     return call_trees.Window(_uuid(name, process), begin, end, thread)
+
+
+def _utilization(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if len(arguments) != 2:
+        raise QueryError("utilization has 2 arguments")
+    (process,) = _texts("utilization", session, arguments[:1], NOBODY)
+    interval = _constant("utilization", session, arguments[1], pa.scalar((0, 0, 10**9), pa.month_day_nano_interval()))
+    if not (pa.types.is_interval(interval.type) and interval.is_valid):
+        raise QueryError("the bin of utilization is an interval")
+    months, days, nanoseconds = interval.as_py()
+    width = days * 86_400 * 10**9 + nanoseconds
+    if months or not 0 < width < 1 << 62:
+        raise QueryError("the bin of utilization is an interval from a nanosecond to days, without months")
+    return utilization.table(session, _uuid("utilization", process), width)
 
 
 def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -312,6 +337,12 @@ def _uuid(name: str, text: str) -> UUID:
     return known
 
 
+DOCS: Final = (
+    (
+        "get_payload(process_id, stream_id, block_id)",
+        "The block's bytes as they are stored ([format](format.md)), those of its other threads with them.",
+    ),
+)
 TABLE_FUNCTIONS: Final = (
     TableFunction(
         "view_instance",
@@ -343,6 +374,13 @@ TABLE_FUNCTIONS: Final = (
         "span_self_time(process_id, begin, end [, thread_name])",
         "The same by name: calls, total (a name inside itself counts once), self, longest.",
         _self_time,
+    ),
+    TableFunction(
+        "utilization",
+        "utilization(process_id, bin)",
+        "What of each bin, an interval from the epoch on, a thread spent in spans: time_bin, stream_id, thread_name, "
+        "busy (ns), utilization (0 to 1); no row where that is none. Bins at the ends of a range are whole.",
+        _utilization,
     ),
     TableFunction(
         "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block

@@ -282,11 +282,11 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
         if len(blocks) and not PROCESS_COLUMNS.isdisjoint(scan.needed):
             processes = session.metadata.describe(snapshot, blocks.process_ids)
     wanted = Wanted(bounds.begin, bounds.end, bounds.stream_ids, open_ends)
-    for part in _parts_of(blocks):
+    for part in parts_of(blocks):
         yield partial(decoded, session, view, part, wanted, scan.needed, processes)
 
 
-def _parts_of(blocks: Blocks) -> list[Blocks]:
+def parts_of(blocks: Blocks) -> list[Blocks]:
     """Large blocks one by one; of small ones as many as make some batches, a share for each partition."""
     events = blocks.columns.column("events")
     share = blocks.events // (PARTITIONS * 4)
