@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +25,7 @@ from tachy_server.query import statements
 from tachy_server.query.command_runs import Context
 from tachy_server.query.commands import parse
 from tachy_server.query.engine import QueryEngine
+from tachy_server.query.materialized.changes import create
 from tachy_server.query.materialized.known import BUILT_IN, Stored, defined
 from tachy_server.views.declarations import VIEWS
 from tachy_server.views.tables import Stop
@@ -254,6 +258,30 @@ def live(ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 def _played(process: Process) -> bytes:
     play(process, later(process), 2)
     return process.batch()
+
+
+def test_who_makes_one_at_the_same_time_finds_it_there(views: Views) -> None:
+    made, asked = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with views.world.lake.connection() as connection, connection.transaction():
+            create(connection, BUILT_IN["log_stats"], shape, START)
+            made.set()
+            asked.wait()
+            time.sleep(0.2)  # until the other one waits
+
+    def second() -> None:
+        made.wait()
+        asked.set()
+        with views.world.lake.connection() as connection:
+            create(connection, BUILT_IN["log_stats"], shape, START)
+
+    shape = views.engine.materializer(views.world.lake).shape(BUILT_IN["log_stats"])
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result()
+    with views.world.lake.connection() as connection:
+        assert [row.name for row in materialized.stored(connection)] == ["log_stats"]
 
 
 REFUSED = {

@@ -14,8 +14,9 @@ _ROWS: Final = "SELECT name, table_id, definition, created FROM materialized_vie
 _IS_THERE: Final = "SELECT FROM materialized_views WHERE table_id = %s"
 _INSERT: Final = "INSERT INTO materialized_views (name, table_id, definition, created) VALUES (%s, %s, %s, %s)"
 _DELETE: Final = "DELETE FROM materialized_views WHERE name = %s RETURNING table_id"
-# Whoever adds or removes a view waits until no files are made.
+# Whoever adds or removes a view waits until no files are made, and who adds one until nobody else does.
 _STAY: Final = "LOCK TABLE materialized_views IN SHARE MODE"
+_ALONE: Final = "LOCK TABLE materialized_views IN SHARE ROW EXCLUSIVE MODE"
 _FIRST: Final = """
 SELECT insert_day, insert_time, covered FROM segments
 WHERE NOT covered @> %s::bigint[] AND insert_time < %s AND key <> ALL(%s)
@@ -83,6 +84,11 @@ def stored(connection: Connection) -> list[MaterializedView]:
 def stay(connection: Connection) -> None:
     """Until the transaction ends no view comes or goes."""
     connection.execute(_STAY)
+
+
+def alone(connection: Connection) -> None:
+    """Until the transaction ends nobody else adds or removes a view, nor makes files."""
+    connection.execute(_ALONE)
 
 
 def insert(connection: Connection, row: MaterializedView) -> None:

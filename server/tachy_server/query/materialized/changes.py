@@ -86,6 +86,7 @@ def plan_show(command: ShowMaterializedViews, context: Context) -> Planned:
 def create(connection: Connection, view: Stored, shape: Shape, now: int, *, replace: bool = False) -> None:
     """Raises QueryError: there is one of that name with another definition."""
     with connection.transaction():
+        materialized.alone(connection)
         before = {row.name: row for row in materialized.stored(connection)}.get(view.name)
         if before is not None and before.definition == view.statement:
             return
