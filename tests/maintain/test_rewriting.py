@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tachy_server.base.errors import ConflictError, FormatError
 from tachy_server.formats.segments import read_segment
+from tachy_server.lake.segments import find
 
 from tests.lake.conftest import play
 from tests.maintain.conftest import SECOND, START, Killed, World, killed_at
@@ -66,6 +67,22 @@ def test_minutes_and_hours_become_large_blocks_and_nothing_else_changes(world: W
         fragments = list(read_segment(bytes(world.store.read(key, 0, world.store.size(key)))))
         assert {fragment.process_id for fragment in fragments} == {process.process_id for process in playing}
     assert world.rewrite(end + 660 * SECOND) == 0
+
+
+def test_a_class_is_looked_for_in_segments_that_have_it(world: World) -> None:
+    end = session(world, processes(2), random.Random(8), 10)
+
+    def found() -> list[set[str]]:
+        with world.lake.snapshot() as snapshot:
+            return [{key for key, *_ in find(snapshot.select, snapshot.days(), cls=cls)} for cls in (1, 2, 3)]
+
+    assert found() == [world.keys()] * 3
+    world.rewrite(end + HOUR)
+    world.store_group([processes(1)[0].batch()], end + 2 * HOUR)
+    world.rewrite(end + 4 * HOUR)
+    logs, metrics, spans = found()
+    assert [len(logs), len(metrics), len(spans)] == [1, 1, 1]
+    assert logs | metrics | spans < world.keys()
 
 
 def test_what_was_replaced_is_read_by_who_selected_it_and_then_removed(world: World) -> None:

@@ -105,15 +105,18 @@ def find(
     select_rows: Select,
     days: Collection[datetime.date],
     *,
+    cls: int = 0,
     begin: int | None = None,
     end: int | None = None,
     process_ids: Collection[UUID] | None = None,
     chosen: Chosen | None = None,
 ) -> list[tuple[str, int, bytes]]:
-    """Key, insert time and index of the segments of these days that can have blocks in [begin, end] of these processes
-    (None: no condition), the last inserted last.
+    """Key, insert time and index of the segments of these days that can have blocks of this class (0: of any) in
+    [begin, end] of these processes (None: no condition), the last inserted last.
     """
     conditions, arguments = ["insert_day = ANY(%s)"], list[Any]([list(days)])
+    if cls:
+        conditions.append(f"classes & {bit_of(cls)} <> 0")
     if begin is not None:
         conditions.append("end_time >= %s")
         arguments.append(begin)

@@ -110,7 +110,7 @@ class Snapshot:
         nothing = any(ids is not None and not ids for ids in (wanted, block_ids))
         if not nothing and (chosen is None or chosen.keys is None):  # files that are being made nobody looks at
             self._looked_at.update(self._looks.news(wanted, end))
-        found = [] if nothing else self._find(begin, end, wanted, chosen)
+        found = [] if nothing else self._find(begin, end, wanted, cls, chosen)
         rows = select(
             [index for _, _, index in found], cls, begin=begin, end=end, process_ids=wanted, stream_ids=stream_ids,
             block_ids=block_ids, limit=limit,
@@ -147,7 +147,7 @@ class Snapshot:
         rows = select([], cls)
         for back in _LOOK_BACK if self._those_of([process_id]) else ():
             begin = None if back is None else time - back
-            found = self._find(begin, time, [process_id])
+            found = self._find(begin, time, [process_id], cls)
             rows = select([index for _, _, index in found], cls, begin=begin, end=time, process_ids=[process_id])
             rows = rows.filter(pc.less(rows.column("end_time"), time))
             if rows.num_rows:
@@ -172,10 +172,13 @@ class Snapshot:
         begin: int | None,
         end: int | None,
         process_ids: Collection[UUID] | None,
+        cls: int = 0,
         chosen: segments.Chosen | None = None,
     ) -> list[tuple[str, int, bytes]]:
         days = self.days(process_ids=process_ids, begin=begin, end=end)
-        return segments.find(self._select_binary, days, begin=begin, end=end, process_ids=process_ids, chosen=chosen)
+        return segments.find(
+            self._select_binary, days, cls=cls, begin=begin, end=end, process_ids=process_ids, chosen=chosen
+        )
 
     def _blocks(self, rows: pa.RecordBatch, found: Sequence[tuple[str, int, bytes]], cls: int) -> Blocks:
         errors = dict(self.select(block_errors.OF_CLASS, (cls,))) if rows.num_rows else {}
