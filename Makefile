@@ -38,13 +38,13 @@ check-portable: setup-test setup-long build/extensions .venv/zig
 	$(PYTEST) tests/native/test_portability.py
 
 bench: setup-test setup-bench build/extensions .venv/peers
-	$(VENV)/python -m bench native around python unreal server shape
+	$(VENV)/python -m bench native around python unreal server shape lake
 
 bench-native: setup-test setup-bench build/extensions .venv/peers
 	$(VENV)/python -m bench native around python unreal
 
 bench-server: setup-test build/extensions
-	$(VENV)/python -m bench server shape
+	$(VENV)/python -m bench server shape lake
 
 unreal: .venv/installed
 	$(VENV)/python -m tools.unreal

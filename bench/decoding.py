@@ -29,8 +29,9 @@ from tachy_server.views.declarations import MEASURES
 from tachy_server.views.decode import Wanted, decode
 
 from bench.budgets import Cases
+from bench.moving import Moving
 from bench.server import numbered
-from bench.shape import SHAPE, at_place, one_batch
+from bench.shape import SHAPE
 from tests.model.encoder import Process
 from tests.query.fake_lake import FakeLake, FakeMetadata
 
@@ -127,13 +128,19 @@ def asked(lake: Any, sql: str, cache: int = Settings().query_cache) -> Callable[
 
 def fleet() -> dict[str, float]:
     """A minute of one of the metrics of a thousand processes, as they sent it: six blocks of each."""
-    (block,) = [block for block in one_batch(SHAPE, 1) if read_head(block).cls == METRIC]
+    (block,) = [block for block in SHAPE.made(SHAPE, 1) if read_head(block).cls == METRIC]
     lake: Any = MemoryLake()
-    for _ in range(FLEET):
-        one = Process()
-        lake.add(one.batch([at_place(SHAPE, block, one, number) for number in range(int(60 // SHAPE.every))]))
-    sql = "SELECT date_bin(INTERVAL '1 second', time), avg(value) FROM measures WHERE name = 'value 3' GROUP BY 1"
-    return {"cpu_s": cpu_seconds(asked(lake, sql, cache=0), 3)}
+    games = [Process() for _ in range(FLEET)]
+    moving = Moving([block], games, int(SHAPE.every * 1e9))
+    minute = [moving.at(number).blocks for number in range(int(60 // SHAPE.every))]
+    for one, *blocks in zip(games, *minute, strict=True):
+        lake.add(one.batch(blocks))
+    sql = "SELECT date_bin(INTERVAL '1 second', time), avg(value) FROM measures WHERE name = 'frame' GROUP BY 1"
+    stats = "SELECT time_bin, sum(sum) / sum(count) FROM measure_stats WHERE name = 'frame' GROUP BY 1"
+    return {
+        "cpu_s": cpu_seconds(asked(lake, sql, cache=0), 3),
+        "of_stats_cpu_s": cpu_seconds(asked(lake, stats, cache=0), 3),
+    }
 
 
 def spans() -> tuple[Process, Any]:

@@ -19,7 +19,7 @@ from tachy_server.formats.reader import decompress, read_head
 
 from bench.budgets import BenchError, Cases
 from tests.model.encoder import Process, Thread
-from tests.model.records import LOG, METRIC, SPAN
+from tests.model.records import LOG, METRIC, SPAN, Block
 
 SECOND = 3_000_000_000  # ticks
 BLOCKS = 60
@@ -55,25 +55,37 @@ def tick(random: Random, main: Thread, worker: Thread, at: int, number: int) -> 
         worker.span("Save", begin, begin + spread(8), target="game.jobs", file="src/jobs.cpp", line=33)
 
 
+def ten_seconds(process: Process, random: Random, number: int) -> list[Block]:
+    """What the shape records in these, a block of each class."""
+    main, worker = process.threads
+    start = number * 10 * SECOND
+    times = sorted(random.randrange(10 * SECOND - SECOND // 5) for _ in range(59))
+    for index, at in enumerate(times):
+        at = start + max(at, index * SECOND // 6)
+        tick(random, main, worker, at, index)
+        if index % 5 == 2:
+            main.log(process.latest - process.start_ticks + 50, "player %s joined in %d ms",
+                     f"p{random.randint(1, 900)}", random.randint(20, 700), target="game.net", file="src/net.cpp",
+                     line=91)  # fmt: skip
+    return process.blocks(until=start + 10 * SECOND - 1)
+
+
+def program(seed: int, start_time: int = Process().start_time) -> tuple[Process, Random]:
+    """One of the shape, and its chance."""
+    process = Process("game", frequency=SECOND, start_time=start_time)
+    process.thread("main")
+    process.thread("worker")
+    return process, Random(seed)
+
+
 def little() -> dict[int, list[bytes]]:
     """The shape's blocks by class."""
-    random = Random(7)
-    process = Process("game", frequency=SECOND)
-    main, worker = process.thread("main"), process.thread("worker")
+    process, random = program(7)
     made: dict[int, list[bytes]] = {LOG: [], METRIC: [], SPAN: []}
-    for index in range(BLOCKS):
-        start = index * 10 * SECOND
-        times = sorted(random.randrange(10 * SECOND - SECOND // 5) for _ in range(59))
-        for number, at in enumerate(times):
-            at = start + max(at, number * SECOND // 6)
-            tick(random, main, worker, at, number)
-            if number % 5 == 2:
-                main.log(process.latest - process.start_ticks + 50, "player %s joined in %d ms",
-                         f"p{random.randint(1, 900)}", random.randint(20, 700), target="game.net", file="src/net.cpp",
-                         line=91)  # fmt: skip
-        process.drift_ns += random.randint(0, 3000)
-        for block in process.blocks(until=start + 10 * SECOND - 1):
+    for number in range(BLOCKS):
+        for block in ten_seconds(process, random, number):
             made[block.cls].append(block.data)
+        process.drift_ns += random.randint(0, 3000)
     return made
 
 

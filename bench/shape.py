@@ -2,9 +2,10 @@
 
     python -m bench.shape [seconds]             # build/bench/shape.json; ten minutes of sending by default
 
-A thousand processes each send a batch every ten seconds (`shape`: 57,700 events a second), one sends 100,000 events a
-second (`one_busy_process`). 2 % are logs, 61 % metrics, 37 % spans, in a block of each class. Batches come in an open
-loop, whatever the answers take; settings are the default ones; the store is S3 (moto, whose CPU is not counted).
+A thousand processes each send a batch every ten seconds (`shape`: 57,900 events a second, those of bench.merging), one
+sends 100,000 events a second (`one_busy_process`). 2 % are logs, 61 % metrics, 37 % spans, in a block of each class.
+Batches come in an open loop, whatever the answers take; settings are the default ones; the store is S3 (moto, whose CPU
+is not counted).
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from typing import Any
 
 import boto3
 
+from bench import merging
 from bench.budgets import Cases, finish, machine
-from bench.server import replaced, send_all
+from bench.moving import Moving
+from bench.server import send_all
 from bench.server_workers import cpu
 from tests.lake.conftest import rows_of
-from tests.model.decoder import Header, ThreadEntry
 from tests.model.encoder import Process
-from tests.model.records import BLOCK_HEADER, THREAD_HEADER
 from tests.serving import Server
 
 SECONDS = 600
-VARIANTS = 16
+VARIANTS = 64  # of a batch: merged, what repeats would be smaller than it should
 SENDERS = 160  # each waits for its answer
 REWRITE = 60  # seconds whose segments become one: a tenth of the default, not to wait that long
 TABLES = ("processes", "streams", "segments", "batches", "block_counts", "block_days", "removals")
@@ -60,6 +61,8 @@ class Load:
     logs: int
     metrics: int
     spans: int
+    made: Callable[[Load, int], list[bytes]]
+    """The blocks of one, by a seed."""
 
     @property
     def events(self) -> int:
@@ -72,11 +75,12 @@ class Load:
         return self.every / self.processes
 
 
-SHAPE = Load(processes=1_000, every=10, logs=11, metrics=352, spans=214)
-BUSY = Load(processes=1, every=0.25, logs=500, metrics=15_250, spans=9_250)
+def of_small_program(load: Load, seed: int) -> list[bytes]:
+    """Its first ten seconds."""
+    return [block.data for block in merging.ten_seconds(*merging.program(seed), 0)]
 
 
-def one_batch(load: Load, seed: int) -> list[bytes]:
+def of_busy_program(load: Load, seed: int) -> list[bytes]:
     """Its blocks, of a game with two threads. A third of its metrics each: counts, floats of 32 bits, hundredths."""
     chance = random.Random(seed)
     single = struct.Struct("<f")
@@ -104,41 +108,18 @@ def one_batch(load: Load, seed: int) -> list[bytes]:
     return [block.data for block in process.blocks(codec="zstd")]
 
 
-def at_place(load: Load, block: bytes, process: Process, sequence: int) -> bytes:
-    """The same block as the `sequence`th of another process."""
-    header = Header(*BLOCK_HEADER.unpack_from(block))
-    whole = int(load.every * 1e9)
-    later = sequence * whole  # ticks are nanoseconds
-    begin, utc = process.start_ticks + later, process.start_time + later
-    fields: dict[str, Any] = {
-        "process_id": process.process_id.bytes,
-        "sequence": sequence,
-        "ticks0": begin,
-        "utc0": utc,
-        "ticks1": begin + whole,
-        "utc1": utc + whole,
-        "before_ticks": begin - (whole if sequence else 0),
-        "before_utc": utc - (whole if sequence else 0),
-    }
-    moved = ("begin_ticks", "end_ticks", "begin_utc", "end_utc")
-    fields |= {name: getattr(header, name) + later for name in moved}
-    threads = b""
-    for index in range(header.thread_count):
-        thread = ThreadEntry(*THREAD_HEADER.unpack_from(block, BLOCK_HEADER.size + index * THREAD_HEADER.size))
-        changes = {name: getattr(thread, name) + later for name in ("base_ticks", *moved)}
-        threads += THREAD_HEADER.pack(*thread._replace(**changes, first=thread.rows * sequence))
-    front = BLOCK_HEADER.size
-    return replaced(block[:front] + threads + block[front + len(threads) :], **fields)
+SHAPE = Load(processes=1_000, every=10, logs=12, metrics=354, spans=213, made=of_small_program)
+BUSY = Load(processes=1, every=0.25, logs=500, metrics=15_250, spans=9_250, made=of_busy_program)
 
 
 def batches(load: Load, made: list[list[bytes]], seconds: int) -> Iterator[bytes]:
     """In the order in which they are due; `made`: blocks of batches that are sent again and again, at other times."""
     properties = [{"build": "1234", "map": f"map {n % 10}"} for n in range(load.processes)]
     games = [Process(exe="game.exe", properties=of_one) for of_one in properties]
-    for number in range(int(seconds / load.pause)):
-        process, sequence = games[number % load.processes], number // load.processes
-        blocks = [at_place(load, block, process, sequence) for block in made[number * 7 % len(made)]]
-        yield process.batch(blocks)
+    moving = [Moving(blocks, games, int(load.every * 1e9)) for blocks in zip(*made, strict=True)]
+    for sequence in range(int(seconds / load.every)):
+        for game, *blocks in zip(games, *[one.at(sequence).blocks for one in moving], strict=True):
+            yield game.batch(blocks)
 
 
 def stored(server: Server) -> dict[str, float]:
@@ -164,12 +145,19 @@ def object_store() -> Iterator[dict[str, str]]:
             process.stdin.close()
 
 
+def new_bucket(env: dict[str, str]) -> tuple[str, Any]:
+    """Its name, and a client for that store."""
+    name = f"b-{uuid.uuid4()}"
+    who = {name: env[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+    client = boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL_S3"], **who)
+    client.create_bucket(Bucket=name)
+    return name, client
+
+
 def figures(load: Load, folder: Path, env: dict[str, str], seconds: int) -> dict[str, float]:
     """For each event: as it came, and when its blocks were merged."""
-    bucket = f"b-{uuid.uuid4()}"
-    who = {name: env[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    boto3.client("s3", endpoint_url=env["AWS_ENDPOINT_URL_S3"], **who).create_bucket(Bucket=bucket)
-    made = [one_batch(load, seed) for seed in range(VARIANTS)]
+    bucket, _ = new_bucket(env)
+    made = [load.made(load, seed) for seed in range(VARIANTS)]
     options = ["--store", f"s3://{bucket}/lake", "--role"]
     with Server(folder / "data", *options, "ingest", "--http-connections", "200", env=env) as server:
         before, used = stored(server), cpu(server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from bench import (
     around,
     budgets,
     decoding,
+    lake,
+    lake_day,
+    lake_queries,
+    lake_spans,
     merging,
     native,
     native_peers,
@@ -19,6 +24,7 @@ from bench import (
     server_metadata,
     server_visible,
     server_workers,
+    shape,
 )  # fmt: skip
 from bench import server as server_suite
 from tests.serving import Server
@@ -134,4 +140,25 @@ def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp
         measured = server_suite.measure(server, tmp_path)
     wanted = budgets.budgets("server") | budgets.budgets("server_targets")
     verdicts = budgets.judge(wanted, measured, "behind target")
+    assert [v for v in verdicts if v.verdict == "not run"] == []
+
+
+@pytest.mark.xdist_group("bench")
+def test_every_lake_budget_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Few events; that queries find all that was made is the suite's own check."""
+    for name, few in {
+        "PROCESSES": 3,
+        "HOURS": 72,
+        "METRICS": 24,
+        "LOGS": 400,
+        "VARIANTS": 2,
+        "ROUNDS": 2,
+        "WARM": 0,
+    }.items():
+        monkeypatch.setattr(lake_queries, name, few)
+    for name, few in {"SPANS": 40, "BLOCKS": 2, "CALLS": 1, "PROCESSES": 2, "HOURS": 2, "ROUNDS": 2}.items():
+        monkeypatch.setattr(lake_spans, name, few)
+    for name, few in {"SECONDS": 20, "SHAPE": replace(shape.SHAPE, processes=10)}.items():
+        monkeypatch.setattr(lake_day, name, few)
+    verdicts = budgets.judge(budgets.budgets("lake"), lake.measure(tmp_path))
     assert [v for v in verdicts if v.verdict == "not run"] == []
