@@ -31,7 +31,7 @@ _COLOURS: Final = ("#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#f58518", "#b279
 
 def measure() -> dict[str, Any]:
     """What the pictures show: a simulated game at 60 frames a second, and a thousand programs in a lake."""
-    from bench import shape
+    from bench import lake_day
     from tests.serving import Server
     from tools.demo import ROOT, build
 
@@ -41,12 +41,13 @@ def measure() -> dict[str, Any]:
             program = [str(build(ROOT / "cpp_sdk", "simulation")), "--seconds", str(SECONDS), "--url", server.http]
             subprocess.run([*program, "--report", str(report)], check=True, stdout=subprocess.DEVNULL)
         recorded = json.loads(report.read_text())["recorded"]
-        with shape.object_store() as env:
-            figures = shape.figures(shape.SHAPE, Path(folder) / "shape", env, shape.SECONDS)
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "events_per_second": {name: recorded[name] / SECONDS for name in ("log", "metric", "span")},
-        "shape": {name: round(float(value), 4) for name, value in figures.items()},
+        "lake": {
+            case: {name: float(f"{value:.4g}") for name, value in of_case.items()}
+            for case, of_case in lake_day.cases(lake_day.SECONDS).items()
+        },
     }
 
 
@@ -59,7 +60,7 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
     for name in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
         mpl.rcParams[name] = _INK
     _events(figures["events_per_second"], folder / "events.svg")
-    _cost(figures["shape"], folder / "cost.svg")
+    _cost(figures["lake"], folder / "cost.svg")
 
 
 def _events(rates: dict[str, float], path: Path) -> None:
@@ -74,17 +75,17 @@ def _events(rates: dict[str, float], path: Path) -> None:
     _save(figure, path)
 
 
-def cost(shape: dict[str, float]) -> dict[str, Any]:
-    """The bill of Micromegas's published size, by what an event took in the measured shape."""
-    lake = bill.Lake(RATE, DAYS, shape["bytes_rewritten"], shape["postgres_bytes_rewritten"])
+def cost(measured: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The bill of Micromegas's published size, by what an event took in the measured lake."""
+    lake = bill.Lake(RATE, DAYS, measured["stored"]["bytes_per_event"], measured["postgres"]["bytes_per_event"])
     return bill.bill(lake, prices.read(""))
 
 
-def _cost(shape: dict[str, float], path: Path) -> None:
+def _cost(measured: dict[str, dict[str, float]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 2.6))
-    ours = {item["item"]: item["dollars"] for item in cost(shape)["items"]}
+    ours = {item["item"]: item["dollars"] for item in cost(measured)["items"]}
     for row, (parts, colours) in enumerate(((ours, _COLOURS), (_PUBLISHED, _THEIRS))):
         left = 0.0
         for colour, (name, dollars) in zip(colours, parts.items(), strict=True):

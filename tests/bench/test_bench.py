@@ -160,5 +160,6 @@ def test_every_lake_budget_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_p
         monkeypatch.setattr(lake_spans, name, few)
     for name, few in {"SECONDS": 20, "SHAPE": replace(shape.SHAPE, processes=10)}.items():
         monkeypatch.setattr(lake_day, name, few)
-    verdicts = budgets.judge(budgets.budgets("lake"), lake.measure(tmp_path))
+    measured = lake.measure(tmp_path)
+    verdicts = [v for table in ("lake", "lake_targets") for v in budgets.judge(budgets.budgets(table), measured)]
     assert [v for v in verdicts if v.verdict == "not run"] == []

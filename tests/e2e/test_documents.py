@@ -169,7 +169,7 @@ def test_pictures_are_drawn_from_the_figures_that_lie_there(tmp_path: Path) -> N
     figures = json.loads(pictures.FIGURES.read_text())
     pictures.draw(figures, tmp_path)
     assert [one.name for one in tmp_path.iterdir() if one.read_bytes() != (DOCS / one.name).read_bytes()] == []
-    dollars = pictures.cost(figures["shape"])["dollars"]
+    dollars = pictures.cost(figures["lake"])["dollars"]
     assert f"\n${dollars:,.0f} a month" in (DOCS / "cost.md").read_text()
 
 

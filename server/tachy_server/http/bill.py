@@ -22,8 +22,8 @@ _OBJECTS_PER_SECOND: Final = 1.0
 """That ingest writes on S3, at most: a group waits for a second (setting commit_wait)."""
 _READS_PER_OBJECT: Final = 2.0
 """Of maintenance, which merges each object's blocks twice; queries read merged ones."""
-_CPU_SECONDS_PER_EVENT: Final = 4.2e-6
-"""Of ingest and both merges (docs/cost.md); queries come on top."""
+_CPU_SECONDS_PER_EVENT: Final = 4.7e-6
+"""Of ingest, both merges and the files of views (docs/cost.md); queries come on top."""
 _LEAST_EVENTS: Final = 100_000
 _LEAST_CPUS: Final = 2
 
