@@ -135,6 +135,31 @@ def test_they_say_the_same_before_during_and_after(views: Views) -> None:
     views.compare()
 
 
+def test_partitions_are_the_files(views: Views) -> None:
+    views.create(BY_NAME)
+    session(views.world, processes(2), random.Random(3), 60)
+    sql = "SELECT * FROM list_partitions() ORDER BY 1, file_path"
+    assert views.rows(sql) == []
+    views.fill(START + 2 * HOUR)
+    query = views.engine.plan(sql)
+    rows = pa.Table.from_batches(list(query.batches()), query.schema).to_pylist()
+    assert {name: views.files(name) for name in views.defined} == {
+        name: [row["file_path"] for row in rows if row["view_set_name"] == name] for name in views.defined
+    }
+    for row in rows:
+        name, time = row["view_set_name"], "hour" if row["view_set_name"] == "by_name" else "time_bin"
+        assert len(views.world.lake.file(row["file_path"], row["file_size"])) == row["file_size"]
+        assert row["updated"] is not None
+        said = {"a": row["min_event_time"].value, "b": row["max_event_time"].value, "n": row["num_rows"]}
+        assert views.rows(f"SELECT min({time}) AS a, max({time}) AS b, count(*) AS n FROM {name}") == [repr(said)]
+    incompatible = (
+        "SELECT * FROM list_partitions() p JOIN list_view_sets() vs ON p.view_set_name = vs.view_set_name "
+        "WHERE p.file_schema_hash != vs.current_schema_hash"
+    )
+    assert views.rows(incompatible) == []
+    assert views.rows(sql, visible=Visible("p.properties ->> 'n' = '1'")) == []
+
+
 def test_what_is_in_files_is_not_read_from_blocks(views: Views) -> None:
     world = views.world
     (playing,) = processes(1)

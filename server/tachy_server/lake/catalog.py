@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -87,6 +88,16 @@ _FILES: Final = """
 SELECT f.path, f.file_size_bytes, f.record_count, s.min_value, s.max_value FROM ducklake.ducklake_data_file AS f
 JOIN ducklake.ducklake_column AS c ON c.table_id = f.table_id AND c.column_name = %s AND c.parent_column IS NULL
 JOIN ducklake.ducklake_file_column_stats AS s ON s.data_file_id = f.data_file_id AND s.column_id = c.column_id
+WHERE f.table_id = %s AND f.end_snapshot IS NULL ORDER BY f.data_file_id
+"""
+# A file is there longer than the snapshot that it came with.
+_LISTED: Final = """
+SELECT f.path, f.file_size_bytes, f.record_count, s.snapshot_time, b.min_value, b.max_value
+FROM ducklake.ducklake_data_file AS f
+LEFT JOIN ducklake.ducklake_snapshot AS s ON s.snapshot_id = f.begin_snapshot
+LEFT JOIN (ducklake.ducklake_column AS c JOIN ducklake.ducklake_file_column_stats AS b USING (table_id, column_id))
+    ON b.data_file_id = f.data_file_id AND c.parent_column IS NULL AND c.column_type = 'timestamp_ns'
+    AND c.column_name = coalesce(%s, c.column_name)
 WHERE f.table_id = %s AND f.end_snapshot IS NULL ORDER BY f.data_file_id
 """
 _TOTALS: Final = """
@@ -230,6 +241,26 @@ def files(select: Select, table_id: int, time: str) -> list[tuple[str, int, int,
     return [
         (key, size, rows, _nanoseconds(least), _nanoseconds(greatest))
         for key, size, rows, least, greatest in select(_FILES, (time, table_id))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of a table: when it came (None: long ago), and the bounds of its times, in nanoseconds."""
+
+    key: str
+    size: int
+    rows: int
+    added: datetime.datetime | None
+    first: int | None
+    last: int | None
+
+
+def listed(select: Select, table_id: int, time: str | None) -> list[Listed]:
+    """The files of a table now; `time`: the column of the bounds, None: the only one that is a time."""
+    return [
+        Listed(key, size, rows, added, _nanoseconds(least), _nanoseconds(greatest))
+        for key, size, rows, added, least, greatest in select(_LISTED, (time, table_id))
     ]
 
 

@@ -21,6 +21,7 @@ from tachy_server.query import colors, distinct_counts, histograms, json_path
 from tachy_server.views.declarations import JSON, TEXT
 
 _TEXT: Final = pa.utf8()
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _PAIRS: Final = pa.list_(pa.struct([pa.field("key", pa.utf8()), pa.field("value", pa.utf8())]))
 
 
@@ -54,7 +55,7 @@ def load(text: str) -> Any:
 
 def dump(value: Any) -> str:
     """JSON text without needless blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def _parse(text: str) -> str | None:

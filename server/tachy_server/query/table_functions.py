@@ -6,7 +6,6 @@ placeholder, or a subquery that is still to run); what it returns is a table who
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from datafusion import Expr, SessionContext, udf, udtf
 from datafusion import Table as DataFusionTable
 
 from tachy_server.base.errors import NotFound, QueryError, TachyError
-from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks, utilization
+from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks, partitions, utilization
 from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import elements, entries
+from tachy_server.query.partitions import GLOBAL
 from tachy_server.query.payloads import payloads
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds, parse_uuid
@@ -29,7 +29,6 @@ from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
 from tachy_server.views.tables import Part, Scan, Session, Table, batch_table, project
 from tachy_server.views.view_tables import view_table
 
-GLOBAL: Final = "global"
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 CHUNKS: Final = pa.schema([pa.field("chunk_id", pa.int32()), pa.field("chunk_data", pa.binary())])
 VIEW_SETS: Final = pa.schema(
@@ -172,17 +171,22 @@ def _list_view_sets(session: Session, context: SessionContext, arguments: Sequen
 
     def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
         views = list(session.views.values())
-        schemas = [", ".join(f"{entry.name} {entry.type}" for entry in view.schema) for view in views]
         arrays = [
             pa.array([view.name for view in views]),
-            pa.array([hashlib.sha256(schema.encode()).digest()[:8] for schema in schemas], pa.binary()),
-            pa.array(schemas),
+            pa.array([partitions.schema_hash(view.schema) for view in views], pa.binary()),
+            pa.array([partitions.schema_text(view.schema) for view in views]),
             pa.array([view.kind is not Kind.METADATA for view in views]),
             pa.array([True for _ in views]),
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=VIEW_SETS)
 
     return batch_table(session, "list_view_sets", VIEW_SETS, rows)
+
+
+def _list_partitions(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
+    if arguments:
+        raise QueryError("list_partitions has no arguments")
+    return partitions.table(session)
 
 
 def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -386,6 +390,13 @@ TABLE_FUNCTIONS: Final = (
         "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block
     ),
     TableFunction("list_view_sets", "list_view_sets()", "The views and their schemas.", _list_view_sets),
+    TableFunction(
+        "list_partitions",
+        "list_partitions()",
+        "The files of materialized views: view_set_name, file_path, file_size, num_rows, min_event_time, "
+        "max_event_time, updated, …",
+        _list_partitions,
+    ),
     TableFunction(
         "expand_histogram",
         "expand_histogram(h)",
