@@ -1,6 +1,6 @@
-"""Twenty minutes of the shape's thousand processes, and what maintenance makes of it until the day is over.
+"""Ten minutes of the shape's thousand processes, and what maintenance makes of it until the day is over.
 
-    python -m bench.lake_day [seconds]          # bench.lake has the cases; 1,200 seconds by default
+    python -m bench.lake_day [seconds]          # bench.lake has the cases; 600 seconds by default
 
 The clock is the benchmark's: 57,900 events a second in blocks of ten seconds lie there as ingest writes them, an object
 a second, and every ten minutes maintenance merges, fills the files of materialized views and removes. What a process
@@ -37,7 +37,7 @@ from tests.model.encoder import Process
 from tests.model.records import LOG, METRIC, SPAN
 from tests.serving import Server
 
-SECONDS: Final = 1200
+SECONDS: Final = 600
 SLOT: Final = 600  # seconds; the default of rewrite_seconds
 RATE: Final = 57_700.0  # of the published bill
 DAYS: Final = 90.0

@@ -86,9 +86,9 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   100,000 a second. Per event: objects written, bytes as they came and after merging, bytes of PostgreSQL and of its
   log, CPU of all server processes and PostgreSQL. Rows of processes and their streams, some 5 KB each, weigh on runs
   as short as this one.
-- `lake`: what a lake costs to keep, and what questions to a large one take. `stored` to `bill` are twenty minutes of
-  those thousand programs, written as ingest writes it, and what maintenance makes of it until the next day is over, by
-  the benchmark's clock: objects and bytes that were written are all of them, those of materialized views too;
+- `lake`: what a lake costs to keep, and what questions to a large one take. `stored` to `bill` are ten minutes of those
+  thousand programs, written as ingest writes it, and what maintenance makes of it until the next day is over, by the
+  benchmark's clock: objects and bytes that were written are all of them, those of materialized views too;
   `with_parquet` is with files of all logs and metrics, `postgres` counts ids of batches for the two days of 90 that
   they live, `bill` is `tachy cost` for these figures, 57,700 events a second and 90 days. `metric_*`, `last_errors`,
   `text_of_all` and `log_of_one` are asked 60 times each, always of others, of a lake that has 110 million metrics and
