@@ -289,7 +289,7 @@ def test_a_folder_that_somebody_else_made_first_is_not_used(others: int) -> None
     memory = Path(f"/dev/shm/tachy-{user}")
     try:
         base.chmod(0o755)
-        program = shutil.copy(build(PLAIN) / "deaths", base)
+        program, _ = (shutil.copy(build(PLAIN) / name, base) for name in ("deaths", "../libtachy.so.0"))
         for name in ("run", "tmp", "home", "work"):
             (base / name).mkdir()
             os.chown(base / name, user, user)
@@ -298,6 +298,7 @@ def test_a_folder_that_somebody_else_made_first_is_not_used(others: int) -> None
             path.mkdir(mode=0o777)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TACHY_")}
         own = {"XDG_RUNTIME_DIR": str(base / "run"), "TMPDIR": str(base / "tmp"), "HOME": str(base / "home")}
+        own["LD_LIBRARY_PATH"] = str(base)  # that user may not be allowed to read where it was built
         done = subprocess.run(
             ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
              program, "survive", base / "work/captured"],

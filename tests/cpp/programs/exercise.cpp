@@ -1,6 +1,7 @@
 // Records a known number of events of every kind on several threads: exercise URL REPORT THREADS ROUNDS [STOP_MS
 // [PAUSE_MS [OUTBOX_BYTES [TIMES]]]]. TIMES: the whole again, each after all of the one before was sent. HEADERS of the
-// environment are sent too. Prints the sender's counters as JSON.
+// environment are sent too; with UNTIL_RETRIES the session ends once so many requests are to be tried again. Prints the
+// sender's counters as JSON.
 #define TACHY_TARGET "exercise"
 #include <tachy/report.h>
 
@@ -68,6 +69,8 @@ int main(int count, char **arguments) {
     for (std::thread &thread : running) thread.join();
     if (options.stop_timeout >= 5000) session.flush(options.stop_timeout);
   }
+  const char *const retries = std::getenv("UNTIL_RETRIES");
+  while (retries && session.sender_stats().retries < std::strtoull(retries, nullptr, 10)) pause(1);
   const tachy_http_stats stats = session.sender_stats();
   const auto begin = std::chrono::steady_clock::now();
   session.stop();
