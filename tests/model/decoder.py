@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ import zstandard
 
 from tests.model import columns as c
 from tests.model import rows, values
+from tests.model.block_clock import BlockClock
 from tests.model.records import BATCH_HEADER, BLOCK_HEADER, LOG, METRIC, SPAN, THREAD_HEADER, xxh64
 
 
@@ -113,7 +114,8 @@ def decode_uint(data: bytes, count: int) -> list[int]:
 class Reader:
     """A body's columns, each read from its front."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, wanted: Container[int] | None = None) -> None:
+        """wanted: only these columns."""
         count, zero = struct.unpack_from("<II", raw)
         assert zero == 0
         self.uints: dict[int, list[int]] = {}
@@ -125,6 +127,8 @@ class Reader:
             data = raw[at : at + size]
             assert len(data) == size
             at += size + -size % 8
+            if wanted is not None and column not in wanted:
+                continue
             if encoding == 1:
                 self.uints[column] = decode_uint(data, values)
             elif encoding == 2:
@@ -188,7 +192,7 @@ class BlockDecoder:
         self.strings = self.read_strings()
         self.sites = self.read_sites()
         self.sets = self.read_sets()
-        self.points = self.read_points()
+        self.clock = BlockClock.read(header, self.body.uints)
         self.owners: list[tuple[list[Any], int] | None] = []  # main rows: where in `out` they are; gaps: nowhere
 
     def read_strings(self) -> list[str]:
@@ -213,35 +217,6 @@ class BlockDecoder:
             {self.strings[key]: self.strings[value] for key, value in (next(pairs) for _ in range(size))}
             for size in u.get(c.SET_SIZE, [])
         ]
-
-    def read_points(self) -> list[tuple[int, int]]:
-        """What dates ticks, the newest first: the end, inner points, the start, the start of the block before, …"""
-        h = self.header
-        points = [(h.ticks1, h.utc1), *self.points_of(c.CLOCK_INNER_TICKS, (h.ticks1, h.utc1)), (h.ticks0, h.utc0)]
-        if h.before_ticks == h.ticks0:
-            return points
-        before = h.before_ticks, h.before_utc
-        return [*points, before, *self.points_of(c.CLOCK_TICKS, before)]
-
-    def points_of(self, column: int, after: tuple[int, int]) -> Iterator[tuple[int, int]]:
-        u = self.body.uints
-        for ticks, utc in zip(u.get(column, []), u.get(column + 1, []), strict=True):
-            after = after[0] - ticks, after[1] - utc
-            yield after
-
-    def line(self, ticks: int) -> tuple[tuple[int, int], float]:
-        """The point from which on these ticks are dated, and the nanoseconds per tick from there to the next."""
-        place = 1
-        while place + 1 < len(self.points) and ticks < self.points[place][0]:
-            place += 1
-        (ticks1, utc1), (ticks0, utc0) = self.points[place - 1 : place + 1]
-        if ticks1 <= ticks0 or utc1 <= utc0:
-            return self.points[place], 1e9 / self.header.frequency
-        return self.points[place], float(utc1 - utc0) / float(ticks1 - ticks0)
-
-    def utc(self, ticks: int) -> int:
-        point, rate = self.line(ticks)
-        return point[1] + int(float(ticks - point[0]) * rate)
 
     def decode(self) -> Decoded:
         last_values: dict[int, int] = {}
@@ -286,7 +261,8 @@ class BlockDecoder:
             if self.header.cls == LOG:
                 self.out.logs.append(
                     rows.Log(
-                        entry.number, ticks, self.utc(ticks), site.target, site.level, site.name, self.args(), chosen,
+                        entry.number, ticks, self.clock.utc(ticks), site.target, site.level, site.name, self.args(),
+                        chosen,
                         site.file, site.line,
                     )
                 )  # fmt: skip
@@ -299,10 +275,10 @@ class BlockDecoder:
                 last_values[number] = c.wrap(last_values.get(number, 0) + body.signed(c.VALUE_INT))
                 value = float(last_values[number])
             if site.kind in (4, 5):
-                value, unit = value * self.line(ticks)[1] / 1e9, "seconds"
+                value, unit = value * self.clock.line(ticks)[1] / 1e9, "seconds"
             self.out.metrics.append(
                 rows.Metric(
-                    entry.number, ticks, self.utc(ticks), site.target, site.name, unit, value, chosen, site.kind
+                    entry.number, ticks, self.clock.utc(ticks), site.target, site.name, unit, value, chosen, site.kind
                 )
             )
 
@@ -388,8 +364,9 @@ class BlockDecoder:
             self.owners.append((self.out.spans, len(self.out.spans) + len(made)))
             made.append(
                 rows.Span(
-                    entry.number, identity, 0, depth, begin, end, self.utc(begin) if begin_utc is None else begin_utc,
-                    self.utc(end), site.name, site.target, site.file, site.line, False,
+                    entry.number, identity, 0, depth, begin, end,
+                    self.clock.utc(begin) if begin_utc is None else begin_utc,
+                    self.clock.utc(end), site.name, site.target, site.file, site.line, False,
                 )
             )  # fmt: skip
         stack = self.opened(c.OPEN_END_SITE, entry.open_at_end)
@@ -415,7 +392,7 @@ class BlockDecoder:
             parent = (last_id - c.unzigzag(relation - 1)) & c.MASK if relation else 0
             self.out.async_events.append(
                 rows.Async(
-                    entry.number, ticks, self.utc(ticks), kind == 0, last_id, parent, body.next(c.ASYNC_DEPTH),
+                    entry.number, ticks, self.clock.utc(ticks), kind == 0, last_id, parent, body.next(c.ASYNC_DEPTH),
                     site.name, site.target, site.file, site.line,
                 )
             )  # fmt: skip

@@ -5,17 +5,22 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import uuid
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 from tachy_server.formats import reader
 from tachy_server.formats.reader import BlockHead
 
+from tests.model import columns as c
+from tests.model.block_clock import BlockClock
+from tests.model.decoder import Reader
+
 LOG, METRIC, SPAN = 1, 2, 3
 APART = 2  # ns that two blocks may differ in dating the same moment: rounding
-FLIGHT_APART = 1000  # the same where their intervals overlap: each has a line of its own there
+FLIGHT_APART = 45  # the same where their intervals overlap: each leaves out what bends its line by less than 20
 NAMES = {LOG: "log", METRIC: "metric", SPAN: "span"}
 
 
@@ -24,6 +29,7 @@ class Rows:
     """What one block decodes to, as lists of dicts."""
 
     head: BlockHead
+    clock: BlockClock
     rows: list[dict[str, Any]]
     asyncs: list[dict[str, Any]]
     still_open: list[dict[str, Any]]
@@ -57,20 +63,33 @@ class Session:
         return [row for block in self.of(SPAN) for row in block.asyncs]
 
 
+def _listed(rows: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Times are UTC in ns. Column by column: to_pylist() of rows takes ten times as long."""
+    columns = []
+    for column in rows.columns:
+        if pa.types.is_timestamp(column.type):
+            column = column.cast(pa.int64())
+        elif pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        columns.append(column.to_pylist())
+    return [dict(zip(rows.schema.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
 def _decode(head: BlockHead, data: memoryview) -> Rows:
     stored = data[head.header_size : head.header_size + head.stored_size]
     body = reader.decompress(head.codec, stored, head.raw_size)
     front = data[: head.header_size]
+    clock = BlockClock.read(head, Reader(bytes(body), range(c.CLOCK_TICKS, c.CLOCK_INNER_UTC + 1)).uints)
     if head.cls == LOG:
-        images = reader.read_images(front, body).to_pylist()
-        return Rows(head, reader.read_logs(front, body, begin=None, end=None).to_pylist(), [], [], [], images)
+        images = _listed(reader.read_images(front, body))
+        return Rows(head, clock, _listed(reader.read_logs(front, body, begin=None, end=None)), [], [], [], images)
     if head.cls == METRIC:
-        return Rows(head, reader.read_metrics(front, body, begin=None, end=None).to_pylist(), [], [], [])
-    spans = reader.read_spans(front, body, begin=None, end=None, open_end=True).to_pylist()
-    asyncs = reader.read_async(front, body, begin=None, end=None).to_pylist()
-    open_async = reader.read_open_async(front, body).to_pylist()
+        return Rows(head, clock, _listed(reader.read_metrics(front, body, begin=None, end=None)), [], [], [])
+    spans = _listed(reader.read_spans(front, body, begin=None, end=None, open_end=True))
+    asyncs = _listed(reader.read_async(front, body, begin=None, end=None))
+    open_async = _listed(reader.read_open_async(front, body))
     ended, still_open = ([row for row in spans if row["is_open"] is wanted] for wanted in (False, True))
-    return Rows(head, ended, asyncs, still_open, open_async)
+    return Rows(head, clock, ended, asyncs, still_open, open_async)
 
 
 def _without_jumps(blocks: list[Rows]) -> None:
@@ -82,9 +101,11 @@ def _without_jumps(blocks: list[Rows]) -> None:
         block.shift, end = shift, head.utc1 - shift
         names = ("utc0", "utc1", "begin_utc", "end_utc", "before_utc")
         block.head = dataclasses.replace(head, **{name: getattr(head, name) - shift for name in names})
+        points = tuple((ticks, utc - shift) for ticks, utc in block.clock.points)
+        block.clock = BlockClock(points, head.frequency)
         for row in [*block.rows, *block.asyncs, *block.still_open, *block.open_async]:
             for name in {"begin", "end", "time"} & row.keys():
-                row[name] -= pd.Timedelta(shift, "ns")
+                row[name] -= shift
 
 
 def decode(path: Path) -> list[Session]:
@@ -135,13 +156,22 @@ def check(session: Session, *, holes: bool, flight: bool = False) -> None:
                 assert after.head.utc1 >= before.head.utc1
             elif after.head.sequence == before.head.sequence + 1:
                 assert (after.head.ticks0, after.head.utc0) == (before.head.ticks1, before.head.utc1)
-                assert (after.head.before_ticks, after.head.before_utc) == (before.head.ticks0, before.head.utc0)
+                assert (after.head.before_ticks, after.head.before_utc) == before.clock.points[1]
         if cls != SPAN or not flight:
             _check_streams(blocks)
         for block in blocks:
             _check_counts(block)
     # a window of the flight recorder may end where an ancestor's end is lost: what began before has later ids then
     _check_spans(session.of(SPAN), FLIGHT_APART if flight else APART, ascending=not (flight and session.dropped(SPAN)))
+
+
+def check_clocks(session: Session) -> None:
+    """Blocks of all classes date a moment alike, where no clock was set and no counter began anew."""
+    points = sorted({point for block in session.blocks for point in block.clock.points})
+    for block in session.blocks:
+        within = (block.clock.points[-1][0], block.clock.points[0][0])
+        for ticks, utc in points[bisect_left(points, (within[0],)) : bisect_left(points, (within[1],))]:
+            assert abs(block.clock.utc(ticks) - utc) <= FLIGHT_APART
 
 
 def _check_streams(blocks: list[Rows]) -> None:
@@ -180,13 +210,9 @@ def _check_counts(block: Rows) -> None:
     assert head.end_ticks <= head.ticks1
     if head.events:
         assert head.begin_utc <= head.end_utc
-    times = [_ns(row["begin"] if head.cls == SPAN else row["time"]) for row in block.rows]
+    times = [row["begin"] if head.cls == SPAN else row["time"] for row in block.rows]
     if times:
         assert min(times) >= head.begin_utc
-
-
-def _ns(value: Any) -> int:
-    return int(value.value)
 
 
 def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
@@ -199,14 +225,14 @@ def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
         for row in [*block.rows, *block.still_open]:
             thread = block.head.threads[row["thread"]].number
             key = (thread, row["id"])
-            begin = (_ns(row["begin"]), row["name"])
+            begin = (row["begin"], row["name"])
             assert known.setdefault(key, begin) == begin, (key, known[key], begin)
             if row["is_open"]:
                 continue
             assert key not in ended, key
             ended.add(key)
-            ends[key] = _ns(row["end"])
-            assert _ns(row["end"]) >= begin[0]
+            ends[key] = row["end"]
+            assert row["end"] >= begin[0]
             if row["depth"] == 0:
                 assert row["parent"] == 0
             if row["parent"] > 0:

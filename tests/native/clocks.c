@@ -246,6 +246,34 @@ static void straight(void) {
   CHECK(bent == 0);
 }
 
+/* A line from any reading to any other one, and over the bends that lie between them, passes all readings. */
+static void bends(void) {
+  enum { READINGS_KEPT = 3000, EVERY = 100 };
+  static tachy_clock_pair readings[READINGS_KEPT];
+  sim_start(20);
+  uint64_t kept = 0;
+  for (unsigned i = 0; i < READINGS_KEPT; i++) {
+    if (i == 1000) sim.utc += 300e3;
+    readings[i] = run_for(1e7, 1e7);
+  }
+  for (unsigned i = 0; i < READINGS_KEPT; i += EVERY) {
+    for (unsigned k = i + EVERY; k < READINGS_KEPT; k += EVERY) {
+      tachy_clock_pair points[TACHY_BENDS_MAX + 1];
+      const uint64_t inner = tachy_bends_between(tachy_clock_bends(), readings[i], readings[k], points);
+      points[inner] = readings[i];
+      const tachy_block_clock clock = tachy_clock_from(readings[k], points, inner + 1, (uint64_t)HZ);
+      for (unsigned at = i; at <= k; at++) {
+        const int64_t apart = tachy_ticks_to_utc(&clock, readings[at].ticks) - readings[at].utc;
+        CHECK(apart >= -22 && apart <= 22); /* a nanosecond for the rounding of either */
+      }
+      kept += inner;
+    }
+  }
+  CHECK(kept > 0);
+  CHECK(tachy_bends_between(tachy_clock_bends(), readings[0], readings[100], (tachy_clock_pair[TACHY_BENDS_MAX]){{0}}) <
+        10);
+}
+
 /* What is not much is slewed, over seconds: no duration is off by more than 1 in 5,000 meanwhile (run_for). */
 static void slewed(void) {
   sim_start(0);
@@ -356,6 +384,7 @@ static void coarse(void) {
 static const scenario scenarios[] = {{"rates", rates},
                                      {"counts", counts},
                                      {"straight", straight},
+                                     {"bends", bends},
                                      {"slewed", slewed},
                                      {"jumps", jumps},
                                      {"suspends", suspends},

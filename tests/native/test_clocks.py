@@ -35,7 +35,7 @@ def run(*arguments: str, sanitizer: str = PLAIN, **variables: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "scenario", ["rates", "counts", "straight", "slewed", "jumps", "suspends", "restarts", "behind", "coarse"]
+    "scenario", ["rates", "counts", "straight", "bends", "slewed", "jumps", "suspends", "restarts", "behind", "coarse"]
 )
 def test_the_clock_follows_the_wall_clock_and_bends_no_duration(scenario: str) -> None:
     run(scenario)
@@ -84,10 +84,13 @@ def test_time_goes_on_when_the_counter_begins_anew(seed: int, tmp_path: Path) ->
         last = blocks[-1].head.utc1
         for block in blocks:
             rows = [*block.rows, *block.asyncs]
-            begins = [int((row["begin"] if "begin" in row else row["time"]).value) for row in rows]
-            ends = [int(row["end"].value) if "end" in row else at for row, at in zip(rows, begins, strict=True)]
+            begins = [row["begin"] if "begin" in row else row["time"] for row in rows]
+            ends = [row.get("end", at) for row, at in zip(rows, begins, strict=True)]
             assert all(begin <= at <= end <= last for at, end in zip(begins, ends, strict=True))
-        (border,) = [k for k, (a, b) in enumerate(itertools.pairwise(blocks), 1) if b.head.ticks0 < a.head.ticks1]
+        borders = [k for k, (a, b) in enumerate(itertools.pairwise(blocks), 1) if b.head.ticks0 < a.head.ticks1]
+        if not borders:
+            continue  # the collector came no more before the end, which all blocks until then have in the old ticks
+        (border,) = borders
         for before, after in itertools.pairwise(blocks[border:]):
             assert after.head.utc0 >= before.head.utc1
             assert after.head.end_ticks <= after.head.ticks1
@@ -127,9 +130,10 @@ def test_the_flight_recorder_ships_its_windows_whatever_clocks_do(seed: int, jum
         assert span.end is not None
         ns = (span.end - span.begin) / 3  # at 3 GHz
         assert row["end"] >= row["begin"]
-        assert abs(row["end"].value - row["begin"].value - ns) <= test_flight.STEP_NS + ns / 2000
+        assert abs(row["end"] - row["begin"] - ns) <= capture.FLIGHT_APART + ns / 2000
     if not jumps:
         capture.check(session, holes=False, flight=True)
+        capture.check_clocks(session)
 
 
 def test_the_flight_recorder_begins_anew_with_the_counter(tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ def test_the_flight_recorder_begins_anew_with_the_counter(tmp_path: Path) -> Non
     assert all(b.head.utc1 >= a.head.utc1 for a, b in itertools.pairwise(blocks))
     for block in blocks:
         for row in block.rows:
-            assert block.head.begin_utc <= row["begin"].value <= row["end"].value <= block.head.utc1
+            assert block.head.begin_utc <= row["begin"] <= row["end"] <= block.head.utc1
 
 
 @pytest.mark.long

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.native.capture import LOG, SPAN, Rows, Session
+from tests.native.capture import FLIGHT_APART, LOG, SPAN, Rows, Session, check_clocks
 from tests.native.test_killed import Death, die, recover, session_of
 from tests.native.test_recorder import ADDRESS, THREAD, execute, run
 
@@ -84,36 +84,30 @@ def run_random(folder: Path, seed: int, triggers: int) -> tuple[Session, Journal
     return outcome.session, read_journal(folder / "journal")
 
 
-def _utc(block: Rows, ticks: int) -> float:
-    head = block.head
-    rate = (head.utc1 - head.utc0) / (head.ticks1 - head.ticks0)
-    return head.utc0 + (ticks - head.ticks0) * rate
-
-
 POOL, SLOT, CHUNK, PAGE = 1 << 27, 24576, 65536, 4096  # docs/format.md, "Session file"
 CHUNK_SPANS = 4096  # that a chunk may hold
-STEP_NS = 1000  # by which two blocks may date one moment differently
 
 
 def check_row(block: Rows, row: dict[str, Any], span: Span) -> None:
     assert (row["depth"], block.head.threads[row["thread"]].number) == (span.depth, span.thread)
-    assert abs(row["begin"].value - _utc(block, span.begin)) <= STEP_NS or span.begin < block.head.ticks0
+    assert abs(row["begin"] - block.clock.utc(span.begin)) <= FLIGHT_APART or span.begin < block.head.ticks0
     given = {} if span.told else {"number": row["line"]}
     properties = json.loads(row["properties"])
     # one that is open may not have been given it yet
     assert properties == given or (row["is_open"] and not properties)
     if not row["is_open"]:
         assert span.end is not None
-        assert abs(row["end"].value - _utc(block, span.end)) <= STEP_NS
+        assert abs(row["end"] - block.clock.utc(span.end)) <= FLIGHT_APART
 
 
 def beyond(blocks: list[Rows], windows: list[tuple[int, int]]) -> Counter[int]:
     """Spans that have been shipped and ended in no window, by thread."""
     found: Counter[int] = Counter()
     for block in blocks:
-        wanted = [(_utc(block, first) - STEP_NS, _utc(block, last) + STEP_NS) for first, last in windows]
+        bounds = [(block.clock.utc(first), block.clock.utc(last)) for first, last in windows]
+        wanted = [(first - FLIGHT_APART, last + FLIGHT_APART) for first, last in bounds]
         for row in block.rows:
-            if not any(first <= row["end"].value <= last for first, last in wanted):
+            if not any(first <= row["end"] <= last for first, last in wanted):
                 found[block.head.threads[row["thread"]].number] += 1
     return found
 
@@ -165,7 +159,9 @@ def check_async(blocks: list[Rows], journal: Journal, windows: list[tuple[int, i
 
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_what_overlaps_a_window_is_shipped_and_little_else(seed: int, tmp_path: Path) -> None:
-    assert check(*run_random(tmp_path, seed, 6)) > 1
+    session, journal = run_random(tmp_path, seed, 6)
+    check_clocks(session)
+    assert check(session, journal) > 1
 
 
 @pytest.mark.long
@@ -186,7 +182,7 @@ def test_a_trigger_leaves_a_log(tmp_path: Path) -> None:
     ]
     said = next(row["time"] for row in rows if row["target"] == "tachy")
     bad = next(row["time"] for row in rows if row["msg"] == "bad")
-    assert abs(said.value - bad.value) <= 1000, "the trigger's moment; two blocks' clocks may differ a little"
+    assert abs(said - bad) <= FLIGHT_APART, "the trigger's moment"
 
 
 def test_names_tell_the_depth_also_where_the_pool_was_full(tmp_path: Path) -> None:

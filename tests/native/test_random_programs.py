@@ -79,6 +79,8 @@ def compare(folder: Path, stats: dict[str, Any], pool: int, *, jumps: bool = Fal
     """What the program says that it did, with what arrived. `jumps`: as capture.read has it."""
     journals = read_journals(folder / "journal")
     (session,) = capture.read(folder / "batches", jumps=jumps)
+    if not jumps:
+        capture.check_clocks(session)
     reported = sum(row["name"] == "tachy.dropped_events" for row in session.rows(METRIC))  # the recorder's own
     made = {
         SPAN: sum(len(journal.spans) + len(journal.asyncs) for journal in journals.values()),
@@ -138,7 +140,7 @@ def _async(row: dict[str, Any]) -> tuple[str, int, str, int, int]:
 def _check_asyncs(rows: list[dict[str, Any]], journal: Journal) -> None:
     """Each was done, once, and in the order of their times, also an end that has waited for its begin."""
     done = {each: index for index, each in enumerate(journal.asyncs)}
-    seen = sorted((int(row["time"].value), done[_async(row)]) for row in rows)
+    seen = sorted((row["time"], done[_async(row)]) for row in rows)
     assert len({index for _, index in seen}) == len(rows)
     for (before, first), (after, second) in itertools.pairwise(seen):
         assert first < second or after - before < capture.APART, (rows, first, second)

@@ -28,7 +28,7 @@ extern "C" {
 #define TACHY_DEPTH_SHIFT 22u                /* in a span record's last word */
 #define TACHY_LOG_ARGS_MAX 8u
 #define TACHY_CLOCK_EARLIER_MAX 64u  /* starts of earlier blocks in a block */
-#define TACHY_CLOCK_INNER_MAX 65536u /* points of a merged block's clock between its start and its end */
+#define TACHY_CLOCK_INNER_MAX 65536u /* points of a block's clock between its start and its end */
 
 typedef enum tachy_class { TACHY_CLASS_LOG = 1, TACHY_CLASS_METRIC = 2, TACHY_CLASS_SPAN = 3 } tachy_class;
 #define TACHY_CLASSES 4u /* arrays by tachy_class; element 0 is unused */
@@ -343,8 +343,8 @@ typedef struct tachy_clock_line {
 
 /* How a block's ticks are dated: docs/format.md, "Ticks to UTC". */
 typedef struct tachy_block_clock {
-  tachy_clock_line lines[2];       /* the newest two: of a block that is not merged, from its start on, and from the
-                                      start of the block before on */
+  tachy_clock_line lines[2];       /* the newest two: where the clock was not bent, from the block's start on, and from
+                                      the start of the block before on */
   double nominal;                  /* nanoseconds per tick */
   const tachy_clock_pair *earlier; /* where the lines before these begin, the newest first */
   uint64_t earlier_count;
@@ -371,15 +371,13 @@ static inline tachy_block_clock tachy_clock_from(tachy_clock_pair end, const tac
   return clock;
 }
 
-/* Of a block that is not merged. earlier: of its body, or none. */
-static inline tachy_block_clock tachy_clock_of(const tachy_block_header *h, const tachy_clock_pair *earlier,
-                                               uint64_t earlier_count) {
+/* What a header alone says of it: a block's body may know more points. The clock has no earlier lines. */
+static inline tachy_block_clock tachy_clock_of(const tachy_block_header *h) {
   const tachy_clock_pair points[2] = {{h->ticks0, h->utc0}, {h->before_ticks, h->before_utc}};
   const tachy_clock_pair end = {h->ticks1, h->utc1};
   const int follows = (int64_t)(h->ticks0 - h->before_ticks) > 0; /* else there is no block before */
   tachy_block_clock clock = tachy_clock_from(end, points, follows ? 2 : 1, h->frequency);
-  clock.earlier = earlier;
-  clock.earlier_count = follows ? earlier_count : 0;
+  clock.earlier = NULL;
   return clock;
 }
 

@@ -27,6 +27,7 @@ static const double SLEW_MAX = 1e-4; /* of the rate */
 
 static tachy_clock_pair begin;
 static tachy_clock_line line;   /* UTC over ticks */
+static tachy_bends bends;       /* of the line */
 static double pace;             /* UTC ns per tick, as far as it is known; line.rate takes an error away besides */
 static tachy_clock_pair newest; /* what tachy_clock_now said last */
 static uint64_t newest_monotonic;
@@ -136,6 +137,7 @@ void tachy_clock_start(void) {
   line = (tachy_clock_line){begin, UINT64_MAX, pace};
   newest = begin;
   newest_monotonic = counted_monotonic;
+  bends.count = 0;
   apart = 0;
   restarted = 0;
   TACHY_STORE(&first_ticks, begin.ticks);
@@ -171,7 +173,10 @@ static void read_clocks(void) {
 
 static double within(double value, double bound) { return value > bound ? bound : value < -bound ? -bound : value; }
 
-static void bend(double slew) { line = (tachy_clock_line){newest, UINT64_MAX, pace * (1 + slew)}; }
+static void bend(double slew) {
+  line = (tachy_clock_line){newest, UINT64_MAX, pace * (1 + slew)};
+  tachy_bends_add(&bends, newest);
+}
 
 /* Counted against the monotonic clock for longer, the frequency is known better. */
 static void refine(void) {
@@ -226,7 +231,9 @@ int tachy_clock_restarted(void) { return is_restart(tachy_ticks()); }
 
 tachy_clock_pair tachy_clock_jump(void) {
   newest.utc += (int64_t)apart;
+  tachy_bends_shift(&bends, (int64_t)apart);
   if (restarted) {
+    bends.count = 0;
     newest.ticks = counted_ticks = shown;
     counted_monotonic = newest_monotonic;
     TACHY_STORE(&first_ticks, shown);
@@ -238,6 +245,8 @@ tachy_clock_pair tachy_clock_jump(void) {
 }
 
 tachy_clock_pair tachy_clock_begin(void) { return begin; }
+
+const tachy_bends *tachy_clock_bends(void) { return &bends; }
 
 uint64_t tachy_clock_first_ticks(void) { return TACHY_LOAD(&first_ticks); }
 

@@ -2,7 +2,7 @@
 #ifndef TACHY_SRC_BASE_CLOCK_H
 #define TACHY_SRC_BASE_CLOCK_H
 
-#include <tachy/format.h>
+#include "bends.h"
 
 /* Where the processor does not state its frequency, that is only roughly known then: see tachy_clock_count. */
 void tachy_clock_start(void);
@@ -19,6 +19,8 @@ int tachy_clock_restarted(void);
 /* Goes on with the wall clock's time. Returns the moment of tachy_clock_now's last answer in the new time: with other
  * ticks if the counter began anew. */
 tachy_clock_pair tachy_clock_jump(void);
+/* By which points tachy_clock_now answered. */
+const tachy_bends *tachy_clock_bends(void);
 /* When the session began. */
 tachy_clock_pair tachy_clock_begin(void);
 /* The ticks when the session began, or when the counter began anew since: later events have more. */

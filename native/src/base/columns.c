@@ -41,6 +41,17 @@ void tachy_columns_buffer(tachy_columns *c, tachy_column_id id, uint16_t encodin
   tachy_bytes_free(buffer);
 }
 
+void tachy_columns_points(tachy_columns *c, tachy_column_id id, tachy_clock_pair after, const tachy_clock_pair *points,
+                          uint64_t count) {
+  tachy_plane planes[2] = {{{0}, {0}}};
+  for (uint64_t i = 0; i < count; i++) {
+    const uint64_t values[2] = {after.ticks - points[i].ticks, (uint64_t)after.utc - (uint64_t)points[i].utc};
+    tachy_columns_row(c, planes, 2, values);
+    after = points[i];
+  }
+  tachy_columns_add(c, (int)id, planes, 2);
+}
+
 void *tachy_columns_finish(tachy_columns *c, uint8_t **body, uint64_t *size) {
   if (c->failed) {
     tachy_bytes_free(&c->bytes);

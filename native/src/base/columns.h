@@ -32,6 +32,9 @@ uint8_t *tachy_columns_open(tachy_columns *columns, tachy_column_id id, uint16_t
 /* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
 void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
 void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);
+/* Points of a clock, the newest first, each by how far it is before the one after it, the first before `after`. */
+void tachy_columns_points(tachy_columns *columns, tachy_column_id id, tachy_clock_pair after,
+                          const tachy_clock_pair *points, uint64_t count);
 /* The memory of the body, which begins at `body` in it; NULL: there was none. Frees the columns. */
 void *tachy_columns_finish(tachy_columns *columns, uint8_t **body, uint64_t *size);
 

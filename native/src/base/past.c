@@ -41,10 +41,10 @@ static void keep(tachy_past *p, tachy_clock_pair point) {
   narrow(p, p->earlier[1], point);
 }
 
-void tachy_past_add(tachy_past *p, tachy_clock_pair from) {
-  if (from.ticks == p->before.ticks) return;
+void tachy_past_add(tachy_past *p, tachy_clock_pair point) {
+  if (point.ticks == p->before.ticks) return;
   keep(p, p->before);
-  p->before = from;
+  p->before = point;
 }
 
 void tachy_past_shift(tachy_past *p, int64_t ns) {

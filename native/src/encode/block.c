@@ -156,17 +156,32 @@ static void put_clock(tachy_block_header *head, const tachy_channel *channel, ta
   head->frequency = channel->frequency;
 }
 
-/* What dates events from before the start of the block before. */
-static void add_earlier(tachy_columns *c, const tachy_past *past, uint64_t begin_ticks) {
-  tachy_plane planes[2] = {{{0}, {0}}};
-  tachy_clock_pair next = past->before;
-  for (uint64_t i = 0; i < tachy_past_needed(past, begin_ticks); i++) {
-    const tachy_clock_pair point = past->earlier[i];
-    const uint64_t values[2] = {next.ticks - point.ticks, (uint64_t)next.utc - (uint64_t)point.utc};
-    tachy_columns_row(c, planes, 2, values);
-    next = point;
+/* The points of a block's clock, the newest first: inner ones, its start, the newest of the block before, earlier ones.
+ */
+typedef struct clock_points {
+  tachy_clock_pair all[TACHY_BENDS_MAX + 2 + TACHY_CLOCK_EARLIER_MAX];
+  uint64_t inner;
+  uint64_t count;
+} clock_points;
+
+static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair to, clock_points *points) {
+  const tachy_past *const past = &channel->past;
+  points->count = points->inner = tachy_bends_between(channel->bends, channel->from, to, points->all);
+  points->all[points->count++] = channel->from;
+  if ((int64_t)(channel->from.ticks - past->before.ticks) > 0) {
+    points->all[points->count++] = past->before;
+    if (past->count) memcpy(points->all + points->count, past->earlier, past->count * sizeof *past->earlier);
+    points->count += past->count;
   }
-  tachy_columns_add(c, TACHY_COLUMN_CLOCK_TICKS, planes, 2);
+  return tachy_clock_from(to, points->all, points->count, channel->frequency);
+}
+
+/* earlier: what dates events from before the newest point of the block before. */
+static void add_clock(tachy_columns *c, const tachy_channel *channel, tachy_clock_pair to, const clock_points *points,
+                      uint64_t begin_ticks) {
+  const tachy_past *const past = &channel->past;
+  tachy_columns_points(c, TACHY_COLUMN_CLOCK_INNER_TICKS, to, points->all, points->inner);
+  tachy_columns_points(c, TACHY_COLUMN_CLOCK_TICKS, past->before, past->earlier, tachy_past_needed(past, begin_ticks));
 }
 
 /* Header, thread table, names. Fills in everything but what depends on the body. NULL: no memory. */
@@ -239,12 +254,6 @@ static int has_rows(const tachy_channel *channel, int open_too) {
   return rows;
 }
 
-static tachy_block_clock clock_of(const tachy_channel *channel, tachy_clock_pair to) {
-  tachy_block_header head;
-  put_clock(&head, channel, to);
-  return tachy_clock_of(&head, channel->past.earlier, channel->past.count);
-}
-
 /* Bytes of all columns, about. */
 static uint64_t size_of(const tachy_channel *channel) {
   uint64_t size = 0;
@@ -256,7 +265,8 @@ static uint64_t size_of(const tachy_channel *channel) {
 }
 
 void tachy_block_forget(tachy_channel *channel, tachy_clock_pair to) {
-  const tachy_block_clock clock = clock_of(channel, to);
+  clock_points points;
+  const tachy_block_clock clock = clock_of(channel, to, &points);
   tachy_open_async_put_back(channel);
   tachy_open_async_follow(channel, &clock, to.ticks, 0);
   number_all_open(channel, &clock);
@@ -269,7 +279,8 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   for (const tachy_stream *s = channel->streams; s; s = s->next) broken |= s->broken;
   *failed = 0;
   if (!has_rows(channel, open_too)) return NULL;
-  const tachy_block_clock clock = clock_of(channel, to);
+  clock_points points;
+  const tachy_block_clock clock = clock_of(channel, to, &points);
   if (channel->cls == TACHY_CLASS_SPAN) {
     tachy_open_async_follow(channel, &clock, to.ticks, last);
     if (!has_rows(channel, open_too)) {
@@ -288,7 +299,7 @@ tachy_block *tachy_block_make(tachy_channel *channel, const uint8_t process_id[1
   if (expected >= LARGE && !columns.failed) tachy_os_prefer_large_pages(columns.bytes.bytes, expected);
   columns.failed |= broken || !block || !head;
   add_rows(&columns, channel);
-  if (head) add_earlier(&columns, &channel->past, head->begin_ticks);
+  if (head) add_clock(&columns, channel, to, &points, head->begin_ticks);
   tachy_columns_tables(&columns, &channel->tables, channel->names);
   uint64_t size;
   uint8_t *body;

@@ -131,6 +131,15 @@ static void next_block(tachy_stream *s) {
   s->open = s->at_end;
 }
 
+/* What comes later is dated by the same points. */
+static void remember_clock(tachy_channel *channel, tachy_clock_pair until) {
+  if (until.ticks == channel->from.ticks) return;
+  tachy_clock_pair inner[TACHY_BENDS_MAX];
+  uint64_t count = tachy_bends_between(channel->bends, channel->from, until, inner);
+  tachy_past_add(&channel->past, channel->from);
+  while (count) tachy_past_add(&channel->past, inner[--count]);
+}
+
 void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int made) {
   for (tachy_stream *s = channel->streams; s; s = s->next) next_block(s);
   tachy_tables_clear(&channel->tables);
@@ -139,7 +148,7 @@ void tachy_channel_next_block(tachy_channel *channel, tachy_clock_pair from, int
   tachy_async_values_next_block(&channel->values, from.ticks);
   tachy_open_async_resume(channel);
   channel->sequence += (uint64_t)made;
-  if (from.ticks != channel->from.ticks) tachy_past_add(&channel->past, channel->from);
+  remember_clock(channel, from);
   channel->from = from;
   if (from.ticks >= channel->ceiling) channel->ceiling = 0;
 }

@@ -133,10 +133,11 @@ typedef struct tachy_channel {
   tachy_tables tables;
   tachy_open_asyncs asyncs;
   tachy_values values;
-  uint64_t events;       /* in the block so far */
-  uint64_t bytes;        /* of records in the block so far */
-  uint64_t sequence;     /* of the block being made */
-  tachy_clock_pair from; /* where the block begins */
+  uint64_t events;          /* in the block so far */
+  uint64_t bytes;           /* of records in the block so far */
+  uint64_t sequence;        /* of the block being made */
+  tachy_clock_pair from;    /* where the block begins */
+  const tachy_bends *bends; /* of the line that dates it; NULL: none are known */
   tachy_past past;
   uint64_t floor;     /* ticks below this were read since the counter began anew; 0: it has not */
   uint64_t ceiling;   /* the counter began anew, and ticks from here on were read before it did; 0: it has not */

@@ -133,23 +133,13 @@ int merge_dates_old_alike(const merge *m, const merge_source *source, uint64_t t
          (source->block.header.cls != TACHY_CLASS_METRIC || !(own.rate < line.rate || own.rate > line.rate));
 }
 
-static void put_points(merge *m, tachy_columns *c, tachy_column_id id, tachy_clock_pair after, uint64_t first,
-                       uint64_t end) {
-  tachy_plane planes[2] = {{{0}, {0}}};
-  for (uint64_t i = first; i < end; i++) {
-    const tachy_clock_pair point = m->points[i];
-    const uint64_t values[2] = {after.ticks - point.ticks, (uint64_t)after.utc - (uint64_t)point.utc};
-    tachy_columns_row(c, planes, 2, values);
-    after = point;
-  }
-  tachy_columns_add(c, (int)id, planes, 2);
-}
-
 void merge_clock_columns(merge *m, tachy_columns *columns) {
   const tachy_block_header *const end = &m->sources[m->count - 1].block.header;
-  put_points(m, columns, TACHY_COLUMN_CLOCK_INNER_TICKS, (tachy_clock_pair){end->ticks1, end->utc1}, 0, m->inner_count);
+  tachy_columns_points(columns, TACHY_COLUMN_CLOCK_INNER_TICKS, (tachy_clock_pair){end->ticks1, end->utc1}, m->points,
+                       m->inner_count);
   const uint64_t before = m->inner_count + 1;
   if (m->point_count > before) {
-    put_points(m, columns, TACHY_COLUMN_CLOCK_TICKS, m->points[before], before + 1, m->point_count);
+    tachy_columns_points(columns, TACHY_COLUMN_CLOCK_TICKS, m->points[before], m->points + before + 1,
+                         m->point_count - before - 1);
   }
 }

@@ -236,8 +236,8 @@ static tachy_status read_points(tachy_block *block, uint32_t id, uint64_t most, 
   return tachy_uints_end(columns, 2, "point of the clock", error);
 }
 
-/* The points of the clock: of a merged block inner ones; its start; where there is a block before, that one's start,
- * and those of blocks that are older than the header knows. */
+/* The points of the clock: inner ones, its start, the newest one of the block before, if there is one, and older ones.
+ */
 static tachy_status read_clock(tachy_block *block, tachy_read_error *error) {
   const tachy_block_header *const h = &block->header;
   const tachy_clock_pair start = {h->ticks0, h->utc0}, end = {h->ticks1, h->utc1};

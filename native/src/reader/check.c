@@ -84,7 +84,7 @@ static int times_agree(const tachy_block_clock *clock, const tachy_block_thread 
 static tachy_status check_plausible(const void *bytes, tachy_read_error *error) {
   tachy_block_header h;
   memcpy(&h, bytes, sizeof h);
-  const tachy_block_clock clock = tachy_clock_of(&h, NULL, 0);
+  const tachy_block_clock clock = tachy_clock_of(&h);
   if (h.sequences) return tachy_read_fail(error, "a batch has a block that was merged of others");
   if (h.before_ticks > h.ticks0 || h.ticks0 > h.ticks1 || h.before_utc > h.utc0 || h.utc0 > h.utc1) {
     return tachy_read_fail(error, "the clock of a block runs backwards");

@@ -186,6 +186,7 @@ int tachy_collector_start(uint32_t flush_ms, uint64_t block_bytes, const uint8_t
     tachy_channel *const channel = &c->intakes[cls].channel;
     channel->cls = (tachy_class)cls;
     channel->from = tachy_clock_begin();
+    channel->bends = tachy_clock_bends();
     tachy_past_start(&channel->past, channel->from);
     channel->floor = oldest_ticks();
     channel->names = &tachy_registry_names;

@@ -36,17 +36,22 @@ static int write_stream(tachy_bytes *out, const tachy_stream *s) {
 
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel) {
   const tachy_past *const past = &channel->past;
+  const tachy_bends *const bends = channel->bends;
+  uint64_t first = bends->count; /* that lies in the next block */
+  while (first && bends->points[first - 1].ticks > channel->from.ticks) first--;
   tachy_saved_channel head = {.sequence = channel->sequence,
                               .from_ticks = channel->from.ticks,
                               .from_utc = channel->from.utc,
                               .before_ticks = past->before.ticks,
                               .before_utc = past->before.utc,
-                              .earlier_count = past->count};
+                              .earlier_count = past->count,
+                              .inner_count = bends->count - first};
   const tachy_open_asyncs *const a = &channel->asyncs;
   for (const tachy_stream *s = channel->streams; s; s = s->next) head.stream_count++;
   head.async_count = a->table.count;
   const uint64_t at = out->size;
   if (!tachy_bytes_append(out, &head, sizeof head)) return 0;
+  if (!tachy_bytes_append(out, bends->points + first, head.inner_count * sizeof *bends->points)) return 0;
   if (!tachy_bytes_append(out, past->earlier, past->count * sizeof *past->earlier)) return 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     if (!write_stream(out, s)) return 0;
@@ -119,7 +124,17 @@ static int read_stream(tachy_channel *channel, rest *r) {
   return 1;
 }
 
-int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size) {
+static int read_bends(tachy_bends *bends, uint64_t count, uint64_t from, rest *r) {
+  if (count > TACHY_BENDS_MAX || !take(r, bends->points, count * sizeof *bends->points)) return 0;
+  bends->count = count;
+  for (uint64_t i = 0; i < count; i++) {
+    if (bends->points[i].ticks <= from) return 0;
+    from = bends->points[i].ticks;
+  }
+  return 1;
+}
+
+int tachy_state_read(tachy_channel *channel, tachy_bends *bends, const uint8_t *bytes, uint64_t size) {
   rest r = {bytes, size};
   tachy_saved_channel head;
   if (!take(&r, &head, sizeof head)) return 0;
@@ -127,6 +142,8 @@ int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size
   channel->from = (tachy_clock_pair){head.from_ticks, head.from_utc};
   channel->past.before = (tachy_clock_pair){head.before_ticks, head.before_utc};
   channel->past.count = head.earlier_count;
+  channel->bends = bends;
+  if (!read_bends(bends, head.inner_count, head.from_ticks, &r)) return 0;
   if (head.earlier_count > TACHY_CLOCK_EARLIER_MAX) return 0;
   if (!take(&r, channel->past.earlier, head.earlier_count * sizeof *channel->past.earlier)) return 0;
   for (uint64_t i = 0; i < head.stream_count; i++) {

@@ -8,6 +8,6 @@
 /* After a cut. 0: no memory. */
 int tachy_state_write(tachy_bytes *out, const tachy_channel *channel);
 /* Into an empty channel; its streams have no slots yet. 0: no memory, or bytes that write cannot have written. */
-int tachy_state_read(tachy_channel *channel, const uint8_t *bytes, uint64_t size);
+int tachy_state_read(tachy_channel *channel, tachy_bends *bends, const uint8_t *bytes, uint64_t size);
 
 #endif

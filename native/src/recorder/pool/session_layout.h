@@ -66,8 +66,9 @@ typedef struct tachy_name_site {
   uint32_t strings[4]; /* name, target, file, unit */
 } tachy_name_site;
 
-/* The state of a class at a commit, when its next block begins: the channel, where its earlier blocks began
- * (tachy_clock_pair), its streams, each with its open spans and its async ends that wait, then the open async spans. */
+/* The state of a class at a commit, when its next block begins: the channel, where the clock was bent since (the
+ * oldest first), the clock's points of earlier blocks (the newest first; both tachy_clock_pair), its streams, each with
+ * its open spans and its async ends that wait, then the open async spans. */
 typedef struct tachy_saved_channel {
   uint64_t sequence;
   uint64_t unit;
@@ -78,6 +79,7 @@ typedef struct tachy_saved_channel {
   uint64_t before_ticks; /* tachy_past */
   int64_t before_utc;
   uint64_t earlier_count;
+  uint64_t inner_count;
   uint64_t values_size; /* of the values on async spans, which come last */
 } tachy_saved_channel;
 
@@ -118,7 +120,7 @@ typedef struct tachy_saved_async {
 _Static_assert(sizeof(tachy_session_record) == 56, "session file");
 _Static_assert(sizeof(tachy_session_head) == 416, "session file");
 _Static_assert(sizeof(tachy_name_entry) == 8 && sizeof(tachy_name_site) == 24, "session file");
-_Static_assert(sizeof(tachy_saved_channel) == 80 && sizeof(tachy_saved_stream) == 128, "session file");
+_Static_assert(sizeof(tachy_saved_channel) == 88 && sizeof(tachy_saved_stream) == 128, "session file");
 _Static_assert(sizeof(tachy_saved_open) == 32 && sizeof(tachy_saved_async) == 40, "session file");
 _Static_assert(sizeof(tachy_slot) / 16 < 65536 && sizeof(tachy_slot) % 16 == 0, "session file");
 

@@ -18,7 +18,8 @@ static tachy_status read_part(const tachy_os_file *file, uint64_t offset, uint64
   return TACHY_OK;
 }
 
-static tachy_status read_state(const tachy_os_file *file, const tachy_session_record *record, tachy_channel *channel) {
+static tachy_status read_state(const tachy_os_file *file, const tachy_session_record *record, tachy_channel *channel,
+                               tachy_bends *bends) {
   const uint64_t region = 2 * ((uint64_t)channel->cls - 1) + (record->which[channel->cls] & 1u);
   const uint64_t offset = TACHY_SESSION_STATES + region * TACHY_SESSION_STATE_SIZE;
   uint64_t size;
@@ -27,7 +28,7 @@ static tachy_status read_state(const tachy_os_file *file, const tachy_session_re
   if (size > TACHY_SESSION_STATE_SIZE - sizeof size) return TACHY_ERROR_FORMAT;
   const tachy_status status = read_part(file, offset + sizeof size, size, &bytes);
   if (status != TACHY_OK) return status;
-  const int ok = tachy_state_read(channel, bytes, size);
+  const int ok = tachy_state_read(channel, bends, bytes, size);
   tachy_os_release(bytes);
   return ok ? TACHY_OK : TACHY_ERROR_FORMAT;
 }
@@ -85,8 +86,9 @@ static tachy_status make_blocks(tachy_channel *channels, uint64_t frequency, tac
 static tachy_status read_all(const tachy_os_file *file, const tachy_session_head *head, tachy_channel *channels,
                              tachy_dead *dead) {
   const tachy_session_record *const record = &head->records[head->commit & 1];
+  tachy_bends bends[TACHY_CLASSES];
   for (unsigned cls = 1; cls < TACHY_CLASSES; cls++) {
-    const tachy_status status = read_state(file, record, &channels[cls]);
+    const tachy_status status = read_state(file, record, &channels[cls], &bends[cls]);
     if (status != TACHY_OK) return status;
   }
   if (!tachy_dead_chunks(channels, file, head)) return TACHY_ERROR_MEMORY;
