@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.serving import Server
 # How long an example takes says more of what else the machine does.
 hypothesis.settings.register_profile("tachy", deadline=None)
 hypothesis.settings.load_profile("tachy")
+
+# Tests compare rows by the million: looking for garbage every 700 of them took most of their time.
+gc.set_threshold(200_000, 20, 20)
 
 
 @pytest.hookimpl(tryfirst=True)
