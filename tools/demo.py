@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import tachy
 
 from tools import questions
@@ -100,6 +101,27 @@ def save_trace(http: str, ids: list[str], path: Path, window: dict[str, int] | N
             sys.exit(f"{url}: {response.status_code} {response.read().decode()}")
         for chunk in response.iter_bytes():
             file.write(chunk)
+
+
+def compare_with_duckdb(data: Path, expected: pa.Table) -> None:
+    """Prints what DuckDB answers to the same question, from the catalog and the view's files alone."""
+    try:
+        import duckdb
+        from duckdb_extensions import import_extension
+    except ModuleNotFoundError:
+        say("\nDuckDB is not here to answer the same without the server: pip install '.[duckdb]'")
+        return
+    for extension in ("ducklake", "postgres_scanner"):
+        import_extension(extension)
+    say("\nAnd by DuckDB, from the same view's files, without the server?")
+    with duckdb.connect() as connection:
+        dsn = f"host={data / 'run'} user=tachy dbname=tachy"
+        connection.execute(f"ATTACH 'ducklake:postgres:{dsn}' AS lake (METADATA_SCHEMA 'ducklake', READ_ONLY)")
+        connection.execute("USE lake")
+        found = connection.execute(questions.OF_ALL).to_arrow_table()
+    print(found.to_pandas().to_string(index=False))
+    if found.to_pylist() != expected.to_pylist():
+        sys.exit("DuckDB's answer is another one")
 
 
 def look_at_trace(path: Path, picture: Path, window: dict[str, int] | None) -> dict[str, Any] | None:
@@ -189,7 +211,10 @@ def main() -> None:
                 say(f"\n{question}")
                 print(lake.query(sql.format(**words)).to_pandas().to_string(index=False))
             say("\nAnd of all programs that ever ran? (span_stats, a materialized view)")
-            print(lake.query(questions.OF_ALL).to_pandas().to_string(index=False))
+            of_all = lake.query(questions.OF_ALL)
+            print(of_all.to_pandas().to_string(index=False))
+            lake.query(questions.INTO_FILES)
+            compare_with_duckdb(out / "data", of_all)
             say("\nWhat does the lake hold, and what does that cost a month? (lake_usage)")
             print(lake.query(questions.HELD).to_pandas().to_string(index=False))
             counts = ask(questions.COUNTS)[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tachy_server.base.settings import Settings
+    from tachy_server.base.who import Asked
     from tachy_server.http.figures import Chart
     from tachy_server.lake.lake import Lake
     from tachy_server.lake.visible import Visible
@@ -101,11 +102,13 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
     from tachy_server.http.figures import figure
     from tachy_server.query import statements
     from tachy_server.query.command_runs import Context
+    from tachy_server.query.denials import Denials
     from tachy_server.query.workers.run import join
     from tachy_server.query.workers.worker import Answer
     from tachy_server.traces.export import write_trace
 
     known = forms()
+    denials = Denials(lake)
 
     def counts() -> dict[str, int]:
         """Since somebody was told last."""
@@ -117,32 +120,38 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
     def head(form: str, schema: pa.Schema, parameters: pa.Schema) -> Sequence[Part]:
         return join(bytes(known[form][0](schema).serialize()), bytes(parameters.serialize()))
 
-    def query(stop: Stop, *, form: str, **arguments: Any) -> Answer:
-        planned = engine.plan(stop=stop, **arguments)
+    def query(stop: Stop, *, form: str, asked: Asked, sql: str, **arguments: Any) -> Answer:
+        denials.check(asked, sql)
+        planned = engine.plan(sql, stop=stop, asked=asked, **arguments)
         return Answer(
             head(form, planned.schema, planned.parameter_schema),
             lambda: known[form][1](planned.schema, planned.batches()),
             lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
         )
 
-    def command(stop: Stop, *, form: str, command: Command, who: str, visible: Visible, **unused: Any) -> Answer:
+    def command(
+        stop: Stop, *, form: str, command: Command, asked: Asked, sql: str, visible: Visible, **unused: Any
+    ) -> Answer:
         """Ranges, limits and dictionaries are for queries."""
-        planned = statements.plan(command, Context(engine, lake, stop, who, visible))
+        denials.check(asked, sql)
+        planned = statements.plan(command, Context(engine, lake, stop, asked.name, visible))
         return Answer(
             head(form, planned.schema, pa.schema([])),
             lambda: known[form][1](planned.schema, statements.batches(planned)),
             counts,
         )
 
-    def chart(stop: Stop, *, chart: Chart, **arguments: Any) -> Answer:
-        planned = engine.plan(stop=stop, limit=chart.limit, **arguments)
+    def chart(stop: Stop, *, chart: Chart, asked: Asked, sql: str, **arguments: Any) -> Answer:
+        denials.check(asked, sql)
+        planned = engine.plan(sql, stop=stop, limit=chart.limit, **arguments)
         return Answer(
             [],
             lambda: figure(chart, planned.schema, planned.batches()),
             lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
         )
 
-    def trace(stop: Stop, *, visible: Visible, **arguments: Any) -> Answer:
+    def trace(stop: Stop, *, visible: Visible, asked: Asked, **arguments: Any) -> Answer:
+        denials.check(asked, "trace")
         made = write_trace(lake.seen_by(visible), **arguments)
 
         def chunks() -> Chunks:

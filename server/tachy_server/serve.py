@@ -29,6 +29,7 @@ from tachy_server.access.tls import Certificate
 from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, StoreError, TachyError
 from tachy_server.base.settings import Address, Settings
+from tachy_server.base.who import Asked
 from tachy_server.formats.reader import Limits
 from tachy_server.http import handshakes
 from tachy_server.http.app import make_app
@@ -193,7 +194,7 @@ def _own_queries(services: Services, folder: DataFolder, stack: ExitStack) -> Ca
 
 
 def _ask(workers: Workers, sql: str, begin: int, end: int) -> pa.Table:
-    run = workers.plan(sql, who="maintain", form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING)
+    run = workers.plan(sql, asked=Asked("maintain"), form="arrow", then="run", begin=begin, end=end, visible=EVERYTHING)
     return pa.ipc.open_stream(b"".join(run.chunks())).read_all()
 
 

@@ -24,6 +24,7 @@ from tachy_server.formats.reader import LOG, METRIC, SPAN, block_id, stream_id
 from tachy_server.http import api
 from tachy_server.lake.database import connect
 from tachy_server.postgres.supervisor import dsn_of
+from tachy_server.query.administration import ADMINISTRATION
 from tachy_server.query.table_functions import TABLE_FUNCTIONS
 from tachy_server.views.declarations import VIEWS
 
@@ -149,7 +150,7 @@ CALLS: dict[str, Callable[[str], list[str]]] = {
         f"parse_block('{block_id(uuid.UUID(process), cls, 0)}')" for cls in (LOG, METRIC, SPAN)
     ],
     "list_view_sets": lambda process: ["list_view_sets()"],
-    "list_partitions": lambda process: [],  # tests/query/test_materialized.py
+    "list_partitions": lambda process: ["list_partitions()"],
     "expand_histogram": lambda process: [
         f"expand_histogram((SELECT make_histogram(0.0, 10.0, 2, value) FROM measures WHERE process_id = '{process}'))"
     ],
@@ -158,11 +159,17 @@ CALLS: dict[str, Callable[[str], list[str]]] = {
         f"jsonb_array_elements((SELECT '[' || properties || ']' FROM processes WHERE process_id = '{process}'))"
     ],
 }
-OF_NOBODY = {"list_view_sets"}
+OF_NOBODY = {"list_partitions", "list_view_sets"}
 
 
 def test_every_table_function_is_attacked() -> None:
-    assert CALLS.keys() == {function.name for function in TABLE_FUNCTIONS}
+    """Those for admins alone show nothing to others (tests/query/test_administration.py)."""
+    listing = {function.name for function in ADMINISTRATION if "For admin" not in function.doc}
+    assert CALLS.keys() == {function.name for function in TABLE_FUNCTIONS} | listing
+
+
+def test_a_limited_key_sees_no_files_of_views(locked: Locked) -> None:
+    assert locked.rows("alpha", "SELECT * FROM list_partitions()") == []
 
 
 def test_a_limited_key_sees_nothing_of_what_is_of_no_process(locked: Locked) -> None:

@@ -48,27 +48,56 @@ def test_partitions_are_made_once_by_whoever_comes_first(dsn: str) -> None:
     for base in bases:
         base.close()
     with connect(dsn) as connection:
-        names = connection.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'segments'::regclass ORDER BY 1"
-        ).fetchall()
         indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'segments_20261231'").fetchone()
-    assert names == [(f"segments_{day:%Y%m%d}",) for day in days]
+    assert partitions(dsn, "segments") == [f"segments_{day:%Y%m%d}" for day in days]
     assert indexes == (3,)
 
 
-def test_ids_of_batches_are_forgotten_after_a_day(dsn: str) -> None:
-    base = Database(dsn, 2)
-    today = day_of(time.time_ns())
-    with base.connection() as connection:
-        for back in (3, 2, 1):
-            base.ensure_day(connection, today - datetime.timedelta(days=back))
-    base.ensure_days()
+INSERT = "INSERT INTO segments VALUES (%s, 'a', 0, 0, 0, 0, '{}', '', 0, '{}', 0)"
+
+
+def partitions(dsn: str, table: str) -> list[str]:
     with connect(dsn) as connection:
-        first = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = %s::regclass"
-        kept, segments = (connection.execute(first, (table,)).fetchone() for table in ("batches", "segments"))
+        found = connection.execute(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", (table,)
+        )
+        return [name for (name,) in found]
+
+
+def test_old_days_are_dropped_ids_of_batches_all_and_segments_where_there_are_none(dsn: str) -> None:
+    base = Database(dsn, 2)
+    days = [day_of(time.time_ns()) + datetime.timedelta(days=number) for number in range(-4, 3)]
+    with base.connection() as connection:
+        for day in days[:4]:
+            base.ensure_day(connection, day)
+        connection.execute(INSERT, (days[1],))
+        connection.execute("INSERT INTO batches VALUES (%s, gen_random_uuid(), 0)", (days[0],))
+        base.ensure_days()
+        assert partitions(dsn, "segments") == [f"segments_{day:%Y%m%d}" for day in (days[1], *days[3:])]
+        assert partitions(dsn, "batches") == [f"batches_{day:%Y%m%d}" for day in days[3:]]
+        base.ensure_day(connection, days[0])
+        connection.execute(INSERT, (days[0],))
     base.close()
-    assert segments == (f"segments_{today - datetime.timedelta(days=3):%Y%m%d}",)
-    assert kept == (f"batches_{today - datetime.timedelta(days=1):%Y%m%d}",)
+
+
+def test_who_uses_an_old_day_keeps_it_and_waits_for_nobody(dsn: str) -> None:
+    base, day = Database(dsn, 5), day_of(time.time_ns()) - datetime.timedelta(days=9)
+    name = f"segments_{day:%Y%m%d}"
+    with base.connection() as connection, base.connection() as other:
+        base.ensure_day(connection, day)
+        with connection.transaction():
+            connection.execute(INSERT, (day,))
+            base.ensure_days()
+            other.execute("SELECT count(*) FROM segments")
+        assert name in partitions(dsn, "segments")
+        connection.execute("DELETE FROM segments")
+        with base.old_days(connection):
+            base.ensure_days()
+            assert name in partitions(dsn, "segments")
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: base.ensure_days(), range(3)))
+        assert name not in partitions(dsn, "segments")
+    base.close()
 
 
 def test_a_database_of_another_make_is_refused(dsn: str) -> None:

@@ -40,8 +40,10 @@ def test_what_is_used_adds_up_by_process_class_and_day(tmp_path: Path) -> None:
     with Server(tmp_path / "data", "--prices", str(tmp_path / "prices.toml")) as server:
         assert rows(server, "SELECT count(*) FROM lake_usage WHERE class <> 'postgresql'") == [[0]]
         expected: dict[tuple[str, str], int] = {}
+        builds: dict[str, int] = {}
         for _ in range(5):
-            process = Process()
+            build = chance.choice(["1", "2"])
+            process = Process(properties={"build": build})
             thread = process.thread("main")
             counts = {name: chance.randrange(1, 60) for name in ("log", "metric", "span")}
             for at in range(counts["log"]):
@@ -52,8 +54,15 @@ def test_what_is_used_adds_up_by_process_class_and_day(tmp_path: Path) -> None:
                 thread.span("tick", 1000 * at, 1000 * at + 500)
             assert server.post(process.batch(process.blocks())).status_code == 200
             expected |= {(str(process.process_id), name): count for name, count in counts.items()}
+            builds[build] = builds.get(build, 0) + sum(counts.values())
         found = rows(server, "SELECT process_id, class, events FROM lake_usage WHERE process_id IS NOT NULL")
         assert {(process_id, cls): events for process_id, cls, events in found} == expected
+        found = rows(
+            server,
+            "SELECT property_get(process_properties, 'build') AS build, sum(events) FROM lake_usage "
+            "WHERE process_id IS NOT NULL GROUP BY 1",
+        )
+        assert dict(found) == builds
         files = list((tmp_path / "data" / "store").rglob("*.tseg"))
         ((size, objects, cost, blocks),) = rows(
             server,
@@ -66,7 +75,7 @@ def test_what_is_used_adds_up_by_process_class_and_day(tmp_path: Path) -> None:
         ((size, cost),) = rows(server, "SELECT bytes, cost FROM lake_usage WHERE class = 'postgresql'")
         assert size > 0
         assert cost == pytest.approx(size * 3e-6)
-        one = found[0][0]
+        one = next(iter(expected))[0]
         assert rows(server, f"SELECT DISTINCT process_id FROM lake_usage WHERE process_id = '{one}'") == [[one]]
         assert rows(server, "SELECT count(*) FROM lake_usage WHERE day < '2020-01-01'") == [[0]]
         assert rows(server, "SELECT count(*) FROM lake_usage") == [[len(expected) + 2]]

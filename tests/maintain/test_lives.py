@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
@@ -16,6 +20,7 @@ from tachy_server.base.errors import StoreError
 from tachy_server.base.settings import Settings
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake import keep_rules
+from tachy_server.lake.store import LocalStore
 from tachy_server.maintain.lives import Expirer
 from tachy_server.maintain.rewriting import LATE, Rewriter
 from tachy_server.maintain.rules import Rules
@@ -53,12 +58,15 @@ def keep(world: World, name: str, days: int, sql: str) -> None:
         assert keep_rules.add(connection, keep_rules.Rule(name, days, sql, START, "test"))
 
 
-def play(process: Process, classes: tuple[int, ...] = (LOG, METRIC, SPAN)) -> bytes:
+def play(process: Process, classes: tuple[int, ...] = (LOG, METRIC, SPAN), *, slow: bool = False) -> bytes:
+    """The metric `slow` lies between the first and the last event of every class."""
     thread, at = process.threads[0] if process.threads else process.thread("main"), process.latest - process.start_ticks
     for step in range(3):
         at += 1_000
         if SPAN in classes:
             thread.span(f"span{step}", at, at + 10)
+        if slow and step == 1:
+            thread.metric(at + 15, "slow", 1.0)
         if LOG in classes:
             thread.log(at + 20, "log %d", at)
         if METRIC in classes:
@@ -75,6 +83,16 @@ def counts(world: World) -> dict[tuple[str, UUID], int]:
             key = (view, UUID(str(eval(row, {"nan": 0})["process_id"])))
             found[key] = found.get(key, 0) + 1
     return found
+
+
+def usage(world: World) -> list[dict[str, Any]]:
+    """By executable, class and rule."""
+    query = QueryEngine(world.lake, Settings()).plan(
+        "SELECT exe, class, rule, sum(events) AS events FROM lake_usage JOIN processes USING (process_id) "
+        "GROUP BY 1, 2, 3"
+    )
+    rows: list[dict[str, Any]] = pa.Table.from_batches(list(query.batches()), query.schema).to_pylist()
+    return rows
 
 
 def whole(world: World) -> None:
@@ -179,6 +197,16 @@ def test_a_rule_keeps_whole_processes_and_ranges_of_others_for_its_days(world: W
         assert found[view, crashed.process_id] == before[view, crashed.process_id]
         assert 0 < found[view, slow.process_id] < before[view, slow.process_id], "the block of its slow moment"
         assert (view, plain.process_id) not in found
+    keeping = {("crashed", "crashes"), ("slow", "slow")}
+    used = {(row["exe"], row["class"], row["rule"]): row["events"] for row in usage(world)}
+    assert {(exe, rule) for exe, cls, rule in used if cls != "log"} == keeping
+    assert {(exe, rule) for exe, cls, rule in used if cls == "log"} == {
+        (exe, None) for exe in ("crashed", "slow", "plain")
+    }
+    assert used["crashed", "metric", "crashes"] == before["measures", crashed.process_id]
+    with world.lake.connection() as connection:
+        keep_rules.remove(connection, "slow")
+    assert {row["rule"] for row in usage(world)} == {None, "crashes", ""}
     whole(world)
     assert expire(world, START + 4 * DAY, lives) == 0
     assert expire(world, START + 11 * DAY + HOUR, lives) == 6
@@ -198,12 +226,122 @@ def test_nothing_is_dropped_while_a_rule_has_no_answer(world: World) -> None:
     assert counts(world) == before
 
 
+@dataclass
+class Piece:
+    """The rows of a view that came with a batch; `number` is the batch's. Rows that a rule keeps go after `until`."""
+
+    view: str
+    exe: str
+    process: Process
+    day: int
+    number: int
+    slow: bool
+    rows: int
+    until: int | None = None
+
+
+@dataclass
+class Model:
+    """What is there while rules come and go. A rule for slow moments keeps the `near` pieces: those of the same batch,
+    or, where blocks were merged, all of the process and day that are a block by then.
+    """
+
+    near: Callable[[Piece], tuple[object, ...]]
+    pieces: list[Piece] = field(default_factory=list)
+    whole: dict[str, set[UUID]] = field(default_factory=dict)
+    slow: dict[str, set[tuple[object, ...]]] = field(default_factory=dict)
+
+    def expire(self, now: int, lives: dict[int, float], rules: dict[str, tuple[int, str]]) -> None:
+        for name, (_, exe) in rules.items():
+            told = self.whole.setdefault(name, set()), self.slow.setdefault(name, set())
+            told[0].update(piece.process.process_id for piece in self.pieces if exe == piece.exe)
+            told[1].update(self.near(piece) for piece in self.pieces if not exe and piece.slow)
+        for piece in list(self.pieces):
+            life, today = lives[EVENTS[piece.view]], now // DAY
+            if piece.until is None and life and (piece.day + 1) * DAY + life * DAY <= now - LATE:
+                keeping = [
+                    days for name, (days, _) in rules.items()
+                    if (piece.process.process_id in self.whole[name] or self.near(piece) in self.slow[name])
+                    and days >= today - piece.day
+                ]  # fmt: skip
+                piece.until = piece.day + max(keeping) if keeping else -1
+            if piece.until is not None and piece.until < today:
+                self.pieces.remove(piece)
+
+    def counts(self) -> Counter[tuple[str, UUID]]:
+        found: Counter[tuple[str, UUID]] = Counter()
+        for piece in self.pieces:
+            found[piece.view, piece.process.process_id] += piece.rows
+        return found
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 1 << 32))
+def test_rules_keep_what_plain_models_keep(
+    ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Late events, rules that come and go, merges, and kills. Two models: of blocks as they came, and as they are after
+    everything of a day was merged; what is there lies between, and is the first where nothing was.
+    """
+    chance = random.Random(seed)
+    lives = {cls: chance.choice([0.0, 1.0, 2.0, 4.0]) for cls in (LOG, METRIC, SPAN)}
+    games = [(name, Process(exe=name)) for name in ("crashed", "other", "other")]
+    rules: dict[str, tuple[int, str]] = {}
+    least = Model(lambda piece: (piece.process.process_id, piece.number))
+    most = Model(lambda piece: (piece.process.process_id, piece.day))
+    merging = chance.random() < 0.5
+    with opened(ingest_server, LocalStore(tmp_path / str(seed))) as world:
+        now = START
+        for number in range(chance.randrange(5, 25)):
+            now += chance.choice([60 * SECOND, 700 * SECOND, 2 * HOUR, DAY])
+            match chance.choice(["store", "store", "store", "rule", "expire"]):
+                case "store":
+                    (name, game), slow = chance.choice(games), chance.random() < 0.2
+                    classes = tuple(cls for cls in EVENTS.values() if chance.random() < 0.7) or (LOG,)
+                    world.store_group([play(game, classes, slow=slow)], now)
+                    for view, cls in EVENTS.items():
+                        rows = 3 * (cls in classes) + (slow and cls == METRIC)
+                        for model in (least, most) if rows else ():
+                            model.pieces.append(
+                                Piece(view, name, game, now // DAY, number, slow and cls == METRIC, rows)
+                            )
+                case "rule" if len(rules) == 3:
+                    name = chance.choice(list(rules))
+                    with world.lake.connection() as connection:
+                        assert keep_rules.remove(connection, name)
+                    del rules[name]
+                case "rule":
+                    name, exe, days = f"rule {number}", chance.choice(["crashed", ""]), chance.choice([3, 5, 9])
+                    sql = (
+                        f"SELECT process_id FROM processes WHERE exe = '{exe}'"
+                        if exe
+                        else ('SELECT process_id, time AS "begin", time AS "end" FROM measures WHERE name = \'slow\'')
+                    )
+                    keep(world, name, days, sql)
+                    rules[name] = days, exe
+                case "expire":
+                    if merging:
+                        world.rewrite(now)
+                    with monkeypatch.context() as dying, contextlib.suppress(Killed, StoreError):
+                        killed_at(world, chance.randrange(1, 60), dying)
+                        expire(world, now, lives)
+                    expire(world, now, lives)
+                    least.expire(now, lives, rules)
+                    most.expire(now, lives, rules)
+                    world.base.ensure_days()
+                    found = counts(world)
+                    assert least.counts() <= Counter(found) <= most.counts()
+                    assert merging or found == least.counts()
+        found = counts(world)
+        check(world, mend=True)  # objects that a kill has left
+        assert counts(world) == found
+        whole(world)
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 1 << 32))
 def test_views_show_what_a_plain_model_has(ingest_server: Server, tmp_path: Path, seed: int) -> None:
     """The model: of each process and class the days on which events came, and how many."""
-    from tachy_server.lake.store import LocalStore
-
     chance = random.Random(seed)
     lives = {cls: chance.choice([0.0, 1.0, 2.0, 4.0]) for cls in (LOG, METRIC, SPAN)}
     processes = [Process() for _ in range(3)]

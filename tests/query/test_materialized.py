@@ -6,6 +6,7 @@ import random
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ from tests.lake.conftest import play
 from tests.maintain.conftest import SECOND, START, Killed, World, killed_at, opened
 from tests.maintain.conftest import ingest_server as ingest_server
 from tests.maintain.conftest import world as world
+from tests.maintain.test_checking import check
 from tests.maintain.test_rewriting import HOUR, damage, later, processes, session
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -89,6 +91,15 @@ class Views:
     def compare(self) -> None:
         for name, view in self.defined.items():
             assert self.rows(f"SELECT * FROM {name}") == self.rows(_ended(view.definition.select)), name
+
+    def lose(self, number: int) -> None:
+        """A file, if there are any, and somebody finds that out."""
+        with self.world.lake.connection() as connection:
+            tables = [view.table_id for view in materialized.stored(connection)]
+            files = sorted(key for table_id in tables for key in catalog.rows(connection, table_id))
+        if files:
+            self.world.store.remove(files[number % len(files)])
+            self.world.lake.note_lost(files[number % len(files)], "it is gone")
 
     def files(self, name: str) -> list[str]:
         with self.world.lake.connection() as connection:
@@ -160,6 +171,26 @@ def test_partitions_are_the_files(views: Views) -> None:
     assert views.rows(sql, visible=Visible("p.properties ->> 'n' = '1'")) == []
 
 
+def test_the_lakes_usage_has_their_files_by_view_and_day(views: Views) -> None:
+    now = session(views.world, processes(2), random.Random(13), 30) + HOUR
+    views.create(BY_NAME.replace("duration > 100", "duration > 0"))
+    views.fill(now)
+    query = views.engine.plan(
+        "SELECT view_name, day, files, rows, bytes, objects FROM lake_usage WHERE class = 'files'"
+    )
+    used = {row["view_name"]: row for row in pa.Table.from_batches(list(query.batches()), query.schema).to_pylist()}
+    shown = {row["name"]: row for row in views.run("SHOW MATERIALIZED VIEWS")}
+    assert used.keys() == views.defined.keys()
+    with views.world.lake.connection() as connection:
+        sizes, tables = catalog.sizes(connection), {row.name: row.table_id for row in materialized.stored(connection)}
+    for name, row in used.items():
+        files = {key: size for key, size in sizes.items() if key.startswith(f"views/{tables[name]}/")}
+        assert (row["files"], row["bytes"]) == (len(files), sum(files.values()))
+        assert row["objects"] == row["files"] > 0
+        assert row["rows"] >= shown[name]["rows"] > 0
+        assert f"{row['day']:%Y-%m-%d}" in views.files(name)[0]
+
+
 def test_what_is_in_files_is_not_read_from_blocks(views: Views) -> None:
     world = views.world
     (playing,) = processes(1)
@@ -211,6 +242,112 @@ def test_a_block_that_cannot_be_read_is_not_covered(views: Views) -> None:
     views.compare()
 
 
+def truncated(views: Views, key: str) -> None:
+    path = views.world.store.root / key
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def changed(views: Views, key: str) -> None:
+    """In the middle of what it has of rows: only a checksum tells."""
+    damage(views.world, key, 100)
+
+
+@pytest.mark.parametrize("lose", [lambda views, key: views.world.store.remove(key), truncated, changed])
+@pytest.mark.parametrize("hours", [1, 30])
+def test_a_file_that_is_lost_is_said_and_made_again(
+    views: Views, lose: Callable[[Views, str], None], hours: int
+) -> None:
+    world = views.world
+    now = session(world, processes(2), random.Random(7), 30) + hours * HOUR
+    world.rewrite(now)
+    views.fill(now)
+    before = {name: set(views.files(name)) for name in BUILT_IN}
+    key = min(before["log_stats"])
+    lose(views, key)
+    with pytest.raises(QueryError, match="a file of log_stats is lost"):
+        views.rows("SELECT * FROM log_stats")
+    views.rows("SELECT * FROM span_stats")
+    assert "is lost" in str(views.step(now))
+    views.compare()
+    views.fill(now)
+    views.compare()
+    assert not before["log_stats"] & set(views.files("log_stats"))
+    assert {name: set(views.files(name)) for name in BUILT_IN if name != "log_stats"} == {
+        name: keys for name, keys in before.items() if name != "log_stats"
+    }
+    world.rewrite(now + 1)
+    assert check(world) == []
+
+
+def test_a_lost_file_is_found_and_made_again_by_whoever_merges_it(views: Views) -> None:
+    now = session(views.world, processes(2), random.Random(8), 100) + 4 * HOUR
+    while "segments" in str(views.step(now)):
+        pass
+    views.world.store.remove(max(views.files("log_stats")))
+    with pytest.raises(QueryError, match="is lost"):
+        views.fill(now)
+    views.fill(now)
+    views.compare()
+    views.world.rewrite(now)
+    assert check(views.world) == []
+
+
+def test_a_check_finds_lost_files_and_has_them_made_again(views: Views) -> None:
+    now = session(views.world, processes(2), random.Random(9), 30) + HOUR
+    views.fill(now)
+    views.world.store.remove(min(views.files("span_stats")))
+    changed(views, min(views.files("log_stats")))
+    assert [fault.kind for fault in check(views.world)] == ["hole", "hole"]
+    assert {fault.mended for fault in check(views.world, mend=True)} == {
+        "it is made again, with all of its view's and day"
+    }
+    views.compare()
+    views.fill(now)
+    views.compare()
+
+
+def test_what_cannot_be_made_again_is_let_go_by_a_check_alone(views: Views) -> None:
+    world = views.world
+    now = session(world, processes(2), random.Random(10), 30) + HOUR
+    views.fill(now)
+    with world.lake.connection() as connection:
+        connection.execute("INSERT INTO expired VALUES (1, '2100-01-01')")
+    key = min(views.files("log_stats"))
+    world.store.remove(key)
+    for _ in range(2):
+        with pytest.raises(QueryError, match="is lost"):
+            views.rows("SELECT * FROM log_stats")
+        assert views.fill(now + 30 * HOUR) is not None
+    assert key in views.files("log_stats")
+    assert [fault.mended for fault in check(world, mend=True)] == [
+        "the catalog forgets it, its rows are lost to the view"
+    ]
+    views.rows("SELECT * FROM log_stats")
+
+
+def test_a_file_that_can_be_read_after_all_is_not_lost(views: Views) -> None:
+    now = session(views.world, processes(2), random.Random(11), 30) + HOUR
+    views.fill(now)
+    key = min(views.files("log_stats"))
+    changed(views, key)
+    with pytest.raises(QueryError, match="is lost"):
+        views.rows("SELECT * FROM log_stats")
+    changed(views, key)
+    assert check(views.world, mend=True, blocks=False) == []
+    assert views.fill(now) == []
+    views.compare()
+
+
+def test_a_row_that_a_check_makes_again_is_covered_as_before(views: Views) -> None:
+    world = views.world
+    now = session(world, processes(2), random.Random(12), 10) + HOUR
+    views.fill(now)
+    with world.lake.connection() as connection:
+        connection.execute("UPDATE segments SET size = size + 8")
+    assert {fault.kind for fault in check(world, mend=True)} == {"row"}
+    views.compare()
+
+
 def test_who_sees_some_processes_sees_what_is_theirs(views: Views) -> None:
     world = views.world
     end = session(world, processes(2), random.Random(5), 10)
@@ -227,6 +364,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("store"), st.integers(1, 7)),
     st.tuples(st.just("merge"), st.integers(0, 60)),
     st.tuples(st.just("fill"), st.integers(0, 60)),
+    st.tuples(st.just("lose"), st.integers(0, 60)),
 )
 
 
@@ -270,11 +408,16 @@ def live(ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
             if action == "store":
                 world.store_group([_played(process) for at, process in enumerate(playing) if value >> at & 1], now)
                 continue
+            if action == "lose":
+                views.lose(value)
+                continue
             with monkeypatch.context() as dying:
                 if value:
                     killed_at(world, value, dying)
                 with suppress(Killed):
                     world.rewrite(now, grace=chance.choice([0, 1000])) if action == "merge" else views.fill(now)
+        if any(action == "lose" for action, _ in life.actions):
+            views.fill(now)
         views.compare()
         views.fill(now + HOUR)
         views.compare()
@@ -348,7 +491,7 @@ def test_options_and_names_are_checked(views: Views) -> None:
     ):
         with pytest.raises(QueryError, match=reason):
             views.run(statement)
-    assert views.run("DROP MATERIALIZED VIEW IF EXISTS nothing") == [{"name": "nothing", "result": "was not there"}]
+    assert views.run("DROP MATERIALIZED VIEW IF EXISTS nothing") == [{"name": "nothing", "status": "was not there"}]
 
 
 LAST = """CREATE MATERIALIZED VIEW last_values WITH (merge = 'SELECT process_id, name, max(time) AS time,
@@ -376,7 +519,7 @@ def test_one_is_made_filled_shown_replaced_and_dropped(views: Views) -> None:
     views.create(BY_NAME.replace("100", "200").replace("CREATE", "CREATE OR REPLACE"))
     views.compare()
     planned = views.engine.plan("SELECT * FROM by_name")
-    assert views.run("DROP MATERIALIZED VIEW by_name") == [{"name": "by_name", "result": "dropped"}]
+    assert views.run("DROP MATERIALIZED VIEW by_name") == [{"name": "by_name", "status": "dropped"}]
     del views.defined["by_name"]
     with pytest.raises(QueryError, match="was dropped"):
         list(planned.batches())

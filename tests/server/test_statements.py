@@ -113,11 +113,11 @@ def test_an_adbc_client_runs_them_plain_and_prepared(server: Server) -> None:
 def test_planning_does_nothing_and_a_ticket_is_good_once(server: Server) -> None:
     descriptor = flight.FlightDescriptor.for_command(CREATE.format("once").encode())
     with flight.connect(server.flight) as client:
-        assert client.get_schema(descriptor).schema.names == ["name", "result"]
+        assert client.get_schema(descriptor).schema.names == ["name", "status"]
         infos = [client.get_flight_info(descriptor) for _ in range(3)]
         assert "once" not in names(server)
         ticket = infos[0].endpoints[0].ticket
-        assert client.do_get(ticket).read_all().to_pylist() == [{"name": "once", "result": "created"}]
+        assert client.do_get(ticket).read_all().to_pylist() == [{"name": "once", "status": "created"}]
         with pytest.raises(pa.ArrowKeyError, match="send it again"):
             client.do_get(ticket).read_all()
         assert ask(server, "DROP KEEP RULE once") == [["once", "dropped"]]

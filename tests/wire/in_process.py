@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 from tachy_server.base.errors import TachyError
+from tachy_server.base.who import BY_ITSELF, Asked
 from tachy_server.http.figures import figure
 from tachy_server.query_process import forms
 from tachy_server.views.declarations import VIEWS
@@ -68,7 +69,7 @@ class InProcess:
         sql: str,
         *,
         command: None = None,
-        who: str = "",
+        asked: Asked = BY_ITSELF,
         form: str = "flight",
         then: str = "end",
         when_over: Callable[[Callable[[], None]], None] = lambda work: None,
@@ -86,7 +87,7 @@ class InProcess:
         chart: Any,
         sql: str,
         *,
-        who: str = "",
+        asked: Asked = BY_ITSELF,
         when_over: Callable[[Callable[[], None]], None],
         **arguments: Any,
     ) -> InProcessRun:
@@ -98,7 +99,7 @@ class InProcess:
         *,
         process_ids: list[Any],
         visible: object,
-        who: str = "",
+        asked: Asked = BY_ITSELF,
         when_over: Callable[[Callable[[], None]], None] = lambda work: None,
         **arguments: Any,
     ) -> InProcessRun:

@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import micromegas
+import micromegas.admin
 import micromegas.perfetto
 import pyarrow
 
@@ -63,6 +64,18 @@ def main(uri: str, process_id: str, begin_text: str, end_text: str, folder: str)
     seen["property"] = client.query(
         f"SELECT property_get(properties, 'build') AS build FROM processes WHERE process_id = '{process_id}'"
     )["build"].iloc[0]
+
+    today = datetime.datetime.now(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    days = today - datetime.timedelta(days=1), today + datetime.timedelta(days=2)
+    listed = "SELECT file_path, num_rows FROM list_partitions() WHERE view_set_name = 'log_stats'"
+    client.materialize_partitions("log_stats", *days, 3600)
+    made = client.query(listed)
+    client.regenerate_partitions("log_stats", *days, 3600)
+    again = client.query(listed)
+    seen["partitions"] = [len(made), len(again), len(set(made["file_path"]) & set(again["file_path"]))]
+    client.retire_partitions("log_stats", "global", *days)
+    seen["retired"] = len(client.query(listed))
+    seen["incompatible"] = len(micromegas.admin.list_incompatible_partitions(client))
 
     errors: dict[str, str | None] = {}
     seen["errors"] = errors

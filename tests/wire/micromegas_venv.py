@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-VERSION = "0.29.0"
+VERSION = "0.32.0"
 FOLDER = Path(__file__).resolve().parents[2] / "build" / "venv-micromegas"
 _AWAY = re.compile(r"Failed to establish a new connection|Connection to .* timed out|name resolution|ProxyError", re.I)
 

@@ -1,4 +1,4 @@
-"""The Micromegas client (Python package and command, version 0.29) works here unchanged."""
+"""The Micromegas client (Python package and commands, version 0.32) works here unchanged."""
 
 from __future__ import annotations
 
@@ -110,6 +110,12 @@ def test_dictionaries_are_kept_where_the_client_asks(seen: dict[str, Any]) -> No
     assert seen["kept_frame"] == 2
 
 
+def test_partitions_are_made_made_again_and_retired(seen: dict[str, Any]) -> None:
+    made, again, both = seen["partitions"]
+    assert (made > 0, again > 0, both, seen["retired"]) == (True, True, 0, 0)
+    assert seen["incompatible"] == 0
+
+
 def test_errors_are_sentences(seen: dict[str, Any]) -> None:
     errors = seen["errors"]
     assert "nothing" in errors["sql"]
@@ -135,3 +141,29 @@ def test_its_command_prints_rows(
 def test_its_command_without_a_range_sees_everything(server: Server, bin_folder: Path, tmp_path: Path) -> None:
     command: list[str | Path] = [bin_folder / "micromegas-query", "SELECT 1 AS a", "--all", "--format", "csv"]
     assert _run(command, MICROMEGAS_ANALYTICS_URI=server.flight, HOME=str(tmp_path)).split() == ["a", "1"]
+
+
+def test_its_command_keeps_views_as_files_say(server: Server, bin_folder: Path, tmp_path: Path) -> None:
+    def views(*arguments: str) -> str:
+        command: list[str | Path] = [bin_folder / "micromegas-views", *arguments]
+        return _run(command, MICROMEGAS_ANALYTICS_URI=server.flight, HOME=str(tmp_path))
+
+    file = tmp_path / "arena_logs.sql"
+    file.write_text(
+        "-- of arenas\nCREATE OR REPLACE MATERIALIZED VIEW arena_logs AS\n"
+        "SELECT time, count(*) AS logs FROM log_entries WHERE exe = 'arena' GROUP BY time;\n"
+    )
+    here = ("--dir", str(tmp_path))
+    assert "Plan: 1 to create, 0 to update, 0 to drop" in views("plan", *here)
+    assert "arena_logs: created" in views("apply", "--auto-approve", *here)
+    assert "No changes. 1 unchanged." in views("plan", *here)
+    assert "FROM log_entries WHERE exe = 'arena'" in views("show", "arena_logs")
+    file.write_text(file.read_text().replace("'arena'", "'arenas'"))
+    assert "0 to create, 1 to update, 0 to drop" in views("plan", *here)
+    assert "1 updated" in views("apply", "--auto-approve", *here)
+    listed = {row["name"]: row["status"] for row in json.loads(views("list", "--format", "json", *here))}
+    assert listed["arena_logs"] == "unchanged"
+    file.unlink()
+    (tmp_path / "other.sql").write_text("CREATE MATERIALIZED VIEW other AS SELECT time FROM log_entries")
+    assert "1 to drop" in views("plan", "arena_logs", "--prune", *here)
+    assert "arena_logs: dropped" in views("apply", "arena_logs", "--prune", "--auto-approve", *here)

@@ -8,6 +8,7 @@ TachyError
 │   ├── Cancelled        somebody stopped it
 │   └── TookTooLong      its time was up
 ├── Denied           who asks may not
+│   └── Forbidden        what he asks for is for others, or for nobody
 ├── NotFound         a process, stream or block that the lake does not know
 ├── StoreError       the object store or PostgreSQL did not do its part
 └── SettingsError    an unknown or unusable setting
@@ -57,6 +58,13 @@ class Denied(TachyError):  # noqa: N818 - reads as the answer it is
         super().__init__(sentence)
         self.reason = reason
         self.wait = wait
+
+
+class Forbidden(Denied):
+    """What he asks for is for others, or for nobody."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("scope", sentence)
 
 
 class NotFound(TachyError):  # noqa: N818 - reads as the answer it is

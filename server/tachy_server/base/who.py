@@ -24,3 +24,25 @@ class Who:
 
 
 EVERYBODY: Final = Who("", "", SCOPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a query came: who sent it, whether he may look after the server, and what else is known of its `origin`:
+    client_ip, and what the client says of itself. Without an origin the server asks itself.
+    """
+
+    name: str = ""
+    admin: bool = False
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+BY_ITSELF: Final = Asked()
+_SAID: Final = {"agent": "x-client-agent", "entrypoint": "x-client-entrypoint", "session": "x-client-session"}
+
+
+def asked(who: Who, address: str, headers: Mapping[str, str | bytes]) -> Asked:
+    """By a client, over HTTP or Flight; the headers' names are in lower case."""
+    origin = {"client_ip": address, "client": str(headers.get("x-client-type") or headers.get("user-agent") or "")}
+    origin |= {name: str(headers[header]) for name, header in _SAID.items() if header in headers}
+    return Asked(who.name, "admin" in who.scopes, origin)

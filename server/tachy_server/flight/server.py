@@ -178,7 +178,7 @@ class FlightServer:
             parameters=parameters,
             preserve_dictionary=bounds.preserve_dictionary,
             visible=visible_to(call.who),
-            who=call.who.name,
+            asked=call.asked,
             form="flight",
             then=then,
             when_over=call.when_over,

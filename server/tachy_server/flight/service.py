@@ -19,7 +19,7 @@ from tachy_server.access.door import Door, key_in
 from tachy_server.access.tls import Certificate
 from tachy_server.base.errors import Cancelled, Denied, LimitError, NotFound, StoreError, TachyError, TookTooLong
 from tachy_server.base.settings import Address
-from tachy_server.base.who import Scope, Who
+from tachy_server.base.who import Asked, Scope, Who, asked
 from tachy_server.query.statement_size import MAX_STATEMENT_BYTES
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,11 @@ class Call:
         if given[:6].lower() == "basic ":  # drivers that send a password insist on a token: the key is one
             token = key_in(given) if door.needs_keys else "none"
             context.send_initial_metadata((("authorization", f"Bearer {token}"),))
+
+    @property
+    def asked(self) -> Asked:
+        """How a query in it came."""
+        return asked(self.who, self._address, self.headers)
 
     def check(self, scope: Scope) -> None:
         """Raises Denied for somebody whose key is for other things."""

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tachy_server.base.errors import NotFound
+
 _ROW_GROUP: Final = 1 << 20
 _LONGEST: Final = 64  # bytes of a text that is a bound
 _ID: Final = b"PARQUET:field_id"
@@ -88,6 +90,7 @@ def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile
         use_compliant_nested_type=False,  # an Arrow list's `item` stays one
         write_statistics=[name for name in columns if not _unbounded(table.schema.field(name).type, columns[name])],
         write_page_index=True,
+        write_page_checksum=True,
         sorting_columns=pq.SortingColumn.from_ordering(stored, [(name, "ascending") for name in sort]) or None,
     ) as writer:
         writer.write_table(table.cast(stored), _ROW_GROUP)
@@ -96,6 +99,15 @@ def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile
     data = sink.getvalue()
     metadata = pq.read_metadata(pa.BufferReader(data))
     return DataFile(key, data.size, metadata.serialized_size, table.num_rows, columns), memoryview(data)
+
+
+def opened(data: memoryview) -> pq.ParquetFile:
+    """A file that compares what it gives with its checksums. It and its batches raise LOST where it is damaged."""
+    return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+
+
+LOST: Final = (NotFound, pa.ArrowInvalid, OSError)
+"""What reading a file raises that is not there, or not whole; a store that does not answer is neither."""
 
 
 def _children(kind: pa.DataType) -> list[tuple[str, pa.Field]]:

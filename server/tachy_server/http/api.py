@@ -25,7 +25,7 @@ from tachy_server.base import prices
 from tachy_server.base.bodies import Disconnected, MemoryBudget
 from tachy_server.base.errors import Cancelled, NotFound, QueryError, StoreError
 from tachy_server.base.times import parse_time
-from tachy_server.base.who import Scope, Who
+from tachy_server.base.who import Asked, Scope, Who, asked
 from tachy_server.http import bill, figures
 from tachy_server.http.guard import WHO, check_content_type
 from tachy_server.http.stream import Left, ThreadStream, error_answer, in_stream_thread
@@ -135,7 +135,7 @@ class _Api:
                 form=form,
                 then="run",
                 when_over=left.then,
-                who=who.name,
+                asked=_asked(request),
                 visible=visible_to(who),
             ),
             _FORMATS[form],
@@ -156,7 +156,7 @@ class _Api:
                 begin=begin,
                 end=end,
                 when_over=left.then,
-                who=who.name,
+                asked=_asked(request),
                 visible=visible_to(who),
             ),
             "application/json",
@@ -242,7 +242,7 @@ class _Api:
                 end=end,
                 classes=classes,
                 when_over=left.then,
-                who=who.name,
+                asked=_asked(request),
                 visible=visible_to(who),
             ),
             "application/octet-stream",
@@ -331,9 +331,13 @@ def _who(request: Request) -> Who:
     return who
 
 
+def _asked(request: Request) -> Asked:
+    return asked(_who(request), _address(request), request.headers)
+
+
 def _rows(engine: Workers, who: Who, sql: str, parameters: list[pa.Scalar]) -> list[dict[str, Any]]:
     run = engine.plan(
-        sql, parameters=parameters or None, who=who.name, visible=visible_to(who), form="json", then="run"
+        sql, parameters=parameters or None, asked=Asked(who.name), visible=visible_to(who), form="json", then="run"
     )
     answer = json.loads(b"".join(run.chunks()))
     if "error" in answer:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -59,7 +58,7 @@ UPDATE ducklake.ducklake_table SET end_snapshot = %(end)s WHERE table_id = %(tab
 """
 _COLUMNS: Final = """
 SELECT column_name, column_id, column_type FROM ducklake.ducklake_column
-WHERE table_id = %s AND parent_column IS NULL AND end_snapshot IS NULL
+WHERE table_id = %s AND parent_column IS NULL AND end_snapshot IS NULL ORDER BY column_order
 """
 _END_FILES: Final = """
 WITH files AS (
@@ -90,22 +89,18 @@ JOIN ducklake.ducklake_column AS c ON c.table_id = f.table_id AND c.column_name 
 JOIN ducklake.ducklake_file_column_stats AS s ON s.data_file_id = f.data_file_id AND s.column_id = c.column_id
 WHERE f.table_id = %s AND f.end_snapshot IS NULL ORDER BY f.data_file_id
 """
-# A file is there longer than the snapshot that it came with.
-_LISTED: Final = """
-SELECT f.path, f.file_size_bytes, f.record_count, s.snapshot_time, b.min_value, b.max_value
-FROM ducklake.ducklake_data_file AS f
-LEFT JOIN ducklake.ducklake_snapshot AS s ON s.snapshot_id = f.begin_snapshot
-LEFT JOIN (ducklake.ducklake_column AS c JOIN ducklake.ducklake_file_column_stats AS b USING (table_id, column_id))
-    ON b.data_file_id = f.data_file_id AND c.parent_column IS NULL AND c.column_type = 'timestamp_ns'
-    AND c.column_name = coalesce(%s, c.column_name)
-WHERE f.table_id = %s AND f.end_snapshot IS NULL ORDER BY f.data_file_id
-"""
 _TOTALS: Final = """
 SELECT count(*), coalesce(sum(record_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
 FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL
 """
 _ROWS: Final = """
 SELECT path, record_count FROM ducklake.ducklake_data_file WHERE table_id = %s AND end_snapshot IS NULL ORDER BY 1
+"""
+_WRITTEN: Final = """
+SELECT f.path, (extract(epoch FROM coalesce(s.snapshot_time, o.snapshot_time)) * 1000000000)::bigint
+FROM ducklake.ducklake_data_file AS f LEFT JOIN ducklake.ducklake_snapshot AS s ON s.snapshot_id = f.begin_snapshot,
+    (SELECT min(snapshot_time) AS snapshot_time FROM ducklake.ducklake_snapshot) AS o
+WHERE f.table_id = %s AND f.end_snapshot IS NULL
 """
 # The oldest snapshot that is kept is the one that was the newest at that time.
 _EXPIRE: Final = """
@@ -244,26 +239,6 @@ def files(select: Select, table_id: int, time: str) -> list[tuple[str, int, int,
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A file of a table: when it came (None: long ago), and the bounds of its times, in nanoseconds."""
-
-    key: str
-    size: int
-    rows: int
-    added: datetime.datetime | None
-    first: int | None
-    last: int | None
-
-
-def listed(select: Select, table_id: int, time: str | None) -> list[Listed]:
-    """The files of a table now; `time`: the column of the bounds, None: the only one that is a time."""
-    return [
-        Listed(key, size, rows, added, _nanoseconds(least), _nanoseconds(greatest))
-        for key, size, rows, added, least, greatest in select(_LISTED, (time, table_id))
-    ]
-
-
 def totals(select: Select, table_id: int) -> tuple[int, int, int]:
     """Files of a table now, their rows and bytes."""
     ((count, rows, size),) = select(_TOTALS, (table_id,))
@@ -273,6 +248,18 @@ def totals(select: Select, table_id: int) -> tuple[int, int, int]:
 def rows(connection: Connection, table_id: int) -> dict[str, int]:
     """Of the files of a table now the keys, and how many rows they have."""
     return dict(connection.execute(_ROWS, (table_id,)).fetchall())
+
+
+def columns(select: Select, table_id: int) -> list[tuple[str, str]]:
+    """Names and DuckLake's types of the columns of a table, in their order."""
+    return [(name, kind) for name, _, kind in select(_COLUMNS, (table_id,))]
+
+
+def written(select: Select, table_id: int) -> dict[str, int]:
+    """Of the files of a table now, when the snapshots with them were made, UTC nanoseconds; of one that has expired,
+    when the oldest was that has not.
+    """
+    return dict(select(_WRITTEN, (table_id,)))
 
 
 def expire(connection: Connection, older_than: int) -> list[str]:

@@ -28,6 +28,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 _LOCK_MIGRATE = 0x74616368_0001  # advisory locks: "tach" and a number
 _LOCK_PARTITION = 0x74616368_0002
+_LOCK_OLD_DAYS = 0x74616368_0004
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
 
 _SELECT_VERSIONS = "SELECT version, name FROM tachy_migrations ORDER BY version"
@@ -145,13 +146,25 @@ class Database:
                     _create_partition(connection, table, name, day)
             self._days.add(day)
 
+    @contextmanager
+    def old_days(self, connection: Connection) -> Iterator[None]:
+        """Meanwhile nobody drops a day that is empty, since it may be about to have something."""
+        connection.execute("SELECT pg_advisory_lock_shared(%s)", (_LOCK_OLD_DAYS,))
+        try:
+            yield
+        finally:
+            connection.execute("SELECT pg_advisory_unlock_shared(%s)", (_LOCK_OLD_DAYS,))
+
     def ensure_days(self, ahead: int = 2) -> None:
         """Makes today's partitions and those of the next days, and drops what is over."""
         today = day_of(time.time_ns())
         with self.connection() as connection:
             for offset in range(ahead + 1):
                 self.ensure_day(connection, today + datetime.timedelta(days=offset))
-            _drop_batches(connection, today - datetime.timedelta(days=1))
+            first = today - datetime.timedelta(days=1)
+            _drop_old(connection, first)
+        with self._days_lock:
+            self._days = {day for day in self._days if day >= first}
 
     def close(self) -> None:
         """Ends all connections."""
@@ -180,13 +193,27 @@ def _create_partition(connection: Connection, table: str, name: str, day: dateti
         )
 
 
-def _drop_batches(connection: Connection, first: datetime.date) -> None:
-    """Ids of batches from before that day. Dropping a partition locks its parent, so nobody waits for it for long."""
-    for (name,) in connection.execute(_PARTITIONS, ("batches",)).fetchall():
-        if name < f"batches_{first:%Y%m%d}":
-            with connection.transaction(), contextlib.suppress(psycopg.errors.LockNotAvailable):
-                connection.execute("SET LOCAL lock_timeout = '1s'")
-                connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+def _drop_old(connection: Connection, first: datetime.date) -> None:
+    """Of days before that one ids of batches go, and partitions of segments that are empty."""
+    for table in _BY_DAY:
+        for (name,) in connection.execute(_PARTITIONS, (table,)).fetchall():
+            if name < f"{table}_{first:%Y%m%d}":
+                # The next time; or somebody else has done it.
+                with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
+                    _drop_partition(connection, table, name, whole=table == "batches")
+
+
+def _drop_partition(connection: Connection, table: str, name: str, *, whole: bool) -> None:
+    """If it is empty, or the `whole` of it. Others who use the table wait while this waits for it: 0.1 s at most."""
+    is_empty = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(sql.Identifier(name))
+    if not whole and connection.execute(is_empty).fetchone() != (True,):
+        return
+    with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '100ms'")
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_OLD_DAYS,))
+        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+        if whole or connection.execute(is_empty).fetchone() == (True,):
+            connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
 
 def _migrate(connection: Connection) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from tachy_server.lake.database import Connection
+from tachy_server.lake.segments import Select
 
 _READ = "SELECT name, days, sql, created, created_by FROM keep_rules ORDER BY name"
 _ADD = """
@@ -24,6 +28,7 @@ FROM keep_rules AS r, unnest(%s::text[], %s::bigint[], %s::bigint[]) AS u (proce
 WHERE r.name = %s AND u.begin_time <= u.end_time ON CONFLICT DO NOTHING
 """
 _HAS_SEEN = "UPDATE keep_rules SET seen = greatest(seen, %s) WHERE name = %s"
+_SAID = "SELECT process_id, rule, begin_time, end_time FROM kept WHERE process_id = ANY(%s)"
 _KEPT = """
 SELECT process_id, days, lower(span), upper(span) - 1 FROM (
     SELECT k.process_id, r.days, unnest(range_agg(int8range(k.begin_time, k.end_time, '[]'))) AS span
@@ -83,9 +88,29 @@ def note(
         connection.execute(_HAS_SEEN, (until, name))
 
 
-def kept(connection: Connection, process_ids: Sequence[UUID], days: int) -> list[tuple[UUID, int, int, int]]:
-    """Process, days, begin and end of what rules that keep for at least so many days have said of these."""
-    return connection.execute(_KEPT, (list(process_ids), days)).fetchall()
+def kept(connection: Connection, process_ids: Sequence[UUID], days: int) -> pa.Table:
+    """What rules that keep for at least so many days have said of these processes: process_id, days, from, to."""
+    return _ranges("days", pa.int64(), connection.execute(_KEPT, (list(process_ids), days)).fetchall())
+
+
+def said(select: Select, process_ids: Sequence[UUID]) -> pa.Table:
+    """What rules have said of these processes: process_id, rule, from, to."""
+    return _ranges("rule", pa.utf8(), select(_SAID, [list(process_ids)]))
+
+
+def overlapping(blocks: pa.Table, ranges: pa.Table) -> pa.Table:
+    """The pairs of blocks (with process_id, begin_time, end_time) and ranges of their process that overlap."""
+    both = blocks.join(ranges, "process_id", join_type="inner")
+    return both.filter(
+        pc.and_(pc.less_equal(both["begin_time"], both["to"]), pc.greater_equal(both["end_time"], both["from"]))
+    )
+
+
+def _ranges(name: str, kind: pa.DataType, rows: Sequence[tuple[UUID, Any, int, int]]) -> pa.Table:
+    ids, values, begins, ends = zip(*rows, strict=True) if rows else ((), (), (), ())
+    columns = [pa.array([one.bytes for one in ids], pa.binary(16)), pa.array(values, kind)]
+    times = [pa.array(one, pa.int64()) for one in (begins, ends)]
+    return pa.table([*columns, *times], ["process_id", name, "from", "to"])
 
 
 def forget_ended(connection: Connection) -> None:

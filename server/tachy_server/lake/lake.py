@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.reader import Limits
-from tachy_server.lake import block_errors, block_reads
+from tachy_server.lake import block_errors, block_reads, materialized
 from tachy_server.lake.block_reads import BlocksRead, Read
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database
@@ -181,6 +181,11 @@ class Lake:
         with self._lock:
             self.counts.unreadable += reason is not None and row.error is None
             self.counts.readable_again += reason is None
+
+    def note_lost(self, key: str, reason: str) -> None:
+        """The file of a view cannot be read because of this. Raises StoreError."""
+        with self.connection() as connection:
+            materialized.note_lost(connection, key, reason)
 
 
 Stored = memoryview | FormatError

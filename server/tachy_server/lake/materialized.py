@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+import psycopg
+
+from tachy_server.lake import catalog, segments
 from tachy_server.lake.database import Connection
 from tachy_server.lake.segments import Select
 
-_ROWS: Final = "SELECT name, table_id, definition, created FROM materialized_views ORDER BY name"
+_ROWS: Final = "SELECT name, table_id, class, definition, created, created_by FROM materialized_views ORDER BY name"
 _IS_THERE: Final = "SELECT FROM materialized_views WHERE table_id = %s"
-_INSERT: Final = "INSERT INTO materialized_views (name, table_id, definition, created) VALUES (%s, %s, %s, %s)"
+_INSERT: Final = """
+INSERT INTO materialized_views (name, table_id, class, definition, created, created_by) VALUES (%s, %s, %s, %s, %s, %s)
+"""
+_REWORD: Final = "UPDATE materialized_views SET definition = %s, created = %s, created_by = %s WHERE name = %s"
 _DELETE: Final = "DELETE FROM materialized_views WHERE name = %s RETURNING table_id"
 # Whoever adds or removes a view waits until no files are made, and who adds one until nobody else does.
 _STAY: Final = "LOCK TABLE materialized_views IN SHARE MODE"
 _ALONE: Final = "LOCK TABLE materialized_views IN SHARE ROW EXCLUSIVE MODE"
 _FIRST: Final = """
 SELECT insert_day, insert_time, covered FROM segments
-WHERE NOT covered @> %s::bigint[] AND insert_time < %s AND key <> ALL(%s)
+WHERE NOT covered @> %s::bigint[] AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
 ORDER BY insert_time LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 _CLAIM: Final = """
@@ -28,6 +35,25 @@ WHERE insert_day = %s AND insert_time >= %s AND insert_time < %s AND covered = %
 ORDER BY insert_time, key FOR UPDATE SKIP LOCKED
 """
 _COVER: Final = "UPDATE segments SET covered = %s::bigint[] WHERE insert_day = %s AND key = ANY(%s)"
+_UNCOVER: Final = """
+UPDATE segments SET covered = array_remove(covered, %(table)s) WHERE insert_day = %(day)s AND %(table)s = ANY(covered)
+"""
+_COVERS: Final = "SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND %s = ANY(covered))"
+_COVERED_DAYS: Final = "SELECT DISTINCT insert_day FROM segments WHERE %s = ANY(covered)"
+# Asked when no row that was dropped can have been changed any more.
+_MAY_BE_MADE: Final = """
+SELECT NOT EXISTS (SELECT FROM expired AS e WHERE e.class = v.class AND e.last_day >= %s)
+FROM materialized_views AS v WHERE v.table_id = %s
+"""
+_OF_VIEW: Final = """
+SELECT f.table_id FROM ducklake.ducklake_data_file AS f JOIN materialized_views AS v USING (table_id)
+WHERE f.path = %s AND f.end_snapshot IS NULL
+"""
+_LOST: Final = "SELECT path FROM lost_files ORDER BY path"
+_NOTE_LOST: Final = """
+INSERT INTO lost_files SELECT path, %s FROM ducklake.ducklake_data_file WHERE path = %s ON CONFLICT DO NOTHING
+"""
+_FOUND: Final = "DELETE FROM lost_files WHERE path = %s"
 _HAVE: Final = "SELECT FROM materialized_views WHERE name = %s FOR UPDATE SKIP LOCKED"
 _PROGRESS: Final = """
 SELECT count(*), count(*) FILTER (WHERE covered @> ARRAY[%s]::bigint[]),
@@ -38,12 +64,14 @@ FROM segments
 
 @dataclass(frozen=True, slots=True)
 class MaterializedView:
-    """A materialized view that has a table in the catalog; `definition` is its statement."""
+    """A materialized view that has a table in the catalog; `definition` is its statement, as it was written."""
 
     name: str
     table_id: int
+    cls: int
     definition: str
     created: int
+    created_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +121,12 @@ def alone(connection: Connection) -> None:
 
 def insert(connection: Connection, row: MaterializedView) -> None:
     """A new one."""
-    connection.execute(_INSERT, (row.name, row.table_id, row.definition, row.created))
+    connection.execute(_INSERT, (row.name, row.table_id, row.cls, row.definition, row.created, row.created_by))
+
+
+def reword(connection: Connection, name: str, definition: str, now: int, who: str) -> None:
+    """A statement that means the same."""
+    connection.execute(_REWORD, (definition, now, who, name))
 
 
 def delete(connection: Connection, name: str) -> int | None:
@@ -103,20 +136,28 @@ def delete(connection: Connection, name: str) -> int | None:
 
 
 def claim(
-    connection: Connection, table_ids: Collection[int], before: int, length: int, but: Collection[str], size: int
+    connection: Connection,
+    table_ids: Collection[int],
+    since: int,
+    before: int,
+    length: int,
+    but: Collection[str],
+    size: int,
 ) -> Unit | None:
-    """The first segments that came before a time within one slot of `length` ns, and that not all of these tables
+    """The first segments that came at [since, before) within one slot of `length` ns, and that not all of these tables
     cover: some bytes of them at most, but one at least. They are locked until the transaction ends.
     """
     ids, others = sorted(table_ids), sorted(but)
-    found = connection.execute(_FIRST, (ids, before, others)).fetchone()
+    found = connection.execute(_FIRST, (ids, since, before, others)).fetchone()
     if found is None:
         return None
     day, time, covered = found
-    begin = time // length * length
+    begin = max(since, time // length * length)
     keys: list[str] = []
     total = 0
-    for key, of_one in connection.execute(_CLAIM, (day, begin, min(begin + length, before), covered, others)):
+    for key, of_one in connection.execute(
+        _CLAIM, (day, begin, min(time // length * length + length, before), covered, others)
+    ):
         if keys and total + of_one > size:
             break
         keys.append(key)
@@ -127,6 +168,75 @@ def claim(
 def cover(connection: Connection, unit: Unit, table_ids: Collection[int]) -> None:
     """The files of these tables have the events of these segments, too."""
     connection.execute(_COVER, (sorted(unit.covered | set(table_ids)), unit.day, sorted(unit.keys)))
+
+
+def take_back(connection: Connection, table_id: int, day: datetime.date) -> bool:
+    """The files of a view that have events of segments of that day go, and cover these no more: they are made again.
+    False: some of the segments were dropped when their life was over, so all stays as it is.
+    """
+    with connection.transaction():
+        alone(connection)
+        # Who merges covered segments meanwhile has locked them, and what he makes of them is covered as they were.
+        while connection.execute(_COVERS, (day, table_id)).fetchone() == (True,):
+            connection.execute(_UNCOVER, {"table": table_id, "day": day})
+        if connection.execute(_MAY_BE_MADE, (day, table_id)).fetchone() != (True,):
+            raise psycopg.Rollback
+        keys = [key for key in catalog.rows(connection, table_id) if day_of_file(key) == day]
+        if keys:
+            catalog.commit(connection, table_id, [], keys)
+        return True
+    return False
+
+
+def file_key(table_id: int, place: str) -> str:
+    """Of a new file with events of segments of a day, or of an hour of it: `place` is DAY/day or DAY/HH."""
+    return f"views/{table_id}/{place}-{uuid.uuid4().hex}.parquet"
+
+
+def place_of(key: str) -> str:
+    """The place that a file's key names."""
+    return key.split("/", 2)[2].rpartition("-")[0]
+
+
+def day_of_file(key: str) -> datetime.date:
+    """On which the segments came whose events it has."""
+    return datetime.date.fromisoformat(place_of(key).partition("/")[0])
+
+
+def days(connection: Connection, table_id: int) -> list[datetime.date]:
+    """Those on which segments came that a view covers, or of which it has files."""
+    covered = {day for (day,) in connection.execute(_COVERED_DAYS, (table_id,))}
+    return sorted(covered | {day_of_file(key) for key in catalog.rows(connection, table_id)})
+
+
+def make_again(connection: Connection, key: str, now: int) -> bool:
+    """The files of a view's day, one of which is lost; see take_back. False, too, for a file that no view has now."""
+    with connection.transaction():
+        row = connection.execute(_OF_VIEW, (key,)).fetchone()
+        if row is None or not take_back(connection, row[0], day_of_file(key)):
+            return False
+        let_go(connection, key, now)
+    return True
+
+
+def let_go(connection: Connection, key: str, now: int) -> None:
+    """No snapshot has a file any more that is lost; what is left of its object is removed."""
+    with connection.transaction():
+        catalog.forget(connection, [key])
+        segments.remove_later(connection, [key], now)
+
+
+def lost(connection: Connection) -> list[str]:
+    """Keys of files that somebody could not read."""
+    return [key for (key,) in connection.execute(_LOST)]
+
+
+def note_lost(connection: Connection, key: str, reason: str | None) -> None:
+    """A file of the catalog cannot be read because of this; None: it can, after all."""
+    if reason is None:
+        connection.execute(_FOUND, (key,))
+    else:
+        connection.execute(_NOTE_LOST, (reason.replace("\0", ""), key))
 
 
 def have(connection: Connection, name: str) -> bool:

@@ -41,6 +41,7 @@ SELECT r.key FROM removals AS r WHERE EXISTS (SELECT FROM segments AS s WHERE s.
 _NAMED: Final = """
 SELECT EXISTS (SELECT FROM segments WHERE insert_day = %s AND key = %s) OR EXISTS (SELECT FROM removals WHERE key = %s)
 """
+_COVERED: Final = "SELECT covered FROM segments WHERE insert_day = %s AND key = %s FOR UPDATE"
 _KEEP: Final = "DELETE FROM removals WHERE key = %s"
 
 
@@ -106,7 +107,10 @@ class Checker:
             for fault in consistency.find(connection, self._store, mend=self._mend):
                 yield Fault(*fault)
             yield from self._orphans(connection, orphans)
-            for fault in view_files.find(connection, self._store, self._old, mend=self._mend):
+            files = view_files.find(
+                connection, self._store, self._old, self._clock(), mend=self._mend, whole=self._blocks
+            )
+            for fault in files:
                 yield Fault(*fault)
 
     def _named_twice(self, connection: Connection) -> Iterator[Fault]:
@@ -247,8 +251,9 @@ class Checker:
             return
         unreadable: list[Found] = []
         intake = Intake(self._lake.database, connection, self._clock)
-        intake.stage(readable(read_ends(self._store, old), unreadable))
-        taken = intake.take()
+        with self._lake.database.old_days(connection):
+            intake.stage(readable(read_ends(self._store, old), unreadable))
+            taken = intake.take()
         for key in taken.segments:
             yield Fault("orphan", key, "no row names the object", "it holds what is nowhere else: it has a row now")
         for key in (*taken.replaced, *taken.unneeded):
@@ -302,12 +307,15 @@ def _drop(connection: Connection, key: str) -> bool:
 
 
 def _replace_row(connection: Connection, found: Found) -> None:
+    """It says what the object says; which files have its events, only the row knows."""
     segment = found.segment
     assert isinstance(segment, Segment)
-    if not _drop(connection, found.key):
+    day = segments.day_of_key(found.key)
+    covered = connection.execute(_COVERED, (day, found.key)).fetchone()
+    if covered is None or not _drop(connection, found.key):
         return
     times = times_of(select([segment.index]))
     segments.insert(
         connection, found.key, found.size, segment.insert_time, times, processes_of(segment.index), segment.index,
-        segment.level,
+        segment.level, covered[0],
     )  # fmt: skip

@@ -179,20 +179,13 @@ class Expirer:
                 yield Part(row, data, *of_row)
 
 
-def _kept_of(blocks: Blocks, said: Sequence[tuple[UUID, int, int, int]]) -> Iterator[tuple[int, Blocks]]:
+def _kept_of(blocks: Blocks, said: pa.Table) -> Iterator[tuple[int, Blocks]]:
     """Days and blocks that overlap what was said of their process; each once, for the most days."""
-    if not said:
-        return
-    ids, days, begins, ends = zip(*said, strict=True)
-    kept = pa.table(
-        {"process_id": pa.array([one.bytes for one in ids], pa.binary(16)), "days": days, "from": begins, "to": ends}
-    )
     rows = blocks.columns
     times = pa.table({name: rows.column(name) for name in ("process_id", "begin_time", "end_time")})
     places = pa.array(range(len(blocks)), pa.int64())
-    both = times.append_column("at", places).join(kept, "process_id", join_type="inner")
-    overlap = pc.and_(pc.less_equal(both["begin_time"], both["to"]), pc.greater_equal(both["end_time"], both["from"]))
-    longest = both.filter(overlap).group_by("at").aggregate([("days", "max")])
+    both = keep_rules.overlapping(times.append_column("at", places), said)
+    longest = both.group_by("at").aggregate([("days", "max")])
     for life in pc.unique(longest["days_max"]).to_pylist():
         at = longest.filter(pc.equal(longest["days_max"], life))["at"].combine_chunks()
         yield life, blocks.filter(pc.is_in(places, at))

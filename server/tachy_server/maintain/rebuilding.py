@@ -39,17 +39,18 @@ def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int
     with base.connection() as connection:
         _check_empty(connection)
         intake = Intake(base, connection, clock)
-        intake.stage(readable(read_ends(store, store.objects(PREFIX)), damaged))
-        with connection.transaction():
-            connection.execute(_ALONE)
-            _check_empty(connection)
-            taken = intake.take()
-            for view in materialized.stored(connection):  # its files had the events of other segments
-                if keys := catalog.rows(connection, view.table_id):
-                    catalog.commit(connection, view.table_id, [], keys)
-            files = {key for key, _ in store.objects(view_files.PREFIX)} - catalog.sizes(connection).keys()
-            intake.remove_later(taken.replaced, clock() + grace)
-            segments.remove_later(connection, sorted(files), clock() + grace)
+        with base.old_days(connection):
+            intake.stage(readable(read_ends(store, store.objects(PREFIX)), damaged))
+            with connection.transaction():
+                connection.execute(_ALONE)
+                _check_empty(connection)
+                taken = intake.take()
+                for view in materialized.stored(connection):  # its files had the events of other segments
+                    if keys := catalog.rows(connection, view.table_id):
+                        catalog.commit(connection, view.table_id, [], keys)
+                files = {key for key, _ in store.objects(view_files.PREFIX)} - catalog.sizes(connection).keys()
+                intake.remove_later(taken.replaced, clock() + grace)
+                segments.remove_later(connection, sorted(files), clock() + grace)
         return Rebuilt(taken, damaged, len(files))
 
 

@@ -35,10 +35,10 @@ class Planned:
     run: Callable[[], pa.Table]
 
 
-DONE: Final = pa.schema([("name", pa.string()), ("result", pa.string())])
+DONE: Final = pa.schema([("name", pa.string()), ("status", pa.string())])
 """Of what `done` gives."""
 
 
-def done(name: str, result: str) -> pa.Table:
+def done(name: str, status: str) -> pa.Table:
     """The one row of a command that changes something."""
-    return pa.table([[name], [result]], schema=DONE)
+    return pa.table([[name], [status]], schema=DONE)

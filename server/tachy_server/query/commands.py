@@ -65,6 +65,8 @@ class CreateMaterializedView:
     options: Mapping[str, str] = field(default_factory=dict)
     """By their names in lower case."""
     replace: bool = False
+    text: str = field(default="", compare=False)
+    """The statement as it was written, without a semicolon at its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,11 @@ class _Tokens:
         self._at = last.end
         return self._sql[first.at : self._at]
 
+    @property
+    def whole(self) -> str:
+        """All of it, without a semicolon at its end."""
+        return self._sql.strip().removesuffix(";").rstrip()
+
     def end(self) -> None:
         """Nothing but semicolons may follow."""
         while self.take(";"):
@@ -204,7 +211,7 @@ def _create_materialized_view(tokens: _Tokens, *, replace: bool = False) -> Comm
             if not tokens.take(","):
                 break
         tokens.need(")")
-    return CreateMaterializedView(name, tokens.select(), options, replace)
+    return CreateMaterializedView(name, tokens.select(), options, replace, tokens.whole)
 
 
 def _drop_materialized_view(tokens: _Tokens) -> Command:

@@ -15,12 +15,12 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, Table
 from datafusion.catalog import SchemaProvider
 
 from tachy_server.base.errors import TachyError
-from tachy_server.query import functions, own_thread, table_functions
+from tachy_server.query import administration, functions, own_thread, table_functions
 from tachy_server.query.joins import SETTINGS, MemoryTable
 from tachy_server.query.materialized import known
 from tachy_server.query.materialized.known import Known
 from tachy_server.query.materialized.reading import MakeContext, merged
-from tachy_server.query.table_functions import Bound
+from tachy_server.query.table_functions import TABLE_FUNCTIONS, Bound
 from tachy_server.views.declarations import Kind, View
 from tachy_server.views.tables import PARTITIONS, Session
 from tachy_server.views.view_tables import view_table
@@ -38,7 +38,8 @@ class Taken:
         self.bound = Bound(session)
         self.views = _Views(self.bound, views, partial(_made, config, memory))
         self.context = _made(config, memory, self.views)
-        table_functions.register(self.context, self.bound)
+        table_functions.register(self.context, self.bound, (*TABLE_FUNCTIONS, *administration.ADMINISTRATION))
+        administration.register(self.context, self.bound)
 
 
 class Contexts:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
-from datafusion import SessionContext, SQLOptions
+from datafusion import SessionContext
 
 from tachy_server.base import prices
 from tachy_server.base.errors import Cancelled, FormatError, QueryError, TachyError
 from tachy_server.base.message_sizes import joined
 from tachy_server.base.plain_types import plain_schema, to_plain
+from tachy_server.base.who import BY_ITSELF, Asked
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.query import planned_scans, plans
+from tachy_server.query.administration import Administration
 from tachy_server.query.contexts import Contexts
 from tachy_server.query.error_text import one_line
 from tachy_server.query.joins import MemoryTable, fits, memory_tables
@@ -69,23 +71,27 @@ class QueryEngine:
         parameters: Sequence[pa.Scalar] | None = None,
         preserve_dictionary: bool = False,
         visible: Visible = EVERYTHING,
+        asked: Asked = BY_ITSELF,
         stop: Stop | None = None,
     ) -> Query:
         """A query that is ready to run: its schema is known, nothing has been read.
 
         `begin` and `end` (UTC nanoseconds, inclusive) are a filter on every view's time; `limit` cuts the result;
         `parameters` are $1, $2, …; types leave as plain ones (plain_types.py), dictionaries too unless
-        `preserve_dictionary`. What is not `visible` is not there; `stop` ends it. Raises QueryError with one line.
+        `preserve_dictionary`. What is not `visible` is not there; who has `asked` may call what he may; `stop` ends it.
+        Raises QueryError with one line, and Forbidden.
         """
         sql = with_calls(sql)
         lake, limits = self._lake.seen_by(visible), self._settings.lazy_block_limit
         session = Session(lake, self._metadata, self._cache, limits, self.views, begin, end, parameters)
         session.stop = stop or session.stop
+        if asked.admin:
+            whole = cast("Lake", self._lake)
+            session.admin = Administration(whole, asked.name, lambda: self.materializer(whole, session.stop))
         values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
 
         def frame_of(context: SessionContext) -> Any:
-            options = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
-            frame = context.sql_with_options(sql, options, param_values=values)
+            frame = context.sql_with_options(sql, plans.READ_ONLY, param_values=values)
             if limit is not None and plans.may_be_limited(frame.logical_plan()):
                 frame = frame.limit(limit)
             return frame

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pyarrow as pa
+from datafusion import SQLOptions
 
+READ_ONLY: Final = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+"""DataFusion would run everything else while it plans."""
 _NOT_LIMITED: Final = ("Explain", "Analyze", "DescribeTable")
 _LEAVES: Final = ("Column", "Literal", "ScalarVariable")
 """Expressions that the bindings give as their own operands."""

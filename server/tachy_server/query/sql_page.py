@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from tachy_server.query import distinct_counts, histograms, table_functions
+from tachy_server.query import denials, distinct_counts, histograms, table_functions
+from tachy_server.query.administration import ADMINISTRATION, SCALARS
 from tachy_server.query.functions import FUNCTIONS
 from tachy_server.query.table_functions import TABLE_FUNCTIONS
 from tachy_server.views import declarations
@@ -52,7 +53,8 @@ _MEANINGS: Final = """
 no query could make from events. Their rows lie in Parquet files as soon as the time of `rewrite_seconds` is over in
 which their events came; what came since is summed when somebody asks, so the views are complete at every moment. What
 comes late is added. A block that cannot be read is in none of them, and added once it can be. What was added stays when
-events are dropped at the end of their lives, and none are while a view cannot be filled.
+events are dropped at the end of their lives, and none are while a view cannot be filled. A query that needs a file
+which the object store has lost or damaged fails and says so; maintenance makes the view's files of that day again.
 
 ```sql
 SELECT name, sum(count) AS calls, sum(total) / 1e9 AS seconds,
@@ -147,6 +149,27 @@ nothing tells it the sizes. All that a query reads is what was there when it beg
 
 """
 
+_ADMINISTRATION: Final = """\
+## Administration
+The functions by which Micromegas looks after its partitions, for its client and its command `micromegas-views`. A
+partition is here what a [materialized view](#materialized-views) has of a day, by the time at which the events came;
+its only instance is `'global'`. Those for admin change something, or show what others have said: they need a key with
+that scope. They act when a query is run and not when it is planned, and do nothing more where they are run again.
+"""
+
+_DENIALS: Final = f"""
+A rule refuses queries, charts and traces (HTTP 403, PERMISSION_DENIED) with its reason, and `query_log` has them as
+`denied`. Its condition is over texts: {", ".join(f"`{name}`" for name in denials.COLUMNS)}.
+The first is the key's name, `client` what the client says it is (`x-client-type`, or its user agent); `agent`,
+`entrypoint` and `session` is what Micromegas's client says of itself, `sql` the statement, or `trace`. NULL, where
+nothing is known, is not true. Queries of an admin that name one of the functions about rules are never refused. There
+are {denials.MAX_RULES} rules at most, and while there is one each query waits 2 ms for them.
+
+```sql
+SELECT msg FROM deny_queries('client = ''grafana'' AND sql LIKE ''%thread_spans%''', 'use span_stats in dashboards')
+```
+"""
+
 _TAIL: Final = """
 Everything else is DataFusion's own. `SHOW TABLES`, `DESCRIBE` and `information_schema` list the views.
 
@@ -159,15 +182,15 @@ apply, and there are no parameters.
 | statement | what it does |
 |---|---|
 | `CREATE KEEP RULE name FOR '90 days' AS SELECT …` | What the query names outlives its class. `day`, `week`, `year`, \
-from the day the events came; answers name and result. |
+from the day the events came; answers name and status. |
 | `CREATE KEEP RULE name FOR '90 days' DRY RUN AS SELECT …` | What that would keep of what is there now: process_id, \
 begin, end, blocks, bytes, monthly_cost (dollars). |
-| `DROP KEEP RULE name` | It names nothing more; answers name and result. |
+| `DROP KEEP RULE name` | It names nothing more; answers name and status. |
 | `SHOW KEEP RULES` | name, days, sql, created, created_by. A key that is limited to some processes sees none. |
 | `CREATE [OR REPLACE] MATERIALIZED VIEW name [WITH (time = '…', merge = '…', sort = '…')] AS SELECT …` | A \
-[materialized view](#materialized-views), which maintenance fills; answers name and result. |
+[materialized view](#materialized-views), which maintenance fills; answers name and status. |
 | `DROP MATERIALIZED VIEW [IF EXISTS] name` | It is gone at once, its files when readers of them are; answers name and \
-result. |
+status. |
 | `SHOW MATERIALIZED VIEWS` | name, files, rows and bytes in them, covered (the share of the lake's segments that are \
 in them), uncovered_since (when the first came that is not), definition. |
 
@@ -198,7 +221,10 @@ def page() -> str:
     ]
     lines += ["", "## Table functions", "", "| function | rows |", "|---|---|"]
     lines += [f"| `{function.signature}` | {function.doc} |" for function in TABLE_FUNCTIONS]
-    return "\n".join(lines) + "\n" + _TAIL
+    lines += ["", _ADMINISTRATION, "| function | rows |", "|---|---|"]
+    lines += [f"| `{function.signature}` | {function.doc} |" for function in ADMINISTRATION]
+    lines += [f"| `{signature}` | {doc} |" for signature, doc in SCALARS]
+    return "\n".join(lines) + "\n" + _DENIALS + _TAIL
 
 
 if __name__ == "__main__":

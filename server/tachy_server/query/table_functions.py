@@ -7,39 +7,30 @@ placeholder, or a subquery that is still to run); what it returns is a table who
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pyarrow as pa
 from datafusion import Expr, SessionContext, udf, udtf
 from datafusion import Table as DataFusionTable
 
 from tachy_server.base.errors import NotFound, QueryError, TachyError
-from tachy_server.query import call_trees, histograms, own_thread, parsed_blocks, partitions, utilization
+from tachy_server.query import call_trees, constants, histograms, own_thread, parsed_blocks, utilization
 from tachy_server.query.error_text import one_line
 from tachy_server.query.functions import elements, entries
-from tachy_server.query.partitions import GLOBAL
 from tachy_server.query.payloads import payloads
 from tachy_server.views import async_spans
-from tachy_server.views.bounds import Bounds, parse_uuid
+from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import JSON, THREAD_SPANS, Kind
 from tachy_server.views.tables import Part, Scan, Session, Table, batch_table, project
 from tachy_server.views.view_tables import view_table
 
+GLOBAL: Final = "global"
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
 CHUNKS: Final = pa.schema([pa.field("chunk_id", pa.int32()), pa.field("chunk_data", pa.binary())])
-VIEW_SETS: Final = pa.schema(
-    [
-        pa.field("view_set_name", pa.utf8()),
-        pa.field("current_schema_hash", pa.binary()),
-        pa.field("schema", pa.utf8()),
-        pa.field("has_view_maker", pa.bool_()),
-        pa.field("global_instance_available", pa.bool_()),
-    ]
-)
 _BINS: Final = pa.schema([pa.field("bin_center", pa.float64()), pa.field("count", pa.uint64())])
 _MEMBERS: Final = pa.schema([pa.field("key", pa.utf8()), pa.field("value", JSON)])
 _ELEMENTS: Final = pa.schema([pa.field("value", JSON)])
@@ -72,9 +63,9 @@ class Bound:
         return self._session
 
 
-def register(context: SessionContext, bound: Bound) -> None:
-    """Make the functions known to a context."""
-    for function in TABLE_FUNCTIONS:
+def register(context: SessionContext, bound: Bound, functions: Iterable[TableFunction]) -> None:
+    """Make functions known to a context."""
+    for function in functions:
         context.register_udtf(udtf(_callback(function, context, bound), function.name))
     context.register_udf(udf(partial(_payload, bound), [pa.utf8()] * 3, pa.binary(), "volatile", "get_payload"))
 
@@ -105,7 +96,7 @@ def _callback(function: TableFunction, context: SessionContext, bound: Bound) ->
 
 
 def _view_instance(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    name, instance = _texts("view_instance", session, arguments, "", NOBODY)
+    name, instance = constants.texts("view_instance", session, arguments, "", NOBODY)
     view = session.views.get(name)
     if view is None:
         raise QueryError(f"there is no view {name}; there are {', '.join(session.views)}")
@@ -115,17 +106,17 @@ def _view_instance(session: Session, context: SessionContext, arguments: Sequenc
         return view_table(session, view, name="view_instance")
     if view.kind is Kind.METADATA:
         raise QueryError(f"the only instance of {name} is '{GLOBAL}'")
-    known = _uuid("view_instance", instance)
+    known = constants.uuid("view_instance", instance)
     ids = frozenset([known])
     scope = Bounds(stream_ids=ids) if view is THREAD_SPANS else Bounds(process_ids=ids)
     return view_table(session, view, scope, "view_instance")
 
 
 def _process_spans(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    process, types = _texts("process_spans", session, arguments, NOBODY, "both")
+    process, types = constants.texts("process_spans", session, arguments, NOBODY, "both")
     if types not in ("thread", "async", "both"):
         raise QueryError(f"the types of process_spans are 'thread', 'async' or 'both', not '{types}'")
-    return async_spans.table(session, _uuid("process_spans", process), types)
+    return async_spans.table(session, constants.uuid("process_spans", process), types)
 
 
 def _call_tree(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
@@ -140,63 +131,41 @@ def _window(name: str, session: Session, arguments: Sequence[Any]) -> call_trees
     """process_id, begin, end and perhaps a thread's name."""
     if len(arguments) not in (3, 4):
         raise QueryError(f"{name} has 3 or 4 arguments")
-    (process,) = _texts(name, session, arguments[:1], NOBODY)
-    begin, end = (_time(name, session, argument) for argument in arguments[1:3])
-    thread = _texts(name, session, arguments[3:], "")[0] if len(arguments) == 4 else None
-    return call_trees.Window(_uuid(name, process), begin, end, thread)
+    (process,) = constants.texts(name, session, arguments[:1], NOBODY)
+    begin, end = (constants.time(name, session, argument) for argument in arguments[1:3])
+    thread = constants.texts(name, session, arguments[3:], "")[0] if len(arguments) == 4 else None
+    return call_trees.Window(constants.uuid(name, process), begin, end, thread)
 
 
 def _utilization(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     if len(arguments) != 2:
         raise QueryError("utilization has 2 arguments")
-    (process,) = _texts("utilization", session, arguments[:1], NOBODY)
-    interval = _constant("utilization", session, arguments[1], pa.scalar((0, 0, 10**9), pa.month_day_nano_interval()))
+    (process,) = constants.texts("utilization", session, arguments[:1], NOBODY)
+    interval = constants.constant(
+        "utilization", session, arguments[1], pa.scalar((0, 0, 10**9), pa.month_day_nano_interval())
+    )
     if not (pa.types.is_interval(interval.type) and interval.is_valid):
         raise QueryError("the bin of utilization is an interval")
     months, days, nanoseconds = interval.as_py()
     width = days * 86_400 * 10**9 + nanoseconds
     if months or not 0 < width < 1 << 62:
         raise QueryError("the bin of utilization is an interval from a nanosecond to days, without months")
-    return utilization.table(session, _uuid("utilization", process), width)
+    return utilization.table(session, constants.uuid("utilization", process), width)
 
 
 def _parse_block(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    (text,) = _texts("parse_block", session, arguments, NOBODY)
-    return parsed_blocks.table(session, _uuid("parse_block", text))
-
-
-def _list_view_sets(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    if arguments:
-        raise QueryError("list_view_sets has no arguments")
-
-    def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
-        views = list(session.views.values())
-        arrays = [
-            pa.array([view.name for view in views]),
-            pa.array([partitions.schema_hash(view.schema) for view in views], pa.binary()),
-            pa.array([partitions.schema_text(view.schema) for view in views]),
-            pa.array([view.kind is not Kind.METADATA for view in views]),
-            pa.array([True for _ in views]),
-        ]
-        yield pa.RecordBatch.from_arrays(arrays, schema=VIEW_SETS)
-
-    return batch_table(session, "list_view_sets", VIEW_SETS, rows)
-
-
-def _list_partitions(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
-    if arguments:
-        raise QueryError("list_partitions has no arguments")
-    return partitions.table(session)
+    (text,) = constants.texts("parse_block", session, arguments, NOBODY)
+    return parsed_blocks.table(session, constants.uuid("parse_block", text))
 
 
 def _perfetto(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     if len(arguments) != 4:
         raise QueryError("perfetto_trace_chunks has 4 arguments")
-    process, types = _texts("perfetto_trace_chunks", session, arguments[:2], NOBODY, "both")
+    process, types = constants.texts("perfetto_trace_chunks", session, arguments[:2], NOBODY, "both")
     if types not in ("thread", "async", "both", "all"):
         raise QueryError(f"the types of perfetto_trace_chunks are 'thread', 'async', 'both' or 'all', not '{types}'")
-    begin, end = (_time("perfetto_trace_chunks", session, argument) for argument in arguments[2:])
-    known = _uuid("perfetto_trace_chunks", process)
+    begin, end = (constants.time("perfetto_trace_chunks", session, argument) for argument in arguments[2:])
+    known = constants.uuid("perfetto_trace_chunks", process)
     classes, spans = (("span", "metric", "log"), "both") if types == "all" else (("span",), types)
 
     def rows(scan: Scan) -> Iterator[Part]:
@@ -294,53 +263,6 @@ def _value(name: str, context: SessionContext, argument: Any) -> Any:
         raise one_line(error) from None
 
 
-def _constant(name: str, session: Session, argument: Any, unknown: pa.Scalar) -> pa.Scalar:
-    """The value of an argument, or of the parameter that it names; `unknown` while that has none."""
-    kind = argument.variant_name()
-    if kind == "Literal":
-        return argument.python_value()
-    number = argument.to_variant().id().removeprefix("$") if kind == "Placeholder" else ""
-    if not number.isdecimal():
-        raise QueryError(f"the arguments of {name} must be constants")
-    if session.parameters is None or int(number) > len(session.parameters):
-        session.unbound.add(int(number))
-        return unknown
-    return session.parameters[int(number) - 1]
-
-
-def _texts(name: str, session: Session, arguments: Sequence[Any], *unknown: str) -> list[str]:
-    """Arguments that are text; `unknown` stands for those whose parameters have no value yet."""
-    count = len(unknown)
-    if len(arguments) != count:
-        raise QueryError(f"{name} has {count} argument{'s' if count > 1 else ''}, not {len(arguments)}")
-    pairs = zip(arguments, unknown, strict=True)
-    texts = [_constant(name, session, argument, pa.scalar(text)).as_py() for argument, text in pairs]
-    if not all(isinstance(text, str) for text in texts):
-        raise QueryError(f"the arguments of {name} are text")
-    return texts
-
-
-def _time(name: str, session: Session, argument: Any) -> int | None:
-    value = _constant(name, session, argument, pa.scalar(None, pa.timestamp("ns")))
-    if not value.is_valid:
-        return None
-    try:
-        if pa.types.is_string(value.type):
-            value = value.cast(pa.timestamp("ns", "UTC"))
-        if not pa.types.is_timestamp(value.type):
-            raise QueryError(f"the times of {name} are timestamps")
-        return int(value.cast(pa.timestamp("ns")).value)
-    except pa.ArrowInvalid as error:
-        raise QueryError(f"a time of {name} is not understood: {error}") from None
-
-
-def _uuid(name: str, text: str) -> UUID:
-    known = parse_uuid(text.lower())
-    if known is None:
-        raise QueryError(f"'{text}', given to {name}, is not an id (UUID)")
-    return known
-
-
 DOCS: Final = (
     (
         "get_payload(process_id, stream_id, block_id)",
@@ -388,14 +310,6 @@ TABLE_FUNCTIONS: Final = (
     ),
     TableFunction(
         "parse_block", "parse_block(block_id)", "A block's events: object_index, type_name, value (JSON).", _parse_block
-    ),
-    TableFunction("list_view_sets", "list_view_sets()", "The views and their schemas.", _list_view_sets),
-    TableFunction(
-        "list_partitions",
-        "list_partitions()",
-        "The files of materialized views: view_set_name, file_path, file_size, num_rows, min_event_time, "
-        "max_event_time, updated, …",
-        _list_partitions,
     ),
     TableFunction(
         "expand_histogram",

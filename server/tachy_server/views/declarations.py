@@ -422,8 +422,8 @@ QUERY_LOG: Final = View(
         Column(
             "outcome",
             TEXT,
-            "`done`, `cancelled` (also by leaving), `late` (a limit of time), `limit` (another one), `unavailable` (of "
-            "worker, store or PostgreSQL), or `failed`.",
+            "`done`, `cancelled` (also by leaving), `late` (a limit of time), `limit` (another one), `denied` (by a "
+            "rule, or to this key), `unavailable` (of worker, store or PostgreSQL), or `failed`.",
             ours=True,
         ),
         Column("error", TEXT, "The sentence that its client got; empty where it is done.", ours=True),
@@ -433,19 +433,21 @@ QUERY_LOG: Final = View(
 LAKE_USAGE: Final = View(
     name="lake_usage",
     kind=Kind.METADATA,
-    doc="What lies in the lake, by the day on which it came, process and class, and what it costs a month by the "
-    "setting `prices`. Join `processes` for what else is known of one. Objects that were replaced and wait to be "
-    "removed are not in it. A key that is limited to some processes sees only theirs.",
+    doc="What lies in the lake, by the day on which it came, process, class, view and keep rule, and what it costs a "
+    "month by the setting `prices`. Join `processes` for what else is known of one. Objects that were replaced and "
+    "wait to be removed are not in it. A key that is limited to some processes sees only theirs, and no rules' names.",
     time=("day",),
     sort=("day",),
     columns=(
         Column(
             "day",
             TIME,
-            "Midnight (UTC) of the day on which it came; of PostgreSQL's row and that of files: today's.",
+            "Midnight (UTC) of the day on which it came; of files, on which came what they are made of; of "
+            "PostgreSQL's row: today's.",
             ours=True,
         ),
         Column("process_id", TEXT, "Process (UUID); NULL in rows of none.", ours=True),
+        Column("process_properties", JSON, "The process's properties.", properties=True, ours=True),
         Column(
             "class",
             TEXT,
@@ -454,8 +456,18 @@ LAKE_USAGE: Final = View(
             "tables that say what is there.",
             ours=True,
         ),
+        Column("view_name", TEXT, "The view whose files they are; NULL in other rows.", ours=True),
+        Column(
+            "rule",
+            TEXT,
+            "The keep rules for which it is still there, after the life of its class, in the order of their names; "
+            "empty where none of them is there any more, and NULL where it is not kept by one.",
+            ours=True,
+        ),
         Column("events", pa.int64(), "Events.", ours=True),
+        Column("rows", pa.int64(), "Rows of files.", ours=True),
         Column("blocks", pa.int64(), "Blocks.", ours=True),
+        Column("files", pa.int64(), "Files of views.", ours=True),
         Column("bytes", pa.int64(), "Bytes as stored.", ours=True),
         Column("raw_bytes", pa.int64(), "The same before their compression.", ours=True),
         Column("objects", pa.float64(), "Objects: of each that it shares with others its part, by bytes.", ours=True),

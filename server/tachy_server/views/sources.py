@@ -45,6 +45,10 @@ class BlockSource(Protocol):
         """A whole object of that size."""
         ...
 
+    def note_lost(self, key: str, reason: str) -> None:
+        """The file of a view cannot be read because of this."""
+        ...
+
     def note_error(self, row: BlockRow, reason: str | None) -> None:
         """The block cannot be read because of this; None: it can, after all."""
         ...

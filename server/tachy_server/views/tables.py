@@ -72,6 +72,8 @@ class Session:
     scans: Scans = NO_SCANS
     """Those of the plan that runs."""
     failure: TachyError | None = None
+    admin: object = None
+    """What functions that change something work with; None: who asks may not call them."""
     stop: Stop = field(default_factory=Stop)
     over: bool = False
     """Nobody takes its rows any more."""

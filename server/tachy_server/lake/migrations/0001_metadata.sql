@@ -113,13 +113,15 @@ CREATE TABLE block_days (
     end_time bigint NOT NULL
 );
 
--- Materialized views that have files; `table_id` is the catalog's. `definition` is the statement that made it. Those that
--- users make cannot be made again; files are, from the segments.
+-- Materialized views that have files; `table_id` is the catalog's, `class` that of the events it is made of. `definition`
+-- is the statement that made it. Those that users make cannot be made again; files are, from the segments.
 CREATE TABLE materialized_views (
     name text PRIMARY KEY,
     table_id bigint NOT NULL UNIQUE,
+    class smallint NOT NULL,
     definition text NOT NULL,
-    created bigint NOT NULL
+    created bigint NOT NULL,
+    created_by text NOT NULL
 );
 
 -- Blocks that could not be read when a query needed them, and why; gone again when one reads well. Made again by
@@ -184,6 +186,17 @@ CREATE TABLE kept (
     PRIMARY KEY (process_id, rule, begin_time, end_time)
 );
 CREATE INDEX kept_rule ON kept (rule);
+
+-- Conditions over how queries came: where one is true the query is refused, and its client told the reason. Cannot be
+-- made again.
+CREATE TABLE query_denials (
+    rule_id uuid PRIMARY KEY,
+    created bigint NOT NULL,
+    created_by text NOT NULL,
+    reason text NOT NULL,
+    match_expr text NOT NULL,
+    last_hit bigint
+);
 
 -- Queries and traces that have ended, and how. Old rows are deleted by the server that writes here.
 CREATE TABLE query_log (

@@ -113,6 +113,11 @@ CREATE INDEX ducklake_data_file_live ON ducklake.ducklake_data_file (table_id) W
 CREATE INDEX ducklake_data_file_ended ON ducklake.ducklake_data_file (end_snapshot) WHERE end_snapshot IS NOT NULL;
 CREATE UNIQUE INDEX ducklake_data_file_path ON ducklake.ducklake_data_file (path);
 CREATE INDEX ducklake_file_column_stats_file ON ducklake.ducklake_file_column_stats (data_file_id, column_id);
+-- Ours: files that somebody could not read, and why. What they held is made again where its segments are still there.
+CREATE TABLE lost_files (
+    path text PRIMARY KEY REFERENCES ducklake.ducklake_data_file (path) ON DELETE CASCADE,
+    reason text NOT NULL
+);
 -- DuckDB does not tell upper from lower case.
 CREATE UNIQUE INDEX ducklake_table_name ON ducklake.ducklake_table (lower(table_name)) WHERE end_snapshot IS NULL;
 

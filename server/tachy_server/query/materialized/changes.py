@@ -14,7 +14,7 @@ from tachy_server.lake.materialized import MaterializedView
 from tachy_server.query.command_runs import DONE, Context, Planned, done
 from tachy_server.query.commands import CreateMaterializedView, DropMaterializedView, ShowMaterializedViews
 from tachy_server.query.materialized.definition import Shape
-from tachy_server.query.materialized.known import Stored, everything, of_command
+from tachy_server.query.materialized.known import Stored, defined, everything, of_command
 from tachy_server.views.declarations import TIME
 
 _SHOWN: Final = pa.schema(
@@ -43,7 +43,7 @@ def plan_create(command: CreateMaterializedView, context: Context) -> Planned:
 
     def run() -> pa.Table:
         with context.lake.connection() as connection:
-            create(connection, view, shape, time.time_ns(), replace=command.replace)
+            create(connection, view, shape, time.time_ns(), context.who, replace=command.replace)
         return done(view.name, "created")
 
     return Planned(DONE, run)
@@ -76,26 +76,28 @@ def plan_show(command: ShowMaterializedViews, context: Context) -> Planned:
                 totals = (0, 0, 0) if view.table_id is None else catalog.totals(snapshot.select, view.table_id)
                 found = materialized.progress(snapshot.select, view.table_id)
                 share = found.covered / found.segments if found.segments else 1.0
-                rows.append((view.name, *totals, share, found.since, view.statement))
+                rows.append((view.name, *totals, share, found.since, view.text))
         columns = zip(*rows, strict=True)
         return pa.table([pa.array(column, of.type) for column, of in zip(columns, _SHOWN, strict=True)], schema=_SHOWN)
 
     return Planned(_SHOWN, run)
 
 
-def create(connection: Connection, view: Stored, shape: Shape, now: int, *, replace: bool = False) -> None:
+def create(connection: Connection, view: Stored, shape: Shape, now: int, who: str, *, replace: bool = False) -> None:
     """Raises QueryError: there is one of that name with another definition."""
     with connection.transaction():
         materialized.alone(connection)
         before = {row.name: row for row in materialized.stored(connection)}.get(view.name)
-        if before is not None and before.definition == view.statement:
+        if before is not None and defined(before.definition).statement == view.statement:
+            if replace and before.definition != view.text:
+                materialized.reword(connection, view.name, view.text, now, who)
             return
         if before is not None and not replace:
             raise QueryError(f"there is a materialized view {view.name}: drop it, or CREATE OR REPLACE it")
         if before is not None:
             drop(connection, view.name)
         table_id = catalog.create_table(connection, view.name, shape.schema)
-        materialized.insert(connection, MaterializedView(view.name, table_id, view.statement, now))
+        materialized.insert(connection, MaterializedView(view.name, table_id, shape.cls, view.text, now, who))
 
 
 def drop(connection: Connection, name: str) -> bool:

@@ -51,11 +51,12 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a definition is known once its SELECT is planned; `time`: the column that a range applies to; `sort`: by
-    what the rows of a file are sorted.
+    """What of a definition is known once its SELECT is planned; `cls`: the class of the events that it is made of;
+    `time`: the column that a range applies to; `sort`: by what the rows of a file are sorted.
     """
 
     schema: pa.Schema
+    cls: int
     time: str
     merge: str
     sort: tuple[str, ...]
@@ -76,7 +77,7 @@ def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> S
     """Of its planned SELECT. Raises QueryError where results of it do not add up."""
     plan = frame.logical_plan()
     schema = pa.schema([pa.field(entry.name, entry.type) for entry in frame.schema()])
-    _check(definition.name, plan, views)
+    source = _source(definition.name, plan, views)
     times = [entry.name for entry in schema if pa.types.is_timestamp(entry.type)]
     if definition.time is None and len(times) != 1:
         raise QueryError(f"{definition.name}: say which column is its time: WITH (time = '…')")
@@ -84,7 +85,7 @@ def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> S
     if time not in times:
         raise QueryError(f"{definition.name}: {time} is no column that is a time")
     merge = definition.merge or _merge(definition.name, plan, schema)
-    return Shape(schema, time, merge, _sort(definition, schema, time))
+    return Shape(schema, source.cls, time, merge, _sort(definition, schema, time))
 
 
 def _sort(definition: Definition, schema: pa.Schema, time: str) -> tuple[str, ...]:
@@ -99,7 +100,8 @@ def _sort(definition: Definition, schema: pa.Schema, time: str) -> tuple[str, ..
     return wanted
 
 
-def _check(name: str, plan: Any, views: Mapping[str, View]) -> None:
+def _source(name: str, plan: Any, views: Mapping[str, View]) -> View:
+    """The view that it is made of. Raises QueryError where it is something else than that."""
     kinds = [(type(variant_of(node)).__name__, node) for node in nodes(plan)]
     text = _TEXT.sub("", plan.display_indent())
     for kind, _ in kinds:
@@ -115,6 +117,7 @@ def _check(name: str, plan: Any, views: Mapping[str, View]) -> None:
     found = _OTHERWISE.search(text)
     if found:
         raise QueryError(f"{name}: {found[1]}() is another one whenever it is asked")
+    return view
 
 
 def is_source(view: View) -> bool:

@@ -17,10 +17,13 @@ from tachy_server.query.materialized.reading import Inputs
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A view; `table_id`: of its table in the catalog; None: it has no files yet."""
+    """A view; `statement` is the same for all that mean the same, `text` as somebody wrote it; `table_id`: of its table
+    in the catalog; None: it has no files yet.
+    """
 
     definition: Definition
     statement: str
+    text: str
     table_id: int | None = None
 
     @property
@@ -33,17 +36,23 @@ class Stored:
         """What its rows are made of: its files, and all segments that they do not cover."""
         return Inputs() if self.table_id is None else Inputs(self.table_id, Chosen(uncovered=self.table_id))
 
+    @property
+    def table(self) -> int:
+        """Of a view that has files."""
+        assert self.table_id is not None
+        return self.table_id
+
 
 Known = Mapping[str, Stored]
 
 
 def of_command(command: CreateMaterializedView) -> Stored:
-    """What a statement makes, and the statement as it is kept."""
+    """What a statement makes."""
     options = ", ".join(f"{quoted(name)} = {_text(value)}" for name, value in sorted(command.options.items()))
     clause = f" WITH ({options})" if options else ""
     statement = f"CREATE MATERIALIZED VIEW {quoted(command.name)}{clause} AS\n{command.sql}"
     definition = Definition(command.name, command.sql, **command.options)
-    return Stored(definition, statement)
+    return Stored(definition, statement, command.text)
 
 
 def defined(statement: str) -> Stored:
@@ -68,7 +77,7 @@ def everything(rows: Iterable[MaterializedView]) -> dict[str, Stored]:
     """By name. The server's own are there before they have files, and again when this version makes another one."""
     found = dict(BUILT_IN)
     for row in rows:
-        ours = BUILT_IN.get(row.name)
-        if ours is None or ours.statement == row.definition:
-            found[row.name] = replace(defined(row.definition), table_id=row.table_id)
+        ours, there = BUILT_IN.get(row.name), replace(defined(row.definition), table_id=row.table_id)
+        if ours is None or ours.statement == there.statement:
+            found[row.name] = there
     return found

@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
-from tachy_server.base.errors import StoreError
+from tachy_server.base.errors import QueryError, StoreError
 from tachy_server.formats import parquet
 from tachy_server.lake import block_errors, catalog, materialized
 from tachy_server.lake.database import Connection
@@ -28,8 +26,8 @@ from tachy_server.lake.segments import Chosen
 from tachy_server.query import planned_scans
 from tachy_server.query.contexts import Contexts
 from tachy_server.query.materialized.changes import create, drop
-from tachy_server.query.materialized.definition import Definition, Shape
-from tachy_server.query.materialized.known import BUILT_IN, FOR_OTHERS, Stored, everything
+from tachy_server.query.materialized.definition import Shape
+from tachy_server.query.materialized.known import BUILT_IN, FOR_OTHERS, Stored, defined, everything
 from tachy_server.query.materialized.reading import Inputs, extracted, merged
 from tachy_server.views.declarations import View
 from tachy_server.views.sources import Metadata
@@ -42,18 +40,6 @@ FILE_ROWS: Final = 1 << 21
 _HOUR: Final = 3600 * 10**9
 _NONE: Final[frozenset[str]] = frozenset()
 _NO_SEGMENTS: Final = Chosen(keys=_NONE)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A view that has a table."""
-
-    definition: Definition
-    table_id: int
-
-    @property
-    def name(self) -> str:
-        return self.definition.name
 
 
 class _UnreadableError(Exception):
@@ -88,35 +74,62 @@ class Materializer:
         """Does what is due next and says it in words; None: nothing is. Raises StoreError, QueryError."""
         time_ = time.time_ns() if now is None else now
         with self._lake.connection() as connection:
-            there = {row.name: row.definition for row in materialized.stored(connection)}
-            for view in self._own.values():
-                if there.get(view.name) != view.statement:
-                    create(connection, view, self.shape(view), time_, replace=True)
-            for name in FOR_OTHERS.keys() & there.keys() - self._own.keys():
-                with connection.transaction():
-                    drop(connection, name)
-            return self._extract(connection, time_) or self._merge(connection, time_)
+            self._make_own(connection, time_)
+            return (
+                self._make_again(connection, time_)
+                or self._extract(connection, self._stored(connection), 0, time_ // self._slot * self._slot)
+                or self._merge(connection, time_)
+            )
 
-    def _extract(self, connection: Connection, now: int) -> str | None:
+    def fill(self, name: str, begin: int, end: int) -> str | None:
+        """The next step of what puts into the files of one view what came at [begin, end), UTC nanoseconds, and says it
+        in words; None: nothing is left, or somebody else is at it. Raises StoreError, QueryError.
+        """
+        now = time.time_ns()
+        with self._lake.connection() as connection:
+            self._make_own(connection, now)
+            views = [view for view in self._stored(connection) if view.name == name]
+            if not views:
+                raise QueryError(f"there is no materialized view {name}")
+            return self._extract(connection, views, begin, min(end, now))
+
+    def _make_own(self, connection: Connection, now: int) -> None:
+        there = {row.name: defined(row.definition).statement for row in materialized.stored(connection)}
+        for view in self._own.values():
+            if there.get(view.name) != view.statement:
+                create(connection, view, self.shape(view), now, "", replace=True)
+        for name in FOR_OTHERS.keys() & there.keys() - self._own.keys():
+            with connection.transaction():
+                drop(connection, name)
+
+    def _make_again(self, connection: Connection, now: int) -> str | None:
+        """The files of a view's day, one of which is lost."""
+        for key in materialized.lost(connection):
+            if materialized.make_again(connection, key, now):
+                return f"{key} is lost: the files of its day are made again"
+        return None
+
+    def _extract(self, connection: Connection, views: list[Stored], since: int, before: int) -> str | None:
+        """Of what came since a time and before another."""
         bad = self._unreadable(connection)
         try:
             with self._transaction(connection) as made:
-                views = self._stored(connection)
+                there = {view.table for view in self._stored(connection)}
+                views = [view for view in views if view.table in there]  # since now they stay
                 unit = materialized.claim(
-                    connection, [each.table_id for each in views], now // self._slot * self._slot, self._slot, bad,
-                    UNIT_BYTES,
+                    connection, [each.table for each in views], since, before, self._slot, bad, UNIT_BYTES,
                 )  # fmt: skip
                 if unit is None:
                     return None
                 place, inputs = f"{unit.day}/{unit.first_time // _HOUR % 24:02}", Inputs(chosen=Chosen(keys=unit.keys))
-                missing = [view for view in views if view.table_id not in unit.covered]
+                missing = [view for view in views if view.table not in unit.covered]
                 written = [(view, self._files(made, view, inputs, place)) for view in missing]
                 if self._unreadable(connection) - bad:
                     raise _UnreadableError
                 for view, files in written:  # nobody else commits from the first of them on
                     if files:
-                        catalog.commit(connection, view.table_id, files, [])
-                materialized.cover(connection, unit, [each.table_id for each in views])
+                        catalog.commit(connection, view.table, files, [])
+                materialized.cover(connection, unit, [each.table for each in views])
         except _UnreadableError:
             return "once more, without a segment that cannot be read"
         return f"{len(unit.keys)} segments of {unit.day} are in files"
@@ -124,20 +137,22 @@ class Materializer:
     def _merge(self, connection: Connection, now: int) -> str | None:
         """The files of an hour, or of a day, that is over, of the first view that has such."""
         with self._transaction(connection) as made:
+            lost = set(materialized.lost(connection))
             for view in self._stored(connection):
-                for place, keys in _due(catalog.rows(connection, view.table_id), now):
+                there = {key: rows for key, rows in catalog.rows(connection, view.table).items() if key not in lost}
+                for place, keys in _due(there, now):
                     if materialized.have(connection, view.name):
-                        files = self._files(made, view, Inputs(view.table_id, _NO_SEGMENTS, keys), place)
-                        catalog.commit(connection, view.table_id, files, keys)
+                        files = self._files(made, view, Inputs(view.table, _NO_SEGMENTS, keys), place)
+                        catalog.commit(connection, view.table, files, keys)
                         return f"{len(keys)} files of {view.name} are one"
         return None
 
-    def _files(self, made: list[str], view: _View, inputs: Inputs, place: str) -> list[parquet.DataFile]:
+    def _files(self, made: list[str], view: Stored, inputs: Inputs, place: str) -> list[parquet.DataFile]:
         """Of what the view's SELECT gives of segments, or of files, merged."""
         shape, tables = self._rows(view, inputs)
         return [self._write(made, view, shape, table, place) for table in tables]
 
-    def _rows(self, view: _View, inputs: Inputs) -> tuple[Shape, Iterator[pa.Table]]:
+    def _rows(self, view: Stored, inputs: Inputs) -> tuple[Shape, Iterator[pa.Table]]:
         """As tables for a file each."""
         session = self._session()
         planned = extracted if inputs.files is None else merged
@@ -146,18 +161,17 @@ class Materializer:
             plan = frame.optimized_logical_plan()
             session.scans = planned_scans.scans(plan, self._views)
             stream = frame.execute_stream()
-        batches = (pa.RecordBatch.from_arrays(batch.to_pyarrow().columns, schema=shape.schema) for batch in stream)
-        return shape, _tables(batches)
+        return shape, _tables(_batches(session, stream, shape.schema))
 
     def _session(self) -> Session:
         return Session(self._lake, self._metadata, None, 0, self._views, stop=self._stop)
 
-    def _stored(self, connection: Connection) -> list[_View]:
+    def _stored(self, connection: Connection) -> list[Stored]:
         views = everything(materialized.stored(connection)).values()
-        return [_View(view.definition, view.table_id) for view in views if view.table_id is not None]
+        return [view for view in views if view.table_id is not None]
 
-    def _write(self, made: list[str], view: _View, shape: Shape, table: pa.Table, place: str) -> parquet.DataFile:
-        key = f"views/{view.table_id}/{place}-{uuid.uuid4().hex}.parquet"
+    def _write(self, made: list[str], view: Stored, shape: Shape, table: pa.Table, place: str) -> parquet.DataFile:
+        key = materialized.file_key(view.table, place)
         file, data = parquet.write(key, parquet.ordered(table, shape.sort), shape.sort)
         self._lake.store.put_new(key, [data])
         made.append(key)
@@ -185,6 +199,14 @@ class Materializer:
         return frozenset(row.segment_key for row in self._lake.select_blocks(0, block_ids=noted)) if noted else _NONE
 
 
+def _batches(session: Session, stream: Iterable[Any], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    try:
+        for batch in stream:
+            yield pa.RecordBatch.from_arrays(batch.to_pyarrow().columns, schema=schema)
+    except Exception as error:  # DataFusion wraps ours beyond recognition
+        raise session.failure or error from None
+
+
 def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     waiting: list[pa.RecordBatch] = []
     rows = 0
@@ -206,7 +228,7 @@ def _due(files: Mapping[str, int], now: int) -> Iterator[tuple[str, frozenset[st
     today, hour = _place(now)
     places: dict[str, dict[str, int]] = defaultdict(dict)
     for key, rows in files.items():
-        place = key.split("/", 2)[2].rpartition("-")[0]
+        place = materialized.place_of(key)
         day = place.partition("/")[0]
         if day < today:
             places[f"{day}/day"][key] = rows

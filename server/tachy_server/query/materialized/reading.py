@@ -9,19 +9,20 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-from datafusion import SessionContext, SQLOptions, Table
+from datafusion import SessionContext, Table
 from datafusion.catalog import SchemaProvider
 
 from tachy_server.base.errors import QueryError
+from tachy_server.formats import parquet
 from tachy_server.lake import catalog, materialized
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.error_text import one_line
 from tachy_server.query.materialized.definition import Definition, Shape, is_source, quoted, shape_of
+from tachy_server.query.plans import READ_ONLY
 from tachy_server.query.property_access import with_calls
 from tachy_server.views import predicates, tables
 from tachy_server.views.bounds import Bounds, TimeColumns, read
@@ -30,8 +31,6 @@ from tachy_server.views.tables import Part, Scan, Session
 
 MakeContext = Callable[[SchemaProvider], SessionContext]
 """A context with our functions and these tables, for the session's query."""
-
-READ_ONLY: Final = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +142,14 @@ def files_table(session: Session, name: str, shape: Shape, inputs: Inputs) -> ta
             found = catalog.files(snapshot.select, inputs.table_id, shape.time)
         for key, size, _, first, last in found:
             if (inputs.files is None or key in inputs.files) and _overlap(first, last, bounds):
-                yield partial(_read, session, key, size, shape, bounds, scan, processes)
+                yield partial(_read, session, name, key, size, shape, bounds, scan, processes)
 
     return tables.Table(session, name, shape.schema, rows)
 
 
 def _read(
     session: Session,
+    name: str,
     key: str,
     size: int,
     shape: Shape,
@@ -158,22 +158,37 @@ def _read(
     processes: Collection[UUID] | None,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file, of those of its parts that can have some within the bounds."""
-    stored = pq.ParquetFile(pa.BufferReader(session.lake.file(key, size)))
-    at = [stored.schema.column(leaf).path for leaf in range(len(stored.schema))].index(shape.time)
-    wanted = [
-        part
-        for part in range(stored.num_row_groups)
-        for times in [stored.metadata.row_group(part).column(at).statistics]
-        if _overlap(times.min_raw, times.max_raw, bounds)
-    ]
     seen, columns = None, list(scan.needed)
     if processes is not None:
         seen = Call("in", (Column("process_id"), *(Literal(pa.scalar(str(each))) for each in processes)))
         columns = list(dict.fromkeys([*columns, "process_id"]))
     types = pa.schema([shape.schema.field(name) for name in columns])
-    for batch in stored.iter_batches(tables.PART_ROWS, wanted, columns):
+    for batch in _stored(session, name, key, size, shape.time, bounds, columns):
         typed = batch.select(columns).cast(types)
         yield tables.project(typed if seen is None else typed.filter(predicates.mask(seen, typed)), scan)
+
+
+def _stored(
+    session: Session, name: str, key: str, size: int, time: str, bounds: Bounds, columns: list[str]
+) -> Iterator[pa.RecordBatch]:
+    """As they lie in the file. Whoever cannot read it notes that for those who make it again."""
+    try:
+        stored = parquet.opened(session.lake.file(key, size))
+        at = [stored.schema.column(leaf).path for leaf in range(len(stored.schema))].index(time)
+        wanted = [
+            part
+            for part in range(stored.num_row_groups)
+            for times in [stored.metadata.row_group(part).column(at).statistics]
+            if _overlap(times.min_raw, times.max_raw, bounds)
+        ]
+        yield from stored.iter_batches(tables.PART_ROWS, wanted, columns)
+    except parquet.LOST as error:
+        reason = " ".join(str(error).split())
+        session.lake.note_lost(key, reason)
+        raise QueryError(
+            f"a file of {name} is lost ({reason}); maintenance makes it again, if its events are still there: ask "
+            "again in a minute, or for other times"
+        ) from None
 
 
 def _overlap(first: int | None, last: int | None, bounds: Bounds) -> bool:

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from tachy_server.base.errors import LimitError, StoreError, TachyError
 from tachy_server.base.settings import Settings
+from tachy_server.base.who import BY_ITSELF, Asked
 from tachy_server.lake import materialized
 from tachy_server.lake.database import Database
 from tachy_server.query.commands import Command
@@ -96,7 +97,7 @@ class Workers:
         sql: str,
         *,
         command: Command | None = None,
-        who: str = "",
+        asked: Asked = BY_ITSELF,
         form: str = "flight",
         then: str = "end",
         when_over: WhenOver = lambda work: None,
@@ -105,18 +106,20 @@ class Workers:
         """A query that a worker has planned, or the command that commands.py has found in the text; see
         QueryEngine.plan for the other arguments.
         """
-        arguments |= {"sql": sql, "form": form}
+        arguments |= {"sql": sql, "form": form, "asked": asked}
         if command is not None:
-            return self._ask("command", arguments | {"command": command, "who": who}, then, who, when_over)
-        return self._ask("query", arguments, then, who, when_over)
+            return self._ask("command", arguments | {"command": command}, then, asked.name, when_over)
+        return self._ask("query", arguments, then, asked.name, when_over)
 
-    def chart(self, chart: Any, sql: str, *, who: str = "", when_over: WhenOver, **arguments: Any) -> Run:
+    def chart(self, chart: Any, sql: str, *, asked: Asked, when_over: WhenOver, **arguments: Any) -> Run:
         """A query whose rows become a figure; `chart` is http/figures.py's."""
-        return self._ask("chart", {"chart": chart, "sql": sql, **arguments}, "run", who, when_over)
+        return self._ask(
+            "chart", arguments | {"chart": chart, "sql": sql, "asked": asked}, "run", asked.name, when_over
+        )
 
-    def trace(self, *, who: str = "", when_over: WhenOver = lambda work: None, **arguments: Any) -> Run:
+    def trace(self, *, asked: Asked = BY_ITSELF, when_over: WhenOver = lambda work: None, **arguments: Any) -> Run:
         """A Perfetto trace; see write_trace for the arguments."""
-        return self._ask("trace", arguments, "run", who, when_over)
+        return self._ask("trace", arguments | {"asked": asked}, "run", asked.name, when_over)
 
     def materialize(self) -> str:
         """Of what is due for the files of materialized views the next thing, in words; empty: nothing was due.

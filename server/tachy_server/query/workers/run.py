@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from tachy_server.base.errors import Cancelled, LimitError, StoreError, TachyError, TookTooLong
+from tachy_server.base.errors import Cancelled, Forbidden, LimitError, StoreError, TachyError, TookTooLong
 from tachy_server.query.query_log import Entry
 from tachy_server.query.workers import wire
 
@@ -26,6 +26,7 @@ DEATHS: Final = 3
 """So often a query is begun again whose worker ended by itself."""
 
 _OUTCOMES: Final = (
+    (Forbidden, "denied"),
     (Cancelled, "cancelled"),
     (TookTooLong, "late"),
     (LimitError, "limit"),
