@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tachy_server.base.errors import QueryError
 from tachy_server.base.settings import Settings
+from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake import catalog, materialized
 from tachy_server.lake.store import LocalStore
 from tachy_server.lake.visible import EVERYTHING, Visible
@@ -36,6 +37,7 @@ from tests.maintain.conftest import SECOND, START, Killed, World, killed_at, ope
 from tests.maintain.conftest import ingest_server as ingest_server
 from tests.maintain.conftest import world as world
 from tests.maintain.test_checking import check
+from tests.maintain.test_lives import expire
 from tests.maintain.test_rewriting import HOUR, damage, later, processes, session
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -323,6 +325,24 @@ def test_what_cannot_be_made_again_is_let_go_by_a_check_alone(views: Views) -> N
         "the catalog forgets it, its rows are lost to the view"
     ]
     views.rows("SELECT * FROM log_stats")
+
+
+def test_nothing_is_dropped_that_is_not_in_files(views: Views) -> None:
+    """Whoever drops has filled them before; another maintainer may have let go of a day's files since."""
+    now = session(views.world, processes(2), random.Random(12), 30) + 40 * 24 * HOUR
+    lives = dict.fromkeys((LOG, METRIC, SPAN), 1.0)
+    views.fill(now)
+    sql = "SELECT * FROM log_stats"
+    rows = views.rows(sql)
+    views.world.store.remove(key := min(views.files("log_stats")))
+    views.world.lake.note_lost(key, "it is gone")
+    views.step(now)
+    assert expire(views.world, now, lives) == 0
+    views.compare()
+    views.fill(now)
+    assert expire(views.world, now, lives) > 0
+    assert views.rows("SELECT * FROM log_entries") == []
+    assert views.rows(sql) == rows
 
 
 def test_a_file_that_can_be_read_after_all_is_not_lost(views: Views) -> None:

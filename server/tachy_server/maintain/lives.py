@@ -20,12 +20,13 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from psycopg import Rollback
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.formats.segments import Record
-from tachy_server.lake import block_counts, described, keep_rules, segments
+from tachy_server.lake import block_counts, described, keep_rules, materialized, segments
 from tachy_server.lake.blocks import Blocks
 from tachy_server.lake.database import Connection, day_of
 from tachy_server.lake.lake import Lake
@@ -122,27 +123,32 @@ class Expirer:
     def _drop(
         self, connection: Connection, day: datetime.date, statement: str, values: Mapping[str, Any], over: int
     ) -> None:
-        with connection.transaction():
+        with connection.transaction() as transaction:
+            materialized.alone(connection)
             rows = connection.execute(statement.encode(), values).fetchall()
             if not rows:
                 return
             found = select([index for *_, index in rows])
+            known = pa.array([one.bytes for (one,) in connection.execute(_ERRORS)], pa.binary(16))
+            errors = pc.filter(known, pc.is_in(known, found.column("block_id")))
+            views = {view.table_id for view in materialized.stored(connection)}
+            missing = [select([index]).column("block_id") for covered, *_, index in rows if not views.issubset(covered)]
+            if not all(pc.any(pc.is_in(block_ids, errors)).as_py() for block_ids in missing):
+                raise Rollback(transaction)  # what can be read goes into files first: these were made anew, or a view
             streams = sum(found.column("streams").to_pylist())
             if over:
                 for covered, alike in groupby(sorted(rows), key=lambda row: row[0]):
                     streams -= self._copy_kept(connection, day, covered, list(alike))
             block_counts.add(connection, Counter({day: -streams}))
-            known = pa.array([one.bytes for (one,) in connection.execute(_ERRORS)], pa.binary(16))
-            errors = pc.filter(known, pc.is_in(known, found.column("block_id"))).to_pylist()
             if errors:
-                connection.execute(_FORGET_ERRORS, ([one.hex() for one in errors],))
+                connection.execute(_FORGET_ERRORS, ([one.hex() for one in errors.to_pylist()],))
             # Later than what was split: who rebuilds in between must not find that without its parts.
             segments.remove_later(connection, [key for _, key, *_ in rows], self._clock() + self._grace + 1)
             classes = [cls for cls in (LOG, METRIC, SPAN) if over & segments.bit_of(cls)]
             connection.execute(_NOTE, (classes, day))
             connection.execute(_FORGET_DAY, {"day": day})
-        self.dropped.segments += len(rows)
-        self.dropped.blocks += found.num_rows
+            self.dropped.segments += len(rows)
+            self.dropped.blocks += found.num_rows
 
     def _copy_kept(
         self, connection: Connection, day: datetime.date, covered: list[int], rows: Sequence[tuple[Any, ...]]
