@@ -17,7 +17,7 @@ from tachy_server.flight import messages
 from tachy_server.flight.column_metadata import described
 from tachy_server.flight.messages import given
 from tachy_server.flight.sql_info import SQL_INFO, sql_info
-from tachy_server.query.materialized.definition import quoted
+from tachy_server.query.tokens import quoted
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.pool import Workers

@@ -15,6 +15,7 @@ from datafusion import RuntimeEnvBuilder, SessionConfig, SessionContext, Table
 from datafusion.catalog import SchemaProvider
 
 from tachy_server.base.errors import TachyError
+from tachy_server.lake.visible import EVERYTHING
 from tachy_server.query import administration, functions, own_thread, table_functions
 from tachy_server.query.joins import SETTINGS, MemoryTable
 from tachy_server.query.materialized import known
@@ -106,6 +107,7 @@ class _Views(SchemaProvider):
         self._bound, self._views, self._make = bound, views, make
         self._in_memory: dict[str, Any] = {}
         self._known: Known | None = None
+        self._limited = False
 
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]
@@ -136,7 +138,9 @@ class _Views(SchemaProvider):
             return None
         session, found = self._bound.session, self._materialized()[name]
         try:
-            frame, _ = own_thread.call(lambda: merged(session, self._make, found.definition, found.inputs))
+            frame, _ = own_thread.call(
+                lambda: merged(session, self._make, found.definition, found.inputs, limited=self._limited)
+            )
         except TachyError as error:
             session.failure = session.failure or error
             raise
@@ -147,4 +151,5 @@ class _Views(SchemaProvider):
             session = self._bound.session
             with session.lake.snapshot() as snapshot:
                 self._known = known.everything(session.metadata.materialized_views(snapshot))
+                self._limited = snapshot.visible != EVERYTHING
         return self._known

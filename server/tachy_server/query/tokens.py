@@ -59,3 +59,9 @@ def _comment_end(sql: str, at: int) -> int:
         if depth == 0:
             return mark.end()
     return len(sql)
+
+
+def quoted(name: str) -> str:
+    """A name as SQL."""
+    escaped = name.replace('"', '""')
+    return f'"{escaped}"'

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from tachy_server.base.errors import QueryError
 from tachy_server.query.plans import nodes, table_name, variant_of
+from tachy_server.query.tokens import quoted
 from tachy_server.views.declarations import Kind, View
 
 _ADDS_UP: Final = {
@@ -65,12 +66,6 @@ class Shape:
     def columns(self) -> str:
         """Their names, as SQL."""
         return ", ".join(map(quoted, self.schema.names))
-
-
-def quoted(name: str) -> str:
-    """A name as SQL."""
-    escaped = name.replace('"', '""')
-    return f'"{escaped}"'
 
 
 def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> Shape:

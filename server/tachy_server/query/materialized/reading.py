@@ -21,9 +21,10 @@ from tachy_server.formats import parquet
 from tachy_server.lake import catalog, materialized
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.error_text import one_line
-from tachy_server.query.materialized.definition import Definition, Shape, is_source, quoted, shape_of
+from tachy_server.query.materialized.definition import Definition, Shape, is_source, shape_of
 from tachy_server.query.plans import READ_ONLY
 from tachy_server.query.property_access import with_calls
+from tachy_server.query.tokens import quoted
 from tachy_server.views import predicates, tables
 from tachy_server.views.bounds import Bounds, TimeColumns, read
 from tachy_server.views.predicates import Call, Column, Literal
@@ -50,7 +51,7 @@ class Inside(SchemaProvider):
     """
 
     def __init__(self, session: Session, definition: Definition, inputs: Inputs) -> None:
-        self._session, self._definition, self._inputs = session, definition, inputs
+        self._session, self._definition, self.inputs = session, definition, inputs
         self.shape: Shape | None = None
 
     @property
@@ -66,11 +67,11 @@ class Inside(SchemaProvider):
     def table(self, name: str) -> Any:
         """Spans that are open are no rows: they are when they have ended."""
         if name == self._definition.name and self.shape is not None:
-            return Table(files_table(self._session, name, self.shape, self._inputs))
+            return Table(files_table(self._session, name, self.shape, self.inputs))
         view = self._session.views.get(name)
         if view is None or not is_source(view):
             return None
-        return Table(tables.part_table(self._session, view, Bounds(open=False, chosen=self._inputs.chosen)))
+        return Table(tables.part_table(self._session, view, Bounds(open=False, chosen=self.inputs.chosen)))
 
 
 def extracted(session: Session, make: MakeContext, definition: Definition, inputs: Inputs) -> tuple[Any, Shape]:
@@ -80,12 +81,18 @@ def extracted(session: Session, make: MakeContext, definition: Definition, input
     return frame, shape_of(definition, frame, session.views)
 
 
-def merged(session: Session, make: MakeContext, definition: Definition, inputs: Inputs) -> tuple[Any, Shape]:
-    """The frame of the view's rows. Raises QueryError."""
+def merged(
+    session: Session, make: MakeContext, definition: Definition, inputs: Inputs, *, limited: bool = False
+) -> tuple[Any, Shape]:
+    """The frame of the view's rows. Who is `limited` to some processes reads all of it from blocks where files do not
+    say of which process their rows are. Raises QueryError.
+    """
     inside = Inside(session, definition, inputs)
     context = make(inside)
     select = f"(\n{definition.select}\n)"
     inside.shape = shape = shape_of(definition, _sql(context, definition.name, definition.select), session.views)
+    if limited and "process_id" not in shape.schema.names:
+        inputs = inside.inputs = Inputs()
     parts = [] if inputs.table_id is None else [f"SELECT {shape.columns} FROM {quoted(definition.name)}"]
     if inputs.chosen is None or inputs.chosen.keys != frozenset():
         parts.append(f"SELECT {shape.columns} FROM {select}")
@@ -134,8 +141,7 @@ def files_table(session: Session, name: str, shape: Shape, inputs: Inputs) -> ta
         bounds = read(scan.planned.filter, times) & scan.planned.bounds
         with session.moment() as snapshot:
             processes = snapshot.processes()
-            if processes is not None and "process_id" not in shape.schema.names:
-                raise QueryError(f"{name} does not say of which process its rows are: this key may not read it")
+            assert processes is None or "process_id" in shape.schema.names, "see merged()"
             assert inputs.table_id is not None
             if not materialized.is_there(snapshot.select, inputs.table_id):
                 raise QueryError(f"{name} was dropped, or made anew, while this query was planned: ask again")
