@@ -11,13 +11,13 @@
 enum { LIST = 1, REGISTERS = 2 }; /* first byte of a sketch */
 
 #define REGISTER_COUNT (1u << 14)
-#define LIST_BITS 26u                /* of a hash, which say where in the list; the others give the rank */
+#define LIST_BITS 26u                /* of a hash, which are the sparse index; the others give the rank */
 #define RANK_BITS (64u - LIST_BITS)  /* those others */
-#define DIFFERENCE (LIST_BITS - 14u) /* bits that are a place in the list, and count towards a register's rank */
+#define DIFFERENCE (LIST_BITS - 14u) /* bits of a sparse index that count towards a register's rank */
 #define MOST_ENTRIES 4096u           /* as many bytes as registers */
 #define MOST_RANK (DIFFERENCE + RANK_BITS + 1)
 
-/* An entry is a place in the list << 6 | rank; none is 0. */
+/* An entry is a sparse index (a register of 2^26) << 6 | rank; none is 0. */
 struct tachy_hll {
   uint8_t *registers; /* NULL: it is a list still */
   uint32_t *slots;    /* the list: open addressing with linear probing, at most half full */
@@ -44,10 +44,10 @@ static uint32_t rank_of(uint64_t value, uint32_t bits) {
 }
 
 static void set_register(uint8_t *registers, uint32_t entry) {
-  const uint32_t place = entry >> 6;
-  uint32_t rank = rank_of((uint64_t)place << (64 - DIFFERENCE), DIFFERENCE);
+  const uint32_t index = entry >> 6;
+  uint32_t rank = rank_of((uint64_t)index << (64 - DIFFERENCE), DIFFERENCE);
   if (rank > DIFFERENCE) rank = DIFFERENCE + (entry & 63);
-  uint8_t *const at = registers + (place >> DIFFERENCE);
+  uint8_t *const at = registers + (index >> DIFFERENCE);
   if (*at < rank) *at = (uint8_t)rank;
 }
 
@@ -109,8 +109,8 @@ tachy_status tachy_hll_add(tachy_hll *hll, const tachy_texts *texts, tachy_read_
     if (is_null(texts, i)) continue;
     const int32_t at = texts->offsets[i];
     const uint64_t hash = tachy_hash(texts->bytes + at, (uint64_t)(texts->offsets[i + 1] - at));
-    const uint32_t place = (uint32_t)(hash >> RANK_BITS);
-    if (!add(hll, place << 6 | rank_of(hash << LIST_BITS, RANK_BITS))) return tachy_read_no_memory(error);
+    const uint32_t index = (uint32_t)(hash >> RANK_BITS);
+    if (!add(hll, index << 6 | rank_of(hash << LIST_BITS, RANK_BITS))) return tachy_read_no_memory(error);
   }
   return TACHY_OK;
 }
@@ -162,7 +162,7 @@ tachy_status tachy_hll_merge(tachy_hll *hll, const tachy_texts *sketches, tachy_
   return TACHY_OK;
 }
 
-static int by_place(const void *a, const void *b) {
+static int by_index(const void *a, const void *b) {
   const uint32_t one = *(const uint32_t *)a;
   const uint32_t other = *(const uint32_t *)b;
   return (one > other) - (one < other);
@@ -184,7 +184,7 @@ const uint8_t *tachy_hll_bytes(tachy_hll *hll, uint64_t *size) {
   for (uint32_t i = 0; i < hll->capacity; i++) {
     if (hll->slots[i]) sorted[count++] = hll->slots[i];
   }
-  qsort(sorted, count, sizeof *sorted, by_place);
+  qsort(sorted, count, sizeof *sorted, by_index);
   for (uint32_t i = 0; i < count; i++) {
     for (uint32_t byte = 0; byte < 4; byte++) bytes[1 + i * 4 + byte] = (uint8_t)(sorted[i] >> (byte * 8));
   }
@@ -194,11 +194,11 @@ const uint8_t *tachy_hll_bytes(tachy_hll *hll, uint64_t *size) {
 
 /* Counts ----------------------------------------------------------------------------------------------------------- */
 
-/* -m ln(1 - n / m) of m places, by its series: n / m is below 2^-14. */
+/* -m ln(1 - n / m) of m registers, by its series: n / m is below 2^-14. */
 static double count_list(uint64_t entries) {
-  const double places = (double)(1u << LIST_BITS);
-  const double x = (double)entries / places;
-  return places * x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x / 4)));
+  const double registers = (double)(1u << LIST_BITS);
+  const double x = (double)entries / registers;
+  return registers * x * (1 + x * (1.0 / 2 + x * (1.0 / 3 + x / 4)));
 }
 
 static double sigma(double x) {
