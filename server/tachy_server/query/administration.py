@@ -21,8 +21,10 @@ from tachy_server.base.errors import Forbidden, QueryError, TachyError
 from tachy_server.lake import catalog, materialized, query_denials
 from tachy_server.lake.database import Connection, day_of
 from tachy_server.lake.lake import Lake
+from tachy_server.lake.materialized import MaterializedView
 from tachy_server.lake.query_denials import Denial
 from tachy_server.lake.segments import Select
+from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.visible import EVERYTHING
 from tachy_server.query import constants, denials, own_thread
 from tachy_server.query.materialized.known import BUILT_IN, FOR_OTHERS, Stored, everything
@@ -109,7 +111,7 @@ def _list_view_sets(session: Session, context: SessionContext, arguments: Sequen
 
     def rows(scan: Scan) -> Iterator[pa.RecordBatch]:
         with session.moment() as snapshot:
-            schemas = _schemas(session, snapshot.select, session.metadata.materialized_views(snapshot))
+            schemas = _schemas(session, snapshot, session.metadata.materialized_views(snapshot))
         made = [name not in session.views or session.views[name].kind is not Kind.METADATA for name in schemas]
         hashes = [_hash(schema) for schema in schemas.values()]
         columns: list[list[Any]] = [list(schemas), hashes, list(schemas.values()), made, [True for _ in schemas]]
@@ -125,7 +127,7 @@ def _list_partitions(session: Session, context: SessionContext, arguments: Seque
         found: list[tuple[Any, ...]] = []
         with session.moment() as snapshot:
             there = session.metadata.materialized_views(snapshot) if snapshot.visible == EVERYTHING else []
-            schemas = _schemas(session, snapshot.select, there)
+            schemas = _schemas(session, snapshot, there)
             for row in there:
                 view, hash_ = everything([row])[row.name], _hash(schemas[row.name])
                 sort = None if view.definition.sort is None else view.definition.sort.split(", ")
@@ -169,14 +171,16 @@ def _list_definitions(session: Session, context: SessionContext, arguments: Sequ
     return batch_table(session, "list_view_set_definitions", DEFINITIONS, rows)
 
 
-def _schemas(session: Session, select: Select, there: Sequence[materialized.MaterializedView]) -> dict[str, str]:
+def _schemas(session: Session, snapshot: Snapshot, there: Sequence[MaterializedView]) -> dict[str, str]:
     """Of all views, by name, those that users made too."""
     found = {
         view.name: ", ".join(f"{entry.name} {entry.type}" for entry in view.schema) for view in session.views.values()
     }
     for row in there:
         if row.name not in found:
-            found[row.name] = ", ".join(f"{name} {kind}" for name, kind in catalog.columns(select, row.table_id))
+            found[row.name] = ", ".join(
+                f"{name} {kind}" for name, kind in catalog.columns(snapshot.select, row.table_id)
+            )
     return found
 
 
