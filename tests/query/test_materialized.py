@@ -454,16 +454,16 @@ def test_who_makes_one_at_the_same_time_finds_it_there(views: Views) -> None:
 
     def first() -> None:
         with views.world.lake.connection() as connection, connection.transaction():
-            create(connection, BUILT_IN["log_stats"], shape, START)
+            create(connection, BUILT_IN["log_stats"], shape, START, "")
             made.set()
-            asked.wait()
+            assert asked.wait(30)
             time.sleep(0.2)  # until the other one waits
 
     def second() -> None:
-        made.wait()
+        assert made.wait(30)
         asked.set()
         with views.world.lake.connection() as connection:
-            create(connection, BUILT_IN["log_stats"], shape, START)
+            create(connection, BUILT_IN["log_stats"], shape, START, "")
 
     shape = views.engine.materializer(views.world.lake).shape(BUILT_IN["log_stats"])
     with ThreadPoolExecutor(2) as pool:
