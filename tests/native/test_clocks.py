@@ -86,7 +86,8 @@ def test_time_goes_on_when_the_counter_begins_anew(seed: int, tmp_path: Path) ->
             rows = [*block.rows, *block.asyncs]
             begins = [row["begin"] if "begin" in row else row["time"] for row in rows]
             ends = [row.get("end", at) for row, at in zip(rows, begins, strict=True)]
-            assert all(begin <= at <= end <= last for at, end in zip(begins, ends, strict=True))
+            # what was open when that was noticed is dated by the new time, which may be a little earlier
+            assert all(begin - 10**6 <= at <= end <= last for at, end in zip(begins, ends, strict=True))
         borders = [k for k, (a, b) in enumerate(itertools.pairwise(blocks), 1) if b.head.ticks0 < a.head.ticks1]
         if not borders:
             continue  # the collector came no more before the end, which all blocks until then have in the old ticks
