@@ -451,13 +451,16 @@ def _played(process: Process) -> bytes:
 
 def test_who_makes_one_at_the_same_time_finds_it_there(views: Views) -> None:
     made, asked = threading.Event(), threading.Event()
+    waits = "SELECT FROM pg_locks WHERE relation = 'materialized_views'::regclass AND NOT granted"
 
     def first() -> None:
         with views.world.lake.connection() as connection, connection.transaction():
             create(connection, BUILT_IN["log_stats"], shape, START, "")
             made.set()
             assert asked.wait(30)
-            time.sleep(0.2)  # until the other one waits
+            deadline = time.monotonic() + 30
+            while not connection.execute(waits).fetchall():
+                assert time.monotonic() < deadline
 
     def second() -> None:
         assert made.wait(30)
