@@ -177,6 +177,11 @@ def day_of(nanoseconds: int) -> datetime.date:
     return datetime.datetime.fromtimestamp(nanoseconds // 1_000_000_000, datetime.UTC).date()
 
 
+def start_of(day: datetime.date) -> int:
+    """When a UTC day begins, UTC nanoseconds."""
+    return (day - datetime.date(1970, 1, 1)).days * 86_400_000_000_000
+
+
 def _create_partition(connection: Connection, table: str, name: str, day: datetime.date) -> None:
     """CREATE + ATTACH, which does not lock out readers of the other days as CREATE … PARTITION OF would."""
     identifier, parent = sql.Identifier(name), sql.Identifier(table)

@@ -19,7 +19,7 @@ from datafusion import SessionContext, udf
 
 from tachy_server.base.errors import Forbidden, QueryError, TachyError
 from tachy_server.lake import catalog, materialized, query_denials
-from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake.database import Connection, day_of, start_of
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.materialized import MaterializedView
 from tachy_server.lake.query_denials import Denial
@@ -153,7 +153,7 @@ def _files(select: Select, view: Stored, table_id: int) -> Iterator[tuple[Any, .
 def _times_of(key: str) -> tuple[int, int]:
     """When the segments came whose events a file has."""
     day, _, hour = materialized.place_of(key).partition("/")
-    begin = (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * _DAY
+    begin = start_of(datetime.date.fromisoformat(day))
     return (begin, begin + _DAY) if hour == "day" else (begin + int(hour) * _HOUR, begin + (int(hour) + 1) * _HOUR)
 
 
@@ -220,7 +220,7 @@ def _retire(admin: Administration, name: str, instance: str, begin: int, end: in
     with admin.lake.connection() as connection:
         table_id = _table_of(connection, name, instance)
         for day in materialized.days(connection, table_id):
-            since = (day - datetime.date(1970, 1, 1)).days * _DAY
+            since = start_of(day)
             if begin <= since and since + _DAY <= end:
                 yield _retire_day(connection, name, table_id, day)[1]
 

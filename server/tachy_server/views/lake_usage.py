@@ -17,12 +17,11 @@ from tachy_server.base.prices import Prices
 from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake import keep_rules
+from tachy_server.lake.database import start_of
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.visible import EVERYTHING
 from tachy_server.views.sources import Ask
 
-_DAY_NS: Final = 86_400 * 10**9
-_EPOCH: Final = datetime.date(1970, 1, 1)
 _NAMES: Final = {LOG: "log", METRIC: "metric", SPAN: "span"}
 _SEGMENTS: Final = """
 SELECT size, block_index, keep IS NOT NULL FROM segments WHERE insert_day = %s ORDER BY insert_time, key
@@ -146,7 +145,7 @@ def _array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 def _finished(made: pa.RecordBatch, day: datetime.date, gigabyte_month: float, ask: Ask) -> pa.RecordBatch:
     """With its day and cost, as PostgreSQL would have them; see metadata_rows."""
     cost = pc.multiply(made.column("bytes").cast(pa.float64()), gigabyte_month / 1e9)
-    days = pa.repeat((day - _EPOCH).days * _DAY_NS, made.num_rows)
+    days = pa.repeat(start_of(day), made.num_rows)
     made = made.append_column("cost", cost).append_column("day", days)
     if "process_properties" not in made.schema.names:
         made = made.append_column("process_properties", pa.nulls(made.num_rows, pa.utf8()))
