@@ -1,7 +1,7 @@
 """Query denials: rules of an admin's that refuse queries, by who sent them and what they say.
 
 A rule is a condition in SQL over how a query came (COLUMNS). Each worker reads the rules once a second and asks them
-before it plans anything, which takes 2 ms while there are any (m), and nothing otherwise.
+before it plans anything, which takes 2 ms while there are any, and nothing otherwise.
 """
 
 from __future__ import annotations
