@@ -6,6 +6,7 @@ import random
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,6 +28,7 @@ from tachy_server.query import statements
 from tachy_server.query.command_runs import Context
 from tachy_server.query.commands import parse
 from tachy_server.query.engine import QueryEngine
+from tachy_server.query.materialized.apart import Share, of_one
 from tachy_server.query.materialized.changes import create
 from tachy_server.query.materialized.known import BUILT_IN, Stored, defined
 from tachy_server.views.declarations import VIEWS
@@ -94,6 +96,19 @@ class Views:
         for name, view in self.defined.items():
             assert self.rows(f"SELECT * FROM {name}") == self.rows(_ended(view.definition.select)), name
 
+    def compare_parts(self) -> None:
+        """Asked for what is before a time and what is not, each view says all that it does, and once."""
+        for name, view in self.defined.items():
+            time = self.engine.materializer(self.world.lake).shape(view).time
+            query = self.engine.plan(f"SELECT {time} FROM {name} WHERE {time} IS NOT NULL ORDER BY 1")
+            times = pa.Table.from_batches(list(query.batches()), query.schema).column(0).cast(pa.int64()).to_pylist()
+            for at in {times[part * len(times) // 4] for part in range(4)} if times else ():
+                first, last = (
+                    self.rows(f"SELECT * FROM {name}", **{key: at - (key == "end")}) for key in ("end", "begin")
+                )
+                unknown = self.rows(f"SELECT * FROM {name} WHERE {time} IS NULL")
+                assert sorted(first + last + unknown) == self.rows(_ended(view.definition.select)), (name, at)
+
     def lose(self, number: int) -> None:
         """A file, if there are any, and somebody finds that out."""
         with self.world.lake.connection() as connection:
@@ -143,6 +158,7 @@ def test_they_say_the_same_before_during_and_after(views: Views) -> None:
             for name, wanted in expected.items():
                 assert views.rows(f"SELECT * FROM {name}") == wanted, name
     assert {name: len(views.files(name)) for name in BUILT_IN} == dict.fromkeys(BUILT_IN, 2)
+    views.compare_parts()
     views.fill(end + 30 * HOUR)
     assert {name: len(views.files(name)) for name in BUILT_IN} == dict.fromkeys(BUILT_IN, 1)
     views.compare()
@@ -206,6 +222,59 @@ def test_what_is_in_files_is_not_read_from_blocks(views: Views) -> None:
     query = views.engine.plan("SELECT sum(count) FROM log_stats WHERE time_bin > TIMESTAMP '2030-01-01'")
     list(query.batches())
     assert query.blocks_read == 0, "a bound on the bin is one on what it is made of"
+
+
+def test_rows_of_times_that_one_file_alone_has_are_not_merged(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shares(name: str) -> tuple[int, int]:
+        """Of the rows of a view's files, how many are merged, and how many are not."""
+        counts = Counter[bool]()
+
+        def of(share: Share, batch: pa.RecordBatch, time: str) -> pa.RecordBatch:
+            given = taken(share, batch, time)
+            counts[share.inside] += given.num_rows
+            return given
+
+        taken = Share.of
+        with monkeypatch.context() as counted:
+            counted.setattr(Share, "of", of)
+            views.rows(f"SELECT * FROM {name}")
+        return counts[False], counts[True]
+
+    def rows(name: str) -> int:
+        return len(views.rows(f"SELECT * FROM {name}"))
+
+    world, playing = views.world, processes(2)
+    views.create(LAST)
+    chance, end = random.Random(2), START + HOUR
+    for _ in range(9):
+        world.store_group([_played(process, chance) for process in playing], end)
+    views.fill(end + 30 * HOUR)
+    assert {name: shares(name) for name in BUILT_IN} == {name: (0, rows(name)) for name in BUILT_IN}
+    assert shares("last_values") == (rows("last_values"), 0), "its rows are merged whatever their times are"
+    world.store_group([_played(playing[0], chance)], end + 31 * HOUR)
+    merged, apart = shares("log_stats")
+    assert 0 < merged < apart, "what came since may belong to rows of its times alone"
+    assert shares("span_stats")[1] == 0, "and what comes of spans to rows of any time"
+    views.compare()
+    views.fill(end + 32 * HOUR)
+    assert len(views.files("log_stats")) == 2
+    assert shares("log_stats") == (0, rows("log_stats")), "two files may have nothing in common"
+    views.compare()
+    views.compare_parts()
+
+
+EDGES = st.tuples(st.integers(0, 20), st.integers(1, 8)).map(lambda pair: (pair[0], pair[0] + pair[1]))
+
+
+@given(st.lists(EDGES), st.lists(EDGES))
+def test_times_of_one_file_are_those_that_no_other_and_nothing_else_has(
+    files: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> None:
+    found = of_one(files, others)
+    for at in range(30):
+        alone = sum(begin <= at < end for begin, end in files) == 1
+        beside = any(begin <= at < end for begin, end in others)
+        assert any(begin <= at < end for begin, end in found) == (alone and not beside)
 
 
 def test_a_range_applies_to_the_column_of_its_time(views: Views) -> None:
@@ -427,7 +496,9 @@ def live(ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                 views.create(ERRORS if "by_name" in views.defined else BY_NAME)
             now += chance.choice([20, 200, 700, 2000, 90_000]) * SECOND
             if action == "store":
-                world.store_group([_played(process) for at, process in enumerate(playing) if value >> at & 1], now)
+                world.store_group(
+                    [_played(process, chance) for at, process in enumerate(playing) if value >> at & 1], now
+                )
                 continue
             if action == "lose":
                 views.lose(value)
@@ -440,12 +511,20 @@ def live(ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         if any(action == "lose" for action, _ in life.actions):
             views.fill(now)
         views.compare()
+        views.compare_parts()
         views.fill(now + HOUR)
         views.compare()
 
 
-def _played(process: Process) -> bytes:
-    play(process, later(process), 2)
+def _played(process: Process, chance: random.Random) -> bytes:
+    """Up to five minutes after the last time; a level may go on from one batch to others."""
+    at = later(process) + chance.randrange(300) * SECOND
+    main = process.threads[0] if process.threads else process.thread("main")
+    if main.stack:
+        main.end(at)
+    if chance.random() < 0.7:
+        main.begin("Level", at + 10)
+    play(process, at + 1_000, 2)
     return process.batch()
 
 

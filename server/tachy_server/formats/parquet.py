@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from tachy_server.base.errors import NotFound
 
-_ROW_GROUP: Final = 1 << 20
+ROW_GROUP: Final = 1 << 18
+"""Rows of a part of a file that is read by itself."""
 _LONGEST: Final = 64  # bytes of a text that is a bound
 _ID: Final = b"PARQUET:field_id"
 
@@ -93,7 +94,7 @@ def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile
         write_page_checksum=True,
         sorting_columns=pq.SortingColumn.from_ordering(stored, [(name, "ascending") for name in sort]) or None,
     ) as writer:
-        writer.write_table(table.cast(stored), _ROW_GROUP)
+        writer.write_table(table.cast(stored), ROW_GROUP)
         plain = table.schema.remove_metadata()
         writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(plain.serialize())})
     data = sink.getvalue()
@@ -101,7 +102,7 @@ def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile
     return DataFile(key, data.size, metadata.serialized_size, table.num_rows, columns), memoryview(data)
 
 
-def opened(data: memoryview) -> pq.ParquetFile:
+def opened(data: memoryview | pa.Buffer) -> pq.ParquetFile:
     """A file that compares what it gives with its checksums. It and its batches raise LOST where it is damaged."""
     return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
 

@@ -55,6 +55,13 @@ INSERT INTO lost_files SELECT path, %s FROM ducklake.ducklake_data_file WHERE pa
 """
 _FOUND: Final = "DELETE FROM lost_files WHERE path = %s"
 _HAVE: Final = "SELECT FROM materialized_views WHERE name = %s FOR UPDATE SKIP LOCKED"
+# Segments without events have no times.
+_UNCOVERED: Final = """
+SELECT lower(times), upper(times) FROM (
+    SELECT unnest(range_agg(int8range(begin_time, end_time, '[]'))) AS times FROM segments
+    WHERE insert_day = ANY(%s) AND classes & %s <> 0 AND NOT covered @> ARRAY[%s]::bigint[] AND begin_time <= end_time
+) AS t
+"""
 _PROGRESS: Final = """
 SELECT count(*), count(*) FILTER (WHERE covered @> ARRAY[%s]::bigint[]),
     min(insert_time) FILTER (WHERE NOT covered @> ARRAY[%s]::bigint[])
@@ -242,6 +249,13 @@ def note_lost(connection: Connection, key: str, reason: str | None) -> None:
 def have(connection: Connection, name: str) -> bool:
     """Whether nobody else merges files of this view; until the transaction ends nobody else does."""
     return connection.execute(_HAVE, (name,)).fetchone() is not None
+
+
+def uncovered(select: Select, days: Collection[datetime.date], table_id: int, cls: int) -> list[tuple[int, int]]:
+    """Where the events of a class lie that came on these days and that the files of a view do not cover: [begin, end),
+    none of which meet.
+    """
+    return [(begin, end) for begin, end in select(_UNCOVERED, [list(days), segments.bit_of(cls), table_id])]
 
 
 def progress(select: Select, table_id: int | None) -> Progress:

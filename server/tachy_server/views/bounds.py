@@ -67,6 +67,11 @@ class Bounds:
             closed=self.closed or other.closed,
         )
 
+    def overlap(self, first: int | None, last: int | None) -> bool:
+        """Whether rows of these times can be in the result; those without a time (None) are in no range."""
+        before = self.end is None or (first is not None and first <= self.end)
+        return before and (self.begin is None or (last is not None and last >= self.begin))
+
     @property
     def nothing(self) -> bool:
         """No row can pass."""

@@ -97,7 +97,7 @@ def create(connection: Connection, view: Stored, shape: Shape, now: int, who: st
         if before is not None:
             drop(connection, view.name)
         table_id = catalog.create_table(connection, view.name, shape.schema)
-        materialized.insert(connection, MaterializedView(view.name, table_id, shape.cls, view.text, now, who))
+        materialized.insert(connection, MaterializedView(view.name, table_id, shape.source.cls, view.text, now, who))
 
 
 def drop(connection: Connection, name: str) -> bool:

@@ -17,7 +17,9 @@ import pyarrow as pa
 from tachy_server.base.errors import QueryError
 from tachy_server.query.plans import nodes, table_name, variant_of
 from tachy_server.query.tokens import quoted
+from tachy_server.views import predicates
 from tachy_server.views.declarations import Kind, View
+from tachy_server.views.predicates import Call, Column, Literal
 
 _ADDS_UP: Final = {
     "count": "sum",
@@ -52,15 +54,18 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What of a definition is known once its SELECT is planned; `cls`: the class of the events that it is made of;
-    `time`: the column that a range applies to; `sort`: by what the rows of a file are sorted.
+    """What of a definition is known once its SELECT is planned; `source`: the view of events that it is made of;
+    `time`: the column that a range applies to; `sort`: by what the rows of a file are sorted; `bin`: where rows of
+    different times are never merged, the length of the bins of events' times that these are, in nanoseconds (0: they
+    are these times), else None.
     """
 
     schema: pa.Schema
-    cls: int
+    source: View
     time: str
     merge: str
     sort: tuple[str, ...]
+    bin: int | None
 
     @property
     def columns(self) -> str:
@@ -80,7 +85,8 @@ def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> S
     if time not in times:
         raise QueryError(f"{definition.name}: {time} is no column that is a time")
     merge = definition.merge or _merge(definition.name, plan, schema)
-    return Shape(schema, source.cls, time, merge, _sort(definition, schema, time))
+    width = None if definition.merge else _bin(plan, schema, time, source)
+    return Shape(schema, source, time, merge, _sort(definition, schema, time), width)
 
 
 def _sort(definition: Definition, schema: pa.Schema, time: str) -> tuple[str, ...]:
@@ -123,7 +129,7 @@ def is_source(view: View) -> bool:
 def _merge(name: str, plan: Any, schema: pa.Schema) -> str:
     if not any(type(variant_of(node)).__name__ == "Aggregate" for node in nodes(plan)):
         return "SELECT * FROM source"
-    outputs = dict(_outputs(plan, schema))
+    outputs = {name: how for name, how, _ in _outputs(plan, schema)}
     if outputs.keys() != set(schema.names):
         raise QueryError(f"{name}: say how its results are merged: WITH (merge = 'SELECT … FROM source GROUP BY …')")
     for column, how in outputs.items():
@@ -141,23 +147,36 @@ def _merge(name: str, plan: Any, schema: pa.Schema) -> str:
     return f"SELECT {', '.join(shown)} FROM source{grouped}"
 
 
-def _outputs(plan: Any, schema: pa.Schema) -> Iterator[tuple[str, str]]:
-    """The columns of a projection of an aggregate's results, and the function that each is; none for what it groups by.
-    None at all for another form of plan.
+def _bin(plan: Any, schema: pa.Schema, time: str, source: View) -> int | None:
+    """See Shape."""
+    for name, _, group in _outputs(plan, schema):
+        if name == time and group is not None:
+            match predicates.from_plan(group):
+                case Column(column) if column in source.time:
+                    return 0
+                case Call("date_bin", (Literal(width), Column(column))) if column in source.time:
+                    months, days, nanoseconds = width.as_py()
+                    return None if months else days * 86_400 * 10**9 + nanoseconds
+    return None
+
+
+def _outputs(plan: Any, schema: pa.Schema) -> Iterator[tuple[str, str, Any]]:
+    """The columns of a projection of an aggregate's results, and the function that each is; none for what it groups by,
+    but that expression. None at all for another form of plan.
     """
     projection = variant_of(plan)
     below = plan.inputs()
     if type(projection).__name__ != "Projection" or type(variant_of(below[0])).__name__ != "Aggregate":
         return
     aggregate = variant_of(below[0])
-    known = {group.schema_name(): "" for group in aggregate.group_by_exprs()}
+    known: dict[str, tuple[str, Any]] = {group.schema_name(): ("", group) for group in aggregate.group_by_exprs()}
     for call in aggregate.aggregate_exprs():
         function = call.to_variant()
-        known[call.schema_name()] = "distinct" if function.is_distinct() else function.aggregate_type()
+        known[call.schema_name()] = "distinct" if function.is_distinct() else function.aggregate_type(), None
     for name, entry in zip(schema.names, projection.projections(), strict=True):
         inner = entry
         while inner.variant_name() == "Alias":
             inner = inner.to_variant().expr()
-        how = known.get(inner.canonical_name())
-        if how is not None:
-            yield name, how
+        found = known.get(inner.canonical_name())
+        if found is not None:
+            yield name, *found

@@ -10,9 +10,9 @@ from tachy_server.base.errors import QueryError
 from tachy_server.lake.materialized import MaterializedView
 from tachy_server.lake.segments import Chosen
 from tachy_server.query.commands import CreateMaterializedView, parse
+from tachy_server.query.materialized.apart import Inputs
 from tachy_server.query.materialized.built_in import AS_FILES, STATEMENTS
 from tachy_server.query.materialized.definition import Definition
-from tachy_server.query.materialized.reading import Inputs
 from tachy_server.query.tokens import quoted
 
 

@@ -25,10 +25,11 @@ from tachy_server.lake.lake import Lake
 from tachy_server.lake.segments import Chosen
 from tachy_server.query import planned_scans
 from tachy_server.query.contexts import Contexts
+from tachy_server.query.materialized.apart import Inputs
 from tachy_server.query.materialized.changes import create, drop
 from tachy_server.query.materialized.definition import Shape
 from tachy_server.query.materialized.known import BUILT_IN, FOR_OTHERS, Stored, defined, everything
-from tachy_server.query.materialized.reading import Inputs, extracted, merged
+from tachy_server.query.materialized.reading import extracted, merged
 from tachy_server.views.declarations import View
 from tachy_server.views.sources import Metadata
 from tachy_server.views.tables import Session, Stop
