@@ -21,7 +21,7 @@ void tachy_channel_jump(tachy_channel *channel, tachy_clock_pair end, tachy_cloc
   channel->from.utc += ns;
   if (restarted) {
     channel->from = start;
-    channel->floor = 0;
+    channel->floor = start.ticks; /* no new event lies before an open span's begin */
     channel->ceiling = first > start.ticks ? first : start.ticks + (end.ticks - start.ticks) / 2;
     tachy_past_start(&channel->past, start);
     tachy_async_values_jump(&channel->values, start.ticks);

@@ -139,7 +139,7 @@ typedef struct tachy_channel {
   tachy_clock_pair from;    /* where the block begins */
   const tachy_bends *bends; /* of the line that dates it; NULL: none are known */
   tachy_past past;
-  uint64_t floor;     /* ticks below this were read since the counter began anew; 0: it has not */
+  uint64_t floor;     /* ticks below this count as read in another life of the counter */
   uint64_t ceiling;   /* the counter began anew, and ticks from here on were read before it did; 0: it has not */
   uint64_t frequency; /* ticks per second, as the block will have it */
   const tachy_names *names;
