@@ -18,6 +18,10 @@ VENV := .venv/bin
 NATIVE := $(shell find native pysdk/native -name '*.[ch]' 2>/dev/null)
 # three on two cores: a third of a test's time is waiting, for a disk, a server's end, a time that must pass
 PYTEST := $(VENV)/pytest -n 3 --dist loadgroup
+# tests build the same sources for many programs and packages
+test test-long: export PATH := /usr/lib/ccache:$(PATH)
+test test-long: export CCACHE_DIR := $(CURDIR)/build/ccache
+test test-long: export CCACHE_NOHASHDIR := 1
 
 demo: setup-demo build/extensions
 	$(VENV)/python -m tools.demo

@@ -25,6 +25,7 @@ case ${1:-demo} in
   test)
     want chromium command -v chromium
     want clang command -v clang
+    want ccache test -d /usr/lib/ccache
     want g++-mingw-w64-x86-64 command -v x86_64-w64-mingw32-g++
     want zsh command -v zsh # what `tachy completion` prints
     want curl command -v curl # docs/http.md's samples

@@ -71,7 +71,7 @@ def programs(variant: str = "plain", *flags: str) -> Path:
     return cmake(
         f"programs-{variant}",
         HERE / "programs",
-        "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        f"-DCMAKE_BUILD_TYPE={'None' if flags else 'RelWithDebInfo'}",
         "-DTACHY_WERROR=ON",
         f"-DCMAKE_C_FLAGS={joined}",
         f"-DCMAKE_CXX_FLAGS={joined}",

@@ -11,8 +11,8 @@ from tests.cpp.builds import programs, run, simulation
 from tests.pysdk.sink import Answer, Sink
 
 FLAGS = {
-    "address": ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
-    "thread": ("-fsanitize=thread",),
+    "address": ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
+    "thread": ("-O1", "-g1", "-fsanitize=thread"),
 }
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TSAN_OPTIONS": "halt_on_error=1"}
 

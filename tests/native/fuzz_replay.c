@@ -1,11 +1,12 @@
-/* Runs fuzz_reader.c over files without libFuzzer: each file whole, cut at every byte, and with every bit flipped.
- * Prints the number of inputs. */
+/* The fuzzer's other way to run: `fuzz replay FILES` takes each file whole, cut at every byte, and with every bit
+ * flipped. Prints the number of inputs. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *count, char ***words);
 
 static unsigned long inputs;
 
@@ -18,12 +19,13 @@ static void run(const uint8_t *data, size_t size) {
   inputs++;
 }
 
-int main(int count, char **files) {
-  for (int i = 1; i < count; i++) {
-    FILE *file = fopen(files[i], "rb");
+int LLVMFuzzerInitialize(int *count, char ***words) {
+  if (*count < 2 || strcmp((*words)[1], "replay") != 0) return 0;
+  for (int i = 2; i < *count; i++) {
+    FILE *file = fopen((*words)[i], "rb");
     static uint8_t bytes[1 << 20];
     const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
-    if (!size) return 1;
+    if (!size) exit(1);
     fclose(file);
     run(bytes, size);
     for (size_t cut = 0; cut < size; cut++) run(bytes, cut);
@@ -53,5 +55,5 @@ int main(int count, char **files) {
     }
   }
   printf("%lu\n", inputs);
-  return 0;
+  exit(0);
 }

@@ -140,12 +140,12 @@ static void spool_file(void) {
 /* Many megabytes wait while a sixteenth of them is in memory; then everything arrives. */
 static void spool_outage(void) {
   tachy_config config = patient;
-  config.outbox_bytes = 1 << 19;
+  config.outbox_bytes = 1 << 18;
   CHECK(tachy_start(&config) == TACHY_OK);
-  record_batches(0, 2, 20000);
+  record_batches(0, 2, 10000);
   const size_t before = mallinfo2().uordblks;
   for (uint64_t i = 2; i < 60; i++) {
-    record_batches(i, i + 1, 20000);
+    record_batches(i, i + 1, 10000);
     CHECK(get_stats().outbox_bytes <= config.outbox_bytes);
   }
   CHECK(list_files()->bytes > 16 * config.outbox_bytes / 2 && list_files()->count == 60);

@@ -11,7 +11,7 @@ import pytest
 
 from tests.native import capture, wine
 from tests.native.capture import LOG, SPAN
-from tests.native.test_recorder import ADDRESS, PLAIN, ROOT, THREAD, build
+from tests.native.test_recorder import ADDRESS, PLAIN, ROOT, THREAD, make
 from tools.amalgamate import write_amalgamation
 
 NATIVE = ROOT / "native"
@@ -21,6 +21,7 @@ KINDS = {  # of the program and of the plugin: linked to the shared library, or 
     "static-shared": ("_static", ""),
     "static-static": ("_static", "_static"),
 }
+PROGRAMS = ("recorder_tests", "recorder_plugin", "recorder_tests_static", "recorder_plugin_static")
 SCENARIOS = ["two_copies", "joins", "forks_with_copies", "unloaded"]
 # What a copy answers by itself: constants, the clock, sums without a state, and what calls others of the list.
 BY_THEMSELVES = {
@@ -40,7 +41,7 @@ def check(scenario: str, batches: Path) -> None:
 
 def run(scenario: str, kinds: str, sanitizer: str, folder: Path) -> None:
     program, plugin = KINDS[kinds]
-    programs = build(sanitizer)
+    programs = make(sanitizer, *PROGRAMS)
     command = [str(programs / f"recorder_tests{program}"), scenario, str(folder / "batches")]
     command.append(str(programs / f"librecorder_plugin{plugin}.so"))
     variables = {"TACHY_SESSION_FOLDER": str(folder / "session"), "TSAN_OPTIONS": "halt_on_error=1"}
@@ -99,7 +100,7 @@ def plugin_with_a_copy_of_its_own(folder: Path, *options: str) -> Path:
 
 
 def load(plugin: Path, scenario: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    program = build(PLAIN) / "recorder_tests_static"
+    program = make(PLAIN, *PROGRAMS) / "recorder_tests_static"
     command = [str(program), scenario, str(folder / "batches"), str(plugin)]
     variables = {"TACHY_SESSION_FOLDER": str(folder / "session")}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=variables)

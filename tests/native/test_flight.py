@@ -248,7 +248,7 @@ def test_damage_to_what_a_crash_left_harms_nobody(tmp_path: Path, monkeypatch: p
     pages += [first_chunk + at * CHUNK for at in range(chunks) if any(whole[first_chunk + at * CHUNK :][:8])]
     assert len(pages) >= 6, "two of each thread at least"
     moments = random.Random(3)
-    for i in range(10):
+    for i in range(6):
         damaged = bytearray(whole)
         for _ in range(moments.choice([1, 20, 500])):
             at = moments.choice(pages) + moments.randrange(700 if i % 2 else PAGE)

@@ -40,7 +40,8 @@ def test_what_was_recorded_is_sent(scenario: str, tmp_path: Path) -> None:
             assert session.events(cls) == stats["sent"][cls]
 
 
-@pytest.mark.parametrize("sanitizer", [pytest.param(ADDRESS, marks=pytest.mark.long), THREAD])
+@pytest.mark.long
+@pytest.mark.parametrize("sanitizer", [ADDRESS, THREAD])
 @pytest.mark.parametrize("scenario", ["eight_threads", "thread_churn", "restart_under_load", "flushes"])
 def test_clean_under_sanitizers(scenario: str, sanitizer: str, tmp_path: Path) -> None:
     execute(scenario, tmp_path, sanitizer)

@@ -81,8 +81,7 @@ def make(sanitizer: str, *targets: str, system: str = "") -> Path:
 
 def build(sanitizer: str) -> Path:
     """The same for all programs but those that few tests need."""
-    programs = ["recorder_tests", "recorder_plugin", "recorder_tests_static", "recorder_plugin_static"]
-    programs += ["killed", "kill_shim", "deaths", "fuzz_dead", "claim_tests"]
+    programs = ["recorder_tests", "recorder_plugin", "killed", "kill_shim", "deaths", "fuzz_dead", "claim_tests"]
     return make(sanitizer, *programs, *([] if sanitizer else ["few_allocations"]))
 
 

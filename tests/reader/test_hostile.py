@@ -26,8 +26,7 @@ pytestmark = pytest.mark.xdist_group("reader-hostile")  # the program is built o
 CORPUS = sorted((NATIVE / "corpus").iterdir())
 SOURCES = [path for room in ("reader", "merge") for path in (ROOT / "native/src" / room).glob("*.c")]
 SOURCES += [ROOT / "native/src/base" / name for name in ("buffer.c", "columns.c", "hash.c")]
-SOURCES += [NATIVE / "fuzz_reader.c"]
-SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+SOURCES += [NATIVE / "fuzz_reader.c", NATIVE / "fuzz_replay.c"]
 # The sanitizer counts what the process has now. libFuzzer's own limit counts the peak since before exec, which is that
 # of the process that starts it: these tests.
 LIMITS = {
@@ -36,15 +35,18 @@ LIMITS = {
 }
 
 
-def build(folder: Path, name: str, *more: str) -> Path:
+@pytest.fixture(scope="session")
+def fuzzer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("clang") is None:
         pytest.skip("clang is not installed (apt-get install clang)")
-    command = ["clang", "-std=c11", "-g", "-O1", "-I", str(ROOT / "native/include"), *map(str, SOURCES), *more]
-    done = subprocess.run([*command, "-lm", "-o", str(folder / name)], capture_output=True, text=True, check=False)
+    program = tmp_path_factory.mktemp("fuzz") / "fuzz"
+    flags = ["-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all", "-I", str(ROOT / "native/include")]
+    command = ["clang", "-std=c11", "-g1", "-O1", *flags, *map(str, SOURCES), "-lm", "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode and "libclang_rt" in done.stderr:
         pytest.skip("clang's run-time libraries are not installed (apt-get install libclang-rt-dev)")
     assert done.returncode == 0, done.stderr
-    return folder / name
+    return program
 
 
 def run(command: list[str], timeout: float) -> str:
@@ -55,23 +57,17 @@ def run(command: list[str], timeout: float) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def replay(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("replay"), "replay", *SANITIZERS, str(NATIVE / "fuzz_replay.c"))
-
-
 @pytest.mark.parametrize("name", ["span-pair.block", "small.batch"])
-def test_no_cut_or_flipped_bit_harms(replay: Path, name: str) -> None:
-    assert int(run([str(replay), str(NATIVE / "corpus" / name)], 120)) > 10_000
+def test_no_cut_or_flipped_bit_harms(fuzzer: Path, name: str) -> None:
+    assert int(run([str(fuzzer), "replay", str(NATIVE / "corpus" / name)], 120)) > 10_000
 
 
 @pytest.mark.long
-def test_no_cut_or_flipped_bit_of_the_whole_corpus_harms(replay: Path) -> None:
-    assert int(run([str(replay), *map(str, CORPUS)], 600)) > 100_000
+def test_no_cut_or_flipped_bit_of_the_whole_corpus_harms(fuzzer: Path) -> None:
+    assert int(run([str(fuzzer), "replay", *map(str, CORPUS)], 600)) > 100_000
 
 
-def fuzz(tmp_path: Path, seconds: int) -> None:
-    fuzzer = build(tmp_path, "fuzz", "-fsanitize=address,undefined,fuzzer", "-fno-sanitize-recover=all")
+def fuzz(fuzzer: Path, tmp_path: Path, seconds: int) -> None:
     corpus = tmp_path / "corpus"
     shutil.copytree(NATIVE / "corpus", corpus)
     limits = ["-timeout=10", "-malloc_limit_mb=64", "-rss_limit_mb=0", "-max_len=8192"]
@@ -80,13 +76,13 @@ def fuzz(tmp_path: Path, seconds: int) -> None:
     )
 
 
-def test_a_few_seconds_of_fuzzing_find_nothing(tmp_path: Path) -> None:
-    fuzz(tmp_path, 3)
+def test_a_few_seconds_of_fuzzing_find_nothing(fuzzer: Path, tmp_path: Path) -> None:
+    fuzz(fuzzer, tmp_path, 3)
 
 
 @pytest.mark.long
-def test_five_minutes_of_fuzzing_find_nothing(tmp_path: Path) -> None:
-    fuzz(tmp_path, 300)
+def test_five_minutes_of_fuzzing_find_nothing(fuzzer: Path, tmp_path: Path) -> None:
+    fuzz(fuzzer, tmp_path, 300)
 
 
 def a_block(cls: int = 3, codec: str = "none") -> Block:
