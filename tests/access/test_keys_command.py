@@ -7,8 +7,7 @@ import os
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,6 +18,7 @@ from tachy_server.postgres.supervisor import dsn_of
 
 from tests.model.encoder import Process
 from tests.serving import BATCH_HEADERS, Server
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,13 +31,6 @@ def command(*arguments: str, data: Path | None = None, code: int = 0) -> tuple[s
     done = subprocess.run(full, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout.strip(), done.stderr
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def bearer(key: str) -> dict[str, str]:

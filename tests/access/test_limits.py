@@ -7,7 +7,6 @@ from __future__ import annotations
 import ast
 import base64
 import json
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from tests.access.test_doors import NOTHING
 from tests.access.test_keys_command import bearer, command
 from tests.model.encoder import Process
 from tests.serving import BATCH_HEADERS, Server
+from tests.waiting import until
 
 MARKS = {"alpha": "belongs-to-alpha", "beta": "belongs-to-beta"}
 MILLISECOND = 1_000_000
@@ -173,10 +173,7 @@ def test_a_limited_key_sees_no_files_of_views(locked: Locked) -> None:
 
 
 def test_a_limited_key_sees_nothing_of_what_is_of_no_process(locked: Locked) -> None:
-    deadline = time.monotonic() + 30
-    while not locked.rows("all", "SELECT * FROM query_log"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: locked.rows("all", "SELECT * FROM query_log"))
     assert locked.rows("alpha", "SELECT * FROM query_log") == []
 
 

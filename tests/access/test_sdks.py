@@ -52,7 +52,7 @@ def test_programs_send_with_their_key_and_it_is_nowhere_in_the_lake(
     counted = from_python(locked, sends, 20)
     assert counted["sent"]["log"] == counted["recorded"]["log"] == 1
     report = tmp_path / "report.json"
-    printed = run([programs() / "exercise", locked.http, report, "1", "100"], env={"TACHY_KEY": sends})
+    printed = run([programs() / "exercise", locked.http, report, "1", "100", "20000"], env={"TACHY_KEY": sends})
     assert sends not in printed + report.read_text()
     of_cpp = json.loads(report.read_text())
     assert of_cpp["sent"] == of_cpp["recorded"]

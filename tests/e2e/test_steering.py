@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.serving import Server
+from tests.waiting import until
 
 PROGRAM = """
 import sys, threading, tachy
@@ -58,10 +59,8 @@ def ask(server: Server, sql: str) -> list[list[Any]]:
 
 def wait_for(server: Server, sql: str) -> list[list[Any]]:
     """The rows, as soon as there are some."""
-    deadline = time.monotonic() + 60
-    while not (rows := ask(server, sql)):
-        assert time.monotonic() < deadline, sql
-        time.sleep(0.1)
+    rows: list[list[Any]] = []
+    until(lambda: rows.extend(ask(server, sql)) or rows, lambda: sql)
     return rows
 
 
@@ -98,7 +97,4 @@ def test_a_control_switches_modes_and_categories(server: Server, tmp_path: Path)
         wait_for(server, f"SELECT 1 FROM thread_spans {where} AND name = 'frame' LIMIT 1")
         # from when it was told on: no step is among the newest frames
         names = f"SELECT DISTINCT name FROM (SELECT name FROM thread_spans {where} ORDER BY begin DESC LIMIT 20)"
-        deadline = time.monotonic() + 60
-        while ask(server, names) != [["frame"]]:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        until(lambda: ask(server, names) == [["frame"]])

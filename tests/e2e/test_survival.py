@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.serving import Server
+from tests.waiting import until
 
 AWAY = "http://127.0.0.1:9"  # discard: nobody listens there
 
@@ -93,10 +93,8 @@ def test_the_next_program_sends_what_a_killed_one_left(server: Server, tmp_path:
     program = "import tachy, time; tachy.start(); time.sleep(0.5); tachy.stop()"
     done = subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=60)
     assert done.returncode == 0
-    deadline = time.monotonic() + 30
-    while not ask(server, f"SELECT 1 FROM processes WHERE process_id = '{process_id}' AND end_state = 'crashed'"):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    crashed = f"SELECT 1 FROM processes WHERE process_id = '{process_id}' AND end_state = 'crashed'"
+    until(lambda: ask(server, crashed))
     check(server, process_id)
     assert {file.suffix for file in tmp_path.iterdir()} == {".batch"}  # elsewhere's
     recover(tmp_path, server.http)

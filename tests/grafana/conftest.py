@@ -9,6 +9,7 @@ import pytest
 
 from tests.pysdk.programs import run
 from tests.serving import Server
+from tests.waiting import until
 
 GAME = """
     import os, sys, time, tachy
@@ -30,5 +31,8 @@ def fleet(server: Server) -> Server:
     """Two builds have run, and one query has failed."""
     for build, seconds in (("grafana-1", 0.001), ("grafana-2", 0.002)):
         run(textwrap.dedent(GAME).format(build=build, seconds=seconds), server.http)
-    httpx.post(f"{server.http}/api/query", json={"sql": "SELECT CAST(msg AS BIGINT) FROM log_entries"})
+    failed = {"sql": "SELECT CAST(msg AS BIGINT) FROM log_entries"}
+    logged = {"sql": "SELECT 1 FROM query_log WHERE outcome = 'failed'"}
+    httpx.post(f"{server.http}/api/query", json=failed)
+    until(lambda: httpx.post(f"{server.http}/api/query", json=logged).json()["rows"])
     return server

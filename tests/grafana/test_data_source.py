@@ -35,7 +35,7 @@ def data_source() -> Path:
 
 def answers(data_source: Path, server: Server, queries: list[Asked]) -> dict[str, Any]:
     end = datetime.now(UTC) + timedelta(seconds=5)
-    begin = end - timedelta(minutes=30)
+    begin = end - timedelta(hours=2)
     sql = "SELECT process_id, exe FROM processes WHERE property_get(properties, 'build') = 'grafana-2'"
     ((process, exe),) = httpx.post(f"{server.http}/api/query", json={"sql": sql}).json()["rows"]
     values: dict[str, str | list[str]] = {"process": process, "exe": [exe], "text": "it's"}

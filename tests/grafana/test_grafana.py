@@ -34,7 +34,7 @@ def values(lake: Any) -> dict[str, str | list[str]]:
 @pytest.mark.parametrize("asked", list(all_queries()), ids=lambda asked: asked.where)
 def test_a_query_gives_what_its_panel_or_alert_needs(asked: Asked, lake: Any, values: dict[str, Any]) -> None:
     end = datetime.now(UTC) + timedelta(seconds=5)
-    begin = end - timedelta(minutes=30)
+    begin = end - timedelta(hours=2)
     sql = variables_filled_in(asked.sql, values, begin, end)
     sql = macros_filled_in(sql, begin, end, timedelta(seconds=1))
     assert "$" not in sql

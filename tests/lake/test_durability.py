@@ -18,6 +18,7 @@ from tachy_server.base.errors import FormatError
 from tests.lake.conftest import batch_id_of, game, lake_of, play, rows_of
 from tests.model.encoder import Process
 from tests.serving import BATCH_HEADERS, Server
+from tests.waiting import until
 
 
 class Client(threading.Thread):
@@ -105,6 +106,12 @@ def postgres_pid(server: Server) -> int:
     return pid
 
 
+def wait_for_batches(server: Server, clients: list[Client], number: int) -> None:
+    """Until so many more are acknowledged."""
+    wanted = number + sum(len(client.acknowledged) for client in clients)
+    until(lambda: sum(len(client.acknowledged) for client in clients) >= wanted, server.output)
+
+
 def test_postgresql_killed_under_the_server_comes_back_and_nothing_is_lost(tmp_path: Path) -> None:
     stop = threading.Event()
     with Server(tmp_path / "data", "--role", "ingest") as server:
@@ -114,11 +121,7 @@ def test_postgresql_killed_under_the_server_comes_back_and_nothing_is_lost(tmp_p
         for number in (signal.SIGKILL, signal.SIGQUIT):
             time.sleep(0.3)
             os.kill(postgres_pid(server), number)
-            deadline = time.monotonic() + 30
-            before = sum(len(client.acknowledged) for client in clients)
-            while sum(len(client.acknowledged) for client in clients) < before + 8:
-                assert time.monotonic() < deadline, server.output()
-                time.sleep(0.05)
+            wait_for_batches(server, clients, 8)
         stop.set()
         for client in clients:
             client.join(60)

@@ -14,6 +14,7 @@ from tachy_server.lake.watched import FLUSH, Looks
 from tests.lake.conftest import game, lake_of, play, rows_of
 from tests.model.encoder import Process
 from tests.serving import Server
+from tests.waiting import until
 
 HEADER = "Tachy-Control"
 SECOND = 1_000_000_000
@@ -45,10 +46,7 @@ def told(server: Server, process: Process) -> str:
 
 def wait_until_told(server: Server, process: Process, header: str) -> None:
     """Ingest asks once a second."""
-    deadline = time.monotonic() + 20
-    while (said := told(server, process)) != header:
-        assert time.monotonic() < deadline, said
-        time.sleep(0.05)
+    until(lambda: told(server, process) == header)
 
 
 def test_who_is_looked_at_hears_it_and_nobody_else(ingest_server: Server, lake: Lake) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,10 +69,3 @@ def slow(rows: int, seconds: float, stopped: threading.Event) -> tuple[pa.Schema
             yield pa.record_batch([pa.array([index])], schema=schema)
 
     return schema, make()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return condition()

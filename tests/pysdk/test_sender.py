@@ -19,6 +19,7 @@ from tachy_server.formats import reader
 
 from tests.cpp.proxy import Fault, Proxy
 from tests.pysdk.sink import Answer, Sink
+from tests.waiting import until
 
 
 def free_port() -> int:
@@ -87,9 +88,7 @@ def test_retry_after_is_obeyed_and_flush_goes_before() -> None:
     with Sink(answers) as sink:
         tachy.start(sink.url, flush_ms=10)
         tachy.metric("m", 1)
-        deadline = time.monotonic() + 5
-        while len(sink.requests) < 2 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: len(sink.requests) >= 2)
         assert sink.requests[1][0] - sink.requests[0][0] >= 0.95
         tachy.stop()
         assert sink.events() == {"metric": 1}
@@ -289,10 +288,7 @@ def test_what_waits_is_compressed_within_its_bounds_and_kept(session_folder: Pat
                 tachy.metric("m", index)
             time.sleep(0.05)
             assert tachy.stats().outbox_bytes <= 50_000
-        deadline = time.monotonic() + 10
-        while len(_unpacked(session_folder)) > 3 and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert len(_unpacked(session_folder)) <= 3  # what has just come, and what is in the sender's hands
+        until(lambda: len(_unpacked(session_folder)) <= 3)  # what has just come, and what is in the sender's hands
         tachy.stop(0.1)
     stats = tachy.stats()
     assert stats.kept["metric"] == stats.recorded["metric"] == 100_000
@@ -328,9 +324,7 @@ def test_whatever_an_outage_is_made_of_everything_arrives_once(session_folder: P
                 for index in range(2000):
                     tachy.metric("m", index)
                 time.sleep(0.02)
-            deadline = time.monotonic() + 30
-            while not tachy.flush(0.5) and time.monotonic() < deadline:
-                pass  # each flush ends a pause
+            until(lambda: tachy.flush(0.5))  # each flush ends a pause
             tachy.stop()
         assert sink.events() == {"metric": 40_000}
         assert tachy.stats().sent["metric"] == tachy.stats().recorded["metric"] == 40_000

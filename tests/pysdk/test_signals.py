@@ -18,9 +18,10 @@ import pytest
 import tachy
 from pyarrow import flight
 
-from tests.pysdk.fake_flight import FakeFlight, wait_until
+from tests.pysdk.fake_flight import FakeFlight
 from tests.pysdk.programs import run
 from tests.pysdk.sink import Sink
+from tests.waiting import until
 
 HANGS = """
 import os, signal, sys, threading, time, tachy
@@ -183,7 +184,7 @@ def test_signals_end_a_query_here_and_on_the_server(where: str, ask: Callable[[A
         with interrupted(server.there):
             ask(lake)
         if where == "schema":
-            assert wait_until(lambda: len(server.cancelled) == 1, 20)
+            until(lambda: len(server.cancelled) == 1)
             kind, body = server.cancelled[0]
             assert kind == "CancelFlightInfo"
             assert body[0] == 0x0A  # FlightInfo, behind its length
@@ -191,7 +192,7 @@ def test_signals_end_a_query_here_and_on_the_server(where: str, ask: Callable[[A
             assert info.endpoints[0].ticket.ticket == b"q"
         server.free.set()
         if where == "plan":  # what was planned is never asked for
-            assert wait_until(lambda: len(server.asked) == 1, 20)
+            until(lambda: len(server.asked) == 1)
             assert not server.ended.wait(0.2)
         else:
             assert server.ended.wait(20)

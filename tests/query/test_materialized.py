@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -43,6 +42,7 @@ from tests.maintain.test_lives import expire
 from tests.maintain.test_rewriting import HOUR, damage, later, processes, session
 from tests.model.encoder import Process
 from tests.serving import Server
+from tests.waiting import until
 
 BY_NAME = """CREATE MATERIALIZED VIEW by_name AS
 SELECT date_bin(INTERVAL '1 hour', "begin") AS hour, name, process_id, count(*) AS calls, max(duration) AS longest,
@@ -537,9 +537,7 @@ def test_who_makes_one_at_the_same_time_finds_it_there(views: Views) -> None:
             create(connection, BUILT_IN["log_stats"], shape, START, "")
             made.set()
             assert asked.wait(30)
-            deadline = time.monotonic() + 30
-            while not connection.execute(waits).fetchall():
-                assert time.monotonic() < deadline
+            until(lambda: connection.execute(waits).fetchall())
 
     def second() -> None:
         assert made.wait(30)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import adbc_driver_flightsql.dbapi
@@ -11,19 +10,18 @@ import httpx
 from tests.lake.conftest import play
 from tests.model.encoder import Process
 from tests.serving import Server
-
-_PATIENCE = 60.0
-
+from tests.waiting import until
 
 SETTINGS = ("--rewrite-seconds", "1", "--rewrite-grace", "30", "--query-seconds", "30")
 
 
 def wait_for_files(server: Server) -> None:
     """Of the three views."""
-    folder, deadline = server.data / "store" / "views", time.monotonic() + _PATIENCE
-    while len({path.parent.parent.name for path in folder.rglob("*.parquet")}) < 3:
-        assert time.monotonic() < deadline, httpx.get(f"{server.http}/api/stats").json()
-        time.sleep(0.1)
+    folder = server.data / "store" / "views"
+    until(
+        lambda: len({path.parent.parent.name for path in folder.rglob("*.parquet")}) == 3,
+        lambda: httpx.get(f"{server.http}/api/stats").json(),
+    )
 
 
 def test_maintenance_alone_has_a_worker_for_it(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from adbc_driver_flightsql import DatabaseOptions
 
 from tests.model.encoder import Process
 from tests.serving import Server
+from tests.waiting import until
 
 _PATIENCE = 30.0
 
@@ -101,11 +102,9 @@ def test_a_rule_refuses_what_it_is_true_of_until_it_is_removed(server: Server, c
     assert ada.rows(f"SELECT remove_query_denial('{rule_id}')") == [[f"ERROR: no such rule: {rule_id}"]]
     assert ada.rows("SELECT remove_query_denial('no id')") == [["ERROR: 'no id' is not a valid rule id"]]
     bob.wait(heavy, 200)
-    deadline = time.monotonic() + _PATIENCE
     asked = "SELECT DISTINCT who, outcome, error FROM query_log WHERE outcome = 'denied'"
-    while ["bob", "denied", f"This query is denied: use span_stats (rule {rule_id})"] not in ada.rows(asked):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    said = ["bob", "denied", f"This query is denied: use span_stats (rule {rule_id})"]
+    until(lambda: said in ada.rows(asked))
 
 
 def test_a_rule_that_refuses_everything_leaves_admins_a_way_back(clients: tuple[Client, Client]) -> None:

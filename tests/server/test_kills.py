@@ -16,6 +16,7 @@ import pytest
 
 from tests.lake.test_durability import Client, verify
 from tests.serving import Server
+from tests.waiting import until
 
 KILLS = 300
 
@@ -88,10 +89,7 @@ def test_three_hundred_kills_at_random_lose_and_double_nothing(tmp_path: Path) -
             with suppress(ProcessLookupError, psutil.NoSuchProcess):
                 kills += kill_one(server, chance)
             assert all(thread.is_alive() for thread in (*clients, *readers))
-        deadline = time.monotonic() + 60
-        while server.client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline, server.output()
-            time.sleep(0.05)
+        until(lambda: server.client.get("/readyz").status_code == 200, server.output)
         stop.set()
         for thread in (*clients, *readers):
             thread.join(60)

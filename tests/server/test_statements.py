@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +29,7 @@ from tachy_server.serve import _ask, _own_queries
 from tests.lake.conftest import dsn_of
 from tests.model.encoder import Process
 from tests.serving import Server
+from tests.waiting import until
 
 HEADER = adbc_driver_flightsql.ConnectionOptions.RPC_CALL_HEADER_PREFIX.value
 CREATE = "CREATE KEEP RULE {} FOR '90 days' AS SELECT process_id FROM log_entries WHERE level = 1"
@@ -137,17 +137,13 @@ def test_only_keys_for_admin_change_anything(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "tachy_server.keys", "create", "a key", "--scopes", scopes]
             made = subprocess.run([*command, "--data", str(server.data)], capture_output=True, text=True, check=True)
             keys[scopes] = next(word for word in made.stdout.split() if word.startswith("tk_"))
-        deadline = time.monotonic() + 20
 
         def is_known(key: str) -> bool:
             headers = {"authorization": f"Bearer {key}"}
             return server.client.post("/api/query", json={"sql": "SELECT 1"}, headers=headers).status_code != 401
 
-        while is_known("tk_none") or not all(
-            map(is_known, keys.values())
-        ):  # the server looks for new ones now and then
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        # the server looks for new ones now and then
+        until(lambda: not is_known("tk_none") and all(map(is_known, keys.values())))
         assert "needs one for admin" in ask(server, CREATE.format("a"), 403, keys["query"])
         assert "needs one for query" in ask(server, CREATE.format("a"), 403, keys["admin"])
         assert names(server, keys["query"]) == []
@@ -183,13 +179,6 @@ def worker(server: Server) -> psutil.Process:
     return found
 
 
-def wait(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
-
-
 def test_a_statement_whose_process_ends_is_not_begun_again(server: Server) -> None:
     """PostgreSQL makes it wait for a lock; then its worker is killed, and the lock goes."""
     dsn = dsn_of(server.data)
@@ -201,7 +190,7 @@ def test_a_statement_whose_process_ends_is_not_begun_again(server: Server) -> No
         locker.execute("LOCK TABLE keep_rules IN ACCESS EXCLUSIVE MODE")
         thread = threading.Thread(target=lambda: said.append(ask(server, CREATE.format("killed"), 503)))
         thread.start()
-        wait(lambda: watcher.execute(waiting).fetchone() == (1,))
+        until(lambda: watcher.execute(waiting).fetchone() == (1,))
         os.kill(worker(server).pid, signal.SIGKILL)
         thread.join(20)
     assert len(said) == 1

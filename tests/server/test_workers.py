@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +29,7 @@ from tachy_server.query.workers.pool import Workers, is_to_blame
 
 from tests.model.encoder import Process
 from tests.serving import Server
+from tests.waiting import until
 
 LOGS = 3_000
 MEMORY = 200 << 20
@@ -66,15 +67,8 @@ def forks(server: Server) -> tuple[psutil.Process, list[psutil.Process]]:
 
 def worker(server: Server) -> psutil.Process:
     """The only one, once it is there."""
-    wait(lambda: len(forks(server)[1]) == 1)
+    until(lambda: len(forks(server)[1]) == 1)
     return forks(server)[1][0]
-
-
-def wait(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def ask(server: Server, sql: str, **more: object) -> httpx.Response:
@@ -118,7 +112,7 @@ def test_a_worker_that_is_left_with_memory_and_no_work_is_replaced(server: Serve
     before, old = replaced(), worker(server).pid
     texts = "SELECT value, lpad('x', 40, 'y') AS t FROM range(0, 800000) ORDER BY t, value DESC LIMIT 700000"
     assert ask(server, f"SELECT count(*) AS n FROM ({texts})").json()["rows"] == [[700_000]]
-    wait(lambda: replaced() > before)
+    until(lambda: replaced() > before)
     assert worker(server).pid != old
     assert ask(server, count(game)).json()["rows"] == [[LOGS]]
 
@@ -148,8 +142,8 @@ def test_a_query_that_does_not_yield_is_killed_when_its_client_leaves(server: Se
     before = killed(server)
     with pytest.raises(httpx.ReadTimeout):
         server.client.post("/api/query", json={"sql": sql}, timeout=1)
-    wait(lambda: killed(server) == before + 1, 5)
-    wait(lambda: is_idle(server), 5)
+    until(lambda: killed(server) == before + 1)
+    until(lambda: is_idle(server))
 
 
 def test_a_query_that_reads_ends_by_itself(server: Server, game: Process) -> None:
@@ -159,7 +153,7 @@ def test_a_query_that_reads_ends_by_itself(server: Server, game: Process) -> Non
         reader = client.do_get(flight.Ticket(f"SELECT a.msg FROM {logs} a CROSS JOIN {logs} b".encode()))
         reader.read_chunk()
         reader.cancel()
-    wait(lambda: is_idle(server))
+    until(lambda: is_idle(server))
     assert (killed(server), worker(server).pid) == (before, pid)
 
 
@@ -175,7 +169,7 @@ def test_a_running_query_begins_again_when_its_worker_is_gone(server: Server) ->
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, server, sql)
         running = worker(server)
-        wait(lambda: is_busy(running))
+        until(lambda: is_busy(running))
         running.kill()
         assert answer.result().json()["rows"] == [[300000000 * 300000001 // 2]]
 
@@ -255,10 +249,10 @@ def test_a_worker_that_ends_before_it_is_ready_is_replaced_though_nobody_asks(se
 
     def stop_next() -> psutil.Process | None:
         """The worker that comes in the place of one that is killed; None: it was ready sooner."""
-        wait(lambda: ready() == 1)
+        until(lambda: ready() == 1)
         old = worker(server)
         old.kill()
-        wait(lambda: forks(server)[1] and old not in forks(server)[1])
+        until(lambda: forks(server)[1] and old not in forks(server)[1])
         with suppress(psutil.NoSuchProcess):
             (new,) = forks(server)[1]
             new.suspend()
@@ -284,14 +278,14 @@ def test_a_query_is_listed_and_cancelled_by_its_number(server: Server, sql: str)
 
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(ask, server, sql)
-        wait(shown)
+        until(shown)
         (run,) = shown()
         assert (run["who"], run["rows"], run["worker"]) == ("", 0, worker(server).pid)
         began = time.monotonic()
         assert server.client.delete(f"/api/queries/{run['id']}").json()["id"] == run["id"]
         assert (answer.result().status_code, answer.result().json()) == (400, {"error": "The query was cancelled."})
         assert time.monotonic() - began < 5
-    wait(lambda: not shown())
+    until(lambda: not shown())
     assert server.client.delete(f"/api/queries/{run['id']}").status_code == 404
 
 
@@ -309,7 +303,7 @@ def test_what_became_of_queries_can_be_asked(server: Server, game: Process) -> N
     with pytest.raises(httpx.ReadTimeout):
         server.client.post("/api/query", json={"sql": f"{SUMS} WHERE '{stamp}' <> ''"}, timeout=1)
     ours = f"FROM query_log WHERE sql LIKE '%{stamp}%' AND sql NOT LIKE '%query_log%'"
-    wait(lambda: ask(server, f"SELECT count(*) {ours}").json()["rows"] == [[4]])
+    until(lambda: ask(server, f"SELECT count(*) {ours}").json()["rows"] == [[4]])
     columns = 'sql, outcome, rows, error, who, bytes, blocks, memory, worker, "begin" < "end"'
     rows = ask(server, f'SELECT {columns} {ours} ORDER BY "begin"').json()["rows"]
     for sql, outcome, count_, error, who, *_ in rows[:3]:
@@ -329,7 +323,7 @@ def test_time_is_limited(tmp_path: Path) -> None:
             answer = ask(server, sql)
             assert (answer.status_code, "query_seconds" in answer.json()["error"]) == (400, True)
             assert time.monotonic() - began < 5
-        wait(lambda: len(forks(server)[1]) == 2)
+        until(lambda: len(forks(server)[1]) == 2)
         assert ask(server, "SELECT 7").json()["rows"] == [[7]]
 
 
@@ -341,7 +335,7 @@ def test_no_worker_outlives_the_front(tmp_path: Path, number: signal.Signals) ->
     assert len(workers) == 2
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(lambda: httpx.post(f"{server.http}/api/query", json={"sql": SLEEPLESS}, timeout=60))
-        wait(lambda: any(map(is_busy, workers)))
+        until(lambda: any(map(is_busy, workers)))
         os.kill(server.pid, number)
         server.wait()
         if number == signal.SIGKILL:

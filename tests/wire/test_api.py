@@ -8,7 +8,7 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ import pytest
 from tachy_server.base.errors import NotFound, StoreError
 from tachy_server.http.stream import STREAM_THREADS
 
+from tests.waiting import until
 from tests.wire.fake_engine import OTHER, PROCESS, FakeEngine
 
 
@@ -342,7 +343,7 @@ def test_slow_queries_do_not_hold_up_fast_ones(http_server: str, engine: FakeEng
     waiting = [threading.Thread(target=stuck) for _ in range(8)]
     for thread in waiting:
         thread.start()
-    _wait(lambda: len(engine.queries) == 8)
+    until(lambda: len(engine.queries) == 8)
     started = time.monotonic()
     assert json.loads(httpx.post(f"{http_server}/api/query", json={"sql": "select 1 as a"}).text)["rows"] == [[1]]
     assert time.monotonic() - started < 2
@@ -351,13 +352,6 @@ def test_slow_queries_do_not_hold_up_fast_ones(http_server: str, engine: FakeEng
     for thread in waiting:
         thread.join()
     assert statuses == [400] * 8, "a query that was cancelled on the server's side is no answer"
-
-
-def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_nothing_else_waits_for_planning(

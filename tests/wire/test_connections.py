@@ -22,6 +22,8 @@ from tachy_server.http import protocol
 from tachy_server.http.protocol import MAX_HEADERS, make_config
 from uvicorn.server import ServerState
 
+from tests.waiting import until
+
 
 class App:
     """Answers at once, reading no body; /read reads it first; /wait waits until somebody asks for /go."""
@@ -56,10 +58,7 @@ class Served(NamedTuple):
 
     def wait_for_connections(self, number: int) -> None:
         """Returns once there are so many."""
-        deadline = time.monotonic() + 60
-        while len(self.state.connections) != number:
-            assert time.monotonic() < deadline, f"{len(self.state.connections)} connections instead of {number}"
-            time.sleep(0.01)
+        until(lambda: len(self.state.connections) == number, lambda: len(self.state.connections))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from tachy_server.flight.server import FlightServer
 from tachy_server.flight.statements import MAX_QUERIES
 from tachy_server.services import Services
 
+from tests.waiting import until
 from tests.wire.fake_engine import FakeEngine
 
 
@@ -55,13 +56,6 @@ def _sql(client: flight.FlightClient, sql: str, **headers: str) -> pa.Table:
 
 def _action(client: flight.FlightClient, name: str, body: bytes) -> list[bytes]:
     return [result.body.to_pybytes() for result in client.do_action(flight.Action(name, body))]
-
-
-def _wait(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def test_flight_info_has_the_real_schema(client: flight.FlightClient) -> None:
@@ -422,10 +416,10 @@ def test_a_query_stops_when_its_client_cancels(
     client: flight.FlightClient, engine: FakeEngine, services: SimpleNamespace
 ) -> None:
     reader = client.do_get(flight.Ticket(b"select * from endless"))
-    _wait(lambda: len(services.engine.running()) == 1)
+    until(lambda: len(services.engine.running()) == 1)
     reader.cancel()
     assert engine.queries[0].finished.wait(2)
-    _wait(lambda: len(services.engine.running()) == 0)
+    until(lambda: len(services.engine.running()) == 0)
 
 
 def test_a_query_stops_when_its_deadline_passes(client: flight.FlightClient, engine: FakeEngine) -> None:
@@ -440,7 +434,7 @@ def test_a_query_stops_when_its_client_is_killed(uri: str, engine: FakeEngine, t
     code = f"from pyarrow import flight; {get}.read_all()"
     child = subprocess.Popen([sys.executable, "-c", code])
     try:
-        _wait(lambda: bool(engine.queries), 20)
+        until(lambda: engine.queries)
         time.sleep(0.2)
         assert not engine.queries[0].finished.is_set()
     finally:
@@ -482,7 +476,7 @@ def test_a_stopping_server_ends_its_streams(services: SimpleNamespace) -> None:
     server = FlightServer(cast(Services, services), "127.0.0.1", 0)
     with flight.connect(f"grpc://127.0.0.1:{server.port}") as client, ThreadPoolExecutor(2) as pool:
         reading = pool.submit(lambda: client.do_get(flight.Ticket(b"select * from stuck")).read_all())
-        _wait(lambda: len(services.engine.running()) == 1)
+        until(lambda: len(services.engine.running()) == 1)
         stopping = pool.submit(server.stop)
         with pytest.raises(flight.FlightUnavailableError, match="The server is stopping"):
             reading.result(5)
@@ -498,7 +492,7 @@ def test_a_stopping_server_does_not_wait_for_a_reader_that_stalls(services: Simp
         started = time.monotonic()
         server.stop(timeout=1)
         assert time.monotonic() - started < 3
-        _wait(lambda: len(services.engine.running()) == 0)
+        until(lambda: len(services.engine.running()) == 0)
         with pytest.raises(flight.FlightUnavailableError):
             reader.read_all()
 

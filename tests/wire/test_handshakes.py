@@ -18,6 +18,7 @@ from tachy_server.http.handshakes import Server
 from tachy_server.http.protocol import make_config
 
 from tests.cpp.test_transports import certificate
+from tests.waiting import until
 from tests.wire.test_connections import App, answer, connect
 
 
@@ -33,16 +34,10 @@ class Served(Server):
 
     def wait_for_connections(self, number: int) -> None:
         """Of those that have shaken hands."""
-        deadline = time.monotonic() + 60
-        while len(self.server_state.connections) != number:
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: len(self.server_state.connections) == number)
 
     def wait_for_refusals(self, counts: dict[str, int]) -> None:
-        deadline = time.monotonic() + 60
-        while self.refused.stats() != counts:
-            assert time.monotonic() < deadline, self.refused.stats()
-            time.sleep(0.005)
+        until(lambda: self.refused.stats() == counts, self.refused.stats)
 
 
 @contextmanager
