@@ -1,8 +1,7 @@
 /* A libFuzzer target: one input through everything that the reader does with bytes from outside.
  *
  * An input is tried as a batch, as a block, and as a block whose sizes and hashes are put right first, so that what
- * lies behind the hashes is reached. What comes out is looked at: offsets, indices, UTF-8. fuzz_replay.c runs it
- * without libFuzzer. */
+ * lies behind the hashes is reached. What comes out is looked at: offsets, indices, UTF-8. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
