@@ -24,6 +24,7 @@ from tachy_server.base.who import SCOPES, Scope
 from tachy_server.flight import service
 from tachy_server.flight.server import FlightServer
 from tachy_server.http import api, app, pages
+from tachy_server.query import commands
 
 from tests.wire.conftest import engine, flight_server, http, http_server, services, uri
 from tests.wire.fake_engine import PROCESS
@@ -155,6 +156,29 @@ def test_who_is_refused_too_often_is_told_to_wait(
         assert 1 <= int(said[-1].headers["retry-after"]) <= 100
         assert client.get("/api/stats", headers=made.headers("admin")).status_code == 200
     assert services.door.refusals.stats() == {"unknown_key": 30, "rate": 10}
+
+
+STATEMENTS = (
+    "CREATE KEEP RULE a FOR '1 day' AS SELECT process_id FROM processes",
+    "DROP KEEP RULE a",
+    "SHOW KEEP RULES",
+    "CREATE MATERIALIZED VIEW a AS SELECT level FROM log_entries",
+    "DROP MATERIALIZED VIEW a",
+    "SHOW MATERIALIZED VIEWS",
+)
+
+
+def test_statements_that_change_something_need_a_key_for_admin_too(asked: httpx.Client, ring: Ring, uri: str) -> None:
+    assert {type(commands.parse(sql)) for sql in STATEMENTS} == {*get_args(commands.Command)}
+    options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {ring.texts['query']}".encode())])
+    with flight.connect(uri) as client:
+        for sql in STATEMENTS:
+            answer = asked.post("/api/query", json={"sql": sql}, headers=ring.headers("query"))
+            assert (answer.status_code == 403) == (not sql.startswith("SHOW")), (sql, answer.text)
+            if not sql.startswith("SHOW"):
+                assert "needs one for admin" in answer.json()["error"]
+                with pytest.raises(flight.FlightUnauthorizedError, match="needs one for admin"):
+                    client.get_flight_info(flight.FlightDescriptor.for_command(sql.encode()), options)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import psycopg
@@ -23,11 +23,12 @@ from tachy_server.formats.reader import LOG, METRIC, SPAN, block_id, stream_id
 from tachy_server.http import api
 from tachy_server.lake.database import connect
 from tachy_server.postgres.supervisor import dsn_of
+from tachy_server.query import commands, table_functions
 from tachy_server.query.administration import ADMINISTRATION
 from tachy_server.query.table_functions import TABLE_FUNCTIONS
 from tachy_server.views.declarations import VIEWS
 
-from tests.access.test_doors import NOTHING
+from tests.access.test_doors import LOCKS, NOTHING
 from tests.access.test_keys_command import bearer, command
 from tests.model.encoder import Process
 from tests.serving import BATCH_HEADERS, Server
@@ -111,12 +112,17 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locked]:
         made.make("send", "--scopes", "ingest")
         made.make("alpha", "--scopes", "query,control", "--only", "team=alpha", "--only", "team=none")
         made.make("all", "--scopes", "query,control")
+        made.make("admin", "--scopes", "query,admin")
         server.stop()
         server.start()  # it has read them
         for team in MARKS:
             process = recorded(team)
             made.processes[team] = process.process_id
             assert made.post(f"send {team}", process.batch()).status_code == 200
+        of_beta = f"FROM log_entries WHERE msg = '{MARKS['beta']}'"
+        hourly = f"SELECT date_bin(INTERVAL '1 hour', time) AS hour, msg, count(*) AS n {of_beta} GROUP BY hour, msg"
+        made.rows("admin", f"CREATE KEEP RULE beta FOR '1 day' AS SELECT process_id {of_beta}")
+        made.rows("admin", f"CREATE MATERIALIZED VIEW beta AS {hourly}")
         yield made
 
 
@@ -160,6 +166,11 @@ CALLS: dict[str, Callable[[str], list[str]]] = {
     ],
 }
 OF_NOBODY = {"list_partitions", "list_view_sets"}
+
+
+def test_the_functions_that_read_the_lake_are_these() -> None:
+    """Of those that give one value; test_a_limited_key_gets_no_bytes_of_others has its attack."""
+    assert {signature.partition("(")[0] for signature, _ in table_functions.DOCS} == {"get_payload"}
 
 
 def test_every_table_function_is_attacked() -> None:
@@ -236,6 +247,45 @@ def test_traces_and_lists_have_the_same_limit(locked: Locked) -> None:
     for path in (f"{other}", f"{other}/trace", f"{own},{other}/trace", f"{other},{own}/trace"):
         answer = client.get(f"/api/processes/{path}", headers=headers)
         assert (answer.status_code, MARKS["beta"] in answer.text) == (404, False)
+
+
+LISTS = ("SHOW KEEP RULES", "SHOW MATERIALIZED VIEWS")
+
+
+def test_lists_of_what_is_of_no_process_are_empty(locked: Locked) -> None:
+    """What admins have written names processes, and what is counted is everybody's."""
+    listing = {command for command in get_args(commands.Command) if command.scope == "query"}
+    assert {type(commands.parse(sql)) for sql in LISTS} == listing
+    for sql in LISTS:
+        assert MARKS["beta"] in locked.sql("all", sql).text
+        assert locked.rows("alpha", sql) == []
+
+
+def test_a_view_that_users_have_made_has_the_same_limit(locked: Locked) -> None:
+    assert locked.rows("all", "SELECT msg FROM beta") == [[MARKS["beta"]]]
+    assert locked.rows("alpha", "SELECT msg FROM beta") == []
+
+
+def test_what_the_catalog_says_of_itself_names_nobody(locked: Locked) -> None:
+    tables = locked.rows("all", "SELECT table_name FROM information_schema.tables WHERE table_schema <> 'public'")
+    assert len(tables) > 4
+    for (table,) in tables:
+        assert MARKS["beta"] not in locked.sql("alpha", f"SELECT * FROM information_schema.{table}").text
+
+
+def test_the_cost_is_of_what_a_key_may_see(locked: Locked) -> None:
+    said = {}
+    for key in ("alpha", "all"):
+        ((events,),) = locked.rows(key, "SELECT sum(events) FROM lake_usage")
+        said[key] = locked.server.client.get("/api/cost", headers=bearer(locked.keys[key])).json()["error"]
+        assert f"has {events} events" in said[key]
+    assert said["alpha"] != said["all"]
+
+
+def test_every_question_over_http_is_attacked() -> None:
+    """By the tests of this file: SQL, charts, costs, lists; and what is of one process."""
+    asking = {path for (_, path), scope in LOCKS.items() if scope == "query" and "{process_id" not in path}
+    assert asking == {"/api/query", "/api/chart", "/api/cost", "/api/processes"}
 
 
 def test_charts_have_the_same_limit(locked: Locked) -> None:

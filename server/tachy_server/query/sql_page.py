@@ -193,7 +193,8 @@ begin, end, blocks, bytes, monthly_cost (dollars). |
 | `DROP MATERIALIZED VIEW [IF EXISTS] name` | It is gone at once, its files when readers of them are; answers name and \
 status. |
 | `SHOW MATERIALIZED VIEWS` | name, files, rows and bytes in them, covered (the share of the lake's segments that are \
-in them), uncovered_since (when the first came that is not), definition. |
+in them), uncovered_since (when the first came that is not), definition. \
+A key that is limited to some processes sees none. |
 
 The query of a rule gives `process_id` and, for less than a whole process, `"begin"` and `"end"` (timestamps, inclusive;
 null: no bound). It is asked every hour, and before anything is dropped, over the times of what came since it was asked

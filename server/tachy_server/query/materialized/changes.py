@@ -66,9 +66,11 @@ def plan_drop(command: DropMaterializedView, context: Context) -> Planned:
 
 
 def plan_show(command: ShowMaterializedViews, context: Context) -> Planned:
-    """What there is, and how far its files are."""
+    """What there is, and how far its files are; nothing for who may see some processes only."""
 
     def run() -> pa.Table:
+        if context.visible.condition is not None:
+            return _SHOWN.empty_table()
         with context.lake.snapshot() as snapshot:
             views = everything(materialized.rows(snapshot.select)).values()
             rows = []
