@@ -70,8 +70,12 @@ def fields(schema: pa.Schema) -> list[Field]:
 def ordered(table: pa.Table, by: Sequence[str]) -> pa.Table:
     """The rows in the order of these columns, NULLs last."""
     table = table.unify_dictionaries().combine_chunks()
-    keys = pa.table({name: _sortable(table.column(name).chunk(0)) for name in by}) if table.num_rows else None
-    return table if keys is None else table.take(pc.sort_indices(keys, [(name, "ascending") for name in by]))
+    order = None
+    for name in reversed(by if table.num_rows else ()):  # each sort is stable; Arrow's of several columns is not fast
+        column = _sortable(table.column(name).chunk(0))
+        after = pc.sort_indices(column if order is None else column.take(order))
+        order = after if order is None else order.take(after)
+    return table if order is None else table.take(order)
 
 
 def write(key: str, table: pa.Table, sort: Sequence[str] = ()) -> tuple[DataFile, memoryview]:
