@@ -11,6 +11,12 @@ from tachy.version import VERSION
 FORMATS = ("table", "csv", "json", "arrow")
 SHELLS = ("bash", "zsh")
 TIMES = "RFC 3339 (2026-11-23T19:00:00Z), or a distance from now (-10m, -1h30m)"
+OF_THE_SERVER = {
+    "serve": "run the server (needs the extra [server])",
+    "keys": "make, list and revoke keys of a server on this machine",
+    "rebuild": "make a server's database again from its objects",
+    "check": "compare a server's objects with its database",
+}
 Commands = Any  # argparse's own name for them is private
 
 
@@ -21,19 +27,30 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
-def parser() -> argparse.ArgumentParser:
+class Parser(_Parser):
+    """Its help is one screen: a line for each command."""
+
+    def format_help(self) -> str:
+        """In the place of argparse's, which has headings and breaks lines."""
+        lines = [f"  {one.dest:<12}{one.help}\n" for one in self.commands()._choices_actions]
+        after = f"{self.prog} COMMAND --help says more of each.\n"
+        return "\n".join((self.format_usage(), f"{self.description}\n", "".join(lines), after))
+
+    def commands(self) -> argparse._SubParsersAction[_Parser]:
+        """What add_subparsers made."""
+        return next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+
+
+def parser() -> Parser:
     """The whole command line; docs/cli.md is checked against it."""
-    top = _Parser(
+    top = Parser(
         prog="tachy", description="Telemetry of games and engines: the server, and questions about what it has."
     )
     top.add_argument("--version", action="version", version=f"tachy {VERSION}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
-    commands.add_parser("serve", help="run the server (needs the extra [server])", add_help=False)
-    commands.add_parser("keys", help="make, list and revoke keys of a server on this machine", add_help=False)
-    commands.add_parser("rebuild", help="make a server's database again from its objects", add_help=False)
-    commands.add_parser("check", help="compare a server's objects with its database", add_help=False)
-
+    for name, does in OF_THE_SERVER.items():
+        commands.add_parser(name, help=does, add_help=False)
     _asking(commands)
     _steering(commands)
     _watching(commands)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from tachy import access, progress, rows
-from tachy.arguments import joined, parser
+from tachy.arguments import OF_THE_SERVER, joined, parser
 from tachy.errors import MissingExtra, QueryError, TachyError
 from tachy.settings import resolve
 
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from tachy.client import Connection, Stream
     from tachy.recovery import Recovery
 
-_OF_THE_SERVER = ("serve", "keys", "rebuild", "check")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        if arguments and arguments[0] in _OF_THE_SERVER:
+        if arguments and arguments[0] in OF_THE_SERVER:
             return _run_server_command(arguments[0], arguments[1:])
         args = parser().parse_args(joined(arguments))
         code = _COMMANDS[args.command](args)
@@ -60,13 +58,16 @@ def _interrupted() -> int:
 
 
 def _run_server_command(name: str, arguments: list[str]) -> int:
+    return int(_server_command(name).main(arguments) or 0)
+
+
+def _server_command(name: str) -> Any:
     try:
-        command: Any = importlib.import_module(f"tachy_server.{name}")
+        return importlib.import_module(f"tachy_server.{name}")
     except ModuleNotFoundError as error:
         raise MissingExtra(
             f"the server is not installed (no module {error.name}): pip install 'tachy[server]'"
         ) from None
-    return int(command.main(arguments) or 0)
 
 
 def _connect(args: argparse.Namespace) -> Connection:
@@ -256,7 +257,11 @@ def _cost(args: argparse.Namespace) -> int:
 def _completion(args: argparse.Namespace) -> int:
     import shtab
 
-    print(shtab.complete(parser(), shell=args.shell))
+    whole = parser()
+    with suppress(MissingExtra):  # of a server that is not installed only the names of its commands
+        for name in OF_THE_SERVER:
+            whole.commands().choices[name] = _server_command(name).parser()
+    print(shtab.complete(whole, shell=args.shell))
     return 0
 
 

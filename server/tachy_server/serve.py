@@ -50,6 +50,7 @@ from tachy_server.services import Services
 _SWITCH_SECONDS = 0.0005
 _PARTITION_SECONDS = 3600.0
 _QUERY_PROCESS = "tachy_server.query_process"
+parser = settings_table.parser  # as the other commands have one
 _OTHER_FILES = 1000  # FlightSQL's connections, PostgreSQL's, objects, the libraries' own
 
 

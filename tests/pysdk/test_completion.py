@@ -20,6 +20,9 @@ OFFERED = [
     ("tachy query --form", "--format"),
     ("tachy logs --level wa", "warn"),
     ("tachy completion z", "zsh"),
+    ("tachy serve --store-r", "--store-read-seconds"),
+    ("tachy check --me", "--mend"),
+    ("tachy keys create --sc", "--scopes"),
 ]
 
 
