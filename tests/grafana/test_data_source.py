@@ -1,12 +1,14 @@
-"""The same queries through Grafana's own code: its macros, and the frames that panels and alerts are given.
+"""The same queries through Grafana's own code: its protocol, its macros, and the frames that it makes of answers.
 
-`datasource/` does what influxdata's data source does with grafana-plugin-sdk-go; that source itself is not served by
-the Go proxy.
+`datasource/ask` speaks to a data source as Grafana does. Which one: `datasource/standin`, which does with
+grafana-plugin-sdk-go what influxdata's does; and that itself, built from the checkout of
+influxdata/grafana-flightsql-datasource that GRAFANA_FLIGHTSQL_SRC names (the Go proxy does not serve it).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -21,16 +23,25 @@ from tests.grafana.test_grafana import MAY_BE_EMPTY
 from tests.serving import Server
 
 HERE = Path(__file__).resolve().parent
+BUILT = HERE.parents[1] / "build" / "grafana"
+CHECKOUT = os.environ.get("GRAFANA_FLIGHTSQL_SRC")
 pytestmark = [pytest.mark.long, pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")]
 
 
-@pytest.fixture(scope="module")
-def data_source() -> Path:
-    """The program, built; Go does it again only where something has changed."""
-    program = HERE.parents[1] / "build" / "grafana" / "datasource"
-    program.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["go", "build", "-o", program, "."], cwd=HERE / "datasource", check=True)
-    return program
+def build(folder: str | Path, package: str, name: str) -> Path:
+    """A program; Go does it again only where something has changed."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["go", "build", "-o", BUILT / name, package], cwd=folder, check=True)
+    return BUILT / name
+
+
+@pytest.fixture(scope="module", params=["standin", "influxdata"])
+def data_source(request: pytest.FixtureRequest) -> Path:
+    if request.param == "standin":
+        return build(HERE / "datasource", "./standin", "standin")
+    if CHECKOUT is None:
+        pytest.skip("GRAFANA_FLIGHTSQL_SRC names no checkout of influxdata/grafana-flightsql-datasource")
+    return build(CHECKOUT, "./pkg", "influxdata")
 
 
 def answers(data_source: Path, server: Server, queries: list[Asked]) -> dict[str, Any]:
@@ -47,7 +58,9 @@ def answers(data_source: Path, server: Server, queries: list[Asked]) -> dict[str
         for asked in queries
     ]  # fmt: skip
     address = server.flight.split("//")[1]
-    done = subprocess.run([data_source, address], input="\n".join(lines), capture_output=True, text=True, check=False)
+    ask = build(HERE / "datasource", "./ask", "ask")
+    command = [ask, data_source, address]
+    done = subprocess.run(command, input="\n".join(lines), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return {answer["where"]: answer for answer in map(json.loads, done.stdout.splitlines())}
 
