@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +23,11 @@ FIGURES: Final = DOCS / "figures.json"
 SECONDS: Final = 10
 RATE: Final = 57_700.0
 DAYS: Final = 90.0
+_MONTH: Final = 365.25 / 12 * 86_400
 _PUBLISHED: Final = {"storage, PostgreSQL, machines": 1000.0, "writes, missing from that bill": 197.0}
 """Micromegas, in production: 449 billion events of 90 days, 8.5 TB, 118 million objects."""
 _INK: Final = "#707070"  # is read on a light ground and on a dark one
-_THEIRS: Final = ("#8c8c8c", "#c0c0c0")
+_THEIRS: Final = ("#8c8c8c", "#c0c0c0", "#6b6b6b")
 _COLOURS: Final = ("#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#f58518", "#b279a2")
 
 
@@ -52,7 +54,7 @@ def measure() -> dict[str, Any]:
 
 
 def draw(figures: dict[str, Any], folder: Path) -> None:
-    """Writes events.svg and cost.svg."""
+    """Writes events.svg, cost.svg and peers.svg."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -61,6 +63,7 @@ def draw(figures: dict[str, Any], folder: Path) -> None:
         mpl.rcParams[name] = _INK
     _events(figures["events_per_second"], folder / "events.svg")
     _cost(figures["lake"], folder / "cost.svg")
+    _peers(figures["lake"], folder / "peers.svg")
 
 
 def _events(rates: dict[str, float], path: Path) -> None:
@@ -88,7 +91,7 @@ def _cost(measured: dict[str, dict[str, float]], path: Path) -> None:
     ours = {item["item"]: item["dollars"] for item in cost(measured)["items"]}
     for row, (parts, colours) in enumerate(((ours, _COLOURS), (_PUBLISHED, _THEIRS))):
         left = 0.0
-        for colour, (name, dollars) in zip(colours, parts.items(), strict=True):
+        for colour, (name, dollars) in zip(colours, parts.items(), strict=False):
             axes.barh([row], [dollars], left=left, color=colour, label=name)
             left += dollars
         axes.text(left, row, f" ${left:,.0f}", va="center")
@@ -97,6 +100,41 @@ def _cost(measured: dict[str, dict[str, float]], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("dollars a month: 449 billion events, kept for 90 days")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), frameon=False, fontsize=8)
+    _save(figure, path)
+
+
+def peers(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """What a month of the same events costs elsewhere, by what is charged for; queries are in none of it."""
+    listed = tomllib.loads((DOCS / "list_prices.toml").read_text())
+    row, timestream, influxdb = listed["event"]["bytes"], listed["timestream"], listed["influxdb"]
+    kept, came = (RATE * seconds * row for seconds in (DAYS * 86_400, _MONTH))
+    return {
+        "tachy: all of it": {"store, database, servers": cost(measured)["dollars"]},
+        "Amazon S3 alone, rows as they are": {"storage": kept / 1e9 * prices.read("").gigabyte_month},
+        timestream["name"]: {
+            "writes": came / 1024 / 1e6 * timestream["million_writes_of_1_kb"],
+            "an hour in memory": RATE * 3600 * row / 1e9 * _MONTH / 3600 * timestream["memory_gigabyte_hour"],
+            "storage": kept / 1e9 * timestream["magnetic_gigabyte_month"],
+        },
+        influxdb["name"]: {"data in": came / 1e6 * influxdb["megabyte_in"]},
+    }
+
+
+def _peers(measured: dict[str, dict[str, float]], path: Path) -> None:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5.6, 2.4))
+    bills = peers(measured)
+    for row, (name, items) in enumerate(bills.items()):
+        left = 0.0
+        for colour, dollars in zip(_COLOURS if name.startswith("tachy") else _THEIRS, items.values(), strict=False):
+            axes.barh([row], [dollars], left=left, color=colour)
+            left += dollars
+        axes.text(left, row, f" ${left:,.0f}: {', '.join(items)}", va="center", fontsize=9)
+    axes.set_yticks(range(len(bills)), [name.replace(": ", ":\n").replace(", ", ",\n") for name in bills])
+    axes.set_xlim(0, 1.2 * max(sum(items.values()) for items in bills.values()))
+    axes.invert_yaxis()
+    axes.set_xlabel("dollars a month: 449 billion events, kept for 90 days, without queries")
     _save(figure, path)
 
 

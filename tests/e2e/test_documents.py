@@ -170,7 +170,10 @@ def test_pictures_are_drawn_from_the_figures_that_lie_there(tmp_path: Path) -> N
     pictures.draw(figures, tmp_path)
     assert [one.name for one in tmp_path.iterdir() if one.read_bytes() != (DOCS / one.name).read_bytes()] == []
     dollars = pictures.cost(figures["lake"])["dollars"]
-    assert f"\n${dollars:,.0f} a month" in (DOCS / "cost.md").read_text()
+    page = (DOCS / "cost.md").read_text()
+    assert f"\n${dollars:,.0f} a month" in page
+    for items in pictures.peers(figures["lake"]).values():
+        assert f"| {sum(items.values()):,.0f} |" in page
 
 
 def test_pages_link_to_what_is_there() -> None:
