@@ -7,10 +7,10 @@
 #   make check-portable   the recorder on arm64 under qemu, for old C libraries and for Android (part of test-long)
 #   make bench       what it costs, against bench/budgets.toml: bench-native (C, C++ and Python), bench-server
 #   make unreal      the Unreal plugin, ready to be copied: build/unreal/Tachy, and as a zip
-#   make pictures    the pictures of docs/, from docs/figures.json
+#   make pictures    the drawings of docs/, from docs/figures.json; make screenshots   what a browser shows, from a run
 #   make lint        formatting, types, warnings
 #   make clean       removes build/ and .venv
-.PHONY: demo demo-doom demo-unreal test test-long check-portable bench bench-native bench-server unreal pictures lint format clean setup-demo setup-test setup-bench setup-long setup-doom
+.PHONY: demo demo-doom demo-unreal test test-long check-portable bench bench-native bench-server unreal pictures screenshots lint format clean setup-demo setup-test setup-bench setup-long setup-doom
 .DEFAULT_GOAL := demo
 
 PYTHON ?= python3
@@ -55,6 +55,9 @@ unreal: .venv/installed
 
 pictures: .venv/installed
 	$(VENV)/python -m tools.pictures
+
+screenshots: setup-test build/extensions
+	$(VENV)/python -m tools.screenshots
 
 lint: setup-test build/extensions
 	$(VENV)/ruff check .

@@ -94,16 +94,17 @@ def judge(
     sql: tuple[str, ...] = (),
     png: Path | None = None,
     visible: tuple[int, int] | None = None,
+    size: tuple[int, int] = (1600, 1400),
     seconds: float = 120,
 ) -> dict[str, Any]:
     """What the UI says of the trace; `sql` answers come as a list of lists of rows. The screenshot shows all tracks
-    unfolded, at the times `visible` (UTC ns) or all. Raises TimeoutError."""
+    unfolded, at the times `visible` (UTC ns) or all, in so many pixels. Raises TimeoutError."""
     from playwright.sync_api import sync_playwright
 
     deadline = time.monotonic() + seconds
     with _served(trace) as origin, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM))
-        page = browser.new_page(viewport={"width": 1600, "height": 1400})
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]})
         page.set_default_timeout(seconds * 1000)
         where = f"&visStart={visible[0]}&visEnd={visible[1]}" if visible else ""
         page.goto(f"{origin}/#!/viewer?url={origin}/the.pftrace{where}")

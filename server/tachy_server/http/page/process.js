@@ -7,7 +7,7 @@ import {draw} from './charts.js';
 import {flame} from './flame.js';
 import {logs, logRows} from './logs.js';
 import {state} from './processes.js';
-import {clock, day, duration, nsOf, textOf} from './times.js';
+import {clock, day, duration, nsOf, parse, textOf} from './times.js';
 import {openTrace} from './trace.js';
 
 const TABS = {frames, spans, logs, metrics, properties, control};
@@ -18,7 +18,7 @@ export async function show(main, place) {
   const row = await json(`api/processes/${encodeURIComponent(id)}`, {signal: place.signal});
   const first = nsOf(row.start_time);
   const process = {id, row, first, last: nsOf(row.last_block_end_time) ?? first + SECOND,
-    runs: row.end_state === 'running', begin: nsOf(place.get('begin') ?? ''), end: nsOf(place.get('end') ?? '')};
+    runs: row.end_state === 'running', begin: parse(place.get('begin')), end: parse(place.get('end'))};
   document.title = `${baseName(row.exe)} · tachy`;
   const body = h('section', {'aria-label': tab});
   const tabs = Object.keys(TABS).map((name) => h('a', {href: place.with({frame: null, ms: null}, ['process', id, name]),
@@ -92,7 +92,7 @@ async function worstFrames(where, process, place, {begin, end, signal}) {
 
 // What ran in one frame, what was logged and measured meanwhile.
 async function frame(where, process, place) {
-  const end = nsOf(place.get('frame')), length = BigInt(Math.round(Number(place.get('ms') || 20) * 1e6));
+  const end = parse(place.get('frame')), length = BigInt(Math.round(Number(place.get('ms') || 20) * 1e6));
   const begin = end - length;
   const picture = h('div', {class: 'flame'}), said = h('div'), measured = h('div');
   fill(where, h('div', {class: 'bar'}, h('h2', {}, `Frame of ${duration(length)} at ${clock(textOf(end))}`),

@@ -18,7 +18,7 @@ export async function show(main, place) {
   view.value = place.get('view') ?? 'table';
   const out = h('div', {class: 'result'}), schema = h('aside', {class: 'schema', 'aria-label': 'Tables'});
   let stop = new AbortController();
-  const asked = () => ({sql: text.value, begin: parse(begin.value), end: parse(end.value)});
+  const asked = () => ({sql: text.value, from: parse(begin.value), to: parse(end.value)});
   const work = (what) => {
     stop.abort();
     stop = new AbortController();
@@ -31,7 +31,7 @@ export async function show(main, place) {
       .then(() => mark(text, out));
   };
   const run = () => work(async (signal) => {
-    const {sql, begin: from, end: to} = range(asked);
+    const {sql, from, to} = asked();
     if (view.value === 'chart') {
       const picture = h('div', {class: 'chart', 'data-chart': 'result'});
       const figure = await chart({chart: 'result', sql}, {begin: from, end: to, signal});
@@ -43,7 +43,7 @@ export async function show(main, place) {
     }
   });
   const file = (format) => work(async (signal) => {
-    const {sql, begin: from, end: to} = range(asked);
+    const {sql, from, to} = asked();
     const body = {sql, format, ...(from !== null && {begin: String(from)}), ...(to !== null && {end: String(to)})};
     save(await blob('api/query', {method: 'POST', body, signal}), `result.${FILES[format]}`);
     fill(out, note('Saved.'));
@@ -55,10 +55,6 @@ export async function show(main, place) {
     Object.keys(FILES).map((format) => h('button', {type: 'button', on: {click: () => file(format)}}, TITLES[format]))), out), schema));
   place.guard(() => tables(schema, text, place.signal), schema);
   if (place.get('q')) await run();
-}
-
-function range(asked) {
-  try { return asked(); } catch (error) { error.name = 'Error'; throw error; }
 }
 
 // Where the server says which line and column it means, the cursor goes there.

@@ -1,5 +1,7 @@
 // Times are BigInt nanoseconds since 1970 in UTC, or the RFC 3339 text that the server writes.
 
+import {Failure} from './api.js';
+
 export function nsOf(text) {
   const found = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d{1,9})\d*)?Z?$/.exec(String(text).trim());
   if (!found) return null;
@@ -14,9 +16,9 @@ export function textOf(ns) {
   return fraction ? `${second}.${fraction}Z` : `${second}Z`;
 }
 
-// What people type: RFC 3339, nothing, or a distance from now (-10m, -1h30m). Throws what to type instead.
+// What people type, and URLs say: RFC 3339, nothing, or a distance from now (-10m, -1h30m). Throws what to type instead.
 export function parse(text) {
-  const given = text.trim();
+  const given = (text ?? '').trim();
   if (!given) return null;
   if (/^-(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(given)) {
     const units = {ms: 1e6, s: 1e9, m: 6e10, h: 3.6e12, d: 8.64e13};
@@ -25,7 +27,7 @@ export function parse(text) {
     return BigInt(Date.now()) * 1000000n - BigInt(Math.round(back));
   }
   const ns = nsOf(given);
-  if (ns === null) throw new Error(`${given} is not a time: write 2026-11-23T19:05:00 or -10m`);
+  if (ns === null) throw new Failure(`${given} is not a time: write 2026-11-23T19:05:00 or -10m`);
   return ns;
 }
 
