@@ -173,7 +173,6 @@ def test_a_long_result_has_pages_and_a_range_bounds_it(visitor: Visitor, game: G
     tab.get_by_label("End").fill("yesterday")
     tab.get_by_role("button", name="Run").click()
     tab.get_by_text("yesterday is not a time").wait_for()
-    visitor.troubles.clear()
 
 
 def test_a_table_s_name_is_put_into_the_question(visitor: Visitor, game: Game) -> None:
@@ -188,6 +187,8 @@ def test_the_lake_says_what_comes_in(visitor: Visitor, game: Game) -> None:
     tab = visitor.open("#/lake")
     tab.get_by_text("ingest.stored").wait_for()
     tab.get_by_text("/s").first.wait_for()
+    row = tab.locator("tr", has_text="span_stats")
+    expect(row.locator("td").nth(4)).to_have_text(re.compile(r"^\d+\.\d %$"))
     tab.get_by_text("The last queries of the last hour").click()
     tab.get_by_text("FROM processes").first.wait_for()
     tab.get_by_text("Settings").click()

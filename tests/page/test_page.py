@@ -106,6 +106,19 @@ def test_sql_is_answered_restored_from_its_link_and_its_mistakes_are_shown_where
     visitor.troubles.clear()
 
 
+@needs_chromium
+def test_an_address_with_a_time_that_is_none_says_so_and_the_search_is_a_key_away(visitor: Visitor, game: Game) -> None:
+    for state in ("frames?frame=noon", "frames?begin=noon", "spans?end=noon"):
+        tab = visitor.open(f"#/process/{game.process_id}/{state}")
+        expect(tab.locator(".error")).to_have_text("noon is not a time: write 2026-11-23T19:05:00 or -10m")
+    for view in ("#/lake", "#/sql", f"#/process/{game.process_id}/frames"):
+        tab = visitor.open(view)
+        tab.locator("main h1").wait_for()
+        tab.keyboard.press("/")
+        expect(tab.get_by_label("Search processes")).to_be_focused()
+        assert tab.url == f"{game.url}/#/"
+
+
 def test_the_page_is_under_a_policy_that_runs_nothing_of_others(game: Game) -> None:
     for path in ("/", "/page/app.js", "/perfetto/"):
         answer = httpx.get(game.url + path)

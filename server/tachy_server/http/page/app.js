@@ -85,12 +85,22 @@ async function route() {
   await place.guard(() => view(main, place), main);
 }
 
+// Into the search of what is shown; whether it has one.
+function search() {
+  const field = document.querySelector('input[type=search]');
+  field?.focus();
+  field?.select();
+  return field !== null;
+}
+
 addEventListener('hashchange', route);
 addEventListener('keydown', (event) => {
   const field = event.target.closest?.('input, textarea, select');
   if (event.key === '/' && !field && !event.ctrlKey && !event.metaKey) {
-    const search = document.querySelector('input[type=search]');
-    if (search) { event.preventDefault(); search.focus(); search.select(); }
+    event.preventDefault();
+    if (search()) return;
+    addEventListener('hashchange', search, {once: true}); // after route, which shows the processes
+    location.hash = '#/';
   } else if (event.key === 'Escape') {
     if (document.querySelector('dialog[open]')) return;
     if (field) field.blur();
