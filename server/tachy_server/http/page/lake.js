@@ -25,12 +25,19 @@ export async function show(main, place) {
       rows.map((row) => [day(row.begin), row.who, duration(nsOf(row.end) - nsOf(row.begin)), row.error ? `${row.outcome}: ${row.error}` : row.outcome,
         h('code', {}, row.sql.slice(0, 400)), number(row.rows), number(row.blocks), bytes(row.memory ?? 0)])));
   });
+  place.every(10000, async () => {
+    const rows = await query(UNREAD, {signal: place.signal});
+    fill(errors, rows.length ? table([['process'], ['class'], ['reason'], ['since']],
+      rows.map((row) => [h('a', {href: `#/process/${row.process_id}`}, row.process_id.slice(0, 8)), row.class, row.reason, day(row.since)])) : note('None.'));
+  });
+  place.every(30000, async () => {
+    const rows = await query(VIEWS, {signal: place.signal});
+    fill(covered, table([['view'], ['files', 'right'], ['rows', 'right'], ['bytes', 'right'], ['covered', 'right'], ['uncovered since']],
+      rows.map((row) => [row.name, number(row.files), number(row.rows), bytes(row.bytes), `${(100 * row.covered).toFixed(1)} %`, row.uncovered_since && day(row.uncovered_since)])));
+  });
   place.every(30000, async () => {
     const rows = await query(USED, {signal: place.signal});
     const bill = rows.reduce((sum, row) => sum + row.events, 0) >= 100000 ? await json('api/cost', {signal: place.signal}) : null;
-    const views = await query(VIEWS, {signal: place.signal});
-    fill(covered, table([['view'], ['files', 'right'], ['rows', 'right'], ['bytes', 'right'], ['covered', 'right'], ['uncovered since']],
-      views.map((row) => [row.name, number(row.files), number(row.rows), bytes(row.bytes), `${(100 * row.covered).toFixed(1)} %`, row.uncovered_since && day(row.uncovered_since)])));
     fill(used, table([['class'], ['events', 'right'], ['bytes', 'right'], ['uncompressed', 'right'], ['objects', 'right'], ['$ a month', 'right']],
       rows.map((row) => [row.class, number(row.events), bytes(row.bytes), bytes(row.raw), number(row.objects), dollars(row.cost)])),
       bill && note(`At ${number(bill.events_per_second)} events a second, kept for ${bill.days} days, a month costs $${number(bill.dollars)} with its machines (prices of ${bill.prices.date}).`));
@@ -45,15 +52,12 @@ export async function show(main, place) {
         h('button', {type: 'button', on: {click: () => cancel(row.id)}}, 'Cancel')])) : note('None.'));
   };
   place.every(2000, async () => {
-    const [stats, unread] = await Promise.all([json('api/stats', {signal: place.signal}),
-      query(UNREAD, {signal: place.signal}), running()]);
+    const [stats] = await Promise.all([json('api/stats', {signal: place.signal}), running()]);
     const flat = flatten(stats), now = performance.now();
     const rate = (name) => (before && now > at ? Math.max(0, (flat[name] - before[name]) / ((now - at) / 1000)) : null);
-    fill(rates, [['ingest.stored', 'batches'], ['ingest.blocks', 'blocks'], ['ingest.bytes', 'bytes']].map(([name, title]) =>
+    fill(rates, [['ingest.stored', 'batches'], ['ingest.blocks', 'blocks'], ['ingest.bytes', 'bytes']].filter(([name]) => name in flat).map(([name, title]) =>
       h('span', {class: 'chip'}, rate(name) === null ? '…' : title === 'bytes' ? `${bytes(rate(name))}/s` : `${number(rate(name))}/s`, h('small', {}, title))));
     [before, at] = [flat, now];
-    fill(errors, unread.length ? table([['process'], ['class'], ['reason'], ['since']],
-      unread.map((row) => [h('a', {href: `#/process/${row.process_id}`}, row.process_id.slice(0, 8)), row.class, row.reason, day(row.since)])) : note('None.'));
     fill(counters, table([['what'], ['count', 'right']], Object.entries(flat).map(([name, value]) => [name, number(value)])));
   });
 }
