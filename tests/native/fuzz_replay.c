@@ -1,5 +1,5 @@
-/* The fuzzer's other way to run: `fuzz replay FILES` takes each file whole, cut at every byte, and with every bit
- * flipped. Prints the number of inputs. */
+/* The fuzzer's other way to run: `fuzz replay N FILES` takes each file whole, cut at every byte, with every bit flipped
+ * and with numbers that overflow things; of these inputs every Nth. Prints how many that were. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,20 +8,22 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *count, char ***words);
 
-static unsigned long inputs;
+static unsigned long inputs, every;
 
 static void run(const uint8_t *data, size_t size) {
+  if (inputs++ % every) return;
   uint8_t *exact = malloc(size ? size : 1);
   if (!exact) exit(1);
   memcpy(exact, data, size);
   LLVMFuzzerTestOneInput(exact, size);
   free(exact);
-  inputs++;
 }
 
 int LLVMFuzzerInitialize(int *count, char ***words) {
-  if (*count < 2 || strcmp((*words)[1], "replay") != 0) return 0;
-  for (int i = 2; i < *count; i++) {
+  if (*count < 3 || strcmp((*words)[1], "replay") != 0) return 0;
+  every = strtoul((*words)[2], NULL, 10);
+  if (!every) exit(1);
+  for (int i = 3; i < *count; i++) {
     FILE *file = fopen((*words)[i], "rb");
     static uint8_t bytes[1 << 20];
     const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
@@ -54,6 +56,6 @@ int LLVMFuzzerInitialize(int *count, char ***words) {
       memcpy(bytes + at, saved, 8);
     }
   }
-  printf("%lu\n", inputs);
+  printf("%lu\n", inputs / every);
   exit(0);
 }
