@@ -1,14 +1,16 @@
 """The program whose forks run queries: it imports what they need once, and each of them puts it together.
 
-    python -m tachy_server.query_process DESCRIPTOR      # of a socket to query/workers/pool.py, which starts it
+    python -m tachy_server.query_process DESCRIPTOR      # of a socket to query/workers/process.py, which starts it
 
 Knows all rooms below http and flight, and how those two write answers.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -43,8 +45,9 @@ class _Without:
 
 def main() -> NoReturn:
     """Forks for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # until it forks: nothing of what is imported is garbage
     control = socket.socket(fileno=int(sys.argv[1]))
-    settings, dsn, folder = pickle.loads(control.recv(1 << 20))
     sys.meta_path.insert(0, _Without())
     # A join that explodes holds a thread of DataFusion's for each core, which is all that there are by default; 16 made
     # `SELECT 1` of 16 clients a third more expensive than 8.
@@ -58,6 +61,10 @@ def main() -> NoReturn:
     from tachy_server.query.workers.worker import fork_for_ever
     from tachy_server.traces import export  # noqa: F401
 
+    start_with = control.recv(1 << 20)
+    if not start_with:  # who asked has ended
+        sys.exit(0)
+    settings, dsn, folder = pickle.loads(start_with)
     fork_for_ever(control, lambda given: work(given, settings, dsn, folder))
 
 

@@ -24,7 +24,8 @@ from pyarrow import flight
 from tachy_server.base.errors import QueryError
 from tachy_server.base.settings import Settings
 from tachy_server.lake.database import Database
-from tachy_server.serve import _ask, _own_queries
+from tachy_server.parts import _ask, _own_queries
+from tachy_server.query.workers.process import ForkServer
 
 from tests.lake.conftest import dsn_of
 from tests.model.encoder import Process
@@ -165,7 +166,8 @@ def test_maintenance_asks_in_workers_of_its_own_where_the_role_query_is_missing(
     services = SimpleNamespace(engine=None, settings=Settings(), lake=SimpleNamespace(database=base))
     with ExitStack() as stack:
         stack.callback(base.close)
-        workers = _own_queries(services, SimpleNamespace(path=server.data), stack)  # type: ignore[arg-type]
+        forks = ForkServer("tachy_server.query_process")
+        workers = _own_queries(services, SimpleNamespace(path=server.data), stack, forks)  # type: ignore[arg-type]
         for number in range(2):
             assert _ask(workers(), f"SELECT {number} AS n", 0, 1).to_pydict() == {"n": [number]}
         with pytest.raises(QueryError):

@@ -51,10 +51,10 @@ _RETRY_SECONDS: Final = 1.0  # after a process that has ended before it was read
 class Workers:
     """Plans and runs queries in worker processes. Any thread may use it."""
 
-    def __init__(self, settings: Settings, database: Database, folder: Path, program: str) -> None:
-        """Starts the processes, forks of the module `program`; `wait` until they are ready."""
+    def __init__(self, settings: Settings, database: Database, folder: Path, forks: ForkServer) -> None:
+        """Starts the processes; `wait` until they are ready."""
         self.settings, self._database = settings, database
-        self._forks = ForkServer(program, pickle.dumps((settings, database.dsn, folder)))
+        self._forks, self._start_with = forks, pickle.dumps((settings, database.dsn, folder))
         self._log = QueryLog(database, settings.query_log_days)
         self._numbers = itertools.count(1)
         self._changed = threading.Condition(threading.RLock())
@@ -283,7 +283,7 @@ class Workers:
     def _fork(self, *, alone: bool) -> Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._forks.fork(theirs)
+            self._forks.fork(theirs, self._start_with)
         worker = Worker(ours, alone=alone)
         self._workers.append(worker)
         self._selector.register(ours, selectors.EVENT_READ, worker)

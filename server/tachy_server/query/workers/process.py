@@ -23,21 +23,36 @@ _ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "bac
 
 
 class ForkServer:
-    """A process that forks workers; started when the first is needed, and again when it is gone."""
+    """A process that forks workers; started by `launch`, when the first is needed, and again when it is gone."""
 
-    def __init__(self, program: str, start_with: bytes) -> None:
+    def __init__(self, program: str) -> None:
+        """`program` is a module's name."""
         self._command = [sys.executable, "-m", program]
-        self._start_with = start_with
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._told = False
 
-    def fork(self, control: socket.socket) -> None:
-        """A worker that serves the other end of this socket, in a moment. Raises OSError."""
+    def launch(self) -> None:
+        """Starts it; it imports what workers need until the first is asked for. Raises OSError."""
+        self.close()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control.settimeout(_SEND_SECONDS)
+        self._told = False
+        with theirs:
+            self._process = subprocess.Popen(
+                [*self._command, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=os.environ | _ENVIRONMENT,
+            )
+
+    def fork(self, control: socket.socket, start_with: bytes) -> None:
+        """A worker that serves the other end of this socket, in a moment, and knows `start_with`. Raises OSError."""
         try:
-            self._send(control)
+            self._send(control, start_with)
         except OSError:  # it is gone, and all its workers are with it
-            self._start()
-            self._send(control)
+            self.launch()
+            self._send(control, start_with)
 
     def close(self) -> None:
         """It ends, and its workers with it."""
@@ -46,23 +61,13 @@ class ForkServer:
             self._process.kill()
             self._process.wait()
 
-    def _send(self, control: socket.socket) -> None:
+    def _send(self, control: socket.socket, start_with: bytes) -> None:
         if self._control is None:
             raise OSError
+        if not self._told:
+            self._control.send(start_with)
+            self._told = True
         socket.send_fds(self._control, [b"fork"], [control.fileno()], socket.MSG_NOSIGNAL)
-
-    def _start(self) -> None:
-        self.close()
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._control.settimeout(_SEND_SECONDS)
-        with theirs:
-            self._process = subprocess.Popen(
-                [*self._command, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=os.environ | _ENVIRONMENT,
-            )
-        self._control.send(self._start_with)
 
 
 class Worker:

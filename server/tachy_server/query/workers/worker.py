@@ -190,10 +190,9 @@ def fork_for_ever(control: socket.socket, work: Callable[[socket.socket], NoRetu
 
     What this process has imported, its workers share. It has no threads, so a fork of it is whole.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for workers
-    gc.collect()
     gc.freeze()
+    gc.enable()
     if len(os.listdir("/proc/self/task")) != 1:
         raise RuntimeError("a library has started a thread, which forks would not have")
     while True:
