@@ -150,12 +150,12 @@ class Server:
                 [*prefix, *command], stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env | self._env
             )
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 300) -> None:
         """Starts and waits until it is ready. Raises ServerError."""
         self.launch()
         self.wait_until_ready(seconds)
 
-    def wait_until_ready(self, seconds: float = 60) -> None:
+    def wait_until_ready(self, seconds: float = 300) -> None:
         """After launch(). Raises ServerError."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
