@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from tachy_server.formats import reader
 from tachy_server.formats.reader import BlockHead
@@ -217,32 +218,38 @@ def _check_counts(block: Rows) -> None:
 
 def _check_spans(blocks: list[Rows], apart: int, *, ascending: bool) -> None:
     """Ids are unique and agree across blocks, children lie within their parents, begins ascend with ids."""
-    known: dict[tuple[int, int], tuple[int, str]] = {}  # (thread, id) -> begin, name
-    ended: set[tuple[int, int]] = set()
-    parents: list[tuple[tuple[int, int], tuple[int, int], int]] = []
-    ends: dict[tuple[int, int], int] = {}
-    for block in blocks:
-        for row in [*block.rows, *block.still_open]:
-            thread = block.head.threads[row["thread"]].number
-            key = (thread, row["id"])
-            begin = (row["begin"], row["name"])
-            assert known.setdefault(key, begin) == begin, (key, known[key], begin)
-            if row["is_open"]:
-                continue
-            assert key not in ended, key
-            ended.add(key)
-            ends[key] = row["end"]
-            assert row["end"] >= begin[0]
-            if row["depth"] == 0:
-                assert row["parent"] == 0
-            if row["parent"] > 0:
-                parents.append((key, (thread, row["parent"]), row["depth"]))
-    for key, parent, _depth in parents:
-        assert parent in known, (key, parent)
-        assert known[parent][0] <= known[key][0] + apart, (key, known[key], parent, known[parent])
-        assert parent[1] < key[1]
-        if parent in ends:
-            assert ends[key] <= ends[parent] + apart
-    for thread in {key[0] for key in known}:
-        begins = [known[key][0] for key in sorted(k for k in known if k[0] == thread)]
-        assert not ascending or all(b - a >= -apart for a, b in itertools.pairwise(begins))
+    pairs = [(block.head.threads[row["thread"]].number, row) for block in blocks for row in block.rows]
+    ended = len(pairs)
+    pairs += [(block.head.threads[row["thread"]].number, row) for block in blocks for row in block.still_open]
+    codes: dict[str, int] = {}
+    names = np.array([codes.setdefault(row["name"], len(codes)) for _, row in pairs], dtype=np.int64)
+    threads = np.array([thread for thread, _ in pairs], dtype=np.int64)
+    ids, begins, parents = (
+        np.array([row[name] for _, row in pairs], dtype=np.int64) for name in ("id", "begin", "parent")
+    )
+    ends, depths = (np.array([row[name] for _, row in pairs[:ended]], dtype=np.int64) for name in ("end", "depth"))
+    assert not len(ids) or ids.max() < 1 << 40
+    keys = threads << 40 | ids
+    known, first, which = np.unique(keys, return_index=True, return_inverse=True)
+    differs = (begins != begins[first][which]) | (names != names[first][which])
+    assert_none(keys, differs, "blocks say of it what differs")
+    assert len(np.unique(keys[:ended])) == ended, "a span ended twice"
+    assert_none(keys, ends < begins[:ended], "ends before it begins")
+    assert_none(keys, (depths == 0) & (parents[:ended] != 0), "has a parent, and stands outermost")
+    children = np.flatnonzero(parents[:ended] > 0)
+    above = threads[children] << 40 | parents[children]
+    at = np.searchsorted(known, above)
+    assert_none(keys[children], known[np.minimum(at, len(known) - 1)] != above, "nobody knows its parent")
+    assert_none(keys[children], begins[first][at] > begins[children] + apart, "begins before its parent")
+    assert_none(keys[children], above >= keys[children], "is numbered before its parent")
+    latest = np.full(len(known), np.iinfo(np.int64).max - apart)
+    latest[which[:ended]] = ends
+    assert_none(keys[children], ends[children] > latest[at] + apart, "ends after its parent")
+    in_order = begins[first]  # by thread and id
+    back = (np.diff(in_order) < -apart) & (np.diff(known >> 40) == 0)
+    assert not ascending or not back.any(), known[1:][back][:1]
+
+
+def assert_none(keys: Any, wrong: Any, what: str) -> None:
+    """`keys`: thread << 40 | id of spans; `wrong`: of as many of them as it has."""
+    assert not wrong.any(), (what, [divmod(int(key), 1 << 40) for key in keys[: len(wrong)][wrong][:3]])
