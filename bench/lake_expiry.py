@@ -51,7 +51,7 @@ def expiry(made: Made) -> dict[str, float]:
     def clock() -> int:
         return now
 
-    rewriter = Rewriter(lake, 600, _GRACE, clock=clock)
+    rewriter = Rewriter(lake, 0, _GRACE, clock=clock)  # which only removes
     life = made.hours / 24 - 2
     rules = Rules(lambda *_: None, LATE, clock=clock)
     expirer = Expirer(lake, rewriter, {LOG: life, METRIC: life}, _GRACE * SECOND, rules, clock=clock)

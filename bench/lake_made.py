@@ -1,4 +1,6 @@
-"""Lakes of months, made in minutes: the objects and rows that maintenance leaves, an hour's of all processes each."""
+"""Lakes of months, made in minutes: the objects and rows that maintenance leaves, an hour's or a day's of all processes
+each.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,8 @@ from tests.model.encoder import Process
 
 SECOND: Final = 10**9
 HOUR: Final = 3600 * SECOND
+DAY: Final = 24
+"""Hours."""
 START: Final = 1_749_945_600 * SECOND
 """A midnight."""
 _SEGMENT_BYTES: Final = 64 << 20
@@ -53,21 +57,33 @@ def introduce(lake: Lake, processes: Sequence[Process], moving: Sequence[Moving]
         connection.execute("TRUNCATE segments, block_counts, batches")
 
 
-def make(lake: Lake, processes: Sequence[Process], moving: Sequence[Moving], hours: int) -> Made:
-    """From START on, each hour a segment of each class, or some where they are large."""
+def make(
+    lake: Lake, processes: Sequence[Process], moving: Sequence[Moving], hours: int, days: Sequence[Moving] = ()
+) -> Made:
+    """From START on, each hour a segment of each class, or some where they are large; `days`: of classes of which those
+    of a day before the last one are merged.
+    """
     introduce(lake, processes, moving, START + HOUR)
+    merged, whole = {one.cls for one in days}, (hours - 1) // DAY
+    others = [one for one in moving if one.cls not in merged]
     with lake.connection() as connection:
         for hour in range(hours):
-            now = START + (hour + 1) * HOUR + _LATE
-            lake.database.ensure_day(connection, day_of(now))
-            for one in moving:
-                for group in one.pieces_at(hour, _SEGMENT_BYTES):
-                    write(connection, lake, [group], now, 2)
+            if hour % DAY == DAY - 1 and hour < whole * DAY:
+                _put(connection, lake, days, hour // DAY, START + (hour + 1) * HOUR - SECOND, 3)
+            of_hour = moving if hour >= whole * DAY else others
+            _put(connection, lake, of_hour, hour, START + (hour + 1) * HOUR + _LATE, 2)
         stored, last = f"{{[0,{hours})}}", START + hours * HOUR
         connection.execute(_LIVED, (last + _LATE, last, stored, stored, stored))
         connection.execute("VACUUM ANALYZE segments, processes, streams")
     ids = [process.process_id for process in processes]
     return Made(lake, ids, hours, {one.cls: one.events * hours for one in moving})
+
+
+def _put(connection: Connection, lake: Lake, moving: Sequence[Moving], number: int, inserted: int, level: int) -> None:
+    lake.database.ensure_day(connection, day_of(inserted))
+    for one in moving:
+        for group in one.pieces_at(number, _SEGMENT_BYTES):
+            write(connection, lake, [group], inserted, level)
 
 
 def write(

@@ -10,12 +10,14 @@ import pytest
 from tachy_server.base.errors import ConflictError, FormatError
 from tachy_server.formats.segments import read_segment
 from tachy_server.lake.segments import find
+from tachy_server.maintain import rewriting
 
 from tests.lake.conftest import play
 from tests.maintain.conftest import SECOND, START, Killed, World, killed_at
 from tests.model.encoder import Process
 
 HOUR = 3600 * SECOND
+DAY = 24 * HOUR
 
 
 def later(process: Process) -> int:
@@ -67,6 +69,28 @@ def test_minutes_and_hours_become_large_blocks_and_nothing_else_changes(world: W
         fragments = list(read_segment(bytes(world.store.read(key, 0, world.store.size(key)))))
         assert {fragment.process_id for fragment in fragments} == {process.process_id for process in playing}
     assert world.rewrite(end + 660 * SECOND) == 0
+
+
+def test_small_ones_of_logs_become_one_when_their_day_is_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    playing, day = processes(3), START // DAY * DAY
+    for part in range(16):
+        for process in playing:
+            play(process, later(process), 3)
+        world.store_group([process.batch() for process in playing], day + part * HOUR // 2)
+    before = world.rows()
+    assert world.rewrite(day + 10 * HOUR) == 16
+    assert world.levels() == [2] * 24
+    with world.lake.connection() as connection:
+        connection.execute("UPDATE segments SET keep = 9 WHERE insert_time / %s %% 24 = 0", (HOUR,))
+        connection.execute("UPDATE segments SET covered = '{7}' WHERE insert_time / %s %% 24 = 7", (HOUR,))
+    assert world.rewrite(day + DAY) == 0, "the day is just over"
+    with monkeypatch.context() as large:
+        large.setattr(rewriting, "_SMALL", 10)
+        assert world.rewrite(day + DAY + 60 * SECOND) == 0, "none is small"
+    assert world.rewrite(day + DAY + 60 * SECOND) == 6
+    assert world.levels() == [2] * 18 + [3], "but what is kept for longer, and what other views cover"
+    check_whole(world, before)
+    assert world.rewrite(day + DAY + HOUR) == 0
 
 
 def test_a_class_is_looked_for_in_segments_that_have_it(world: World) -> None:
@@ -205,10 +229,16 @@ def test_two_at_the_same_time_do_not_take_the_same(world: World, monkeypatch: py
     check_whole(world, before)
 
 
+@pytest.mark.parametrize("level", [2, 3])
 def test_killed_at_every_step_it_leaves_the_lake_as_it_was_or_as_it_will_be(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch, level: int
 ) -> None:
-    end = session(world, processes(2), random.Random(6), 30, every=300)
+    if level == 2:
+        end = session(world, processes(2), random.Random(6), 30, every=300)
+    else:
+        end = session(world, processes(2), random.Random(6), 300, every=1800)
+        world.rewrite(end + HOUR)
+        end += DAY
     before = world.rows()
     step = 1
     while True:
@@ -223,8 +253,9 @@ def test_killed_at_every_step_it_leaves_the_lake_as_it_was_or_as_it_will_be(
         else:
             monkeypatch.undo()
             break
-    assert step > 12
+    assert step > 10
     world.rewrite(end + 2 * HOUR, grace=0)
     check_whole(world, before)
-    assert set(world.levels()) == {2}
+    assert max(world.levels()) == level
+    assert len(world.levels()) == (3 if level == 2 else 1 + 2 * 5)
     assert world.keys("removals") == set()

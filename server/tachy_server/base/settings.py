@@ -287,7 +287,8 @@ class Settings:
     rewrite_seconds: float = _row(
         SECONDS,
         600.0,
-        "The blocks of so much time are merged into large ones once it is over, and then those of an hour; 0: never.",
+        "The blocks of so much time are merged into large ones once it is over, then those of an hour, and those of a "
+        "day's logs as far as they are small; 0: never.",
     )
     rewrite_grace: float = _row(
         SECONDS,

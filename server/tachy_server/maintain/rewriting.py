@@ -1,4 +1,5 @@
-"""Rewriting: the segments of some minutes, and later of an hour, become few with large blocks, in one transaction.
+"""Rewriting: the segments of some minutes, later of an hour, and small ones of a day's logs, become few with large
+blocks, in one transaction.
 
 A reader sees either the old rows or the new ones. Old objects stay until no query that selected them can run any more;
 what is killed in between leaves new objects that no row names, or old ones that are removed later.
@@ -21,6 +22,7 @@ import pyarrow as pa
 
 from tachy_server.base.errors import FormatError, NotFound, StoreError
 from tachy_server.formats.block_index import select
+from tachy_server.formats.reader import LOG
 from tachy_server.formats.segments import Record, processes_of
 from tachy_server.lake import block_counts, described, segments
 from tachy_server.lake.blocks import Blocks
@@ -30,19 +32,23 @@ from tachy_server.maintain.merged import Made, Part, merge
 
 _SECOND: Final = 10**9
 _HOUR: Final = 3600 * _SECOND
+_DAY: Final = 24 * _HOUR
 LATE: Final = 30 * _SECOND
 """A group is committed so long after the time that its row says, at most."""
 _UNIT_BYTES: Final = 48 << 20  # of small segments, which are read whole
+_SMALL: Final = 2 << 20  # of an hour's segment that is merged again: a day of larger ones is several objects anyway
 _REMOVED_AT_ONCE: Final = 1000
 
 _DUE: Final = """
 SELECT DISTINCT insert_day, insert_time / %(length)s FROM segments
-WHERE level < %(level)s AND insert_time < %(before)s
+WHERE level < %(number)s AND insert_time < %(before)s AND size <= %(most)s AND classes & ~%(classes)s = 0
+    AND keep IS NULL
 GROUP BY 1, 2, covered HAVING count(*) > 1 ORDER BY 2
 """
 _CLAIM: Final = """
 SELECT key, size, insert_time, block_index, covered FROM segments
-WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND key <> ALL(%s)
+WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND size <= %s AND classes & ~%s = 0
+    AND keep IS NULL AND key <> ALL(%s)
 ORDER BY covered, insert_time, key FOR UPDATE SKIP LOCKED
 """
 _MIXED: Final = """
@@ -79,6 +85,18 @@ class _Claimed:
     covered: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """What is merged of so many nanoseconds: what has been merged less often, in segments of so many bytes at most and
+    of no other classes, as bits.
+    """
+
+    number: int
+    length: int
+    most: int = 1 << 62
+    classes: int = 7
+
+
 class _Unreadable(Exception):  # noqa: N818 - it is left as it is
     def __init__(self, key: str) -> None:
         super().__init__(key)
@@ -86,8 +104,8 @@ class _Unreadable(Exception):  # noqa: N818 - it is left as it is
 
 
 class Rewriter:
-    """What comes within `seconds` becomes one, then what comes within an hour; objects that were replaced are removed
-    `grace` seconds later. Several may work on one database.
+    """What comes within `seconds` becomes one, then what comes within an hour, then a day's logs; objects that were
+    replaced are removed `grace` seconds later. Several may work on one database.
     """
 
     def __init__(
@@ -114,22 +132,23 @@ class Rewriter:
         """Rewrites and removes what is due; returns how many segments were replaced. `between`: what is to be done of
         what has been merged once, before it is merged again. Raises StoreError.
         """
-        replaced = self._level(1, self._length)
+        replaced = self._level(_Level(1, self._length))
         between()
-        replaced += self._level(2, self._length and max(_HOUR, self._length))
+        replaced += self._level(_Level(2, self._length and max(_HOUR, self._length)))
+        replaced += self._level(_Level(3, self._length and _DAY, _SMALL, segments.bit_of(LOG)))
         with self._lake.connection() as connection:
             self._remove(connection)
         return replaced
 
-    def _level(self, level: int, length: int) -> int:
-        if not length:
+    def _level(self, level: _Level) -> int:
+        if not level.length:
             return 0
-        values = {"length": length, "level": level, "before": (self._clock() - LATE) // length * length}
+        values = {**asdict(level), "before": (self._clock() - LATE) // level.length * level.length}
         replaced = 0
         with self._lake.connection() as connection:
             for day, slot in connection.execute(_DUE, values).fetchall():
-                due = (day, level, slot * length, (slot + 1) * length)
-                replaced += self._units(connection, day, level, 2, partial(self._claim, connection, *due))
+                claim = partial(self._claim, connection, day, level, slot * level.length)
+                replaced += self._units(connection, day, level.number, 2, claim)
         return replaced
 
     def split(self, connection: Connection, day: datetime.date, classes: int) -> int:
@@ -200,17 +219,18 @@ class Rewriter:
             self.counts.rewritten_blocks += found.num_rows
         return len(claimed)
 
-    def _claim(self, connection: Connection, day: datetime.date, level: int, begin: int, end: int) -> list[_Claimed]:
+    def _claim(self, connection: Connection, day: datetime.date, level: _Level, begin: int) -> list[_Claimed]:
         """Those of a slot that nobody else rewrites and that the same views cover; small ones, which are read whole, up
         to a bound.
         """
-        rows = connection.execute(_CLAIM, (day, level, begin, end, sorted(self._unreadable)))
+        end, unreadable = begin + level.length, sorted(self._unreadable)
+        rows = connection.execute(_CLAIM, (day, level.number, begin, end, level.most, level.classes, unreadable))
         claimed: list[_Claimed] = []
         size = 0
         for row in rows:
             one = _Claimed(*row)
             size += one.size
-            if level == 1 and len(claimed) > 1 and size > _UNIT_BYTES:
+            if level.number == 1 and len(claimed) > 1 and size > _UNIT_BYTES:
                 break
             if claimed and one.covered != claimed[0].covered:
                 if len(claimed) > 1:

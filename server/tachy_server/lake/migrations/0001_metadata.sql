@@ -54,7 +54,7 @@ CREATE INDEX streams_process ON streams (process_id);
 
 -- One row per object; block_index says where its blocks are and what their heads say (docs/format.md, "Segments").
 -- begin_time and end_time are those of its events; without any, it ends before it begins. `processes` has the first
--- four bytes of the id of each process in it; level is 0 as it came, 1 and 2 when its blocks were merged; `covered` has
+-- four bytes of the id of each process in it; level is 0 as it came, 1 to 3 when its blocks were merged; `covered` has
 -- the ids of the materialized views whose files have its events. `classes` has 1 where blocks of logs are in it, 2 of
 -- metrics, 4 of spans; what was merged twice has those of one. `keep`: it stays so many days, whatever its class. One
 -- partition per day on which they were inserted, made by the server.
