@@ -563,6 +563,7 @@ REFUSED = {
     "SELECT a.time FROM log_entries AS a JOIN measures AS b ON a.process_id = b.process_id": "Join does not add up",
     "SELECT time FROM measures WHERE value > (SELECT max(value) FROM measures)": "no subqueries",
     "SELECT msg FROM log_entries": "which column is its time",
+    "SELECT arrow_cast(time, 'Timestamp(µs)') AS time FROM log_entries": "which column is its time, in nanoseconds",
     "SELECT time, row_number() OVER () AS n FROM log_entries": "WindowExpr does not add up",
     "SELECT time_bin FROM log_stats": "there is no table log_stats",
     "SELECT nothing FROM log_entries": "nothing",

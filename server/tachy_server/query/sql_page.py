@@ -93,10 +93,10 @@ most). With `make_hll(username) AS users` in a view, its rows of a week answer
 SELECT hll_cardinality(merge_hll(users)) FROM users_by_hour WHERE hour >= now() - interval '7 days'
 ```
 
-A range applies to its column that is a time; where there are several, `WITH (time = 'hour')` says which. The rows of a
-file are sorted by that and then by texts, or as `WITH (sort = 'name, hour')` says. A view that is grouped by its
-source's time, or by `date_bin` of it, is asked for less: rows of times that one file alone has are not merged again. A
-key that is limited to some processes sees the rows of views that have `process_id`, and no others.
+A range applies to its column that is a time in nanoseconds; where there are several, `WITH (time = 'hour')` says which.
+The rows of a file are sorted by that and then by texts, or as `WITH (sort = 'name, hour')` says. A view that is grouped
+by its source's time, or by `date_bin` of it, is asked for less: rows of times that one file alone has are not merged
+again. A key that is limited to some processes sees the rows of views that have `process_id`, and no others.
 
 ## How processes end
 `processes.end_state` is one of

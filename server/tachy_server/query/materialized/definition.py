@@ -78,12 +78,12 @@ def shape_of(definition: Definition, frame: Any, views: Mapping[str, View]) -> S
     plan = frame.logical_plan()
     schema = pa.schema([pa.field(entry.name, entry.type) for entry in frame.schema()])
     source = _source(definition.name, plan, views)
-    times = [entry.name for entry in schema if pa.types.is_timestamp(entry.type)]
+    times = [entry.name for entry in schema if pa.types.is_timestamp(entry.type) and entry.type.unit == "ns"]
     if definition.time is None and len(times) != 1:
-        raise QueryError(f"{definition.name}: say which column is its time: WITH (time = '…')")
+        raise QueryError(f"{definition.name}: say which column is its time, in nanoseconds: WITH (time = '…')")
     time = definition.time or times[0]
     if time not in times:
-        raise QueryError(f"{definition.name}: {time} is no column that is a time")
+        raise QueryError(f"{definition.name}: {time} is no column that is a time in nanoseconds")
     merge = definition.merge or _merge(definition.name, plan, schema)
     width = None if definition.merge else _bin(plan, schema, time, source)
     return Shape(schema, source, time, merge, _sort(definition, schema, time), width)
