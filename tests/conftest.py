@@ -13,11 +13,16 @@ from tests import serving
 from tests.serving import Server
 
 # How long an example takes says more of what else the machine does.
-hypothesis.settings.register_profile("tachy", deadline=None)
-hypothesis.settings.load_profile("tachy")
+hypothesis.settings.register_profile("short", deadline=None, max_examples=30)
+hypothesis.settings.register_profile("long", deadline=None)
 
 # Tests compare rows by the million: looking for garbage every 700 of them took most of their time.
 gc.set_threshold(200_000, 20, 20)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Fewer examples of properties in the short tier."""
+    hypothesis.settings.load_profile("short" if config.option.markexpr == "not long" else "long")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -49,6 +49,7 @@ def test_every_native_budget_has_its_figure(cases: budgets.Cases) -> None:
     assert {v.case for v in verdicts if v.verdict == "not run"} == {"simulation", "doom"}
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("bench")
 def test_every_budget_around_the_events_has_its_figure(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 SDK = ROOT / "cpp_sdk"
 BUILD = ROOT / "build" / "tests-cpp"
+LEAN = "-O2 -g1 -DNDEBUG"  # a quarter of the time to compile C++ goes into what only debuggers read
 SANITIZED = "exercise", "calls_cpp", "texts", "simulation"
 INCLUDES = [f"-I{SDK / 'include'}", f"-I{ROOT / 'native' / 'include'}"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
@@ -52,7 +53,8 @@ def cmake(name: str, source: Path, *options: str, targets: tuple[str, ...] = ())
     """Configures and builds a CMake project, once in a process; its build folder. Quick when nothing has changed."""
     with locked(name) as folder:
         generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-        run(["cmake", "-S", source, "-B", folder, *generator, *options])
+        lean = [f"-DCMAKE_{language}_FLAGS_RELWITHDEBINFO={LEAN}" for language in ("C", "CXX")]
+        run(["cmake", "-S", source, "-B", folder, *generator, *lean, *options])
         run(["cmake", "--build", folder, "-j2", *(["--target", *targets] if targets else [])])
         return folder
 

@@ -14,10 +14,11 @@ FLAGS = {
     "address": ("-O1", "-g1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"),
     "thread": ("-O1", "-g1", "-fsanitize=thread"),
 }
+SANITIZERS = ["address", pytest.param("thread", marks=pytest.mark.long)]
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "TSAN_OPTIONS": "halt_on_error=1"}
 
 
-@pytest.mark.parametrize("sanitizer", FLAGS)
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 @pytest.mark.parametrize("threads", [2, 8])
 def test_sessions_are_clean(sanitizer: str, threads: int, tmp_path: Path) -> None:
     program = programs(sanitizer, *FLAGS[sanitizer]) / "exercise"
@@ -30,7 +31,7 @@ def test_sessions_are_clean(sanitizer: str, threads: int, tmp_path: Path) -> Non
         assert sink.events() == found["recorded"]
 
 
-@pytest.mark.parametrize("sanitizer", FLAGS)
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_instrumented_programs_are_clean(sanitizer: str, tmp_path: Path) -> None:
     program = programs(sanitizer, *FLAGS[sanitizer]) / "calls_cpp"
     report = tmp_path / "report.json"
@@ -41,7 +42,7 @@ def test_instrumented_programs_are_clean(sanitizer: str, tmp_path: Path) -> None
         assert found["recorded"]["span"] - found["dropped"]["span"] == sink.events()["span"] > 1000
 
 
-@pytest.mark.parametrize("sanitizer", FLAGS)
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_the_simulation_is_clean(sanitizer: str, tmp_path: Path) -> None:
     program = simulation(sanitizer, *FLAGS[sanitizer])
     report = tmp_path / "report.json"

@@ -86,7 +86,7 @@ def messages(draw: st.DrawFn) -> tuple[str, tuple[Any, ...]]:
     return text, tuple(args)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(said=st.lists(messages(), min_size=20, max_size=60))
 def test_the_text_is_pythons(session: Sink, handler: Quiet, said: list[tuple[str, tuple[Any, ...]]]) -> None:
     session.batches.clear()

