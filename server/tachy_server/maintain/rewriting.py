@@ -39,16 +39,16 @@ _UNIT_BYTES: Final = 48 << 20  # of small segments, which are read whole
 _SMALL: Final = 2 << 20  # of an hour's segment that is merged again: a day of larger ones is several objects anyway
 _REMOVED_AT_ONCE: Final = 1000
 
-_DUE: Final = """
+_OF_LEVEL: Final = "level < %(number)s AND size <= %(most)s AND classes & ~%(classes)s = 0 AND keep IS NULL"
+_DUE: Final = f"""
 SELECT DISTINCT insert_day, insert_time / %(length)s FROM segments
-WHERE level < %(number)s AND insert_time < %(before)s AND size <= %(most)s AND classes & ~%(classes)s = 0
-    AND keep IS NULL
+WHERE {_OF_LEVEL} AND insert_time < %(before)s
 GROUP BY 1, 2, covered HAVING count(*) > 1 ORDER BY 2
 """
-_CLAIM: Final = """
+_CLAIM: Final = f"""
 SELECT key, size, insert_time, block_index, covered FROM segments
-WHERE insert_day = %s AND level < %s AND insert_time >= %s AND insert_time < %s AND size <= %s AND classes & ~%s = 0
-    AND keep IS NULL AND key <> ALL(%s)
+WHERE {_OF_LEVEL} AND insert_day = %(day)s AND insert_time >= %(begin)s AND insert_time < %(begin)s + %(length)s
+    AND key <> ALL(%(unreadable)s)
 ORDER BY covered, insert_time, key FOR UPDATE SKIP LOCKED
 """
 _MIXED: Final = """
@@ -223,8 +223,8 @@ class Rewriter:
         """Those of a slot that nobody else rewrites and that the same views cover; small ones, which are read whole, up
         to a bound.
         """
-        end, unreadable = begin + level.length, sorted(self._unreadable)
-        rows = connection.execute(_CLAIM, (day, level.number, begin, end, level.most, level.classes, unreadable))
+        slot = {"day": day, "begin": begin, "unreadable": sorted(self._unreadable)}
+        rows = connection.execute(_CLAIM, {**asdict(level), **slot})
         claimed: list[_Claimed] = []
         size = 0
         for row in rows:
