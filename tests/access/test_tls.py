@@ -7,7 +7,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from tachy_server.base.settings import Address, Settings
 from tests.access.test_keys_command import command
 from tests.cpp.test_transports import certificate
 from tests.serving import Server
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +94,7 @@ def test_sighup_reads_the_files_again(secured: Server, files: tuple[Path, Path],
     def reload() -> str:
         before = len(secured.output())
         secured._process.send_signal(signal.SIGHUP)  # type: ignore[union-attr]
-        end = time.monotonic() + 20
-        while "SIGHUP" not in secured.output()[before:]:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until(lambda: "SIGHUP" in secured.output()[before:])
         return secured.output()[before:]
 
     with trusting(files[0]) as opened:

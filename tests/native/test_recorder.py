@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.cpp.builds import LEAN
 from tests.native import capture
 from tests.native.capture import LOG, METRIC, SPAN, Session
 
@@ -72,7 +73,7 @@ def make(sanitizer: str, *targets: str, system: str = "") -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         configure = ["cmake", "-S", str(ROOT / "native"), "-B", str(folder), "-DTACHY_TESTS=ON"]
         configure += [f"-DTACHY_SANITIZE={sanitizer}", f"-DTACHY_OS={system}"]
-        configure.append("-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O2 -g1 -DNDEBUG")  # compiles faster than with -g
+        configure.append(f"-DCMAKE_C_FLAGS_RELWITHDEBINFO={LEAN}")
         subprocess.run(configure, check=True, capture_output=True)
         command = ["cmake", "--build", str(folder), "-j2", "--target", *targets]
         built = subprocess.run(command, capture_output=True, text=True, check=False)
