@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tachy_server.formats.reader import METRIC, SPAN, block_id, read_head, stream_id
 from tachy_server.formats.rows import ROWS
+from tachy_server.views import decode as decoding
 from tachy_server.views.declarations import MEASURES, THREAD_SPANS, View
 from tachy_server.views.decode import LARGE, ColumnCache, Wanted, decode
 from tachy_server.views.sources import ProcessInfo
@@ -96,11 +98,26 @@ def rows_of(batches: list[pa.RecordBatch]) -> list[dict[str, Any]]:
     one_stream=st.booleans(),
     columns=st.sets(st.sampled_from(("name", "process_id", "block_id", "exe", "insert_time", "stream_id"))),
     at_once=st.sampled_from((1, 3, 1000)),
+    cached=st.booleans(),
 )
-@example(seed=3, processes=2, bounds=[500, 4_000], damaged={2, 7}, one_stream=True, columns={"exe"}, at_once=1000)
+@example(3, 2, [500, 4_000], {2, 7}, True, {"exe"}, 1000, False)
+@example(3, 2, [500, 4_000], {2, 7}, False, {"exe", "block_id", "insert_time"}, 1000, True)
 def test_rows_are_those_of_the_blocks_that_can_be_read(
     seed: int, processes: int, bounds: list[int] | None, damaged: set[int], one_stream: bool, columns: set[str],
-    at_once: int,
+    at_once: int, cached: bool,
+) -> None:  # fmt: skip
+    """Also where each block is taken to be large and comes out of the cache, into which a query without bounds has put
+    some.
+    """
+    with patch.object(decoding, "LARGE", 0):
+        check_rows(
+            seed, processes, bounds, damaged, one_stream, columns, at_once, ColumnCache(1 << 20) if cached else None
+        )
+
+
+def check_rows(
+    seed: int, processes: int, bounds: list[int] | None, damaged: set[int], one_stream: bool, columns: set[str],
+    at_once: int, cache: ColumnCache | None,
 ) -> None:  # fmt: skip
     lake = FakeLake(at_once=at_once)
     everything = record(lake, seed, processes, blocks=6)
@@ -127,7 +144,11 @@ def test_rows_are_those_of_the_blocks_that_can_be_read(
         asked = [name for name in asked if name in columns or name in (first, last, "value", "id", "parent")]
         asked = [name for name in asked if any(column.name == name for column in view.columns)]
         streams = frozenset([stream_id(*wanted_stream)]) if one_stream else None
-        batches = list(decode(lake, view, lake.select_blocks(cls), Wanted(begin, end, streams), asked, known))
+        blocks = lake.select_blocks(cls)
+        if cache is not None:
+            kept = list(dict.fromkeys([*asked, first, last, "stream_id"]))
+            list(decode(lake, view, blocks[::2], Wanted(), kept, known, cache))
+        batches = list(decode(lake, view, blocks, Wanted(begin, end, streams), asked, known, cache))
         got = rows_of(batches)
         inserted = [row.pop("insert_time") for row in got if "insert_time" in row]
         assert all(time > start for time in inserted)

@@ -12,7 +12,7 @@ import pytest
 from datafusion import SessionContext
 from tachy_server.query import planned_scans
 from tachy_server.views import predicates
-from tachy_server.views.bounds import ALL, Bounds, TimeColumns, parse_uuid, read
+from tachy_server.views.bounds import ALL, Bounds, TimeColumns, beside_processes, parse_uuid, read
 from tachy_server.views.declarations import VIEWS
 from tachy_server.views.predicates import UNKNOWN, Node
 from tachy_server.views.scans import Order, PlannedScan, Scans
@@ -218,6 +218,21 @@ def test_only_the_form_of_an_id_that_we_write_is_an_id() -> None:
         assert parse_uuid(text) is None
 
 
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        (f"process_id = '{ONE}'", None),
+        (f"process_id IN ('{ONE}', '{TWO}', 'a', 'b', 'c') AND '{TWO}' = process_id", None),
+        (f"a > 5 AND process_id = '{ONE}' AND name = 'b'", "a > 5 AND name = 'b'"),
+        (f"process_id = '{ONE}' OR a > 5", f"process_id = '{ONE}' OR a > 5"),
+        (f"process_id <> '{ONE}'", f"process_id <> '{ONE}'"),
+        ("process_id = name", "process_id = name"),
+    ],
+)
+def test_rows_of_selected_blocks_satisfy_what_selected_them(seen: Seen, condition: str, left: str | None) -> None:
+    assert beside_processes(seen.tree(condition)) == (None if left is None else seen.tree(left))
+
+
 def test_a_mask_says_what_arrow_says(seen: Seen) -> None:
     names = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 1], pa.int32()), pa.array(["a", "b"]))
     flags = pa.array([True, False, None, True])
@@ -238,6 +253,16 @@ def test_a_mask_says_what_arrow_says(seen: Seen) -> None:
         expression, rows = predicates.to_arrow(tree), predicates.mask(tree, batch)
         assert rows is not None, condition
         assert batch.filter(rows).equals(batch.filter(expression)), condition
+    names = pa.DictionaryArray.from_arrays(pa.array([0, 0], pa.int32()), pa.array(["b"]))
+    alike = pa.RecordBatch.from_arrays([names, pa.array([1, 5])], names=["name", "a"])
+    for condition, count in (("name = 'b'", 2), ("name <> 'b'", 0), ("name > 'a' AND a > 1", 1), ("NOT name < 'c'", 0)):
+        tree = seen.tree(condition)
+        assert tree is not None
+        rows = predicates.mask(tree, alike)
+        if count == 1:
+            assert alike.filter(rows).num_rows == 1
+        else:
+            assert rows == pa.scalar(count == 2)
     for condition in ("a IS NULL", "a + 1 > 2"):
         tree = seen.tree(condition)
         assert tree is not None

@@ -153,7 +153,7 @@ def test_the_cache_keeps_columns_of_several_batches_and_its_limit() -> None:
     cache = ColumnCache(200_000)
     keys = [("logs", reader.block_id(Process().process_id, 1, number), 1) for number in range(20)]
     for key in keys:
-        assert len(list(cache.keep(key, batches_of(2, 1_000), {}))) == 2
+        assert len(list(cache.keep(key, batches_of(2, 1_000), lambda: False))) == 2
         assert cache.size <= 200_000
     kept = cache.get(keys[-1], ["text", "n"])
     assert kept is not None
@@ -161,9 +161,9 @@ def test_the_cache_keeps_columns_of_several_batches_and_its_limit() -> None:
     assert [batch.num_rows for batch in kept.to_batches()] == [1_000, 1_000]
     assert cache.get(keys[-1], ["n", "other"]) is None
     assert cache.get(keys[0], ["n"]) is None
-    assert len(list(cache.keep(keys[0], batches_of(50, 1_000), {}))) == 50
+    assert len(list(cache.keep(keys[0], batches_of(50, 1_000), lambda: False))) == 50
     assert cache.get(keys[0], ["n"]) is None
-    stopped = cache.keep(keys[1], batches_of(2, 1_000), {})
+    stopped = cache.keep(keys[1], batches_of(2, 1_000), lambda: False)
     next(stopped)
     stopped.close()  # type: ignore[attr-defined]
     assert cache.get(keys[1], ["n"]) is None
@@ -175,6 +175,6 @@ def test_the_cache_counts_what_columns_take() -> None:
     before = pa.total_allocated_bytes()
     for number in range(20):
         key = ("logs", reader.block_id(Process().process_id, 1, number), 1)
-        list(cache.keep(key, batches_of(4, 10_000), {}))
+        list(cache.keep(key, batches_of(4, 10_000), lambda: False))
     taken = pa.total_allocated_bytes() - before
     assert 0.9 * taken <= cache.size <= 1.2 * taken

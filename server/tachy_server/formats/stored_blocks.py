@@ -99,12 +99,16 @@ class StoredBlocks:
 
     def rows(
         self, kind: str, columns: Sequence[str] | None, *, begin: int | None = None, end: int | None = None,
-        stream_ids: Collection[UUID] | None = None, open_ends: bytes | None = None,
+        stream_ids: Collection[UUID] | None = None, open_ends: bytes | None = None, only: int | None = None,
     ) -> Iterator[pa.RecordBatch]:  # fmt: skip
-        """As rows.read_rows; a block that fails is noted among `failed`."""
+        """As rows.read_rows, of all blocks or the one of this number; a block that fails is noted among `failed`."""
+        blocks, first = self._blocks, 0
+        if only is not None:
+            places = (self._heads + only, self._head_sizes + only, self._bodies + only, self._body_sizes + only)
+            blocks, first = ffi.new("tachy_blocks *", (1, *places)), only
         yield from read_rows(  # and not returned: this has to live as long
-            kind, self._blocks, columns, begin=begin, end=end, stream_ids=stream_ids, open_ends=open_ends,
-            failed=self.failed.__setitem__,
+            kind, blocks, columns, begin=begin, end=end, stream_ids=stream_ids, open_ends=open_ends,
+            failed=lambda number, error: self.failed.__setitem__(first + number, error),
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.lake.segments import Chosen
-from tachy_server.views.predicates import Call, Column, Literal, Node
+from tachy_server.views.predicates import Call, Column, Literal, Node, all_of
 
 Ids = frozenset[UUID]
 
@@ -115,6 +115,18 @@ def read(node: Node | None, columns: TimeColumns) -> Bounds:
         case (function, (Call("date_bin", (Literal(width), Column(name))), Literal(value))) if function in _FLIPPED:
             return _binned(name, function, width, value, columns)
     return ALL
+
+
+def beside_processes(node: Node | None) -> Node | None:
+    """What a predicate asks for beside ids of processes, which rows satisfy whose blocks were selected by its bounds;
+    None: nothing.
+    """
+    match node:
+        case Call("and_kleene", parts):
+            return all_of([left for left in map(beside_processes, parts) if left is not None])
+        case Call("equal" | "in", (Column("process_id"), *ids)) if all(isinstance(one, Literal) for one in ids):
+            return None
+    return node
 
 
 def parse_uuid(text: object) -> UUID | None:

@@ -5,6 +5,8 @@ Nothing here loops over events, nor over blocks. Reading, decompressing and deco
 
 from __future__ import annotations
 
+import functools
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +17,6 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tachy_server.base.errors import FormatError
 from tachy_server.formats.rows import ROWS
 from tachy_server.formats.stored_blocks import StoredBlocks
 from tachy_server.lake import block_errors
@@ -83,7 +84,7 @@ class ColumnCache:
             return pa.Table.from_arrays([self._columns[key, name] for name in names], list(names))
 
     def keep(
-        self, key: _Key, batches: Iterator[pa.RecordBatch], failed: Mapping[int, FormatError]
+        self, key: _Key, batches: Iterator[pa.RecordBatch], failed: Callable[[], bool]
     ) -> Iterator[pa.RecordBatch]:
         """The batches of a whole block, whose columns are kept once they all have been taken, unless they are too
         large, or the block has `failed` by then.
@@ -98,7 +99,7 @@ class ColumnCache:
                 yield from batches
                 return
             taken.append(batch)
-        for at, name in enumerate(taken[0].schema.names if taken and not failed else ()):
+        for at, name in enumerate(taken[0].schema.names if taken and not failed() else ()):
             self._put((key, name), pa.chunked_array([batch.column(at) for batch in taken]))
 
     def _put(self, key: tuple[_Key, str], column: pa.ChunkedArray) -> None:
@@ -136,16 +137,16 @@ def decode(
     cache: ColumnCache | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The wanted rows of the blocks, in their order, with these columns of the view (none at all: batches that only
-    have a length), in batches of 65,536 rows but for the last one.
+    have a length), in batches of 65,536 rows but for the last one; with a cache, large blocks have batches of
+    their own.
 
     A block that cannot be read is left out, and noted in the lake. Raises StoreError.
     """
-    made = _Made(view, blocks, columns, processes)
-    if cache is None or len(blocks) > 1 or blocks[0].block_id in wanted.open_ends:
-        raw = _read(lake, view, blocks, wanted, made.native, {})
-    else:
-        raw = _through(cache, lake, view, blocks, wanted, made.native)
-    return map(made.batch, raw)
+    apart = len(blocks) == 1 or (cache is not None and pc.min(blocks.columns.column("events")).as_py() >= LARGE)
+    made = _Made(view, blocks, columns, processes, apart=apart)
+    if not apart:
+        return map(made.batch, _together(lake, view, blocks, wanted, made.native))
+    return itertools.starmap(made.batch, _apart(cache, lake, view, blocks, wanted, made.native))
 
 
 def opened(lake: OpensBlocks, blocks: Blocks) -> Iterator[tuple[Blocks, StoredBlocks]]:
@@ -160,15 +161,10 @@ def opened(lake: OpensBlocks, blocks: Blocks) -> Iterator[tuple[Blocks, StoredBl
         block_errors.note(lake, read.blocks, stored.failed)
 
 
-def _read(
-    lake: BlockSource,
-    view: View,
-    blocks: Blocks,
-    wanted: Wanted,
-    columns: Sequence[str],
-    failed: dict[int, FormatError],
+def _together(
+    lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of blocks; those that fail are added to `failed` by their places, before this ends."""
+    """The rows of blocks, in batches that go on from one to the next."""
     before = 0
     for some, stored in opened(lake, blocks):
         ends = None
@@ -179,7 +175,6 @@ def _read(
             view.rows, columns, begin=wanted.begin, end=wanted.end, stream_ids=wanted.stream_ids, open_ends=ends
         ):
             yield _later(batch, before)
-        failed.update({before + place: error for place, error in stored.failed.items()})
         before += len(some)
 
 
@@ -191,33 +186,82 @@ def _later(batch: pa.RecordBatch, before: int) -> pa.RecordBatch:
     return batch.set_column(at, "block", pc.add(batch.column(at), pa.scalar(before, pa.int32())))
 
 
-def _through(
-    cache: ColumnCache, lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """One block: out of the cache, or into it where all of it is wanted."""
-    row = blocks[0]
-    key = (view.rows, row.block_id, row.sequences)
-    begin = wanted.begin if wanted.begin is not None and (view.late or wanted.begin > row.begin_time) else None
-    end = wanted.end if wanted.end is not None and (view.late or wanted.end < row.end_time) else None
-    whole = begin is None and end is None and wanted.stream_ids is None
-    bounds = [] if whole else [*view.time, "stream_id"]
-    found = cache.get(key, list(dict.fromkeys([*columns, *bounds])))
-    if found is None:
-        failed: dict[int, FormatError] = {}
-        raw = _read(lake, view, blocks, wanted, columns, failed)
-        yield from cache.keep(key, raw, failed) if whole and columns else raw
-        return
-    for batch in found.to_batches(max_chunksize=ROWS):
+def _apart(
+    cache: ColumnCache | None, lake: BlockSource, view: View, blocks: Blocks, wanted: Wanted, columns: Sequence[str]
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The rows of each block by itself, with its place: out of the cache, or into it where all of a block is wanted."""
+    parts = [_Part(view, row, wanted) for row in blocks]
+    missing = 0  # of the blocks before this one
+    for at, part in enumerate([*parts, None]):
+        found = None if cache is None or part is None else part.cached(cache, columns)
+        if part is not None and found is None:
+            missing += 1
+            continue
+        if missing:
+            yield from _read(cache, lake, blocks[at - missing : at], parts[at - missing : at], columns, at - missing)
+            missing = 0
+        if part is not None and found is not None:
+            for batch in found.to_batches(max_chunksize=ROWS):
+                yield part.cut(batch).select(list(columns)), at
+
+
+def _read(
+    cache: ColumnCache | None,
+    lake: BlockSource,
+    blocks: Blocks,
+    parts: Sequence[_Part],
+    columns: Sequence[str],
+    first: int,
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The same for blocks that are not in the cache, the first of which has this place."""
+    at = 0
+    for some, stored in opened(lake, blocks):
+        for number in range(len(some)):
+            part, wanted = parts[at], parts[at].wanted
+            rows = stored.rows(
+                part.view.rows, columns, begin=wanted.begin, end=wanted.end, stream_ids=wanted.stream_ids,
+                open_ends=b"\1" if part.with_open else None, only=number,
+            )  # fmt: skip
+            if cache is not None and part.whole and columns:
+                rows = cache.keep(part.key, rows, functools.partial(stored.failed.__contains__, number))
+            for batch in rows:
+                yield batch, first + at
+            at += 1
+
+
+class _Part:
+    """What is wanted of a block: `begin` and `end` are None where the block has nothing beyond them."""
+
+    def __init__(self, view: View, row: BlockRow, wanted: Wanted) -> None:
+        self.view, self.wanted = view, wanted
+        self.key = (view.rows, row.block_id, row.sequences)
+        self.begin = wanted.begin if wanted.begin is not None and (view.late or wanted.begin > row.begin_time) else None
+        self.end = wanted.end if wanted.end is not None and (view.late or wanted.end < row.end_time) else None
+        self.with_open = row.block_id in wanted.open_ends
+        self.cut_off = not (self.begin is None and self.end is None and wanted.stream_ids is None)
+
+    @property
+    def whole(self) -> bool:
+        """All of its rows are wanted, and none that others would not want."""
+        return not self.cut_off and not self.with_open
+
+    def cached(self, cache: ColumnCache, columns: Sequence[str]) -> pa.Table | None:
+        """These columns, and those by which it is cut, if all of them are there."""
+        if self.with_open:
+            return None
+        bounds = [*self.view.time, "stream_id"] if self.cut_off else []
+        return cache.get(self.key, list(dict.fromkeys([*columns, *bounds])))
+
+    def cut(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows that are wanted."""
         masks = []
-        if begin is not None:
-            masks.append(pc.greater_equal(batch.column(view.time[-1]), pa.scalar(begin, TIME)))
-        if end is not None:
-            masks.append(pc.less_equal(batch.column(view.time[0]), pa.scalar(end, TIME)))
-        if wanted.stream_ids is not None:
-            masks.append(pc.is_in(batch.column("stream_id"), pa.array(map(str, wanted.stream_ids), pa.utf8())))
-        for mask in masks[1:]:
-            masks[0] = pc.and_(masks[0], mask)
-        yield (batch.filter(masks[0]) if masks else batch).select(list(columns))
+        if self.begin is not None:
+            masks.append(pc.greater_equal(batch.column(self.view.time[-1]), pa.scalar(self.begin, TIME)))
+        if self.end is not None:
+            masks.append(pc.less_equal(batch.column(self.view.time[0]), pa.scalar(self.end, TIME)))
+        if self.wanted.stream_ids is not None:
+            masks.append(pc.is_in(batch.column("stream_id"), pa.array(map(str, self.wanted.stream_ids), pa.utf8())))
+        return batch.filter(functools.reduce(pc.and_, masks)) if masks else batch
 
 
 def lengthy(count: int) -> pa.RecordBatch:
@@ -225,9 +269,10 @@ def lengthy(count: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), count, [None]))
 
 
-def constant(text: str, count: int) -> pa.DictionaryArray:
-    """`count` times the same text, in 4 bytes each that all share."""
-    return pa.DictionaryArray.from_arrays(_zeros(count), pa.array([text], pa.utf8()))
+def constant(text: str | pa.Array, count: int) -> pa.DictionaryArray:
+    """`count` times the same text, or the only one of the array, in 4 bytes each that all share."""
+    texts = pa.array([text], pa.utf8()) if isinstance(text, str) else text
+    return pa.DictionaryArray.from_arrays(_zeros(count), texts, safe=False)
 
 
 _OF_PROCESS: Final[dict[str, Callable[[UUID, ProcessInfo], str]]] = {
@@ -242,10 +287,18 @@ _BLOCK: Final = "block"  # its number, which native code gives each row where so
 
 
 class _Made:
-    """The columns of a view for rows of these blocks; `native` are those that native code has to give."""
+    """The columns of a view for rows of these blocks; `native` are those that native code has to give. `apart`: no
+    batch has rows of two blocks.
+    """
 
     def __init__(
-        self, view: View, blocks: Blocks, columns: Sequence[str], processes: Mapping[UUID, ProcessInfo]
+        self,
+        view: View,
+        blocks: Blocks,
+        columns: Sequence[str],
+        processes: Mapping[UUID, ProcessInfo],
+        *,
+        apart: bool,
     ) -> None:
         self._types = {name: view.column(name).type for name in columns}
         self._schema = pa.schema([pa.field(name, kind) for name, kind in self._types.items()])
@@ -261,36 +314,37 @@ class _Made:
                 self._texts[name] = pa.DictionaryArray.from_arrays(
                     encoded.indices.take(ids.indices), encoded.dictionary
                 )
-        if len(blocks) == 1 and "block_id" in columns:
-            self._texts["block_id"] = pa.array([str(blocks[0].block_id)]).dictionary_encode()
+        if apart and "block_id" in columns:
+            self._texts["block_id"] = pa.array([str(row.block_id) for row in blocks]).dictionary_encode()
         self._inserted = pa.array([], TIME)
         if "insert_time" in columns:
             inserted = pa.array([time for _, time in blocks.segments], TIME)
             self._inserted = inserted.take(blocks.columns.column("segment"))
-        self._one_block = len(blocks) == 1
         self.native = [name for name in columns if name not in self._texts and name != "insert_time"]
-        if not self._one_block and any(map(self._differs, columns)):
+        if not apart and any(map(self._differs, columns)):
             self.native.append(_BLOCK)
 
-    def batch(self, raw: pa.RecordBatch) -> pa.RecordBatch:
-        """With the columns of the view."""
+    def batch(self, raw: pa.RecordBatch, place: int | None = None) -> pa.RecordBatch:
+        """With the columns of the view; `place`: of the block that has all of these rows."""
         if not self._types:
             return lengthy(raw.num_rows)
-        arrays = [self._column(name, kind, raw) for name, kind in self._types.items()]
+        arrays = [self._column(name, kind, raw, place) for name, kind in self._types.items()]
         return pa.RecordBatch.from_arrays(arrays, schema=self._schema)
 
     def _differs(self, name: str) -> bool:
         """Whether it does from block to block."""
         return name == "insert_time" or (name in self._texts and len(self._texts[name].dictionary) > 1)
 
-    def _column(self, name: str, kind: pa.DataType, raw: pa.RecordBatch) -> pa.Array:
+    def _column(self, name: str, kind: pa.DataType, raw: pa.RecordBatch, place: int | None) -> pa.Array:
         if name == "insert_time":
             inserted = self._inserted
-            return pa.repeat(inserted[0], raw.num_rows) if self._one_block else inserted.take(raw.column(_BLOCK))
+            return inserted.take(raw.column(_BLOCK)) if place is None else pa.repeat(inserted[place], raw.num_rows)
         if name in self._texts:
             texts = self._texts[name]
             if not self._differs(name):
-                return constant(texts.dictionary[0].as_py(), raw.num_rows)
+                return constant(texts.dictionary, raw.num_rows)
+            if place is not None:
+                return constant(texts.dictionary.slice(texts.indices[place].as_py(), 1), raw.num_rows)
             return pa.DictionaryArray.from_arrays(texts.indices.take(raw.column(_BLOCK)), texts.dictionary)
         array = raw.column(name)
         return array if array.type == kind else array.cast(kind)

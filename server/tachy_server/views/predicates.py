@@ -108,8 +108,9 @@ def columns_of(node: Node) -> set[str] | None:
     return names
 
 
-def mask(node: Node, batch: pa.RecordBatch) -> pa.Array | None:
-    """Which rows satisfy a tree; None where it cannot be told here, and the expression itself must be applied.
+def mask(node: Node, batch: pa.RecordBatch) -> pa.Array | pa.Scalar | None:
+    """Which rows satisfy a tree, a scalar for all of them alike; None where it cannot be told here, and the expression
+    itself must be applied.
 
     Arrow would turn a dictionary column into text to compare it; here its few distinct values are compared. NaN is
     the greatest number, as it is to DataFusion.
@@ -170,7 +171,7 @@ def _to_arrow(node: Node) -> pc.Expression:
     raise _UnknownError
 
 
-def _mask(node: Node, batch: pa.RecordBatch) -> pa.Array:
+def _mask(node: Node, batch: pa.RecordBatch) -> pa.Array | pa.Scalar:
     match node:
         case Column(name):
             return batch.column(name)
@@ -188,9 +189,11 @@ def _mask(node: Node, batch: pa.RecordBatch) -> pa.Array:
     raise _UnknownError
 
 
-def _of_values(array: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array:
+def _of_values(array: pa.Array, function: Callable[[pa.Array], pa.Array]) -> pa.Array | pa.Scalar:
     if not pa.types.is_dictionary(array.type):
         return function(array)
+    if len(array.dictionary) == 1 and array.null_count == 0:
+        return function(array.dictionary)[0]
     return function(array.dictionary).take(array.indices)
 
 

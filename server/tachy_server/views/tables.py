@@ -26,9 +26,10 @@ import pyarrow.dataset as ds
 from tachy_server.base.errors import Cancelled, LimitError, TachyError
 from tachy_server.formats.rows import ROWS
 from tachy_server.views import predicates
-from tachy_server.views.bounds import ALL, Bounds, TimeColumns, read
+from tachy_server.views.bounds import ALL, Bounds, TimeColumns, beside_processes, read
 from tachy_server.views.declarations import THREAD_SPANS, Kind, View
 from tachy_server.views.decode import LARGE, PROCESS_COLUMNS, ColumnCache, Wanted, decode, lengthy
+from tachy_server.views.predicates import Node
 from tachy_server.views.scans import NO_SCANS, PlannedScan, Scans
 from tachy_server.views.sources import Ask, BlockSource, Metadata, ProcessInfo
 
@@ -116,11 +117,13 @@ class Session:
 
 class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
     """A table of a session: its schema, and what makes its rows: `rows(scan)`, called once per scan in a plan, where
-    the table, or the function that gives it, has this name.
+    the table, or the function that gives it, has this name. `by_process`: these are of the processes alone that the
+    scan's bounds name.
     """
 
-    def __init__(self, session: Session, name: str, schema: pa.Schema, rows: Rows) -> None:
+    def __init__(self, session: Session, name: str, schema: pa.Schema, rows: Rows, *, by_process: bool = False) -> None:
         self._session, self._name, self._schema, self._rows = session, name, schema, rows
+        self._by_process = by_process
         self._asked = threading.local()
 
     @property
@@ -138,22 +141,29 @@ class Table(ds.Dataset):  # type: ignore[misc] # pyarrow has no types
         projected: pa.Schema = self._asked.schema
         columns = tuple(projected.names)
         planned = self._session.scans.find(self._name, columns, filter)
-        read_columns = set() if planned.filter is None else predicates.columns_of(planned.filter)
+        tree = planned.filter
+        left = beside_processes(tree) if self._by_process else tree
+        if left != tree:
+            written = None if left is None else predicates.to_arrow(left)
+            if left is None or written is not None:
+                tree, filter = left, written  # noqa: A001
+        read_columns = set() if tree is None else predicates.columns_of(tree)
         names = [name for name in self._schema.names if read_columns is None or name in read_columns]
         needed = tuple(dict.fromkeys([*columns, *names]))
-        scan = _Scan(self._session, Scan(columns, needed, filter, planned), self._rows)
+        scan = _Scan(self._session, Scan(columns, needed, filter, tree, planned), self._rows)
         return [_Fragment(scan, projected, number) for number in range(PARTITIONS)]
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a scan wants: the columns that its result has, those that must be made, the filter, and what the plan says
-    of it.
+    """What a scan wants: the columns that its result has, those that must be made, the filter that these must satisfy,
+    as an expression and, where it can be read, as a tree, and what the plan says of it.
     """
 
     columns: tuple[str, ...]
     needed: tuple[str, ...]
     filter: pc.Expression | None
+    tree: Node | None
     planned: PlannedScan
 
     def bounds(self, view: View) -> Bounds:
@@ -196,9 +206,11 @@ class _Scan:
 
 def _finish(batch: pa.RecordBatch, scan: Scan) -> Iterator[pa.RecordBatch]:
     if scan.filter is not None:
-        tree = scan.planned.filter
-        rows = predicates.mask(tree, batch) if tree is not None else None
-        batch = batch.filter(scan.filter if rows is None else rows)
+        rows = predicates.mask(scan.tree, batch) if scan.tree is not None else None
+        if isinstance(rows, pa.Scalar):  # of all of them alike
+            batch = batch if rows.as_py() else batch.slice(0, 0)
+        else:
+            batch = batch.filter(scan.filter if rows is None else rows)
     if len(scan.columns) != batch.num_columns:
         batch = batch.select(list(scan.columns)) if scan.columns else lengthy(batch.num_rows)
     for offset in range(0, batch.num_rows, ROWS):
@@ -264,14 +276,16 @@ def event_table(session: Session, view: View, scope: Bounds = ALL, name: str | N
     def rows(scan: Scan) -> Iterator[Part]:
         return block_parts(session, view, scan.bounds(view) & scope & session.range, scan)
 
-    return Table(session, name or view.name, view.schema, rows)
+    return Table(session, name or view.name, view.schema, rows, by_process=True)
 
 
 def part_table(session: Session, view: View, scope: Bounds) -> Table:
     """The rows of a view of events within the bounds, whatever range the client asks for."""
-    return Table(
-        session, view.name, view.schema, lambda scan: block_parts(session, view, scan.bounds(view) & scope, scan)
-    )
+
+    def rows(scan: Scan) -> Iterator[Part]:
+        return block_parts(session, view, scan.bounds(view) & scope, scan)
+
+    return Table(session, view.name, view.schema, rows, by_process=True)
 
 
 def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Iterator[Part]:
@@ -289,13 +303,13 @@ def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Ite
 
 
 def parts_of(blocks: Blocks) -> list[Blocks]:
-    """Large blocks one by one; of small ones as many as make some batches, a share for each partition."""
+    """As many as make some batches, a share for each partition; large blocks by themselves, for they may be cached."""
     events = blocks.columns.column("events")
     share = blocks.events // (PARTITIONS * 4)
     before = pc.subtract(pc.cumulative_sum(events), events)
     number = pc.divide(before, max(ROWS, min(share, PART_ROWS)))
     large = pc.greater_equal(events, LARGE)
-    return blocks.split(pc.or_(pc.or_(large[1:], large[:-1]), pc.not_equal(number[1:], number[:-1])))
+    return blocks.split(pc.or_(pc.not_equal(large[1:], large[:-1]), pc.not_equal(number[1:], number[:-1])))
 
 
 def decoded(
