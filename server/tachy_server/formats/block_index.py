@@ -79,3 +79,9 @@ def select(
     sizes = ffi.new("uint64_t[]", [len(view) for view in views])
     check_status(lib.tachy_index_select(len(views), pointers, sizes, filter_, schema, array, error), error)
     return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
+
+
+def texts_of_ids(ids: pa.FixedSizeBinaryArray) -> pa.StringArray:
+    """The ids of such rows as text, at a third of what UUIDs take."""
+    digits = [one.hex() for one in ids.to_pylist()]
+    return pa.array([f"{d[:8]}-{d[8:12]}-{d[12:16]}-{d[16:20]}-{d[20:]}" for d in digits], pa.utf8())

@@ -17,6 +17,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tachy_server.formats.block_index import texts_of_ids
 from tachy_server.formats.rows import ROWS
 from tachy_server.formats.stored_blocks import StoredBlocks
 from tachy_server.lake import block_errors
@@ -275,14 +276,22 @@ def constant(text: str | pa.Array, count: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(_zeros(count), texts, safe=False)
 
 
-_OF_PROCESS: Final[dict[str, Callable[[UUID, ProcessInfo], str]]] = {
-    "process_id": lambda process_id, _: str(process_id),
-    "exe": lambda _, process: process.exe,
-    "username": lambda _, process: process.username,
-    "computer": lambda _, process: process.computer,
-    "process_properties": lambda _, process: process.properties,
+_OF_PROCESS: Final = {
+    "exe": "exe",
+    "username": "username",
+    "computer": "computer",
+    "process_properties": "properties",
 }
-PROCESS_COLUMNS: Final = frozenset(_OF_PROCESS) - {"process_id"}
+"""Of a ProcessInfo."""
+PROCESS_COLUMNS: Final = frozenset(_OF_PROCESS)
+
+
+def _said(name: str, processes: Mapping[UUID, ProcessInfo], ids: pa.Array) -> pa.Array:
+    """What the processes say of themselves."""
+    known = (processes.get(UUID(bytes=one), NOBODY) for one in ids.to_pylist())
+    return pa.array([getattr(one, _OF_PROCESS[name]) for one in known], pa.utf8())
+
+
 _BLOCK: Final = "block"  # its number, which native code gives each row where something else depends on it
 
 
@@ -304,13 +313,12 @@ class _Made:
         self._schema = pa.schema([pa.field(name, kind) for name, kind in self._types.items()])
         self._texts: dict[str, pa.DictionaryArray] = {}
         """Of each block."""
-        of_process = [name for name in columns if name in _OF_PROCESS]
+        of_process = [name for name in columns if name in PROCESS_COLUMNS or name == "process_id"]
         if of_process:
             ids = blocks.columns.column("process_id").dictionary_encode()
-            known = [UUID(bytes=one) for one in ids.dictionary.to_pylist()]
             for name in of_process:
-                texts = [_OF_PROCESS[name](one, processes.get(one, NOBODY)) for one in known]
-                encoded = pa.array(texts, pa.utf8()).dictionary_encode()
+                said = texts_of_ids if name == "process_id" else functools.partial(_said, name, processes)
+                encoded = said(ids.dictionary).dictionary_encode()
                 self._texts[name] = pa.DictionaryArray.from_arrays(
                     encoded.indices.take(ids.indices), encoded.dictionary
                 )

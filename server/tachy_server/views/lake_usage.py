@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tachy_server.base.prices import Prices
-from tachy_server.formats.block_index import select
+from tachy_server.formats.block_index import select, texts_of_ids
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake import keep_rules
 from tachy_server.lake.database import start_of
@@ -85,7 +85,7 @@ def _of_day(snapshot: Snapshot, day: datetime.date, wanted: list[UUID] | None) -
     table = pa.Table.from_batches([blocks.append_column("rule", rules)])
     sums = table.group_by(["process_id", "class", "rule"]).aggregate(_SUMS).combine_chunks()
     ids = _array(sums["process_id"]).dictionary_encode()
-    names = pa.array([str(UUID(bytes=one)) for one in ids.dictionary.to_pylist()], pa.utf8())
+    names = texts_of_ids(ids.dictionary)
     classes = pa.array([_NAMES.get(number) for number in range(SPAN + 1)], pa.utf8())
     made = {"process_id": names.take(ids.indices), "class": classes.take(_array(sums["class"])), "rule": sums["rule"]}
     made |= {
