@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import copy
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ import pyarrow as pa
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.reader import Limits
 from tachy_server.lake import block_errors, block_reads, materialized
-from tachy_server.lake.block_reads import BlocksRead, Read
+from tachy_server.lake.block_reads import BlocksRead, Reads, Stored
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.snapshot import Snapshot
@@ -25,9 +25,6 @@ from tachy_server.lake.store import Store
 from tachy_server.lake.visible import EVERYTHING, Visible
 from tachy_server.lake.watched import Looks
 
-_READ_BYTES = 8 << 20  # of one coalesced read, unless a block is larger
-_WINDOW_BYTES = 32 << 20  # of blocks that are looked at together
-_WINDOW_ROWS = 1024
 _READERS = 8
 
 
@@ -93,80 +90,39 @@ class Lake:
         except NotFound as error:  # nobody asked for a segment: the store has lost what the metadata speak of
             raise FormatError(str(error)) from None
 
-    def read_blocks(self, rows: Iterable[BlockRow]) -> Iterator[tuple[BlockRow, Stored]]:
-        """Every row with its bytes, in the order given. Neighbours in a segment come with one read; a few reads are in
-        flight, and at most two windows of 32 MiB in memory. Raises StoreError.
-        """
-        ahead: collections.deque[tuple[Sequence[BlockRow], list[Future[_Reads]]]] = collections.deque()
-        try:
-            for window in _windows(rows):
-                ahead.append((window, self._start(window)))
-                if len(ahead) > 1:
-                    yield from _finish(*ahead.popleft())
-            while ahead:
-                yield from _finish(*ahead.popleft())
-        finally:
-            for _, futures in ahead:
-                for future in futures:
-                    future.cancel()
+    def read_blocks(self, blocks: Blocks) -> Iterator[tuple[BlockRow, Stored]]:
+        """Every block with its bytes, in their order; as `read`."""
+        for read in self.read(blocks):
+            yield from read.each()
 
     def read(self, blocks: Blocks) -> Iterator[BlocksRead]:
         """All of the blocks, some thousand at a time. Neighbours in a segment come with one read; a few reads are in
         flight, and at most two windows of 32 MiB in memory. Raises StoreError.
         """
-        ahead: collections.deque[tuple[Blocks, list[Read], list[Future[_Given]]]] = collections.deque()
+        ahead: collections.deque[tuple[Blocks, Reads, list[Future[pa.Buffer | None]]]] = collections.deque()
+
+        def finished() -> BlocksRead:
+            window, made, futures = ahead.popleft()
+            return block_reads.found(window, made, [future.result() for future in futures], self._one)
+
         try:
             for window in block_reads.windows(blocks):
                 made = block_reads.reads(window, self.store.coalesce_gap)
-                ahead.append((window, made, [self._readers.submit(self._give, window, read) for read in made]))
+                ahead.append((window, made, [self._readers.submit(self._give, *each) for each in made.each]))
                 if len(ahead) > 1:
-                    yield _found(*ahead.popleft())
+                    yield finished()
             while ahead:
-                yield _found(*ahead.popleft())
+                yield finished()
         finally:
             for _, _, futures in ahead:
                 for future in futures:
                     future.cancel()
 
-    def _give(self, window: Blocks, read: Read) -> _Given:
+    def _give(self, key: str, offset: int, size: int) -> pa.Buffer | None:
         try:
-            return [(read.offset, pa.py_buffer(self.store.read(read.key, read.offset, read.size)))]
+            return pa.py_buffer(self.store.read(key, offset, size))
         except NotFound:
-            rows = [window[place] for place in read.places.to_pylist()]
-            given = [(row.offset, self._one(row)) for row in rows]
-            return [data if isinstance(data, FormatError) else (at, pa.py_buffer(data)) for at, data in given]
-
-    def _start(self, window: Sequence[BlockRow]) -> list[Future[_Reads]]:
-        gap = self.store.coalesce_gap
-        order = sorted(range(len(window)), key=lambda index: (window[index].segment_key, window[index].offset))
-        futures: list[Future[_Reads]] = []
-        group: list[int] = []
-        for index in order:
-            row = window[index]
-            if group:
-                first, last = window[group[0]], window[group[-1]]
-                near = row.segment_key == first.segment_key and row.offset - (last.offset + last.size) <= gap
-                if not near or row.offset + row.size - first.offset > _READ_BYTES:
-                    futures.append(self._readers.submit(self._read, window, group))
-                    group = []
-            group.append(index)
-        futures.append(self._readers.submit(self._read, window, group))
-        return futures
-
-    def _read(self, window: Sequence[BlockRow], group: list[int]) -> _Reads:
-        first = window[group[0]]
-        end = max(window[index].offset + window[index].size for index in group)
-        try:
-            data = self.store.read(first.segment_key, first.offset, end - first.offset)
-        except NotFound:
-            return [(index, self._one(window[index])) for index in group]
-        return [
-            (
-                index,
-                data[window[index].offset - first.offset : window[index].offset - first.offset + window[index].size],
-            )
-            for index in group
-        ]
+            return None
 
     def _one(self, row: BlockRow) -> Stored:
         try:
@@ -186,35 +142,3 @@ class Lake:
         """The file of a view cannot be read because of this. Raises StoreError."""
         with self.connection() as connection:
             materialized.note_lost(connection, key, reason)
-
-
-Stored = memoryview | FormatError
-"""A block's bytes, or why there are none."""
-
-_Reads = list[tuple[int, Stored]]
-_Given = list[tuple[int, pa.Buffer] | FormatError]
-
-
-def _found(window: Blocks, made: list[Read], futures: list[Future[_Given]]) -> BlocksRead:
-    return block_reads.found(window, made, [future.result() for future in futures])
-
-
-def _windows(rows: Iterable[BlockRow]) -> Iterator[list[BlockRow]]:
-    window: list[BlockRow] = []
-    size = 0
-    for row in rows:
-        if window and (size + row.size > _WINDOW_BYTES or len(window) == _WINDOW_ROWS):
-            yield window
-            window, size = [], 0
-        window.append(row)
-        size += row.size
-    if window:
-        yield window
-
-
-def _finish(window: Sequence[BlockRow], futures: list[Future[_Reads]]) -> Iterator[tuple[BlockRow, Stored]]:
-    blocks: dict[int, Stored] = {}
-    for future in futures:
-        blocks.update(future.result())
-    for index, row in enumerate(window):
-        yield row, blocks.pop(index)

@@ -14,8 +14,9 @@ from tachy_server.formats.block_index import select
 from tachy_server.formats.reader import LOG, METRIC, SPAN, check_block, check_rows, decompress
 from tachy_server.formats.segments import Record, SegmentWriter, processes_of
 from tachy_server.lake import described, segments
+from tachy_server.lake.block_reads import Stored
 from tachy_server.lake.blocks import Blocks
-from tachy_server.lake.lake import Lake, Stored
+from tachy_server.lake.lake import Lake
 from tachy_server.maintain.intake import DAY, forget, times_of
 
 _KINDS: Final = {LOG: "logs", METRIC: "metrics", SPAN: "spans"}
