@@ -20,6 +20,7 @@ from tachy_server.lake import block_errors, block_reads, materialized
 from tachy_server.lake.block_reads import BlocksRead, Reads, Stored
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.indexes import Indexes
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.store import Store
 from tachy_server.lake.visible import EVERYTHING, Visible
@@ -46,6 +47,7 @@ class Lake:
         self.visible = EVERYTHING
         self.counts = Counts()
         self._looks = Looks()
+        self._indexes = Indexes()
         self._lock = threading.Lock()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="read")
 
@@ -65,7 +67,7 @@ class Lake:
 
     def snapshot(self) -> Snapshot:
         """What is there at one moment, to be used in a `with`."""
-        return Snapshot(self.database, self.visible, self._looks)
+        return Snapshot(self.database, self.visible, self._looks, self._indexes)
 
     def select_blocks(self, cls: int, **selection: Any) -> Blocks:
         """Snapshot.select_blocks of this moment."""

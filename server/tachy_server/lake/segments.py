@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
 from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake.indexes import Indexes
 
 Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
 """Runs a SELECT with its arguments."""
@@ -110,13 +111,15 @@ def find(
     end: int | None = None,
     process_ids: Collection[UUID] | None = None,
     chosen: Chosen | None = None,
+    kept: Indexes | None = None,
 ) -> list[tuple[str, int, bytes]]:
     """Key, insert time and index of the segments of these days that can have blocks of this class (0: of any) in
-    [begin, end] of these processes (None: no condition), the last inserted last.
+    [begin, end] of these processes (None: no condition), the last inserted last. `kept`: indexes that were read before.
     """
-    conditions, arguments = ["insert_day = ANY(%s)"], list[Any]([list(days)])
-    if cls:
-        conditions.append(f"classes & {bit_of(cls)} <> 0")
+    if not days:
+        return []
+    conditions, arguments = _on(days)
+    of_class = f"classes & {bit_of(cls)} <> 0" if cls else "true"
     if begin is not None:
         conditions.append("end_time >= %s")
         arguments.append(begin)
@@ -124,18 +127,40 @@ def find(
         conditions.append("begin_time <= %s")
         arguments.append(end)
     if process_ids is not None and len(process_ids) <= _FEW:
-        conditions.append("processes && %s::integer[]")
+        # as two conditions, PostgreSQL would look at the processes of all classes first
+        conditions.append(f"CASE WHEN {of_class} THEN processes && %s::integer[] ELSE false END")
         arguments.append(shortened(process_ids))
+    else:
+        conditions.append(of_class)
     if chosen is not None and chosen.keys is not None:
         conditions.append("key = ANY(%s)")
         arguments.append(sorted(chosen.keys))
     if chosen is not None and chosen.uncovered is not None:
         conditions.append("NOT covered @> ARRAY[%s]::bigint[]")
         arguments.append(chosen.uncovered)
-    query = (
-        f"SELECT key, insert_time, block_index FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
-    )
-    return select_rows(query, arguments) if days else []
+    columns = "key, insert_time, block_index" if kept is None else "key, insert_time, xmin::text"
+    query = f"SELECT {columns} FROM segments WHERE {' AND '.join(conditions)} ORDER BY insert_time, key"
+    found = select_rows(query, arguments)
+    if kept is None:
+        return found
+
+    def read(keys: list[str]) -> list[tuple[Any, ...]]:
+        (condition,), of_days = _on(set(map(day_of_key, keys)))
+        query = f"SELECT key, block_index FROM segments WHERE {condition} AND key = ANY(%s)"
+        return select_rows(query, [*of_days, keys])
+
+    indexes = kept.of([(key, version) for key, _, version in found], read)
+    return [(key, inserted, index) for (key, inserted, _), index in zip(found, indexes, strict=True)]
+
+
+def _on(days: Collection[datetime.date]) -> tuple[list[str], list[Any]]:
+    """The condition that bounds a query to the partitions of these days. Of many, PostgreSQL would reckon for each of
+    the partitions how likely each of the days is.
+    """
+    first, last = min(days), max(days)
+    if (last - first).days + 1 == len(days):
+        return ["insert_day BETWEEN %s AND %s"], [first, last]
+    return ["insert_day = ANY(%s)"], [list(days)]
 
 
 def shortened(process_ids: Iterable[UUID]) -> list[int]:

@@ -23,6 +23,7 @@ from tachy_server.lake import block_days, block_errors, segments, watched
 from tachy_server.lake.arrow_reads import ArrowResult
 from tachy_server.lake.blocks import BlockRow, Blocks
 from tachy_server.lake.database import Connection, Database, one_line
+from tachy_server.lake.indexes import Indexes
 from tachy_server.lake.visible import Visible
 from tachy_server.lake.watched import Looks
 
@@ -37,9 +38,9 @@ class Snapshot:
     It ends with the last of its users: those who entered it, and those who joined them.
     """
 
-    def __init__(self, database: Database, visible: Visible, looks: Looks) -> None:
+    def __init__(self, database: Database, visible: Visible, looks: Looks, indexes: Indexes) -> None:
         self.visible = visible
-        self._looks = looks
+        self._looks, self._indexes = looks, indexes
         self._looked_at: set[UUID] = set()
         self._database = database
         self._lock = threading.Lock()
@@ -177,7 +178,14 @@ class Snapshot:
     ) -> list[tuple[str, int, bytes]]:
         days = self.days(process_ids=process_ids, begin=begin, end=end)
         return segments.find(
-            self._select_binary, days, cls=cls, begin=begin, end=end, process_ids=process_ids, chosen=chosen
+            self._select_binary,
+            days,
+            cls=cls,
+            begin=begin,
+            end=end,
+            process_ids=process_ids,
+            chosen=chosen,
+            kept=self._indexes,
         )
 
     def _blocks(self, rows: pa.RecordBatch, found: Sequence[tuple[str, int, bytes]], cls: int) -> Blocks:
