@@ -150,7 +150,7 @@ class Workers:
                 return
             run.kill_at = time.monotonic() + GRACE_SECONDS
             try:
-                worker.tell({"cancel": run.number, "error": wire.error_text(reason)})
+                worker.tell({"cancel": run.connected, "error": wire.error_text(reason)})
             except OSError:
                 self._kill(worker)
 
@@ -189,24 +189,20 @@ class Workers:
 
     # --- for Run ----------------------------------------------------------------------------------------------------
 
-    def start(self, run: Run) -> socket.socket:
-        """Give the query to a worker; its connection. Raises StoreError when there is none, OSError when it is gone."""
-        ours, theirs = socket.socketpair()
-        with theirs:
+    def start(self, run: Run) -> None:
+        """Give the query a worker, and a connection to it. Raises StoreError when there is none, OSError when it is
+        gone.
+        """
+        with self._changed:
+            worker = self._take(run)
+            run.worker = worker
+            self._enter(run, worker)
             try:
-                with self._changed:
-                    worker = self._take(run)
-                    run.worker = worker
-                    self._enter(run, worker)
-                    try:
-                        worker.tell({"start": run.number}, theirs.fileno())
-                    except BlockingIOError:  # it does not even listen
-                        self._kill(worker)
-                        raise
-            except BaseException:
-                ours.close()
+                run.connection = worker.connect()
+            except BlockingIOError:  # it does not even listen
+                self._kill(worker)
                 raise
-        return ours
+            run.connected = run.connection.number
 
     def enter(self, run: Run) -> None:
         """The query that has waited begins."""
@@ -216,15 +212,20 @@ class Workers:
             if run.worker is not None:
                 self._enter(run, run.worker)
 
-    def leave(self, run: Run) -> None:
-        """The query does not run in its worker any more."""
+    def leave(self, run: Run, *, ended: bool = False) -> None:
+        """The query does not run in its worker any more; another may have its connection when it has `ended` there."""
         with self._changed:
             self._runs.discard(run)
-            if run.worker is not None:
-                run.worker.runs.discard(run)
-                run.worker.used = run.worker.left = time.monotonic()
-                if run.worker.alone:
-                    run.worker.kill()
+            worker = run.worker
+            if worker is None:
+                return
+            worker.runs.discard(run)
+            worker.used = worker.left = time.monotonic()
+            if worker.alone:
+                worker.kill()
+            if ended and run.connection is not None and run.reason is None:
+                worker.keep(run.connection)
+                run.connection = None
 
     def ended(self, run: Run, error: BaseException | None) -> None:
         """It will not run again."""
@@ -340,7 +341,7 @@ class Workers:
                 if self._closing or worker.killed:
                     worker.kill()
                 self._changed.notify_all()
-            for run in [run for run in worker.runs if run.number == message.get("over")]:
+            for run in [run for run in worker.runs if run.connected == message.get("over")]:
                 self.leave(run)
 
     def _bury(self, worker: Worker) -> None:

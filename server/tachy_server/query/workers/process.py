@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -10,7 +11,10 @@ import socket
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from tachy_server.query.workers import wire
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.run import Run
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 _SLOW_SECONDS: Final = 0.25  # a query that has run so long may run longer: others go elsewhere if they can
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _SEND_SECONDS: Final = 5.0
+_KEPT: Final = 8
+"""Connections that a worker has for queries to come; DataFusion keeps 3 MB for each of its threads that had one."""
 _ENVIRONMENT: Final = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 """Libraries start no threads then: what is forked must be whole."""
 
@@ -70,6 +76,15 @@ class ForkServer:
         socket.send_fds(self._control, [b"fork"], [control.fileno()], socket.MSG_NOSIGNAL)
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """To a worker, for one query at a time."""
+
+    number: int
+    socket: socket.socket
+    incoming: wire.Frames
+
+
 class Worker:
     """A worker as the front sees it."""
 
@@ -84,6 +99,8 @@ class Worker:
         """When its last query ended, until somebody has looked at what that left."""
         self.left = 0.0
         """When one of its queries has last left it."""
+        self._free: list[Connection] = []
+        self._numbers = itertools.count(1)
         self._statm = -1
         self._rest = 0
         self._seen = (0, 0.0)
@@ -118,6 +135,27 @@ class Worker:
         """The less, the better for one more query."""
         return any(now - run.begun > _SLOW_SECONDS for run in self.runs), len(self.runs)
 
+    def connect(self) -> Connection:
+        """For a query. Raises OSError, as `tell` does."""
+        if self._free:
+            return self._free.pop()
+        ours, theirs = socket.socketpair()
+        connection = Connection(next(self._numbers), ours, wire.Frames(ours))
+        with theirs:
+            try:
+                self.tell({"connection": connection.number}, theirs.fileno())
+            except OSError:
+                ours.close()
+                raise
+        return connection
+
+    def keep(self, connection: Connection) -> None:
+        """For another query: the one that had it has ended."""
+        if self.killed or len(self._free) >= _KEPT:
+            connection.socket.close()
+        else:
+            self._free.append(connection)
+
     def tell(self, message: dict[str, Any], *descriptors: int) -> None:
         """Raises OSError, also when it has not read what it was told before."""
         data = json.dumps(message).encode()
@@ -134,6 +172,8 @@ class Worker:
         """It has ended, or ends now."""
         self.killed = True
         self.control.close()
+        for connection in self._free:
+            connection.socket.close()
         if self._statm >= 0:
             os.close(self._statm)
             self._statm = -1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -20,7 +19,7 @@ from tachy_server.query.workers import wire
 
 if TYPE_CHECKING:
     from tachy_server.query.workers.pool import Workers
-    from tachy_server.query.workers.process import Worker
+    from tachy_server.query.workers.process import Connection, Worker
 
 DEATHS: Final = 3
 """So often a query is begun again whose worker ended by itself."""
@@ -47,12 +46,13 @@ class Run:
         self.counts: dict[str, int] = {}
         self.reason: TachyError | None = None
         self.worker: Worker | None = None
+        self.connection: Connection | None = None
+        self.connected = 0
+        """The number of its last connection."""
         self.alone = False
         """It may be what ended its worker: it runs in one of its own."""
         self.deadline = self.kill_at = math.inf
         self._pool, self._request = pool, request
-        self._connection: socket.socket | None = None
-        self._incoming: wire.Frames
         self._head: list[bytes] = []
         self._late: TachyError | None = None
         self.begun = 0.0
@@ -139,7 +139,6 @@ class Run:
         request = replace(self._request, then="run")
         try:
             if self._waits_as_command:
-                self._close_connection()
                 self._begin(request)
             while not self._ended:
                 try:
@@ -184,11 +183,11 @@ class Run:
         while True:
             self._limit("planning the statement", "plan_seconds", settings.plan_seconds)
             try:
-                self._connection = self._pool.start(self)
-                self._process = self.worker.pid if self.worker is not None else 0
-                self._incoming = wire.Frames(self._connection)
-                wire.send_request(self._connection, request)
-                kind, _, data = self._incoming.receive()
+                self._pool.start(self)
+                assert self.worker is not None and self.connection is not None
+                self._process = self.worker.pid
+                wire.send_request(self.connection.socket, request)
+                kind, _, data = self.connection.incoming.receive()
             except (EOFError, OSError):
                 self._lost()
                 continue
@@ -202,17 +201,18 @@ class Run:
         else:
             self._waits = True
             self.deadline = math.inf
-            self._pool.leave(self)
+            self._pool.leave(self, ended=request.then == "end")
 
     def _frames(self) -> Generator[bytes, None, None]:
-        assert self._connection is not None
+        assert self.connection is not None
+        connection = self.connection
         if self._waits:
             self._waits = False
             self._limit("the query", "query_seconds", self._pool.settings.query_seconds)
             self._pool.enter(self)
-            wire.send(self._connection, wire.GO)
+            wire.send(connection.socket, wire.GO)
         while True:
-            kind, rows, data = self._incoming.receive()
+            kind, rows, data = connection.incoming.receive()
             if kind == wire.CHUNK:
                 self._sent = True
                 self.rows += rows
@@ -251,17 +251,17 @@ class Run:
         if self._over:
             return
         self._over = True
-        if self._connection is not None and not self._ended and self.worker is not None and not self._waits:
+        if self.connection is not None and not self._ended and self.worker is not None and not self._waits:
             self.cancel(Cancelled("The query was abandoned."))
         else:
-            self._pool.leave(self)
+            self._pool.leave(self, ended=self._ended)
         self._close_connection()
         self._pool.ended(self, error)
 
     def _close_connection(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self.connection is not None:
+            self.connection.socket.close()
+            self.connection = None
 
     # --- in the pool's thread ---------------------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 """What the front and its workers say to each other, over sockets that nobody else can reach.
 
-*Control*, a SOCK_SEQPACKET pair per worker, a JSON object per message: the front says {"start": id}, with a query's
-connection, and {"cancel": id, "error": …}; the worker says {"ready": its pid}, and {"over": id} of what was cancelled.
-*A query's connection*, a SOCK_STREAM pair: the front sends its request, the worker frames. HEAD comes when the query is
-planned; one that waits begins with the front's GO; then come CHUNKs and END, or ERROR at any time.
+*Control*, a SOCK_SEQPACKET pair per worker, a JSON object per message: the front says {"connection": id}, with one, and
+{"cancel": id, "error": …} of the query that a connection has; the worker says {"ready": its pid}, and {"over": id} of
+what was cancelled.
+*A connection*, a SOCK_STREAM pair, has one query after the other, until one is cancelled or left: the front sends its
+request, the worker frames. HEAD comes when the query is planned; one that waits begins with the front's GO; then come
+CHUNKs and END, or ERROR at any time.
 
 Requests are pickles: the worker believes the front. The front believes nobody who reads other people's blocks, and
 unpickles nothing.
@@ -93,9 +95,9 @@ def send_request(connection: socket.socket, request: Request) -> None:
     send(connection, REQUEST, [pickle.dumps(request)])
 
 
-def receive_request(connection: socket.socket) -> Request:
+def receive_request(incoming: Frames) -> Request:
     """In the worker."""
-    _, _, data = Frames(connection).receive()
+    _, _, data = incoming.receive()
     request: Request = pickle.loads(data)
     return request
 

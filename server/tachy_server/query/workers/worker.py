@@ -11,13 +11,11 @@ import gc
 import json
 import logging
 import os
-import selectors
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
@@ -28,10 +26,6 @@ from tachy_server.views.tables import Stop
 
 log = logging.getLogger(__name__)
 
-PLANNERS: Final = 4
-"""Threads that plan. DataFusion keeps 3 MB for each that has."""
-RUNNERS: Final = 512
-"""Threads that run what is planned: as many as the front has calls at a time."""
 _NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -74,115 +68,98 @@ def in_background(start_threads: Callable[[], None]) -> None:
 
 
 @dataclass(slots=True)
-class _Job:
-    """A query that the front has started."""
+class _Connection:
+    """Has one query after the other. One that is cancelled is its last."""
 
     number: int
-    connection: socket.socket
+    socket: socket.socket
     stop: Stop = field(default_factory=Stop)
-    answer: Answer | None = None
+    busy: bool = False
 
 
 class Worker:
-    """Serves one control socket."""
+    """Serves one control socket, and a thread each of the connections that come over it."""
 
     def __init__(self, control: socket.socket, handlers: Mapping[str, Handler]) -> None:
         self._control, self._handlers = control, handlers
-        self._planners = ThreadPoolExecutor(PLANNERS, thread_name_prefix="tachy-plan")
-        self._runners = ThreadPoolExecutor(RUNNERS, thread_name_prefix="tachy-query")
-        self._selector = selectors.DefaultSelector()
-        self._lock = threading.Lock()
-        self._jobs: dict[int, _Job] = {}
+        self._connections: dict[int, _Connection] = {}
 
     def serve(self) -> NoReturn:
         """Until the front closes the socket."""
-        self._selector.register(self._control, selectors.EVENT_READ)
         self._tell({"ready": os.getpid()})
         while True:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    self._hear()
-                else:
-                    self._selector.unregister(key.fileobj)
-                    self._runners.submit(self._step, key.data, self._go)
-
-    def _hear(self) -> None:
-        data, descriptors, _, _ = socket.recv_fds(self._control, wire.CONTROL_BYTES, 1)
-        if not data:
-            os._exit(0)
-        message = json.loads(data)
-        if "start" in message:
-            job = _Job(message["start"], socket.socket(fileno=descriptors[0]))
-            with self._lock:
-                self._jobs[job.number] = job
-            self._planners.submit(self._step, job, self._plan)
-        else:
-            self._cancel(message["cancel"], message["error"])
+            data, descriptors, _, _ = socket.recv_fds(self._control, wire.CONTROL_BYTES, 1)
+            if not data:
+                os._exit(0)
+            message = json.loads(data)
+            if "connection" in message:
+                connection = _Connection(message["connection"], socket.socket(fileno=descriptors[0]))
+                self._connections[connection.number] = connection
+                threading.Thread(target=self._answer_all, args=(connection,), name="tachy-query", daemon=True).start()
+            else:
+                self._cancel(message["cancel"], message["error"])
 
     def _cancel(self, number: int, text: str) -> None:
-        with self._lock:
-            job = self._jobs.get(number)
-            if job is not None:
-                error = wire.error_of(text)
-                job.stop.reason = error if isinstance(error, TachyError) else Cancelled(str(error))
-        if job is None:
+        """Its query ends by itself, or has ended, or is still to be read: who is not busy sees that there is a reason
+        before he is again.
+        """
+        connection = self._connections.get(number)
+        if connection is not None:
+            error = wire.error_of(text)
+            connection.stop.reason = error if isinstance(error, TachyError) else Cancelled(str(error))
+        if connection is None or not connection.busy:
             self._tell({"over": number})
 
     def _tell(self, message: dict[str, Any]) -> None:
         with suppress(OSError):  # the front is gone: whoever listens to it hears that
             self._control.send(json.dumps(message).encode())
 
-    def _step(self, job: _Job, step: Callable[[_Job], bool]) -> None:
-        """Part of a query: True when there is more to come."""
+    def _answer_all(self, connection: _Connection) -> None:
+        with connection.socket, suppress(OSError, EOFError):  # the front wants no more of it
+            incoming = wire.Frames(connection.socket)
+            while connection.stop.reason is None:
+                request = wire.receive_request(incoming)
+                connection.busy = True
+                self._answer(connection, incoming, request)
+                connection.busy = False
+        connection.busy = False
+        del self._connections[connection.number]
+        if connection.stop.reason is not None:
+            self._tell({"over": connection.number})
+
+    def _answer(self, connection: _Connection, incoming: wire.Frames, request: wire.Request) -> None:
+        stop = connection.stop
         try:
-            if step(job):
-                return
+            stop.check()
+            answer = self._handlers[request.kind](stop, **request.arguments)
+            wire.send(connection.socket, wire.HEAD, answer.head)
+            if request.then == "wait":
+                incoming.receive()
+            if request.then != "end":
+                _run(connection, answer)
         except (OSError, EOFError):
-            pass  # the front does not want it any more
+            raise
         except Exception as error:
-            failure = job.stop.reason or error
+            failure = stop.reason or error
             if not isinstance(failure, TachyError):
                 log.error("a query failed", exc_info=error)
             text = wire.error_text(failure).encode()
             # While an error lives, so do its frames, and what they were running.
             error.__traceback__ = error.__context__ = error.__cause__ = None
-            with suppress(OSError):
-                wire.send(job.connection, wire.ERROR, [text])
-        job.connection.close()
-        job.answer = None
-        with self._lock:
-            del self._jobs[job.number]
-        if job.stop.reason is not None:
-            self._tell({"over": job.number})
+            wire.send(connection.socket, wire.ERROR, [text])
 
-    def _plan(self, job: _Job) -> bool:
-        request = wire.receive_request(job.connection)
-        job.stop.check()
-        job.answer = self._handlers[request.kind](job.stop, **request.arguments)
-        wire.send(job.connection, wire.HEAD, job.answer.head)
-        if request.then == "wait":
-            self._selector.register(job.connection, selectors.EVENT_READ, job)
-        elif request.then == "run":
-            self._runners.submit(self._step, job, self._run)
-        return request.then != "end"
 
-    def _go(self, job: _Job) -> bool:
-        wire.Frames(job.connection).receive()
-        return self._run(job)
-
-    def _run(self, job: _Job) -> bool:
-        assert job.answer is not None
-        before: list[wire.Part] = []  # what comes before the first rows goes with them
-        with closing(job.answer.chunks()) as chunks:
-            for rows, parts in chunks:
-                job.stop.check()
-                if not rows and not before and sum(map(len, parts)) <= wire.SMALL:
-                    before = wire.frame(wire.CHUNK, parts)
-                    continue
-                wire.send(job.connection, wire.CHUNK, parts, rows, before)
-                before = []
-        wire.send(job.connection, wire.END, [json.dumps(job.answer.counts()).encode()], before=before)
-        return False
+def _run(connection: _Connection, answer: Answer) -> None:
+    before: list[wire.Part] = []  # what comes before the first rows goes with them
+    with closing(answer.chunks()) as chunks:
+        for rows, parts in chunks:
+            connection.stop.check()
+            if not rows and not before and sum(map(len, parts)) <= wire.SMALL:
+                before = wire.frame(wire.CHUNK, parts)
+                continue
+            wire.send(connection.socket, wire.CHUNK, parts, rows, before)
+            before = []
+    wire.send(connection.socket, wire.END, [json.dumps(answer.counts()).encode()], before=before)
 
 
 def fork_for_ever(control: socket.socket, work: Callable[[socket.socket], NoReturn]) -> NoReturn:
