@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -85,7 +85,7 @@ def work(control: socket.socket, settings: Settings, dsn: str, folder: Path) -> 
 
 
 def forms() -> dict[str, tuple[Callable[[pa.Schema], pa.Schema], Callable[[pa.Schema, Iterator[Any]], Chunks]]]:
-    """Of each form of an answer: the schema as clients get it, and the answer."""
+    """Of each form of an answer: the schema as clients get it, and the answer with that."""
     from tachy_server.flight import data
     from tachy_server.flight.column_metadata import described
     from tachy_server.http import answers, downloads
@@ -94,7 +94,7 @@ def forms() -> dict[str, tuple[Callable[[pa.Schema], pa.Schema], Callable[[pa.Sc
         return schema
 
     return {
-        "flight": (described, lambda schema, batches: data.messages(described(schema), batches)),
+        "flight": (described, data.messages),
         "arrow": (same, answers.arrow),
         "json": (same, answers.json),
         "csv": (same, downloads.csv),
@@ -119,20 +119,25 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
 
     def counts() -> dict[str, int]:
         """Since somebody was told last."""
-        told = asdict(lake.counts)
-        lake.counts.unreadable -= told["unreadable"]
-        lake.counts.readable_again -= told["readable_again"]
-        return told
+        unreadable, readable_again = lake.counts.unreadable, lake.counts.readable_again
+        lake.counts.unreadable -= unreadable
+        lake.counts.readable_again -= readable_again
+        return {"unreadable": unreadable, "readable_again": readable_again}
 
-    def head(form: str, schema: pa.Schema, parameters: pa.Schema) -> Sequence[Part]:
-        return join(bytes(known[form][0](schema).serialize()), bytes(parameters.serialize()))
+    def head(schema: pa.Schema, parameters: pa.Schema) -> Sequence[Part]:
+        return join(bytes(schema.serialize()), bytes(parameters.serialize()))
 
-    def query(stop: Stop, *, form: str, asked: Asked, sql: str, **arguments: Any) -> Answer:
+    def query(
+        stop: Stop, *, form: str, asked: Asked, sql: str, parameters: Sequence[pa.Array] | None, **arguments: Any
+    ) -> Answer:
         denials.check(asked, sql)
-        planned = engine.plan(sql, stop=stop, asked=asked, **arguments)
+        values = None if parameters is None else [column[0] for column in parameters]
+        planned = engine.plan(sql, stop=stop, asked=asked, parameters=values, **arguments)
+        described, encoded = known[form]
+        schema = described(planned.schema)
         return Answer(
-            head(form, planned.schema, planned.parameter_schema),
-            lambda: known[form][1](planned.schema, planned.batches()),
+            head(schema, planned.parameter_schema),
+            lambda: encoded(schema, planned.batches()),
             lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
         )
 
@@ -142,9 +147,11 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
         """Ranges, limits and dictionaries are for queries."""
         denials.check(asked, sql)
         planned = statements.plan(command, Context(engine, lake, stop, asked.name, visible))
+        described, encoded = known[form]
+        schema = described(planned.schema)
         return Answer(
-            head(form, planned.schema, pa.schema([])),
-            lambda: known[form][1](planned.schema, statements.batches(planned)),
+            head(schema, pa.schema([])),
+            lambda: encoded(schema, statements.batches(planned)),
             counts,
         )
 

@@ -76,9 +76,10 @@ class InProcess:
         **arguments: Any,
     ) -> InProcessRun:
         query = self._engine.plan(sql, **arguments)
-        schema, encode = FORMS[form]
-        run = InProcessRun(self, lambda: encode(query.schema, query.batches()), query.cancel)  # type: ignore[arg-type]
-        run.schema_bytes = bytes(schema(query.schema).serialize())
+        described, encode = FORMS[form]
+        schema = described(query.schema)
+        run = InProcessRun(self, lambda: encode(schema, query.batches()), query.cancel)  # type: ignore[arg-type]
+        run.schema_bytes = bytes(schema.serialize())
         run.parameter_schema_bytes = bytes(query.parameter_schema.serialize())
         return run
 

@@ -190,8 +190,8 @@ def test_processes_are_found_over_http(server: Server, game: Process) -> None:
     one = server.client.get(f"/api/processes/{game.process_id}").json()
     assert one["properties"]["build"] == "7"
     assert len(one["streams"]) == 6
-    before = server.client.get("/api/processes", params={"exe": "wire-game", "end": str(game.start_time - 1)})
-    assert str(game.process_id) not in before.text
+    before = server.client.get("/api/processes", params={"exe": "wire-game", "end": str(game.start_time - 1)}).json()
+    assert str(game.process_id) not in [row["process_id"] for row in before["processes"]]
 
 
 def test_a_trace_is_downloaded_whole(server: Server, game: Process, tmp_path: Path) -> None:

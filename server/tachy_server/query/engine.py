@@ -105,7 +105,7 @@ class QueryEngine:
         try:
             frame = frame_of(context)
             schema = frame.schema()
-            unbound = parameters_of(context, sql, frame.logical_plan()) if parameters is None else pa.schema([])
+            unbound = parameters_of(context, sql, frame) if parameters is None else pa.schema([])
         except Exception as error:  # DataFusion raises plain exceptions
             raise _told(session.failure or error, self.views) from None
         return Query(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-from datafusion import SessionContext
+from datafusion import DataFrame, SessionContext
 
 from tachy_server.base.errors import QueryError
 from tachy_server.query import plans
@@ -23,7 +23,7 @@ _PREPARE: Final = re.compile(r'Prepare: "p" \[(.*)\]')
 _TYPE: Final = re.compile(r"\w+(?:\((?:[^()]|\([^()]*\))*\))?")
 
 
-def describe(context: SessionContext, sql: str, plan: Any) -> pa.Schema:
+def describe(context: SessionContext, sql: str, frame: DataFrame) -> pa.Schema:
     """The parameters $1, $2, … of a statement, each with the type that a client should bind: what the plan compares or
     casts it with, Int64 for LIMIT and OFFSET, else text, which is what table functions take.
     """
@@ -32,6 +32,7 @@ def describe(context: SessionContext, sql: str, plan: Any) -> pa.Schema:
         raise QueryError(f"there is a parameter ${count} but none before it; number them from $1 on")
     if not count:
         return pa.schema([])
+    plan = frame.logical_plan()
     names = [f"${at}" for at in range(1, count + 1)]
     shown = _TEXT.sub("", plan.display_indent())
     types = {f"${at}": "Int64" for at in _LIMIT.findall(shown)} | {f"${at}": kind for at, kind in _CAST.findall(shown)}

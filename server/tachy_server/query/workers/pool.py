@@ -17,9 +17,12 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
 
 from tachy_server.base.errors import LimitError, StoreError, TachyError
 from tachy_server.base.settings import Settings
@@ -101,12 +104,15 @@ class Workers:
         form: str = "flight",
         then: str = "end",
         when_over: WhenOver = lambda work: None,
+        parameters: Sequence[pa.Scalar] | None = None,
         **arguments: Any,
     ) -> Run:
         """A query that a worker has planned, or the command that commands.py has found in the text; see
         QueryEngine.plan for the other arguments.
         """
-        arguments |= {"sql": sql, "form": form, "asked": asked}
+        # A scalar would travel as a value of Python's: of nanoseconds as one of pandas, which workers do without.
+        columns = None if parameters is None else [pa.array([value]) for value in parameters]
+        arguments |= {"sql": sql, "form": form, "asked": asked, "parameters": columns}
         if command is not None:
             return self._ask("command", arguments | {"command": command}, then, asked.name, when_over)
         return self._ask("query", arguments, then, asked.name, when_over)
@@ -203,14 +209,18 @@ class Workers:
                 self._kill(worker)
                 raise
             run.connected = run.connection.number
+        run.found = worker.memory
 
     def enter(self, run: Run) -> None:
         """The query that has waited begins."""
         with self._changed:
             if run.reason is not None:
                 raise run.reason
-            if run.worker is not None:
-                self._enter(run, run.worker)
+            worker = run.worker
+            if worker is None:
+                return
+            self._enter(run, worker)
+        run.found = worker.memory
 
     def leave(self, run: Run, *, ended: bool = False) -> None:
         """The query does not run in its worker any more; another may have its connection when it has `ended` there."""
@@ -223,7 +233,12 @@ class Workers:
             worker.used = worker.left = time.monotonic()
             if worker.alone:
                 worker.kill()
-            if ended and run.connection is not None and run.reason is None:
+            if not ended:
+                return
+            worker.cached = run.counts.get("cached", worker.cached)
+            for name in self._blocks:
+                self._blocks[name] += run.counts.get(name, 0)
+            if run.connection is not None and run.reason is None:
                 worker.keep(run.connection)
                 run.connection = None
 
@@ -231,14 +246,9 @@ class Workers:
         """It will not run again."""
         if (run.began and (run.bytes or run.kind != "materialize")) or error is not None:
             self._log.add(run.entry(error))
-        with self._changed:
-            if run.worker is not None:
-                run.worker.cached = run.counts.get("cached", run.worker.cached)
-            for name in self._blocks:
-                self._blocks[name] += run.counts.get(name, 0)
 
     def _enter(self, run: Run, worker: Worker) -> None:
-        run.begun, run.found = time.monotonic(), worker.memory
+        run.begun = time.monotonic()
         worker.runs.add(run)
         self._runs.add(run)
         if self._asleep:
@@ -304,25 +314,27 @@ class Workers:
     def _watch(self) -> None:
         idle = 0
         while True:
-            with self._changed:
-                idle = 0 if self._runs else idle + 1
-                self._asleep = idle > _IDLE_TICKS and self._is_whole()
             for key, _ in self._selector.select(None if self._asleep else self._tick):
                 if key.data is None:
                     with suppress(OSError):
                         self._rung.recv(4096)
                 else:
                     self._hear(key.data)
+            # Whoever has the lock makes no system call if he can help it: he would wait for the interpreter afterwards,
+            # and all others for him.
+            memory = {worker: worker.memory for worker in list(self._workers) if worker.runs}
             with self._changed:
                 if self._closing and not self._workers:
                     return
-                self._look()
+                self._look(memory)
                 if not self._closing and time.monotonic() >= self._fill_at:
                     try:
                         self._fill()
                     except OSError as error:
                         log.error("no process for queries can be started: %s", error)
                         self._fill_at = time.monotonic() + _RETRY_SECONDS
+                idle = 0 if self._runs else idle + 1
+                self._asleep = idle > _IDLE_TICKS and self._is_whole()
 
     def _hear(self, worker: Worker) -> None:
         try:
@@ -357,8 +369,8 @@ class Workers:
         worker.close()
         self._changed.notify_all()
 
-    def _look(self) -> None:
-        """At time and memory."""
+    def _look(self, found: Mapping[Worker, int]) -> None:
+        """At time, and at the memory that was found."""
         now = time.monotonic()
         limit, left = self.settings.query_memory, math.inf
         for worker in self._workers:
@@ -367,7 +379,9 @@ class Workers:
             if not worker.runs:
                 self._replace(worker, now)
                 continue
-            memory = worker.memory
+            if worker not in found:  # it has just got a query
+                continue
+            memory = found[worker]
             left = min(left, worker.seconds_until(limit, memory, now))
             for run in list(worker.runs):
                 run.memory = max(run.memory, memory)

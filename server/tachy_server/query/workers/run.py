@@ -157,7 +157,8 @@ class Run:
 
     def cancel(self, reason: TachyError) -> None:
         """End it, for this reason; the worker is killed if it does not end by itself. Not more than once."""
-        self._pool.cancel(self, reason)
+        if not self._over:
+            self._pool.cancel(self, reason)
 
     def close(self) -> None:
         """It is not wanted any more."""
@@ -184,7 +185,8 @@ class Run:
             self._limit("planning the statement", "plan_seconds", settings.plan_seconds)
             try:
                 self._pool.start(self)
-                assert self.worker is not None and self.connection is not None
+                assert self.worker is not None
+                assert self.connection is not None
                 self._process = self.worker.pid
                 wire.send_request(self.connection.socket, request)
                 kind, _, data = self.connection.incoming.receive()
@@ -252,7 +254,7 @@ class Run:
             return
         self._over = True
         if self.connection is not None and not self._ended and self.worker is not None and not self._waits:
-            self.cancel(Cancelled("The query was abandoned."))
+            self._pool.cancel(self, Cancelled("The query was abandoned."))
         else:
             self._pool.leave(self, ended=self._ended)
         self._close_connection()

@@ -92,14 +92,12 @@ class Frames:
 
 def send_request(connection: socket.socket, request: Request) -> None:
     """From the front."""
-    send(connection, REQUEST, [pickle.dumps(request)])
+    send(connection, REQUEST, [pickle.dumps((request.kind, request.arguments, request.then))])
 
 
-def receive_request(incoming: Frames) -> Request:
+def request_of(data: bytes) -> Request:
     """In the worker."""
-    _, _, data = incoming.receive()
-    request: Request = pickle.loads(data)
-    return request
+    return Request(*pickle.loads(data))
 
 
 def error_text(error: Exception) -> str:

@@ -118,19 +118,20 @@ class Worker:
         with connection.socket, suppress(OSError, EOFError):  # the front wants no more of it
             incoming = wire.Frames(connection.socket)
             while connection.stop.reason is None:
-                request = wire.receive_request(incoming)
+                _, _, data = incoming.receive()
                 connection.busy = True
-                self._answer(connection, incoming, request)
+                self._answer(connection, incoming, data)
                 connection.busy = False
         connection.busy = False
         del self._connections[connection.number]
         if connection.stop.reason is not None:
             self._tell({"over": connection.number})
 
-    def _answer(self, connection: _Connection, incoming: wire.Frames, request: wire.Request) -> None:
+    def _answer(self, connection: _Connection, incoming: wire.Frames, data: bytes) -> None:
         stop = connection.stop
         try:
             stop.check()
+            request = wire.request_of(data)
             answer = self._handlers[request.kind](stop, **request.arguments)
             wire.send(connection.socket, wire.HEAD, answer.head)
             if request.then == "wait":
@@ -150,16 +151,18 @@ class Worker:
 
 
 def _run(connection: _Connection, answer: Answer) -> None:
-    before: list[wire.Part] = []  # what comes before the first rows goes with them
+    held: list[wire.Part] = []  # small frames wait for others: the front is woken once for a small answer
+    size = 0
     with closing(answer.chunks()) as chunks:
         for rows, parts in chunks:
             connection.stop.check()
-            if not rows and not before and sum(map(len, parts)) <= wire.SMALL:
-                before = wire.frame(wire.CHUNK, parts)
-                continue
-            wire.send(connection.socket, wire.CHUNK, parts, rows, before)
-            before = []
-    wire.send(connection.socket, wire.END, [json.dumps(answer.counts()).encode()], before=before)
+            size += sum(map(len, parts))
+            if size <= wire.SMALL:
+                held += wire.frame(wire.CHUNK, parts, rows)
+            else:
+                wire.send(connection.socket, wire.CHUNK, parts, rows, held)
+                held, size = [], 0
+    wire.send(connection.socket, wire.END, [json.dumps(answer.counts()).encode()], before=held)
 
 
 def fork_for_ever(control: socket.socket, work: Callable[[socket.socket], NoReturn]) -> NoReturn:
