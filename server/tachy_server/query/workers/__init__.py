@@ -5,5 +5,5 @@
     run.Run      ←─ a connection per query: frames ─ answers: FlightData, JSON, Arrow, traces
 
 wire.py is what they say. The front imports neither DataFusion nor what plans.
-To check: pytest tests/query/test_workers.py.
+To check: pytest tests/server/test_workers.py.
 """

@@ -118,17 +118,13 @@ class Worker:
         with connection.socket, suppress(OSError, EOFError):  # the front wants no more of it
             incoming = wire.Frames(connection.socket)
             while connection.stop.reason is None:
-                _, _, data = incoming.receive()
-                connection.busy = True
-                self._answer(connection, incoming, data)
-                connection.busy = False
-        connection.busy = False
+                self._answer(connection, incoming, incoming.receive()[2])
         del self._connections[connection.number]
         if connection.stop.reason is not None:
             self._tell({"over": connection.number})
 
     def _answer(self, connection: _Connection, incoming: wire.Frames, data: bytes) -> None:
-        stop = connection.stop
+        stop, connection.busy = connection.stop, True
         try:
             stop.check()
             request = wire.request_of(data)
@@ -148,6 +144,8 @@ class Worker:
             # While an error lives, so do its frames, and what they were running.
             error.__traceback__ = error.__context__ = error.__cause__ = None
             wire.send(connection.socket, wire.ERROR, [text])
+        finally:
+            connection.busy = False
 
 
 def _run(connection: _Connection, answer: Answer) -> None:
