@@ -46,19 +46,18 @@ def unzigzag(value: int) -> int:
     return (value >> 1) ^ -(value & 1)
 
 
-def leb128(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
 def encode_uint(values: Iterable[int]) -> bytes:
     """The encoding UINT: a plane of bytes, then what did not fit."""
     wide = [value & MASK for value in values]
-    return bytes(min(value, 255) for value in wide) + b"".join(leb128(value - 255) for value in wide if value >= 255)
+    high = [value for value in wide if value >= 255]
+    plane = bytes(min(value, 255) for value in wide)
+    return plane + bytes(value & 255 for value in high) + encode_uint(value >> 8 for value in high) if high else plane
+
+
+def encode_f64(values: Iterable[float]) -> bytes:
+    """The encoding F64: the lowest bytes, then the second ones, …"""
+    packed = [struct.pack("<d", value) for value in values]
+    return bytes(value[k] for k in range(8) for value in packed)
 
 
 def pad8(data: bytes) -> bytes:
@@ -134,7 +133,7 @@ class Body:
         for column, values in self.columns.items():
             encoded.append((column, UINT, len(values), encode_uint(values)))
         for column, doubles in self.doubles.items():
-            encoded.append((column, F64, len(doubles), struct.pack(f"<{len(doubles)}d", *doubles)))
+            encoded.append((column, F64, len(doubles), encode_f64(doubles)))
         for column, text in self.texts.items():
             encoded.append((column, BYTES, len(text), bytes(text)))
         return encode_columns(sorted(encoded))

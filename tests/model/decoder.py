@@ -95,20 +95,19 @@ class Decoded:
 
 
 def decode_uint(data: bytes, count: int) -> list[int]:
-    values, at = list(data[:count]), count
-    assert len(values) == count
-    for index, value in enumerate(values):
-        if value == 255:
-            shift = extra = 0
-            while True:
-                byte, at = data[at], at + 1
-                extra |= (byte & 127) << shift
-                shift += 7
-                if byte < 128:
-                    break
-            values[index] = (255 + extra) & c.MASK
-    assert at == len(data)
-    return values
+    plane, rest = data[:count], data[count:]
+    assert len(plane) == count
+    large = plane.count(255)
+    if not large:
+        assert not rest
+        return list(plane)
+    above = decode_uint(rest[large:], large)
+    high = iter([(low | value << 8) & c.MASK for low, value in zip(rest, above, strict=False)])
+    return [next(high) if value == 255 else value for value in plane]
+
+
+def decode_f64(data: bytes, count: int) -> list[float]:
+    return [struct.unpack("<d", data[index::count])[0] for index in range(count)]
 
 
 class Reader:
@@ -132,7 +131,7 @@ class Reader:
             if encoding == 1:
                 self.uints[column] = decode_uint(data, values)
             elif encoding == 2:
-                self.doubles[column] = list(struct.unpack(f"<{values}d", data))
+                self.doubles[column] = decode_f64(data, values)
             else:
                 self.texts[column] = data
         assert at == len(raw)

@@ -215,6 +215,25 @@ def test_counts_that_the_bytes_cannot_hold_are_refused_before_memory_is_asked_fo
     assert "wrong encoding or size" in refuse(rebuild(a_block(), huge))
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\1\0",  # nothing is above it
+        b"\xff",
+        b"\xff\0",
+        b"\xff\0\1\0",
+        b"\xff\0\xff",
+        b"\xff\0\xff\0",
+        b"\xff" + b"\0\xff" * 8 + b"\0\0",  # nine bytes below the last
+    ],
+)
+def test_planes_that_do_not_add_up_are_refused(data: bytes) -> None:
+    def change(columns: list[tuple[int, int, int, bytes]]) -> None:
+        columns[:] = [(c.SPAN_LEAD, 1, 1, data) if entry[0] == c.SPAN_LEAD else entry for entry in columns]
+
+    assert "column 41 do not add up to its size" in refuse(rebuild(a_block(), change))
+
+
 def test_a_column_that_is_there_twice_is_refused() -> None:
     assert "twice" in refuse(rebuild(a_block(), lambda columns: columns.append(columns[0])))
 

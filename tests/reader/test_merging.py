@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -14,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tachy_server.formats.calls import CallTree
 from tachy_server.formats.merging import MergedBlock, merge_blocks
-from tachy_server.formats.reader import Limits, read_head, read_images
+from tachy_server.formats.reader import Limits, read_head, read_images, read_logs
 
 from tests.model import rows
 from tests.model.decoder import decode_block, split_batch
@@ -227,6 +229,27 @@ def test_hours_of_a_drifting_clock_are_dated_to_the_nanosecond() -> None:
         blocks += [block.data for block in process.blocks(until=index * 1000 + 999)]
     (merged,) = merge(blocks)
     assert merged.head.sequences == 600
+
+
+def test_numbers_of_every_size_are_read_and_written() -> None:
+    edges = [edge << shift for shift in range(0, 64, 8) for edge in (1, 127, 128, 254, 255, 256)]
+    numbers = sorted({(edge + step) % (1 << 64) for edge in edges for step in (-1, 0, 1)})
+    process = Process()
+    thread = process.thread("main")
+    blocks = list[bytes]()
+    for half in (numbers[::2], numbers[1::2]):
+        for number in half:
+            at = len(blocks) * 1000 + 5
+            (double,) = struct.unpack("<d", struct.pack("<Q", number))
+            args = [rows.U64(number)] if math.isnan(double) else [rows.U64(number), double]
+            thread.log(at, "%u" if len(args) == 1 else "%u %.17g", *args)
+        blocks += [block.data for block in process.blocks(until=len(blocks) * 1000 + 900)]
+    (merged,) = merge(blocks)
+    args = [log.args for log in decode_block(merged.data).logs]
+    assert args == [log.args for data in blocks for log in decode_block(data).logs]
+    read = [row["msg"].split()[0] for row in dicts(read_logs(*split(merged.data)))]
+    assert read == [str(number.value) for number, *_ in args]
+    assert sorted(map(int, read)) == numbers
 
 
 def test_images_are_merged_as_logs_are() -> None:

@@ -1,4 +1,4 @@
-/* Growing memory for the collector, and the slow halves of the UINT encoding. */
+/* Growing memory for the collector. */
 #include "buffer.h"
 
 int tachy_bytes_grow(tachy_bytes *buffer, uint64_t more) {
@@ -16,21 +16,13 @@ void tachy_bytes_free(tachy_bytes *buffer) {
   *buffer = (tachy_bytes){NULL, 0, 0};
 }
 
-void tachy_plane_high(tachy_plane *plane, uint64_t rest) {
-  uint8_t *at = plane->high.bytes + plane->high.size;
-  while (rest >= 128) {
-    *at++ = (uint8_t)(rest | 128);
-    rest >>= 7;
-  }
-  *at++ = (uint8_t)rest;
-  plane->high.size = (uint64_t)(at - plane->high.bytes);
-}
-
 int tachy_plane_grow(tachy_plane *plane, uint64_t values) {
-  return tachy_bytes_reserve(&plane->low, values) && tachy_bytes_reserve(&plane->high, values * TACHY_HIGH_MAX);
+  return tachy_bytes_reserve(&plane->low, values) && tachy_bytes_reserve(&plane->high, values * sizeof(uint32_t)) &&
+         tachy_bytes_reserve(&plane->wide, values * sizeof(uint64_t));
 }
 
 void tachy_plane_free(tachy_plane *plane) {
   tachy_bytes_free(&plane->low);
   tachy_bytes_free(&plane->high);
+  tachy_bytes_free(&plane->wide);
 }

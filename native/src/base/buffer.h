@@ -1,4 +1,4 @@
-/* Growing memory for the collector, and the UINT column encoding of docs/format.md. Never used by recording threads. */
+/* Growing memory for the collector, and numbers on their way into a column. Never used by recording threads. */
 #ifndef TACHY_SRC_BASE_BUFFER_H
 #define TACHY_SRC_BASE_BUFFER_H
 
@@ -34,40 +34,42 @@ static inline int tachy_bytes_append(tachy_bytes *buffer, const void *bytes, uin
   return 1;
 }
 
-/* A column of encoding UINT: one byte per value, and what did not fit into it. */
+/* Values of a column of encoding UINT, whose first plane `low` is. */
 typedef struct tachy_plane {
-  tachy_bytes low;
-  tachy_bytes high;
+  tachy_bytes low;          /* a byte of each: 255 says that it is in `high` */
+  tachy_bytes high;         /* uint32_t of each of these: UINT32_MAX says that it is in `wide` */
+  tachy_bytes wide;         /* uint64_t of each of those */
+  struct tachy_plane *next; /* of the same column; tachy_columns_plane */
 } tachy_plane;
 
-#define TACHY_HIGH_MAX 10u /* bytes of the longest LEB128 */
-
-/* Appends what a value is above 255 to `high`. Room must have been reserved. */
-void tachy_plane_high(tachy_plane *plane, uint64_t rest);
 int tachy_plane_grow(tachy_plane *plane, uint64_t values);
 void tachy_plane_free(tachy_plane *plane);
 
 static inline void tachy_plane_clear(tachy_plane *plane) {
   plane->low.size = 0;
   plane->high.size = 0;
+  plane->wide.size = 0;
 }
 
 /* Room for so many values, whatever they are. */
 static inline int tachy_plane_reserve(tachy_plane *plane, uint64_t values) {
   return (plane->low.capacity - plane->low.size >= values &&
-          plane->high.capacity - plane->high.size >= values * TACHY_HIGH_MAX) ||
+          plane->high.capacity - plane->high.size >= values * sizeof(uint32_t) &&
+          plane->wide.capacity - plane->wide.size >= values * sizeof(uint64_t)) ||
          tachy_plane_grow(plane, values);
+}
+
+/* Of a value that is not in `low`. Room must have been reserved. */
+static inline void tachy_plane_high(tachy_plane *plane, uint64_t v) {
+  const uint32_t narrow = v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+  tachy_bytes_put(&plane->high, &narrow, sizeof narrow);
+  if (narrow == UINT32_MAX) tachy_bytes_put(&plane->wide, &v, sizeof v);
 }
 
 /* Room must have been reserved. */
 static inline void tachy_plane_put(tachy_plane *plane, uint64_t v) {
-  uint8_t *const at = plane->low.bytes + plane->low.size++;
-  if (v < 255) {
-    *at = (uint8_t)v;
-  } else {
-    *at = 255;
-    tachy_plane_high(plane, v - 255);
-  }
+  plane->low.bytes[plane->low.size++] = v < 255 ? (uint8_t)v : 255;
+  if (v >= 255) tachy_plane_high(plane, v);
 }
 
 static inline int tachy_plane_append(tachy_plane *plane, uint64_t v) {

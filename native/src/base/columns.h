@@ -29,6 +29,10 @@ static inline void tachy_columns_row(tachy_columns *columns, tachy_plane *planes
 /* Opens a column of so many bytes: where they go, or NULL. */
 uint8_t *tachy_columns_open(tachy_columns *columns, tachy_column_id id, uint16_t encoding, uint64_t count,
                             uint64_t size);
+/* Planes that follow one another by `next` as one column; takes what is above their bytes. */
+void tachy_columns_plane(tachy_columns *columns, tachy_column_id id, tachy_plane *planes);
+/* The planes of so many doubles of an F64 column of `count`, of which `at` is the first one's lowest byte. */
+void tachy_columns_doubles(uint8_t *at, uint64_t count, const tachy_bytes *doubles);
 /* So many planes as the columns from `first` on, and a buffer as a column; frees them. */
 void tachy_columns_add(tachy_columns *columns, int first, tachy_plane *planes, unsigned count);
 void tachy_columns_buffer(tachy_columns *columns, tachy_column_id id, uint16_t encoding, tachy_bytes *buffer);

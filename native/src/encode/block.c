@@ -39,7 +39,7 @@ static void number_all_open(const tachy_channel *channel, const tachy_block_cloc
 }
 
 static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
-  tachy_plane planes[4] = {{{0}, {0}}};
+  tachy_plane planes[4] = {0};
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     if (!listed(channel, s)) continue;
     const uint32_t count = at_end ? s->at_end : s->at_start;
@@ -63,7 +63,7 @@ static void base_async(tachy_channel *channel) {
 }
 
 static void add_async(tachy_columns *c, tachy_channel *channel) {
-  tachy_plane planes[6] = {{{0}, {0}}};
+  tachy_plane planes[6] = {0};
   uint64_t last_id = 0;
   for (const tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
@@ -119,7 +119,7 @@ static void add_values(tachy_columns *c, tachy_channel *channel) {
 }
 
 static void add_rows(tachy_columns *c, tachy_channel *channel) {
-  const tachy_stream *const streams = channel->streams;
+  tachy_stream *const streams = channel->streams;
   tachy_columns_planes(c, TACHY_COLUMN_GAP_COUNT, streams, TACHY_PLANE_GAP);
   tachy_columns_planes(c, TACHY_COLUMN_ROW_SITE, streams, TACHY_PLANE_SITE);
   if (channel->cls == TACHY_CLASS_SPAN) {

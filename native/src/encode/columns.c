@@ -1,24 +1,20 @@
 /* Streams as columns of a block's body. */
 #include "columns.h"
 
-void tachy_columns_planes(tachy_columns *c, tachy_column_id id, const tachy_stream *streams, unsigned plane) {
-  uint64_t count = 0;
-  uint64_t size = 0;
-  for (const tachy_stream *s = streams; s; s = s->next) {
-    count += s->planes[plane].low.size;
-    size += s->planes[plane].low.size + s->planes[plane].high.size;
-  }
-  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_UINT, count, size);
-  if (!at) return;
-  for (const tachy_stream *s = streams; s; s = s->next) at = tachy_bytes_copy(at, &s->planes[plane].low);
-  for (const tachy_stream *s = streams; s; s = s->next) at = tachy_bytes_copy(at, &s->planes[plane].high);
+void tachy_columns_planes(tachy_columns *c, tachy_column_id id, tachy_stream *streams, unsigned plane) {
+  for (tachy_stream *s = streams; s; s = s->next) s->planes[plane].next = s->next ? &s->next->planes[plane] : NULL;
+  if (streams) tachy_columns_plane(c, id, &streams->planes[plane]);
 }
 
 void tachy_columns_floats(tachy_columns *c, tachy_column_id id, const tachy_stream *streams) {
   uint64_t size = 0;
   for (const tachy_stream *s = streams; s; s = s->next) size += s->floats.size;
-  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_F64, size / 8, size);
-  for (const tachy_stream *s = streams; at && s; s = s->next) at = tachy_bytes_copy(at, &s->floats);
+  const uint64_t count = size / sizeof(uint64_t);
+  uint8_t *at = tachy_columns_open(c, id, TACHY_ENCODING_F64, count, size);
+  for (const tachy_stream *s = streams; at && s; s = s->next) {
+    tachy_columns_doubles(at, count, &s->floats);
+    at += s->floats.size / sizeof(uint64_t);
+  }
 }
 
 void tachy_columns_text(tachy_columns *c, tachy_column_id id, const tachy_stream *streams) {
@@ -39,7 +35,7 @@ static uint32_t string_of(tachy_columns *c, tachy_tables *tables, uint32_t numbe
 enum { AT_ONCE = 64, SITE_COLUMNS = 8 };
 
 static void add_sites(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
-  tachy_plane planes[SITE_COLUMNS] = {{{0}, {0}}};
+  tachy_plane planes[SITE_COLUMNS] = {0};
   const uint32_t *const numbers = tachy_index_numbers(&tables->sites);
   const uint32_t count = tachy_index_count(&tables->sites);
   for (uint32_t first = 0; first < count; first += AT_ONCE) {
@@ -65,7 +61,7 @@ static void add_sites(tachy_columns *c, tachy_tables *tables, const tachy_names 
 }
 
 static void add_sets(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
-  tachy_plane planes[3] = {{{0}, {0}}}; /* sizes; keys, values */
+  tachy_plane planes[3] = {0}; /* sizes; keys, values */
   for (uint32_t i = 0; i < tachy_index_count(&tables->sets); i++) {
     const tachy_set_entry *const set = tachy_names_set(names, tachy_index_number(&tables->sets, i));
     const uint64_t size = set->count;
@@ -80,7 +76,7 @@ static void add_sets(tachy_columns *c, tachy_tables *tables, const tachy_names *
 }
 
 static void add_strings(tachy_columns *c, tachy_tables *tables, const tachy_names *names) {
-  tachy_plane sizes = {{0}, {0}};
+  tachy_plane sizes = {0};
   tachy_bytes bytes = {0};
   const uint32_t *const numbers = tachy_index_numbers(&tables->strings);
   const uint32_t count = tachy_index_count(&tables->strings);

@@ -6,7 +6,7 @@
 #include "stream.h"
 
 /* One column of all streams' planes or buffers, one after the other. */
-void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams, unsigned plane);
+void tachy_columns_planes(tachy_columns *columns, tachy_column_id id, tachy_stream *streams, unsigned plane);
 void tachy_columns_floats(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 void tachy_columns_text(tachy_columns *columns, tachy_column_id id, const tachy_stream *streams);
 /* Sites, sets and strings: adds the strings to the tables. */

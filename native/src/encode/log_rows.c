@@ -4,10 +4,11 @@
 
 /* Where the stream's next row goes, in registers: stores of bytes might change anything that is in memory. */
 typedef struct cursor {
-  uint8_t *site, *set, *lead, *lead_high; /* behind the planes' bytes */
-  uint8_t *types, *text_size, *text;      /* of logs */
-  uint64_t last;                          /* as in the stream */
-  uint32_t number, position;              /* of the row before: its site, and where that is in the block; 0: none */
+  uint8_t *site, *set, *lead; /* behind the planes' bytes */
+  uint32_t *lead_high;
+  uint8_t *types, *text_size, *text; /* of logs */
+  uint64_t last;                     /* as in the stream */
+  uint32_t number, position;         /* of the row before: its site, and where that is in the block; 0: none */
 } cursor;
 
 /* Room for whatever so many bytes of records hold. 0: no memory. */
@@ -31,7 +32,7 @@ static cursor cursor_of(const tachy_stream *s) {
   return (cursor){tachy_behind(&planes[TACHY_PLANE_SITE].low),
                   tachy_behind(&planes[TACHY_PLANE_SET].low),
                   tachy_behind(&planes[TACHY_PLANE_LEAD].low),
-                  tachy_behind(&planes[TACHY_PLANE_LEAD].high),
+                  tachy_behind_high(&planes[TACHY_PLANE_LEAD]),
                   tachy_behind(&planes[TACHY_PLANE_TYPES].low),
                   tachy_behind(&planes[TACHY_PLANE_TEXT_SIZE].low),
                   tachy_behind(&s->text),
@@ -63,7 +64,7 @@ TACHY_INLINE int put_head(tachy_channel *channel, tachy_stream *s, cursor *c, ui
     ticks = c->last;
     channel->backwards++;
   }
-  tachy_put_ticks(&c->lead, &c->lead_high, ticks - c->last);
+  tachy_put_ticks(&c->lead, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], ticks - c->last);
   c->last = ticks;
   if (site != c->number) {
     c->position = tachy_index_position(&channel->tables.sites, site);

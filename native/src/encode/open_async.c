@@ -164,7 +164,7 @@ void tachy_open_async_put_back(tachy_channel *channel) {
 void tachy_open_async_columns(tachy_columns *c, tachy_channel *channel) {
   const tachy_open_asyncs *const a = &channel->asyncs;
   const tachy_open_async *const rows = (const tachy_open_async *)(const void *)a->before.bytes;
-  tachy_plane planes[6] = {{{0}, {0}}};
+  tachy_plane planes[6] = {0};
   uint64_t last_id = 0;
   int64_t last_utc = channel->from.utc;
   if (a->failed) c->failed = 1;

@@ -28,7 +28,7 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
 /* Where the stream's next row goes, in registers: stores of bytes might change anything that is in memory. */
 typedef struct cursor {
   uint8_t *site, *depth, *lead, *tail; /* behind the planes' low bytes */
-  uint8_t *lead_high, *tail_high;      /* and behind the high ones of those that need them often */
+  uint32_t *lead_high, *tail_high;     /* and behind the high ones of those that need them often */
   uint64_t last;                       /* as in the stream, from here on */
   uint64_t begin_ticks, end_ticks;
   uint32_t at_depth;
@@ -40,8 +40,8 @@ static cursor cursor_of(const tachy_stream *s) {
                   tachy_behind(&s->planes[TACHY_PLANE_DEPTH].low),
                   tachy_behind(&lead->low),
                   tachy_behind(&tail->low),
-                  tachy_behind(&lead->high),
-                  tachy_behind(&tail->high),
+                  tachy_behind_high(lead),
+                  tachy_behind_high(tail),
                   s->last,
                   s->begin_ticks,
                   s->end_ticks,
@@ -55,8 +55,8 @@ static void put_back(tachy_stream *s, const cursor *c) {
   depth->low.size = (uint64_t)(c->depth - depth->low.bytes);
   lead->low.size = (uint64_t)(c->lead - lead->low.bytes);
   tail->low.size = (uint64_t)(c->tail - tail->low.bytes);
-  lead->high.size = (uint64_t)(c->lead_high - lead->high.bytes);
-  tail->high.size = (uint64_t)(c->tail_high - tail->high.bytes);
+  lead->high.size = (uint64_t)((const uint8_t *)(const void *)c->lead_high - lead->high.bytes);
+  tail->high.size = (uint64_t)((const uint8_t *)(const void *)c->tail_high - tail->high.bytes);
   s->last = c->last;
   s->begin_ticks = c->begin_ticks;
   s->end_ticks = c->end_ticks;
@@ -102,8 +102,8 @@ TACHY_INLINE int keep_span(tachy_channel *channel, tachy_stream *s, cursor *c, u
   }
   tail = end - c->last;
 put:
-  tachy_put_ticks(&c->lead, &c->lead_high, lead);
-  tachy_put_ticks(&c->tail, &c->tail_high, tail);
+  tachy_put_ticks(&c->lead, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], lead);
+  tachy_put_ticks(&c->tail, &c->tail_high, &s->planes[TACHY_PLANE_TAIL], tail);
   const uint32_t position = tachy_index_position(&channel->tables.sites, word & TACHY_SITE_MAX);
   tachy_put_small(&c->site, &s->planes[TACHY_PLANE_SITE], position);
   tachy_put_small(&c->depth, &s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)c->at_depth));

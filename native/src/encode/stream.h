@@ -198,24 +198,25 @@ static inline uint64_t tachy_stream_now(const tachy_channel *channel, const tach
 static inline uint8_t *tachy_behind(const tachy_bytes *bytes) {
   return bytes->size ? bytes->bytes + bytes->size : bytes->bytes;
 }
-static inline void tachy_ends_at(tachy_bytes *bytes, const uint8_t *end) {
-  if (end) bytes->size = (uint64_t)(end - bytes->bytes);
+static inline uint32_t *tachy_behind_high(const tachy_plane *plane) {
+  return (uint32_t *)(void *)tachy_behind(&plane->high);
+}
+static inline void tachy_ends_at(tachy_bytes *bytes, const void *end) {
+  if (end) bytes->size = (uint64_t)((const uint8_t *)end - bytes->bytes);
 }
 
 /* tachy_plane_put of a value that is seldom above 254. */
 TACHY_INLINE void tachy_put_small(uint8_t **low, tachy_plane *plane, uint64_t v) {
   *(*low)++ = v < 255 ? (uint8_t)v : 255;
-  if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v - 255);
+  if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v);
 }
 
 /* tachy_plane_put of ticks, which are often above it. */
-TACHY_INLINE void tachy_put_ticks(uint8_t **low, uint8_t **high, uint64_t v) {
+TACHY_INLINE void tachy_put_ticks(uint8_t **low, uint32_t **high, tachy_plane *plane, uint64_t v) {
   *(*low)++ = v < 255 ? (uint8_t)v : 255;
   if (v < 255) return;
-  uint8_t *at = *high;
-  for (v -= 255; v >= 128; v >>= 7) *at++ = (uint8_t)(v | 128);
-  *at++ = (uint8_t)v;
-  *high = at;
+  *(*high)++ = v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
+  if (TACHY_UNLIKELY(v >= UINT32_MAX)) tachy_bytes_put(&plane->wide, &v, sizeof v);
 }
 
 static inline void tachy_stream_extend(tachy_stream *s, uint64_t begin, uint64_t end) {

@@ -112,7 +112,7 @@ static void put_open_values(merge *m, spans *all, uint64_t id, uint64_t owner) {
 }
 
 static void put_rows(merge *m, spans *all, uint64_t owner, tachy_columns *c) {
-  tachy_plane planes[COLUMNS] = {{{0}, {0}}};
+  tachy_plane planes[COLUMNS] = {0};
   uint64_t last_id = 0;
   for (uint32_t t = 0; t < m->thread_count; t++) {
     uint64_t last = m->threads[t].base_ticks;
@@ -148,7 +148,7 @@ static void put_rows(merge *m, spans *all, uint64_t owner, tachy_columns *c) {
 static void put_open(merge *m, tachy_columns *c) {
   const merge_source *const first = &m->sources[0];
   const tachy_rows *const rows = &first->open_async;
-  tachy_plane planes[COLUMNS] = {{{0}, {0}}};
+  tachy_plane planes[COLUMNS] = {0};
   uint64_t last_id = 0;
   uint64_t last_utc = (uint64_t)first->block.header.utc0;
   for (uint64_t i = 0; i < rows->count; i++) {

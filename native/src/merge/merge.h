@@ -38,7 +38,7 @@ typedef struct merge_source { /* one of the blocks, and how far it has been read
   tachy_typed_cursor args;
   /* metrics */
   tachy_uint_cursor integers;
-  uint64_t doubles; /* taken */
+  tachy_double_cursor doubles;
   uint64_t *last_values;
   /* spans */
   tachy_open_row *open_start;

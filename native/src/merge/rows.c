@@ -20,6 +20,7 @@ void merge_rows_start(merge *m, uint64_t at) {
   source->gaps = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]);
   source->types = tachy_uint_start(&block->columns[TACHY_COLUMN_LOG_TYPES]);
   source->args = tachy_typed_start(block, TACHY_COLUMN_LOG_INT);
+  source->doubles = tachy_double_start(&block->columns[TACHY_COLUMN_VALUE_F64]);
   source->integers = tachy_uint_start(&block->columns[TACHY_COLUMN_VALUE_INT]);
   if (block->header.cls == TACHY_CLASS_LOG) return;
   source->last_values = calloc((size_t)block->site_count + 1, sizeof *source->last_values);
@@ -33,8 +34,7 @@ void merge_rows_end(merge *m, uint64_t at) {
   if (source->block.header.cls == TACHY_CLASS_LOG) {
     ok = ok && tachy_uint_ok(&source->types) && tachy_typed_ok(&source->args);
   } else {
-    ok = ok && tachy_uint_ok(&source->integers) &&
-         source->doubles == source->block.columns[TACHY_COLUMN_VALUE_F64].count;
+    ok = ok && tachy_uint_ok(&source->integers) && source->doubles.lowest == source->doubles.end;
   }
   if (!ok) merge_refuse(m, at);
 }
@@ -56,11 +56,11 @@ static int put_args(merge *m, merge_source *source) {
 
 /* The value of a metric. 0: it is malformed. */
 static int put_metric(merge *m, merge_source *source, uint32_t site) {
-  const tachy_raw_column *const doubles = &source->block.columns[TACHY_COLUMN_VALUE_F64];
   const uint32_t kind = source->block.sites[site].kind;
   if (kind == TACHY_SITE_METRIC_F64) {
-    if (source->doubles == doubles->count) return 0;
-    if (!tachy_bytes_append(&m->typed.floats, doubles->bytes + 8 * source->doubles++, 8)) m->failed = 1;
+    uint64_t bits;
+    if (!tachy_double_next(&source->doubles, &bits)) return 0;
+    if (!tachy_bytes_append(&m->typed.floats, &bits, sizeof bits)) m->failed = 1;
     return 1;
   }
   if (kind != TACHY_SITE_METRIC_INT && kind != TACHY_SITE_METRIC_TICKS && kind != TACHY_SITE_FRAME) return 0;

@@ -244,7 +244,7 @@ void merge_spans(merge *m, merge_run run, const tachy_block_thread *into) {
 }
 
 static void put_open(tachy_columns *c, const merge_source *source, tachy_column_id id, const tachy_open_row *rows) {
-  tachy_plane planes[4] = {{{0}, {0}}};
+  tachy_plane planes[4] = {0};
   for (uint64_t i = 0; i < source->block.columns[id].count; i++) {
     const uint64_t values[4] = {source->sites[rows[i].site], rows[i].begin_ticks, (uint64_t)rows[i].begin_utc,
                                 rows[i].id};

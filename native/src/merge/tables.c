@@ -81,7 +81,7 @@ static uint64_t size_at(const tachy_dictionary *of, uint32_t i) {
 }
 
 static void strings_columns(const tachy_dictionary *strings, tachy_columns *c) {
-  tachy_plane sizes = {{0}, {0}};
+  tachy_plane sizes = {0};
   for (uint32_t i = 0; i < strings->count; i++) {
     const uint64_t size = size_at(strings, i);
     tachy_columns_row(c, &sizes, 1, &size);
@@ -94,7 +94,7 @@ static void strings_columns(const tachy_dictionary *strings, tachy_columns *c) {
 
 void merge_tables_columns(merge *m, tachy_columns *c) {
   const merge_tables *const t = &m->tables;
-  tachy_plane sites[SITE_NUMBERS] = {{{0}, {0}}};
+  tachy_plane sites[SITE_NUMBERS] = {0};
   for (uint32_t i = 0; i < t->sites.count; i++) {
     uint32_t numbers[SITE_NUMBERS];
     memcpy(numbers, t->sites.bytes.bytes + t->sites.offsets[i], sizeof numbers);
@@ -104,7 +104,7 @@ void merge_tables_columns(merge *m, tachy_columns *c) {
     }
   }
   tachy_columns_add(c, TACHY_COLUMN_SITE_ID, sites, SITE_NUMBERS);
-  tachy_plane sets[3] = {{{0}, {0}}}; /* sizes; keys, values */
+  tachy_plane sets[3] = {0}; /* sizes; keys, values */
   for (uint32_t i = 0; i < t->sets.count; i++) {
     const uint64_t pairs = size_at(&t->sets, i) / (2 * sizeof(uint32_t));
     tachy_columns_row(c, sets, 1, &pairs);

@@ -58,7 +58,12 @@ static tachy_status find_columns(tachy_block *block, const uint8_t *body, uint64
       }
       if (seen[column.id]) return tachy_read_fail(error, "column %u is there twice", column.id);
       seen[column.id] = 1;
-      block->columns[column.id] = (tachy_raw_column){body + offset, column.count, column.size};
+      const tachy_raw_column found = {body + offset, column.count, column.size};
+      tachy_uint_cursor planes;
+      if (encoding == TACHY_ENCODING_UINT && !tachy_uint_find(&planes, &found)) {
+        return tachy_read_fail(error, "the planes of column %u do not add up to its size", column.id);
+      }
+      block->columns[column.id] = found;
     }
     offset += tachy_pad8(column.size);
   }

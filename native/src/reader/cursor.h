@@ -1,5 +1,5 @@
-/* Walks a UINT column: a plane of bytes, then LEB128 for each value of 255 and more. The plane's length is known to the
- * caller; only the rare path looks at bounds. After a walk tachy_uint_ok says whether everything was there. */
+/* Walks columns of numbers. Their planes were found to add up when the block was opened, and the number of values is
+ * known to the caller: no step looks at bounds. After a walk tachy_uint_ok says whether everything was taken. */
 #ifndef TACHY_READER_CURSOR_H
 #define TACHY_READER_CURSOR_H
 
@@ -14,109 +14,85 @@
 #define TACHY_UNLIKELY(x) (x)
 #endif
 
-typedef struct tachy_uint_cursor {
-  const uint8_t *plane; /* the next value's byte */
-  const uint8_t *plane_end;
-  const uint8_t *extra; /* the next LEB128 */
-  const uint8_t *extra_end;
+enum { TACHY_UINT_LEVELS = 8 }; /* how often a lowest byte can be taken off a value */
+
+typedef struct tachy_uint_cursor {             /* where the next bytes of a UINT column are: */
+  const uint8_t *above[TACHY_UINT_LEVELS + 1]; /* what is left of values that have so many lowest bytes taken off */
+  const uint8_t *lowest[TACHY_UINT_LEVELS];    /* the next byte of those that are 255 there */
+  const uint8_t *end;                          /* of above[0] */
   int bad;
 } tachy_uint_cursor;
 
+/* 0: the planes are not those of a column of that size. */
+int tachy_uint_find(tachy_uint_cursor *cursor, const tachy_raw_column *column);
+/* Of values that have `level` bytes taken off, reads the next `count`, or leaves them out. */
+void tachy_uint_read(tachy_uint_cursor *cursor, unsigned level, uint64_t *out, uint64_t count);
+void tachy_uint_pass(tachy_uint_cursor *cursor, unsigned level, uint64_t count);
+
 static inline tachy_uint_cursor tachy_uint_start(const tachy_raw_column *column) {
-  const uint8_t *extra = column->bytes + column->count;
-  return (tachy_uint_cursor){column->bytes, extra, extra, column->bytes + column->size, 0};
+  tachy_uint_cursor c;
+  c.above[0] = column->bytes;
+  c.end = column->bytes + column->count;
+  c.bad = 0;
+  if (column->size > column->count) (void)tachy_uint_find(&c, column); /* it was right when the block was opened */
+  return c;
 }
 
-/* The index of the lowest set bit; `word` is not 0. */
-static inline unsigned tachy_lowest_bit(uint64_t word) {
-#if defined(__GNUC__)
-  return (unsigned)__builtin_ctzll(word);
-#else
-  unsigned bit = 0;
-  for (; !(word & 1u); word >>= 1) bit++;
-  return bit;
-#endif
-}
-
-/* tachy_uint_extra near the end of the bytes, or for what is longer than 8 of them. */
-static inline uint64_t tachy_uint_extra_slowly(tachy_uint_cursor *c) {
+/* The next value, whose byte in the first plane was 255. */
+static inline uint64_t tachy_uint_take_large(tachy_uint_cursor *c) {
   uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64 && c->extra < c->extra_end; shift += 7) {
-    const uint8_t byte = *c->extra++;
-    value |= (uint64_t)(byte & 0x7Fu) << shift;
-    if (byte < 0x80u) return value + 255u;
-  }
-  c->bad = 1;
-  return 0;
+  unsigned level = 0;
+  uint64_t byte;
+  do {
+    value |= (uint64_t)*c->lowest[level]++ << 8 * level;
+    byte = *c->above[++level]++;
+  } while (byte == 255u);
+  return value | byte << 4 * level << 4 * level; /* in two, for level may be 8 */
 }
 
-/* The value behind a 255: 7 bits of up to 8 bytes are pushed together without a branch on their number. */
-static inline uint64_t tachy_uint_extra(tachy_uint_cursor *c) {
-  if (TACHY_UNLIKELY(c->extra_end - c->extra < 8)) return tachy_uint_extra_slowly(c);
-  uint64_t word;
-  memcpy(&word, c->extra, sizeof word);
-  const uint64_t last = ~word & UINT64_C(0x8080808080808080);
-  if (TACHY_UNLIKELY(last == 0)) return tachy_uint_extra_slowly(c);
-  c->extra += tachy_lowest_bit(last) / 8 + 1;
-  word &= last ^ (last - 1);
-  word = (word & UINT64_C(0x007F007F007F007F)) | (word & UINT64_C(0x7F007F007F007F00)) >> 1;
-  word = (word & UINT64_C(0x00003FFF00003FFF)) | (word & UINT64_C(0x3FFF00003FFF0000)) >> 2;
-  word = (word & UINT64_C(0x000000000FFFFFFF)) | (word & UINT64_C(0x0FFFFFFF00000000)) >> 4;
-  return word + 255u;
-}
-
-/* The next value; the caller knows that the plane has one. */
+/* The next value; the caller knows that there is one. */
 static inline uint64_t tachy_uint_take(tachy_uint_cursor *c) {
-  const uint8_t byte = *c->plane++;
-  return TACHY_UNLIKELY(byte == 255u) ? tachy_uint_extra(c) : byte;
+  const uint8_t byte = *c->above[0]++;
+  return TACHY_UNLIKELY(byte == 255u) ? tachy_uint_take_large(c) : byte;
 }
 
 /* The next value, for columns whose count is not that of the rows. */
 static inline uint64_t tachy_uint_next(tachy_uint_cursor *c) {
-  if (TACHY_UNLIKELY(c->plane == c->plane_end)) {
+  if (TACHY_UNLIKELY(c->above[0] == c->end)) {
     c->bad = 1;
     return 0;
   }
   return tachy_uint_take(c);
 }
 
-/* The next `count` values, which the plane has. Without large ones this is a widening copy. */
+/* The next `count` values, which there are; or so many left out. */
 static inline void tachy_uint_take_many(tachy_uint_cursor *c, uint64_t *out, uint64_t count) {
-  const uint8_t *plane = c->plane;
-  uint8_t largest = 0;
-  for (uint64_t i = 0; i < count; i++) {
-    out[i] = plane[i];
-    largest = plane[i] > largest ? plane[i] : largest;
-  }
-  c->plane += count;
-  if (largest < 255u) return;
-  uint64_t i = 0;
-  for (; i + 8 <= count; i += 8) { /* the high bit of every byte that is 255; which of the 8 it is, is no branch */
-    uint64_t word;
-    memcpy(&word, plane + i, sizeof word);
-    const uint64_t low = word & UINT64_C(0x7F7F7F7F7F7F7F7F);
-    uint64_t full = (low + UINT64_C(0x0101010101010101)) & word & UINT64_C(0x8080808080808080);
-    for (; full; full &= full - 1) out[i + tachy_lowest_bit(full) / 8] = tachy_uint_extra(c);
-  }
-  for (; i < count; i++) {
-    if (plane[i] == 255u) out[i] = tachy_uint_extra(c);
-  }
+  tachy_uint_read(c, 0, out, count);
 }
-
-/* Leaves out `count` values, which the plane has. */
-static inline void tachy_uint_skip(tachy_uint_cursor *c, uint64_t count) {
-  const uint8_t *end = c->plane + count;
-  const uint8_t *p = c->plane;
-  while (p < end && (p = memchr(p, 255, (size_t)(end - p))) != NULL) {
-    (void)tachy_uint_extra(c);
-    p++;
-  }
-  c->plane = end;
-}
+static inline void tachy_uint_skip(tachy_uint_cursor *c, uint64_t count) { tachy_uint_pass(c, 0, count); }
 
 /* All values taken, nothing missing, nothing left over. */
-static inline int tachy_uint_ok(const tachy_uint_cursor *c) {
-  return !c->bad && c->plane == c->plane_end && c->extra == c->extra_end;
+static inline int tachy_uint_ok(const tachy_uint_cursor *c) { return !c->bad && c->above[0] == c->end; }
+
+/* Walks an F64 column. */
+typedef struct tachy_double_cursor {
+  const uint8_t *lowest; /* the next value's lowest byte */
+  const uint8_t *end;    /* of the lowest bytes */
+  uint64_t count;        /* of the column: the bytes of a value are so far apart */
+} tachy_double_cursor;
+
+static inline tachy_double_cursor tachy_double_start(const tachy_raw_column *column) {
+  return (tachy_double_cursor){column->bytes, column->bytes + column->count, column->count};
+}
+
+/* The bits of the next value. 0: there is none. */
+static inline int tachy_double_next(tachy_double_cursor *c, uint64_t *bits) {
+  if (TACHY_UNLIKELY(c->lowest == c->end)) return 0;
+  uint64_t sum = 0;
+  for (unsigned k = 0; k < sizeof sum; k++) sum |= (uint64_t)c->lowest[k * c->count] << 8 * k;
+  *bits = sum;
+  c->lowest++;
+  return 1;
 }
 
 /* Reads block->values; the last step of opening a block. */
@@ -149,27 +125,24 @@ static inline tachy_status tachy_uints_end(const tachy_uint_cursor *cursors, uin
 typedef struct tachy_typed_cursor {
   tachy_uint_cursor integers;
   tachy_uint_cursor sizes; /* of texts */
-  const uint8_t *floats;
-  const uint8_t *floats_end;
+  tachy_double_cursor floats;
   const uint8_t *text;
   const uint8_t *text_end;
 } tachy_typed_cursor;
 
 /* `id` is the column of integers: floats, the sizes of texts and their bytes follow it. */
 static inline tachy_typed_cursor tachy_typed_start(const tachy_block *block, uint32_t id) {
-  const tachy_raw_column *const floats = &block->columns[id + 1];
   const tachy_raw_column *const text = &block->columns[id + 3];
   return (tachy_typed_cursor){.integers = tachy_uint_start(&block->columns[id]),
                               .sizes = tachy_uint_start(&block->columns[id + 2]),
-                              .floats = floats->bytes,
-                              .floats_end = floats->bytes + floats->size,
+                              .floats = tachy_double_start(&block->columns[id + 1]),
                               .text = text->bytes,
                               .text_end = text->bytes + text->size};
 }
 
 /* As tachy_uint_ok. */
 static inline int tachy_typed_ok(const tachy_typed_cursor *c) {
-  return tachy_uint_ok(&c->integers) && tachy_uint_ok(&c->sizes) && c->floats == c->floats_end &&
+  return tachy_uint_ok(&c->integers) && tachy_uint_ok(&c->sizes) && c->floats.lowest == c->floats.end &&
          c->text == c->text_end;
 }
 
@@ -178,10 +151,7 @@ static inline int tachy_typed_ok(const tachy_typed_cursor *c) {
 static inline int tachy_typed_take(tachy_typed_cursor *c, tachy_value *value) {
   switch (value->type) {
     case TACHY_ARG_F64:
-      if (c->floats == c->floats_end) return 0;
-      memcpy(&value->bits, c->floats, sizeof value->bits);
-      c->floats += sizeof value->bits;
-      return 1;
+      return tachy_double_next(&c->floats, &value->bits);
     case TACHY_ARG_TEXT:
       value->bits = tachy_uint_next(&c->sizes);
       value->text = (const char *)c->text;

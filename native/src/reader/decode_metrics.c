@@ -20,9 +20,8 @@ static uint64_t nanoseconds(uint64_t ticks, double rate) {
 
 static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_rows *rows, tachy_read_error *error) {
   const tachy_block *const block = walk->block;
-  const tachy_raw_column *doubles = &block->columns[TACHY_COLUMN_VALUE_F64];
+  tachy_double_cursor doubles = tachy_double_start(&block->columns[TACHY_COLUMN_VALUE_F64]);
   tachy_uint_cursor integers = tachy_uint_start(&block->columns[TACHY_COLUMN_VALUE_INT]);
-  uint64_t doubles_taken = 0;
   for (;;) {
     int found = 0;
     const tachy_status status = tachy_row_next(walk, rows, &found, error);
@@ -31,8 +30,7 @@ static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_ro
     uint64_t bits;
     const uint32_t kind = block->sites[walk->site].kind;
     if (kind == TACHY_SITE_METRIC_F64) {
-      if (doubles_taken == doubles->count) return tachy_read_fail(error, "a float metric has no value");
-      memcpy(&bits, doubles->bytes + 8 * doubles_taken++, sizeof bits);
+      if (!tachy_double_next(&doubles, &bits)) return tachy_read_fail(error, "a float metric has no value");
     } else if (kind == TACHY_SITE_METRIC_INT || kind == TACHY_SITE_METRIC_TICKS || kind == TACHY_SITE_FRAME) {
       bits = last_values[walk->site] + (uint64_t)tachy_unzigzag(tachy_uint_next(&integers));
       last_values[walk->site] = bits;
@@ -42,7 +40,7 @@ static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_ro
     }
     if (walk->wanted) rows->bits[tachy_row_keep(walk, rows)] = bits;
   }
-  if (!tachy_uint_ok(&integers) || doubles_taken != doubles->count) {
+  if (!tachy_uint_ok(&integers) || doubles.lowest != doubles.end) {
     return tachy_read_fail(error, "the metric rows do not use up their values");
   }
   return TACHY_OK;

@@ -42,21 +42,22 @@ typedef struct walk {
 
 /* Sites of the next `count` rows, none of which is a gap. 0 when one is not in the table. */
 static int read_sites(walk *w, uint32_t *out, uint64_t count) {
-  const uint8_t *plane = w->site.plane;
+  const uint8_t *plane = w->site.above[0];
   uint32_t largest = 0;
   for (uint64_t i = 0; i < count; i++) {
     const uint32_t value = plane[i];
     out[i] = value - 1u;
     largest = value > largest ? value : largest;
   }
-  w->site.plane += count;
-  if (largest < 255u) return largest <= w->block->site_count;
+  if (largest < 255u) {
+    w->site.above[0] += count;
+    return largest <= w->block->site_count;
+  }
+  uint64_t sites[CHUNK];
+  tachy_uint_take_many(&w->site, sites, count);
   for (uint64_t i = 0; i < count; i++) {
-    if (plane[i] == 255u) {
-      const uint64_t value = tachy_uint_extra(&w->site);
-      out[i] = value > w->block->site_count ? UINT32_MAX : (uint32_t)value - 1u;
-    }
-    if (out[i] >= w->block->site_count) return 0;
+    if (sites[i] > w->block->site_count) return 0;
+    out[i] = (uint32_t)sites[i] - 1u;
   }
   return 1;
 }
@@ -229,7 +230,7 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_row_filter *fil
   memset(w->levels, 0, 2 * sizeof *w->levels);
   w->reopened_count = 0;
   for (uint64_t left = thread->rows; left > 0;) {
-    const uint8_t *plane = w->site.plane;
+    const uint8_t *plane = w->site.above[0];
     const uint8_t *gap = memchr(plane, 0, (size_t)left);
     const uint64_t count = gap ? (uint64_t)(gap - plane) : left;
     const uint64_t run = at + count;
@@ -263,7 +264,7 @@ static tachy_status walk_thread(walk *w, uint32_t t, const tachy_row_filter *fil
 }
 
 static void skip_thread(walk *w, uint64_t count) {
-  for (const uint8_t *p = w->site.plane, *end = p + count; p < end && (p = memchr(p, 0, (size_t)(end - p))); p++) {
+  for (const uint8_t *p = w->site.above[0], *end = p + count; p < end && (p = memchr(p, 0, (size_t)(end - p))); p++) {
     (void)tachy_uint_next(&w->gap_count);
   }
   w->row += count;

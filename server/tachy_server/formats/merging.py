@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +17,15 @@ LEVEL: Final = 3
 THREADS_MAX: Final = 4096
 """Most threads of a merged block: its head is never compressed, and has 112 bytes for each."""
 
+PLANE_MIN: Final = 512
+"""Bytes of planes that are worth a zstd block of their own: its tables take some."""
+
 _ZSTD: Final = 1
+_UINT, _F64 = 1, 2
 _HEAD: Final = struct.Struct("<7xBI116xQQ")  # codec, header size; raw size, stored size
 _SIZE: Final = struct.Struct("<Q")
+_COLUMNS: Final = struct.Struct("<II")
+_COLUMN: Final = struct.Struct("<HHIQQ")  # id, encoding, 0, count, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,42 @@ def _merge(index: int, parts: Any, count: int, limits: Any, compressor: zstandar
     merged = ffi.gc(out[0], lib.tachy_merged_free)
     size = ffi.new("uint64_t *")
     body = lib.tachy_merged_body(merged, size)
-    stored = compressor.compress(ffi.buffer(body, size[0]))
+    stored = _compress(ffi.buffer(body, size[0])[:], compressor)
     head = lib.tachy_merged_head(merged, size)
     lib.tachy_block_seal(head, lib.TACHY_CODEC_ZSTD, ffi.from_buffer(stored), len(stored))
     padding = bytes(-(size[0] + len(stored)) % 8)
     data = b"".join((ffi.buffer(head, size[0]), stored, padding))
     return MergedBlock(data, read_head(data), int(used[0]))
+
+
+def _compress(body: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
+    """One frame in which planes do not share a zstd block, and so no codes: their bytes are distributed differently."""
+    frame = compressor.compressobj(size=len(body))
+    parts: list[bytes] = []
+    at = 0
+    for end in _plane_ends(body):
+        if end - at >= PLANE_MIN:
+            parts += frame.compress(memoryview(body)[at:end]), frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            at = end
+    return b"".join((*parts, frame.compress(memoryview(body)[at:]), frame.flush()))
+
+
+def _plane_ends(body: bytes) -> Iterator[int]:
+    """Where the planes of a body's columns end: docs/format.md, "Body"."""
+    at = _COLUMNS.size + _COLUMNS.unpack_from(body)[0] * _COLUMN.size
+    yield at
+    for _, encoding, _, count, size in _COLUMN.iter_unpack(body[_COLUMNS.size : at]):
+        end = at + size
+        if encoding == _F64:
+            yield from range(at + count, end, count)
+        while encoding == _UINT and at < end:
+            yield at + count
+            high = body.count(255, at, at + count)
+            at += count + high
+            yield at
+            count = high
+        yield end
+        at = end + -end % 8
 
 
 def _check(index: int, block: Readable) -> _Given:
