@@ -234,7 +234,7 @@ def stop(timeout: float = 10.0) -> None:
 def flush(timeout: float = 10.0) -> bool:
     """Sends everything recorded before the call, and waits at most `timeout` seconds for the server to take it.
 
-    False when it did not in that time, or nothing runs.
+    False when it did not in that time, refused or had no room for something, or nothing runs.
     """
     session = _session
     if session is None:

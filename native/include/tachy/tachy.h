@@ -133,7 +133,8 @@ TACHY_EXPORT tachy_status tachy_start(const tachy_config *config);
 TACHY_EXPORT void tachy_stop(uint32_t timeout_ms);
 
 /* Cuts blocks of everything that was recorded before the call and waits at most timeout_ms until the sender is done
- * with them. Returns 1 if it is, 0 on timeout or when stopped. */
+ * with them. Returns 1 if it is, 0 on timeout, when stopped, or when something had to be dropped meanwhile because too
+ * much waited, or was refused by the server. */
 TACHY_EXPORT int tachy_flush(uint32_t timeout_ms);
 
 /* tachy_flush and tachy_stop in halves, for a host that has something else to do now and then while it waits (a

@@ -268,16 +268,24 @@ void tachy_own_get_stats(tachy_stats *out) {
   out->clock = tachy_clock_name();
 }
 
+/* What a flush waits for: the number of the last batch, from 1, and above it how many events had been lost before. */
+enum { BATCH_BITS = 40 };
+#define BATCH_MASK ((UINT64_C(1) << BATCH_BITS) - 1)
+
 uint64_t tachy_own_flush_begin(uint32_t timeout_ms) {
   uint64_t ordinal = 0;
   if (tachy_own_forking()) return 0;
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  return tachy_collector_cut(deadline, &ordinal) ? ordinal + 1 : 0;
+  const uint64_t lost = tachy_outbox_lost();
+  return tachy_collector_cut(deadline, &ordinal) ? lost << BATCH_BITS | (ordinal + 1) : 0;
 }
 
 int tachy_own_flush_wait(uint64_t flush, uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
-  return flush != 0 && !tachy_own_forking() && tachy_outbox_wait(flush - 1, deadline);
+  if (flush == 0 || tachy_own_forking()) return 0;
+  if (flush == TACHY_FLUSH_ALL) return tachy_outbox_wait(UINT64_MAX, deadline);
+  const int done = tachy_outbox_wait((flush & BATCH_MASK) - 1, deadline);
+  return done && tachy_outbox_lost() << BATCH_BITS == (flush & ~BATCH_MASK);
 }
 
 int tachy_own_flush(uint32_t timeout_ms) {

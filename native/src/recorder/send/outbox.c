@@ -182,6 +182,14 @@ uint64_t tachy_outbox_last_ordinal(void) {
   return last;
 }
 
+uint64_t tachy_outbox_lost(void) {
+  uint64_t lost = 0;
+  tachy_os_lock(&mutex);
+  for (unsigned cls = 0; cls < TACHY_CLASSES; cls++) lost += queue.dropped[cls];
+  tachy_os_unlock(&mutex);
+  return lost;
+}
+
 static int pending_up_to(uint64_t last) {
   for (const tachy_batch *batch = queue.lists[TACHY_OURS].first; batch; batch = batch->next) {
     if (batch->session == queue.session) return batch->ordinal <= last;

@@ -40,6 +40,8 @@ tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int
 /* The sender may take the batch from now on. last: none follows; then batch may be NULL. */
 void tachy_outbox_put(tachy_batch *batch, int last);
 uint64_t tachy_outbox_last_ordinal(void);
+/* Events of the session that were dropped after they had been read, or that the server has refused. */
+uint64_t tachy_outbox_lost(void);
 /* 1: the sender is done with all batches up to `ordinal`, or the session has ended, all that is left lies in files, and
  * nothing has moved for 0.3 s; 0: the deadline has passed. */
 int tachy_outbox_wait(uint64_t ordinal, uint64_t deadline);
