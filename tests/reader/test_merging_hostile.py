@@ -19,7 +19,7 @@ from tests.model.encoder import Block, Process
 from tests.model.records import METRIC, SPAN
 from tests.reader.decoding import read_async, read_logs, read_metrics, read_spans, split
 from tests.reader.scenarios import play
-from tests.reader.test_hostile import rebuild, replaced, seal
+from tests.reader.test_hostile import a_block, rebuild, replaced, seal
 from tests.reader.test_merging import classes, cut, examples, merge
 
 
@@ -113,3 +113,18 @@ def test_a_changed_byte_is_merged_as_it_reads_or_not_at_all(seed: int, losses: b
                     wanted = [row for part in parts[: block.parts] for row in rows_of(part, cls)]
                     assert by_thread(rows_of(block.data, cls)) == by_thread(wanted)
                 del parts[: block.parts]
+
+
+@pytest.mark.parametrize(("encoding", "count"), [(1, 0), (1, 1), (1, 300), (2, 0), (2, 1), (2, 1 << 40), (1, 1 << 40)])
+def test_columns_that_nobody_knows_may_say_anything_of_their_planes(encoding: int, count: int) -> None:
+    small = a_block(METRIC)
+
+    def strange(columns: list[tuple[int, int, int, bytes]]) -> None:
+        columns += [(999, encoding, count, b"\xff" * 5_000 + b"\0" * 5_000), (998, encoding, count, b"")]
+
+    data = rebuild(small, strange)
+    try:
+        (merged,) = merge_blocks([data])
+    except FormatError:
+        return
+    assert rows_of(merged.data, METRIC) == rows_of(data, METRIC)

@@ -22,6 +22,7 @@ PLANE_MIN: Final = 512
 
 _ZSTD: Final = 1
 _UINT, _F64 = 1, 2
+_BYTES: Final = 8  # of a number
 _HEAD: Final = struct.Struct("<7xBI116xQQ")  # codec, header size; raw size, stored size
 _SIZE: Final = struct.Struct("<Q")
 _COLUMNS: Final = struct.Struct("<II")
@@ -118,14 +119,18 @@ def _compress(body: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
 
 
 def _plane_ends(body: bytes) -> Iterator[int]:
-    """Where the planes of a body's columns end: docs/format.md, "Body"."""
+    """Where the planes of a body's columns end: docs/format.md, "Body". A block that stays alone may have columns that
+    nobody has looked into, and whose counts say anything.
+    """
     at = _COLUMNS.size + _COLUMNS.unpack_from(body)[0] * _COLUMN.size
     yield at
     for _, encoding, _, count, size in _COLUMN.iter_unpack(body[_COLUMNS.size : at]):
         end = at + size
-        if encoding == _F64:
-            yield from range(at + count, end, count)
-        while encoding == _UINT and at < end:
+        if encoding == _F64 and count:
+            yield from range(at + count, min(end, at + _BYTES * count), count)
+        for _ in range(_BYTES if encoding == _UINT else 0):
+            if count == 0 or at >= end:
+                break
             yield at + count
             high = body.count(255, at, at + count)
             at += count + high
