@@ -96,9 +96,9 @@ def test_a_range_reads_the_blocks_that_reach_into_its_bins(make_world: MakeWorld
 def test_rows_leave_before_all_blocks_are_read(make_world: MakeWorld) -> None:
     world, process = make_world(), Process()
     main = process.thread("main")
-    for block in range(8):
-        for number in range(10_000):  # large enough to be read by itself
-            at = 100 * (10_000 * block + number)
+    for block in range(12):
+        for number in range(20_000):  # four blocks are read at a time
+            at = 100 * (20_000 * block + number)
             main.span("Frame", at + 10, at + 60)
         world.send(process)
     (known,) = ids([process])
@@ -106,7 +106,7 @@ def test_rows_leave_before_all_blocks_are_read(make_world: MakeWorld) -> None:
     batches = query.batches()
     world.lake.reads.clear()
     next(batches)
-    assert len(world.lake.reads) < 8
+    assert len(world.lake.reads) < 12
     batches.close()
 
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
+_HELD_SECONDS: Final = 0.05
 
 Chunks = Generator[tuple[int, Sequence[wire.Part]], None, None]
 """Rows, and the bytes of a frame."""
@@ -149,13 +151,13 @@ class Worker:
 
 
 def _run(connection: _Connection, answer: Answer) -> None:
-    held: list[wire.Part] = []  # small frames wait for others: the front is woken once for a small answer
-    size = 0
+    held: list[wire.Part] = []  # small frames wait for others at first: the front is woken once for a small answer
+    size, until = 0, time.monotonic() + _HELD_SECONDS
     with closing(answer.chunks()) as chunks:
         for rows, parts in chunks:
             connection.stop.check()
             size += sum(map(len, parts))
-            if size <= wire.SMALL:
+            if size <= wire.SMALL and time.monotonic() < until:
                 held += wire.frame(wire.CHUNK, parts, rows)
             else:
                 wire.send(connection.socket, wire.CHUNK, parts, rows, held)
