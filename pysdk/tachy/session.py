@@ -94,8 +94,9 @@ def _wait(flush: int, timeout: float) -> bool:
     cooperative = not isinstance(time.sleep, BuiltinFunctionType)
     while True:
         left = max(end - time.monotonic(), 0.0)
-        if lib.tachy_flush_wait(flush, 0 if cooperative else _milliseconds(min(left, PIECE))):
-            return True
+        done: int = lib.tachy_flush_wait(flush, 0 if cooperative else _milliseconds(min(left, PIECE)))
+        if done:
+            return done > 0
         if left == 0.0:
             return False
         if cooperative:

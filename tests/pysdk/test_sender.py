@@ -124,7 +124,7 @@ def test_refused_batches_are_dropped_and_counted_with_one_warning(
         tachy.start(sink.url)
         for _ in range(3):
             tachy.metric("m", 1)
-            tachy.flush(10)
+            assert not tachy.flush(10)
         tachy.stop()
         stats = tachy.stats()
         # the metrics, and the recorder's own that tell of the loss

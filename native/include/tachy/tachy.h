@@ -141,9 +141,10 @@ TACHY_EXPORT int tachy_flush(uint32_t timeout_ms);
  * language whose signal handlers run between calls).
  *
  * tachy_flush_begin cuts the blocks, in at most timeout_ms, and returns what tachy_flush_wait is to wait for; 0: no
- * session records. tachy_flush_wait may be called again and again, and returns what tachy_flush does. With
- * TACHY_FLUSH_ALL it waits until the sender is done with everything; once recording has been stopped, no longer than
- * tachy_stop would. tachy_stop_recording is what tachy_stop does before it waits; tachy_stop must follow. */
+ * session records. tachy_flush_wait may be called again and again: 0 says that the sender is not done yet, 1 that it
+ * is, -1 that nothing waits any more, but something was dropped or refused. With TACHY_FLUSH_ALL it waits until the
+ * sender is done with everything; once recording has been stopped, no longer than tachy_stop would.
+ * tachy_stop_recording is what tachy_stop does before it waits; tachy_stop must follow. */
 #define TACHY_FLUSH_ALL UINT64_MAX
 TACHY_EXPORT uint64_t tachy_flush_begin(uint32_t timeout_ms);
 TACHY_EXPORT int tachy_flush_wait(uint64_t flush, uint32_t timeout_ms);

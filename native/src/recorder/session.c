@@ -284,15 +284,15 @@ int tachy_own_flush_wait(uint64_t flush, uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   if (flush == 0 || tachy_own_forking()) return 0;
   if (flush == TACHY_FLUSH_ALL) return tachy_outbox_wait(UINT64_MAX, deadline);
-  const int done = tachy_outbox_wait((flush & BATCH_MASK) - 1, deadline);
-  return done && tachy_outbox_lost() << BATCH_BITS == (flush & ~BATCH_MASK);
+  if (!tachy_outbox_wait((flush & BATCH_MASK) - 1, deadline)) return 0;
+  return tachy_outbox_lost() << BATCH_BITS == (flush & ~BATCH_MASK) ? 1 : -1;
 }
 
 int tachy_own_flush(uint32_t timeout_ms) {
   const uint64_t deadline = tachy_os_monotonic() + (uint64_t)timeout_ms * 1000000u;
   const uint64_t flush = tachy_own_flush_begin(timeout_ms);
   const uint64_t now = tachy_os_monotonic();
-  return tachy_own_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0);
+  return tachy_own_flush_wait(flush, deadline > now ? (uint32_t)((deadline - now) / 1000000u) : 0) == 1;
 }
 
 void tachy_own_set_crash_kind(tachy_crash_kind kind) {
