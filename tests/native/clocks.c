@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "../../native/src/base/clock.h"
+#include "../../native/src/recorder/send/write_budget.h"
 #include "harness.h"
 
 #define SECOND INT64_C(1000000000)
@@ -381,6 +382,40 @@ static void coarse(void) {
   run_for(30e9, 1e9);
 }
 
+/* Of what may be written: at no moment more than that in the five minutes before, and never refused where ten seconds
+ * more would still be below it. */
+static void writes(void) {
+  enum { ROUNDS = 5000, LIMIT = 1000 };
+  static struct {
+    double at;
+    uint64_t bytes;
+  } given[ROUNDS];
+  int count = 0;
+  sim_start(0);
+  tachy_write_budget_set(LIMIT);
+  for (int i = 0; i < ROUNDS; i++) {
+    sim.now += chance() * (i % 100 ? 20e9 : 900e9);
+    const uint64_t bytes = next_random(&sim.random) % 200 + 1;
+    uint64_t in_five_minutes = 0, in_ten_seconds_more = 0;
+    for (int k = count; k-- > 0 && given[k].at > sim.now - 310e9;) {
+      in_ten_seconds_more += given[k].bytes;
+      if (given[k].at > sim.now - 300e9) in_five_minutes += given[k].bytes;
+    }
+    if (tachy_write_budget_take(bytes)) {
+      CHECK(in_five_minutes + bytes <= LIMIT);
+      given[count].at = sim.now;
+      given[count++].bytes = bytes;
+    } else {
+      CHECK(in_ten_seconds_more + bytes > LIMIT);
+    }
+  }
+  CHECK(count > ROUNDS / 10 && count < ROUNDS);
+  sim.now += 310e9;
+  CHECK(!tachy_write_budget_take(LIMIT + 1) && tachy_write_budget_take(LIMIT) && !tachy_write_budget_take(1));
+  tachy_write_budget_set(0);
+  CHECK(tachy_write_budget_take(UINT64_MAX / 2));
+}
+
 static const scenario scenarios[] = {{"rates", rates},
                                      {"counts", counts},
                                      {"straight", straight},
@@ -391,6 +426,7 @@ static const scenario scenarios[] = {{"rates", rates},
                                      {"restarts", restarts},
                                      {"behind", behind},
                                      {"coarse", coarse},
+                                     {"writes", writes},
                                      {"random_program", random_program},
                                      {"flight_random", flight_random},
                                      {NULL, NULL}};

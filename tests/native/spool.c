@@ -156,6 +156,20 @@ static void spool_outage(void) {
   CHECK(list_files()->count == 0);
 }
 
+/* What goes beyond what may be written in five minutes has no file, and arrives all the same. */
+static void spool_writes(void) {
+  tachy_config config = patient;
+  config.write_bytes = 100000;
+  CHECK(tachy_start(&config) == TACHY_OK);
+  record_batches(0, 10, 5000);
+  const folder *const found = list_files();
+  CHECK(found->count > 0 && found->bytes <= config.write_bytes);
+  CHECK(get_stats().unprotected == 10 - (uint64_t)found->count);
+  CHECK(get_stats().dropped[TACHY_CLASS_SPAN] == 0);
+  take_over_session();
+  end_session();
+}
+
 /* The oldest spans go first, then metrics; logs survive, and the files keep within the bound. */
 static void spool_budget(void) {
   tachy_config config = patient;
@@ -370,17 +384,11 @@ static void losses_reported(void) {
   end_session();
 }
 
-const scenario spool_scenarios[] = {{"spool_file", spool_file},
-                                    {"spool_outage", spool_outage},
-                                    {"spool_budget", spool_budget},
-                                    {"spool_kept", spool_kept},
-                                    {"spool_raw", spool_raw},
-                                    {"spool_nowhere", spool_nowhere},
-                                    {"spool_full", spool_full},
-                                    {"spool_damaged", spool_damaged},
-                                    {"spool_forks", spool_forks},
-                                    {"spool_crowd", spool_crowd},
-                                    {"spool_killed", spool_killed},
-                                    {"losses_reported", losses_reported},
-                                    {NULL, NULL}};
+const scenario spool_scenarios[] = {{"spool_file", spool_file},           {"spool_outage", spool_outage},
+                                    {"spool_budget", spool_budget},       {"spool_writes", spool_writes},
+                                    {"spool_kept", spool_kept},           {"spool_raw", spool_raw},
+                                    {"spool_nowhere", spool_nowhere},     {"spool_full", spool_full},
+                                    {"spool_damaged", spool_damaged},     {"spool_forks", spool_forks},
+                                    {"spool_crowd", spool_crowd},         {"spool_killed", spool_killed},
+                                    {"losses_reported", losses_reported}, {NULL, NULL}};
 #endif

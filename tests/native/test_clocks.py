@@ -42,6 +42,10 @@ def test_the_clock_follows_the_wall_clock_and_bends_no_duration(scenario: str) -
     run(scenario)
 
 
+def test_no_five_minutes_have_more_writes_than_may_be() -> None:
+    run("writes")
+
+
 def record(folder: Path, seed: int, steps: int, pool: int, *, sanitizer: str = PLAIN, **clock: int) -> dict[str, Any]:
     """Runs the random program of this seed under such clocks; its stats."""
     variables = settings(folder, seed, steps, pool) | {"TACHY_SESSION_FOLDER": str(folder / "sessions")}

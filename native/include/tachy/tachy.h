@@ -102,6 +102,9 @@ typedef struct tachy_config {
                               metrics, logs last; what processes that are gone have left goes first in each. Between
                               processes that run each may keep its share; default 256 MiB */
   uint32_t spool_seconds;  /* the age at which unsent batches there are dropped and counted; default 7 days */
+  uint64_t write_bytes;    /* the most that is written into those files in any five minutes, as some consoles demand;
+                              beyond it batches wait in memory alone, and die with the process. The session file is
+                              mapped and does not count. Default: as much as there is */
   tachy_mode mode;
   /* Flight recorder. A trigger at a moment T is tachy_mark, a frame over its budget, a log of level error or fatal, or
    * the server's word. It ships the spans, sync and async, that overlap [T - before, T + after], and of each thread at

@@ -154,6 +154,7 @@ static tachy_status start(const tachy_config *config) {
   const tachy_outbox_bounds bounds = {
       config->outbox_bytes ? config->outbox_bytes : UINT64_C(64) << 20,
       config->spool_bytes ? config->spool_bytes : UINT64_C(256) << 20,
+      config->write_bytes,
       (config->spool_seconds ? config->spool_seconds : 7u * 86400u) * INT64_C(1000000000),
   };
   tachy_outbox_start(&bounds, folder, process_id);

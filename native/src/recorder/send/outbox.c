@@ -9,6 +9,7 @@
 #include "description.h"
 #include "queue.h"
 #include "spool.h"
+#include "write_budget.h"
 
 enum { LOOKED_AT = 64 /* the part of the disk's limit that may come before the next look at the folder */ };
 #define LOOK_EVERY UINT64_C(5000000000) /* ns */
@@ -87,6 +88,7 @@ void tachy_outbox_start(const tachy_outbox_bounds *bounds, const char *where, co
   queue.memory_limit = bounds->memory;
   queue.disk_limit = bounds->disk < room ? bounds->disk : room;
   age = bounds->age;
+  tachy_write_budget_set(bounds->writes);
   closed = 0;
   tried = 0;
   memcpy(process_id, id, sizeof process_id);
@@ -477,6 +479,7 @@ void tachy_outbox_stats(tachy_stats *out) {
 
 /* The child has copies of the parent's batches: files and claims are not its own. */
 void tachy_outbox_after_fork(void) {
+  tachy_write_budget_after_fork();
   tachy_os_mutex_init(&mutex);
   tachy_os_condition_init(&changed);
   for (int list = 0; list < TACHY_LISTS; list++) {

@@ -22,6 +22,7 @@ void tachy_outbox_init(void);
 typedef struct tachy_outbox_bounds {
   uint64_t memory; /* bytes */
   uint64_t disk;   /* of all batches in the folder, whoever made them */
+  uint64_t writes; /* bytes in any five minutes; 0: whatever there is */
   int64_t age;     /* ns */
 } tachy_outbox_bounds;
 /* A new session: its stats start from zero. folder: of the batches' files; "": they get none. */

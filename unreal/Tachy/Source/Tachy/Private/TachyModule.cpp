@@ -178,6 +178,7 @@ bool FTachyModule::StartRecorder()
 	Config.destination = Url.Get();
 	Config.pool_bytes = Options.PoolBytes;
 	Config.spool_bytes = Options.SpoolBytes;
+	Config.write_bytes = Options.WriteBytes;
 	Config.mode = TachySwitches::IsFlight() ? TACHY_MODE_FLIGHT : TACHY_MODE_ALL;
 	InheritParent(false);
 	const tachy_status Result = tachy_start(&Config);

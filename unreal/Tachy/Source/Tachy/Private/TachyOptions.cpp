@@ -11,6 +11,9 @@
 #include "Misc/Paths.h"
 #include "Tachy.h"
 
+/** Consoles: what may be written, and how much in which time, is their maker's to say. */
+#define TACHY_MAY_WRITE (PLATFORM_DESKTOP || PLATFORM_ANDROID || PLATFORM_IOS)
+
 namespace
 {
 
@@ -150,10 +153,10 @@ FTachyOptions FTachyOptions::Read()
 	Options.bOwnFolder = Options.Folder.IsEmpty();
 	if (Options.bOwnFolder)
 	{
-#if PLATFORM_DESKTOP || PLATFORM_ANDROID || PLATFORM_IOS
+#if TACHY_MAY_WRITE
 		Options.Folder = Options.Home;
 #else
-		Options.Folder = TEXT("-"); // consoles: what may be written, and how much, is their maker's to say
+		Options.Folder = TEXT("-");
 #endif
 	}
 
@@ -176,5 +179,12 @@ FTachyOptions FTachyOptions::Read()
 	Options.ImageBytes = ReadBudget(TEXT("ImageKB"), 512, 16384, 10);
 	Options.PoolBytes = ReadBudget(TEXT("PoolMB"), 64, 16384, 20);
 	Options.SpoolBytes = ReadBudget(TEXT("SpoolMB"), 256, 65536, 20);
+	Options.WriteBytes = static_cast<uint64>(ReadNumber(TEXT("WriteMB"), 0, 0, 65536)) << 20;
+#if !TACHY_MAY_WRITE
+	if (Options.WriteBytes == 0)
+	{
+		Options.WriteBytes = uint64(256) << 20;
+	}
+#endif
 	return Options;
 }

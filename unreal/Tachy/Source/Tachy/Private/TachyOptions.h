@@ -44,6 +44,7 @@ struct FTachyOptions
 	uint64 ImageBytes = 0;
 	uint64 PoolBytes = 0;
 	uint64 SpoolBytes = 0;
+	uint64 WriteBytes = 0;
 
 	static FTachyOptions Read();
 };

@@ -129,4 +129,10 @@ public:
 	UPROPERTY(Config, EditAnywhere, Category = "Budgets",
 	          meta = (ClampMin = "1", ClampMax = "65536", ConfigRestartRequired = true))
 	int32 SpoolMB = 256;
+
+	/** Storage that may be written in any five minutes, in MiB; beyond it what waits is in memory alone. 0: no
+	 * bound, on consoles 256. */
+	UPROPERTY(Config, EditAnywhere, Category = "Budgets",
+	          meta = (ClampMin = "0", ClampMax = "65536", ConfigRestartRequired = true))
+	int32 WriteMB = 0;
 };
