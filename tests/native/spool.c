@@ -179,7 +179,7 @@ static void spool_budget(void) {
   for (uint64_t i = 0; i < 40; i++) {
     record_batches(i, i + 1, 20000);
     CHECK(get_stats().spool_bytes <= config.spool_bytes && list_files()->bytes <= config.spool_bytes);
-    if (i == 7) CHECK(get_stats().dropped[TACHY_CLASS_SPAN] > 0 && get_stats().dropped[TACHY_CLASS_METRIC] == 0);
+    if (i == 8) CHECK(get_stats().dropped[TACHY_CLASS_SPAN] > 0 && get_stats().dropped[TACHY_CLASS_METRIC] == 0);
   }
   const tachy_stats s = get_stats();
   CHECK(s.dropped[TACHY_CLASS_METRIC] > 0 && s.dropped[TACHY_CLASS_LOG] == 0);
