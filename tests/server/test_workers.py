@@ -59,10 +59,17 @@ def server(tmp_path_factory: pytest.TempPathFactory, game: Process) -> Iterator[
 
 
 def forks(server: Server) -> tuple[psutil.Process, list[psutil.Process]]:
-    """The process that forks, and its workers."""
-    children = psutil.Process(server.pid).children()
-    (parent,) = [child for child in children if "tachy_server.query_process" in child.cmdline()]
-    return parent, parent.children()
+    """The process that forks, once it is there, and its workers."""
+    found: list[psutil.Process] = []
+
+    def alone() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(server.pid).children()
+            found[:] = [child for child in children if "tachy_server.query_process" in child.cmdline()]
+        return len(found) == 1
+
+    until(alone)
+    return found[0], found[0].children()
 
 
 def worker(server: Server) -> psutil.Process:
