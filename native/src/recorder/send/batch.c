@@ -98,7 +98,7 @@ static void seal_block(tachy_block *block) {
   head->header_hash = tachy_hash(head, head->header_size);
 }
 
-static uint64_t size_of(const tachy_batch *batch) {
+uint64_t tachy_batch_size(const tachy_batch *batch) {
   uint64_t size = sizeof(tachy_batch_header) + tachy_pad8(batch->description.size);
   for (const tachy_block *block = batch->blocks; block; block = block->next) {
     size += block->head->header_size + tachy_pad8(block->head->stored_size);
@@ -118,7 +118,7 @@ static int make_front(const tachy_batch *batch, tachy_bytes *front) {
   memcpy(head.process_id, batch->process_id, sizeof head.process_id);
   head.description_size = (uint32_t)batch->description.size;
   head.block_count = batch->block_count;
-  head.total_size = size_of(batch);
+  head.total_size = tachy_batch_size(batch);
   tachy_bytes_put(front, &head, sizeof head);
   tachy_bytes_put(front, batch->description.bytes, batch->description.size);
   head.header_hash = tachy_hash(front->bytes, front->size);
@@ -149,8 +149,8 @@ static int append(void *context, const void *bytes, uint64_t size) {
 const void *tachy_own_batch_bytes(tachy_batch *batch, uint64_t *size) {
   if (size) *size = 0;
   if (!batch) return NULL;
-  if (batch->bytes.size == 0 &&
-      !(tachy_bytes_reserve(&batch->bytes, size_of(batch)) && tachy_batch_write(batch, append, &batch->bytes))) {
+  if (batch->bytes.size == 0 && !(tachy_bytes_reserve(&batch->bytes, tachy_batch_size(batch)) &&
+                                  tachy_batch_write(batch, append, &batch->bytes))) {
     tachy_bytes_free(&batch->bytes);
     return NULL;
   }

@@ -23,8 +23,10 @@ void tachy_write_budget_set(uint64_t bytes) {
 /* Forgets what is no longer within the last five minutes. */
 static void move_on(void) {
   const uint64_t now = tachy_os_monotonic() / PERIOD_NS;
-  if (now >= newest + PERIODS) memset(written, 0, sizeof written);
-  if (now >= newest + PERIODS) newest = now;
+  if (now >= newest + PERIODS) {
+    memset(written, 0, sizeof written);
+    newest = now;
+  }
   while (newest < now) written[++newest % PERIODS] = 0;
 }
 
