@@ -4,15 +4,10 @@
 #define TACHY_READER_CURSOR_H
 
 #include <string.h>
+#include <tachy/compiler.h>
 
 #include "decode.h"
 #include "error.h"
-
-#if defined(__GNUC__)
-#define TACHY_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#else
-#define TACHY_UNLIKELY(x) (x)
-#endif
 
 enum { TACHY_UINT_LEVELS = 8 }; /* how often a lowest byte can be taken off a value */
 

@@ -272,20 +272,16 @@ def metadata_table(session: Session, view: View, name: str | None = None) -> Tab
 
 def event_table(session: Session, view: View, scope: Bounds = ALL, name: str | None = None) -> Table:
     """A view of events, or the part of it that `scope` says; `name` as in `metadata_table`."""
-
-    def rows(scan: Scan) -> Iterator[Part]:
-        return block_parts(session, view, scan.bounds(view) & scope & session.range, scan)
-
-    return Table(session, name or view.name, view.schema, rows, by_process=True)
+    return part_table(session, view, scope & session.range, name)
 
 
-def part_table(session: Session, view: View, scope: Bounds) -> Table:
+def part_table(session: Session, view: View, scope: Bounds, name: str | None = None) -> Table:
     """The rows of a view of events within the bounds, whatever range the client asks for."""
 
     def rows(scan: Scan) -> Iterator[Part]:
         return block_parts(session, view, scan.bounds(view) & scope, scan)
 
-    return Table(session, view.name, view.schema, rows, by_process=True)
+    return Table(session, name or view.name, view.schema, rows, by_process=True)
 
 
 def block_parts(session: Session, view: View, bounds: Bounds, scan: Scan) -> Iterator[Part]:
