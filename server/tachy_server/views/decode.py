@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import itertools
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -17,6 +16,7 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tachy_server.base.recent import Recent
 from tachy_server.formats.block_index import texts_of_ids
 from tachy_server.formats.rows import ROWS
 from tachy_server.formats.stored_blocks import StoredBlocks
@@ -70,19 +70,16 @@ class ColumnCache:
     """
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._size = 0
-        self._columns: OrderedDict[tuple[_Key, str], pa.ChunkedArray] = OrderedDict()
+        self._most = capacity // _SHARE
+        self._columns: Recent[tuple[_Key, str], pa.ChunkedArray] = Recent(capacity)
         self._lock = threading.Lock()
 
     def get(self, key: _Key, names: Sequence[str]) -> pa.Table | None:
         """These columns of a block, if all of them are here."""
         with self._lock:
-            if not names or any((key, name) not in self._columns for name in names):
-                return None
-            for name in names:
-                self._columns.move_to_end((key, name))
-            return pa.Table.from_arrays([self._columns[key, name] for name in names], list(names))
+            found = [self._columns.get((key, name)) for name in names]
+        whole = bool(found) and all(column is not None for column in found)
+        return pa.Table.from_arrays(found, list(names)) if whole else None
 
     def keep(
         self, key: _Key, batches: Iterator[pa.RecordBatch], failed: Callable[[], bool]
@@ -95,27 +92,20 @@ class ColumnCache:
         for batch in batches:
             yield batch
             size += sum(map(memory_of, batch.columns))
-            if size > self._capacity // _SHARE:
+            if size > self._most:
                 del taken[:]
                 yield from batches
                 return
             taken.append(batch)
         for at, name in enumerate(taken[0].schema.names if taken and not failed() else ()):
-            self._put((key, name), pa.chunked_array([batch.column(at) for batch in taken]))
-
-    def _put(self, key: tuple[_Key, str], column: pa.ChunkedArray) -> None:
-        with self._lock:
-            if key in self._columns:
-                self._size -= memory_of(self._columns.pop(key))
-            self._columns[key] = column
-            self._size += memory_of(column)
-            while self._size > self._capacity:
-                self._size -= memory_of(self._columns.popitem(last=False)[1])
+            column = pa.chunked_array([batch.column(at) for batch in taken])
+            with self._lock:
+                self._columns.put((key, name), column, memory_of(column))
 
     @property
     def size(self) -> int:
         """Bytes held."""
-        return self._size
+        return self._columns.size
 
 
 _COLUMN_BYTES: Final = 500
