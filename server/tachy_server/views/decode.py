@@ -182,18 +182,17 @@ def _apart(
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
     """The rows of each block by itself, with its place: out of the cache, or into it where all of a block is wanted."""
     parts = [_Part(view, row, wanted) for row in blocks]
-    missing = 0  # of the blocks before this one
-    for at, part in enumerate([*parts, None]):
-        found = None if cache is None or part is None else part.cached(cache, columns)
-        if part is not None and found is None:
-            missing += 1
+    found = [None if cache is None else part.cached(cache, columns) for part in parts]
+    for _, run in itertools.groupby(range(len(parts)), lambda at: found[at] is None):
+        places = list(run)
+        those = slice(places[0], places[-1] + 1)
+        if found[places[0]] is None:
+            yield from _read(cache, lake, blocks[those], parts[those], columns, places[0])
             continue
-        if missing:
-            yield from _read(cache, lake, blocks[at - missing : at], parts[at - missing : at], columns, at - missing)
-            missing = 0
-        if part is not None and found is not None:
-            for batch in found.to_batches(max_chunksize=ROWS):
-                yield part.cut(batch).select(list(columns)), at
+        for at, kept in zip(places, found[those], strict=True):
+            assert kept is not None
+            for batch in kept.to_batches(max_chunksize=ROWS):
+                yield parts[at].cut(batch).select(list(columns)), at
 
 
 def _read(
