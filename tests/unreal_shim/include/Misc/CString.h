@@ -1,5 +1,6 @@
 #pragma once
 #include <stdlib.h>
+#include <string.h>
 
 #include "Misc/Char.h"
 
@@ -13,6 +14,7 @@ inline int64 ParseInteger(const ANSICHAR *S, ANSICHAR **End, int32 Base) { retur
 template <typename C>
 struct TCString {
   static int32 Strlen(const C *S) {
+    if constexpr (sizeof(C) == 1) return int32(strlen(S));  // as the engine has it: compilers know it
     int32 N = 0;
     while (S[N]) ++N;
     return N;
