@@ -138,13 +138,8 @@ def test_only_keys_for_admin_change_anything(tmp_path: Path) -> None:
             command = [sys.executable, "-m", "tachy_server.keys", "create", "a key", "--scopes", scopes]
             made = subprocess.run([*command, "--data", str(server.data)], capture_output=True, text=True, check=True)
             keys[scopes] = next(word for word in made.stdout.split() if word.startswith("tk_"))
-
-        def is_known(key: str) -> bool:
-            headers = {"authorization": f"Bearer {key}"}
-            return server.client.post("/api/query", json={"sql": "SELECT 1"}, headers=headers).status_code != 401
-
-        # the server looks for new ones now and then
-        until(lambda: not is_known("tk_none") and all(map(is_known, keys.values())))
+        server.stop()
+        server.start()  # it knows them: asking until it does would use up the refusals that an address gets
         assert "needs one for admin" in ask(server, CREATE.format("a"), 403, keys["query"])
         assert "needs one for query" in ask(server, CREATE.format("a"), 403, keys["admin"])
         assert names(server, keys["query"]) == []

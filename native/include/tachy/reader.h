@@ -91,7 +91,7 @@ typedef struct tachy_packed { /* bodies that have to be decompressed, in zstd's 
   uint64_t *raw_sizes;
   uint64_t *numbers; /* of the blocks */
   uint64_t count;
-  uint64_t *others; /* numbers of blocks whose bodies are compressed otherwise */
+  uint64_t *others; /* numbers of blocks whose bodies are compressed otherwise, or are nothing once decompressed */
   uint64_t other_count;
 } tachy_packed;
 

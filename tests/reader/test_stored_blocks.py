@@ -1,0 +1,54 @@
+"""Many blocks from the store at once: what one of them is does not matter to the others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.model import columns as c
+from tests.model.decoder import Header
+from tests.model.encoder import Process
+from tests.model.records import BLOCK_HEADER, compress, xxh64
+from tests.reader.decoding import dicts, stored
+
+CHECKED = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3", "PYTHONMALLOC": "malloc"}
+"""glibc's memory says at once when somebody has written beyond his."""
+
+
+def without_a_body(block: bytes) -> bytes:
+    """A head like the block's, of no threads, whose body is nothing, compressed."""
+    frame = compress("zstd", b"")
+    given = Header(*BLOCK_HEADER.unpack_from(block))
+    nothing = given._replace(header_size=BLOCK_HEADER.size, thread_count=0, events=0, raw_size=0, header_hash=0)
+    header = nothing._replace(stored_size=len(frame), body_hash=xxh64(frame))
+    return BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(BLOCK_HEADER.pack(*header)))) + c.pad8(frame)
+
+
+def test_a_body_of_nothing_comes_first_and_the_next_ones_are_read() -> None:
+    process = Process()
+    thread = process.thread("main")
+    blocks = []
+    for at in range(3):
+        thread.log(at, "%d", at)
+        blocks += [block.data for block in process.blocks(codec="zstd")]
+    nothing = without_a_body(blocks[0])
+    assert not stored([nothing]).failed  # its rows are what cannot be read
+    found = stored([nothing, *blocks])
+    texts = [row["msg"] for batch in found.rows("logs", ("msg",)) for row in dicts(batch)]
+    assert texts == ["0", "1", "2"]
+    assert [(number, str(error)) for number, error in found.failed.items()] == [
+        (0, "a block's body of 0 bytes has no header")
+    ]
+
+
+def test_nobody_writes_beyond_his_memory() -> None:
+    """zstandard's function for many frames does where the first one has nothing."""
+    name = test_a_body_of_nothing_comes_first_and_the_next_ones_are_read.__name__
+    command = [
+        sys.executable,
+        "-c",
+        f"from tests.reader import test_stored_blocks as t; [t.{name}() for _ in range(9)]",
+    ]
+    done = subprocess.run(command, env=os.environ | CHECKED, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
