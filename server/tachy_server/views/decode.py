@@ -182,14 +182,14 @@ def _apart(
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
     """The rows of each block by itself, with its place: out of the cache, or into it where all of a block is wanted."""
     parts = [_Part(view, row, wanted) for row in blocks]
-    found = [None if cache is None else part.cached(cache, columns) for part in parts]
-    for _, run in itertools.groupby(range(len(parts)), lambda at: found[at] is None):
-        places = list(run)
-        those = slice(places[0], places[-1] + 1)
-        if found[places[0]] is None:
+    looked = ((at, None if cache is None else part.cached(cache, columns)) for at, part in enumerate(parts))
+    for missing, run in itertools.groupby(looked, lambda one: one[1] is None):
+        if missing:
+            places = [at for at, _ in run]
+            those = slice(places[0], places[-1] + 1)
             yield from _read(cache, lake, blocks[those], parts[those], columns, places[0])
             continue
-        for at, kept in zip(places, found[those], strict=True):
+        for at, kept in run:  # one at a time: what the cache lets go meanwhile is not held here
             assert kept is not None
             for batch in kept.to_batches(max_chunksize=ROWS):
                 yield parts[at].cut(batch).select(list(columns)), at
