@@ -26,9 +26,8 @@ import tachy
 from tachy.client import Connection
 
 from bench.budgets import Cases, finish, machine
-from tests.model.decoder import Header
+from tests.model.decoder import replaced
 from tests.model.encoder import Process
-from tests.model.records import BLOCK_HEADER, xxh64
 from tests.serving import Server
 
 BATCH = 64 << 10
@@ -62,14 +61,6 @@ def numbered(block: bytes, sequence: int) -> bytes:
 def owned(block: bytes, process: Process, sequence: int) -> bytes:
     """The same block as one of another process."""
     return replaced(block, process_id=process.process_id.bytes, sequence=sequence)
-
-
-def replaced(block: bytes, **fields: Any) -> bytes:
-    """The block with other fields in its header, and the hash that goes with them."""
-    header = Header(*BLOCK_HEADER.unpack_from(block))._replace(**fields, header_hash=0)
-    head = BLOCK_HEADER.pack(*header) + block[BLOCK_HEADER.size : header.header_size]
-    hashed = BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(head)))
-    return hashed + block[BLOCK_HEADER.size :]
 
 
 async def send_all(

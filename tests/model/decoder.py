@@ -415,6 +415,14 @@ def decode_block(data: bytes) -> Decoded:
     return BlockDecoder(data).decode()
 
 
+def replaced(block: bytes, **fields: Any) -> bytes:
+    """The block with other fields in its header, and the hash that goes with them."""
+    header = Header(*BLOCK_HEADER.unpack_from(block))._replace(**fields, header_hash=0)
+    head = BLOCK_HEADER.pack(*header) + block[BLOCK_HEADER.size : header.header_size]
+    hashed = BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(head)))
+    return hashed + block[BLOCK_HEADER.size :]
+
+
 def split_batch(data: bytes) -> tuple[uuid.UUID, uuid.UUID, bytes, list[bytes]]:
     """Batch id, process id, description, blocks."""
     magic, version, _, batch_id, process_id, size, count, total, hashed = BATCH_HEADER.unpack_from(data)

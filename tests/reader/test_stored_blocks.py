@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from tests.model import columns as c
-from tests.model.decoder import Header
+from tests.model.decoder import replaced
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, compress, xxh64
 from tests.reader.decoding import dicts, stored
@@ -19,10 +19,9 @@ CHECKED = {"LD_PRELOAD": "libc_malloc_debug.so.0", "MALLOC_CHECK_": "3", "PYTHON
 def without_a_body(block: bytes) -> bytes:
     """A head like the block's, of no threads, whose body is nothing, compressed."""
     frame = compress("zstd", b"")
-    given = Header(*BLOCK_HEADER.unpack_from(block))
-    nothing = given._replace(header_size=BLOCK_HEADER.size, thread_count=0, events=0, raw_size=0, header_hash=0)
-    header = nothing._replace(stored_size=len(frame), body_hash=xxh64(frame))
-    return BLOCK_HEADER.pack(*header._replace(header_hash=xxh64(BLOCK_HEADER.pack(*header)))) + c.pad8(frame)
+    nothing = {"raw_size": 0, "stored_size": len(frame), "body_hash": xxh64(frame)}
+    whole = replaced(block, header_size=BLOCK_HEADER.size, thread_count=0, events=0, **nothing)
+    return whole[: BLOCK_HEADER.size] + c.pad8(frame)
 
 
 def test_a_body_of_nothing_comes_first_and_the_next_ones_are_read() -> None:
