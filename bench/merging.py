@@ -15,7 +15,8 @@ from random import Random
 
 from tachy_server.formats._reader import ffi, lib
 from tachy_server.formats.merging import LEVEL, merge_blocks
-from tachy_server.formats.reader import decompress, read_head
+from tachy_server.formats.reader import Limits
+from tachy_server.formats.stored_blocks import StoredBlocks
 
 from bench.budgets import BenchError, Cases
 from tests.model.encoder import Process, Thread
@@ -121,20 +122,13 @@ def seconds(blocks: Sequence[bytes], level: int) -> float:
 
 def core_seconds(blocks: Sequence[bytes]) -> float:
     """The same of the native merging alone: from bodies to a body, none of them compressed."""
-    keep = []
-    parts = ffi.new("tachy_merge_part[]", len(blocks))
-    for part, block in zip(parts, blocks, strict=True):
-        head = read_head(block)
-        stored = memoryview(block)[head.header_size : head.header_size + head.stored_size]
-        body = ffi.from_buffer(decompress(head.codec, stored, head.raw_size))
-        keep += [ffi.from_buffer(block), body]
-        part.head, part.head_size, part.body, part.body_size = keep[-2], head.header_size, body, head.raw_size
+    stored = StoredBlocks.of(blocks, Limits())
     limits = ffi.new("tachy_merge_limits *", {"rows": 1 << 24, "raw_bytes": 1 << 28, "threads": 1 << 12})
     out, used, error = ffi.new("tachy_merged **"), ffi.new("uint64_t *"), ffi.new("tachy_read_error *")
     taken = []
     for _ in range(ROUNDS):
         begin = time.process_time()
-        lib.tachy_merge(parts, len(blocks), limits, out, used, error)
+        lib.tachy_merge(stored.native, 0, limits, out, used, error)
         taken.append(time.process_time() - begin)
         lib.tachy_merged_free(out[0])
         if used[0] != len(blocks):

@@ -152,12 +152,12 @@ static uint64_t read_all(const uint8_t *head, uint64_t head_size, const uint8_t 
 }
 
 /* Whatever comes out of merging can be read, and nothing is in it that is not in its parts. */
-static void merge_two(const tachy_merge_part parts[2]) {
+static void merge_two(const tachy_blocks *parts) {
   static const tachy_merge_limits limits = {1u << 24, 1u << 28, 4096};
   tachy_merged *merged = NULL;
   tachy_read_error error = {""};
   uint64_t used = 0;
-  if (tachy_merge(parts, 2, &limits, &merged, &used, &error) == TACHY_OK) {
+  if (tachy_merge(parts, 0, &limits, &merged, &used, &error) == TACHY_OK) {
     tachy_block_header h, first, second;
     uint64_t head_size = 0, body_size = 0;
     uint8_t *const head = tachy_merged_head(merged, &head_size);
@@ -165,9 +165,9 @@ static void merge_two(const tachy_merge_part parts[2]) {
     tachy_block_seal(head, TACHY_CODEC_NONE, body, body_size);
     REQUIRE(tachy_block_check(head, head_size, 0, NULL, &error) == TACHY_OK);
     memcpy(&h, head, sizeof h);
-    memcpy(&first, parts[0].head, sizeof first);
+    memcpy(&first, parts->heads[0], sizeof first);
     if (used == 2) {
-      memcpy(&second, parts[1].head, sizeof second);
+      memcpy(&second, parts->heads[1], sizeof second);
       REQUIRE(h.sequence == first.sequence && h.events == first.events + second.events);
       REQUIRE(is_readable(head, head_size, body, body_size));
     }
@@ -200,26 +200,31 @@ static void merge_twice(const uint8_t *head, uint64_t head_size, const uint8_t *
     thread.base_ticks += ticks;
     memcpy(at, &thread, sizeof thread);
   }
-  merge_two((tachy_merge_part[]){{head, head_size, body, body_size}, {next, head_size, body, body_size}});
+  merge_two(&(tachy_blocks){2, (const void *[]){head, next}, (uint64_t[]){head_size, head_size},
+                            (const void *[]){body, body}, (uint64_t[]){body_size, body_size}});
   free(next);
 }
 
-/* A block that is not compressed at the start of the bytes. 0: there is none. */
-static int part_at(const uint8_t *data, size_t size, tachy_merge_part *part) {
+/* A block that is not compressed at the start of the bytes, as number `at`. 0: there is none. */
+static int part_at(const uint8_t *data, size_t size, const void **heads, tachy_blocks *parts, int at) {
   tachy_block_header h;
   if (size < sizeof h) return 0;
   memcpy(&h, data, sizeof h);
   if (h.header_size < sizeof h || h.header_size > size || h.raw_size > size - h.header_size) return 0;
-  *part = (tachy_merge_part){data, h.header_size, data + h.header_size, h.raw_size};
+  heads[at] = data;
+  parts->head_sizes[at] = h.header_size;
+  parts->bodies[at] = data + h.header_size;
+  parts->body_sizes[at] = h.raw_size;
   return 1;
 }
 
 /* Two blocks, one behind the other. */
 static void merge_pair(const uint8_t *data, size_t size) {
-  tachy_merge_part parts[2];
-  if (!part_at(data, size, &parts[0])) return;
-  const uint64_t total = tachy_pad8(parts[0].head_size + parts[0].body_size);
-  if (total < size && part_at(data + total, size - total, &parts[1])) merge_two(parts);
+  const void *heads[2];
+  tachy_blocks parts = {2, heads, (uint64_t[2]){0}, (const void *[2]){0}, (uint64_t[2]){0}};
+  if (!part_at(data, size, heads, &parts, 0)) return;
+  const uint64_t total = tachy_pad8(parts.head_sizes[0] + parts.body_sizes[0]);
+  if (total < size && part_at(data + total, size - total, heads, &parts, 1)) merge_two(&parts);
 }
 
 /* The sizes of an uncompressed block, and both hashes, as they should be. */

@@ -21,12 +21,8 @@ def split(block: bytes) -> tuple[bytes, Any]:
 
 
 def stored(blocks: Sequence[bytes], limits: reader.Limits | None = None) -> StoredBlocks:
-    """The blocks as if they had just been read, with the hashes that they say they have."""
-    buffers = [pa.py_buffer(block) for block in blocks]
-    hashes = [int.from_bytes(block[152:160], "little", signed=True) for block in blocks]
-    addresses, sizes = [buffer.address for buffer in buffers], [buffer.size for buffer in buffers]
-    arrays = [pa.array(values, pa.int64()) for values in (addresses, sizes, hashes)]
-    return StoredBlocks(*arrays, limits or reader.Limits(), buffers)
+    """The blocks as if they had just been read."""
+    return StoredBlocks.of(blocks, limits or reader.Limits())
 
 
 def dicts(batch: pa.RecordBatch) -> list[dict[str, Any]]:

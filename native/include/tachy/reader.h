@@ -96,9 +96,10 @@ typedef struct tachy_packed { /* bodies that have to be decompressed, in zstd's 
 } tachy_packed;
 
 /* Looks at whole blocks from the store, which lie at blocks->heads, from number *at on: as tachy_block_check does, at
- * their limits, and whether they are those of these header hashes. Fills the rest of `blocks` (bodies that are not
- * compressed are where they lie, the others NULL) and `packed`. After a failure block *at is passed over, and the next
- * call goes on behind it once *at has been raised. All memory is the caller's: arrays of `count`, of segments twice. */
+ * their limits, and whether they are those of these header hashes (NULL: whichever they are). Fills the rest of
+ * `blocks` (bodies that are not compressed are where they lie, the others NULL) and `packed`. After a failure block *at
+ * is passed over, and the next call goes on behind it once *at has been raised. All memory is the caller's: arrays of
+ * `count`, of segments twice. */
 tachy_status tachy_blocks_check(tachy_blocks *blocks, const uint64_t *sizes, const uint64_t *header_hashes,
                                 const tachy_block_limits *limits, tachy_packed *packed, uint64_t *at,
                                 tachy_read_error *error);
@@ -260,12 +261,6 @@ tachy_status tachy_hll_counts(const tachy_texts *sketches, int64_t *counts, tach
 /* Many blocks of one process and class, in the order of their sequence, as one block: the same rows, gaps and open
  * spans; docs/format.md, "Merged blocks". Merged ones may be among them, and in whatever steps blocks are merged, the
  * rows that come out are the same. */
-typedef struct tachy_merge_part {
-  const void *head;
-  uint64_t head_size;
-  const void *body; /* decompressed */
-  uint64_t body_size;
-} tachy_merge_part;
 
 typedef struct tachy_merge_limits { /* of a merged block */
   uint64_t rows;                    /* gaps and async rows included */
@@ -275,13 +270,13 @@ typedef struct tachy_merge_limits { /* of a merged block */
 
 typedef struct tachy_merged tachy_merged;
 
-/* Merges as many of the blocks, from the first on, as one block can stand for: *used of them. The next one is the first
- * of another where a sequence is missing, the wall clock was set, the counter began anew or the flight recorder left
- * something out; where a thread has another name, where a span that was open at its start was lost, and wherever else
- * the merged block would say something else than the blocks; and beyond the limits. A block that has nothing before it
- * to be merged with, or cannot be read, comes out as it is: *used is 1. Neither head nor body is checked against its
- * hash. TACHY_ERROR_FORMAT: the first block's head says nothing. */
-tachy_status tachy_merge(const tachy_merge_part *parts, uint64_t count, const tachy_merge_limits *limits,
+/* Merges as many of the blocks, from number `first` on, as one block can stand for: *used of them. None is passed over.
+ * The next one is the first of another where a sequence is missing, the wall clock was set, the counter began anew or
+ * the flight recorder left something out; where a thread has another name, where a span that was open at its start was
+ * lost, and wherever else the merged block would say something else than the blocks; and beyond the limits. A block
+ * that has nothing before it to be merged with, or cannot be read, comes out as it is: *used is 1. Neither head nor
+ * body is checked against its hash. TACHY_ERROR_FORMAT: the first block's head says nothing. */
+tachy_status tachy_merge(const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
                          tachy_merged **merged, uint64_t *used, tachy_read_error *error);
 void tachy_merged_free(tachy_merged *merged);
 

@@ -52,22 +52,23 @@ static int within(const sums *sum, const tachy_merge_limits *limits) {
          sum->inner <= TACHY_CLOCK_INNER_MAX && sum->numbers.count <= limits->threads;
 }
 
-/* Opens blocks as long as each follows the one before. Returns how many; 0: `status`, about the first. A block that
- * cannot be opened follows none; only a head that says nothing is an error. */
-uint64_t merge_open(merge *m, const tachy_merge_part *parts, uint64_t count, const tachy_merge_limits *limits,
+/* Opens blocks, from number `first` on, as long as each follows the one before. Returns how many; 0: `status`, about
+ * the first. A block that cannot be opened follows none; only a head that says nothing is an error. */
+uint64_t merge_open(merge *m, const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
                     tachy_status *status, tachy_read_error *error) {
   sums sum = {0};
   tachy_read_error ignored;
   tachy_block_header header;
-  *status = tachy_head_check(parts[0].head, parts[0].head_size, &header, error);
-  if (!*status && header.raw_size != parts[0].body_size)
+  *status = tachy_head_check(blocks->heads[first], blocks->head_sizes[first], &header, error);
+  if (!*status && header.raw_size != blocks->body_sizes[first])
     *status = tachy_read_fail(error, "a block's body has another size");
   if (*status) return 0;
   uint64_t opened = 0;
-  for (; opened < count; opened++) {
-    const tachy_merge_part *const part = &parts[opened];
+  for (; opened < blocks->count - first; opened++) {
+    const uint64_t at = first + opened;
     tachy_block *const block = &m->sources[opened].block;
-    *status = tachy_block_open(block, part->head, part->head_size, part->body, part->body_size, &ignored);
+    *status = tachy_block_open(block, blocks->heads[at], blocks->head_sizes[at], blocks->bodies[at],
+                               blocks->body_sizes[at], &ignored);
     if (*status == TACHY_OK && !add(&sum, block, (uint64_t)(uintptr_t)m)) *status = TACHY_ERROR_MEMORY;
     if (*status || !within(&sum, limits) ||
         (opened && !follows(&m->sources[0].block, &m->sources[opened - 1].block, block)))

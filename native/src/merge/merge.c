@@ -144,29 +144,30 @@ static int fits(const merge *m, const tachy_merged *out, const tachy_merge_limit
 }
 
 /* The first block as it is. 0: no memory. */
-static int copy(const tachy_merge_part *part, tachy_merged *out) {
+static int copy(const void *head, const void *body, tachy_merged *out) {
   tachy_block_header header;
-  memcpy(&header, part->head, sizeof header);
+  memcpy(&header, head, sizeof header);
   out->head = malloc(header.header_size);
-  out->memory = out->body = tachy_os_allocate(part->body_size + 1);
+  out->memory = out->body = tachy_os_allocate(header.raw_size + 1);
   if (!out->head || !out->body) return 0;
   header.codec = TACHY_CODEC_NONE;
-  header.stored_size = out->body_size = part->body_size;
-  memcpy(out->head, part->head, header.header_size);
+  header.stored_size = out->body_size = header.raw_size;
+  memcpy(out->head, head, header.header_size);
   memcpy(out->head, &header, sizeof header);
-  if (part->body_size) memcpy(out->body, part->body, part->body_size);
+  if (header.raw_size) memcpy(out->body, body, header.raw_size);
   return 1;
 }
 
-tachy_status tachy_merge(const tachy_merge_part *parts, uint64_t count, const tachy_merge_limits *limits,
+tachy_status tachy_merge(const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
                          tachy_merged **merged, uint64_t *used, tachy_read_error *error) {
   *merged = NULL;
   *used = 0;
-  if (count == 0) return tachy_read_fail(error, "there is nothing to merge");
+  if (first >= blocks->count) return tachy_read_fail(error, "there is nothing to merge");
+  const uint64_t count = blocks->count - first;
   tachy_merged *const out = calloc(1, sizeof *out);
   merge m = {.sources = calloc((size_t)count, sizeof *m.sources)};
   tachy_status status = out && m.sources ? TACHY_OK : tachy_read_no_memory(error);
-  if (!status) m.count = merge_open(&m, parts, count, limits, &status, error);
+  if (!status) m.count = merge_open(&m, blocks, first, limits, &status, error);
   while (!status && m.count > 1) {
     attempt(&m, out);
     const int done = out->head && fits(&m, out, limits);
@@ -177,7 +178,8 @@ tachy_status tachy_merge(const tachy_merge_part *parts, uint64_t count, const ta
     discard(out);
     m.count = fewer > 1 ? fewer : 1;
   }
-  if (!status && m.count == 1 && !copy(parts, out)) status = tachy_read_no_memory(error);
+  if (!status && m.count == 1 && !copy(blocks->heads[first], blocks->bodies[first], out))
+    status = tachy_read_no_memory(error);
   for (uint64_t i = 0; m.sources && i < count; i++) tachy_block_close(&m.sources[i].block);
   free(m.sources);
   if (status) {

@@ -121,7 +121,7 @@ static inline int merge_dates_alike(const merge *m, const merge_source *source, 
 }
 
 /* chain.c: which blocks follow each other; the clock. */
-uint64_t merge_open(merge *m, const tachy_merge_part *parts, uint64_t count, const tachy_merge_limits *limits,
+uint64_t merge_open(merge *m, const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
                     tachy_status *status, tachy_read_error *error);
 void merge_clock(merge *m);
 void merge_clock_columns(merge *m, tachy_columns *columns);

@@ -13,7 +13,7 @@ import zstandard
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import Limits, decompress, zstd
+from tachy_server.formats.reader import Limits, Readable, decompress, zstd
 from tachy_server.formats.rows import check_status, read_rows
 
 _CODEC: Final = ffi.offsetof("tachy_block_header", "codec")
@@ -23,9 +23,11 @@ _STORED_SIZE: Final = ffi.offsetof("tachy_block_header", "stored_size")
 class StoredBlocks:
     """Blocks whose bytes are there. `failed`: by number, those that cannot be read, and why."""
 
-    def __init__(self, addresses: pa.Array, sizes: pa.Array, hashes: pa.Array, limits: Limits, owners: object) -> None:
+    def __init__(
+        self, addresses: pa.Array, sizes: pa.Array, hashes: pa.Array | None, limits: Limits, owners: object
+    ) -> None:
         """Checks and decompresses all of them. Where each lies in memory that `owners` owns (0: nowhere, it is passed
-        over), how many bytes are there, and the header hash that it must have: three arrays of int64.
+        over), how many bytes are there, and the header hash that it must have (none: whatever it has): arrays of int64.
         """
         count = len(addresses)
         self.failed: dict[int, FormatError] = {}
@@ -39,7 +41,8 @@ class StoredBlocks:
         bounds = ffi.new("tachy_block_limits *", (limits.rows, limits.raw_bytes, limits.expansion))
         with ffi.from_buffer("uint8_t[]", frames) as room:
             packed = ffi.new("tachy_packed *", (room, segments, raw_sizes, numbers, 0, others, 0))
-            sizes_at, hashes_at = _pointer("uint64_t *", sizes), _pointer("uint64_t *", hashes)
+            sizes_at = _pointer("uint64_t *", sizes)
+            hashes_at = ffi.NULL if hashes is None else _pointer("uint64_t *", hashes)
             for _ in self.walk(
                 lambda blocks, at, error: lib.tachy_blocks_check(blocks, sizes_at, hashes_at, bounds, packed, at, error)
             ):
@@ -47,6 +50,18 @@ class StoredBlocks:
         self._unpack(packed, frames)
         for index in range(packed.other_count):
             self._decompress(others[index])
+
+    @classmethod
+    def of(cls, blocks: Sequence[Readable], limits: Limits) -> StoredBlocks:
+        """The same of whole blocks, each in memory of its own."""
+        views = [ffi.from_buffer(block) for block in blocks]
+        addresses = [int(ffi.cast("uintptr_t", view)) for view in views]
+        return cls(pa.array(addresses, pa.int64()), pa.array(map(len, views), pa.int64()), None, limits, views)
+
+    @property
+    def native(self) -> Any:
+        """All of them as tachy_blocks, while this lives."""
+        return self._blocks
 
     def walk(self, step: Callable[[Any, Any, Any], int]) -> Iterator[None]:
         """Calls a native function with (tachy_blocks, number, error) until it has been through all of them. It stops at
