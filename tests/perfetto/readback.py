@@ -99,15 +99,17 @@ def read(data: bytes, *, any_flows: bool = False) -> Readback:
             assert packet.first_packet_on_sequence
             assert not sequence.cleared, "a sequence is cleared once"
             sequence.cleared = True
+            assert packet.trace_packet_defaults.timestamp_clock_id == 64
+            clocks = [(c.clock_id, c.timestamp, c.is_incremental) for c in packet.clock_snapshot.clocks]
+            assert clocks == [(6, 0, False), (64, 0, True)], "each timestamp is what has passed since the one before"
             sequence.track = packet.trace_packet_defaults.track_event_defaults.track_uuid
         if packet.HasField("interned_data"):
             assert sequence.cleared
             _intern(sequence, packet.interned_data)
         if packet.HasField("track_event"):
             assert sequence.cleared
-            assert packet.sequence_flags == 2
-            assert packet.timestamp >= sequence.last, "times never decrease in a sequence"
-            sequence.last = packet.timestamp
+            sequence.last += packet.timestamp
+            assert sequence.last < 1 << 63, "times never decrease in a sequence"
             _event(found, stacks, sequence, packet)
     for uuid, stack in stacks.items():
         assert not stack, f"track {uuid} ends with open slices"
@@ -168,7 +170,7 @@ def _flow(found: Readback, event: protos.TrackEvent, of: Slice) -> None:
 
 
 def _event(found: Readback, stacks: dict[int, list[Slice]], sequence: _Sequence, packet: protos.TracePacket) -> None:
-    event, time = packet.track_event, packet.timestamp
+    event, time = packet.track_event, sequence.last
     track = event.track_uuid or sequence.track
     assert track in found.tracks, "a track is described before it is used"
     found.order.append((track, time))

@@ -159,14 +159,22 @@ int32_t tachy_perfetto_process(tachy_perfetto *trace, const uint8_t process_id[1
 
 /* Packets ---------------------------------------------------------------------------------------------------------- */
 
-int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc) {
-  if (utc > sequence->last) sequence->last = utc;
-  return sequence->last;
-}
-
 static void open_packet(tachy_perfetto *trace, uint32_t sequence) {
   proto_open(&trace->out, TRACE_PACKET);
   proto_varint(&trace->out, PACKET_SEQUENCE_ID, sequence);
+}
+
+/* The clock of the trace, and the sequence's own, at 0 on both. */
+static void put_clocks(proto_buffer *out) {
+  proto_open(out, PACKET_CLOCK_SNAPSHOT);
+  for (int own = 0; own < 2; own++) {
+    proto_open(out, SNAPSHOT_CLOCK);
+    proto_varint(out, CLOCK_ID, own ? CLOCK_OF_SEQUENCE : CLOCK_BOOTTIME);
+    proto_varint(out, CLOCK_TIME, 0);
+    if (own) proto_varint(out, CLOCK_INCREMENTAL, 1);
+    proto_close(out);
+  }
+  proto_close(out);
 }
 
 void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence, uint64_t default_track) {
@@ -177,7 +185,9 @@ void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence,
   open_packet(trace, sequence->id);
   proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_CLEARED);
   proto_varint(out, PACKET_FIRST_ON_SEQUENCE, 1);
+  put_clocks(out);
   proto_open(out, PACKET_DEFAULTS);
+  proto_varint(out, DEFAULTS_CLOCK_ID, CLOCK_OF_SEQUENCE);
   proto_open(out, DEFAULTS_TRACK_EVENT);
   proto_varint(out, EVENT_DEFAULTS_TRACK_UUID, default_track);
   perfetto_end(trace);
@@ -186,9 +196,8 @@ void perfetto_sequence_begin(tachy_perfetto *trace, perfetto_sequence *sequence,
 void perfetto_event(tachy_perfetto *trace, perfetto_sequence *sequence, int64_t utc, int type) {
   proto_buffer *const out = &trace->out;
   proto_open(out, TRACE_PACKET);
-  proto_varint(out, PACKET_TIMESTAMP, (uint64_t)perfetto_clamp(sequence, utc));
+  proto_varint(out, PACKET_TIMESTAMP, perfetto_timestamp(sequence, utc));
   proto_varint(out, PACKET_SEQUENCE_ID, sequence->id);
-  proto_varint(out, PACKET_SEQUENCE_FLAGS, SEQUENCE_NEEDS_STATE);
   proto_open(out, PACKET_TRACK_EVENT);
   proto_varint(out, EVENT_TYPE, (uint64_t)type);
 }

@@ -65,7 +65,6 @@ static void intern_texts(tachy_perfetto *trace, perfetto_sequence *sequence, con
   if (!trace->interned.size) return;
   proto_open(&trace->out, TRACE_PACKET);
   proto_varint(&trace->out, PACKET_SEQUENCE_ID, sequence->id);
-  proto_varint(&trace->out, PACKET_SEQUENCE_FLAGS, SEQUENCE_NEEDS_STATE);
   perfetto_end(trace);
 }
 

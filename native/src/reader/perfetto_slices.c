@@ -38,8 +38,6 @@ typedef struct writer {
 static uint8_t *put_head_tail(uint8_t *at, uint32_t sequence, uint8_t **length) {
   *at++ = (PACKET_SEQUENCE_ID << 3);
   at = proto_put_varint(at, sequence);
-  *at++ = (PACKET_SEQUENCE_FLAGS << 3);
-  *at++ = SEQUENCE_NEEDS_STATE;
   *at++ = (PACKET_TRACK_EVENT << 3) | 2;
   *length = at++;
   return at;
@@ -74,7 +72,7 @@ static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, in
   if (!start) return;
   start[0] = (TRACE_PACKET << 3) | 2;
   start[2] = PACKET_TIMESTAMP << 3;
-  uint8_t *at = proto_put_varint(start + 3, (uint64_t)perfetto_clamp(sequence, utc));
+  uint8_t *at = proto_put_varint(start + 3, perfetto_timestamp(sequence, utc));
   memcpy(at, tail, tail_size);
   at += tail_size;
   start[1] = (uint8_t)(at - start - 2);

@@ -15,6 +15,7 @@
 /* Field numbers of protos/perfetto/trace: append-only there, checked against the wheel's protos by the tests. */
 enum {
   TRACE_PACKET = 1,
+  PACKET_CLOCK_SNAPSHOT = 6,
   PACKET_TIMESTAMP = 8,
   PACKET_SEQUENCE_ID = 10,
   PACKET_TRACK_EVENT = 11,
@@ -24,6 +25,11 @@ enum {
   PACKET_TRACK_DESCRIPTOR = 60,
   PACKET_FIRST_ON_SEQUENCE = 87,
   DEFAULTS_TRACK_EVENT = 11,
+  DEFAULTS_CLOCK_ID = 58,
+  SNAPSHOT_CLOCK = 1,
+  CLOCK_ID = 1,
+  CLOCK_TIME = 2,
+  CLOCK_INCREMENTAL = 3,
   EVENT_DEFAULTS_TRACK_UUID = 11,
   INTERNED_CATEGORY = 1,
   INTERNED_NAME = 2,
@@ -68,7 +74,8 @@ enum {
   COUNTER_UNIT_NAME = 6,
   SIBLING_MERGE_NONE = 2,
   SEQUENCE_CLEARED = 1,
-  SEQUENCE_NEEDS_STATE = 2,
+  CLOCK_BOOTTIME = 6,
+  CLOCK_OF_SEQUENCE = 64, /* the first of those that each sequence has for itself */
   TYPE_BEGIN = 1,
   TYPE_END = 2,
   TYPE_INSTANT = 3,
@@ -93,7 +100,9 @@ enum {
   UUID_GIVEN_FLOW = 7
 };
 
-/* A packet sequence: the unit of interning, and of timestamps that never decrease. */
+/* A packet sequence: the unit of interning, and of timestamps, each of which says by how much it is later than the one
+ * before. That every packet needs what the sequence has defined is not said in each: none of a trace is ever missing.
+ */
 typedef struct perfetto_sequence {
   uint32_t id;       /* 0: no packet written yet */
   uint32_t next_iid; /* one numbering for names, categories, source locations and annotations */
@@ -256,6 +265,14 @@ typedef struct perfetto_position {
   uint64_t gap;
 } perfetto_position;
 
+/* The timestamp of the sequence's next packet. What is earlier than the newest, or negative, is raised to that. */
+static inline uint64_t perfetto_timestamp(perfetto_sequence *sequence, int64_t utc) {
+  const int64_t last = sequence->last;
+  if (utc <= last) return 0;
+  sequence->last = utc;
+  return (uint64_t)(utc - last);
+}
+
 static inline int perfetto_part_is_full(const tachy_perfetto *trace) { return trace->out.size >= trace->part_end; }
 
 /* perfetto.c */
@@ -264,7 +281,6 @@ void perfetto_fail(tachy_perfetto *trace); /* out of memory */
  * memory. */
 void *perfetto_add(tachy_perfetto *trace, void *list, size_t element);
 void *perfetto_find(tachy_perfetto *trace, tachy_map *map, uint64_t key, void *list, size_t element, int *is_new);
-int64_t perfetto_clamp(perfetto_sequence *sequence, int64_t utc); /* raises to the newest; never negative */
 uint64_t perfetto_uuid(uint64_t process, uint64_t kind, uint64_t key);
 /* The block's thread `t`, described in the trace. NULL: out of memory. */
 perfetto_thread *perfetto_thread_of(const perfetto_scope *scope, uint32_t t);
