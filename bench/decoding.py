@@ -30,7 +30,6 @@ from tachy_server.views.decode import Wanted, decode
 
 from bench.budgets import Cases
 from bench.moving import Moving
-from bench.server import numbered
 from bench.shape import SHAPE
 from tests.model.encoder import Process
 from tests.query.fake_lake import FakeLake, FakeMetadata
@@ -144,7 +143,7 @@ def fleet() -> dict[str, float]:
 
 
 def spans() -> tuple[Process, Any]:
-    """Ten million of one process, in blocks of 20,000."""
+    """Ten million of one process, in blocks of 20,000, one after the other."""
     process, chance, at = Process(exe="bench"), Random(3), 1_000
     main = process.thread("main")
     for number in range(SPANS // 4):
@@ -156,7 +155,8 @@ def spans() -> tuple[Process, Any]:
         at += chance.randint(900, 90_000)
         main.end(at)
     (block,) = process.blocks(codec="zstd")
-    return process, lake_of(process, [numbered(block.data, number) for number in range(LARGE)])
+    moving = Moving([block.data], [process], at * 10**9 // process.frequency)
+    return process, lake_of(process, [moving.at(number).blocks[0] for number in range(LARGE)])
 
 
 def sums(process: Process, lake: Any) -> dict[str, float]:
