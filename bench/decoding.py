@@ -24,7 +24,7 @@ from tachy_server.formats.reader import METRIC, SPAN, read_head
 from tachy_server.lake.block_reads import BlocksRead, windows
 from tachy_server.lake.blocks import Blocks
 from tachy_server.query.engine import QueryEngine
-from tachy_server.traces.export import Trace, TracedProcess
+from tachy_server.traces.export import Trace, TracedProcess, compress
 from tachy_server.views.declarations import MEASURES
 from tachy_server.views.decode import Wanted, decode
 
@@ -180,6 +180,9 @@ def trace(process: Process, lake: Any) -> dict[str, float]:
         size = sum(len(chunk) for chunk in traced(process, lake))
 
     seconds = cpu_seconds(write, 1)
+    chunks = traced(process, lake)
+    next(chunks)  # the clock and the process
+    part = next(chunks)
     small, at = Process(), 1_000
     main, blocks = small.thread("main"), []
     for _ in range(SMALL):
@@ -198,6 +201,7 @@ def trace(process: Process, lake: Any) -> dict[str, float]:
     return {
         "least_slices_per_cpu_s": count / seconds,
         "bytes_per_slice": size / count,
+        "bytes_per_slice_compressed": size / count * len(compress(part)) / len(part),
         "first_byte_cpu_s": cpu_seconds(begin),
     }
 

@@ -77,6 +77,9 @@ def _asking(commands: Commands) -> None:
         "process", nargs="+", metavar="PROCESS_ID", help="id, the beginning of one, or latest; several make one trace"
     )
     trace.add_argument("-o", "--output", metavar="FILE", required=True, help="the trace; - is stdout")
+    trace.add_argument(
+        "--compressed", action="store_true", help="a quarter as large, made more slowly; Perfetto opens it as it is"
+    )
     _range(trace)
     _url(trace)
     _uri(trace)

@@ -144,9 +144,9 @@ def _trace(args: argparse.Namespace) -> int:
 
     def work() -> int:
         ids = _process_ids(args, args.process)
-        return download(
-            resolve("url", args.url), ids, args.output, args.begin, args.end, access=access.resolve(), progress=count
-        )
+        url, compressed = resolve("url", args.url), args.compressed
+        who = access.resolve()
+        return download(url, ids, args.output, args.begin, args.end, access=who, progress=count, compressed=compressed)
 
     size = progress.run(work, state)
     if args.output != "-":

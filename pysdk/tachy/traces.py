@@ -15,12 +15,13 @@ from tachy.times import TimeLike, format_time, parse_time
 STALLED = 120.0  # seconds without a byte; the server decodes while it streams
 
 
-def _parameters(begin: TimeLike | None, end: TimeLike | None) -> dict[str, str]:
+def _parameters(begin: TimeLike | None, end: TimeLike | None, compressed: bool) -> dict[str, str]:
     given = {"begin": begin, "end": end}
     try:
-        return {name: format_time(parse_time(value)) for name, value in given.items() if value is not None}
+        times = {name: format_time(parse_time(value)) for name, value in given.items() if value is not None}
     except ValueError as error:
         raise QueryError(str(error)) from None
+    return times | ({"compressed": "true"} if compressed else {})
 
 
 def download(
@@ -32,18 +33,20 @@ def download(
     *,
     access: Access,
     progress: Callable[[int], None] | None = None,
+    compressed: bool = False,
 ) -> int:
     """Writes the trace of the processes to `path` ("-": stdout). Returns its size in bytes.
 
     The file appears when it is complete. Raises NotFound for a process that the lake does not know, ServerUnavailable,
     QueryError with the server's sentence, OSError when the file cannot be written.
     """
+    parameters = _parameters(begin, end, compressed)
     if path == "-":
-        return _fetch(url, access, process_ids, _parameters(begin, end), sys.stdout.buffer, progress)
+        return _fetch(url, access, process_ids, parameters, sys.stdout.buffer, progress)
     partial = f"{path}.part"
     try:
         with open(partial, "wb") as file:
-            size = _fetch(url, access, process_ids, _parameters(begin, end), file, progress)
+            size = _fetch(url, access, process_ids, parameters, file, progress)
         os.replace(partial, path)
     except BaseException:
         if os.path.exists(partial):

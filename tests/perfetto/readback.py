@@ -9,7 +9,9 @@ import importlib.util
 import os
 import sys
 import tempfile
+import zlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -85,12 +87,11 @@ def read(data: bytes, *, any_flows: bool = False) -> Readback:
     ids are defined once and before they are used, tracks are described before they are used, slices balance, flows lead
     somewhere and pass a slice once (unless `any_flows`: the program gave spans numbers at random).
     """
-    trace = protos.Trace()
-    trace.ParseFromString(data)
-    found = Readback(packets=len(trace.packet))
+    packets = list(_packets(data))
+    found = Readback(packets=len(packets))
     sequences: dict[int, _Sequence] = defaultdict(_Sequence)
     stacks: dict[int, list[Slice]] = defaultdict(list)
-    for packet in trace.packet:
+    for packet in packets:
         assert packet.trusted_packet_sequence_id > 0
         sequence = sequences[packet.trusted_packet_sequence_id]
         if packet.HasField("track_descriptor"):
@@ -118,6 +119,16 @@ def read(data: bytes, *, any_flows: bool = False) -> Readback:
         assert all(len({id(of) for of in slices}) == len(slices) for slices in through), "a slice is on a flow once"
         assert all(len(found.through[flow]) > 1 for flow in found.flows), "every flow leads somewhere"
     return found
+
+
+def _packets(data: bytes) -> Iterator[protos.TracePacket]:
+    trace = protos.Trace()
+    trace.ParseFromString(data)
+    for packet in trace.packet:
+        if packet.HasField("compressed_packets"):
+            yield from _packets(zlib.decompress(packet.compressed_packets))
+        else:
+            yield packet
 
 
 def _track(found: Readback, track: protos.TrackDescriptor) -> None:

@@ -77,7 +77,7 @@ def test_the_ui_shows_deep_nesting_with_the_durations_that_were_recorded() -> No
     main.span("after", 20_000, 20_500)
     lake = FakeLake()
     lake.store(process, process.blocks())
-    data = b"".join(write_trace(lake, [process.process_id], begin=None, end=None))
+    data = b"".join(write_trace(lake, [process.process_id], begin=None, end=None, compressed=True))
     answer = judge(data, sql=("select name, dur from slice where category is null or category != 'log'",))
     assert answer["errors"] == []
     durations = dict(answer["sql"][0])

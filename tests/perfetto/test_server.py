@@ -26,6 +26,11 @@ def test_the_server_streams_the_trace_of_several_processes(server: Server) -> No
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.content == b"".join(write_trace(lake, ids, begin=None, end=None))
 
+    address = f"/api/processes/{','.join(map(str, ids))}/trace?compressed=true"
+    packed = server.client.get(address).raise_for_status().content
+    assert len(packed) < len(answer.content) / 2
+    assert read(packed) == read(answer.content)
+
     begin, end = processes[0].start_time + 200 * MS, processes[0].start_time + 300 * MS
     answer = server.client.get(f"/api/processes/{ids[0]}/trace?begin={begin}&end={end}&types=span").raise_for_status()
     found = read(answer.content)

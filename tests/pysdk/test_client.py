@@ -150,7 +150,9 @@ def test_what_python_records_is_what_sql_counts(server: Server, tmp_path: Path) 
         assert lake.find_process(str(me)[:13]) == me
         found = lake.processes(1000)
         assert str(me) in found.column("process_id").to_pylist()
+        packed = lake.trace(str(me)[:13], str(tmp_path / "t.perfetto-trace"), begin="-1h", compressed=True)
         size = lake.trace(str(me)[:13], str(tmp_path / "t.perfetto-trace"), begin="-1h")
+        assert packed < size
         assert size == (tmp_path / "t.perfetto-trace").stat().st_size > 1000
         assert list(tmp_path.iterdir()) == [tmp_path / "t.perfetto-trace"]
         with pytest.raises(tachy.NotFound):

@@ -252,6 +252,7 @@ def test_one_process_comes_with_its_streams(http: httpx.Client) -> None:
         ("/api/settings?all=1", 400),
         ("/api/stats?all=1", 400),
         (f"/api/processes/{PROCESS}/trace?types=spans", 400),
+        (f"/api/processes/{PROCESS}/trace?compressed=1", 400),
         (f"/api/processes/{PROCESS},me/trace", 400),
         (f"/api/processes/{UUID(int=1)}/trace", 404),
     ],
@@ -306,7 +307,7 @@ def test_a_trace_of_several_processes_in_a_range(http: httpx.Client, traces: lis
     answer = http.get(f"/api/processes/{PROCESS},{OTHER}/trace", params=parameters)
     assert answer.status_code == 200
     del traces[0]["ended"]
-    assert traces == [{"ids": [PROCESS, OTHER], "begin": 10**9, "end": 5, "classes": ("span", "log")}]
+    assert traces == [{"ids": [PROCESS, OTHER], "begin": 10**9, "end": 5, "classes": ("span", "log"), "compressed": False}]
 
 
 def test_a_trace_while_the_store_is_away_is_a_503(http: httpx.Client, traces: list[dict[str, Any]]) -> None:

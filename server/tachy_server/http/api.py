@@ -231,7 +231,7 @@ class _Api:
     async def trace(self, request: Request) -> Response:
         """GET /api/processes/{process_ids}/trace."""
         engine, who, given = self._engine(), _who(request), request.query_params
-        _only(given, ("begin", "end", "types"))
+        _only(given, ("begin", "end", "types", "compressed"))
         ids = list(dict.fromkeys(_uuid(text) for text in request.path_params["process_ids"].split(",")))
         begin, end, classes = _time(given, "begin"), _time(given, "end"), _classes(given.get("types"))
         name = str(ids[0]) if len(ids) == 1 else f"{ids[0]}-and-{len(ids) - 1}-more"
@@ -241,6 +241,7 @@ class _Api:
                 begin=begin,
                 end=end,
                 classes=classes,
+                compressed=_flag(given, "compressed"),
                 when_over=left.then,
                 asked=_asked(request),
                 visible=visible_to(who),
@@ -418,6 +419,13 @@ def _classes(text: str | None) -> tuple[str, ...]:
         if name not in TRACE_CLASSES:
             raise QueryError(f"{name!r} is not a type of event; types takes {', '.join(TRACE_CLASSES)}.")
     return tuple(name for name in TRACE_CLASSES if name in names)
+
+
+def _flag(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name, "false")
+    if text not in ("true", "false"):
+        raise QueryError(f"{text!r} is neither true nor false; {name} takes one of them.")
+    return text == "true"
 
 
 _FORMATS: Mapping[str, str] = {
