@@ -43,6 +43,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> budgets.C
         return native.measure(native.build())
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("bench")
 def test_every_native_budget_has_its_figure(cases: budgets.Cases) -> None:
     verdicts = budgets.judge(budgets.budgets("native"), cases)
@@ -63,6 +64,7 @@ def test_every_budget_around_the_events_has_its_figure(
     assert [v for v in verdicts if v.verdict == "not run"] == []
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("bench")
 def test_what_does_not_depend_on_the_machine_holds(cases: budgets.Cases) -> None:
     assert cases["compiled_out"]["instructions_per_event"] == 0
