@@ -123,6 +123,7 @@ def test_what_is_written_holds_machine_cases_and_verdicts(
         assert {case for case, *_ in written["verdicts"]} == set(tomllib.load(file)["native"])
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("bench")
 def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A few rows; that the server stores everything that is sent to it is the suite's own check."""
@@ -146,6 +147,7 @@ def test_every_server_target_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp
     assert [v for v in verdicts if v.verdict == "not run"] == []
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("bench")
 def test_every_lake_budget_has_its_figure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Few events; that queries find all that was made is the suite's own check."""

@@ -71,10 +71,6 @@ def fuzz(fuzzer: Path, tmp_path: Path, seconds: int) -> None:
     )
 
 
-def test_a_few_seconds_of_fuzzing_find_nothing(fuzzer: Path, tmp_path: Path) -> None:
-    fuzz(fuzzer, tmp_path, 3)
-
-
 @pytest.mark.long
 def test_five_minutes_of_fuzzing_find_nothing(fuzzer: Path, tmp_path: Path) -> None:
     fuzz(fuzzer, tmp_path, 300)
