@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tachy_server.base.errors import FormatError
+from tachy_server.formats import block_index, native
+from tachy_server.formats.reader import check_batch, check_block, hash64, read_head
 
 from tests.model import columns as c
 from tests.model.decoder import replaced
@@ -51,3 +60,32 @@ def test_nobody_writes_beyond_his_memory() -> None:
     ]
     done = subprocess.run(command, env=os.environ | CHECKED, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_blocks_are_gone_once_nobody_has_them_whatever_was_wrong() -> None:
+    process = Process()
+    process.thread("main").log(0, "%d", 0)
+    (block,) = process.blocks()
+    found = stored([memoryview(block.data), memoryview(block.data[:-1]), memoryview(b"nothing")])
+    assert set(found.failed) == {1, 2}
+    gone = weakref.ref(found)
+    del found
+    assert gone() is None
+
+
+@pytest.mark.parametrize(
+    "read", [native.view_of, hash64, read_head, check_block, check_batch, lambda data: block_index.select([data])]
+)
+def test_the_collector_may_find_what_native_code_reads(read: Callable[[Any], object]) -> None:
+    """An error in a circle with its frames, which have the bytes as a memoryview: see native.view_of."""
+    for _ in range(10):
+        circle: list[object] = []
+        data = memoryview(bytearray(300))
+        try:
+            circle.append(read(data))
+        except FormatError as error:
+            circle.append(error)
+        circle += [circle, data]
+        del data
+    del circle
+    gc.collect()

@@ -11,8 +11,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import Readable
-from tachy_server.formats.rows import check_status
+from tachy_server.formats.native import Readable, check_status, record_batch, view_of
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
 
@@ -33,7 +32,7 @@ class IndexWriter:
 
     def block(self, head: Readable, offset: int) -> None:
         """A block, by its checked head, and where it lies in the segment."""
-        with ffi.from_buffer(head) as view:
+        with view_of(head) as view:
             check_status(lib.tachy_index_block(self._index, view, len(view), offset, self._error), self._error)
 
     def bytes(self) -> bytes:
@@ -62,7 +61,7 @@ def select(
 
     Of one identity only the block in the last index is there. Raises FormatError where an index is damaged.
     """
-    views = [ffi.from_buffer(index) for index in indexes]
+    views = [view_of(index) for index in indexes]
     filter_ = ffi.new("tachy_index_filter *")
     filter_.cls, filter_.threads, filter_.limit = cls, threads, limit or 0
     filter_.begin_utc = _INT64_MIN if begin is None else max(begin, _INT64_MIN)
@@ -78,7 +77,7 @@ def select(
     pointers = ffi.new("void *[]", [ffi.cast("void *", view) for view in views])
     sizes = ffi.new("uint64_t[]", [len(view) for view in views])
     check_status(lib.tachy_index_select(len(views), pointers, sizes, filter_, schema, array, error), error)
-    return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
+    return record_batch(schema, array)
 
 
 def texts_of_ids(ids: pa.FixedSizeBinaryArray) -> pa.StringArray:

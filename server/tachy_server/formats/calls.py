@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tachy_server.base.errors import FormatError, LimitError
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.rows import check_status, record_batch
+from tachy_server.formats.native import check_status, record_batch
 from tachy_server.formats.stored_blocks import StoredBlocks
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1

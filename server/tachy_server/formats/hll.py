@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.rows import check_status
+from tachy_server.formats.native import check_status
 
 
 class Sketch:

@@ -11,7 +11,8 @@ import zstandard
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import BlockHead, Limits, Readable, read_head
+from tachy_server.formats.native import Readable
+from tachy_server.formats.reader import BlockHead, Limits, read_head
 from tachy_server.formats.stored_blocks import StoredBlocks
 
 LEVEL: Final = 1

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.rows import check_status
+from tachy_server.formats.native import Readable, check_status, view_of
 from tachy_server.formats.stored_blocks import StoredBlocks
-
-Buffer = bytes | bytearray | memoryview
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
@@ -55,12 +53,12 @@ class PerfettoTrace:
             raise MemoryError
         return int(chosen)
 
-    def parts(self, head: Buffer, body: Buffer) -> Iterator[bytes]:
+    def parts(self, head: Readable, body: Readable) -> Iterator[bytes]:
         """A block: its head as it lies in the block, its body decompressed. Blocks of a process and class come in the
         order of their sequence. Gives the trace's bytes, some MiB at a time. Raises FormatError, before the first.
         """
         more = ffi.new("int *", 1)
-        with ffi.from_buffer(head) as h, ffi.from_buffer(body) as b:
+        with view_of(head) as h, view_of(body) as b:
             check_status(lib.tachy_perfetto_start(self._trace, h, len(h), b, len(b), self._error), self._error)
             while more[0]:
                 check_status(lib.tachy_perfetto_next(self._trace, more, self._error), self._error)

@@ -11,7 +11,7 @@ import threading
 import uuid
 import zlib
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import pyarrow as pa
 import zstandard
@@ -19,7 +19,8 @@ import zstandard
 from tachy_server.base.errors import FormatError
 from tachy_server.base.settings import Settings
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.rows import check_status, read_rows
+from tachy_server.formats.native import Readable, check_status, view_of
+from tachy_server.formats.rows import read_rows
 
 LOG: int = lib.TACHY_CLASS_LOG
 METRIC: int = lib.TACHY_CLASS_METRIC
@@ -37,9 +38,6 @@ _TEXTS = ("exe", "username", "realname", "computer", "distro", "cpu_brand", "clo
 _NUMBERS = ("tsc_frequency", "start_time", "start_ticks")
 _EXPANSION_FREE = 64 << 20  # a body of so many bytes may have been anything, such as one row again and again
 _per_thread = threading.local()
-
-
-Readable: TypeAlias = bytes | bytearray | memoryview  # or a pyarrow.Buffer, which has no type
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,7 @@ class BatchHead:
 
 def hash64(data: Readable) -> int:
     """XXH64 with seed 0, the hash of every checksum in the format."""
-    view = ffi.from_buffer(data)
+    view = view_of(data)
     return int(lib.tachy_hash(view, len(view)))
 
 
@@ -154,21 +152,21 @@ def read_head(data: Readable) -> BlockHead:
 
     Checks structure and header hash. Raises FormatError.
     """
-    view = ffi.from_buffer(data)
+    view = view_of(data)
     _check_block(view, len(view), False)
     return _head(ffi.cast("const char *", view))
 
 
 def check_block(data: Readable) -> BlockHead:
     """As read_head, for a whole block: the body's hash is checked, too."""
-    view = ffi.from_buffer(data)
+    view = view_of(data)
     _check_block(view, len(view), True)
     return _head(ffi.cast("const char *", view))
 
 
 def check_batch(data: Readable) -> BatchHead:
     """Checks a batch: structure, every hash, sizes, and its description. Raises FormatError."""
-    view = ffi.from_buffer(data)
+    view = view_of(data)
     error = ffi.new("tachy_read_error *")
     check_status(lib.tachy_batch_check(view, len(view), error), error)
     header = ffi.new("tachy_batch_header *")
@@ -362,7 +360,7 @@ class Limits:
 
 def _one_block(head: Readable, body: Readable) -> tuple[Any, object]:
     """A tachy_blocks, and what has to live as long."""
-    first, second = ffi.from_buffer(head), ffi.from_buffer(body)
+    first, second = view_of(head), view_of(body)
     parts = (
         ffi.new("void *[]", [ffi.cast("void *", first)]),
         ffi.new("uint64_t[]", [len(first)]),

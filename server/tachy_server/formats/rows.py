@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
+from tachy_server.formats.native import check_status, record_batch
 
 ROWS: Final = 65_536
 """Of a batch, at most: larger ones fall out of the processor's caches."""
@@ -29,18 +30,6 @@ _KINDS: Final = {
 
 Failed = Callable[[int, FormatError], None]
 """Hears which block cannot be read, and why."""
-
-
-def check_status(status: int, error: Any) -> None:
-    """Raises what a native call answered: MemoryError, or FormatError with its sentence."""
-    if status:
-        message = ffi.string(error.message).decode(errors="replace")
-        raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
-
-
-def record_batch(schema: Any, array: Any) -> pa.RecordBatch:
-    """What a native call has put into the two structs of Arrow's C interface."""
-    return pa.RecordBatch._import_from_c(int(ffi.cast("uintptr_t", array)), int(ffi.cast("uintptr_t", schema)))
 
 
 def raise_it(number: int, error: FormatError) -> None:

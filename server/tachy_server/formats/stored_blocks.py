@@ -13,8 +13,9 @@ import zstandard
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.reader import Limits, Readable, decompress, zstd
-from tachy_server.formats.rows import check_status, read_rows
+from tachy_server.formats.native import Readable, check_status, view_of
+from tachy_server.formats.reader import Limits, decompress, zstd
+from tachy_server.formats.rows import read_rows
 
 _CODEC: Final = ffi.offsetof("tachy_block_header", "codec")
 _STORED_SIZE: Final = ffi.offsetof("tachy_block_header", "stored_size")
@@ -54,7 +55,7 @@ class StoredBlocks:
     @classmethod
     def of(cls, blocks: Sequence[Readable], limits: Limits) -> StoredBlocks:
         """The same of whole blocks, each in memory of its own."""
-        views = [ffi.from_buffer(block) for block in blocks]
+        views = [view_of(block) for block in blocks]
         addresses = [int(ffi.cast("uintptr_t", view)) for view in views]
         return cls(pa.array(addresses, pa.int64()), pa.array(map(len, views), pa.int64()), None, limits, views)
 
@@ -72,7 +73,7 @@ class StoredBlocks:
             try:
                 check_status(step(self._blocks, at, error), error)
             except FormatError as failure:
-                self.failed[at[0]] = failure
+                self.failed[at[0]] = failure.with_traceback(None)  # which has this frame, and so these blocks
                 at[0] += 1
             yield
 
@@ -107,7 +108,7 @@ class StoredBlocks:
         try:
             body = ffi.from_buffer(decompress(head[_CODEC], stored, self._body_sizes[number]))
         except FormatError as error:
-            self.failed[number] = error
+            self.failed[number] = error.with_traceback(None)
             return
         self._owners.append(body)
         self._bodies[number] = body
