@@ -43,9 +43,10 @@ def store_group(
                 for one in sent for _, _, block in one.head.blocks for thread in block.threads
                 for identity_ in [stream_id(block.process_id, block.cls, thread.number)]
             }  # fmt: skip
-            known = group_rows.upsert_processes(connection, rows.values(), now)
+            known = group_rows.hold_processes(connection, rows.values(), now)
             told = group_rows.upsert_streams(connection, streams.values(), now)
             stored = identity.check_fresh(connection, store, sent, known, refused)
             for error in refused.values():
                 raise error
-            return group_segment.store(connection, store, segment_key(now), sent, stored, told, now) if sent else 0
+            key, said = segment_key(now), rows.values()
+            return group_segment.store(connection, store, key, sent, said, stored, told, now) if sent else 0

@@ -21,6 +21,7 @@ from tachy_server.base.settings import Settings
 from tachy_server.formats.reader import block_id, stream_id
 from tachy_server.lake.arrow_reads import ArrowReads
 from tachy_server.lake.database import Database, create_database
+from tachy_server.lake.described import STREAM_TOLD_NS, is_due
 from tachy_server.lake.lake import Lake
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.lake.store import LocalStore
@@ -231,6 +232,22 @@ def test_only_what_is_needed_is_asked_for(both: Both, sent: list[str]) -> None:
     both.ask('SELECT begin_time, "processes.exe" FROM blocks')
     assert len(sent) == 1
     assert "FROM processes" in sent[0]
+
+
+def test_a_stream_is_in_range_until_it_should_have_been_told_of_again(both: Both) -> None:
+    told = sorted(row["last_update_time"] for row in plain(both.rows["streams"].select(["last_update_time"])))  # type: ignore[type-var]
+    for begin in (told[0], told[len(told) // 2], told[-1]):
+        for later in (0, STREAM_TOLD_NS, STREAM_TOLD_NS + 1):
+            query = both.engine.plan("SELECT stream_id FROM streams", begin=begin + later)
+            found = sum(batch.num_rows for batch in query.batches())
+            assert found == sum(time + STREAM_TOLD_NS >= begin + later for time in told)
+
+
+def test_a_stream_is_told_of_every_minute_and_every_day() -> None:
+    midnight = 20_000 * 86_400 * 10**9
+    assert not is_due(midnight, midnight + STREAM_TOLD_NS)
+    assert is_due(midnight, midnight + STREAM_TOLD_NS + 1)
+    assert is_due(midnight - 1, midnight)
 
 
 def test_a_result_can_be_read_again_whether_it_is_held_or_streams(lake: Lake) -> None:

@@ -3,7 +3,8 @@
 Rows go there as JSON text, which json writes and PostgreSQL reads in a fraction of the time that arrays take in Python.
 
 Rows are taken in one order by everybody (batches, processes, streams, each sorted by id), so that two groups that share
-some of them wait for each other and never in a circle.
+some of them wait for each other and not in a circle; but for processes that come for the first time in several groups
+at once, where PostgreSQL ends one, which begins again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import datetime
 import json
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -40,37 +41,22 @@ _BE_DURABLE = """
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 """
 
-# What a process says of itself is taken from the batch with its latest block: an old batch that was spooled may come
-# after a new one. A state other than `running` is final, and what comes with it is its last word, though a class that
-# was sent at once may have had newer blocks. insert_time and last_update_time enclose those of the blocks,
-# whatever the order in which groups with a `now` on either side of midnight commit. A process keeps the stamp that it
-# came with, and what it says of itself counts only from keys with the same, or none: nobody's stamp gets onto another's
-# process. The controls come along: this statement sees every one that was set before the batch came.
-_UPSERT_PROCESSES = (
-    """
-INSERT INTO processes AS p (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
-    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, stamp, insert_time, last_update_time,
-    last_block_end_ticks, last_block_end_time)
+# The controls come along: this statement sees every one that was set before the batch came.
+_HOLD_PROCESSES = f"""
+SELECT process_id, stamp, log_blocks, metric_blocks, span_blocks, {OF_PROCESS}
+FROM processes AS p WHERE process_id = ANY(%s) ORDER BY process_id FOR NO KEY UPDATE
+"""
+
+_ADD_PROCESSES = """
+INSERT INTO processes (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
+    tsc_frequency, start_time, start_ticks, clock, sdk, state, properties, stamp, insert_time, last_update_time)
 SELECT u.process_id, u.parent_process_id, u.exe, u.username, u.realname, u.computer, u.distro, u.cpu_brand,
-    u.tsc_frequency, u.start_time, u.start_ticks, u.clock, u.sdk, u.state,
-    u.properties::jsonb || u.stamp::jsonb, u.stamp::jsonb, %s, %s, u.end_ticks, u.end_time
+    u.tsc_frequency, u.start_time, u.start_ticks, u.clock, u.sdk, u.state, u.properties || u.stamp, u.stamp, %s, %s
 FROM json_to_recordset(%s) AS u(process_id uuid, parent_process_id uuid, exe text, username text, realname text,
     computer text, distro text, cpu_brand text, tsc_frequency bigint, start_time bigint, start_ticks bigint, clock text,
-    sdk text, state text, properties text, stamp text, end_ticks bigint, end_time bigint)
-ON CONFLICT (process_id) DO UPDATE SET
-    state = CASE WHEN p.state = 'running' THEN excluded.state ELSE p.state END,
-    properties = CASE WHEN excluded.stamp IN (p.stamp, '{}')
-            AND CASE WHEN (excluded.state = 'running') = (p.state = 'running')
-                THEN coalesce(excluded.last_block_end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END
-        THEN excluded.properties || p.stamp ELSE p.properties END,
-    insert_time = least(p.insert_time, excluded.insert_time),
-    last_update_time = greatest(p.last_update_time, excluded.last_update_time),
-    last_block_end_ticks = greatest(p.last_block_end_ticks, excluded.last_block_end_ticks),
-    last_block_end_time = greatest(p.last_block_end_time, excluded.last_block_end_time),
-    version = nextval('segment_numbers')
-RETURNING process_id, stamp, log_blocks, metric_blocks, span_blocks, """
-    + OF_PROCESS
-)
+    sdk text, state text, properties jsonb, stamp jsonb)
+ON CONFLICT (process_id) DO NOTHING
+"""
 
 _UPSERT_STREAMS = """
 INSERT INTO streams AS s (stream_id, process_id, class, thread, thread_name, os_id, insert_time, last_update_time)
@@ -84,22 +70,35 @@ ON CONFLICT (stream_id) DO UPDATE SET
 RETURNING to_jsonb(s)::text
 """
 
-# With the processes' rows locked, which upsert_processes has done: nobody else stores blocks of them meanwhile. A span
-# block that comes late is not the newest.
-_STORE_NUMBERS = (
-    """
+# With the processes' rows held: nobody else stores blocks of them meanwhile. What a process says of itself is taken
+# from the batch with its latest block: an old batch that was spooled may come after a new one. A state other than
+# `running` is final, and what comes with it is its last word, though a class that was sent at once may have had newer
+# blocks. insert_time and last_update_time enclose those of the blocks, whatever the order in which groups with a `now`
+# on either side of midnight commit. A process keeps the stamp that it came with, and what it says of itself counts only
+# from keys with the same, or none: nobody's stamp gets onto another's process. A span block that comes late is not the
+# newest.
+_STORE_PROCESSES = f"""
 UPDATE processes AS p SET
+    state = CASE WHEN p.state = 'running' THEN u.state ELSE p.state END,
+    properties = CASE WHEN u.stamp IN (p.stamp, '{{}}')
+            AND CASE WHEN (u.state = 'running') = (p.state = 'running')
+                THEN coalesce(u.end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END
+        THEN u.properties || p.stamp ELSE p.properties END,
+    insert_time = least(p.insert_time, %(now)s),
+    last_update_time = greatest(p.last_update_time, %(now)s),
+    last_block_end_ticks = greatest(p.last_block_end_ticks, u.end_ticks),
+    last_block_end_time = greatest(p.last_block_end_time, u.end_time),
     log_blocks = p.log_blocks + u.log,
     metric_blocks = p.metric_blocks + u.metric,
     span_blocks = p.span_blocks + u.span,
     last_span_block_end_time = CASE WHEN upper(u.span) > coalesce(upper(p.span_blocks), 0)
-        THEN u.span_end ELSE p.last_span_block_end_time END
-FROM json_to_recordset(%s) AS u(process_id uuid, log int8multirange, metric int8multirange, span int8multirange,
-    span_end bigint)
+        THEN u.span_end ELSE p.last_span_block_end_time END,
+    version = nextval('segment_numbers')
+FROM json_to_recordset(%(rows)s) AS u(process_id uuid, state text, properties jsonb, stamp jsonb, end_ticks bigint,
+    end_time bigint, log int8multirange, metric int8multirange, span int8multirange, span_end bigint)
 WHERE p.process_id = u.process_id
-RETURNING p.version, """
-    + DESCRIBED
-)
+RETURNING p.version, {DESCRIBED}
+"""
 
 _NUMBERS = "SELECT process_id, log_blocks, metric_blocks, span_blocks FROM processes WHERE process_id = ANY(%s)"
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
@@ -112,6 +111,7 @@ _CLOCKS_APART: Final = 86_400 * 10**9
 _DAY: Final = datetime.timedelta(days=1)
 _CLASSES: Final = (LOG, METRIC, SPAN)  # in the order of the columns of their numbers
 _HOLES: Final = 10_000  # of a class: a recorder leaves one where it lost a block
+_SAID_AGAIN: Final = ("process_id", "state", "properties", "stamp", "end_ticks", "end_time")
 
 
 @dataclass(slots=True)
@@ -132,8 +132,8 @@ class ProcessRow:
     clock: str
     sdk: str
     state: str
-    properties: str
-    stamp: str
+    properties: Mapping[str, str]
+    stamp: Mapping[str, str]
     end_ticks: int | None
     end_time: int | None
 
@@ -161,8 +161,8 @@ class ProcessRow:
             clock=said["clock"],
             sdk=said["sdk"],
             state=said["state"],
-            properties=json.dumps(properties, ensure_ascii=False),
-            stamp=json.dumps(dict(stamp), ensure_ascii=False),
+            properties=properties,
+            stamp=dict(stamp),
             end_ticks=max((head.end_ticks for _, _, head in batch.blocks), default=None),
             end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
         )
@@ -252,23 +252,39 @@ def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
         raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
 
 
-def store_numbers(
-    connection: Connection, process_ids: Collection[uuid.UUID], heads: Iterable[BlockHead]
+def hold_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> dict[uuid.UUID, Known]:
+    """Holds a row of each process until the transaction's end; what is known of each. Those that are new are added."""
+    wanted = {row.process_id: row for row in rows}
+    while True:
+        held = connection.execute(_HOLD_PROCESSES.encode(), [list(wanted)]).fetchall()
+        new = wanted.keys() - {row[0] for row in held}
+        if not new:
+            break
+        connection.execute(_ADD_PROCESSES, [now, now, _json([asdict(wanted[one]) for one in sorted(new)])])
+    return {
+        process_id: Known(stamp, dict(zip(_CLASSES, stored, strict=True)), control and Issued.from_row(control))
+        for process_id, stamp, *stored, control in held
+    }
+
+
+def store_processes(
+    connection: Connection, said: Iterable[ProcessRow], heads: Iterable[BlockHead], now: int
 ) -> tuple[int, list[str]]:
-    """These blocks of the processes are stored from now on. Returns the greatest of the processes' versions, and their
-    rows as segments tell them.
+    """What these processes, which are held, say of themselves; these blocks of theirs are stored from now on. Returns
+    the greatest of the processes' versions, and their rows as segments tell them.
     """
-    by_process: dict[uuid.UUID, list[BlockHead]] = {process_id: [] for process_id in process_ids}
+    by_process: dict[uuid.UUID, list[BlockHead]] = {}
     for head in heads:
-        by_process[head.process_id].append(head)
+        by_process.setdefault(head.process_id, []).append(head)
     rows = []
-    for process_id in sorted(by_process):
-        own = by_process[process_id]
+    for row in said:
+        own = by_process.get(row.process_id, [])
         spans = [head for head in own if head.cls == SPAN]
         newest = max(spans, key=lambda head: head.sequence, default=None)
         ranges = {CLASS_NAMES[cls]: _multirange(head.sequence for head in own if head.cls == cls) for cls in _CLASSES}
-        rows.append({"process_id": process_id, "span_end": None if newest is None else newest.end_utc} | ranges)
-    described = connection.execute(_STORE_NUMBERS.encode(), [_json(rows)]).fetchall()
+        values = {name: getattr(row, name) for name in _SAID_AGAIN}
+        rows.append(values | {"span_end": None if newest is None else newest.end_utc} | ranges)
+    described = connection.execute(_STORE_PROCESSES.encode(), {"now": now, "rows": _json(rows)}).fetchall()
     return max(version for version, _ in described), [text for _, text in described]
 
 
@@ -280,17 +296,6 @@ def forget_errors(connection: Connection, blocks: Collection[uuid.UUID]) -> None
     """These blocks, which could not be read, come again."""
     if blocks:
         connection.execute(_FORGET_ERRORS, (list(blocks),))
-
-
-def upsert_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> dict[uuid.UUID, Known]:
-    """One row per process, which is held until the transaction's end; and what is known of each."""
-    ordered = sorted(rows, key=lambda row: row.process_id)
-    said = _json([{name: getattr(row, name) for name in ProcessRow.__slots__} for row in ordered])
-    values = connection.execute(_UPSERT_PROCESSES.encode(), [now, now, said])
-    return {
-        process_id: Known(stamp, dict(zip(_CLASSES, stored, strict=True)), control and Issued.from_row(control))
-        for process_id, stamp, *stored, control in values
-    }
 
 
 def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> list[str]:

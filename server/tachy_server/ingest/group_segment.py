@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tachy_server.formats.reader import BlockHead, block_id
 from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.ingest import group_rows
+from tachy_server.ingest.group_rows import ProcessRow
 from tachy_server.ingest.identity import Sent, Stored
 from tachy_server.lake import block_counts, block_days, segments
 from tachy_server.lake.database import Connection, day_of
@@ -20,13 +21,15 @@ def store(
     to: Store,
     key: str,
     batches: Sequence[Sent],
+    said: Collection[ProcessRow],
     stored: Stored,
     streams: Sequence[str],
     now: int,
 ) -> int:
     """Writes the segment, with the blocks of the batches that are not stored yet, and then its row.
 
-    With the processes' rows locked; `streams` as group_rows.upsert_streams tells them.
+    With the rows of the processes, which have `said` this of themselves, held; `streams` as group_rows.upsert_streams
+    tells them.
     Returns how many blocks that were. Raises StoreError.
     """
     writer = SegmentWriter()
@@ -41,8 +44,7 @@ def store(
                 placed[key_of_block] = head
         writer.add(batch.body, batch.head, left_out)
     heads = list(placed.values())
-    process_ids = {batch.head.process_id for batch in batches}
-    number, described = group_rows.store_numbers(connection, process_ids, heads)
+    number, described = group_rows.store_processes(connection, said, heads, now)
     ids = [(batch.head.batch_id, group_rows.signed(batch.head.description_hash)) for batch in batches]
     index, parts = writer.finish(Record(now, number, processes=described, streams=streams, batches=ids))
     to.put_new(key, parts)
@@ -53,5 +55,5 @@ def store(
         new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
         block_counts.add(connection, Counter({day_of(now): new}))
         group_rows.forget_errors(connection, stored.lost)
-    segments.insert(connection, key, sum(map(len, parts)), now, times, process_ids, index)
+    segments.insert(connection, key, sum(map(len, parts)), now, times, {row.process_id for row in said}, index)
     return len(heads)

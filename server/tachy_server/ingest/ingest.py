@@ -33,11 +33,11 @@ from tachy_server.ingest.group_rows import Known, ProcessRow, StreamRow
 from tachy_server.lake import control_table, database, watched
 from tachy_server.lake.control import Issued
 from tachy_server.lake.database import Connection, Database
+from tachy_server.lake.described import is_due
 from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import Store
 
 _GROUP_BYTES = 32 << 20
-_STREAM_REFRESH_NS = 10_000_000_000
 _STREAM_CACHE = 200_000
 _ATTEMPTS = 3
 _LATEST_UTC = 7_258_118_400 * 10**9  # 2200
@@ -281,7 +281,8 @@ class Ingest:
                 )
                 fresh = [batch for batch in batches if batch.head.batch_id in claimed | incomplete]
                 if fresh:
-                    known = group_rows.upsert_processes(connection, _merge_processes(fresh), now)
+                    said = _merge_processes(fresh)
+                    known = group_rows.hold_processes(connection, said, now)
                     controls = {process: of.control for process, of in known.items() if of.control is not None}
                     _check_stamps(fresh, known, refused)
                     streams = self._stale_streams(fresh, now)
@@ -289,7 +290,8 @@ class Ingest:
                     stored = identity.check_fresh(connection, self._store, _sent(fresh), known, refused)
                     if not refused:
                         key = segment_key(now)
-                        inserted = group_segment.store(connection, self._store, key, _sent(fresh), stored, told, now)
+                        sent = _sent(fresh)
+                        inserted = group_segment.store(connection, self._store, key, sent, said, stored, told, now)
                 others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
                 if others:
                     controls |= control_table.of_processes(connection, others)
@@ -307,7 +309,7 @@ class Ingest:
             headers[process_id] = "; ".join(filter(None, [headers.get(process_id), watched.FLUSH]))
         self._answer(batches, claimed, headers, inserted, key is not None)
 
-    # Streams are known after their first block, and told again every ten seconds, not with every block -------------
+    # Streams are known after their first block, and told again every minute and day, not with every block ----------
 
     def _stale_streams(self, batches: list[_Batch], now: int) -> list[StreamRow]:
         stale: dict[uuid.UUID, StreamRow] = {}
@@ -318,7 +320,7 @@ class Ingest:
                         key = stream_id(head.process_id, head.cls, thread.number)
                         name = thread.name
                         told = self._streams.get(key)
-                        if told is None or told[0] != name or now - told[1] > _STREAM_REFRESH_NS:
+                        if told is None or told[0] != name or is_due(told[1], now):
                             stale[key] = StreamRow(key, head.process_id, head.cls, thread.number, name, thread.os_id)
         return list(stale.values())
 

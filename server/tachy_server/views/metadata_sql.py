@@ -15,6 +15,7 @@ from uuid import UUID
 import pyarrow as pa
 from psycopg import sql
 
+from tachy_server.lake.described import STREAM_TOLD_NS
 from tachy_server.lake.visible import Visible
 from tachy_server.views.bounds import Bounds, nanoseconds, parse_uuid
 from tachy_server.views.predicates import Call, Column, Literal, Node
@@ -131,7 +132,7 @@ SOURCES: Final[dict[str, Source]] = {
         },
         process_id="s.process_id",
         bounds=(("s.last_update_time",), ("s.insert_time",)),
-        range=(("s.last_update_time",), ("p.start_time",)),
+        range=((f"s.last_update_time + {STREAM_TOLD_NS}",), ("p.start_time",)),
         joins={"p": "JOIN processes AS p ON p.process_id = s.process_id"},
     ),
     "block_errors": Source(
