@@ -30,6 +30,7 @@ Events that the ring lost: `end(at, lost=True)`, `lose_logs(n)`, `lose_metrics(n
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -228,6 +229,12 @@ class Process:
         data = b"".join(block.data if isinstance(block, Block) else block for block in chosen)
         text = json.dumps(self.description | {"state": state}).encode() if description is None else description
         total = BATCH_HEADER.size + len(c.pad8(text)) + len(data)
-        fields = [0x54414254, 1, 0, (batch_id or uuid.uuid4()).bytes, self.process_id.bytes, len(text), len(chosen)]
+        fields = [0x54414254, 1, 0, (batch_id or new_batch_id()).bytes, self.process_id.bytes, len(text), len(chosen)]
         hashed = xxh64(BATCH_HEADER.pack(*fields, total, 0) + text)
         return BATCH_HEADER.pack(*fields, total, hashed) + c.pad8(text) + data
+
+
+def new_batch_id() -> uuid.UUID:
+    """A UUID of version 7: when it was made, and random bits."""
+    random = uuid.uuid4().int
+    return uuid.UUID(int=time.time_ns() // 1_000_000 << 80 | 7 << 76 | random & ((1 << 76) - 1))

@@ -143,6 +143,7 @@ def read(path: Path, *, holes: bool = False, flight: bool = False, jumps: bool =
 def check(session: Session, *, holes: bool, flight: bool = False) -> None:
     """The promises of docs/format.md about a process's blocks. `holes`, `flight`: as read() has them."""
     assert len(set(session.batch_ids)) == len(session.batch_ids)
+    assert {batch_id.version for batch_id in session.batch_ids} <= {7}
     for cls in (LOG, METRIC, SPAN):
         blocks = session.of(cls)
         sequences = [block.head.sequence for block in blocks]

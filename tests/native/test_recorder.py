@@ -13,6 +13,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,14 @@ def test_sessions_begin_and_end_whatever_threads_do(scenario: str, tmp_path: Pat
     for session in outcome.sessions:
         states = [description["state"] for description in session.descriptions]
         assert states == ["running"] * (len(states) - 1) + ["exited"]
+
+
+def test_ids_of_batches_begin_with_the_time(tmp_path: Path) -> None:
+    begin = time.time_ns() // 1_000_000
+    times = [batch_id.int >> 80 for batch_id in run("named_later", tmp_path).session.batch_ids]
+    assert begin <= times[0]
+    assert times == sorted(times)
+    assert times[-1] <= time.time_ns() // 1_000_000
 
 
 def test_a_session_starts_or_is_refused_whichever_allocation_fails(tmp_path: Path) -> None:

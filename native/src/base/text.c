@@ -89,9 +89,18 @@ int tachy_uuid_parse(const char *text, uint8_t *id) {
   return *text == 0;
 }
 
-int tachy_uuid_random(uint8_t *id) {
+static int random_uuid(uint8_t *id, unsigned version) {
   if (!tachy_os_random(id, 16)) return 0;
-  id[6] = (uint8_t)((id[6] & 0x0F) | 0x40);
+  id[6] = (uint8_t)((id[6] & 0x0F) | version << 4);
   id[8] = (uint8_t)((id[8] & 0x3F) | 0x80);
+  return 1;
+}
+
+int tachy_uuid_random(uint8_t *id) { return random_uuid(id, 4); }
+
+int tachy_uuid_of_time(uint8_t *id, int64_t utc) {
+  if (!random_uuid(id, 7)) return 0;
+  const uint64_t milliseconds = utc > 0 ? (uint64_t)utc / 1000000 : 0;
+  for (unsigned i = 0; i < 6; i++) id[i] = (uint8_t)(milliseconds >> (40 - 8 * i));
   return 1;
 }

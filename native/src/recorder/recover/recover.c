@@ -99,7 +99,7 @@ static int set_life(claimed_session *s, tachy_session_life life) {
 static int write_batch(const char *folder, const claimed_session *s, const tachy_session_head *head, tachy_dead *dead) {
   tachy_batch batch;
   memset(&batch, 0, sizeof batch);
-  if (!tachy_uuid_random(batch.id)) return 0;
+  if (!tachy_uuid_of_time(batch.id, tachy_os_utc())) return 0;
   memcpy(batch.process_id, dead->process_id, sizeof batch.process_id);
   batch.description = dead->description;
   batch.blocks = dead->blocks;

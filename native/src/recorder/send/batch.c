@@ -53,7 +53,7 @@ int tachy_batch_drop(tachy_batch *batch, unsigned classes, uint64_t events[TACHY
   if (!dropped) return 0;
   tachy_blocks_free(dropped);
   tachy_bytes_free(&batch->bytes);
-  tachy_uuid_random(batch->id);
+  tachy_uuid_of_time(batch->id, tachy_os_utc());
   tachy_batch_count(batch);
   batch->sealed = 0;
   batch->changed = 1;

@@ -127,12 +127,12 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
   tachy_batch *const batch = tachy_os_allocate(sizeof *batch);
   if (!batch) return NULL;
   memset(batch, 0, sizeof *batch);
-  if (!tachy_uuid_random(batch->id)) {
+  batch->utc = tachy_os_utc();
+  if (!tachy_uuid_of_time(batch->id, batch->utc)) {
     tachy_os_release(batch);
     return NULL;
   }
   batch->list = TACHY_OURS;
-  batch->utc = tachy_os_utc();
   batch->blocks = blocks;
   batch->description = *description;
   batch->last = last;
