@@ -57,14 +57,14 @@ def locked(data: Path, first: str) -> Iterator[Server]:
         yield running
 
 
-def _post(server: Server, key: str) -> httpx.Response:
-    return server.client.post("/ingest/v1/batch", content=Process().batch(), headers=BATCH_HEADERS | bearer(key))
+def _post(client: httpx.Client, key: str) -> httpx.Response:
+    return client.post("/ingest/v1/batch", content=Process().batch(), headers=BATCH_HEADERS | bearer(key))
 
 
 def test_a_server_that_has_keys_asks_for_one_from_its_start(locked: Server, first: str) -> None:
     assert locked.client.get("/api/settings").status_code == 401
     assert locked.client.get("/api/settings", headers=bearer(first)).status_code == 200
-    assert _post(locked, first).status_code == 403
+    assert _post(locked.client, first).status_code == 403
     curl = ["curl", "-sS", "-u", f"me:{first}", f"{locked.http}/api/stats"]
     assert '"no_key": ' in subprocess.run(curl, capture_output=True, text=True, check=True).stdout.replace('":', '": ')
 
@@ -72,13 +72,15 @@ def test_a_server_that_has_keys_asks_for_one_from_its_start(locked: Server, firs
 def test_a_running_server_takes_up_what_is_made_and_revoked(locked: Server, data: Path, first: str) -> None:
     key, said = command("create", "a build", "--scopes", "ingest", "--expires", "12h", data=data)
     assert "from now on" not in said
-    until(lambda: _post(locked, key).status_code == 200)
+    with locked.client_elsewhere() as client:
+        until(lambda: _post(client, key).status_code == 200)
     assert locked.client.post("/api/query", json={"sql": "select 1"}, headers=bearer(key)).status_code == 403
     until(lambda: f"{key.split('_')[1]}  a build" in command("list", data=data)[0])
     row = next(line for line in command("list", data=data)[0].splitlines() if "a build" in line)
     assert re.search(r"ingest +valid +\d{4}-\S+ +\d{4}-\S+ +(never|\d{4}-\S+) +- +-$", row)
     assert command("revoke", "a build", data=data)[0] == f"revoked {key.split('_')[1]}"
-    until(lambda: _post(locked, key).status_code == 401)
+    with locked.client_elsewhere() as client:
+        until(lambda: _post(client, key).status_code == 401)
     refusals = locked.client.get("/api/stats", headers=bearer(first)).json()["refusals"]
     assert refusals["revoked_key"] >= 1
     assert "revoked" in command("list", data=data)[0]
@@ -86,7 +88,7 @@ def test_a_running_server_takes_up_what_is_made_and_revoked(locked: Server, data
 
 def test_secrets_are_nowhere(locked: Server, data: Path, first: str) -> None:
     """Neither in the database's rows nor in any file of the data folder, what the server says included."""
-    _post(locked, first)
+    _post(locked.client, first)
     locked.client.get("/api/query", headers=bearer(first))
     secret = first.rpartition("_")[2]
     with psycopg.connect(dsn_of(data.absolute())) as connection:

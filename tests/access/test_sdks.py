@@ -32,7 +32,8 @@ def sends(locked: Server, data: Path) -> str:
     """A key to send with, which the server knows."""
     key = command("create", "sends", "--scopes", "ingest", data=data)[0]
     headers = bearer(key) | {"content-type": "application/octet-stream"}
-    until(lambda: locked.client.post("/ingest/v1/batch", content=b"none", headers=headers).status_code == 400)
+    with locked.client_elsewhere() as client:
+        until(lambda: client.post("/ingest/v1/batch", content=b"none", headers=headers).status_code == 400)
     return key
 
 
