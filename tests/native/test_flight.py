@@ -157,8 +157,9 @@ def check_async(blocks: list[Rows], journal: Journal, windows: list[tuple[int, i
                 assert number in known
 
 
-def test_what_overlaps_a_window_is_shipped_and_little_else(tmp_path: Path) -> None:
-    session, journal = run_random(tmp_path, 1, 6)
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_what_overlaps_a_window_is_shipped_and_little_else(seed: int, tmp_path: Path) -> None:
+    session, journal = run_random(tmp_path, seed, 6)
     check_clocks(session)
     assert check(session, journal) > 1
 
