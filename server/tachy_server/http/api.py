@@ -96,7 +96,7 @@ class _Api:
 
     async def _json_body(self, request: Request) -> dict[str, Any]:
         """Raises what Share.read does, Refused and QueryError."""
-        check_content_type(request.scope, "application/json")
+        check_content_type(dict(request.scope["headers"]), "application/json")
         with self._budget.share() as share:
             return _json_object(await share.read(request.receive, self._services.settings, MAX_QUERY_BODY))
 

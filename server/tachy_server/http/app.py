@@ -113,17 +113,18 @@ class _Front:
             raise Refused(404, "this server does not take batches: it runs without the role ingest")
         if scope["method"] != "POST":
             raise Refused(405, "batches are sent with POST", {"allow": "POST"})
-        check_content_type(scope, "application/octet-stream")
-        size = self._declared_size(scope)
+        headers = dict(scope["headers"])
+        check_content_type(headers, "application/octet-stream")
+        size = self._declared_size(headers)
         with self._ingest.bodies.share() as share:
             body = await share.read(receive, self._settings, size)
             if len(body) != size:
                 raise FormatError(f"the batch has {len(body)} bytes, its content-length says {size}")
             return await self._ingest.submit(body, scope[WHO].stamp)
 
-    def _declared_size(self, scope: Scope) -> int:
+    def _declared_size(self, headers: Mapping[bytes, bytes]) -> int:
         """The body's size by its head, before anything of it is read."""
-        declared = dict(scope["headers"]).get(b"content-length", b"")
+        declared = headers.get(b"content-length", b"")
         if not declared.isdigit():
             raise Refused(411, "send the batch with a content-length", _CLOSE)
         size = int(declared)

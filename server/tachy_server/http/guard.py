@@ -108,9 +108,9 @@ class Guard:
         return same or self._is_allowed(page.hostname)
 
 
-def check_content_type(scope: Scope, wanted: str) -> None:
+def check_content_type(headers: Mapping[bytes, bytes], wanted: str) -> None:
     """Raises Refused for a body that does not say what it is, or something else."""
-    given = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    given = headers.get(b"content-type", b"")
     if given.decode("latin-1").partition(";")[0].strip().lower() != wanted:
         raise Refused(415, f"send the body with Content-Type: {wanted}")
 

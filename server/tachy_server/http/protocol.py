@@ -52,6 +52,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._socket = transport
         self.url = b""
         self._receiving = False  # from a request's first byte to its last
+        self._hurried = False  # its head is not whole, and has no time yet
         self._head_bytes = 0  # of headers and trailers that the parser has handed over
         self._held_bytes = 0  # at most so many are in the parser
         self._refusal = (400, "this is not a request of HTTP/1.1")
@@ -76,13 +77,19 @@ class HttpProtocol(HttpToolsProtocol):
         if self._deaf:
             self._heard = True
             return
-        if not self._receiving and self._answered:
-            self._wait(self.head_timeout, self._socket.close)
+        between = not self._receiving
         self._held_bytes += len(data)
         super().data_received(data)
-        if self._held_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._held_bytes > MAX_HEAD_BYTES:
             self._refuse_head()
             self.send_400_response("")
+        elif self._hurried:  # most heads come whole: they need no timer
+            self._hurried = False
+            self._wait(self.head_timeout, self._late)
+        elif between and not self._receiving and self._answered:
+            self._wait(self.head_timeout, self._socket.close)
 
     def shutdown(self) -> None:
         """The server stops: who has his answer is not waited for."""
@@ -114,8 +121,7 @@ class HttpProtocol(HttpToolsProtocol):
         """A request's first byte."""
         self._receiving = True
         self._head_bytes = 0
-        if self._answered:
-            self._wait(self.head_timeout, self._late)
+        self._hurried = self._answered
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
@@ -138,6 +144,7 @@ class HttpProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise _RefusedError
         self._stop_waiting()
+        self._hurried = False
         self._held_bytes = 0
         super().on_headers_complete()
 
