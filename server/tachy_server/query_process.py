@@ -18,6 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from tachy_server.base.imports import without_dataframes
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -35,20 +37,12 @@ if TYPE_CHECKING:
 _CONNECTIONS: Final = 2  # of a worker, at least
 
 
-class _Without:
-    """Libraries import pandas and polars where they are installed: 50 MB, 0.25 s and threads that no query needs."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name in ("pandas", "polars"):
-            raise ModuleNotFoundError(name, name=name)
-
-
 def main() -> NoReturn:
     """Forks for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()  # until it forks: nothing of what is imported is garbage
     control = socket.socket(fileno=int(sys.argv[1]))
-    sys.meta_path.insert(0, _Without())
+    without_dataframes()
     # A join that explodes holds a thread of DataFusion's for each core, which is all that there are by default; 16 made
     # `SELECT 1` of 16 clients a third more expensive than 8.
     os.environ.setdefault("TOKIO_WORKER_THREADS", str(2 * (os.cpu_count() or 2) + 4))

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from tachy_server.base import settings as settings_table
 from tachy_server.base.errors import SettingsError, TachyError
+from tachy_server.base.imports import without_dataframes
 from tachy_server.base.settings import Settings
 from tachy_server.query.workers.process import ForkServer
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _serve(settings: Settings) -> None:
     gc.disable()  # until all is imported, of which nothing is garbage
+    without_dataframes()
     forks = ForkServer(_QUERY_PROCESS)
     try:
         if "query" in settings.role:
