@@ -31,7 +31,16 @@ def test_a_block_whose_bytes_are_not_what_its_hashes_say_is_named() -> None:
         damaged[at] ^= 0x40
         with pytest.raises(DamagedBlockError) as caught:
             merge_blocks([blocks[0], bytes(damaged), blocks[2]])
-        assert caught.value.index == 1
+        assert caught.value.indexes == [1]
+
+
+def test_all_damaged_blocks_of_many_processes_are_named_at_once() -> None:
+    blocks = [bytearray(block) for _ in range(4) for block in cut(Process())]
+    for index in (1, 5, len(blocks) - 1):
+        blocks[index][read_head(blocks[index]).header_size] ^= 1
+    with pytest.raises(DamagedBlockError) as caught:
+        merge_blocks(blocks)
+    assert caught.value.indexes == [1, 5, len(blocks) - 1]
 
 
 @pytest.mark.parametrize(

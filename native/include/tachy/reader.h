@@ -258,9 +258,9 @@ tachy_status tachy_hll_counts(const tachy_texts *sketches, int64_t *counts, tach
 
 /* Merging ---------------------------------------------------------------------------------------------------------- */
 
-/* Many blocks of one process and class, in the order of their sequence, as one block: the same rows, gaps and open
- * spans; docs/format.md, "Merged blocks". Merged ones may be among them, and in whatever steps blocks are merged, the
- * rows that come out are the same. */
+/* Blocks that follow each other, of one process and class, as one block: the same rows, gaps and open spans;
+ * docs/format.md, "Merged blocks". Merged ones may be among them, and in whatever steps blocks are merged, the rows
+ * that come out are the same. */
 
 typedef struct tachy_merge_limits { /* of a merged block */
   uint64_t rows;                    /* gaps and async rows included */
@@ -271,11 +271,12 @@ typedef struct tachy_merge_limits { /* of a merged block */
 typedef struct tachy_merged tachy_merged;
 
 /* Merges as many of the blocks, from number `first` on, as one block can stand for: *used of them. None is passed over.
- * The next one is the first of another where a sequence is missing, the wall clock was set, the counter began anew or
- * the flight recorder left something out; where a thread has another name, where a span that was open at its start was
- * lost, and wherever else the merged block would say something else than the blocks; and beyond the limits. A block
- * that has nothing before it to be merged with, or cannot be read, comes out as it is: *used is 1. Neither head nor
- * body is checked against its hash. TACHY_ERROR_FORMAT: the first block's head says nothing. */
+ * The next one is the first of another where it is of another process or class, where a sequence is missing, the wall
+ * clock was set, the counter began anew or the flight recorder left something out; where a thread has another name,
+ * where a span that was open at its start was lost, and wherever else the merged block would say something else than
+ * the blocks; and beyond the limits. A block that has nothing before it to be merged with, or cannot be read, comes out
+ * as it is: *used is 1. Neither head nor body is checked against its hash. TACHY_ERROR_FORMAT: the first block's head
+ * says nothing. */
 tachy_status tachy_merge(const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
                          tachy_merged **merged, uint64_t *used, tachy_read_error *error);
 void tachy_merged_free(tachy_merged *merged);

@@ -17,13 +17,21 @@ static int threads_ascend(const tachy_block *block) {
 
 static int has_time(const tachy_block_header *h) { return (int64_t)(h->ticks1 - h->ticks0) > 0; }
 
-/* The same process goes on by the same clock, without a hole. Where the wall clock was set, or the counter began anew,
- * the next block's points are others. */
+/* By their heads alone: the same process and class go on, without a hole. */
+static int is_next(const tachy_block_header *a, const void *head, uint64_t head_size) {
+  tachy_block_header b;
+  if (head_size < sizeof b) return 0;
+  memcpy(&b, head, sizeof b);
+  return a->cls == b.cls && memcmp(a->process_id, b.process_id, sizeof a->process_id) == 0 &&
+         b.sequence == a->sequence + covered(a);
+}
+
+/* What is next goes on by the same clock. Where the wall clock was set, or the counter began anew, its points are
+ * others. */
 static int follows(const tachy_block *first, const tachy_block *before, const tachy_block *next) {
   const tachy_block_header *const a = &before->header, *const b = &next->header;
   const tachy_clock_pair begin = before->points[0];
-  return a->cls == b->cls && memcmp(a->process_id, b->process_id, sizeof a->process_id) == 0 &&
-         b->sequence == a->sequence + covered(a) && b->frequency == a->frequency && has_time(a) && has_time(b) &&
+  return b->frequency == a->frequency && has_time(a) && has_time(b) &&
          (int64_t)(b->ticks1 - first->header.ticks0) > 0 && b->ticks0 == a->ticks1 && b->utc0 == a->utc1 &&
          b->before_ticks == begin.ticks && b->before_utc == begin.utc && threads_ascend(before) && threads_ascend(next);
 }
@@ -52,6 +60,20 @@ static int within(const sums *sum, const tachy_merge_limits *limits) {
          sum->inner <= TACHY_CLOCK_INNER_MAX && sum->numbers.count <= limits->threads;
 }
 
+/* A source more, behind those that are opened. NULL: memory is short. */
+static merge_source *next_source(merge *m) {
+  if (m->opened == m->room) {
+    const uint64_t room = m->room ? 2 * m->room : 8;
+    merge_source *const sources = realloc(m->sources, (size_t)room * sizeof *sources);
+    if (!sources) return NULL;
+    m->sources = sources;
+    m->room = room;
+  }
+  merge_source *const source = &m->sources[m->opened];
+  memset(source, 0, sizeof *source);
+  return source;
+}
+
 /* Opens blocks, from number `first` on, as long as each follows the one before. Returns how many; 0: `status`, about
  * the first. A block that cannot be opened follows none; only a head that says nothing is an error. */
 uint64_t merge_open(merge *m, const tachy_blocks *blocks, uint64_t first, const tachy_merge_limits *limits,
@@ -63,16 +85,20 @@ uint64_t merge_open(merge *m, const tachy_blocks *blocks, uint64_t first, const 
   if (!*status && header.raw_size != blocks->body_sizes[first])
     *status = tachy_read_fail(error, "a block's body has another size");
   if (*status) return 0;
-  uint64_t opened = 0;
-  for (; opened < blocks->count - first; opened++) {
-    const uint64_t at = first + opened;
-    tachy_block *const block = &m->sources[opened].block;
-    *status = tachy_block_open(block, blocks->heads[at], blocks->head_sizes[at], blocks->bodies[at],
-                               blocks->body_sizes[at], &ignored);
-    if (*status == TACHY_OK && !add(&sum, block, (uint64_t)(uintptr_t)m)) *status = TACHY_ERROR_MEMORY;
+  for (uint64_t at = first; at < blocks->count; at++, m->opened++) {
+    const uint64_t last = m->opened - 1;
+    if (m->opened && !is_next(&m->sources[last].block.header, blocks->heads[at], blocks->head_sizes[at])) break;
+    merge_source *const source = next_source(m);
+    *status = source ? tachy_block_open(&source->block, blocks->heads[at], blocks->head_sizes[at], blocks->bodies[at],
+                                        blocks->body_sizes[at], &ignored)
+                     : TACHY_ERROR_MEMORY;
+    if (*status) break;
+    if (!add(&sum, &source->block, (uint64_t)(uintptr_t)m)) *status = TACHY_ERROR_MEMORY;
     if (*status || !within(&sum, limits) ||
-        (opened && !follows(&m->sources[0].block, &m->sources[opened - 1].block, block)))
+        (m->opened && !follows(&m->sources[0].block, &m->sources[last].block, &source->block))) {
+      tachy_block_close(&source->block);
       break;
+    }
   }
   tachy_map_free(&sum.numbers);
   if (*status == TACHY_ERROR_MEMORY) {
@@ -80,7 +106,7 @@ uint64_t merge_open(merge *m, const tachy_blocks *blocks, uint64_t first, const 
     return 0;
   }
   *status = TACHY_OK;
-  return opened ? opened : 1; /* a block that cannot be read, or is too large, remains what it is */
+  return m->opened ? m->opened : 1; /* a block that cannot be read, or is too large, remains what it is */
 }
 
 /* What was read of the first source before it had a block before, or begins where the others end, goes on the same

@@ -74,7 +74,7 @@ static void forget(merge *m) {
   free(m->threads);
   free(m->points);
   free(m->last_values);
-  *m = (merge){.sources = m->sources, .count = m->count, .good = m->good, .failed = m->failed};
+  *m = (merge){.sources = m->sources, .opened = m->opened, .count = m->count, .good = m->good, .failed = m->failed};
 }
 
 static void prepare(merge *m, int is_span) {
@@ -163,10 +163,9 @@ tachy_status tachy_merge(const tachy_blocks *blocks, uint64_t first, const tachy
   *merged = NULL;
   *used = 0;
   if (first >= blocks->count) return tachy_read_fail(error, "there is nothing to merge");
-  const uint64_t count = blocks->count - first;
   tachy_merged *const out = calloc(1, sizeof *out);
-  merge m = {.sources = calloc((size_t)count, sizeof *m.sources)};
-  tachy_status status = out && m.sources ? TACHY_OK : tachy_read_no_memory(error);
+  merge m = {0};
+  tachy_status status = out ? TACHY_OK : tachy_read_no_memory(error);
   if (!status) m.count = merge_open(&m, blocks, first, limits, &status, error);
   while (!status && m.count > 1) {
     attempt(&m, out);
@@ -180,7 +179,7 @@ tachy_status tachy_merge(const tachy_blocks *blocks, uint64_t first, const tachy
   }
   if (!status && m.count == 1 && !copy(blocks->heads[first], blocks->bodies[first], out))
     status = tachy_read_no_memory(error);
-  for (uint64_t i = 0; m.sources && i < count; i++) tachy_block_close(&m.sources[i].block);
+  for (uint64_t i = 0; i < m.opened; i++) tachy_block_close(&m.sources[i].block);
   free(m.sources);
   if (status) {
     tachy_merged_free(out);

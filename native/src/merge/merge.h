@@ -81,9 +81,11 @@ typedef struct merge_typed { /* values of several types: arguments of logs, valu
 
 typedef struct merge {
   merge_source *sources;
-  uint64_t count; /* of sources that are being merged */
-  uint64_t good;  /* so many of them can be, as far as has been seen */
-  int failed;     /* memory is short */
+  uint64_t opened; /* of sources */
+  uint64_t room;   /* for sources */
+  uint64_t count;  /* of sources that are being merged */
+  uint64_t good;   /* so many of them can be, as far as has been seen */
+  int failed;      /* memory is short */
   merge_tables tables;
   merge_entry *entries; /* by number, then source */
   uint64_t entry_count;

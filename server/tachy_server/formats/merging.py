@@ -40,26 +40,28 @@ class MergedBlock:
 
 
 class DamagedBlockError(FormatError):
-    """A block's bytes are not what its hashes say, or cannot be decompressed. `index` says which of the given ones."""
+    """Bytes of blocks are not what their hashes say, or cannot be decompressed. `indexes` says which of the given ones,
+    in their order; the message is of the first.
+    """
 
-    def __init__(self, index: int, message: str) -> None:
+    def __init__(self, indexes: Sequence[int], message: str) -> None:
         super().__init__(message)
-        self.index = index
+        self.indexes = indexes
 
 
 def merge_blocks(
     blocks: Sequence[Readable], limits: Limits | None = None, *, threads: int = THREADS_MAX, level: int = LEVEL
 ) -> list[MergedBlock]:
-    """Merges whole stored blocks of one process and class, which come in the order of their sequence; merged ones may
+    """Merges whole stored blocks, which come by process and class and in the order of their sequence; merged ones may
     be among them. Each is in exactly one of the results, which are in the same order.
 
-    Where one block cannot stand for the next ones too, another begins: docs/format.md, "Merged blocks". `limits` and
-    `threads` bound a merged block (one that is larger already stays alone), zstd's `level` is that of its body. All
-    bodies are in memory at once. Raises DamagedBlockError.
+    Another begins with another process or class, and where one block cannot stand for the next ones too:
+    docs/format.md, "Merged blocks". `limits` and `threads` bound a merged block (one that is larger already stays
+    alone), zstd's `level` is that of its body. All bodies are in memory at once. Raises DamagedBlockError.
     """
     given = StoredBlocks.of(blocks, Limits())
-    for index in sorted(given.failed):
-        raise DamagedBlockError(index, str(given.failed[index]))
+    if given.failed:
+        raise DamagedBlockError(sorted(given.failed), str(given.failed[min(given.failed)]))
     bound = limits or Limits()
     most = ffi.new("tachy_merge_limits *", {"rows": bound.rows, "raw_bytes": bound.raw_bytes, "threads": threads})
     compressor = zstandard.ZstdCompressor(level=level)
@@ -77,7 +79,7 @@ def _merge(blocks: Any, first: int, limits: Any, compressor: zstandard.ZstdCompr
     if status == lib.TACHY_ERROR_MEMORY:
         raise MemoryError("not enough memory to merge blocks")
     if status:
-        raise DamagedBlockError(first, ffi.string(error.message).decode(errors="replace"))
+        raise DamagedBlockError([first], ffi.string(error.message).decode(errors="replace"))
     merged = ffi.gc(out[0], lib.tachy_merged_free)
     size = ffi.new("uint64_t *")
     body = lib.tachy_merged_body(merged, size)

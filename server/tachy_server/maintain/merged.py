@@ -61,14 +61,14 @@ def merge(
     drafts: dict[int, _Draft] = {}
     pieces = 0
     silent = set(process_ids)
-    for process_id, of_process in groupby(parts, key=lambda part: part.row.process_id):
+    for process_id, of_process in groupby(_merged(parts), key=lambda block: block.process_id):
         if sum(draft.size for draft in drafts.values()) > _SEGMENT_BYTES:
             yield from (draft.finish(record, describe) for draft in drafts.values())
             pieces += len(drafts)
             drafts = {}
         blocks: dict[int, list[_Block]] = {}
-        for cls, of_class in groupby(of_process, key=lambda part: part.row.cls):
-            blocks.setdefault(cls if by_class else 0, []).extend(_run(of_class))
+        for block in of_process:
+            blocks.setdefault(block.cls if by_class else 0, []).append(block)
         for kind, of_kind in blocks.items():
             drafts.setdefault(kind, _Draft()).add(process_id, of_kind)
         silent.discard(process_id)
@@ -94,6 +94,8 @@ def copy(parts: Iterable[Part], describe: Describe, record: Record) -> Iterator[
 class _Block:
     """A block for a new segment."""
 
+    process_id: UUID
+    cls: int
     data: bytes | memoryview
     header_size: int
     begin: int
@@ -125,35 +127,52 @@ class _Draft:
         return Made(parts, index, sum(map(len, parts)), times, frozenset(self.process_ids), self._streams)
 
 
-def _run(parts: Iterable[Part]) -> Iterator[_Block]:
-    """The blocks of a process and class, merged as far as they can be."""
-    waiting: list[Part] = []
-    size = 0
+def _merged(parts: Iterable[Part]) -> Iterator[_Block]:
+    """All blocks, each process's and class's merged as far as they can be."""
+    for window in _windows(parts):
+        yield from _merged_at_once(window)
+
+
+def _windows(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """As many parts as may be decompressed at the same time; a process and class lies in one window if it fits."""
+    window: list[Part] = []
+    size = border = 0
     for part in parts:
-        if waiting and size + part.raw_size > _AT_ONCE:
-            yield from _merged(waiting)
-            waiting, size = [], 0
-        waiting.append(part)
+        if window and _kind(part) != _kind(window[-1]):
+            border = len(window)
+        while window and size + part.raw_size > _AT_ONCE:
+            cut = border or len(window)
+            yield window[:cut]
+            window, border = window[cut:], 0
+            size = sum(kept.raw_size for kept in window)
+        window.append(part)
         size += part.raw_size
-    yield from _merged(waiting)
+    if window:
+        yield window
 
 
-def _merged(parts: list[Part]) -> Iterator[_Block]:
+def _kind(part: Part) -> tuple[UUID, int]:
+    return part.row.process_id, part.row.cls
+
+
+def _merged_at_once(parts: list[Part]) -> Iterator[_Block]:
     """Around what is damaged."""
-    while len(parts) > 1:
-        try:
-            merged = merge_blocks([part.data for part in parts], Limits(rows=ROWS, raw_bytes=RAW_BYTES))
-        except DamagedBlockError as error:
-            yield from _merged(parts[: error.index])
-            yield _as_it_is(parts[error.index])
-            parts = parts[error.index + 1 :]
-            continue
-        for block in merged:
-            head = block.head
-            yield _Block(block.data, head.header_size, head.begin_utc, head.end_utc, len(head.threads))
+    try:
+        merged = merge_blocks([part.data for part in parts], Limits(rows=ROWS, raw_bytes=RAW_BYTES))
+    except DamagedBlockError as error:
+        at = 0
+        for index in error.indexes:
+            yield from _merged_at_once(parts[at:index])
+            yield _as_it_is(parts[index])
+            at = index + 1
+        yield from _merged_at_once(parts[at:])
         return
-    yield from map(_as_it_is, parts)
+    for head, data in ((block.head, block.data) for block in merged):
+        times = head.begin_utc, head.end_utc
+        yield _Block(head.process_id, head.cls, data, head.header_size, *times, len(head.threads))
 
 
 def _as_it_is(part: Part) -> _Block:
-    return _Block(part.data, part.header_size, part.row.begin_time, part.row.end_time, part.streams)
+    row = part.row
+    times = row.begin_time, row.end_time
+    return _Block(row.process_id, row.cls, part.data, part.header_size, *times, part.streams)
