@@ -243,7 +243,7 @@ def test_a_stream_is_in_range_until_it_should_have_been_told_of_again(both: Both
             assert found == sum(time + STREAM_TOLD_NS >= begin + later for time in told)
 
 
-def test_a_stream_is_told_of_every_minute_and_every_day() -> None:
+def test_a_stream_is_told_of_every_five_minutes_and_every_day() -> None:
     midnight = 20_000 * 86_400 * 10**9
     assert not is_due(midnight, midnight + STREAM_TOLD_NS)
     assert is_due(midnight, midnight + STREAM_TOLD_NS + 1)

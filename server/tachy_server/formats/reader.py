@@ -60,6 +60,10 @@ class BlockThread:
     open_at_end: int
 
 
+BlockIdentity = tuple[uuid.UUID, int, int]
+"""Process, class and sequence number of a block; `block_id` makes one id of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class BlockHead:
     """A block's header and thread table."""
@@ -87,6 +91,11 @@ class BlockHead:
     before_utc: int
     sequences: int  # it covers so many: 1, unless it is a merged block
     threads: tuple[BlockThread, ...]
+
+    @property
+    def identity(self) -> BlockIdentity:
+        """What it is known by."""
+        return self.process_id, self.cls, self.sequence
 
     @property
     def last_sequence(self) -> int:

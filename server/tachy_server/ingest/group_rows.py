@@ -11,28 +11,27 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Final
 
-from psycopg.types.range import Range
-
 from tachy_server.base.errors import FormatError
-from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead
+from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead, BlockIdentity, block_id
 from tachy_server.formats.segments import CLASS_NAMES
 from tachy_server.lake.control import Issued
 from tachy_server.lake.control_table import OF_PROCESS
 from tachy_server.lake.database import Connection, day_of
 from tachy_server.lake.described import DESCRIBED
 
-# Ids live for two days, in partitions of their own: longer than anybody sends a batch again.
+# Ids live for two days, in partitions of their own: longer than anybody sends a batch again. One that comes in two
+# groups at once is a UniqueViolation for the second, which begins again: ON CONFLICT would write to the log twice.
 _CLAIM_BATCHES = """
 INSERT INTO batches (insert_day, batch_id, description_hash)
 SELECT %s, u.batch_id, u.description_hash FROM json_to_recordset(%s) AS u(batch_id uuid, description_hash bigint)
-WHERE NOT EXISTS (SELECT FROM batches AS b WHERE b.insert_day = %s AND b.batch_id = u.batch_id)
-ON CONFLICT (insert_day, batch_id) DO NOTHING
+WHERE NOT EXISTS (SELECT FROM batches AS b WHERE b.insert_day >= %s AND b.batch_id = u.batch_id)
 RETURNING batch_id
 """
 
@@ -43,7 +42,7 @@ SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synch
 
 # The controls come along: this statement sees every one that was set before the batch came.
 _HOLD_PROCESSES = f"""
-SELECT process_id, stamp, log_blocks, metric_blocks, span_blocks, {OF_PROCESS}
+SELECT process_id, stamp, log_blocks::text, metric_blocks::text, span_blocks::text, {OF_PROCESS}
 FROM processes AS p WHERE process_id = ANY(%s) ORDER BY process_id FOR NO KEY UPDATE
 """
 
@@ -100,7 +99,9 @@ WHERE p.process_id = u.process_id
 RETURNING p.version, {DESCRIBED}
 """
 
-_NUMBERS = "SELECT process_id, log_blocks, metric_blocks, span_blocks FROM processes WHERE process_id = ANY(%s)"
+_NUMBERS = """
+SELECT process_id, log_blocks::text, metric_blocks::text, span_blocks::text FROM processes WHERE process_id = ANY(%s)
+"""
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
 _BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE insert_day >= %s AND batch_id = ANY(%s)"
 
@@ -110,6 +111,7 @@ _EARLIEST_START: Final = 946_684_800 * 10**9  # 2000: clocks that were never set
 _CLOCKS_APART: Final = 86_400 * 10**9
 _DAY: Final = datetime.timedelta(days=1)
 _CLASSES: Final = (LOG, METRIC, SPAN)  # in the order of the columns of their numbers
+_RANGE: Final = re.compile(r"\[(\d+),(\d+)\)")
 _HOLES: Final = 10_000  # of a class: a recorder leaves one where it lost a block
 _SAID_AGAIN: Final = ("process_id", "state", "properties", "stamp", "end_ticks", "end_time")
 
@@ -194,8 +196,8 @@ class StreamRow:
     os_id: int
 
 
-Numbers = Mapping[int, Sequence[Range[int]]]
-"""Of one process: by class the sequence numbers of its blocks that are stored."""
+Numbers = Mapping[int, Sequence[tuple[str, str]]]
+"""Of one process: by class the sequence numbers of its blocks that are stored, as [begin, end) in digits."""
 
 NONE: Final[Numbers] = MappingProxyType({LOG: (), METRIC: (), SPAN: ()})
 
@@ -237,13 +239,17 @@ def description_hashes(connection: Connection, batch_ids: Sequence[uuid.UUID], n
 
 def numbers(connection: Connection, process_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Numbers]:
     """Of the processes that are known."""
-    rows = connection.execute(_NUMBERS, (list(process_ids),))
-    return {row[0]: dict(zip(_CLASSES, row[1:], strict=True)) for row in rows}
+    return {row[0]: _numbers(row[1:]) for row in connection.execute(_NUMBERS, (list(process_ids),))}
+
+
+def _numbers(texts: Iterable[str]) -> Numbers:
+    """Of multiranges as PostgreSQL writes them; psycopg would take twenty times as long."""
+    return {cls: _RANGE.findall(text) for cls, text in zip(_CLASSES, texts, strict=True)}
 
 
 def is_stored(head: BlockHead, of_process: Numbers) -> bool:
     """Whether a block of this identity is."""
-    return any(head.sequence in numbers for numbers in of_process[head.cls])
+    return any(int(begin) <= head.sequence < int(end) for begin, end in of_process[head.cls])
 
 
 def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
@@ -262,7 +268,7 @@ def hold_processes(connection: Connection, rows: Iterable[ProcessRow], now: int)
             break
         connection.execute(_ADD_PROCESSES, [now, now, _json([asdict(wanted[one]) for one in sorted(new)])])
     return {
-        process_id: Known(stamp, dict(zip(_CLASSES, stored, strict=True)), control and Issued.from_row(control))
+        process_id: Known(stamp, _numbers(stored), control and Issued.from_row(control))
         for process_id, stamp, *stored, control in held
     }
 
@@ -292,10 +298,10 @@ def _multirange(sequences: Iterable[int]) -> str:
     return "{" + ",".join(f"[{number},{number}]" for number in sequences) + "}"
 
 
-def forget_errors(connection: Connection, blocks: Collection[uuid.UUID]) -> None:
+def forget_errors(connection: Connection, blocks: Collection[BlockIdentity]) -> None:
     """These blocks, which could not be read, come again."""
     if blocks:
-        connection.execute(_FORGET_ERRORS, (list(blocks),))
+        connection.execute(_FORGET_ERRORS, ([block_id(*one) for one in blocks],))
 
 
 def upsert_streams(connection: Connection, rows: Iterable[StreamRow], now: int) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from tachy_server.formats.reader import BlockHead, block_id
+from tachy_server.formats.reader import BlockHead, BlockIdentity
 from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.ingest import group_rows
 from tachy_server.ingest.group_rows import ProcessRow
@@ -33,15 +32,14 @@ def store(
     Returns how many blocks that were. Raises StoreError.
     """
     writer = SegmentWriter()
-    placed: dict[uuid.UUID, BlockHead] = {}
+    placed: dict[BlockIdentity, BlockHead] = {}
     for batch in batches:
         left_out = []
         for place, (_, _, head) in enumerate(batch.head.blocks):
-            key_of_block = block_id(head.process_id, head.cls, head.sequence)
-            if key_of_block in stored.there or key_of_block in placed:
+            if head.identity in stored.there or head.identity in placed:
                 left_out.append(place)
             else:
-                placed[key_of_block] = head
+                placed[head.identity] = head
         writer.add(batch.body, batch.head, left_out)
     heads = list(placed.values())
     number, described = group_rows.store_processes(connection, said, heads, now)

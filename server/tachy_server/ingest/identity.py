@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tachy_server.base.errors import ConflictError, FormatError, NotFound, TachyError
-from tachy_server.formats.reader import BatchHead, BlockHead, block_id, check_block, same_block
+from tachy_server.formats.reader import BatchHead, BlockHead, BlockIdentity, check_block, same_block
 from tachy_server.formats.segments import CLASS_NAMES
 from tachy_server.ingest import group_rows, stored_blocks
 from tachy_server.ingest.group_rows import NONE, Known
@@ -45,10 +45,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Ids of blocks that are stored: those that are there, those whose bytes are lost."""
+    """Blocks that are stored: those that are there, those whose bytes are lost."""
 
-    there: set[uuid.UUID]
-    lost: set[uuid.UUID]
+    there: set[BlockIdentity]
+    lost: set[BlockIdentity]
 
 
 def check_fresh(
@@ -60,10 +60,10 @@ def check_fresh(
     """
     there = [head for head in _heads(batches) if group_rows.is_stored(head, known[head.process_id].numbers)]
     stored = stored_blocks.find(connection, there)
-    lost: set[uuid.UUID] = set()
-    seen: dict[uuid.UUID, memoryview] = {}
+    lost: set[BlockIdentity] = set()
+    seen: dict[BlockIdentity, memoryview] = {}
     for batch in batches:
-        own: dict[uuid.UUID, memoryview] = {}
+        own: dict[BlockIdentity, memoryview] = {}
         try:
             group_rows.check_holes(batch.head.process_id, known[batch.head.process_id].numbers)
             for key, head, data in _blocks(batch):
@@ -77,7 +77,7 @@ def check_fresh(
             refused[batch.head.batch_id] = error
         else:
             seen |= own
-    return Stored({_key(head) for head in there} - lost, lost)
+    return Stored({head.identity for head in there} - lost, lost)
 
 
 def check_resent(
@@ -91,7 +91,7 @@ def check_resent(
     numbers = group_rows.numbers(connection, {batch.head.process_id for batch in batches})
     there = [head for head in _heads(batches) if group_rows.is_stored(head, numbers.get(head.process_id, NONE))]
     stored = stored_blocks.find(connection, there)
-    keys = {_key(head) for head in there}
+    keys = {head.identity for head in there}
     incomplete: set[uuid.UUID] = set()
     for batch in batches:
         try:
@@ -139,13 +139,9 @@ def _heads(batches: Iterable[Sent]) -> list[BlockHead]:
     return [head for batch in batches for _, _, head in batch.head.blocks]
 
 
-def _key(head: BlockHead) -> uuid.UUID:
-    return block_id(head.process_id, head.cls, head.sequence)
-
-
-def _blocks(batch: Sent) -> list[tuple[uuid.UUID, BlockHead, memoryview]]:
+def _blocks(batch: Sent) -> list[tuple[BlockIdentity, BlockHead, memoryview]]:
     body = memoryview(batch.body)
-    return [(_key(head), head, body[offset : offset + size]) for offset, size, head in batch.head.blocks]
+    return [(head.identity, head, body[offset : offset + size]) for offset, size, head in batch.head.blocks]
 
 
 def _name(head: BlockHead) -> str:

@@ -112,7 +112,7 @@ class Ingest:
         self._condition = threading.Condition()
         self._closing = False
         self._lock = threading.Lock()
-        self._streams: dict[uuid.UUID, tuple[str, int]] = {}
+        self._streams: dict[tuple[uuid.UUID, int, int], tuple[str, int]] = {}
         self._watched = watched.Watched()
         self._workers = [
             threading.Thread(target=self._work, name=f"ingest-{number}", daemon=True)
@@ -309,19 +309,18 @@ class Ingest:
             headers[process_id] = "; ".join(filter(None, [headers.get(process_id), watched.FLUSH]))
         self._answer(batches, claimed, headers, inserted, key is not None)
 
-    # Streams are known after their first block, and told again every minute and day, not with every block ----------
+    # Streams are known after their first block, and told again every few minutes and day, not with every block ------
 
     def _stale_streams(self, batches: list[_Batch], now: int) -> list[StreamRow]:
-        stale: dict[uuid.UUID, StreamRow] = {}
+        stale: dict[tuple[uuid.UUID, int, int], StreamRow] = {}
         with self._lock:
             for batch in batches:
                 for _, _, head in batch.head.blocks:
                     for thread in head.threads:
-                        key = stream_id(head.process_id, head.cls, thread.number)
-                        name = thread.name
+                        key, name = (head.process_id, head.cls, thread.number), thread.name
                         told = self._streams.get(key)
                         if told is None or told[0] != name or is_due(told[1], now):
-                            stale[key] = StreamRow(key, head.process_id, head.cls, thread.number, name, thread.os_id)
+                            stale[key] = StreamRow(stream_id(*key), *key, name, thread.os_id)
         return list(stale.values())
 
     def _remember_streams(self, rows: list[StreamRow], now: int) -> None:
@@ -329,7 +328,7 @@ class Ingest:
             if len(self._streams) + len(rows) > _STREAM_CACHE:
                 self._streams.clear()
             for row in rows:
-                self._streams[row.stream_id] = (row.thread_name, now)
+                self._streams[row.process_id, row.cls, row.thread] = (row.thread_name, now)
 
     # Answers ------------------------------------------------------------------------------------------------------
 

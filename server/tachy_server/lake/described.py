@@ -11,7 +11,7 @@ from tachy_server.lake.database import Connection
 DESCRIBED: Final = "(to_jsonb(p) - '{log_blocks,metric_blocks,span_blocks}'::text[])::text"
 """A row of `processes AS p`, as JSON; the numbers of its blocks are in the indexes."""
 
-STREAM_TOLD_NS: Final = 60_000_000_000
+STREAM_TOLD_NS: Final = 300_000_000_000
 """A stream that goes on is told of, and its `last_update_time` set, once in this time at least."""
 
 _DAY_NS: Final = 86_400_000_000_000

@@ -326,8 +326,8 @@ PROCESSES: Final = View(
 STREAMS: Final = View(
     name="streams",
     kind=Kind.METADATA,
-    doc="Streams: one per thread and class. In range: its process started before the end, heard of less than a minute "
-    "before the begin or later.",
+    doc="Streams: one per thread and class. In range: its process started before the end, heard of less than five "
+    "minutes before the begin or later.",
     time=("insert_time", "last_update_time"),
     sort=("insert_time",),
     columns=(
@@ -339,7 +339,7 @@ STREAMS: Final = View(
         Column("properties", JSON, "`thread-name`, `thread-id` (the system's), `thread-number`.", properties=True),
         Column("insert_time", TIME, "When the server first heard of it."),
         Column("format", TEXT, "How its blocks are written: `tachy-1`."),
-        Column("last_update_time", TIME, "When the server last heard of it, to within a minute."),
+        Column("last_update_time", TIME, "When the server last heard of it, to within five minutes."),
     ),
 )
 
