@@ -199,6 +199,8 @@ class Query:
 
     def _start(self) -> Any:
         """Runs the plan that it has looked at: planned again, `now()` would be another moment."""
+        if plans.reads_nothing(self._frame.logical_plan()):
+            return self._frame.execute_stream()
         with self._session.one_moment():
             plan = self._frame.optimized_logical_plan()
             scans = planned_scans.scans(plan, self._session.views)

@@ -21,6 +21,11 @@ def may_be_limited(plan: Any) -> bool:
     return str(plan.display_indent()).split(":")[0].split("\n")[0].strip() not in _NOT_LIMITED
 
 
+def reads_nothing(plan: Any) -> bool:
+    """It has no tables and table functions, as what clients ask to see whether a connection is alive. True is certain."""
+    return "TableScan" not in str(plan.display_indent())
+
+
 def placeholders(plan: Any) -> dict[str, pa.DataType]:
     """The types that expressions give to "$1", "$2", …, as far as the bindings show expressions."""
     types: dict[str, pa.DataType] = {}
