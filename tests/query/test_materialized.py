@@ -363,6 +363,27 @@ def test_a_lost_file_is_found_and_made_again_by_whoever_merges_it(views: Views) 
     assert check(views.world) == []
 
 
+def test_who_has_just_merged_files_leaves_them_to_nobody_else(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another merges them after somebody has seen that they are due, and before he has them for himself."""
+    now = session(views.world, processes(2), random.Random(8), 100) + 4 * HOUR
+    while "segments" in str(views.step(now)):
+        pass
+    have, merged = materialized.have, list[str]()
+
+    def have_late(connection: Any, name: str) -> bool:
+        with monkeypatch.context() as patch:
+            patch.setattr(materialized, "have", have)
+            merged.append(str(views.step(now)))
+        return have(connection, name)
+
+    monkeypatch.setattr(materialized, "have", have_late)
+    assert "are one" in str(views.step(now)), "of another view, or later ones"
+    assert "are one" in merged[0]
+    monkeypatch.undo()
+    views.fill(now)
+    views.compare()
+
+
 def test_a_check_finds_lost_files_and_has_them_made_again(views: Views) -> None:
     now = session(views.world, processes(2), random.Random(9), 30) + HOUR
     views.fill(now)
