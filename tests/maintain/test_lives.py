@@ -124,6 +124,32 @@ def test_a_class_goes_when_its_life_is_over_and_the_others_stay(world: World) ->
     whole(world)
 
 
+def test_a_day_goes_at_once_or_stays(world: World) -> None:
+    """Of what is merged and has the class alone nothing goes while somebody is at what came late."""
+    process = Process()
+    batches = [play(process) for _ in range(3)]
+    for number, batch in enumerate(batches[:2]):
+        world.store_group([batch], START + number * SECOND)
+    world.rewrite(START + 3 * HOUR)
+    merged = world.keys()
+    world.store_group([batches[2]], START + 4 * HOUR)
+    (late,) = world.keys() - merged
+    lives: dict[int, float] = {LOG: 10, METRIC: 10, SPAN: 1}
+    before = world.rows()
+    with world.lake.connection() as other, other.transaction():
+        other.execute("SELECT FROM segments WHERE key = %s FOR UPDATE", [late])
+        assert expire(world, START + 5 * DAY, lives) == 0
+        assert world.rows() == before
+        assert world.table("expired") == []
+    assert expire(world, START + 5 * DAY, lives) == 2
+    after = world.rows()
+    assert after["thread_spans"] == []
+    assert {view: after[view] for view in ("log_entries", "measures")} == {
+        view: before[view] for view in ("log_entries", "measures")
+    }
+    whole(world)
+
+
 def test_objects_go_when_no_query_can_read_them_and_nothing_comes_again(world: World) -> None:
     process = Process()
     batch, blocks = play(process), process.batch([])

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -107,7 +107,6 @@ class Soak:
     world: World
     senders: list[Sender] = field(default_factory=lambda: [Sender(Process(start_time=START)) for _ in range(PROCESSES)])
     over: threading.Event = field(default_factory=threading.Event)
-    dropped: dict[int, date] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -146,10 +145,7 @@ class Soak:
 
         rewriter.run(fill)
         if filled:
-            first = self.first_days(self.now())
             self.count("dropped", expirer.run())
-            with self._lock:
-                self.dropped = {cls: max(day, self.dropped.get(cls, day)) for cls, day in first.items()}
         for name, number in rewriter.stats().items():
             self.count(name, number)
 
@@ -174,13 +170,18 @@ class Soak:
         """Of each class the first day that is not over."""
         return {cls: day_of(now - LATE - int(life * DAY)) for cls, life in LIVES.items()}
 
+    def dropped(self) -> dict[int, date]:
+        """Of each class the last day that is gone."""
+        with self.world.lake.connection() as connection:
+            return dict(connection.execute("SELECT class, last_day FROM expired").fetchall())
+
     def ask(self, sql: str, begin: int | None = None, end: int | None = None) -> pa.Table:
         query = QueryEngine(self.world.lake, self.settings).plan(sql, begin=begin, end=end)
         return pa.Table.from_batches(list(query.batches()), query.schema)
 
     def look(self) -> None:
         """Every view at one moment."""
-        stored, dropped = {one.name: one.stored for one in self.senders}, dict(self.dropped)
+        stored, dropped = {one.name: one.stored for one in self.senders}, self.dropped()
         rows = self.ask(LOOK).to_pylist()
         begun, last = {one.name: one.begun for one in self.senders}, self.first_days(self.now())
         ends: dict[str, set[int]] = {}
@@ -197,7 +198,10 @@ class Soak:
             sender = next(one for one in self.senders if one.name == name)
             cls = VIEWS[view]
             assert low in dict(sender.days).values(), (row, sender.days)
-            assert sender.begins(dropped.get(cls, date.min)) <= low <= sender.begins(last[cls]), (row, sender.days)
+            assert sender.begins(dropped.get(cls, date.min) + timedelta(1)) <= low <= sender.begins(last[cls]), (
+                row,
+                sender.days,
+            )
         for name, found in ends.items():
             (end,) = found
             assert stored[name] <= end <= begun[name], (name, end)

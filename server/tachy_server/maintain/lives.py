@@ -52,6 +52,12 @@ DELETE FROM segments
 WHERE insert_day = %(day)s AND keep IS NULL AND CASE classes WHEN 0 THEN %(over)s = 7 ELSE classes & ~%(over)s = 0 END
 RETURNING covered, key, insert_time, block_index
 """
+# Asked when what goes has gone: it has other classes, too, and somebody else was at it when it was to be split.
+_LEFT: Final = """
+SELECT EXISTS (
+    SELECT FROM segments WHERE insert_day = %s AND keep IS NULL AND classes & %s <> 0 AND key <> ALL(%s)
+)
+"""
 _KEPT: Final = "SELECT DISTINCT insert_day FROM segments WHERE insert_day + keep < %(today)s ORDER BY 1"
 _DROP_KEPT: Final = """
 DELETE FROM segments WHERE insert_day = %(day)s AND insert_day + keep < %(today)s
@@ -128,6 +134,8 @@ class Expirer:
             rows = connection.execute(statement.encode(), values).fetchall()
             if not rows:
                 return
+            if connection.execute(_LEFT, (day, over, self._rewriter.unreadable)).fetchone() == (True,):
+                raise Rollback(transaction)  # a day goes at once: queries would see some of it
             found = select([index for *_, index in rows])
             known = pa.array([one.bytes for (one,) in connection.execute(_ERRORS)], pa.binary(16))
             errors = pc.filter(known, pc.is_in(known, found.column("block_id")))

@@ -128,6 +128,11 @@ class Rewriter:
         with self._lock:
             return asdict(self.counts)
 
+    @property
+    def unreadable(self) -> list[str]:
+        """Keys of segments that are left as they are."""
+        return sorted(self._unreadable)
+
     def run(self, between: Callable[[], None] = lambda: None) -> int:
         """Rewrites and removes what is due; returns how many segments were replaced. `between`: what is to be done of
         what has been merged once, before it is merged again. Raises StoreError.
@@ -157,7 +162,7 @@ class Rewriter:
         """
 
         def claim() -> list[_Claimed]:
-            rows = connection.execute(_MIXED, (day, classes, classes, sorted(self._unreadable)))
+            rows = connection.execute(_MIXED, (day, classes, classes, self.unreadable))
             return [_Claimed(*row) for row in rows]
 
         return self._units(connection, day, 2, 1, claim)
@@ -223,7 +228,7 @@ class Rewriter:
         """Those of a slot that nobody else rewrites and that the same views cover; small ones, which are read whole, up
         to a bound.
         """
-        slot = {"day": day, "begin": begin, "unreadable": sorted(self._unreadable)}
+        slot = {"day": day, "begin": begin, "unreadable": self.unreadable}
         rows = connection.execute(_CLAIM, {**asdict(level), **slot})
         claimed: list[_Claimed] = []
         size = 0

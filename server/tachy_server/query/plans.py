@@ -22,7 +22,9 @@ def may_be_limited(plan: Any) -> bool:
 
 
 def reads_nothing(plan: Any) -> bool:
-    """It has no tables and table functions, as what clients ask to see whether a connection is alive. True is certain."""
+    """It has neither tables nor table functions, as what clients ask to see whether a connection is alive; False is
+    also said of some that have none.
+    """
     return "TableScan" not in str(plan.display_indent())
 
 
