@@ -184,17 +184,17 @@ class Soak:
         stored, dropped = {one.name: one.stored for one in self.senders}, self.dropped()
         rows = self.ask(LOOK).to_pylist()
         begun, last = {one.name: one.begun for one in self.senders}, self.first_days(self.now())
-        ends: dict[str, set[int]] = {}
+        ends: dict[str, dict[str, int]] = {}
         for row in rows:
             count, name, view = int(row["n"]), row["name"], row["view"]
             if view in STATS:
-                ends.setdefault(name, set()).add(count)
+                ends.setdefault(name, {})[view] = count
                 totals = {"measure_stats": count * (count - 1) // 2, "span_stats": 10 * count}
                 assert view not in totals or row["total"] == totals[view], row
                 continue
             low, high = int(row["lo"]), int(row["hi"])
             assert (count, row["total"]) == (high - low + 1, (low + high) * count // 2), row
-            ends.setdefault(name, set()).add(high + 1)
+            ends.setdefault(name, {})[view] = high + 1
             sender = next(one for one in self.senders if one.name == name)
             cls = VIEWS[view]
             assert low in dict(sender.days).values(), (row, sender.days)
@@ -203,7 +203,8 @@ class Soak:
                 sender.days,
             )
         for name, found in ends.items():
-            (end,) = found
+            end = max(found.values())
+            assert set(found.values()) == {end}, (name, found)
             assert stored[name] <= end <= begun[name], (name, end)
             assert end % AT_ONCE == 0
         self.count("looks")
