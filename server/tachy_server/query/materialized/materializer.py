@@ -138,22 +138,19 @@ class Materializer:
     def _merge(self, connection: Connection, now: int) -> str | None:
         """The files of an hour, or of a day, that is over, of the first view that has such."""
         with self._transaction(connection) as made:
+            lost = set(materialized.lost(connection))
             for view in self._stored(connection):
-                if not self._due(connection, view, now) or not materialized.have(connection, view.name):
+                if not _first_due(connection, view, lost, now) or not materialized.have(connection, view.name):
                     continue
-                due = self._due(connection, view, now)  # once more: until a moment ago another may have been at it
+                due = _first_due(
+                    connection, view, lost, now
+                )  # once more: until a moment ago another may have been at it
                 if due is not None:
                     place, keys = due
                     files = self._files(made, view, Inputs(view.table, _NO_SEGMENTS, keys), place)
                     catalog.commit(connection, view.table, files, keys)
                     return f"{len(keys)} files of {view.name} are one"
         return None
-
-    def _due(self, connection: Connection, view: Stored, now: int) -> tuple[str, frozenset[str]] | None:
-        """Files of a view that may be one, and the place of that one."""
-        lost = set(materialized.lost(connection))
-        there = {key: rows for key, rows in catalog.rows(connection, view.table).items() if key not in lost}
-        return next(_due(there, now), None)
 
     def _files(self, made: list[str], view: Stored, inputs: Inputs, place: str) -> list[parquet.DataFile]:
         """Of what the view's SELECT gives of segments, or of files, merged."""
@@ -227,6 +224,14 @@ def _tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
             rows += batch.num_rows
     if waiting:
         yield pa.Table.from_batches(waiting)
+
+
+def _first_due(
+    connection: Connection, view: Stored, lost: Collection[str], now: int
+) -> tuple[str, frozenset[str]] | None:
+    """Files of a view that may be one, and the place of that one; None: there are none."""
+    there = {key: rows for key, rows in catalog.rows(connection, view.table).items() if key not in lost}
+    return next(_due(there, now), None)
 
 
 def _due(files: Mapping[str, int], now: int) -> Iterator[tuple[str, frozenset[str]]]:
