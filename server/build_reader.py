@@ -1,4 +1,4 @@
-"""Builds `tachy_server.formats._reader` (cffi, API mode) from native/src/reader and native/src/merge.
+"""Builds `tachy_server.formats._reader` (cffi, API mode) from native/src/reader, json and merge.
 
 The declarations come from reader.h itself. `python server/build_reader.py` builds it in place, beside the package;
 setup.py builds it for a wheel.
@@ -16,7 +16,7 @@ from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "native/include"
-ROOMS = ["reader", "merge"]
+ROOMS = ["reader", "json", "merge"]
 BASE = ["buffer.c", "columns.c", "hash.c"]
 STRUCTS = ["tachy_block_header", "tachy_block_thread", "tachy_batch_header"]
 

@@ -20,6 +20,7 @@ KNOWS = {
     "base": {"os"},
     "encode": BASE,
     "reader": BASE,
+    "json": BASE | {"reader"},
     "merge": BASE | {"reader"},
     "recorder/pool": BASE,
     "recorder/sites": BASE | {"recorder/pool"},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tachy_server.base.errors import LimitError, QueryError
 from tachy_server.formats import reader
-from tachy_server.query import json_path, payloads
+from tachy_server.query import payloads
 from tachy_server.views.declarations import VIEWS
 
 from tests.model.encoder import Process
@@ -68,45 +68,6 @@ J = """'{"a": 1, "b": [1, 2.5, "x"], "c": {"d": "e"}, "B": "t"}'"""
 )
 def test_functions_of_values(world: World, sql: str, expected: Any) -> None:
     assert world.value(f"SELECT {sql}") == expected
-
-
-ITEMS: Any = {
-    "items": [{"k": "tree", "size": 4}, {"k": "tree"}, {"k": "rock", "size": 2, "n": None}, {"k": "rock", "b": True}],
-    "min": 3,
-}
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ('$.items[*] ? (@.k == "tree").size', [4]),
-        ("$.items[*]?(@.size>=$.min||!exists(@.size)).k", ["tree", "tree", "rock"]),
-        ("$.items[*] ? (@.size > 1) ? (@.size < 3.5).k", ["rock"]),
-        ('$.items[*] ? (@.k == "rock" && ( @.b == true || @.size != 2 )).k', ["rock"]),
-        ("$.items[*] ? (@.n == null).size", [2]),
-        ("$.items[*] ? (@.b != null).k", ["rock"]),
-        ("$.items[*] ? (@.b == 1)", []),
-        ('$.items[*] ? (@.size == "4")', []),
-        ('$.items[*] ? (!(@.k <> "tree")).k', ["tree", "tree"]),
-        ("$ ? (exists(@.items[*] ? (@.size <= 2))).min", [3]),
-        ("$.items[*] ? ($.items[*].size == @.size).size", [4, 2]),
-        ("$.items ? (@ == @)", []),
-        (" $", None),
-        ("$.items[?(@.k == 1)]", None),
-        ("$ ? (@.k = 1)", None),
-        ("$ ? (@.k == 1", None),
-        ("$ ? ()", None),
-        ("$ ? (@.k == 1) .", None),
-        ("$ ? (1)", None),
-        ("$ ? " + "(" * 3000, None),
-    ],
-)
-def test_paths_select_and_filter(path: str, expected: Any) -> None:
-    if expected is None:
-        with pytest.raises(QueryError, match="JSON path"):
-            json_path.select(ITEMS, path)
-    else:
-        assert json_path.select(ITEMS, path) == expected
 
 
 def test_a_function_of_two_columns_pairs_them_row_by_row(world: World) -> None:

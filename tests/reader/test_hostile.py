@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "tests/native"
 pytestmark = pytest.mark.xdist_group("reader-hostile")  # the program is built once
 CORPUS = sorted((NATIVE / "corpus").iterdir())
-SOURCES = [path for room in ("reader", "merge") for path in (ROOT / "native/src" / room).glob("*.c")]
+SOURCES = [path for room in ("reader", "json", "merge") for path in (ROOT / "native/src" / room).glob("*.c")]
 SOURCES += [ROOT / "native/src/base" / name for name in ("buffer.c", "columns.c", "hash.c")]
 SOURCES += [NATIVE / "fuzz_reader.c", NATIVE / "fuzz_replay.c"]
 # The sanitizer counts what the process has now. libFuzzer's own limit counts the peak since before exec, which is that

@@ -256,6 +256,72 @@ const uint8_t *tachy_hll_bytes(tachy_hll *hll, uint64_t *size);
 /* How many there are in each sketch; 0 where it is null. */
 tachy_status tachy_hll_counts(const tachy_texts *sketches, int64_t *counts, tachy_read_error *error);
 
+/* JSON ------------------------------------------------------------------------------------------------------------- */
+
+/* What SQL's functions on properties and JSON are made of (RFC 8259; of an object's members with one name the last one
+ * counts; half a surrogate pair is U+FFFD). */
+typedef enum tachy_json_type { /* of a value */
+                               TACHY_JSON_NULL,
+                               TACHY_JSON_FALSE,
+                               TACHY_JSON_TRUE,
+                               TACHY_JSON_NUMBER,
+                               TACHY_JSON_STRING,
+                               TACHY_JSON_ARRAY,
+                               TACHY_JSON_OBJECT
+} tachy_json_type;
+
+/* A path is steps, and a byte TACHY_JSON_END. A step is a byte, the size of its argument (4 bytes in the machine's
+ * order) and the argument: a name, an index (4 bytes, from the end if negative), or a test. With TACHY_JSON_DEEP it is
+ * taken from a value and from all that are in it. */
+typedef enum tachy_json_step {
+  TACHY_JSON_END,
+  TACHY_JSON_NAME,             /* an object's member */
+  TACHY_JSON_NAME_IN_ANY_CASE, /* the same, or one whose name has ASCII letters of another case */
+  TACHY_JSON_AT,               /* an array's element */
+  TACHY_JSON_GET,              /* a member, or the element whose index the name says */
+  TACHY_JSON_ALL,              /* all members or elements */
+  TACHY_JSON_FILTER,           /* the value itself, if the test holds */
+  TACHY_JSON_DEEP = 16
+} tachy_json_step;
+
+/* A test is a byte and what it is of: how many tests (4 bytes) and these; one; an operand; or, where it compares, two
+ * operands. */
+typedef enum tachy_json_test {
+  TACHY_JSON_OR,
+  TACHY_JSON_AND,
+  TACHY_JSON_NOT,
+  TACHY_JSON_EXISTS,
+  TACHY_JSON_EQUAL,
+  TACHY_JSON_UNEQUAL,
+  TACHY_JSON_LESS,
+  TACHY_JSON_AT_MOST,
+  TACHY_JSON_GREATER,
+  TACHY_JSON_AT_LEAST
+} tachy_json_test;
+
+/* An operand is a byte, and a path from the value that is tested or from the document, or with TACHY_JSON_LITERAL + a
+ * scalar's type its size (4 bytes) and a string's characters or what a number is written as. */
+typedef enum tachy_json_operand { TACHY_JSON_THIS, TACHY_JSON_ROOT, TACHY_JSON_LITERAL } tachy_json_operand;
+
+typedef struct tachy_json_query {
+  const uint8_t *paths; /* one or more, valid */
+  const int32_t *which; /* of each text, where its path begins; NULL: at 0 */
+  uint32_t roots;       /* bits 1 << tachy_json_type: other texts have no answer */
+  uint32_t most;        /* values of a text */
+  int plain;            /* strings come out as their characters, not as JSON */
+} tachy_json_query;
+
+/* What the paths select of texts, as a record batch: key (utf8: a member's name; else a number from 0 on) and value
+ * (utf8). lists[i] to lists[i + 1] are of text i (there is one more than texts); valid[i] says whether it has an
+ * answer: it is not null, is JSON, and of such a root. TACHY_ERROR_FORMAT: the answers take more than 2 GiB. */
+tachy_status tachy_json_select(const tachy_texts *texts, const tachy_json_query *query, int32_t *lists, uint8_t *valid,
+                               struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error);
+
+/* Of texts that are JSON numbers what they are (others are not valid): double, or `whole`, int64_t, of those that are
+ * whole and fit. */
+tachy_status tachy_json_numbers(const tachy_texts *texts, int whole, void *numbers, uint8_t *valid,
+                                tachy_read_error *error);
+
 /* Merging ---------------------------------------------------------------------------------------------------------- */
 
 /* Blocks that follow each other, of one process and class, as one block: the same rows, gaps and open spans;

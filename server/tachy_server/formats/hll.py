@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tachy_server.formats._reader import ffi, lib
-from tachy_server.formats.native import check_status
+from tachy_server.formats.native import check_status, texts_of
 
 
 class Sketch:
@@ -23,11 +21,11 @@ class Sketch:
 
     def add(self, texts: pa.StringArray) -> None:
         """Texts; nulls are none."""
-        check_status(lib.tachy_hll_add(self._hll, _texts(texts), self._error), self._error)
+        check_status(lib.tachy_hll_add(self._hll, texts_of(texts), self._error), self._error)
 
     def merge(self, sketches: pa.BinaryArray) -> None:
         """The texts of sketches. Raises FormatError for what is none."""
-        check_status(lib.tachy_hll_merge(self._hll, _texts(sketches), self._error), self._error)
+        check_status(lib.tachy_hll_merge(self._hll, texts_of(sketches), self._error), self._error)
 
     def to_bytes(self) -> bytes:
         """The sketch."""
@@ -41,14 +39,6 @@ class Sketch:
 def counts(sketches: pa.BinaryArray) -> pa.Int64Array:
     """How many texts there are in each sketch, null for null. Raises FormatError for what is none."""
     error, numbers = ffi.new("tachy_read_error *"), bytearray(8 * len(sketches))
-    check_status(lib.tachy_hll_counts(_texts(sketches), ffi.from_buffer("int64_t[]", numbers), error), error)
+    check_status(lib.tachy_hll_counts(texts_of(sketches), ffi.from_buffer("int64_t[]", numbers), error), error)
     found = pa.Array.from_buffers(pa.int64(), len(sketches), [None, pa.py_buffer(numbers)])
     return found if not sketches.null_count else pc.if_else(sketches.is_valid(), found, None)
-
-
-def _texts(array: pa.Array) -> Any:
-    """An array for a native call, as long as it lives."""
-    addresses = [0 if buffer is None else buffer.address for buffer in array.buffers()]
-    kinds = ("const uint8_t *", "const int32_t *", "const uint8_t *")
-    valid, offsets, data = (ffi.cast(kind, address) for kind, address in zip(kinds, addresses, strict=True))
-    return ffi.new("tachy_texts *", (valid, offsets, data, array.offset, len(array)))

@@ -1,4 +1,4 @@
-"""What calls of the native reader have in common: bytes to read, a status to raise, record batches to take over."""
+"""What calls of native code have in common: bytes and texts to read, a status to raise, record batches to take over."""
 
 from __future__ import annotations
 
@@ -27,6 +27,14 @@ def check_status(status: int, error: Any) -> None:
     if status:
         message = ffi.string(error.message).decode(errors="replace")
         raise MemoryError(message) if status == lib.TACHY_ERROR_MEMORY else FormatError(message)
+
+
+def texts_of(array: pa.Array) -> Any:
+    """An array for a native call, as long as it lives."""
+    addresses = [0 if buffer is None else buffer.address for buffer in array.buffers()]
+    kinds = ("const uint8_t *", "const int32_t *", "const uint8_t *")
+    valid, offsets, data = (ffi.cast(kind, address) for kind, address in zip(kinds, addresses, strict=True))
+    return ffi.new("tachy_texts *", (valid, offsets, data, array.offset, len(array)))
 
 
 def record_batch(schema: Any, array: Any) -> pa.RecordBatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
@@ -10,7 +11,6 @@ import pyarrow as pa
 
 from tachy_server.formats.reader import LOG, METRIC, SPAN
 from tachy_server.lake.blocks import Blocks
-from tachy_server.query.functions import dump, load
 from tachy_server.views.declarations import ASYNC_EVENTS, JSON, LOG_ENTRIES, MEASURES, View
 from tachy_server.views.declarations import THREAD_SPANS as SPANS
 from tachy_server.views.decode import Wanted, decode
@@ -20,6 +20,7 @@ SCHEMA: Final = pa.schema(
     [pa.field("object_index", pa.int64()), pa.field("type_name", pa.utf8()), pa.field("value", JSON)]
 )
 _ROWS: Final = 4096
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _VIEWS: Final[dict[int, tuple[tuple[str, View, tuple[str, ...]], ...]]] = {
     LOG: (("log", LOG_ENTRIES, ("stream_id", "time", "target", "level", "msg", "properties")),),
     METRIC: (("metric", MEASURES, ("stream_id", "time", "target", "name", "unit", "value", "properties")),),
@@ -87,8 +88,8 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _value(entry: dict[str, object]) -> str:
     if "properties" in entry:
-        entry["properties"] = load(str(entry["properties"]))
-    return dump(entry)
+        entry["properties"] = json.loads(str(entry["properties"]))
+    return _ENCODER.encode(entry)
 
 
 def _batch(index: int, name: str, values: list[str]) -> pa.RecordBatch:

@@ -20,7 +20,7 @@ from datafusion import Table as DataFusionTable
 from tachy_server.base.errors import NotFound, QueryError, TachyError
 from tachy_server.query import call_trees, constants, histograms, own_thread, parsed_blocks, utilization
 from tachy_server.query.error_text import one_line
-from tachy_server.query.functions import elements, entries
+from tachy_server.query.json_kernels import elements, entries
 from tachy_server.query.payloads import payloads
 from tachy_server.views import async_spans
 from tachy_server.views.bounds import Bounds
@@ -205,10 +205,10 @@ def _expand_histogram(session: Session, context: SessionContext, arguments: Sequ
 
 def _jsonb_each(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     def batch(text: str) -> pa.RecordBatch:
-        members = entries(text)
-        if members is None:
+        members = entries(pa.array([text], pa.utf8()))
+        if members.null_count:
             raise QueryError("jsonb_each needs a JSON object or array")
-        keys, values = (pa.array([member[name] for member in members], pa.utf8()) for name in ("key", "value"))
+        keys, values = members.flatten().flatten()
         return pa.RecordBatch.from_arrays([keys, values.dictionary_encode()], schema=_MEMBERS)
 
     return _of_value("jsonb_each", session, context, arguments, _MEMBERS, batch)
@@ -216,10 +216,10 @@ def _jsonb_each(session: Session, context: SessionContext, arguments: Sequence[A
 
 def _jsonb_array_elements(session: Session, context: SessionContext, arguments: Sequence[Any]) -> Table:
     def batch(text: str) -> pa.RecordBatch:
-        values = elements(text)
-        if values is None:
+        values = elements(pa.array([text], pa.utf8()))
+        if values.null_count:
             raise QueryError("jsonb_array_elements needs a JSON array")
-        return pa.RecordBatch.from_arrays([pa.array(values, pa.utf8()).dictionary_encode()], schema=_ELEMENTS)
+        return pa.RecordBatch.from_arrays([values.flatten().dictionary_encode()], schema=_ELEMENTS)
 
     return _of_value("jsonb_array_elements", session, context, arguments, _ELEMENTS, batch)
 

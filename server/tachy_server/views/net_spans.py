@@ -7,8 +7,7 @@ scopes inside it lie one after the other; scopes of no bits are left out. Nothin
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tachy_server.base.dictionaries import apply, encoded
+from tachy_server.formats.json_values import code, numbers, path, select, step
 from tachy_server.lake.snapshot import Snapshot
 from tachy_server.views.bounds import Bounds
 from tachy_server.views.declarations import NET_SPANS, TEXT, THREAD_SPANS
@@ -29,32 +29,30 @@ _COLUMNS: Final = ("stream_id", "id", "depth", "begin", "end", "name", "target",
 _BEFORE: Final = 1_000_000_000
 """Nanoseconds before a range in which scopes begin that reach into it, or whose bits count for those that do."""
 _NONE: Final = -1
+_BITS, _DIRECTION = (path(step(code("NAME"), name)) for name in ("bits", "direction"))
 
 
 def _narrow(metadata: Metadata, snapshot: Snapshot, bounds: Bounds) -> Bounds:
     return bounds if bounds.begin is None else replace(bounds, begin=bounds.begin - _BEFORE)
 
 
-def _value(name: str, otherwise: int | str) -> Callable[[str], int | str]:
-    """A function of properties as JSON text: the value of that name, where it is of the other one's type."""
+def _bits(properties: pa.Array) -> pa.Array:
+    return pc.fill_null(numbers(select(properties, _BITS).first(), pa.int64()), 0)
 
-    def get(text: str) -> int | str:
-        value = json.loads(text).get(name)
-        return value if type(value) is type(otherwise) else otherwise
 
-    return get
+def _outgoing(properties: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.equal(select(properties, _DIRECTION).first(), '"outgoing"'), False)
 
 
 def _scopes(batch: pa.RecordBatch) -> pa.RecordBatch:
     """The net spans of a batch, what is in their properties as columns."""
     targets = pa.array([_PREFIX + kind for kind in KINDS], pa.utf8())
     batch = batch.filter(pc.is_in(batch.column("target"), targets))
-    kind = apply(lambda target: target.removeprefix(_PREFIX), batch.column("target"), TEXT)
-    bits = apply(_value("bits", 0), batch.column("properties"), pa.int64())
-    direction = apply(_value("direction", ""), batch.column("properties"), pa.utf8())
+    kind = apply(lambda names: pc.utf8_slice_codeunits(names, len(_PREFIX)), batch.column("target"), TEXT)
+    bits = apply(_bits, batch.column("properties"), pa.int64())
+    outgoing = apply(_outgoing, batch.column("properties"), pa.bool_())
     names = ["stream_id", "id", "depth", "begin", "end", "name", "is_open"]
     arrays = [encoded(batch.column(name)) if name in ("stream_id", "name") else batch.column(name) for name in names]
-    outgoing = pc.equal(direction, "outgoing")
     return pa.RecordBatch.from_arrays(
         [*arrays, kind, pc.max_element_wise(bits, 0), outgoing], names=[*names, "kind", "bits", "outgoing"]
     )
