@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from datafusion import SessionConfig, SessionContext
-from tachy_server.query import joins
+from tachy_server.query import in_lists, joins
 
 from tests.query.conftest import MakeWorld, World, ids, play
 
@@ -100,8 +100,32 @@ BUILT = [
     "SELECT count(*) FROM processes p JOIN thread_spans s ON s.process_id = p.process_id {where}",
     "SELECT p.exe, sum(value) FROM measures m JOIN processes p ON m.process_id = p.process_id {where} GROUP BY p.exe",
     "SELECT p.exe, sum(value) FROM processes p JOIN measures m ON m.process_id = p.process_id {where} GROUP BY p.exe",
-    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes p {where})",
     "SELECT s.id, p.exe FROM thread_spans s LEFT JOIN processes p USING (process_id) {where}",
+]
+LISTED = [
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes p {where})",
+    "SELECT count(*) FROM thread_spans WHERE duration > 0 AND process_id in ( /* ) */ select p.process_id "
+    "FROM processes p {where} -- (\n) AND name <> ')'",
+    "SELECT count(*) FROM log_entries WHERE exe IN (SELECT exe FROM processes p {where})",
+]
+NOT_LISTED = [
+    "SELECT count(*) FROM log_entries WHERE target IN (SELECT name FROM measures)",
+    "SELECT count(*) FROM thread_spans WHERE process_id NOT IN (SELECT process_id FROM processes p {where})",
+    "SELECT count(*) FROM thread_spans WHERE name = 'x' OR process_id IN (SELECT process_id FROM processes p {where})",
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id || '' FROM processes p {where})",
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT upper(process_id) AS process_id FROM processes p)",
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes p ORDER BY exe LIMIT 1)",
+    "SELECT count(*) FROM thread_spans s WHERE process_id IN "
+    "(SELECT process_id FROM processes p WHERE p.process_id = s.process_id AND exe > s.name)",
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes p {where}) "
+    "AND process_id IN (SELECT process_id FROM measures)",
+    "SELECT count(*) FROM thread_spans WHERE (name = 'x' AND process_id IN (SELECT process_id FROM processes p)) "
+    "OR process_id IN ((SELECT process_id FROM processes))",
+    "WITH processes AS (SELECT '0' AS process_id) "
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes)",
+    "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM processes p {where} UNION "
+    "SELECT process_id FROM measures)",
+    "SELECT count(*) FROM thread_spans s WHERE EXISTS (SELECT 1 FROM processes p WHERE p.process_id = s.process_id)",
 ]
 
 
@@ -126,7 +150,41 @@ def test_a_join_is_built_from_the_metadata(world: World, sql: str, where: str) -
     assert sources == ["DataSourceExec", "DatasetExec"]
 
 
-@pytest.mark.parametrize("sql", [*BUILT, *(sql for sql in JOINS if "x.n" in sql and "row_number" not in sql)])
+@pytest.mark.parametrize("where", WHERE)
+@pytest.mark.parametrize("sql", [*LISTED, *NOT_LISTED])
+def test_a_subquery_that_gives_few_texts_is_a_list_of_them(
+    world: World, memory: SessionContext, sql: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is joined for it."""
+    listed: list[str | None] = []
+
+    def noting(*given: Any) -> str | None:
+        listed.append(with_values(*given))
+        return listed[-1]
+
+    with_values = in_lists.with_values
+    monkeypatch.setattr(in_lists, "with_values", noting)
+    statement = sql.format(where=where)
+    assert _sorted(world.query(statement)) == _sorted(memory.sql(statement).to_arrow_table())
+    assert any(listed) == (sql in LISTED and "nobody" not in statement)
+    assert not any(listed) or "Join" not in _plan(world, statement)
+
+
+def test_texts_of_a_subquery_are_quoted_and_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pa.record_batch({"msg": pa.array(["it's", None, "') (", "it's"]).dictionary_encode()})
+    table = joins.MemoryTable([rows], frozenset({"msg"}), narrowed=True, exact=True)
+    monkeypatch.setattr(in_lists, "_asked", lambda plan: ("t", "msg"))
+    sql = "SELECT 1 FROM u WHERE x IN (SELECT msg FROM t) AND y"
+    doubled = 2 * chr(39)
+    expected = sql.replace("SELECT msg FROM t", f"'it{doubled}s', '{doubled}) ('")
+    assert in_lists.with_values(sql, None, {"t": table}) == expected
+    monkeypatch.setattr(in_lists, "MOST", 1)
+    assert in_lists.with_values(sql, None, {"t": table}) is None
+
+
+@pytest.mark.parametrize(
+    "sql", [*BUILT, LISTED[0], *(sql for sql in JOINS if "x.n" in sql and "row_number" not in sql)]
+)
 def test_only_blocks_that_can_be_joined_with_are_read(world: World, sql: str) -> None:
     world.lake.reads.clear()
     world.query(sql.format_map({"where": "WHERE p.exe = 'game1'", "and": "AND"}))
@@ -168,11 +226,12 @@ def test_a_join_is_built_from_the_events_that_are_few(world: World, monkeypatch:
     for sql in (
         "SELECT count(*) FROM thread_spans s JOIN measures m ON m.process_id = s.process_id",
         "SELECT count(*) FROM measures m JOIN thread_spans s ON m.process_id = s.process_id",
-        "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM measures WHERE name = 'fps')",
     ):
         lines = _plan(world, sql).splitlines()
         sources = [line.split(":")[0].strip() for line in lines if "DatasetExec" in line or "DataSourceExec" in line]
         assert sources == ["DataSourceExec", "DatasetExec"], sql
+    sql = "SELECT count(*) FROM thread_spans WHERE process_id IN (SELECT process_id FROM measures WHERE name = 'fps')"
+    assert "Join" not in _plan(world, sql)
 
 
 @pytest.mark.parametrize("inner", ["measures WHERE name = 'fps'", "log_entries WHERE msg LIKE 'frame%' AND level < 9"])

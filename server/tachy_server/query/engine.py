@@ -20,7 +20,7 @@ from tachy_server.base.message_sizes import joined
 from tachy_server.base.plain_types import plain_schema, to_plain
 from tachy_server.base.who import BY_ITSELF, Asked
 from tachy_server.lake.visible import EVERYTHING, Visible
-from tachy_server.query import planned_scans, plans
+from tachy_server.query import in_lists, planned_scans, plans
 from tachy_server.query.administration import Administration
 from tachy_server.query.contexts import Contexts
 from tachy_server.query.error_text import one_line
@@ -34,6 +34,9 @@ from tachy_server.views.metadata_rows import PostgresMetadata
 from tachy_server.views.scans import Scans
 from tachy_server.views.sources import BlockSource, Metadata
 from tachy_server.views.tables import Session, Stop
+
+_PlannedOver = tuple[SessionContext, Any, Mapping[str, MemoryTable]]
+"""Of a statement: a context, the frame in it, and the tables in memory that it is over."""
 
 if TYPE_CHECKING:
     from tachy_server.base.settings import Settings
@@ -90,15 +93,18 @@ class QueryEngine:
             session.admin = Administration(whole, asked.name, lambda: self.materializer(whole, session.stop))
         values = None if parameters is None else {str(at): value for at, value in enumerate(parameters, 1)}
 
-        def frame_of(context: SessionContext) -> Any:
+        def frame_of(context: SessionContext, sql: str = sql) -> Any:
             frame = context.sql_with_options(sql, plans.READ_ONLY, param_values=values)
             if limit is not None and plans.may_be_limited(frame.logical_plan()):
                 frame = frame.limit(limit)
             return frame
 
-        def planned_over(tables: Mapping[str, MemoryTable]) -> tuple[SessionContext, Any]:
+        def planned_over(plan: Any, tables: Mapping[str, MemoryTable]) -> _PlannedOver:
+            listed = in_lists.with_values(sql, plan, tables)
+            if listed is not None:
+                return taken.context, frame_of(taken.context, listed), {}
             context = self._contexts.over(session, tables)
-            return context, frame_of(context)
+            return context, frame_of(context), tables
 
         taken = self._contexts.take(session)
         context = taken.context
@@ -137,7 +143,7 @@ class Query:
 
     def __init__(
         self,
-        planned_over: Callable[[Mapping[str, MemoryTable]], tuple[SessionContext, Any]],
+        planned_over: Callable[[Any, Mapping[str, MemoryTable]], _PlannedOver],
         done: Callable[[], None],
         context: SessionContext,
         frame: Any,
@@ -206,13 +212,15 @@ class Query:
             scans = planned_scans.scans(plan, self._session.views)
             tables = memory_tables(self._session, self._context, plan, scans)
             if tables:
-                plan, scans = self._over_memory(tables) or (plan, scans)
+                plan, scans = self._over_memory(plan, tables) or (plan, scans)
             self._session.scans = scans
             return self._context.create_dataframe_from_logical_plan(plan).execute_stream()
 
-    def _over_memory(self, tables: Mapping[str, MemoryTable]) -> tuple[Any, Scans] | None:
-        """The plan of the same statement over tables in memory; None where it needs more of them than they have."""
-        context, frame = self._planned_over(tables)
+    def _over_memory(self, plan: Any, tables: Mapping[str, MemoryTable]) -> tuple[Any, Scans] | None:
+        """The plan of the same statement over tables in memory, or with what is in them; None where it needs more of
+        them than they have.
+        """
+        context, frame, tables = self._planned_over(plan, tables)
         plan = frame.optimized_logical_plan()
         lookup = planned_scans.ids_in_memory(context, {name: table.narrowed for name, table in tables.items()})
         scans = planned_scans.scans(plan, self._session.views, lookup)

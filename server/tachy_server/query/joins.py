@@ -42,11 +42,14 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class MemoryTable:
-    """Rows of a metadata view, with the columns that a query needs; the others are null. `narrowed`: not all rows."""
+    """Rows of a metadata view, with the columns that a query needs; the others are null. `narrowed`: not all rows;
+    `exact`: those that its only scan lets through.
+    """
 
     batches: Sequence[pa.RecordBatch]
     columns: frozenset[str]
     narrowed: bool
+    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +204,8 @@ def _read_one(session: Session, context: SessionContext, view: View, node: _Scan
         size += batches[-1].nbytes
         if size > MOST_BYTES:
             return None
-    return MemoryTable(batches or [pa.RecordBatch.from_pylist([], view.schema)], frozenset(columns), narrowed=True)
+    rows = batches or [pa.RecordBatch.from_pylist([], view.schema)]
+    return MemoryTable(rows, frozenset(columns), narrowed=True, exact=True)
 
 
 def _column(name: str) -> Expr:

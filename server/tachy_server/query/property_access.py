@@ -14,7 +14,7 @@ from typing import Final
 
 from tachy_server.base.errors import QueryError
 from tachy_server.query.functions import FUNCTIONS
-from tachy_server.query.tokens import Token, scan
+from tachy_server.query.tokens import Token, tokens
 from tachy_server.views.declarations import JSON, VIEWS
 
 _COLUMNS: Final = frozenset(column.name for view in VIEWS.values() for column in view.columns if column.properties)
@@ -38,7 +38,7 @@ class _Rewriting:
     """Of one statement."""
 
     def __init__(self, sql: str) -> None:
-        self._sql, self._tokens = sql, _tokens(sql)
+        self._sql, self._tokens = sql, tokens(sql)
         self._opening = _pairs(self._tokens)
         self._closing = {opened: closed for closed, opened in self._opening.items()}
         self._starts: dict[int, int] = {}
@@ -139,14 +139,6 @@ class _Rewriting:
         while self._text(at + 1) == "." and at + 2 < len(self._tokens):
             at += 2
         return self._closing.get(at + 1) if self._text(at + 1) == "(" else at
-
-
-def _tokens(sql: str) -> list[Token]:
-    found, token = [], scan(sql, 0)
-    while token.kind:
-        found.append(token)
-        token = scan(sql, token.end)
-    return found
 
 
 def _pairs(tokens: Sequence[Token]) -> dict[int, int]:

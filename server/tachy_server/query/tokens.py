@@ -51,6 +51,15 @@ def scan(sql: str, at: int) -> Token:
     return Token("", "", len(sql))
 
 
+def tokens(sql: str) -> list[Token]:
+    """All of a statement."""
+    found, token = [], scan(sql, 0)
+    while token.kind:
+        found.append(token)
+        token = scan(sql, token.end)
+    return found
+
+
 def _comment_end(sql: str, at: int) -> int:
     """Where the block comment ends that begins there. They nest."""
     depth = 0
