@@ -133,6 +133,7 @@ def handlers(engine: QueryEngine, lake: Lake) -> dict[str, Handler]:
             head(schema, planned.parameter_schema),
             lambda: encoded(schema, planned.batches()),
             lambda: {"blocks": planned.blocks_read, "cached": engine.cached} | counts(),
+            at_once=planned.is_answered,
         )
 
     def command(

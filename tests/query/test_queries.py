@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from tachy_server.base.errors import QueryError
 from tachy_server.base.settings import Settings
+from tachy_server.query import plans
 from tachy_server.query.engine import QueryEngine
 from tachy_server.views.declarations import VIEWS
 from tachy_server.views.tables import Session
@@ -156,6 +157,36 @@ def test_an_engine_has_the_views_that_it_was_given(world: World) -> None:
     assert [row["view_set_name"] for row in lines.rows("SELECT * FROM list_view_sets()")] == ["lines"]
     assert _fails(lines, "SELECT * FROM line") == "there is no table line; did you mean lines?"
     assert "no table lines" in _fails(world, "SELECT * FROM lines")
+
+
+CONSTANTS = [
+    "SELECT 1",
+    "SELECT 1 AS a, 'it''s' AS \"b c\", true, NULL, 1.5, -3, 1e300, ''",
+    "SELECT 99999999999999999999, 18446744073709551615, X'0aff', INTERVAL '1 month 2 days'",
+]
+OTHERS = [
+    "SELECT 1 + 1",
+    "SELECT now() IS NULL",
+    "SELECT 1 WHERE false",
+    "SELECT 1 LIMIT 0",
+    "SELECT 1 UNION ALL SELECT 2",
+]
+
+
+@pytest.mark.parametrize("sql", [*CONSTANTS, *OTHERS])
+def test_constants_need_not_be_run(world: World, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = world.engine.plan(sql)
+    assert query.is_answered == (sql in CONSTANTS)
+    table = pa.Table.from_batches(list(query.batches()), query.schema)
+    monkeypatch.setattr(plans, "constants", lambda plan: None)
+    assert not world.engine.plan(sql).is_answered
+    assert world.query(sql).equals(table, check_metadata=True)
+    monkeypatch.undo()
+    cancelled = world.engine.plan(sql)
+    cancelled.cancel()
+    with pytest.raises(QueryError, match="cancelled"):
+        list(cancelled.batches())
+    assert world.engine.plan(sql, limit=0).is_answered is False
 
 
 def test_explain_shows_a_plan(world: World) -> None:

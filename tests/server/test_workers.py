@@ -171,6 +171,17 @@ def test_a_planned_query_survives_its_worker(server: Server, game: Process) -> N
         assert client.do_get(info.endpoints[0].ticket).read_all()["n"].to_pylist() == [LOGS]
 
 
+def test_constants_are_answered_with_their_plan_as_often_as_they_are_asked_for(server: Server) -> None:
+    with flight.connect(server.flight) as client:
+        info = client.get_flight_info(flight.FlightDescriptor.for_command(b"SELECT 1 AS n, 'x' AS t"))
+        worker(server).kill()
+        assert client.do_get(info.endpoints[0].ticket).read_all().to_pylist() == [{"n": 1, "t": "x"}]
+        assert client.do_get(info.endpoints[0].ticket).read_all().to_pylist() == [{"n": 1, "t": "x"}]
+        for _ in range(3):  # nobody fetches these
+            client.get_flight_info(flight.FlightDescriptor.for_command(b"SELECT 2"))
+    assert server.client.post("/api/query", json={"sql": "SELECT 3 AS n"}).json()["rows"] == [[3]]
+
+
 def test_a_running_query_begins_again_when_its_worker_is_gone(server: Server) -> None:
     sql = "SELECT sum(value) AS n FROM generate_series(1, 300000000) s(value)"
     with ThreadPoolExecutor(1) as pool:

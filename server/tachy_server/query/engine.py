@@ -159,15 +159,27 @@ class Query:
         """Of the batches."""
         self.parameter_schema: pa.Schema = parameter_schema
         """Placeholders, "$1", … with the types that clients should bind."""
+        values = plans.constants(frame.logical_plan())
+        self._row = None if values is None else _row(values, self.schema)
 
     @property
     def blocks_read(self) -> int:
         """Blocks that were read so far."""
         return self._session.blocks_read
 
+    @property
+    def is_answered(self) -> bool:
+        """There is nothing to be run: it has a row of constants."""
+        return self._row is not None
+
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
         """Run it. Raises QueryError with one line, also when it is cancelled, and StoreError."""
-        yield from joined(self._batches())
+        if self._row is None:
+            yield from joined(self._batches())
+        else:
+            self._session.check()
+            yield self._row
+            self._over()
 
     def _batches(self) -> Generator[pa.RecordBatch, None, None]:
         left = math.inf if self._limit is None else self._limit
@@ -200,13 +212,15 @@ class Query:
             # Raised here, it holds neither the first error nor the frames of the stream, which would go on computing.
             raise failure.with_traceback(None)
         if whole:
-            self._frame = None
-            self._done()
+            self._over()
+
+    def _over(self) -> None:
+        """It has run to its end: its context is free for others."""
+        self._frame = None
+        self._done()
 
     def _start(self) -> Any:
         """Runs the plan that it has looked at: planned again, `now()` would be another moment."""
-        if plans.reads_nothing(self._frame.logical_plan()):
-            return self._frame.execute_stream()
         with self._session.one_moment():
             plan = self._frame.optimized_logical_plan()
             scans = planned_scans.scans(plan, self._session.views)
@@ -232,6 +246,11 @@ class Query:
     def cancel(self) -> None:
         """Stop it where it reads or gives rows: `batches` raises."""
         self._session.stop.reason = self._session.stop.reason or Cancelled("the query was cancelled")
+
+
+def _row(values: Sequence[pa.Scalar], schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [pa.array([value.as_py()], value.type) for value in values]
+    return to_plain(pa.RecordBatch.from_arrays(arrays, names=schema.names), schema)
 
 
 def _told(error: Exception, views: Mapping[str, View]) -> TachyError:

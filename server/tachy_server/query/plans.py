@@ -21,11 +21,17 @@ def may_be_limited(plan: Any) -> bool:
     return str(plan.display_indent()).split(":")[0].split("\n")[0].strip() not in _NOT_LIMITED
 
 
-def reads_nothing(plan: Any) -> bool:
-    """It has neither tables nor table functions, as what clients ask to see whether a connection is alive; False is
-    also said of some that have none.
+def constants(plan: Any) -> list[pa.Scalar] | None:
+    """The only row of a statement that has nothing but constants, as what clients ask to see whether a connection is
+    alive; None of any other.
     """
-    return "TableScan" not in str(plan.display_indent())
+    variant = variant_of(plan)
+    if type(variant).__name__ != "Projection" or plan.inputs()[0].display() != "EmptyRelation: rows=1":
+        return None
+    given = [entry.to_variant().expr() if entry.variant_name() == "Alias" else entry for entry in variant.projections()]
+    if any(entry.variant_name() != "Literal" for entry in given):
+        return None
+    return [entry.python_value() for entry in given]
 
 
 def placeholders(plan: Any) -> dict[str, pa.DataType]:

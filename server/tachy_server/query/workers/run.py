@@ -61,6 +61,7 @@ class Run:
         self.handle: bytes | None = None
         """What a client knows it by."""
         self._waits = self._sent = self._ended = self._over = False
+        self._at_once = 0
         self._deaths = 0
 
     @property
@@ -189,7 +190,7 @@ class Run:
                 assert self.connection is not None
                 self._process = self.worker.pid
                 wire.send_request(self.connection.socket, request)
-                kind, _, data = self.connection.incoming.receive()
+                kind, self._at_once, data = self.connection.incoming.receive()
             except (EOFError, OSError):
                 self._lost()
                 continue
@@ -212,7 +213,8 @@ class Run:
             self._waits = False
             self._limit("the query", "query_seconds", self._pool.settings.query_seconds)
             self._pool.enter(self)
-            wire.send(connection.socket, wire.GO)
+            if not self._at_once:
+                wire.send(connection.socket, wire.GO)
         while True:
             kind, rows, data = connection.incoming.receive()
             if kind == wire.CHUNK:

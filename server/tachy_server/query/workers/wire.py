@@ -4,8 +4,8 @@
 {"cancel": id, "error": …} of the query that a connection has; the worker says {"ready": its pid}, and {"over": id} of
 what was cancelled.
 *A connection*, a SOCK_STREAM pair, has one query after the other, until one is cancelled or left: the front sends its
-request, the worker frames. HEAD comes when the query is planned; one that waits begins with the front's GO; then come
-CHUNKs and END, or ERROR at any time.
+request, the worker frames. HEAD comes when the query is planned; one that waits begins with the front's GO, unless HEAD
+has a 1 for its rows: then CHUNKs and END come at once. ERROR comes at any time.
 
 Requests are pickles: the worker believes the front. The front believes nobody who reads other people's blocks, and
 unpickles nothing.
@@ -52,7 +52,11 @@ def send(
     connection: socket.socket, kind: int, parts: Sequence[Part] = (), rows: int = 0, before: Sequence[Part] = ()
 ) -> None:
     """One frame, behind the pieces of others that have waited for it. Raises OSError when the other end is gone."""
-    pending: list[Part] = [*before, *frame(kind, parts, rows)]
+    send_pieces(connection, [*before, *frame(kind, parts, rows)])
+
+
+def send_pieces(connection: socket.socket, pending: list[Part]) -> None:
+    """Of frames; the list is used up. Raises OSError when the other end is gone."""
     while pending:
         sent = connection.sendmsg(pending[:_PARTS])
         while pending and sent >= len(pending[0]):

@@ -42,6 +42,8 @@ class Answer:
     head: Sequence[wire.Part]
     chunks: Callable[[], Chunks]
     counts: Callable[[], dict[str, int]] = field(default=dict)
+    at_once: bool = False
+    """It is so small that it goes along with its HEAD, whether it is to wait or not."""
 
 
 Handler = Callable[..., Answer]
@@ -131,11 +133,15 @@ class Worker:
             stop.check()
             request = wire.request_of(data)
             answer = self._handlers[request.kind](stop, **request.arguments)
-            wire.send(connection.socket, wire.HEAD, answer.head)
-            if request.then == "wait":
+            at_once = answer.at_once and request.then != "end"
+            head = wire.frame(wire.HEAD, answer.head, int(at_once))
+            if not at_once:
+                wire.send_pieces(connection.socket, head)
+                head = []
+            if request.then == "wait" and not at_once:
                 incoming.receive()
             if request.then != "end":
-                _run(connection, answer)
+                _run(connection, answer, head)
         except (OSError, EOFError):
             raise
         except Exception as error:
@@ -150,8 +156,8 @@ class Worker:
             connection.busy = False
 
 
-def _run(connection: _Connection, answer: Answer) -> None:
-    held: list[wire.Part] = []  # small frames wait for others at first: the front is woken once for a small answer
+def _run(connection: _Connection, answer: Answer, held: list[wire.Part]) -> None:
+    # Small frames wait for others at first: the front is woken once for a small answer.
     size, until = 0, time.monotonic() + _HELD_SECONDS
     with closing(answer.chunks()) as chunks:
         for rows, parts in chunks:
