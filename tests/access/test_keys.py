@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tachy_server.access import door as door_module
 from tachy_server.access import keys
 from tachy_server.access.door import Door, key_in
 from tachy_server.access.keys import Key
@@ -132,6 +133,34 @@ def test_bearer_and_basic_hold_a_key() -> None:
     )
     for nothing in ("", "tk_a", "Digest tk_a", "Basic", "Basic !", "Basic gICA", "Bearer"):
         assert key_in(nothing) == ""
+
+
+def test_who_has_entered_stays_no_longer_than_his_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose key was found a moment ago is not looked for again, until the keys are read again or his has expired."""
+    (text, key), (other, another) = made(expires=NOW + 100), made()
+    found = {key.key_id: key, another.key_id: another}
+    door = Door(lambda: list(found.values()))
+    clock = iter([NOW] * 4 + [NOW + 99, NOW + 100, NOW + 100])
+    monkeypatch.setattr(door_module.time, "time_ns", lambda: next(clock))
+    hashed: list[str] = []
+
+    def noting(text: str) -> bytes:
+        hashed.append(text)
+        return hash_of(text)
+
+    hash_of = keys.hash_of
+    monkeypatch.setattr(keys, "hash_of", noting)
+    for _ in range(2):
+        assert door.enter(f"Bearer {text}", "127.0.0.1").key_id == key.key_id
+        assert door.enter(f"Bearer {other}", "127.0.0.1").key_id == another.key_id
+    assert hashed == [text, other]
+    assert door.enter(f"Bearer {text}", "127.0.0.1").key_id == key.key_id
+    with pytest.raises(Denied, match="expired"):
+        door.enter(f"Bearer {text}", "127.0.0.1")
+    del found[another.key_id]
+    door.read_again()
+    with pytest.raises(Denied, match="no key of this server"):
+        door.enter(f"Bearer {other}", "127.0.0.1")
 
 
 def test_a_door_without_keys_is_open_and_one_with_a_revoked_key_is_not() -> None:
