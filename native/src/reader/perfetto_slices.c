@@ -15,7 +15,7 @@ enum {
   NODE_CARRIED = -2 /* it was open when the block began: it is on the thread's stack already */
 };
 
-#define PACKET_ROOM 64u
+#define PACKET_ROOM 64u /* a packet's 3 + 10 + PERFETTO_TAIL_MAX bytes at most */
 
 typedef struct writer {
   const perfetto_scope *scope;
@@ -28,7 +28,7 @@ typedef struct writer {
   uint64_t first_owner;  /* of open_end, in the values */
   const tachy_gap *gaps; /* the thread's */
   uint64_t gap_count;
-  uint8_t tail[16]; /* of an end packet, after its timestamp */
+  uint8_t tail[PERFETTO_TAIL_MAX]; /* of an end packet, after its timestamp */
   uint8_t tail_size;
   perfetto_given *given; /* of one row, for a moment */
 } writer;
@@ -65,7 +65,8 @@ static uint8_t put_tail(uint8_t *tail, uint32_t sequence, const perfetto_iids *i
   return (uint8_t)(at - tail);
 }
 
-/* The hot path: tag, length, timestamp and a tail that was made once per site and thread. */
+/* The hot path: tag, length, timestamp and a tail that was made once per site and thread. All of its room is copied:
+ * so many bytes as only the run knows take compilers an instruction, `rep movs`, that takes longer than all the rest. */
 static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, int64_t utc, const uint8_t *tail,
                               uint8_t tail_size) {
   uint8_t *const start = proto_room(out, PACKET_ROOM);
@@ -73,7 +74,7 @@ static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, in
   start[0] = (TRACE_PACKET << 3) | 2;
   start[2] = PACKET_TIMESTAMP << 3;
   uint8_t *at = proto_put_varint(start + 3, perfetto_timestamp(sequence, utc));
-  memcpy(at, tail, tail_size);
+  memcpy(at, tail, PERFETTO_TAIL_MAX);
   at += tail_size;
   start[1] = (uint8_t)(at - start - 2);
   out->size += (uint64_t)(at - start);
