@@ -66,7 +66,8 @@ static uint8_t put_tail(uint8_t *tail, uint32_t sequence, const perfetto_iids *i
 }
 
 /* The hot path: tag, length, timestamp and a tail that was made once per site and thread. All of its room is copied:
- * so many bytes as only the run knows take compilers an instruction, `rep movs`, that takes longer than all the rest. */
+ * so many bytes as only the run knows take compilers an instruction, `rep movs`, that takes longer than all the rest.
+ */
 static inline void put_packet(proto_buffer *out, perfetto_sequence *sequence, int64_t utc, const uint8_t *tail,
                               uint8_t tail_size) {
   uint8_t *const start = proto_room(out, PACKET_ROOM);
