@@ -146,7 +146,10 @@ Joins with `processes`, `streams`, `blocks` or `block_errors` may be written eit
 held in memory, up to 64 MB of them, and of the events only blocks are decoded whose `process_id`, `stream_id` or
 `block_id` they have left. The same goes for another view's events, where the blocks that are asked for hold a million
 of them at most. In a join of more with more the smaller side comes first: DataFusion holds the left one in memory, and
-nothing tells it the sizes. All that a query reads is what was there when it began.
+nothing tells it the sizes. `x IN (SELECT …)` with up to 500 texts is asked as if they stood there. All that a query
+reads is what was there when it began.
+
+JSON is RFC 8259: what is none gives null, and of members with one name the last one counts.
 
 """
 
