@@ -169,7 +169,7 @@ OTHERS = [
     "SELECT now() IS NULL",
     "SELECT 1 WHERE false",
     "SELECT 1 LIMIT 0",
-    "SELECT 1 UNION ALL SELECT 2",
+    "SELECT 1 UNION SELECT 1",
 ]
 
 
