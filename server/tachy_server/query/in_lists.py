@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tachy_server.query.joins import MemoryTable
 from tachy_server.query.plans import nodes, table_name, variant_of
-from tachy_server.query.tokens import Token, tokens
+from tachy_server.query.tokens import pairs, tokens
 
 MOST: Final = 500
 """Values; planning takes time for each."""
@@ -80,17 +80,7 @@ def _subquery(sql: str) -> tuple[int, int] | None:
     if (words["SELECT"], words["FROM"]) != (2, 2) or any(words[word] for word in _DOUBTFUL):
         return None
     texts = [token.text.upper() if token.kind in ("word", "mark") else "" for token in found]
-    for at in range(len(found) - 2):
-        if texts[at : at + 3] == ["IN", "(", "SELECT"]:
-            return found[at + 1].at, _end(found, at + 1)
+    for closed, opened in pairs(found).items():
+        if texts[opened - 1 : opened + 2] == ["IN", "(", "SELECT"]:
+            return found[opened].at, found[closed].end
     return None
-
-
-def _end(found: list[Token], opened: int) -> int:
-    """Behind the parenthesis that closes this one. The statement has been planned, so there is one."""
-    depth = 0
-    for token in found[opened:]:
-        depth += (token.text == "(") - (token.text == ")") if token.kind == "mark" else 0
-        if depth == 0:
-            return token.end
-    raise AssertionError(depth)

@@ -9,12 +9,11 @@ too. Both bind more tightly than every other operator.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from typing import Final
 
 from tachy_server.base.errors import QueryError
 from tachy_server.query.functions import FUNCTIONS
-from tachy_server.query.tokens import Token, tokens
+from tachy_server.query.tokens import Token, pairs, tokens
 from tachy_server.views.declarations import JSON, VIEWS
 
 _COLUMNS: Final = frozenset(column.name for view in VIEWS.values() for column in view.columns if column.properties)
@@ -26,7 +25,6 @@ _NO_FUNCTIONS: Final = frozenset((
 ))  # fmt: skip
 """What a parenthesis may follow without being its arguments."""
 _VALUES: Final = ("text", "escaped", "dollars", "number", "parameter")
-_CLOSES: Final = {"(": ")", "[": "]"}
 
 
 def with_calls(sql: str) -> str:
@@ -39,7 +37,7 @@ class _Rewriting:
 
     def __init__(self, sql: str) -> None:
         self._sql, self._tokens = sql, tokens(sql)
-        self._opening = _pairs(self._tokens)
+        self._opening = pairs(self._tokens)
         self._closing = {opened: closed for closed, opened in self._opening.items()}
         self._starts: dict[int, int] = {}
         """Where the operand begins that ends with a token."""
@@ -139,20 +137,6 @@ class _Rewriting:
         while self._text(at + 1) == "." and at + 2 < len(self._tokens):
             at += 2
         return self._closing.get(at + 1) if self._text(at + 1) == "(" else at
-
-
-def _pairs(tokens: Sequence[Token]) -> dict[int, int]:
-    """Of each parenthesis and bracket that closes one the place of that; without those that do not match."""
-    pairs: dict[int, int] = {}
-    stack: list[int] = []
-    for at, token in enumerate(tokens):
-        if token.kind != "mark":
-            continue
-        if token.text in _CLOSES:
-            stack.append(at)
-        elif stack and token.text == _CLOSES[tokens[stack[-1]].text]:
-            pairs[at] = stack.pop()
-    return pairs
 
 
 def _name(token: Token) -> str:

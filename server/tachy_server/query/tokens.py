@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 _TOKEN: Final = re.compile(
@@ -21,6 +22,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_CLOSES: Final = {"(": ")", "[": "]"}
 _COMMENT_MARKS: Final = re.compile(r"/\*|\*/")
 
 
@@ -57,6 +59,20 @@ def tokens(sql: str) -> list[Token]:
     while token.kind:
         found.append(token)
         token = scan(sql, token.end)
+    return found
+
+
+def pairs(statement: Sequence[Token]) -> dict[int, int]:
+    """Of each parenthesis and bracket that closes one the place of that; without those that do not match."""
+    found: dict[int, int] = {}
+    stack: list[int] = []
+    for at, token in enumerate(statement):
+        if token.kind != "mark":
+            continue
+        if token.text in _CLOSES:
+            stack.append(at)
+        elif stack and token.text == _CLOSES[statement[stack[-1]].text]:
+            found[at] = stack.pop()
     return found
 
 

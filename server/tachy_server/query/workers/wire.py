@@ -52,11 +52,7 @@ def send(
     connection: socket.socket, kind: int, parts: Sequence[Part] = (), rows: int = 0, before: Sequence[Part] = ()
 ) -> None:
     """One frame, behind the pieces of others that have waited for it. Raises OSError when the other end is gone."""
-    send_pieces(connection, [*before, *frame(kind, parts, rows)])
-
-
-def send_pieces(connection: socket.socket, pending: list[Part]) -> None:
-    """Of frames; the list is used up. Raises OSError when the other end is gone."""
+    pending: list[Part] = [*before, *frame(kind, parts, rows)]
     while pending:
         sent = connection.sendmsg(pending[:_PARTS])
         while pending and sent >= len(pending[0]):

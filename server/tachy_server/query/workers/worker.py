@@ -133,15 +133,14 @@ class Worker:
             stop.check()
             request = wire.request_of(data)
             answer = self._handlers[request.kind](stop, **request.arguments)
-            at_once = answer.at_once and request.then != "end"
-            head = wire.frame(wire.HEAD, answer.head, int(at_once))
-            if not at_once:
-                wire.send_pieces(connection.socket, head)
-                head = []
-            if request.then == "wait" and not at_once:
+            if answer.at_once and request.then != "end":
+                _run(connection, answer, wire.frame(wire.HEAD, answer.head, rows=1))
+                return
+            wire.send(connection.socket, wire.HEAD, answer.head)
+            if request.then == "wait":
                 incoming.receive()
             if request.then != "end":
-                _run(connection, answer, head)
+                _run(connection, answer, [])
         except (OSError, EOFError):
             raise
         except Exception as error:
