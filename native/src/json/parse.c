@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "../base/hash.h"
+#include "../base/utf8.h"
 #include "document.h"
 
 enum { FEW_MEMBERS = 8 }; /* which are compared with each other */
@@ -44,15 +45,6 @@ static uint32_t hexadecimal(parser *p) {
   return value;
 }
 
-static void put_character(tachy_bytes *out, uint32_t c) {
-  uint8_t bytes[4];
-  const uint64_t size = c < 0x80u ? 1 : c < 0x800u ? 2 : c < 0x10000u ? 3 : 4;
-  for (uint64_t i = size - 1; i > 0; i--, c >>= 6) bytes[i] = (uint8_t)(0x80u | (c & 0x3Fu));
-  static const uint8_t leads[] = {0, 0, 0xC0u, 0xE0u, 0xF0u};
-  bytes[0] = (uint8_t)(leads[size] | c);
-  tachy_bytes_put(out, bytes, size);
-}
-
 /* What stands behind \u. A half of a pair without the other is U+FFFD. */
 static int unescape_unicode(parser *p, tachy_bytes *out) {
   uint32_t c = hexadecimal(p);
@@ -68,7 +60,7 @@ static int unescape_unicode(parser *p, tachy_bytes *out) {
       p->at = behind;
     }
   }
-  put_character(out, c >= 0xD800u && c < 0xE000u ? 0xFFFDu : c);
+  out->size += tachy_utf8_put(out->bytes + out->size, c >= 0xD800u && c < 0xE000u ? 0xFFFDu : c);
   return 1;
 }
 

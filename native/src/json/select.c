@@ -4,6 +4,7 @@
 
 #include "../reader/arrow.h"
 #include "../reader/error.h"
+#include "../reader/text.h"
 #include "document.h"
 
 typedef struct texts { /* of a column of format "u" */
@@ -71,10 +72,6 @@ static tachy_status answer_one(answer *a, const uint8_t *text, uint32_t size, co
   return TACHY_OK;
 }
 
-static int is_null(const tachy_texts *texts, uint64_t at) {
-  return texts->valid && !(texts->valid[at >> 3] >> (at & 7) & 1);
-}
-
 tachy_status tachy_json_select(const tachy_texts *texts, const tachy_json_query *query, int32_t *lists, uint8_t *valid,
                                struct ArrowSchema *schema, struct ArrowArray *array, tachy_read_error *error) {
   answer a = {.query = query};
@@ -85,7 +82,7 @@ tachy_status tachy_json_select(const tachy_texts *texts, const tachy_json_query 
     const int32_t offset = texts->offsets[at];
     lists[i] = (int32_t)a.values.offsets.count;
     valid[i] = 0;
-    if (is_null(texts, at)) continue;
+    if (tachy_texts_is_null(texts, at)) continue;
     const uint8_t *const path = query->paths + (query->which ? query->which[i] : 0);
     status = answer_one(&a, texts->bytes + offset, (uint32_t)(texts->offsets[at + 1] - offset), path, valid + i, error);
   }
@@ -119,7 +116,7 @@ tachy_status tachy_json_numbers(const tachy_texts *texts, int whole, void *numbe
     const uint64_t at = texts->first + i;
     const int32_t offset = texts->offsets[at];
     valid[i] = 0;
-    if (is_null(texts, at)) continue;
+    if (tachy_texts_is_null(texts, at)) continue;
     outcome = tachy_json_parse(&document, texts->bytes + offset, (uint32_t)(texts->offsets[at + 1] - offset));
     const tachy_json_value *const value = document.values.items;
     if (outcome != TACHY_JSON_READ || value->type != TACHY_JSON_NUMBER) continue;

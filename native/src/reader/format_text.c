@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/utf8.h"
 #include "error.h"
 #include "text.h"
 
@@ -157,18 +158,11 @@ static int put_pointer(tachy_buffer *out, const conversion *c, uint64_t value) {
 
 /* %c is a byte, %lc a code point. */
 static int put_character(tachy_buffer *out, const conversion *c, uint64_t value) {
-  char text[4];
+  uint8_t text[4] = {(uint8_t)value};
   uint64_t size = 1;
-  if (!c->wide || value < 0x80u) {
-    text[0] = (char)(uint8_t)value;
-  } else {
-    const uint32_t code = value > 0x10FFFFu ? 0xFFFDu : (uint32_t)value; /* surrogates are repaired with the rest */
-    size = code < 0x800u ? 2 : code < 0x10000u ? 3 : 4;
-    static const uint8_t leads[5] = {0, 0, 0xC0u, 0xE0u, 0xF0u};
-    for (uint64_t i = size - 1; i > 0; i--) text[i] = (char)(0x80u | ((code >> (6 * (size - 1 - i))) & 0x3Fu));
-    text[0] = (char)(leads[size] | (code >> (6 * (size - 1))));
-  }
-  return put_text(out, c, text, size);
+  if (c->wide)
+    size = tachy_utf8_put(text, value > 0x10FFFFu ? 0xFFFDu : (uint32_t)value); /* surrogates: repaired with the rest */
+  return put_text(out, c, (const char *)text, size);
 }
 
 /* An unsigned conversion of a negative int shows 32 bits, as C does; a wider value all of them. */

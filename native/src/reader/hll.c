@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "text.h"
 
 enum { LIST = 1, REGISTERS = 2 }; /* first byte of a sketch */
 
@@ -100,13 +101,9 @@ static int add(tachy_hll *hll, uint32_t entry) {
   return 1;
 }
 
-static int is_null(const tachy_texts *texts, uint64_t i) {
-  return texts->valid && !(texts->valid[i >> 3] >> (i & 7) & 1);
-}
-
 tachy_status tachy_hll_add(tachy_hll *hll, const tachy_texts *texts, tachy_read_error *error) {
   for (uint64_t i = texts->first; i < texts->first + texts->count; i++) {
-    if (is_null(texts, i)) continue;
+    if (tachy_texts_is_null(texts, i)) continue;
     const int32_t at = texts->offsets[i];
     const uint64_t hash = tachy_hash(texts->bytes + at, (uint64_t)(texts->offsets[i + 1] - at));
     const uint32_t index = (uint32_t)(hash >> RANK_BITS);
@@ -143,7 +140,7 @@ static tachy_status refuse(tachy_read_error *error) { return tachy_read_fail(err
 
 tachy_status tachy_hll_merge(tachy_hll *hll, const tachy_texts *sketches, tachy_read_error *error) {
   for (uint64_t i = sketches->first; i < sketches->first + sketches->count; i++) {
-    if (is_null(sketches, i)) continue;
+    if (tachy_texts_is_null(sketches, i)) continue;
     const uint8_t *const bytes = sketches->bytes + sketches->offsets[i];
     const uint64_t size = (uint64_t)(sketches->offsets[i + 1] - sketches->offsets[i]);
     if (is_list(bytes, size)) {
@@ -232,7 +229,7 @@ tachy_status tachy_hll_counts(const tachy_texts *sketches, int64_t *counts, tach
     const uint8_t *const bytes = sketches->bytes + sketches->offsets[i];
     const uint64_t size = (uint64_t)(sketches->offsets[i + 1] - sketches->offsets[i]);
     double count = 0;
-    if (!is_null(sketches, i)) {
+    if (!tachy_texts_is_null(sketches, i)) {
       if (is_list(bytes, size)) {
         count = count_list((size - 1) / 4);
       } else if (is_registers(bytes, size)) {

@@ -1,4 +1,4 @@
-/* UTF-8 and JSON text in growing buffers. */
+/* UTF-8 and JSON text in growing buffers; texts of Arrow. */
 #ifndef TACHY_READER_TEXT_H
 #define TACHY_READER_TEXT_H
 
@@ -18,5 +18,10 @@ int tachy_buffer_repair(tachy_buffer *buffer, uint64_t start);
 
 /* Appends a JSON string with its quotes; the bytes are UTF-8. 0 when memory is short. */
 int tachy_buffer_append_json(tachy_buffer *buffer, const char *bytes, uint64_t size);
+
+/* `at` counts from the buffers' begin, as `first` does. */
+static inline int tachy_texts_is_null(const tachy_texts *texts, uint64_t at) {
+  return texts->valid && !(texts->valid[at >> 3] >> (at & 7) & 1);
+}
 
 #endif
