@@ -1,4 +1,4 @@
-/* RFC 3629: which bytes are a character, and the other way. */
+/* RFC 3629: which bytes are a character. */
 #ifndef TACHY_SRC_BASE_UTF8_H
 #define TACHY_SRC_BASE_UTF8_H
 
@@ -21,15 +21,6 @@ static inline int tachy_utf8_step(const uint8_t *p, const uint8_t *end, uint64_t
     *length = i + 1;
   }
   return 1;
-}
-
-/* Writes a character of up to U+10FFFF; returns how many bytes it has, 4 at most. */
-static inline uint64_t tachy_utf8_put(uint8_t *at, uint32_t c) {
-  static const uint8_t leads[] = {0, 0, 0xC0u, 0xE0u, 0xF0u};
-  const uint64_t size = c < 0x80u ? 1 : c < 0x800u ? 2 : c < 0x10000u ? 3 : 4;
-  for (uint64_t i = size - 1; i > 0; i--, c >>= 6) at[i] = (uint8_t)(0x80u | (c & 0x3Fu));
-  at[0] = (uint8_t)(leads[size] | c);
-  return size;
 }
 
 #endif

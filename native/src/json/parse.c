@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "../base/hash.h"
-#include "../base/utf8.h"
+#include "../reader/text.h"
 #include "document.h"
 
 enum { FEW_MEMBERS = 8 }; /* which are compared with each other */

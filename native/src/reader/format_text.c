@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/utf8.h"
 #include "error.h"
 #include "text.h"
 

@@ -19,6 +19,15 @@ int tachy_buffer_repair(tachy_buffer *buffer, uint64_t start);
 /* Appends a JSON string with its quotes; the bytes are UTF-8. 0 when memory is short. */
 int tachy_buffer_append_json(tachy_buffer *buffer, const char *bytes, uint64_t size);
 
+/* Writes a character of up to U+10FFFF; returns how many bytes it has, 4 at most. */
+static inline uint64_t tachy_utf8_put(uint8_t *at, uint32_t c) {
+  static const uint8_t leads[] = {0, 0, 0xC0u, 0xE0u, 0xF0u};
+  const uint64_t size = c < 0x80u ? 1 : c < 0x800u ? 2 : c < 0x10000u ? 3 : 4;
+  for (uint64_t i = size - 1; i > 0; i--, c >>= 6) at[i] = (uint8_t)(0x80u | (c & 0x3Fu));
+  at[0] = (uint8_t)(leads[size] | c);
+  return size;
+}
+
 /* `at` counts from the buffers' begin, as `first` does. */
 static inline int tachy_texts_is_null(const tachy_texts *texts, uint64_t at) {
   return texts->valid && !(texts->valid[at >> 3] >> (at & 7) & 1);
