@@ -41,7 +41,6 @@ SECONDS: Final = 600
 SLOT: Final = 600  # seconds; the default of rewrite_seconds
 RATE: Final = 57_700.0  # of the published bill
 DAYS: Final = 90.0
-BATCH_DAYS: Final = 2  # that ids of batches live
 LIFE: Final = 3600  # seconds of a process
 _GRACE: Final = 900
 _CLASSES: Final = {LOG: "logs", METRIC: "metrics", SPAN: "spans"}
@@ -52,12 +51,10 @@ SELECT count(*), coalesce(sum(file_size_bytes), 0)::bigint,
 """
 _TABLES: Final = """
 SELECT coalesce(sum(size) FILTER (WHERE name ~ '^(processes|streams)$'), 0)::bigint,
-    coalesce(sum(size) FILTER (WHERE name ~ '^batches'), 0)::bigint,
-    coalesce(sum(size) FILTER (WHERE name !~ '^(processes$|streams$|batches)'), 0)::bigint
+    coalesce(sum(size) FILTER (WHERE name !~ '^(processes|streams)$'), 0)::bigint
 FROM (SELECT relname AS name, pg_total_relation_size(oid) AS size FROM pg_class
     WHERE relkind = 'r' AND (relnamespace = 'ducklake'::regnamespace OR relnamespace = 'public'::regnamespace)) AS t
 """
-_IDS: Final = "INSERT INTO batches SELECT %s, gen_random_uuid(), n FROM generate_series(1, %s) AS n"
 
 
 @dataclass
@@ -137,15 +134,14 @@ def figures(server: Server, lake: Lake, seconds: int) -> Cases:
     day.live(seconds)
     events = sum(one.events for one in moving) * seconds // int(SHAPE.every)
     with lake.connection() as connection:
-        connection.execute(_IDS, (day_of(START), SHAPE.processes * seconds // int(SHAPE.every)))
         connection.execute("VACUUM FULL segments")  # what a slot's rows took is used again, day long: 3 MB
         grown = [after - before for after, before in zip(tables(connection), empty, strict=True)]
         sizes: dict[int, int] = dict(connection.execute(_SEGMENTS).fetchall())
         ((files, of_files, live),) = connection.execute(_FILES).fetchall()
     counts = day.rewriter.stats()
     stored = (sum(sizes.values()) + live) / events
-    of_processes, ids, rest = (size / events for size in grown)
-    kept = {"of_processes": of_processes * seconds / LIFE, "of_batches": ids * BATCH_DAYS / DAYS, "of_the_rest": rest}
+    of_processes, rest = (size / events for size in grown)
+    kept = {"of_processes": of_processes * seconds / LIFE, "of_the_rest": rest}
     postgres = sum(kept.values())
     written = day.came + counts["written_bytes"] + of_files
     parquet, bytes_of_parquet = as_parquet(day)
@@ -182,7 +178,7 @@ def figures(server: Server, lake: Lake, seconds: int) -> Cases:
 
 
 def tables(connection: Connection) -> list[int]:
-    """Bytes of PostgreSQL that grow with the lake: of processes, of ids of batches, of all else."""
+    """Bytes of PostgreSQL that grow with the lake: of processes, and of all else."""
     return list(connection.execute(_TABLES).fetchall()[0])
 
 

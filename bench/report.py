@@ -86,18 +86,17 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   100,000 a second. Per event: objects written, bytes as they came and after merging, bytes of PostgreSQL and of its
   log, CPU of all server processes and PostgreSQL. Rows of processes and their streams, some 5 KB each, weigh on runs
   as short as this one.
-- `lake`: what a lake costs to keep, and what questions to a large one take. `stored` to `bill` are ten minutes of those
-  thousand programs, written as ingest writes it, and what maintenance makes of it until the next day is over, by the
-  benchmark's clock: objects and bytes that were written are all of them, those of materialized views too;
-  `with_parquet` is with files of all logs and metrics, `postgres` counts ids of batches for the two days of 90 that
-  they live, `bill` is `tachy cost` for these figures, 57,700 events a second and 90 days. `metric_*`, `last_errors`,
-  `text_of_all` and `log_of_one` are asked 60 times each, always of others, of a lake that has 110 million metrics and
-  50 million logs of 1,100 processes which run for 90 days, after maintenance, in blocks too small to be cached (of an
-  hour each, or of a day for logs, but for the last one's): one metric of one process over an hour, and by a server
-  whose objects are on S3 (moto, which takes some 5 ms for a read); one metric of all processes over five minutes; the
-  last 200 errors of the last hour; a text in an hour's logs of all; all 90 days of one process's log. `expiry` is the
-  end of one day's life in that lake. `call_tree` is of a minute with
-  six million spans, `span_quantiles` of each of 20 names over a day of `span_stats`.
+- `lake`: what a lake costs to keep, and what questions to a large one take. `stored` to `bill` are ten minutes of
+  those thousand programs, written as ingest writes it, and what maintenance makes of it until the next day is over,
+  by the benchmark's clock: objects and bytes that were written are all of them, those of materialized views too;
+  `with_parquet` is with files of all logs and metrics, `bill` is `tachy cost` for these figures, 57,700 events a
+  second and 90 days. `metric_*`, `last_errors`, `text_of_all` and `log_of_one` are asked 60 times each, always of
+  others, of a lake that has 110 million metrics and 50 million logs of 1,100 processes which run for 90 days, after
+  maintenance, in blocks too small to be cached (of an hour each, or of a day for logs, but for the last one's): one
+  metric of one process over an hour, and by a server whose objects are on S3 (moto, which takes some 5 ms for a
+  read); one metric of all processes over five minutes; the last 200 errors of the last hour; a text in an hour's logs
+  of all; all 90 days of one process's log. `expiry` is the end of one day's life in that lake. `call_tree` is of a
+  minute with six million spans, `span_quantiles` of each of 20 names over a day of `span_stats`.
 - Bytes are whole blocks, headers included, as they travel.
 """
 

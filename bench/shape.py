@@ -39,7 +39,7 @@ SECONDS = 600
 VARIANTS = 64  # of a batch: merged, what repeats would be smaller than it should
 SENDERS = 160  # each waits for its answer
 REWRITE = 60  # seconds whose segments become one: a tenth of the default, not to wait that long
-TABLES = ("processes", "streams", "segments", "batches", "block_counts", "block_days", "removals")
+TABLES = ("processes", "streams", "segments", "block_counts", "block_days", "removals")
 _SIZE = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c WHERE c.relkind = 'r' AND c.relname ~ %s"
 _S3 = """
 import sys

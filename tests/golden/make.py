@@ -92,7 +92,7 @@ def segment(batches: Sequence[bytes]) -> bytes:
     record = Record(
         1_750_000_000_000_000_000, 42, 1, ['{"exe": "golden", "version": 42}'],
         ['{"thread": 1, "thread_name": "wörker"}'],
-        [(head.batch_id, -7) for head in heads], ["segments/2025-06-15/a.tseg"], 1,
+        ["segments/2025-06-15/a.tseg"], 1,
     )  # fmt: skip
     return b"".join(writer.finish(record)[1])
 

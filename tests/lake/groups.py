@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tachy_server.formats.reader import check_batch, stream_id
 from tachy_server.ingest import group_rows, group_segment, identity
+from tachy_server.ingest.group_rows import ProcessRow
 from tachy_server.lake.database import Database, connect, day_of
 from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import Store
@@ -21,21 +22,22 @@ def store_group(
 ) -> int:
     """One transaction, with what every batch says of its streams; how many blocks were new. Refusals are raised.
 
-    As in ingest, a batch that is known is stored only where blocks of it are lost.
+    As in ingest, a batch in which nothing is new is not stored.
     """
-    sent = [identity.Sent(check_batch(batch), batch, stamp) for batch in batches]
+    heads = [check_batch(batch) for batch in batches]
+    sent = [
+        identity.Sent(head, batch, ProcessRow.from_batch(head, now, stamp))
+        for head, batch in zip(heads, batches, strict=True)
+    ]
     refused: identity.Answers = {}
     with connect(base.dsn) as connection:
         base.ensure_day(connection, day_of(now))
         with connection.transaction():
-            fresh = group_rows.claim_batches(connection, [one.head for one in sent], now)
-            if resent := [one for one in sent if one.head.batch_id not in fresh]:
-                fresh = fresh | identity.check_resent(connection, store, resent, now, refused)
-            sent = [one for one in sent if one.head.batch_id in fresh]
-            rows: dict[object, group_rows.ProcessRow] = {}
-            for one in sent:
-                process_id, row = one.head.process_id, group_rows.ProcessRow.from_batch(one.head, now, stamp)
-                rows[process_id] = rows[process_id].merge(row) if process_id in rows else row
+            known = group_rows.hold_processes(connection, group_rows.merged(one.process for one in sent), now)
+            stored = identity.check(connection, store, sent, known, refused)
+            for error in refused.values():
+                raise error
+            sent = identity.with_news(connection, sent, known, stored)
             streams = {
                 identity_: group_rows.StreamRow(
                     identity_, block.process_id, block.cls, thread.number, thread.name, thread.os_id
@@ -43,10 +45,6 @@ def store_group(
                 for one in sent for _, _, block in one.head.blocks for thread in block.threads
                 for identity_ in [stream_id(block.process_id, block.cls, thread.number)]
             }  # fmt: skip
-            known = group_rows.hold_processes(connection, rows.values(), now)
             told = group_rows.upsert_streams(connection, streams.values(), now)
-            stored = identity.check_fresh(connection, store, sent, known, refused)
-            for error in refused.values():
-                raise error
-            key, said = segment_key(now), rows.values()
+            key, said = segment_key(now), group_rows.merged(one.process for one in sent)
             return group_segment.store(connection, store, key, sent, said, stored, told, now) if sent else 0

@@ -49,32 +49,30 @@ def test_partitions_are_made_once_by_whoever_comes_first(dsn: str) -> None:
         base.close()
     with connect(dsn) as connection:
         indexes = connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'segments_20261231'").fetchone()
-    assert partitions(dsn, "segments") == [f"segments_{day:%Y%m%d}" for day in days]
+    assert partitions(dsn) == [f"segments_{day:%Y%m%d}" for day in days]
     assert indexes == (3,)
 
 
 INSERT = "INSERT INTO segments VALUES (%s, 'a', 0, 0, 0, 0, '{}', '', 0, '{}', 0)"
 
 
-def partitions(dsn: str, table: str) -> list[str]:
+def partitions(dsn: str) -> list[str]:
     with connect(dsn) as connection:
         found = connection.execute(
-            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass ORDER BY 1", (table,)
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'segments'::regclass ORDER BY 1"
         )
         return [name for (name,) in found]
 
 
-def test_old_days_are_dropped_ids_of_batches_all_and_segments_where_there_are_none(dsn: str) -> None:
+def test_old_days_without_segments_are_dropped(dsn: str) -> None:
     base = Database(dsn, 2)
     days = [day_of(time.time_ns()) + datetime.timedelta(days=number) for number in range(-4, 3)]
     with base.connection() as connection:
         for day in days[:4]:
             base.ensure_day(connection, day)
         connection.execute(INSERT, (days[1],))
-        connection.execute("INSERT INTO batches VALUES (%s, gen_random_uuid(), 0)", (days[0],))
         base.ensure_days()
-        assert partitions(dsn, "segments") == [f"segments_{day:%Y%m%d}" for day in (days[1], *days[3:])]
-        assert partitions(dsn, "batches") == [f"batches_{day:%Y%m%d}" for day in days[3:]]
+        assert partitions(dsn) == [f"segments_{day:%Y%m%d}" for day in (days[1], *days[3:])]
         base.ensure_day(connection, days[0])
         connection.execute(INSERT, (days[0],))
     base.close()
@@ -89,14 +87,14 @@ def test_who_uses_an_old_day_keeps_it_and_waits_for_nobody(dsn: str) -> None:
             connection.execute(INSERT, (day,))
             base.ensure_days()
             other.execute("SELECT count(*) FROM segments")
-        assert name in partitions(dsn, "segments")
+        assert name in partitions(dsn)
         connection.execute("DELETE FROM segments")
         with base.old_days(connection):
             base.ensure_days()
-            assert name in partitions(dsn, "segments")
+            assert name in partitions(dsn)
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda _: base.ensure_days(), range(3)))
-        assert name not in partitions(dsn, "segments")
+        assert name not in partitions(dsn)
     base.close()
 
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from tachy_server.formats.segments import read_segment, read_whole
 
-from tests.lake.conftest import batch_id_of, game, lake_of, play, process_id_of, rows_of
+from tests.lake.conftest import game, lake_of, play, process_id_of, rows_of
 from tests.model.encoder import Process
 from tests.model.records import BATCH_HEADER, xxh64
 from tests.serving import BATCH_HEADERS, Server
@@ -31,7 +31,6 @@ def stored_rows(server: Server, batch: bytes) -> Count:
         counts["blocks"] = len(lake.select_blocks(0, process_ids=[process_id_of(batch)]))
     with rows_of(server.data) as rows:
         for table, column, value in (
-            ("batches", "batch_id", batch_id_of(batch)),
             ("processes", "process_id", process_id_of(batch)),
             ("streams", "process_id", process_id_of(batch)),
         ):
@@ -41,7 +40,7 @@ def stored_rows(server: Server, batch: bytes) -> Count:
     return counts
 
 
-NOTHING = {"batches": 0, "blocks": 0, "processes": 0, "streams": 0}
+NOTHING = {"blocks": 0, "processes": 0, "streams": 0}
 
 
 def test_stored_blocks_are_the_bytes_that_were_sent(ingest_server: Server) -> None:
@@ -114,7 +113,7 @@ def test_concurrent_replays_store_once(ingest_server: Server) -> None:
     for batch in batches:
         statuses = sorted(answer.json()["status"] for sent, answer in answers if sent is batch)
         assert statuses == ["known"] * 7 + ["stored"]
-        assert stored_rows(ingest_server, batch) == {"batches": 1, "blocks": 3, "processes": 1, "streams": 6}
+        assert stored_rows(ingest_server, batch) == {"blocks": 3, "processes": 1, "streams": 6}
 
 
 def test_a_block_that_comes_in_two_batches_is_there_once(ingest_server: Server) -> None:
@@ -122,7 +121,7 @@ def test_a_block_that_comes_in_two_batches_is_there_once(ingest_server: Server) 
     blocks = process.blocks()
     ingest_server.post(process.batch(blocks))
     second = ingest_server.post(process.batch(blocks))
-    assert second.json()["status"] == "stored"
+    assert second.json()["status"] == "known"
     with lake_of(ingest_server.data) as lake:
         assert sum(len(lake.select_blocks(cls, process_ids=[process.process_id])) for cls in (1, 2, 3)) == len(blocks)
 
@@ -131,7 +130,46 @@ def test_a_batch_without_blocks_describes_its_process(ingest_server: Server) -> 
     process = Process(exe="idle")
     batch = process.batch([], state="exited")
     assert ingest_server.post(batch).json()["status"] == "stored"
-    assert stored_rows(ingest_server, batch) == {"batches": 1, "blocks": 0, "processes": 1, "streams": 0}
+    assert stored_rows(ingest_server, batch) == {"blocks": 0, "processes": 1, "streams": 0}
+
+
+@pytest.mark.parametrize("with_blocks", [True, False])
+def test_what_is_sent_again_is_known_unless_it_says_more_of_its_process(
+    ingest_server: Server, with_blocks: bool
+) -> None:
+    """As who recovers a process sends its last blocks once more, with how it ended."""
+    process = game()
+    blocks = process.blocks()
+
+    def post(n: str, state: str = "running") -> str:
+        process.description["properties"] = {"n": n}
+        answer = ingest_server.post(process.batch(blocks if with_blocks else [], state=state))
+        return str(answer.json()["status"])
+
+    def said() -> tuple[str, str]:
+        with rows_of(ingest_server.data) as rows:
+            query = "SELECT state, properties ->> 'n' FROM processes WHERE process_id = %s"
+            found: tuple[str, str] | None = rows.execute(query, (process.process_id,)).fetchone()
+        assert found is not None
+        return found
+
+    assert [post("1"), post("1"), post("2"), post("2")] == ["stored", "known", "stored", "known"]
+    assert said() == ("running", "2")
+    assert [post("3", "crashed"), post("3", "crashed"), post("4"), post("3", "exited")] == ["stored", *["known"] * 3]
+    assert said() == ("crashed", "3")
+
+
+def test_what_was_sent_before_is_known_when_newer_has_come(ingest_server: Server) -> None:
+    process = game()
+    process.description["properties"] = {"n": "1"}
+    first = process.batch()
+    play(process, 9_000_000)
+    process.description["properties"] = {"n": "2"}
+    assert [ingest_server.post(batch).json()["status"] for batch in (first, process.batch())] == ["stored"] * 2
+    assert ingest_server.post(first).json()["status"] == "known"
+    with rows_of(ingest_server.data) as rows:
+        query = "SELECT properties FROM processes WHERE process_id = %s"
+        assert rows.execute(query, (process.process_id,)).fetchone() == ({"n": "2"},)
 
 
 def test_neighbours_share_segments(tmp_path: Path) -> None:
@@ -147,8 +185,6 @@ def test_neighbours_share_segments(tmp_path: Path) -> None:
         assert len(segments) == stats["segments"]
         said = [read_whole(path.read_bytes()).said for path in segments]
         found = [fragment.process_id for path in segments for fragment in read_segment(path.read_bytes())]
-    ids = {batch_id_of(batch).hex for batch in batches}
-    assert {batch_id for one in said for batch_id, _ in one["batches"]} == ids
     described = [process["process_id"] for one in said for process in one["processes"]]
     assert sorted(described) == sorted(map(str, found)) == sorted(str(process_id_of(batch)) for batch in batches)
 

@@ -57,17 +57,13 @@ def test_blocks_that_are_known_are_left_out() -> None:
 
 
 def test_its_end_says_what_postgresql_knows() -> None:
-    batch_id = uuid.uuid4()
-    record = Record(
-        INSERTED, 7, 2, ['{"exe": "gäme"}'], ['{"thread": 1}'], [(batch_id, -5)], ["segments/a", "segments/b"], 3
-    )
+    record = Record(INSERTED, 7, 2, ['{"exe": "gäme"}'], ['{"thread": 1}'], ["segments/a", "segments/b"], 3)
     data = make([game().batch()], record)
     segment = read_whole(data)
     assert (segment.size, segment.insert_time, segment.number, segment.level) == (len(data), INSERTED, 7, 2)
     assert segment.said == {
         "processes": [{"exe": "gäme"}],
         "streams": [{"thread": 1}],
-        "batches": [[batch_id.hex, -5]],
         "replaces": ["segments/a", "segments/b"],
         "pieces": 3,
     }

@@ -86,7 +86,7 @@ class World:
             return [text for (text,) in connection.execute(query.encode())]
 
     def tables(self) -> dict[str, list[str]]:
-        """All that the lake's objects tell, but for ids of batches; of counts their sums. Who is killed after it has
+        """All that the lake's objects tell; of counts their sums. Who is killed after it has
         removed objects leaves the rows that said so.
         """
         found, there = {name: self.table(name) for name in TABLES}, self.objects()

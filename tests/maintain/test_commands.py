@@ -59,7 +59,7 @@ def tables(server: Server) -> dict[str, list[str]]:
     with rows_of(server.data) as rows:
         return {
             name: [text for (text,) in rows.execute(f"SELECT to_jsonb(t)::text FROM {name} AS t ORDER BY 1".encode())]
-            for name in ("processes", "streams", "segments", "batches", "block_days")
+            for name in ("processes", "streams", "segments", "block_days")
         }
 
 

@@ -105,15 +105,11 @@ class BlockHead:
 
 @dataclass(frozen=True, slots=True)
 class BatchHead:
-    """A checked batch: what it says of its process, and where its blocks are (offset, size with padding, head).
-
-    description_hash is the XXH64 of the description's text.
-    """
+    """A checked batch: what it says of its process, and where its blocks are (offset, size with padding, head)."""
 
     batch_id: uuid.UUID
     process_id: uuid.UUID
     description: dict[str, Any]
-    description_hash: int
     blocks: list[tuple[int, int, BlockHead]]
 
 
@@ -195,7 +191,7 @@ def check_batch(data: Readable) -> BatchHead:
         blocks.append((offset, size, head))
         offset += size
     batch_id = uuid.UUID(bytes=bytes(header.batch_id))
-    return BatchHead(batch_id, process_id, description, hash64(text), blocks)
+    return BatchHead(batch_id, process_id, description, blocks)
 
 
 def same_block(stored: Readable, sent: Readable) -> bool:

@@ -46,8 +46,6 @@ class Record:
     level: int = 0
     processes: Sequence[str] = ()
     streams: Sequence[str] = ()
-    batches: Sequence[tuple[uuid.UUID, int]] = ()
-    """Their ids, and the hashes of their descriptions."""
     replaces: Sequence[str] = ()
     """Keys of the segments whose blocks are here and in the others of this number, too."""
     pieces: int | None = None
@@ -55,12 +53,8 @@ class Record:
 
     def packed(self) -> bytes:
         """As the segment has it: JSON, compressed."""
-        batches = json.dumps([[one.hex, digest] for one, digest in self.batches])
         rest = json.dumps({"replaces": list(self.replaces), "pieces": self.pieces})
-        text = (
-            f'{{"processes":[{",".join(self.processes)}],"streams":[{",".join(self.streams)}],'
-            f'"batches":{batches},{rest[1:]}'
-        )
+        text = f'{{"processes":[{",".join(self.processes)}],"streams":[{",".join(self.streams)}],{rest[1:]}'
         if not hasattr(_per_thread, "compressor"):  # to make one takes 35 µs, to compress a record 12
             _per_thread.compressor = zstandard.ZstdCompressor(level=_RECORD_LEVEL)
         return bytes(_per_thread.compressor.compress(text.encode()))

@@ -2,19 +2,18 @@
 
 Rows go there as JSON text, which json writes and PostgreSQL reads in a fraction of the time that arrays take in Python.
 
-Rows are taken in one order by everybody (batches, processes, streams, each sorted by id), so that two groups that share
+Rows are taken in one order by everybody (processes, streams, each sorted by id), so that two groups that share
 some of them wait for each other and not in a circle; but for processes that come for the first time in several groups
 at once, where PostgreSQL ends one, which begins again.
 """
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -23,17 +22,8 @@ from tachy_server.formats.reader import LOG, METRIC, SPAN, BatchHead, BlockHead,
 from tachy_server.formats.segments import CLASS_NAMES
 from tachy_server.lake.control import Issued
 from tachy_server.lake.control_table import OF_PROCESS
-from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake.database import Connection
 from tachy_server.lake.described import DESCRIBED
-
-# Ids live for two days, in partitions of their own: longer than anybody sends a batch again. One that comes in two
-# groups at once is a UniqueViolation for the second, which begins again: ON CONFLICT would write to the log twice.
-_CLAIM_BATCHES = """
-INSERT INTO batches (insert_day, batch_id, description_hash)
-SELECT %s, u.batch_id, u.description_hash FROM json_to_recordset(%s) AS u(batch_id uuid, description_hash bigint)
-WHERE NOT EXISTS (SELECT FROM batches AS b WHERE b.insert_day >= %s AND b.batch_id = u.batch_id)
-RETURNING batch_id
-"""
 
 # Somebody else's PostgreSQL may have it off, for all or for our user; other values are as durable as `on`, or more.
 _BE_DURABLE = """
@@ -55,6 +45,7 @@ FROM json_to_recordset(%s) AS u(process_id uuid, parent_process_id uuid, exe tex
     computer text, distro text, cpu_brand text, tsc_frequency bigint, start_time bigint, start_ticks bigint, clock text,
     sdk text, state text, properties jsonb, stamp jsonb)
 ON CONFLICT (process_id) DO NOTHING
+RETURNING process_id
 """
 
 _UPSERT_STREAMS = """
@@ -69,20 +60,30 @@ ON CONFLICT (stream_id) DO UPDATE SET
 RETURNING to_jsonb(s)::text
 """
 
-# With the processes' rows held: nobody else stores blocks of them meanwhile. What a process says of itself is taken
-# from the batch with its latest block: an old batch that was spooled may come after a new one. A state other than
-# `running` is final, and what comes with it is its last word, though a class that was sent at once may have had newer
-# blocks. insert_time and last_update_time enclose those of the blocks, whatever the order in which groups with a `now`
-# on either side of midnight commit. A process keeps the stamp that it came with, and what it says of itself counts only
-# from keys with the same, or none: nobody's stamp gets onto another's process. A span block that comes late is not the
-# newest.
+# Whether what a batch says of its process counts. It is taken from the batch with its latest block: an old batch that
+# was spooled may come after a new one. A state other than `running` is final, and what comes with it is its last word,
+# though a class that was sent at once may have had newer blocks. A process keeps the stamp that it came with, and what
+# it says of itself counts only from keys with the same, or none: nobody's stamp gets onto another's process.
+_COUNTS = """
+(u.stamp IN (p.stamp, '{}') AND CASE WHEN (u.state = 'running') = (p.state = 'running')
+    THEN coalesce(u.end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END)
+"""
+
+_SAYS_MORE = f"""
+SELECT u.batch_id
+FROM json_to_recordset(%s) AS u(batch_id uuid, process_id uuid, state text, properties jsonb, stamp jsonb,
+    end_time bigint)
+JOIN processes AS p USING (process_id)
+WHERE p.state = 'running' AND u.state <> 'running' OR {_COUNTS} AND p.properties <> u.properties || p.stamp
+"""
+
+# With the processes' rows held: nobody else stores blocks of them meanwhile. insert_time and last_update_time enclose
+# those of the blocks, whatever the order in which groups with a `now` on either side of midnight commit. A span block
+# that comes late is not the newest.
 _STORE_PROCESSES = f"""
 UPDATE processes AS p SET
     state = CASE WHEN p.state = 'running' THEN u.state ELSE p.state END,
-    properties = CASE WHEN u.stamp IN (p.stamp, '{{}}')
-            AND CASE WHEN (u.state = 'running') = (p.state = 'running')
-                THEN coalesce(u.end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END
-        THEN u.properties || p.stamp ELSE p.properties END,
+    properties = CASE WHEN {_COUNTS} THEN u.properties || p.stamp ELSE p.properties END,
     insert_time = least(p.insert_time, %(now)s),
     last_update_time = greatest(p.last_update_time, %(now)s),
     last_block_end_ticks = greatest(p.last_block_end_ticks, u.end_ticks),
@@ -99,24 +100,19 @@ WHERE p.process_id = u.process_id
 RETURNING p.version, {DESCRIBED}
 """
 
-_NUMBERS = """
-SELECT process_id, log_blocks::text, metric_blocks::text, span_blocks::text FROM processes WHERE process_id = ANY(%s)
-"""
 _FORGET_ERRORS = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
-_BATCH_HASHES = "SELECT batch_id, description_hash FROM batches WHERE insert_day >= %s AND batch_id = ANY(%s)"
 
 
 SAID_START_TIME: Final = "tachy.said_start_time"
 _EARLIEST_START: Final = 946_684_800 * 10**9  # 2000: clocks that were never set begin in 1970 or 1980
 _CLOCKS_APART: Final = 86_400 * 10**9
-_DAY: Final = datetime.timedelta(days=1)
 _CLASSES: Final = (LOG, METRIC, SPAN)  # in the order of the columns of their numbers
 _RANGE: Final = re.compile(r"\[(\d+),(\d+)\)")
 _HOLES: Final = 10_000  # of a class: a recorder leaves one where it lost a block
 _SAID_AGAIN: Final = ("process_id", "state", "properties", "stamp", "end_ticks", "end_time")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ProcessRow:
     """A row of `processes`, from a batch's description; the fields are named as in the statement."""
 
@@ -171,12 +167,22 @@ class ProcessRow:
 
     def merge(self, other: ProcessRow) -> ProcessRow:
         """One row for two batches of the same process, of which `other` came later."""
-        state = self.state if self.state != "running" else other.state
         first, last = (self, other) if _key(self) <= _key(other) else (other, self)
-        last.state = state
-        last.end_ticks = max((ticks for ticks in (first.end_ticks, last.end_ticks) if ticks is not None), default=None)
-        last.end_time = max((time for time in (first.end_time, last.end_time) if time is not None), default=None)
-        return last
+        return replace(
+            last,
+            state=self.state if self.state != "running" else other.state,
+            end_ticks=max((ticks for ticks in (first.end_ticks, last.end_ticks) if ticks is not None), default=None),
+            end_time=max((time for time in (first.end_time, last.end_time) if time is not None), default=None),
+        )
+
+
+def merged(rows: Iterable[ProcessRow]) -> list[ProcessRow]:
+    """One of each process, of rows in the order in which they came."""
+    of: dict[uuid.UUID, ProcessRow] = {}
+    for row in rows:
+        known = of.get(row.process_id)
+        of[row.process_id] = row if known is None else known.merge(row)
+    return list(of.values())
 
 
 def _key(row: ProcessRow) -> tuple[bool, int]:
@@ -199,8 +205,6 @@ class StreamRow:
 Numbers = Mapping[int, Sequence[tuple[str, str]]]
 """Of one process: by class the sequence numbers of its blocks that are stored, as [begin, end) in digits."""
 
-NONE: Final[Numbers] = MappingProxyType({LOG: (), METRIC: (), SPAN: ()})
-
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -209,37 +213,12 @@ class Known:
     stamp: Mapping[str, str]
     numbers: Numbers
     control: Issued | None
+    is_new: bool
 
 
 def be_durable(connection: Connection) -> None:
     """The transaction's commit returns when it is on disk, whatever the default is."""
     connection.execute(_BE_DURABLE)
-
-
-def claim_batches(connection: Connection, batches: Iterable[BatchHead], now: int) -> set[uuid.UUID]:
-    """Takes the batches' ids for this transaction; those that are not in the answer have been stored before.
-
-    Waits for another transaction that holds one of them.
-    """
-    ordered = sorted(batches, key=lambda batch: batch.batch_id)
-    rows = [{"batch_id": batch.batch_id, "description_hash": signed(batch.description_hash)} for batch in ordered]
-    today = day_of(now)
-    return {row[0] for row in connection.execute(_CLAIM_BATCHES, (today, _json(rows), today - _DAY))}
-
-
-def signed(unsigned: int) -> int:
-    """64 bits as PostgreSQL's bigint has them."""
-    return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
-
-
-def description_hashes(connection: Connection, batch_ids: Sequence[uuid.UUID], now: int) -> dict[uuid.UUID, int]:
-    """Those that the batches were stored with, as `signed` gives them."""
-    return dict(connection.execute(_BATCH_HASHES, (day_of(now) - _DAY, list(batch_ids))).fetchall())
-
-
-def numbers(connection: Connection, process_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Numbers]:
-    """Of the processes that are known."""
-    return {row[0]: _numbers(row[1:]) for row in connection.execute(_NUMBERS, (list(process_ids),))}
 
 
 def _numbers(texts: Iterable[str]) -> Numbers:
@@ -261,16 +240,25 @@ def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
 def hold_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> dict[uuid.UUID, Known]:
     """Holds a row of each process until the transaction's end; what is known of each. Those that are new are added."""
     wanted = {row.process_id: row for row in rows}
+    added: set[uuid.UUID] = set()
     while True:
         held = connection.execute(_HOLD_PROCESSES.encode(), [list(wanted)]).fetchall()
         new = wanted.keys() - {row[0] for row in held}
         if not new:
             break
-        connection.execute(_ADD_PROCESSES, [now, now, _json([asdict(wanted[one]) for one in sorted(new)])])
+        said = _json([asdict(wanted[one]) for one in sorted(new)])
+        added |= {row[0] for row in connection.execute(_ADD_PROCESSES, [now, now, said])}
     return {
-        process_id: Known(stamp, _numbers(stored), control and Issued.from_row(control))
+        process_id: Known(stamp, _numbers(stored), control and Issued.from_row(control), process_id in added)
         for process_id, stamp, *stored, control in held
     }
+
+
+def that_say_more(connection: Connection, batches: Mapping[uuid.UUID, ProcessRow]) -> set[uuid.UUID]:
+    """Those of the batches, by id, whose rows say something of their processes, which are held, that is not known."""
+    names = ("process_id", "state", "properties", "stamp", "end_time")
+    rows = [{name: getattr(row, name) for name in names} | {"batch_id": one} for one, row in batches.items()]
+    return {row[0] for row in connection.execute(_SAYS_MORE.encode(), (_json(rows),))} if rows else set()
 
 
 def store_processes(

@@ -43,8 +43,7 @@ def store(
         writer.add(batch.body, batch.head, left_out)
     heads = list(placed.values())
     number, described = group_rows.store_processes(connection, said, heads, now)
-    ids = [(batch.head.batch_id, group_rows.signed(batch.head.description_hash)) for batch in batches]
-    index, parts = writer.finish(Record(now, number, processes=described, streams=streams, batches=ids))
+    index, parts = writer.finish(Record(now, number, processes=described, streams=streams))
     to.put_new(key, parts)
     times = None
     if heads:

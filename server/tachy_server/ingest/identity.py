@@ -1,8 +1,9 @@
 """Whether what is sent again is what was stored: of two contents under one identity, neither is swallowed.
 
-A batch is known by its id, a block by its process, class and sequence number. Both come again: after an answer that was
-lost, from a recovered process, in another batch, compressed by another program. Equal hashes say that nothing is new.
-Where they differ, which is rare, the stored block is read, and both are compared as they were before compression.
+A block is known by its process, class and sequence number, and comes again: after an answer that was lost, from a
+recovered process, in another batch, compressed by another program. Equal hashes say that nothing is new. Where they
+differ, which is rare, the stored block is read, and both are compared as they were before compression. A batch is known
+when nothing in it is new; its id is only the name by which its answer speaks of it.
 
 What was stored may be lost: its object is missing, short or damaged. Then there is nothing to be compared with, and
 what is sent takes its place. Whether it is lost is seen when the block is read, so also where a query found that out.
@@ -11,14 +12,14 @@ what is sent takes its place. Whether it is lost is seen when the block is read,
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tachy_server.base.errors import ConflictError, FormatError, NotFound, TachyError
 from tachy_server.formats.reader import BatchHead, BlockHead, BlockIdentity, check_block, same_block
 from tachy_server.formats.segments import CLASS_NAMES
 from tachy_server.ingest import group_rows, stored_blocks
-from tachy_server.ingest.group_rows import NONE, Known
+from tachy_server.ingest.group_rows import Known, ProcessRow
 from tachy_server.ingest.stored_blocks import StoredBlock
 from tachy_server.lake.database import Connection
 from tachy_server.lake.store import Store
@@ -36,11 +37,11 @@ class Refused(Exception):  # noqa: N818 - answers, not a fault
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A batch as it came, and what its sender's key puts on its process."""
+    """A batch as it came, and what it says of its process, with what its sender's key puts on that."""
 
     head: BatchHead
     body: bytes
-    stamp: Mapping[str, str] = field(default_factory=dict)
+    process: ProcessRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,15 @@ class Stored:
     lost: set[BlockIdentity]
 
 
-def check_fresh(
+def check(
     connection: Connection, store: Store, batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], refused: Answers
 ) -> Stored:
     """Which blocks of the batches are stored already; batches that contradict them are `refused`.
 
     With the processes' rows, which `known` is from, locked. Raises StoreError.
     """
-    there = [head for head in _heads(batches) if group_rows.is_stored(head, known[head.process_id].numbers)]
+    heads = [head for batch in batches for _, _, head in batch.head.blocks]
+    there = [head for head in heads if group_rows.is_stored(head, known[head.process_id].numbers)]
     stored = stored_blocks.find(connection, there)
     lost: set[BlockIdentity] = set()
     seen: dict[BlockIdentity, memoryview] = {}
@@ -80,37 +82,26 @@ def check_fresh(
     return Stored({head.identity for head in there} - lost, lost)
 
 
-def check_resent(
-    connection: Connection, store: Store, batches: Sequence[Sent], now: int, refused: Answers
-) -> set[uuid.UUID]:
-    """Batches whose ids are known hold what was stored with them, or are `refused`. Raises StoreError.
+def with_news(
+    connection: Connection, batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], stored: Stored
+) -> list[Sent]:
+    """Those that have a block which is not there, or say something of their process that is not known.
 
-    Returns the ids of those that have blocks which are lost.
+    With the processes' rows, which `known` is from, locked, and `stored` of `check`.
     """
-    hashes = group_rows.description_hashes(connection, [batch.head.batch_id for batch in batches], now)
-    numbers = group_rows.numbers(connection, {batch.head.process_id for batch in batches})
-    there = [head for head in _heads(batches) if group_rows.is_stored(head, numbers.get(head.process_id, NONE))]
-    stored = stored_blocks.find(connection, there)
-    keys = {head.identity for head in there}
-    incomplete: set[uuid.UUID] = set()
-    for batch in batches:
-        try:
-            same = hashes[batch.head.batch_id] == group_rows.signed(batch.head.description_hash)
-            if not same or not all(key in keys for key, _, _ in _blocks(batch)):
-                raise _conflict(f"batch {batch.head.batch_id}")
-            found = [
-                key not in stored or _is_there(store, head, data, stored[key]) for key, head, data in _blocks(batch)
-            ]
-            if not all(found):
-                incomplete.add(batch.head.batch_id)
-        except (ConflictError, FormatError) as error:
-            refused[batch.head.batch_id] = error
-    return incomplete
+    quiet = {
+        batch.head.batch_id: batch.process
+        for batch in batches
+        if not known[batch.head.process_id].is_new
+        and all(head.identity in stored.there for _, _, head in batch.head.blocks)
+    }
+    known_ids = quiet.keys() - group_rows.that_say_more(connection, quiet)
+    return [batch for batch in batches if batch.head.batch_id not in known_ids]
 
 
 def _is_there(store: Store, head: BlockHead, data: memoryview, known: StoredBlock) -> bool:
     """Whether what was stored is not lost. Raises ConflictError when it is there and another content."""
-    same = known.hash == group_rows.signed(head.header_hash)
+    same = known.hash == head.header_hash
     if same and not known.unreadable:
         return True
     before = _read(store, known)
@@ -128,15 +119,11 @@ def _read(store: Store, known: StoredBlock) -> memoryview | None:
         head = check_block(data)
     except (NotFound, FormatError):
         return None
-    return data if known.hash == group_rows.signed(head.header_hash) else None
+    return data if known.hash == head.header_hash else None
 
 
 def _conflict(what: str) -> ConflictError:
     return ConflictError(f"{what} is stored already with another content: this batch is not kept")
-
-
-def _heads(batches: Iterable[Sent]) -> list[BlockHead]:
-    return [head for batch in batches for _, _, head in batch.head.blocks]
 
 
 def _blocks(batch: Sent) -> list[tuple[BlockIdentity, BlockHead, memoryview]]:

@@ -1,12 +1,12 @@
 """Group commit: what was acknowledged is durable and visible.
 
-Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, claim the batches' ids in
-one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only then answer
-everybody in the group. A batch that is known already is answered so. Bodies are never decoded.
+Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, hold the rows of its
+processes in one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only
+then answer everybody in the group. A batch in which nothing is new is answered so. Bodies are never decoded.
 
 When something fails after a segment was written and before the commit, the segment is removed again if that is
 possible; if the commit's outcome is unknown (the connection broke in it), it is left: an unreferenced object is
-harmless, since the client's retry has the same batch id.
+harmless, since the client's retry has the same blocks.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ import psycopg
 from tachy_server.base.bodies import BusyError, MemoryBudget
 from tachy_server.base.errors import ConflictError, FormatError, StoreError, TachyError
 from tachy_server.base.settings import Settings
-from tachy_server.formats.reader import BatchHead, BlockHead, Limits, check_batch, stream_id
+from tachy_server.formats.reader import BlockHead, Limits, check_batch, stream_id
 from tachy_server.ingest import group_rows, group_segment, identity
 from tachy_server.ingest.group_rows import Known, ProcessRow, StreamRow
-from tachy_server.lake import control_table, database, watched
-from tachy_server.lake.control import Issued
+from tachy_server.ingest.identity import Sent
+from tachy_server.lake import database, watched
 from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.described import is_due
 from tachy_server.lake.segments import segment_key
@@ -92,9 +92,13 @@ _Answer = tuple[_Item, Receipt | TachyError]
 class _Batch:
     """A checked batch and everybody who sent it."""
 
-    head: BatchHead
-    process: ProcessRow
+    sent: Sent
     items: list[_Item]
+
+    @property
+    def id(self) -> uuid.UUID:
+        """The batch's."""
+        return self.sent.head.batch_id
 
 
 class Ingest:
@@ -221,7 +225,8 @@ class Ingest:
                 elif known is not None:
                     self._again(item)
                 else:
-                    batches[head.batch_id] = _Batch(head, ProcessRow.from_batch(head, now, item.stamp), [item])
+                    said = ProcessRow.from_batch(head, now, item.stamp)
+                    batches[head.batch_id] = _Batch(Sent(head, item.body, said), [item])
             except FormatError as error:
                 self._refuse([item], error)
         return list(batches.values())
@@ -238,9 +243,9 @@ class Ingest:
             self._try_commit(connection, batches)
         except identity.Refused as refused:
             for batch in batches:
-                if (answer := refused.answers.get(batch.head.batch_id)) is not None:
+                if (answer := refused.answers.get(batch.id)) is not None:
                     self._refuse(batch.items, answer)
-            rest = [batch for batch in batches if batch.head.batch_id not in refused.answers]
+            rest = [batch for batch in batches if batch.id not in refused.answers]
             if rest:
                 self._commit(connection, rest)
         except psycopg.DataError as error:
@@ -255,8 +260,7 @@ class Ingest:
         for attempt in range(_ATTEMPTS):
             try:
                 self._transact(connection, batches)
-            except (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected):
-                # Somebody else has just inserted a block that came in two batches.
+            except psycopg.errors.DeadlockDetected:  # processes that come for the first time in several groups at once
                 if attempt + 1 == _ATTEMPTS:
                     raise
             else:
@@ -266,7 +270,6 @@ class Ingest:
         now = time.time_ns()
         self._database.ensure_day(connection, database.day_of(now))
         streams: list[StreamRow] = []
-        controls: dict[uuid.UUID, Issued] = {}
         refused: identity.Answers = {}
         key: str | None = None
         inserted = 0
@@ -274,29 +277,18 @@ class Ingest:
         try:
             with connection.transaction():
                 group_rows.be_durable(connection)
-                claimed = group_rows.claim_batches(connection, [batch.head for batch in batches], now)
-                resent = [batch for batch in batches if batch.head.batch_id not in claimed]
-                incomplete = (
-                    identity.check_resent(connection, self._store, _sent(resent), now, refused) if resent else set()
-                )
-                fresh = [batch for batch in batches if batch.head.batch_id in claimed | incomplete]
-                if fresh:
-                    said = _merge_processes(fresh)
-                    known = group_rows.hold_processes(connection, said, now)
-                    controls = {process: of.control for process, of in known.items() if of.control is not None}
-                    _check_stamps(fresh, known, refused)
-                    streams = self._stale_streams(fresh, now)
-                    told = group_rows.upsert_streams(connection, streams, now)
-                    stored = identity.check_fresh(connection, self._store, _sent(fresh), known, refused)
-                    if not refused:
-                        key = segment_key(now)
-                        sent = _sent(fresh)
-                        inserted = group_segment.store(connection, self._store, key, sent, said, stored, told, now)
-                others = {batch.head.process_id for batch in resent} - {batch.head.process_id for batch in fresh}
-                if others:
-                    controls |= control_table.of_processes(connection, others)
+                sent = [batch.sent for batch in batches]
+                known = group_rows.hold_processes(connection, group_rows.merged(one.process for one in sent), now)
+                stored = identity.check(connection, self._store, sent, known, refused)
+                fresh = identity.with_news(connection, sent, known, stored)
+                _check_stamps(fresh, known, refused)
                 if refused:
                     raise identity.Refused(refused)
+                if fresh:
+                    streams = self._stale_streams(fresh, now)
+                    told = group_rows.upsert_streams(connection, streams, now)
+                    key, said = segment_key(now), group_rows.merged(one.process for one in fresh)
+                    inserted = group_segment.store(connection, self._store, key, fresh, said, stored, told, now)
                 outcome_known = False
         except BaseException:
             if outcome_known and key is not None:
@@ -304,14 +296,14 @@ class Ingest:
                     self._store.remove(key)
             raise
         self._remember_streams(streams, now)
-        headers = {process_id: issued.header(time.time_ns()) for process_id, issued in controls.items()}
-        for process_id in self._watched.among(connection, {batch.head.process_id for batch in batches}):
+        headers = {one: of.control.header(time.time_ns()) for one, of in known.items() if of.control is not None}
+        for process_id in self._watched.among(connection, known.keys()):
             headers[process_id] = "; ".join(filter(None, [headers.get(process_id), watched.FLUSH]))
-        self._answer(batches, claimed, headers, inserted, key is not None)
+        self._answer(batches, {one.head.batch_id for one in fresh}, headers, inserted, key is not None)
 
     # Streams are known after their first block, and told again every few minutes and day, not with every block ------
 
-    def _stale_streams(self, batches: list[_Batch], now: int) -> list[StreamRow]:
+    def _stale_streams(self, batches: Sequence[Sent], now: int) -> list[StreamRow]:
         stale: dict[tuple[uuid.UUID, int, int], StreamRow] = {}
         with self._lock:
             for batch in batches:
@@ -335,7 +327,7 @@ class Ingest:
     def _answer(
         self,
         batches: list[_Batch],
-        claimed: set[uuid.UUID],
+        fresh: set[uuid.UUID],
         controls: dict[uuid.UUID, str],
         inserted: int,
         written: bool,
@@ -343,9 +335,10 @@ class Ingest:
         stored = known = size = 0
         answers: list[_Answer] = []
         for batch in batches:
-            status = Status.STORED if batch.head.batch_id in claimed else Status.KNOWN
+            status = Status.STORED if batch.id in fresh else Status.KNOWN
             for item in batch.items:
-                answers.append((item, Receipt(batch.head.batch_id, status, controls.get(batch.head.process_id, ""))))
+                control = controls.get(batch.sent.head.process_id, "")
+                answers.append((item, Receipt(batch.id, status, control)))
                 if status is Status.STORED:
                     stored += 1
                     size += len(item.body)
@@ -397,28 +390,16 @@ def _set_results(answers: Sequence[_Answer]) -> None:
             item.answer.set_exception(answer)
 
 
-def _merge_processes(batches: Sequence[_Batch]) -> list[ProcessRow]:
-    rows: dict[uuid.UUID, ProcessRow] = {}
-    for batch in batches:
-        known = rows.get(batch.head.process_id)
-        rows[batch.head.process_id] = batch.process if known is None else known.merge(batch.process)
-    return list(rows.values())
-
-
-def _check_stamps(batches: Sequence[_Batch], known: Mapping[uuid.UUID, Known], refused: identity.Answers) -> None:
+def _check_stamps(batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], refused: identity.Answers) -> None:
     """A process that came with one key's stamp takes nothing from a key with another: that would be somebody else's
     data under its name.
     """
     for batch in batches:
-        first, now = known[batch.head.process_id].stamp, batch.items[0].stamp
+        first, now = known[batch.head.process_id].stamp, batch.process.stamp
         if first and now and first != now:
             refused[batch.head.batch_id] = ConflictError(
                 f"process {batch.head.process_id} came with the stamp of another key: this batch is not kept"
             )
-
-
-def _sent(batches: Sequence[_Batch]) -> list[identity.Sent]:
-    return [identity.Sent(batch.head, batch.items[0].body, batch.items[0].stamp) for batch in batches]
 
 
 def _check_times(block: BlockHead) -> None:

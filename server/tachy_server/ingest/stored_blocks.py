@@ -57,5 +57,5 @@ def _find(
             continue
         key = uuid.UUID(bytes=row["block_id"])
         place = rows[row["segment"]][0], row["offset"], row["size"]
-        found[ids[key]] = StoredBlock(row["hash"], *place, key in unreadable)
+        found[ids[key]] = StoredBlock(row["hash"] % (1 << 64), *place, key in unreadable)
     return found

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -48,7 +47,6 @@ RETURNING to_jsonb(c)
 """
 
 _STATE: Final = f"SELECT p.state, {OF_PROCESS} FROM processes AS p WHERE p.process_id = %s"
-_OF_PROCESSES: Final = f"SELECT p.process_id, {OF_PROCESS} FROM processes AS p WHERE p.process_id = ANY(%s)"
 
 _SECOND: Final = 1_000_000_000
 
@@ -80,12 +78,6 @@ def mark(connection: Connection, process_id: uuid.UUID, reason: str) -> Issued:
     """A new version with a mark; what is in force stays so. Raises NotFound, and QueryError for one that has ended."""
     now = time.time_ns()
     return _issue(connection, _MARK, process_id, now, mark=reason)
-
-
-def of_processes(connection: Connection, process_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Issued]:
-    """Of those that were told something."""
-    rows = connection.execute(_OF_PROCESSES.encode(), ([*process_ids],)).fetchall()
-    return {process_id: Issued.from_row(row) for process_id, row in rows if row is not None}
 
 
 def _issue(connection: Connection, statement: str, process_id: uuid.UUID, now: int, **values: Any) -> Issued:

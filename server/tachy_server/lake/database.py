@@ -39,11 +39,10 @@ CREATE TABLE IF NOT EXISTS tachy_migrations (
     applied timestamptz NOT NULL DEFAULT now()
 )
 """
-_BY_DAY = ("segments", "batches")
 _PARTITION_EXISTS = """
-SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = %s::regclass AND inhrelid = to_regclass(%s))
+SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = 'segments'::regclass AND inhrelid = to_regclass(%s))
 """
-_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass"
+_PARTITIONS = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'segments'::regclass"
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -135,15 +134,12 @@ class Database:
             raise StoreError(f"PostgreSQL does not answer: {one_line(error)}") from None
 
     def ensure_day(self, connection: Connection, day: datetime.date) -> None:
-        """Makes a day's partitions, if nobody has yet. Not inside a transaction."""
+        """Makes a day's partition of segments, if nobody has yet. Not inside a transaction."""
         with self._days_lock:
             if day in self._days:
                 return
-            for table in _BY_DAY:
-                name = f"{table}_{day:%Y%m%d}"
-                row = connection.execute(_PARTITION_EXISTS, (table, name)).fetchone()
-                if row is None or not row[0]:
-                    _create_partition(connection, table, name, day)
+            if connection.execute(_PARTITION_EXISTS, (_partition(day),)).fetchone() != (True,):
+                _create_partition(connection, day)
             self._days.add(day)
 
     @contextmanager
@@ -156,7 +152,7 @@ class Database:
             connection.execute("SELECT pg_advisory_unlock_shared(%s)", (_LOCK_OLD_DAYS,))
 
     def ensure_days(self, ahead: int = 2) -> None:
-        """Makes today's partitions and those of the next days, and drops what is over."""
+        """Makes today's partition of segments and those of the next days, and drops old ones that are empty."""
         today = day_of(time.time_ns())
         with self.connection() as connection:
             for offset in range(ahead + 1):
@@ -182,42 +178,44 @@ def start_of(day: datetime.date) -> int:
     return (day - datetime.date(1970, 1, 1)).days * 86_400_000_000_000
 
 
-def _create_partition(connection: Connection, table: str, name: str, day: datetime.date) -> None:
+def _partition(day: datetime.date) -> str:
+    return f"segments_{day:%Y%m%d}"
+
+
+def _create_partition(connection: Connection, day: datetime.date) -> None:
     """CREATE + ATTACH, which does not lock out readers of the other days as CREATE … PARTITION OF would."""
-    identifier, parent = sql.Identifier(name), sql.Identifier(table)
+    name = sql.Identifier(_partition(day))
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_PARTITION,))
-        row = connection.execute(_PARTITION_EXISTS, (table, name)).fetchone()
-        if row is not None and row[0]:
+        if connection.execute(_PARTITION_EXISTS, (_partition(day),)).fetchone() == (True,):
             return
-        connection.execute(sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS)").format(identifier, parent))
+        connection.execute(sql.SQL("CREATE TABLE {} (LIKE segments INCLUDING DEFAULTS)").format(name))
         connection.execute(
-            sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                parent, identifier, sql.Literal(day), sql.Literal(day + datetime.timedelta(days=1))
+            sql.SQL("ALTER TABLE segments ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
+                name, sql.Literal(day), sql.Literal(day + datetime.timedelta(days=1))
             )
         )
 
 
 def _drop_old(connection: Connection, first: datetime.date) -> None:
-    """Of days before that one ids of batches go, and partitions of segments that are empty."""
-    for table in _BY_DAY:
-        for (name,) in connection.execute(_PARTITIONS, (table,)).fetchall():
-            if name < f"{table}_{first:%Y%m%d}":
-                # The next time; or somebody else has done it.
-                with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
-                    _drop_partition(connection, table, name, whole=table == "batches")
+    """Partitions of days before that one that are empty."""
+    for (name,) in connection.execute(_PARTITIONS).fetchall():
+        if name < _partition(first):
+            # The next time; or somebody else has done it.
+            with contextlib.suppress(psycopg.errors.LockNotAvailable, psycopg.errors.UndefinedTable):
+                _drop_partition(connection, name)
 
 
-def _drop_partition(connection: Connection, table: str, name: str, *, whole: bool) -> None:
-    """If it is empty, or the `whole` of it. Others who use the table wait while this waits for it: 0.1 s at most."""
+def _drop_partition(connection: Connection, name: str) -> None:
+    """If it is empty. Others who use the table wait while this waits for it: 0.1 s at most."""
     is_empty = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(sql.Identifier(name))
-    if not whole and connection.execute(is_empty).fetchone() != (True,):
+    if connection.execute(is_empty).fetchone() != (True,):
         return
     with connection.transaction():
         connection.execute("SET LOCAL lock_timeout = '100ms'")
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK_OLD_DAYS,))
-        connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
-        if whole or connection.execute(is_empty).fetchone() == (True,):
+        connection.execute("LOCK TABLE ONLY segments IN ACCESS EXCLUSIVE MODE")
+        if connection.execute(is_empty).fetchone() == (True,):
             connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
 
 

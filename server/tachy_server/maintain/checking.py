@@ -208,10 +208,8 @@ class Checker:
         try:
             kept, lost = rescue(self._lake, key, self._clock() + self._removal)
         except FormatError as error:  # of the row's index
-            day = segments.day_of_key(key)
             with self._lake.connection() as connection, connection.transaction():
                 if _drop(connection, key):
-                    forget(connection, select([]), day)
                     segments.remove_later(connection, [key], self._clock() + self._removal)
             return Fault(kind, key, f"{reason}; in its row, {error}", "the row is dropped, the object removed later")
         return Fault(kind, key, reason, f"{kept} blocks are in a new object, {lost} are lost and may be sent again")
@@ -223,7 +221,6 @@ class Checker:
         except NotFound:
             if not self._still_there(connection, row.key):
                 return
-            day = segments.day_of_key(row.key)
             try:
                 chosen = select([row.index])
                 reason = f"the object is gone, with {chosen.num_rows} blocks"
@@ -233,7 +230,7 @@ class Checker:
                 with connection.transaction():
                     if not _drop(connection, row.key):
                         return
-                    forget(connection, chosen, day)
+                    forget(connection, chosen)
             done = self._done("the row is dropped; what is sent again is stored again")
             yield Fault("hole", row.key, reason, done)
 
@@ -250,7 +247,7 @@ class Checker:
                 yield Fault("orphan", key, "no row names the object")
             return
         unreadable: list[Found] = []
-        intake = Intake(self._lake.database, connection, self._clock)
+        intake = Intake(self._lake.database, connection)
         with self._lake.database.old_days(connection):
             intake.stage(readable(read_ends(self._store, old), unreadable))
             taken = intake.take()

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -74,12 +73,6 @@ FROM (SELECT u.streams, coalesce(u.numbers <@ CASE u.class WHEN 1 THEN p.log_blo
           ELSE p.span_blocks END, false) AS there
       FROM {BLOCKS} AS u LEFT JOIN processes AS p USING (process_id)) AS b
 """
-_BATCHES_KNOWN: Final = """
-SELECT coalesce(bool_and(EXISTS (SELECT FROM batches AS b WHERE b.insert_day BETWEEN %s - 1 AND %s + 1
-                                     AND b.batch_id = (s ->> 0)::uuid)), false)
-FROM jsonb_array_elements(%s::jsonb -> 'batches') AS s
-"""
-
 _SAID: Final = (
     "parent_process_id", "exe", "username", "realname", "computer", "distro", "cpu_brand", "tsc_frequency",
     "start_time", "start_ticks", "clock", "sdk", "state", "properties", "stamp", "last_block_end_ticks",
@@ -124,11 +117,6 @@ UPDATE processes AS p SET log_blocks = p.log_blocks - u.log, metric_blocks = p.m
 FROM {_OF_CLASSES} AS u WHERE p.process_id = u.process_id
 """
 _FORGET_ERRORS: Final = "DELETE FROM block_errors WHERE block_id = ANY(%s)"
-_FORGET_BATCHES: Final = "DELETE FROM batches WHERE insert_day = %s"
-_TAKE_BATCHES: Final = """
-INSERT INTO batches SELECT %s, (s ->> 0)::uuid, (s ->> 1)::bigint FROM jsonb_array_elements(%s::jsonb -> 'batches') AS s
-ON CONFLICT DO NOTHING
-"""
 # What was merged twice is removed after what was merged once, as ever.
 _REMOVE_LATER: Final = """
 INSERT INTO removals SELECT key, %s + level FROM found WHERE key = ANY(%s) ON CONFLICT DO NOTHING
@@ -168,13 +156,10 @@ def take_described(connection: Connection, record: str) -> None:
     connection.execute(_TAKE_STREAMS, (record,))
 
 
-def forget(connection: Connection, rows: pa.RecordBatch, day: date) -> None:
-    """These blocks of a segment of that day are lost: they are stored again when they are sent again. Which batches had
-    them nobody knows, so all ids of the day are forgotten; batches without new blocks change nothing.
-    """
+def forget(connection: Connection, rows: pa.RecordBatch) -> None:
+    """These blocks are lost: they are stored again when they are sent again."""
     connection.execute(_LOCK, (sorted(UUID(bytes=one) for one in pc.unique(rows.column("process_id")).to_pylist()),))
     connection.execute(_FREE_NUMBERS.encode(), block_columns(rows))
-    connection.execute(_FORGET_BATCHES, (day,))
     connection.execute(_FORGET_ERRORS, ([UUID(bytes=one) for one in rows.column("block_id").to_pylist()],))
 
 
@@ -211,8 +196,8 @@ def _read(store: Store, key: str, size: int) -> Found:
 class Intake:
     """Takes objects that no row names, over one connection, which nobody else uses meanwhile."""
 
-    def __init__(self, base: Database, connection: Connection, clock: Callable[[], int]) -> None:
-        self._base, self._connection, self._clock = base, connection, clock
+    def __init__(self, base: Database, connection: Connection) -> None:
+        self._base, self._connection = base, connection
 
     def stage(self, objects: Iterable[Found]) -> None:
         """What was read of the objects that may be taken."""
@@ -254,14 +239,11 @@ class Intake:
         blocks = block_columns(rows)
         there, streams = self._connection.execute(_JUDGE.encode(), blocks).fetchone() or (None, 0)
         day = day_of(insert_time)
-        if there is None:  # it only describes
-            known = self._connection.execute(_BATCHES_KNOWN, (day, day, record)).fetchone()
-            there = is_replaced or known == (True,)
+        if there is None:  # it only describes: said once more, it changes nothing
+            there = is_replaced
         wanted = complete and not there
         if wanted or is_replaced:
             replaced.update(json.loads(record)["replaces"])
-            if day >= day_of(self._clock() - DAY):
-                self._connection.execute(_TAKE_BATCHES, (day, record))
         if not wanted:
             return False
         take_described(self._connection, record)

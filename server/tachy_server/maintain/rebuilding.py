@@ -38,7 +38,7 @@ def rebuild(base: Database, store: Store, grace: int, *, clock: Callable[[], int
     damaged: list[Found] = []
     with base.connection() as connection:
         _check_empty(connection)
-        intake = Intake(base, connection, clock)
+        intake = Intake(base, connection)
         with base.old_days(connection):
             intake.stage(readable(read_ends(store, store.objects(PREFIX)), damaged))
             with connection.transaction():

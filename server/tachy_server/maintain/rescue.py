@@ -84,5 +84,5 @@ def rescue(lake: Lake, key: str, after: int) -> tuple[int, int]:
         segments.remove_later(connection, [key], after)
         lost = rows.filter(pc.invert(pa.array(sound, pa.bool_())))
         if lost.num_rows:
-            forget(connection, lost, day)
+            forget(connection, lost)
     return len(kept), lost.num_rows

@@ -1,7 +1,7 @@
 -- Times are UTC nanoseconds, ticks are a process's clock; unsigned 64-bit numbers are stored as two's complement.
 
 -- The lake: who wrote (processes, streams), and what was written (segments). All of it, but for what other tables than
--- these three, `batches`, `block_counts` and `block_days` hold, can be made again from the segments.
+-- these three, `block_counts` and `block_days` hold, can be made again from the segments.
 
 -- insert_time and last_update_time enclose the times at which its blocks came. `stamp` is what the key of its sender
 -- puts on it: properties that it keeps. Of each class the sequence numbers that are stored, which is how a block that
@@ -87,14 +87,6 @@ CREATE TABLE removals (
     key text PRIMARY KEY,
     after bigint NOT NULL
 );
-
--- Ids of batches, for as long as one may be sent again, and the XXH64 of its description. Partitioned as the segments.
-CREATE TABLE batches (
-    insert_day date NOT NULL,
-    batch_id uuid NOT NULL,
-    description_hash bigint NOT NULL,
-    PRIMARY KEY (insert_day, batch_id)
-) PARTITION BY RANGE (insert_day);
 
 -- How many streams all blocks of a day have together, which is how many rows the view `blocks` shows of them; kept in
 -- several rows, since groups that commit at the same time add to it.
