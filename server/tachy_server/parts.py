@@ -210,7 +210,8 @@ class _HttpServer(handshakes.Server):
 
 
 def _run_http(services: Services, listener: socket.socket, begin: float, folder: DataFolder, stack: ExitStack) -> None:
-    config = make_config(services.settings, make_app(services, routes(services)))
+    app = make_app(services, routes(services))
+    config = make_config(services.settings, app, app.batches)
     config.load()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(services, config, listener, begin, folder, stack))

@@ -53,6 +53,21 @@ class MemoryBudget:
         """What one body takes of it; a context that gives it back."""
         return Share(self)
 
+    def take(self, size: int) -> bool:
+        """So many bytes of it, if there is room and nobody waits for any."""
+        if self._waiting or self.used + size > self.size:
+            return False
+        self.used += size
+        return True
+
+    def give(self, size: int) -> None:
+        """Back, to who waits for it."""
+        self.used -= size
+        while self._waiting and self.used + self._waiting[0][0] <= self.size:
+            size, future = self._waiting.popleft()
+            self.used += size
+            future.set_result(None)
+
 
 class Share:
     """One body's part of a budget."""
@@ -69,7 +84,7 @@ class Share:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._give(self._held)
+        self._budget.give(self._held)
 
     async def read(self, receive: Receive, settings: Settings, limit: int) -> bytes:
         """The whole body. Raises TooLarge, TooSlow, BusyError or Disconnected.
@@ -123,10 +138,8 @@ class Share:
         return bytes(body)
 
     def _take(self, size: int) -> bool:
-        budget = self._budget
-        if budget._waiting or budget.used + size > budget.size:
+        if not self._budget.take(size):
             return False
-        budget.used += size
         self._came(size)
         return True
 
@@ -155,7 +168,7 @@ class Share:
                 budget.used -= size
             else:
                 budget._waiting.remove(entry)
-            self._give(0)
+            budget.give(0)
             raise
         self._came(size)
         return loop.time() - begin
@@ -188,11 +201,3 @@ class Share:
         assert self._timer is not None
         self._sent_away = True
         self._timer.reschedule(0)
-
-    def _give(self, size: int) -> None:
-        budget = self._budget
-        budget.used -= size
-        while budget._waiting and budget.used + budget._waiting[0][0] <= budget.size:
-            size, future = budget._waiting.popleft()
-            budget.used += size
-            future.set_result(None)

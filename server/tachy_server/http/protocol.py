@@ -7,22 +7,28 @@
 - A connection that is to be closed while its client still sends is closed for writing only, and read on for a while:
   closed at once, the system would answer what comes with a reset, and the client would lose the answer (RFC 9112, 9.6).
 
+Small batches do not become tasks of the event loop (batches.py), and nothing here has a timer of its own: a look at all
+connections, a few times a second, finds what is due.
+
 To check: pytest tests/wire/test_connections.py.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.types import ASGIApp, Scope
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from tachy_server.base.settings import Settings
+from tachy_server.http.batches import STOPPED, Answer, Batches
 
 MAX_HEAD_BYTES = 64 << 10
 MAX_HEADERS = 100
@@ -33,6 +39,9 @@ GRACE_SECONDS = 10  # that open requests have when the server stops
 _HELD_BYTES = 4096  # a head is smaller
 _KEEP_ALIVE_SECONDS = 75  # longer than clients' pools keep a connection: they close it, not we under a request
 
+
+_TICK = 0.2  # seconds between two looks at the connections
+_HELD_SECONDS = 1.0  # that a small batch's body may take, before it is the app's
 
 _TURNS = itertools.count()
 
@@ -46,6 +55,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     head_timeout: float
     max_connections: int
+    batches: Batches | None
+    ticker: _Ticker
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client is there."""
@@ -56,13 +67,18 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0  # of headers and trailers that the parser has handed over
         self._held_bytes = 0  # at most so many are in the parser
         self._refusal = (400, "this is not a request of HTTP/1.1")
-        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0
+        self._then: Callable[[], None] | None = None  # what happens at that time
+        self._held: RequestResponseCycle | None = None  # a batch whose body is to come
+        self._taken: RequestResponseCycle | None = None  # one that waits for ingest
         self._turn = next(_TURNS)  # of the last answer, among all connections' answers
         self._may_linger = True
         self._lingering = False
         self._deaf = self._heard = False  # nothing that comes is read any more; something has come nevertheless
         self._linger_end = 0.0
-        super().connection_made(cast(asyncio.Transport, _Transport(transport, self)))
+        self._out = _Transport(transport, self)
+        super().connection_made(cast(asyncio.Transport, self._out))
+        self.ticker.watch(self.loop, self.connections)
         self._wait(self.head_timeout, transport.close)
         if len(self.connections) > self.max_connections:
             self._make_room()
@@ -70,6 +86,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._stop_waiting()
+        if self._held is not None and self.batches is not None:
+            self.batches.drop(_scope(self._held))
+            self._held = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +116,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self._lingering:
             self._socket.close()
         super().shutdown()
+        self._let_go()
+        if self._taken is not None and not self._taken.response_complete:
+            task = self.loop.create_task(self._until_answered(self._taken))
+            task.add_done_callback(self.tasks.discard)
+            self.tasks.add(task)
 
     def finish(self) -> None:
         """Closes the connection, at once or when the client has had time to read its answer."""
@@ -151,7 +175,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._held_bytes = 0
-        super().on_body(body)
+        if self._held is None:
+            super().on_body(body)
+        else:  # there is room for it
+            self._held.body += body
 
     def on_message_complete(self) -> None:
         """A request's last byte, perhaps long after its answer."""
@@ -160,13 +187,71 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle.response_complete:
             self._wait(self.timeout_keep_alive, self._socket.close)
+        elif self._held is not None:
+            cycle, self._held = self._held, None
+            self._take(cycle)
 
     def on_response_complete(self) -> None:
         """An answer's last byte, perhaps long before its request's."""
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         self._turn = next(_TURNS)
-        if self._receiving and self.cycle.response_complete and not self.transport.is_closing():
-            self._wait(LINGER_SECONDS, self._socket.close)
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self.cycle.response_complete:
+            self._wait(LINGER_SECONDS if self._receiving else self.timeout_keep_alive, self._socket.close)
+
+    # Batches ------------------------------------------------------------------------------------------------------
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """A request's turn; perhaps its body is to come."""
+        if self.batches is None or cycle.waiting_for_100_continue or not self.batches.admits(_scope(cycle)):
+            super()._start_asgi_task(cycle, app)
+        elif cycle.more_body:
+            self._held, self._held_until = cycle, self.loop.time() + _HELD_SECONDS
+        else:
+            self._take(cycle)
+
+    def _let_go(self) -> None:
+        """What is held becomes a request as others are."""
+        if self._held is not None and self.batches is not None:
+            cycle, self._held = self._held, None
+            self.batches.drop(_scope(cycle))
+            super()._start_asgi_task(cycle, self.app)
+
+    def _take(self, cycle: RequestResponseCycle) -> None:
+        assert self.batches is not None
+        self._taken = cycle
+        self.batches.take(_scope(cycle), bytes(cycle.body), functools.partial(self._send, cycle))
+
+    def _send(self, cycle: RequestResponseCycle, answer: Answer) -> None:
+        if cycle.disconnected or cycle.response_complete:
+            return
+        status, content, headers = answer
+        cycle.response_started = cycle.response_complete = True
+        cycle.keep_alive = cycle.keep_alive and "connection" not in headers
+        text = json.dumps(content).encode()
+        lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % header for header in self.server_state.default_headers)]
+        lines += [f"{name}: {value}\r\n".encode() for name, value in headers.items() if name != "connection"]
+        lines += [b"" if cycle.keep_alive else b"connection: close\r\n"]
+        lines += [b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(text), text]
+        self._out.flush()  # of an answer before this one
+        self._socket.write(b"".join(lines))
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    async def _until_answered(self, cycle: RequestResponseCycle) -> None:
+        """Ends with the answer, so that the server waits for that when it stops, but not for ever."""
+        try:
+            while not cycle.response_complete and not cycle.disconnected:
+                cycle.message_event.clear()
+                await cycle.message_event.wait()
+        except asyncio.CancelledError:
+            self._send(cycle, STOPPED)
 
     # Refusals -----------------------------------------------------------------------------------------------------
 
@@ -218,13 +303,18 @@ class HttpProtocol(HttpToolsProtocol):
             self._socket.close()
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
-        self._stop_waiting()
-        self._timer = self.loop.call_later(seconds, then)
+        self._until, self._then = self.loop.time() + seconds, then
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._then = None
+
+    def tick(self, now: float) -> None:
+        """Does what is due."""
+        if self._held is not None and now >= self._held_until:
+            self._let_go()
+        if self._then is not None and now >= self._until:
+            then, self._then = self._then, None
+            then()
 
     def _make_room(self) -> None:
         """Closes the connection that has waited longest for a request; refuses this one when all others have one."""
@@ -235,6 +325,31 @@ class HttpProtocol(HttpToolsProtocol):
         else:
             self._refusal = (503, f"all of the {self.max_connections} connections are in use: try again later")
             self.send_400_response("")
+
+
+def _scope(cycle: RequestResponseCycle) -> Scope:
+    return cast(Scope, cycle.scope)
+
+
+class _Ticker:
+    """Looks at a server's connections while there are any: timers of their own would be a tenth of a small request."""
+
+    def __init__(self) -> None:
+        self._runs = False
+
+    def watch(self, loop: asyncio.AbstractEventLoop, connections: Collection[object]) -> None:
+        """From when there is the first of these."""
+        if not self._runs:
+            self._runs = True
+            loop.call_later(_TICK, self._tick, loop, connections)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop, connections: Collection[object]) -> None:
+        now, self._runs = loop.time(), False
+        for one in tuple(connections):
+            if isinstance(one, HttpProtocol):
+                one.tick(now)
+        if connections:
+            self.watch(loop, connections)
 
 
 class _Transport:
@@ -272,12 +387,14 @@ class _Transport:
         self._protocol.finish()
 
 
-def make_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn runs the app."""
+def make_config(settings: Settings, app: ASGIApp, taking: Batches | None = None) -> uvicorn.Config:
+    """How uvicorn runs the app; `taking`: what takes small batches without it."""
 
     class Protocol(HttpProtocol):
         head_timeout = settings.head_timeout
         max_connections = settings.http_connections
+        batches = taking
+        ticker = _Ticker()
 
     return uvicorn.Config(
         app,

@@ -69,12 +69,14 @@ _COUNTS = """
     THEN coalesce(u.end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END)
 """
 
+# A batch without blocks says at least that its process is there.
 _SAYS_MORE = f"""
 SELECT u.batch_id
 FROM json_to_recordset(%s) AS u(batch_id uuid, process_id uuid, state text, properties jsonb, stamp jsonb,
     end_time bigint)
 JOIN processes AS p USING (process_id)
-WHERE p.state = 'running' AND u.state <> 'running' OR {_COUNTS} AND p.properties <> u.properties || p.stamp
+WHERE p.state = 'running' AND (u.state <> 'running' OR u.end_time IS NULL)
+    OR {_COUNTS} AND p.properties <> u.properties || p.stamp
 """
 
 # With the processes' rows held: nobody else stores blocks of them meanwhile. insert_time and last_update_time enclose

@@ -18,7 +18,7 @@ import enum
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
 
@@ -82,7 +82,9 @@ class _Item:
     body: bytes
     stamp: Mapping[str, str]
     arrived: float
-    answer: asyncio.Future[Receipt]
+    loop: asyncio.AbstractEventLoop
+    answer: Callable[[Receipt | TachyError], None] | None
+    """Until it has been called."""
 
 
 _Answer = tuple[_Item, Receipt | TachyError]
@@ -126,21 +128,36 @@ class Ingest:
             worker.start()
 
     async def submit(self, body: bytes, stamp: Mapping[str, str] = MappingProxyType({})) -> Receipt:
-        """Returns when the batch is durable and visible. `stamp`: properties that its process gets from the sender's
-        key.
+        """Returns when the batch is durable and visible. Raises what `take` answers with."""
+        future: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
 
-        Raises FormatError (the batch is wrong), ConflictError (another one has its identity), StoreError (object store
-        or PostgreSQL are away), BusyError (closing).
+        def answer(result: Receipt | TachyError) -> None:
+            if future.done():  # the client has gone
+                return
+            if isinstance(result, Receipt):
+                future.set_result(result)
+            else:
+                future.set_exception(result)
+
+        self.take(body, stamp, answer)
+        return await future
+
+    def take(self, body: bytes, stamp: Mapping[str, str], answer: Callable[[Receipt | TachyError], None]) -> None:
+        """Calls `answer` once, from the event loop, when the batch is durable and visible, or with what stands against
+        it: FormatError (it is wrong), ConflictError (another content has the identity of one of its blocks), StoreError
+        (object store or PostgreSQL are away), BusyError (closing).
+
+        `stamp`: properties that its process gets from the sender's key.
         """
-        item = _Item(body, stamp, time.monotonic(), asyncio.get_running_loop().create_future())
+        item = _Item(body, stamp, time.monotonic(), asyncio.get_running_loop(), answer)
         with self._condition:
-            if self._closing:
-                raise BusyError("the server is stopping: send this batch again later")
-            self._items.append(item)
-            self._bytes += len(body)
-            if len(self._items) == 1 or self._bytes >= _GROUP_BYTES:  # whoever waits for neighbours sleeps on
-                self._condition.notify()
-        return await item.answer
+            if not self._closing:
+                self._items.append(item)
+                self._bytes += len(body)
+                if len(self._items) == 1 or self._bytes >= _GROUP_BYTES:  # whoever waits for neighbours sleeps on
+                    self._condition.notify()
+                return
+        _settle([(item, BusyError("the server is stopping: send this batch again later"))])
 
     def check(self) -> None:
         """Raises StoreError when batches are not being worked on."""
@@ -377,17 +394,14 @@ def _settle(answers: Sequence[_Answer]) -> None:
     """All at once: the loop is woken once for a group."""
     if answers:
         with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits any more
-            answers[0][0].answer.get_loop().call_soon_threadsafe(_set_results, answers)
+            answers[0][0].loop.call_soon_threadsafe(_set_results, answers)
 
 
 def _set_results(answers: Sequence[_Answer]) -> None:
-    for item, answer in answers:
-        if item.answer.done():  # the client has gone, or it has its answer
-            continue
-        if isinstance(answer, Receipt):
-            item.answer.set_result(answer)
-        else:
-            item.answer.set_exception(answer)
+    for item, result in answers:
+        answer, item.answer = item.answer, None
+        if answer is not None:
+            answer(result)
 
 
 def _check_stamps(batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], refused: identity.Answers) -> None:
