@@ -91,11 +91,14 @@ def of_busy_program(load: Load, seed: int) -> list[bytes]:
     ]
     process = Process()
     main, worker = process.thread("main"), process.thread("worker")
+    for part in range(40):  # a program registers what it has, whatever comes first
+        process.site(0, f"part {part}", "game", "game.cpp", part, "", 0)
     whole = load.every * 1e9
     at, step = 1_000, int(whole / load.spans / 2)
     for number in range(load.spans):
         thread = main if number % 3 else worker
-        thread.begin(f"part {chance.randrange(40)}", at, target="game", file="game.cpp", line=number % 40)
+        part = chance.randrange(40)
+        thread.begin(f"part {part}", at, target="game", file="game.cpp", line=part)
         at += chance.randrange(step // 2, step * 3 // 2)
         thread.end(at)
     at, step = 1_000, int(whole / load.metrics)

@@ -268,11 +268,17 @@ class BlockDecoder:
                 continue
             assert self.header.cls == METRIC
             unit = site.unit
-            if site.kind == 3:
+            scale = body.next(c.VALUE_SCALE) if site.kind == 3 and c.VALUE_SCALE in body.uints else 0
+            if site.kind == 3 and scale == 0:
                 value = body.double(c.VALUE_F64)
+            elif scale == 1:
+                (value,) = struct.unpack("<f", body.next(c.VALUE_F32).to_bytes(4, "little"))
             else:
                 last_values[number] = c.wrap(last_values.get(number, 0) + body.signed(c.VALUE_INT))
                 value = float(last_values[number])
+                if scale > 2:
+                    assert scale <= 8
+                    value /= 10.0 ** (scale - 2)
             if site.kind in (4, 5):
                 value, unit = value * self.clock.line(ticks)[1] / 1e9, "seconds"
             self.out.metrics.append(

@@ -19,6 +19,7 @@ from tachy_server.formats.perfetto import PerfettoTrace
 from tests.model import columns as c
 from tests.model.encoder import Process
 from tests.model.records import BLOCK_HEADER, Block, compress, xxh64
+from tests.reader.decoding import dicts, split
 
 ROOT = Path(__file__).resolve().parents[2]
 NATIVE = ROOT / "tests/native"
@@ -162,10 +163,27 @@ def replaced(column: int, values: list[int]) -> Callable[[list[tuple[int, int, i
         (1, c.SET_KEY, [99], "property"),
         (2, c.VALUE_INT, [], "use up"),
         (2, c.VALUE_INT, [1, 2], "use up"),
+        (2, c.VALUE_SCALE, [2], "use up"),
+        (2, c.VALUE_F32, [1 << 20], "use up"),
     ],
 )
 def test_a_column_that_lies_is_refused(cls: int, column: int, values: list[int], sentence: str) -> None:
     assert sentence in refuse(rebuild(a_block(cls), replaced(column, values)), cls)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [([9], "no value"), ([1 << 40], "no value"), ([1], "use up"), ([4], "use up"), ([0, 0], "use up"), ([0], "")],
+)
+def test_scales_of_floats_that_lie_are_refused(values: list[int], sentence: str) -> None:
+    process = Process()
+    process.thread("main").metric(6, "m", 7.5)
+    (block,) = process.blocks(codec="none")
+    changed = rebuild(block, replaced(c.VALUE_SCALE, values))
+    if sentence:
+        assert sentence in refuse(changed, 2)
+    else:
+        assert [row["value"] for row in dicts(reader.read_metrics(*split(changed)))] == [7.5]
 
 
 @pytest.mark.parametrize(

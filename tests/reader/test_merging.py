@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tachy_server.formats.calls import CallTree
 from tachy_server.formats.merging import MergedBlock, merge_blocks
-from tachy_server.formats.reader import Limits, read_head, read_images, read_logs
+from tachy_server.formats.reader import Limits, read_head, read_images, read_logs, read_metrics
 
 from tests.model import rows
 from tests.model.decoder import decode_block, split_batch
@@ -250,6 +250,67 @@ def test_numbers_of_every_size_are_read_and_written() -> None:
     read = [row["msg"].split()[0] for row in dicts(read_logs(*split(merged.data)))]
     assert read == [str(number.value) for number, *_ in args]
     assert sorted(map(int, read)) == numbers
+
+
+FLOATS = st.one_of(
+    st.floats(width=64, allow_nan=False),
+    st.floats(width=32),
+    st.integers(-(1 << 60), 1 << 60).map(float),
+    st.decimals(-10_000, 10_000, places=3, allow_nan=False).map(float),
+    st.builds(lambda number, digits: number / 10**digits, st.integers(-(1 << 45), 1 << 45), st.integers(0, 9)),
+    st.sampled_from([0.0, -0.0, math.inf, -math.inf, math.nan, 5e-324, 1e-320, 1.7976931348623157e308, 0.1 + 0.2]),
+)
+
+
+@examples(100)
+@given(st.lists(st.tuples(st.integers(0, 3), FLOATS), min_size=1, max_size=60), st.integers(3, 5))
+def test_floats_of_every_kind_are_the_same_to_the_bit(values: list[tuple[int, float]], blocks: int) -> None:
+    """Merged at once, and in steps."""
+    process, made, bits = Process(), list[bytes](), list[bytes]()
+    main = process.thread("main")
+    for number in range(blocks):
+        for at, (site, value) in enumerate(values):
+            main.metric(number * 1_000 + at + 1, f"site {site}", value)
+            main.metric(number * 1_000 + at + 1, f"count {site}", at * site)
+            bits.append(struct.pack("<d", value))
+        made += [block.data for block in process.blocks(until=number * 1_000 + 999)]
+    (merged,) = merge_blocks(made)
+    (step,) = merge_blocks(made[:2])
+    (again,) = merge_blocks([step.data, *made[2:]])
+    for block in (merged, again):
+        for data in (read_metrics(*split(block.data)), decode_block(block.data).metrics):
+            found = [row["value"] if isinstance(row, dict) else row.value for row in as_rows(data)]
+            assert [struct.pack("<d", value) for value in found[::2]] == bits
+            assert found[1::2] == [float(at * site) for _ in range(blocks) for at, (site, _) in enumerate(values)]
+
+
+def as_rows(data: Any) -> list[Any]:
+    return data if isinstance(data, list) else dicts(data)
+
+
+def test_hundredths_and_single_floats_take_the_bytes_of_what_they_count() -> None:
+    """Noise takes all of a double's; a site that had a few values of its own kind may have others."""
+    chance = Random(1)
+    sizes = {}
+    for name, value in {
+        "noise": chance.random,
+        "single": lambda: struct.unpack("<f", struct.pack("<f", chance.random()))[0],
+        "hundredths": lambda: round(chance.gauss(16, 2), 2),
+        "mixed": lambda: chance.choice([0.0, 1.5, chance.random()]),
+    }.items():
+        process = Process()
+        main = process.thread("main")
+        made = []
+        for at in range(1, 20_001):
+            main.metric(2 * at, "m", value())
+            if at % 10_000 == 0:
+                made += [block.data for block in process.blocks(until=2 * at + 1)]
+        (merged,) = merge(made)
+        sizes[name] = len(merged.data) / 20_000
+    assert sizes["noise"] > 6.5
+    assert sizes["single"] < 3.5
+    assert sizes["hundredths"] < 1.5
+    assert sizes["mixed"] < 4
 
 
 def test_images_are_merged_as_logs_are() -> None:

@@ -50,7 +50,7 @@ static void forget(merge *m) {
     const tachy_block block = source->block;
     free(source->sites);
     free(source->sets);
-    free(source->last_values);
+    free(source->metrics.last);
     free(source->open_start);
     free(source->open_end);
     free(source->open_start_first);
@@ -61,8 +61,9 @@ static void forget(merge *m) {
     *source = (merge_source){.block = block};
   }
   tachy_plane *const planes[] = {
-      &m->main[0],        &m->main[1],     &m->main[2],         &m->main[3],         &m->gaps,           &m->types,
-      &m->typed.integers, &m->typed.sizes, &m->values.heads[0], &m->values.heads[1], &m->values.heads[2]};
+      &m->main[0],         &m->main[1],        &m->main[2],     &m->main[3],         &m->gaps,
+      &m->types,           &m->typed.integers, &m->typed.sizes, &m->values.heads[0], &m->values.heads[1],
+      &m->values.heads[2], &m->scales,         &m->singles};
   for (size_t i = 0; i < sizeof planes / sizeof *planes; i++) tachy_plane_free(planes[i]);
   tachy_bytes_free(&m->typed.floats);
   tachy_bytes_free(&m->typed.text);
@@ -73,7 +74,7 @@ static void forget(merge *m) {
   free(m->runs);
   free(m->threads);
   free(m->points);
-  free(m->last_values);
+  free(m->metrics);
   *m = (merge){.sources = m->sources, .opened = m->opened, .count = m->count, .good = m->good, .failed = m->failed};
 }
 
@@ -90,8 +91,8 @@ static void prepare(merge *m, int is_span) {
     }
   }
   if (is_span || m->failed) return;
-  m->last_values = calloc((size_t)m->tables.sites.count + 1, sizeof *m->last_values);
-  if (!m->last_values) m->failed = 1;
+  m->metrics = calloc((size_t)m->tables.sites.count + 1, sizeof *m->metrics);
+  if (!m->metrics) m->failed = 1;
 }
 
 static void put_columns(merge *m, int is_span, tachy_columns *c) {

@@ -13,6 +13,7 @@
 #include "../reader/cursor.h"
 #include "../reader/error.h"
 #include "../reader/lists.h"
+#include "../reader/metric_values.h"
 
 typedef struct merge_async { /* an async row */
   uint64_t ticks;
@@ -37,9 +38,7 @@ typedef struct merge_source { /* one of the blocks, and how far it has been read
   tachy_uint_cursor types;
   tachy_typed_cursor args;
   /* metrics */
-  tachy_uint_cursor integers;
-  tachy_double_cursor doubles;
-  uint64_t *last_values;
+  tachy_metric_cursor metrics;
   /* spans */
   tachy_open_row *open_start;
   tachy_open_row *open_end;
@@ -79,6 +78,12 @@ typedef struct merge_typed { /* values of several types: arguments of logs, valu
   tachy_bytes text;
 } merge_typed;
 
+typedef struct merge_metric { /* a site of metrics */
+  uint64_t last;              /* the integer before */
+  uint8_t digits;             /* of float sites: behind the point */
+  uint8_t failed;             /* and how little hope there is for the next one */
+} merge_metric;
+
 typedef struct merge {
   merge_source *sources;
   uint64_t opened; /* of sources */
@@ -102,7 +107,9 @@ typedef struct merge {
   tachy_plane types;
   merge_typed typed;
   merge_values values;
-  uint64_t *last_values; /* of metrics, by united site */
+  merge_metric *metrics; /* by united site */
+  tachy_plane scales;
+  tachy_plane singles;
 } merge;
 
 /* The block `source` cannot be merged with those before it. Returns 0. */
@@ -146,6 +153,11 @@ void merge_spans_columns(merge *m, tachy_columns *columns);
 /* async.c: async rows, and what is open. After the main rows. */
 void merge_asyncs_start(merge *m, uint64_t source);
 void merge_asyncs(merge *m, tachy_columns *columns);
+
+/* metrics.c; 0: a value is malformed. */
+void merge_metrics_start(merge *m, merge_source *source);
+int merge_metrics_put(merge *m, merge_source *source, uint32_t site);
+void merge_metrics_columns(merge *m, tachy_columns *columns);
 
 /* values.c */
 void merge_typed_put(merge *m, merge_typed *typed, const tachy_value *value);

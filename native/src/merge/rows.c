@@ -1,6 +1,4 @@
 /* The main rows of logs and metrics: times, sites and property sets, and arguments or values. */
-#include <stdlib.h>
-
 #include "merge.h"
 
 enum { SITE, TIME, SET, COLUMNS };
@@ -20,11 +18,7 @@ void merge_rows_start(merge *m, uint64_t at) {
   source->gaps = tachy_uint_start(&block->columns[TACHY_COLUMN_GAP_COUNT]);
   source->types = tachy_uint_start(&block->columns[TACHY_COLUMN_LOG_TYPES]);
   source->args = tachy_typed_start(block, TACHY_COLUMN_LOG_INT);
-  source->doubles = tachy_double_start(&block->columns[TACHY_COLUMN_VALUE_F64]);
-  source->integers = tachy_uint_start(&block->columns[TACHY_COLUMN_VALUE_INT]);
-  if (block->header.cls == TACHY_CLASS_LOG) return;
-  source->last_values = calloc((size_t)block->site_count + 1, sizeof *source->last_values);
-  if (!source->last_values) m->failed = 1;
+  if (block->header.cls == TACHY_CLASS_METRIC) merge_metrics_start(m, source);
 }
 
 void merge_rows_end(merge *m, uint64_t at) {
@@ -34,7 +28,7 @@ void merge_rows_end(merge *m, uint64_t at) {
   if (source->block.header.cls == TACHY_CLASS_LOG) {
     ok = ok && tachy_uint_ok(&source->types) && tachy_typed_ok(&source->args);
   } else {
-    ok = ok && tachy_uint_ok(&source->integers) && source->doubles.lowest == source->doubles.end;
+    ok = ok && tachy_metric_ok(&source->metrics);
   }
   if (!ok) merge_refuse(m, at);
 }
@@ -52,23 +46,6 @@ static int put_args(merge *m, merge_source *source) {
     merge_typed_put(m, &m->typed, &value);
   }
   return 1;
-}
-
-/* The value of a metric. 0: it is malformed. */
-static int put_metric(merge *m, merge_source *source, uint32_t site) {
-  const uint32_t kind = source->block.sites[site].kind;
-  if (kind == TACHY_SITE_METRIC_F64) {
-    uint64_t bits;
-    if (!tachy_double_next(&source->doubles, &bits)) return 0;
-    if (!tachy_bytes_append(&m->typed.floats, &bits, sizeof bits)) m->failed = 1;
-    return 1;
-  }
-  if (kind != TACHY_SITE_METRIC_INT && kind != TACHY_SITE_METRIC_TICKS && kind != TACHY_SITE_FRAME) return 0;
-  const uint64_t value = source->last_values[site] += (uint64_t)tachy_unzigzag(tachy_uint_next(&source->integers));
-  uint64_t *const last = &m->last_values[source->sites[site]];
-  merge_put(m, &m->typed.integers, tachy_zigzag((int64_t)(value - *last)));
-  *last = value;
-  return !source->integers.bad;
 }
 
 /* A thread's rows of one source. 0: something is malformed, or cannot be said. */
@@ -93,7 +70,7 @@ static int put_rows(merge *m, merge_source *source, const tachy_block_thread *th
     merge_put(m, &m->main[SITE], source->sites[site - 1] + UINT64_C(1));
     merge_put(m, &m->main[TIME], ticks - to->ticks);
     merge_put(m, &m->main[SET], source->sets[set]);
-    if (!(is_log ? put_args(m, source) : put_metric(m, source, (uint32_t)site - 1))) return 0;
+    if (!(is_log ? put_args(m, source) : merge_metrics_put(m, source, (uint32_t)site - 1))) return 0;
     to->ticks = ticks;
     to->total++;
   }
@@ -116,7 +93,6 @@ void merge_rows_columns(merge *m, tachy_columns *c) {
     tachy_columns_add(c, TACHY_COLUMN_LOG_TYPES, &m->types, 1);
     merge_typed_columns(c, TACHY_COLUMN_LOG_INT, &m->typed);
   } else {
-    tachy_columns_add(c, TACHY_COLUMN_VALUE_INT, &m->typed.integers, 1);
-    tachy_columns_buffer(c, TACHY_COLUMN_VALUE_F64, TACHY_ENCODING_F64, &m->typed.floats);
+    merge_metrics_columns(m, c);
   }
 }

@@ -21,7 +21,7 @@ static uint32_t expected_encoding(uint32_t id) {
     return TACHY_ENCODING_F64;
   }
   const int known = (id >= TACHY_COLUMN_STRING_SIZE && id <= TACHY_COLUMN_CLOCK_INNER_UTC) ||
-                    (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_LOG_TEXT_BYTES) ||
+                    (id >= TACHY_COLUMN_ROW_SITE && id <= TACHY_COLUMN_VALUE_F32) ||
                     (id >= TACHY_COLUMN_SPAN_DEPTH && id <= TACHY_COLUMN_OPEN_END_ID) ||
                     (id >= TACHY_COLUMN_ASYNC_KIND && id <= TACHY_COLUMN_OPEN_ASYNC_THREAD) ||
                     (id >= TACHY_COLUMN_SPAN_VALUE_OWNER && id <= TACHY_COLUMN_SPAN_VALUE_TEXT_BYTES);

@@ -3,6 +3,7 @@
 
 #include "decode_rows.h"
 #include "error.h"
+#include "metric_values.h"
 
 double tachy_metric_value(uint32_t kind, uint64_t bits) {
   double value;
@@ -20,8 +21,7 @@ static uint64_t nanoseconds(uint64_t ticks, double rate) {
 
 static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_rows *rows, tachy_read_error *error) {
   const tachy_block *const block = walk->block;
-  tachy_double_cursor doubles = tachy_double_start(&block->columns[TACHY_COLUMN_VALUE_F64]);
-  tachy_uint_cursor integers = tachy_uint_start(&block->columns[TACHY_COLUMN_VALUE_INT]);
+  tachy_metric_cursor values = tachy_metric_start(block, last_values);
   for (;;) {
     int found = 0;
     const tachy_status status = tachy_row_next(walk, rows, &found, error);
@@ -29,18 +29,12 @@ static tachy_status decode(tachy_row_walk *walk, uint64_t *last_values, tachy_ro
     if (!found) break;
     uint64_t bits;
     const uint32_t kind = block->sites[walk->site].kind;
-    if (kind == TACHY_SITE_METRIC_F64) {
-      if (!tachy_double_next(&doubles, &bits)) return tachy_read_fail(error, "a float metric has no value");
-    } else if (kind == TACHY_SITE_METRIC_INT || kind == TACHY_SITE_METRIC_TICKS || kind == TACHY_SITE_FRAME) {
-      bits = last_values[walk->site] + (uint64_t)tachy_unzigzag(tachy_uint_next(&integers));
-      last_values[walk->site] = bits;
-      if (kind != TACHY_SITE_METRIC_INT) bits = nanoseconds(bits, walk->line.rate);
-    } else {
-      return tachy_read_fail(error, "a metric row names a site that is not a metric");
-    }
+    const char *const wrong = tachy_metric_next(&values, kind, walk->site, &bits);
+    if (wrong) return tachy_read_fail(error, "%s", wrong);
+    if (kind == TACHY_SITE_METRIC_TICKS || kind == TACHY_SITE_FRAME) bits = nanoseconds(bits, walk->line.rate);
     if (walk->wanted) rows->bits[tachy_row_keep(walk, rows)] = bits;
   }
-  if (!tachy_uint_ok(&integers) || doubles.lowest != doubles.end) {
+  if (!tachy_metric_ok(&values)) {
     return tachy_read_fail(error, "the metric rows do not use up their values");
   }
   return TACHY_OK;
