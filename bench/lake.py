@@ -21,7 +21,7 @@ def measure(folder: Path) -> Cases:
         Server(folder / "data", "--role", "ingest,query") as server,
         lake_queries.months(server, lake_queries.HOURS) as made,
     ):
-        cases |= lake_queries.local(server, made) | lake_queries.on_s3(server, made, folder)
+        cases |= lake_queries.all_of(server, made, folder)
         return cases | {"expiry": lake_expiry.expiry(made)}
 
 

@@ -54,7 +54,7 @@ def introduce(lake: Lake, processes: Sequence[Process], moving: Sequence[Moving]
     batches = [process.batch(blocks) for process, *blocks in zip(processes, *first, strict=True)]
     store_group(lake.database, lake.store, batches, now)
     with lake.connection() as connection:
-        connection.execute("TRUNCATE segments, block_counts, batches")
+        connection.execute("TRUNCATE segments, block_counts")
 
 
 def make(

@@ -115,17 +115,57 @@ def _in(begin: int, length: int) -> str:
 
 def asked(connection: Connection, question: Callable[[], str]) -> dict[str, float]:
     """What 19 of 20 do not exceed, and the middle one; `rows` of the last."""
-    taken, rows = [], 0
-    for number in range(WARM + ROUNDS):
+    rows = 0
+
+    def ask() -> None:
+        nonlocal rows
         sql = question()
-        begin = time.perf_counter()
         rows = connection.query(sql).num_rows
-        if number >= WARM:
-            taken.append((time.perf_counter() - begin) * 1e3)
         if not rows:
             raise RuntimeError(f"no rows: {sql}")
-    taken.sort()
-    return {"p95_ms": taken[len(taken) * 19 // 20], "median_ms": taken[len(taken) // 2], "rows": float(rows)}
+
+    (figures,) = timed(ask)
+    return figures | {"rows": float(rows)}
+
+
+def timed(*actions: Callable[[], object]) -> list[dict[str, float]]:
+    """Of each, done in turns."""
+    taken: list[list[float]] = [[] for _ in actions]
+    for _ in range(WARM + ROUNDS):
+        for action, times in zip(actions, taken, strict=True):
+            begin = time.perf_counter()
+            action()
+            times.append((time.perf_counter() - begin) * 1e3)
+    after = [sorted(times[WARM:]) for times in taken]
+    return [{"p95_ms": times[len(times) * 19 // 20], "median_ms": times[len(times) // 2]} for times in after]
+
+
+def nothing(made: Made) -> dict[str, float]:
+    """Five seconds of all processes in which nothing is, of a lake's blocks: what PostgreSQL takes to say so."""
+    begin, end = made.end + HOUR, made.end + HOUR + 5 * SECOND
+
+    def look() -> None:
+        with made.lake.snapshot() as snapshot:
+            if find(snapshot.select, snapshot.days(begin=begin, end=end), begin=begin, end=end):
+                raise RuntimeError("there is something")
+
+    (figures,) = timed(look)
+    return figures | {"blocks": float(made.hours * len(made.process_ids))}
+
+
+def growth(server: Server, made: Made, folder: Path) -> dict[str, float]:
+    """A metric of one process, in a lake and in one of a day: how many times as long it takes."""
+    with (
+        Server(folder / "young", "--role", "ingest,query") as other,
+        months(other, DAY) as young,
+        tachy.connect(server.flight, url=server.http) as old_connection,
+        tachy.connect(other.flight, url=other.http) as young_connection,
+    ):
+        old, new = (Questions(of, DAY) for of in (made, young))
+        aged, fresh = timed(
+            lambda: old_connection.query(old.metric_of_one()), lambda: young_connection.query(new.metric_of_one())
+        )
+    return {"of_a_day": aged["median_ms"] / fresh["median_ms"], "median_ms": aged["median_ms"]}
 
 
 def local(server: Server, made: Made) -> Cases:
@@ -140,6 +180,12 @@ def local(server: Server, made: Made) -> Cases:
             "text_of_all": ask(questions.text_of_all),
             "log_of_one": ask(questions.log_of_one),
         }
+
+
+def all_of(server: Server, made: Made, folder: Path) -> Cases:
+    """Every question."""
+    other = {"nothing": nothing(made), "growth": growth(server, made, folder)}
+    return local(server, made) | other | on_s3(server, made, folder)
 
 
 def on_s3(server: Server, made: Made, folder: Path) -> Cases:
@@ -177,7 +223,7 @@ def main() -> None:
             print(
                 f"{sum(made.rows.values()) / 1e6:.0f} million rows in {time.perf_counter() - begin:.0f} s", flush=True
             )
-            for case, figures in (local(server, made) | on_s3(server, made, Path(name))).items():
+            for case, figures in all_of(server, made, Path(name)).items():
                 print(case, {name: float(f"{figure:.4g}") for name, figure in figures.items()}, flush=True)
 
 

@@ -95,8 +95,10 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   maintenance, in blocks too small to be cached (of an hour each, or of a day for logs, but for the last one's): one
   metric of one process over an hour, and by a server whose objects are on S3 (moto, which takes some 5 ms for a
   read); one metric of all processes over five minutes; the last 200 errors of the last hour; a text in an hour's logs
-  of all; all 90 days of one process's log. `expiry` is the end of one day's life in that lake. `call_tree` is of a
-  minute with six million spans, `span_quantiles` of each of 20 names over a day of `span_stats`.
+  of all; all 90 days of one process's log. `nothing` is what PostgreSQL takes to find that five seconds after the end
+  have no block, `growth` how many times as long the metric of one process takes as in a lake of one day, asked in
+  turns. `expiry` is the end of one day's life in that lake. `call_tree` is of a minute with six million spans,
+  `span_quantiles` of each of 20 names over a day of `span_stats`.
 - Bytes are whole blocks, headers included, as they travel.
 """
 

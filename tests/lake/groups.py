@@ -33,7 +33,8 @@ def store_group(
     with connect(base.dsn) as connection:
         base.ensure_day(connection, day_of(now))
         with connection.transaction():
-            known = group_rows.hold_processes(connection, group_rows.merged(one.process for one in sent), now)
+            said = group_rows.merged(one.process for one in sent)
+            known = group_rows.read_processes(connection, said, now, hold=True)
             stored = identity.check(connection, store, sent, known, refused)
             for error in refused.values():
                 raise error
@@ -45,6 +46,7 @@ def store_group(
                 for one in sent for _, _, block in one.head.blocks for thread in block.threads
                 for identity_ in [stream_id(block.process_id, block.cls, thread.number)]
             }  # fmt: skip
-            told = group_rows.upsert_streams(connection, streams.values(), now)
-            key, said = segment_key(now), group_rows.merged(one.process for one in sent)
-            return group_segment.store(connection, store, key, sent, said, stored, told, now) if sent else 0
+            if not sent:
+                return 0
+            key, said, told = segment_key(now), group_rows.merged(one.process for one in sent), streams.values()
+            return group_segment.store(connection, store, key, sent, said, known, stored, told, now)

@@ -30,11 +30,13 @@ _BE_DURABLE = """
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 """
 
-# The controls come along: this statement sees every one that was set before the batch came.
-_HOLD_PROCESSES = f"""
-SELECT process_id, stamp, log_blocks::text, metric_blocks::text, span_blocks::text, {OF_PROCESS}
-FROM processes AS p WHERE process_id = ANY(%s) ORDER BY process_id FOR NO KEY UPDATE
+# The controls come along: this statement sees every one that was set before the batch came. `xmin` is the transaction
+# that wrote the row as it is.
+_READ_PROCESSES = f"""
+SELECT process_id, stamp, xmin::text, log_blocks::text, metric_blocks::text, span_blocks::text, {OF_PROCESS}
+FROM processes AS p WHERE process_id = ANY(%s)
 """
+_HOLD_PROCESSES = f"{_READ_PROCESSES} ORDER BY process_id FOR NO KEY UPDATE"
 
 _ADD_PROCESSES = """
 INSERT INTO processes (process_id, parent_process_id, exe, username, realname, computer, distro, cpu_brand,
@@ -79,9 +81,9 @@ WHERE p.state = 'running' AND (u.state <> 'running' OR u.end_time IS NULL)
     OR {_COUNTS} AND p.properties <> u.properties || p.stamp
 """
 
-# With the processes' rows held: nobody else stores blocks of them meanwhile. insert_time and last_update_time enclose
-# those of the blocks, whatever the order in which groups with a `now` on either side of midnight commit. A span block
-# that comes late is not the newest.
+# Only rows that nobody has written since they were read: then nobody else has stored blocks of them. insert_time and
+# last_update_time enclose those of the blocks, whatever the order in which groups with a `now` on either side of
+# midnight commit. A span block that comes late is not the newest.
 _STORE_PROCESSES = f"""
 UPDATE processes AS p SET
     state = CASE WHEN p.state = 'running' THEN u.state ELSE p.state END,
@@ -97,8 +99,8 @@ UPDATE processes AS p SET
         THEN u.span_end ELSE p.last_span_block_end_time END,
     version = nextval('segment_numbers')
 FROM json_to_recordset(%(rows)s) AS u(process_id uuid, state text, properties jsonb, stamp jsonb, end_ticks bigint,
-    end_time bigint, log int8multirange, metric int8multirange, span int8multirange, span_end bigint)
-WHERE p.process_id = u.process_id
+    end_time bigint, log int8multirange, metric int8multirange, span int8multirange, span_end bigint, written xid)
+WHERE p.process_id = u.process_id AND p.xmin = u.written
 RETURNING p.version, {DESCRIBED}
 """
 
@@ -210,9 +212,11 @@ Numbers = Mapping[int, Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What PostgreSQL says of a process whose row it holds for us."""
+    """What PostgreSQL says of a process."""
 
     stamp: Mapping[str, str]
+    written: str
+    """The transaction that wrote its row as it is."""
     numbers: Numbers
     control: Issued | None
     is_new: bool
@@ -239,48 +243,64 @@ def check_holes(process_id: uuid.UUID, of_process: Numbers) -> None:
         raise FormatError(f"the blocks of process {process_id} have more than {_HOLES} holes in their numbers")
 
 
-def hold_processes(connection: Connection, rows: Iterable[ProcessRow], now: int) -> dict[uuid.UUID, Known]:
-    """Holds a row of each process until the transaction's end; what is known of each. Those that are new are added."""
+class Overtaken(Exception):  # noqa: N818 - no fault: the group begins again
+    """Somebody else has written a process's row since it was read."""
+
+
+def read_processes(
+    connection: Connection, rows: Iterable[ProcessRow], now: int, *, hold: bool
+) -> dict[uuid.UUID, Known]:
+    """What is known of each process. Those that are new are added. `hold`: nobody else writes their rows until the
+    transaction's end, which costs a record in PostgreSQL's log for each.
+    """
+    query = (_HOLD_PROCESSES if hold else _READ_PROCESSES).encode()
     wanted = {row.process_id: row for row in rows}
     added: set[uuid.UUID] = set()
     while True:
-        held = connection.execute(_HOLD_PROCESSES.encode(), [list(wanted)]).fetchall()
+        held = connection.execute(query, [list(wanted)]).fetchall()
         new = wanted.keys() - {row[0] for row in held}
         if not new:
             break
         said = _json([asdict(wanted[one]) for one in sorted(new)])
         added |= {row[0] for row in connection.execute(_ADD_PROCESSES, [now, now, said])}
     return {
-        process_id: Known(stamp, _numbers(stored), control and Issued.from_row(control), process_id in added)
-        for process_id, stamp, *stored, control in held
+        process_id: Known(stamp, written, _numbers(stored), control and Issued.from_row(control), process_id in added)
+        for process_id, stamp, written, *stored, control in held
     }
 
 
 def that_say_more(connection: Connection, batches: Mapping[uuid.UUID, ProcessRow]) -> set[uuid.UUID]:
-    """Those of the batches, by id, whose rows say something of their processes, which are held, that is not known."""
+    """Those of the batches, by id, whose rows say something of their processes that is not known."""
     names = ("process_id", "state", "properties", "stamp", "end_time")
     rows = [{name: getattr(row, name) for name in names} | {"batch_id": one} for one, row in batches.items()]
     return {row[0] for row in connection.execute(_SAYS_MORE.encode(), (_json(rows),))} if rows else set()
 
 
 def store_processes(
-    connection: Connection, said: Iterable[ProcessRow], heads: Iterable[BlockHead], now: int
+    connection: Connection,
+    said: Iterable[ProcessRow],
+    heads: Iterable[BlockHead],
+    known: Mapping[uuid.UUID, Known],
+    now: int,
 ) -> tuple[int, list[str]]:
-    """What these processes, which are held, say of themselves; these blocks of theirs are stored from now on. Returns
-    the greatest of the processes' versions, and their rows as segments tell them.
+    """What these processes, of which this is `known`, say of themselves; these blocks of theirs are stored from now on.
+    Returns the greatest of the processes' versions, and their rows as segments tell them. Raises Overtaken.
     """
     by_process: dict[uuid.UUID, list[BlockHead]] = {}
     for head in heads:
         by_process.setdefault(head.process_id, []).append(head)
     rows = []
-    for row in said:
+    for row in sorted(said, key=lambda row: row.process_id):
         own = by_process.get(row.process_id, [])
         spans = [head for head in own if head.cls == SPAN]
         newest = max(spans, key=lambda head: head.sequence, default=None)
         ranges = {CLASS_NAMES[cls]: _multirange(head.sequence for head in own if head.cls == cls) for cls in _CLASSES}
         values = {name: getattr(row, name) for name in _SAID_AGAIN}
-        rows.append(values | {"span_end": None if newest is None else newest.end_utc} | ranges)
+        values |= {"span_end": None if newest is None else newest.end_utc, "written": known[row.process_id].written}
+        rows.append(values | ranges)
     described = connection.execute(_STORE_PROCESSES.encode(), {"now": now, "rows": _json(rows)}).fetchall()
+    if len(described) < len(rows):
+        raise Overtaken
     return max(version for version, _ in described), [text for _, text in described]
 
 

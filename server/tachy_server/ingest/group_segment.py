@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tachy_server.formats.reader import BlockHead, BlockIdentity
 from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.ingest import group_rows
-from tachy_server.ingest.group_rows import ProcessRow
+from tachy_server.ingest.group_rows import Known, ProcessRow, StreamRow
 from tachy_server.ingest.identity import Sent, Stored
 from tachy_server.lake import block_counts, block_days, segments
 from tachy_server.lake.database import Connection, day_of
@@ -21,15 +22,15 @@ def store(
     key: str,
     batches: Sequence[Sent],
     said: Collection[ProcessRow],
+    known: Mapping[uuid.UUID, Known],
     stored: Stored,
-    streams: Sequence[str],
+    streams: Iterable[StreamRow],
     now: int,
 ) -> int:
     """Writes the segment, with the blocks of the batches that are not stored yet, and then its row.
 
-    With the rows of the processes, which have `said` this of themselves, held; `streams` as group_rows.upsert_streams
-    tells them.
-    Returns how many blocks that were. Raises StoreError.
+    The processes have `said` this of themselves, and this was `known` of them. Returns how many blocks that were.
+    Raises StoreError, and Overtaken before anything is written.
     """
     writer = SegmentWriter()
     placed: dict[BlockIdentity, BlockHead] = {}
@@ -42,8 +43,9 @@ def store(
                 placed[head.identity] = head
         writer.add(batch.body, batch.head, left_out)
     heads = list(placed.values())
-    number, described = group_rows.store_processes(connection, said, heads, now)
-    index, parts = writer.finish(Record(now, number, processes=described, streams=streams))
+    number, described = group_rows.store_processes(connection, said, heads, known, now)
+    told = group_rows.upsert_streams(connection, streams, now)
+    index, parts = writer.finish(Record(now, number, processes=described, streams=told))
     to.put_new(key, parts)
     times = None
     if heads:

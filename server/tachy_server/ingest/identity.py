@@ -57,7 +57,7 @@ def check(
 ) -> Stored:
     """Which blocks of the batches are stored already; batches that contradict them are `refused`.
 
-    With the processes' rows, which `known` is from, locked. Raises StoreError.
+    Raises StoreError.
     """
     heads = [head for batch in batches for _, _, head in batch.head.blocks]
     there = [head for head in heads if group_rows.is_stored(head, known[head.process_id].numbers)]
@@ -87,7 +87,7 @@ def with_news(
 ) -> list[Sent]:
     """Those that have a block which is not there, or say something of their process that is not known.
 
-    With the processes' rows, which `known` is from, locked, and `stored` of `check`.
+    `stored` is of `check`.
     """
     quiet = {
         batch.head.batch_id: batch.process

@@ -1,6 +1,6 @@
 """Group commit: what was acknowledged is durable and visible.
 
-Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, hold the rows of its
+Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, read the rows of its
 processes in one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only
 then answer everybody in the group. A batch in which nothing is new is answered so. Bodies are never decoded.
 
@@ -276,14 +276,15 @@ class Ingest:
     def _try_commit(self, connection: Connection, batches: list[_Batch]) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                self._transact(connection, batches)
-            except psycopg.errors.DeadlockDetected:  # processes that come for the first time in several groups at once
+                self._transact(connection, batches, hold=attempt > 0)
+            except (group_rows.Overtaken, psycopg.errors.DeadlockDetected):
+                # Another group has the same processes: rarely twice, as a program sends one batch after the other.
                 if attempt + 1 == _ATTEMPTS:
                     raise
             else:
                 return
 
-    def _transact(self, connection: Connection, batches: list[_Batch]) -> None:
+    def _transact(self, connection: Connection, batches: list[_Batch], *, hold: bool) -> None:
         now = time.time_ns()
         self._database.ensure_day(connection, database.day_of(now))
         streams: list[StreamRow] = []
@@ -295,7 +296,8 @@ class Ingest:
             with connection.transaction():
                 group_rows.be_durable(connection)
                 sent = [batch.sent for batch in batches]
-                known = group_rows.hold_processes(connection, group_rows.merged(one.process for one in sent), now)
+                rows = group_rows.merged(one.process for one in sent)
+                known = group_rows.read_processes(connection, rows, now, hold=hold)
                 stored = identity.check(connection, self._store, sent, known, refused)
                 fresh = identity.with_news(connection, sent, known, stored)
                 _check_stamps(fresh, known, refused)
@@ -303,9 +305,9 @@ class Ingest:
                     raise identity.Refused(refused)
                 if fresh:
                     streams = self._stale_streams(fresh, now)
-                    told = group_rows.upsert_streams(connection, streams, now)
                     key, said = segment_key(now), group_rows.merged(one.process for one in fresh)
-                    inserted = group_segment.store(connection, self._store, key, fresh, said, stored, told, now)
+                    store = self._store
+                    inserted = group_segment.store(connection, store, key, fresh, said, known, stored, streams, now)
                 outcome_known = False
         except BaseException:
             if outcome_known and key is not None:
