@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from pathlib import Path
 
 import psycopg
 import pytest
-from tachy_server.ingest.group_rows import be_durable
-from tachy_server.lake.database import Database, day_of
+from tachy_server.base.settings import Settings
+from tachy_server.formats.reader import check_batch
+from tachy_server.ingest import group_rows
+from tachy_server.ingest.group_rows import (
+    Known,
+    Overtaken,
+    ProcessRow,
+    be_durable,
+    is_stored,
+    read_processes,
+    store_processes,
+)
+from tachy_server.ingest.ingest import Ingest, Status
+from tachy_server.lake.database import Connection, Database, connect, day_of
 from tachy_server.lake.store import LocalStore
 
 from tests.lake.conftest import dsn_of, game, lake_of, play, rows_of
@@ -70,3 +84,56 @@ def test_our_own_postgresql_is_durable(ingest_server: Server) -> None:
     with rows_of(ingest_server.data) as rows:
         for name in ("fsync", "full_page_writes", "synchronous_commit"):
             assert rows.execute(f"SHOW {name}".encode()).fetchone() == ("on",)
+
+
+def test_a_row_that_was_written_since_it_was_read_begins_the_group_again(ingest_server: Server) -> None:
+    """Nothing of the group is written then: its object comes after the processes' rows."""
+    process = game()
+    ingest_server.post(process.batch())
+    play(process, 9_000_000)
+    batch = process.batch()
+    head = check_batch(batch)
+    row = ProcessRow.from_batch(head, _BEFORE_MIDNIGHT)
+    heads = [block for _, _, block in head.blocks]
+    with connect(dsn_of(ingest_server.data)) as connection:
+        known = read_processes(connection, [row], _BEFORE_MIDNIGHT, hold=False)
+        assert ingest_server.post(batch).json()["status"] == "stored"
+        with pytest.raises(Overtaken):
+            store_processes(connection, [row], heads, known, _BEFORE_MIDNIGHT)
+        known = read_processes(connection, [row], _BEFORE_MIDNIGHT, hold=True)
+        assert all(is_stored(block, known[process.process_id].numbers) for block in heads)
+        version, (text,) = store_processes(connection, [row], heads, known, _BEFORE_MIDNIGHT)
+        assert str(process.process_id) in text
+        assert f'"version": {version}' in text
+
+
+def test_who_is_overtaken_holds_the_rows_the_next_time(
+    ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is not overtaken again, however many others there are."""
+    base, tries = Database(dsn_of(ingest_server.data), 2), list[bool]()
+    read = group_rows.read_processes
+
+    def overtaken(connection: Connection, rows: list[ProcessRow], now: int, *, hold: bool) -> dict[uuid.UUID, Known]:
+        tries.append(hold)
+        rows = list(rows)
+        found = read(connection, rows, now, hold=hold)
+        if not hold:
+            with connect(base.dsn) as other:
+                other.execute("UPDATE processes SET username = 'x' WHERE process_id = ANY(%s)", (list(found),))
+        return found
+
+    process = game()
+    ingest_server.post(process.batch())
+    play(process, 9_000_000)
+    monkeypatch.setattr(group_rows, "read_processes", overtaken)
+    store = LocalStore(tmp_path / "store")
+    ingest = Ingest(Settings(ingest_workers=1), base, store)
+    try:
+        receipt = asyncio.run(ingest.submit(process.batch()))
+    finally:
+        ingest.close()
+        base.close()
+    assert receipt.status is Status.STORED
+    assert tries == [False, True]
+    assert len(list(store.objects("segments/"))) == 1
