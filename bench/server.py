@@ -26,6 +26,7 @@ import tachy
 from tachy.client import Connection
 
 from bench.budgets import Cases, finish, machine
+from bench.server_workers import cpu
 from tests.model.decoder import replaced
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -116,13 +117,14 @@ def fsynced_writes(folder: Path, data: bytes, seconds: float = 1.0) -> float:
 def ingest(server: Server, folder: Path) -> Cases:
     """Durable requests of 64 KiB: each is answered once it is on disk and its row is committed."""
     process, block = block_of(BATCH)
-    writes, rates, taken = [], [], []
+    writes, rates, taken, used = [], [], [], []
     for part in range(ROUNDS):  # interleaved: a disk has good and bad seconds
         writes.append(fsynced_writes(folder, block))
         batches = [process.batch([numbered(block, part * REQUESTS + i)]) for i in range(REQUESTS)]
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), cpu(server)
         taken += asyncio.run(send_all(server.http, iter(batches)))
         rates.append(REQUESTS / (time.perf_counter() - begin))
+        used.append((cpu(server) - before) / REQUESTS * 1e3)
     with tachy.connect(server.flight, url=server.http) as connection:
         where = f"WHERE process_id = '{process.process_id}'"
         stored = connection.query(f"SELECT count(*) AS n FROM blocks {where}").column("n")[0].as_py()
@@ -132,7 +134,8 @@ def ingest(server: Server, folder: Path) -> Cases:
     taken.sort()
     return {
         "ingest": {
-            "requests_per_second": most,
+            "least_requests_per_second": most,
+            "cpu_ms": min(used),
             "batch_bytes": float(len(block)),
             "raw_writes_per_second": max(writes),
             "least_of_raw_writes": most / max(writes),

@@ -101,7 +101,7 @@ def serving(*, grace: int = 60, held: float = 60.0, **settings: Any) -> Iterator
     thread.start()
     try:
         until(lambda: server.started)
-        monkeypatch.setattr(protocol, "_HELD_SECONDS", held)
+        monkeypatch.setattr(protocol, "_COMING_SECONDS", held)
         yield Served(server.servers[0].sockets[0].getsockname()[1], ingest, server, tasks)
     finally:
         monkeypatch.undo()

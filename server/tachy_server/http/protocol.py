@@ -41,7 +41,7 @@ _KEEP_ALIVE_SECONDS = 75  # longer than clients' pools keep a connection: they c
 
 
 _TICK = 0.2  # seconds between two looks at the connections
-_HELD_SECONDS = 1.0  # that a small batch's body may take, before it is the app's
+_COMING_SECONDS = 1.0  # that a small batch's body may take, before it is the app's
 
 _TURNS = itertools.count()
 
@@ -69,7 +69,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._refusal = (400, "this is not a request of HTTP/1.1")
         self._until = 0.0
         self._then: Callable[[], None] | None = None  # what happens at that time
-        self._held: RequestResponseCycle | None = None  # a batch whose body is to come
+        self._coming: RequestResponseCycle | None = None  # a batch whose body is to come
         self._taken: RequestResponseCycle | None = None  # one that waits for ingest
         self._turn = next(_TURNS)  # of the last answer, among all connections' answers
         self._may_linger = True
@@ -86,9 +86,9 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._stop_waiting()
-        if self._held is not None and self.batches is not None:
-            self.batches.drop(_scope(self._held))
-            self._held = None
+        if self._coming is not None and self.batches is not None:
+            self.batches.drop(_scope(self._coming))
+            self._coming = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -175,10 +175,10 @@ class HttpProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._held_bytes = 0
-        if self._held is None:
+        if self._coming is None:
             super().on_body(body)
         else:  # there is room for it
-            self._held.body += body
+            self._coming.body += body
 
     def on_message_complete(self) -> None:
         """A request's last byte, perhaps long after its answer."""
@@ -187,8 +187,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if self.cycle.response_complete:
             self._wait(self.timeout_keep_alive, self._socket.close)
-        elif self._held is not None:
-            cycle, self._held = self._held, None
+        elif self._coming is not None:
+            cycle, self._coming = self._coming, None
             self._take(cycle)
 
     def on_response_complete(self) -> None:
@@ -210,14 +210,14 @@ class HttpProtocol(HttpToolsProtocol):
         if self.batches is None or cycle.waiting_for_100_continue or not self.batches.admits(_scope(cycle)):
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
-            self._held, self._held_until = cycle, self.loop.time() + _HELD_SECONDS
+            self._coming, self._coming_until = cycle, self.loop.time() + _COMING_SECONDS
         else:
             self._take(cycle)
 
     def _let_go(self) -> None:
-        """What is held becomes a request as others are."""
-        if self._held is not None and self.batches is not None:
-            cycle, self._held = self._held, None
+        """What is coming becomes a request as others are."""
+        if self._coming is not None and self.batches is not None:
+            cycle, self._coming = self._coming, None
             self.batches.drop(_scope(cycle))
             super()._start_asgi_task(cycle, self.app)
 
@@ -310,7 +310,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def tick(self, now: float) -> None:
         """Does what is due."""
-        if self._held is not None and now >= self._held_until:
+        if self._coming is not None and now >= self._coming_until:
             self._let_go()
         if self._then is not None and now >= self._until:
             then, self._then = self._then, None
