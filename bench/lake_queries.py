@@ -142,7 +142,7 @@ def timed(*actions: Callable[[], object]) -> list[dict[str, float]]:
 
 def nothing(made: Made) -> dict[str, float]:
     """Five seconds of all processes in which nothing is, of a lake's blocks: what PostgreSQL takes to say so."""
-    begin, end = made.end + HOUR, made.end + HOUR + 5 * SECOND
+    begin, end = made.end + SECOND, made.end + 6 * SECOND
 
     def look() -> None:
         with made.lake.snapshot() as snapshot:

@@ -234,7 +234,7 @@ async def _serve(
             return
         server.should_exit = True
         print("tachy: stopping, what has been received is made durable first", flush=True)
-        if server.server_state.tasks:
+        if server.server_state.tasks or (services.ingest is not None and services.ingest.bodies.used):
             print(f"tachy: open requests have {GRACE_SECONDS} s to end; a second signal ends them now", flush=True)
 
     loop = asyncio.get_running_loop()

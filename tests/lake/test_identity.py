@@ -154,6 +154,10 @@ def test_a_process_with_too_many_holes_is_refused_and_no_other_of_its_group(tmp_
                 "FROM generate_series(1, 10001) AS n) WHERE process_id = %s",
                 (holes,),
             )
+            rows.execute("UPDATE processes SET log_blocks = log_blocks + '{[0,1)}' WHERE process_id = %s", (holes,))
+        assert server.post(said(holes, "one")).json()["status"] == "known", "it has nothing new"
+        with rows_of(server.data) as rows:
+            rows.execute("UPDATE processes SET log_blocks = log_blocks - '{[0,1)}' WHERE process_id = %s", (holes,))
         batches = [said(holes, "two"), said(uuid.uuid4(), "fine"), said(uuid.uuid4(), "fine")]
         with ThreadPoolExecutor(3) as pool:
             answers = list(pool.map(server.post, batches))

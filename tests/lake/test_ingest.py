@@ -137,8 +137,8 @@ def test_a_batch_without_blocks_describes_its_process(ingest_server: Server) -> 
 def test_what_is_sent_again_is_known_unless_it_says_more_of_its_process(
     ingest_server: Server, with_blocks: bool
 ) -> None:
-    """As who recovers a process sends its last blocks once more, with how it ended. Without blocks a batch says that
-    its process runs, each time.
+    """As who recovers a process sends its last blocks once more, with how it ended: properties come with that, or with
+    what is new. Without blocks a batch says that its process runs, each time.
     """
     process = game()
     blocks = process.blocks()
@@ -156,8 +156,8 @@ def test_what_is_sent_again_is_known_unless_it_says_more_of_its_process(
         return found
 
     again = "known" if with_blocks else "stored"
-    assert [post("1"), post("1"), post("2"), post("2")] == ["stored", again, "stored", again]
-    assert said() == ("running", "2")
+    assert [post("1"), post("1"), post("2"), post("2")] == ["stored", again, again, again]
+    assert said() == ("running", "1" if with_blocks else "2")
     assert [post("3", "crashed"), post("3", "crashed"), post("4"), post("3", "exited")] == ["stored", *["known"] * 3]
     assert said() == ("crashed", "3")
 
@@ -169,6 +169,18 @@ def test_what_was_sent_before_is_known_when_newer_has_come(ingest_server: Server
     play(process, 9_000_000)
     process.description["properties"] = {"n": "2"}
     assert [ingest_server.post(batch).json()["status"] for batch in (first, process.batch())] == ["stored"] * 2
+    assert ingest_server.post(first).json()["status"] == "known"
+    with rows_of(ingest_server.data) as rows:
+        query = "SELECT properties FROM processes WHERE process_id = %s"
+        assert rows.execute(query, (process.process_id,)).fetchone() == ({"n": "2"},)
+
+
+def test_what_was_sent_before_does_not_turn_back_what_came_without_blocks(ingest_server: Server) -> None:
+    process = game()
+    process.description["properties"] = {"n": "1"}
+    first = process.batch()
+    process.description["properties"] = {"n": "2"}
+    assert [ingest_server.post(batch).json()["status"] for batch in (first, process.batch([]))] == ["stored"] * 2
     assert ingest_server.post(first).json()["status"] == "known"
     with rows_of(ingest_server.data) as rows:
         query = "SELECT properties FROM processes WHERE process_id = %s"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tachy_server.base.errors import TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.formats.reader import check_batch
 from tachy_server.ingest import group_rows
@@ -20,7 +21,7 @@ from tachy_server.ingest.group_rows import (
     read_processes,
     store_processes,
 )
-from tachy_server.ingest.ingest import Ingest, Status
+from tachy_server.ingest.ingest import Ingest, Receipt, Status
 from tachy_server.lake.database import Connection, Database, connect, day_of
 from tachy_server.lake.store import LocalStore
 
@@ -137,3 +138,26 @@ def test_who_is_overtaken_holds_the_rows_the_next_time(
     assert receipt.status is Status.STORED
     assert tries == [False, True]
     assert len(list(store.objects("segments/"))) == 1
+
+
+def test_an_answer_that_fails_costs_no_other_of_its_group_its_own(ingest_server: Server, tmp_path: Path) -> None:
+    base = Database(dsn_of(ingest_server.data), 2)
+    ingest = Ingest(Settings(commit_wait=200), base, LocalStore(tmp_path / "store"))
+
+    def fail(_: Receipt | TachyError) -> None:
+        raise RuntimeError("the handler is closed")
+
+    async def both() -> Receipt | TachyError:
+        answered: asyncio.Future[Receipt | TachyError] = asyncio.get_running_loop().create_future()
+        ingest.take(game().batch(), {}, fail)
+        ingest.take(game().batch(), {}, answered.set_result)
+        return await asyncio.wait_for(answered, 30)
+
+    try:
+        receipt = asyncio.run(both())
+        assert ingest.stats()["groups"] == 1
+    finally:
+        ingest.close()
+        base.close()
+    assert isinstance(receipt, Receipt)
+    assert receipt.status is Status.STORED

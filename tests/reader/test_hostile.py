@@ -186,6 +186,19 @@ def test_scales_of_floats_that_lie_are_refused(values: list[int], sentence: str)
         assert [row["value"] for row in dicts(reader.read_metrics(*split(changed)))] == [7.5]
 
 
+def test_a_single_float_has_32_bits() -> None:
+    process = Process()
+    process.thread("main").metric(6, "m", 7.5)
+    (block,) = process.blocks(codec="none")
+
+    def change(columns: list[tuple[int, int, int, bytes]]) -> None:
+        columns[:] = [entry for entry in columns if entry[0] != c.VALUE_F64]
+        replaced(c.VALUE_SCALE, [1])(columns)
+        replaced(c.VALUE_F32, [1 << 32])(columns)
+
+    assert "no value" in refuse(rebuild(block, change), 2)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "sentence"),
     [

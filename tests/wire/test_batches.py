@@ -240,6 +240,39 @@ def test_where_there_is_no_room_the_app_waits_for_some() -> None:
         assert answer(client)[0] == 200
 
 
+def test_who_leaves_with_others_behind_him_costs_nobody_an_answer(served: Served) -> None:
+    """The connection is gone when ingest answers the first of its requests, in a group with somebody else's."""
+    served.ingest.waits = True
+    try:
+        with served.connect() as other:
+            with served.connect() as gone:
+                broken = head(5).replace(b"content-length: 5", b"transfer-encoding: chunked") + b"nothing\r\n"
+                gone.sendall(head(4) + bytes(4) + broken)
+                until(lambda: len(served.ingest.waiting) == 1)
+            other.sendall(head(3) + bytes(3))
+            until(lambda: len(served.ingest.waiting) == 2)
+            until(lambda: len(served.server.server_state.connections) == 1)
+            served.ingest.go()
+            assert answer(other)[0] == 200
+    finally:
+        served.ingest.go()
+    until(lambda: served.ingest.bodies.used == 0)
+
+
+def test_who_does_not_read_his_answers_has_the_app_wait_for_him(served: Served) -> None:
+    """What waits to be written is bounded."""
+    before, state = len(served.tasks), served.server.server_state
+    until(lambda: not state.connections)
+    with served.connect() as client:
+        until(lambda: len(state.connections) == 1)
+        (connection,) = state.connections
+        connection.flow.pause_writing()
+        client.sendall(head(3) + b"abc")
+        until(lambda: len(served.tasks) == before + 1)
+        served.server.servers[0].get_loop().call_soon_threadsafe(connection.flow.resume_writing)
+        assert answer(client)[0] == 200
+
+
 def test_who_leaves_gives_his_room_back(served: Served) -> None:
     served.ingest.waits = True
     try:

@@ -49,7 +49,8 @@ static void put_float(merge *m, merge_metric *site, uint64_t bits) {
   if (put_decimal(m, site, value)) return;
   if (value >= -FLT_MAX && value <= FLT_MAX) {
     const float narrow = (float)value;
-    if ((double)narrow == value) { /* a zero with a sign keeps it */
+    const double back = narrow;
+    if (memcmp(&back, &value, sizeof back) == 0) {
       uint32_t single;
       memcpy(&single, &narrow, sizeof single);
       merge_put(m, &m->scales, TACHY_SCALE_F32);

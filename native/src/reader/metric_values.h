@@ -48,8 +48,10 @@ static inline int tachy_metric_scaled(tachy_metric_cursor *c, uint32_t site, uin
   double value;
   if (scale == TACHY_SCALE_F64) return tachy_double_next(&c->doubles, bits);
   if (scale == TACHY_SCALE_F32) {
-    const uint32_t single = (uint32_t)tachy_uint_next(&c->singles);
+    const uint64_t wide = tachy_uint_next(&c->singles);
+    const uint32_t single = (uint32_t)wide;
     float narrow;
+    if (wide > UINT32_MAX) return 0;
     memcpy(&narrow, &single, sizeof narrow);
     value = narrow;
   } else if (scale <= TACHY_SCALE_INT + TACHY_SCALE_DIGITS) {

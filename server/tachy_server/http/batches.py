@@ -72,7 +72,8 @@ class Batches:
 
     def admits(self, scope: Scope) -> bool:
         """Whether the connection waits for the request's body, for which there is room from now on: `take` or `drop`
-        gives that back. Otherwise it is the app's, which finds a refusal in the scope.
+        gives that back. Otherwise it is the app's, which finds a refusal in the scope; so is everything while bodies
+        have half of their room, of which the app takes only what has come.
         """
         if scope["path"] != BATCH_PATH:
             return False
@@ -82,9 +83,10 @@ class Batches:
         except TachyError as error:
             scope[REFUSED] = error
             return False
-        if size > _DIRECT_BYTES or not ingest.bodies.take(size):
+        room = ingest.bodies
+        if size > _DIRECT_BYTES or room.used + size > room.size // 2 or not room.take(size):
             return False
-        scope[_ROOM] = ingest.bodies, size
+        scope[_ROOM] = room, size
         return True
 
     def drop(self, scope: Scope) -> None:

@@ -73,6 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._taken: RequestResponseCycle | None = None  # one that waits for ingest
         self._turn = next(_TURNS)  # of the last answer, among all connections' answers
         self._may_linger = True
+        self._stopping = False  # what begins now is a task, which the server waits for
         self._lingering = False
         self._deaf = self._heard = False  # nothing that comes is read any more; something has come nevertheless
         self._linger_end = 0.0
@@ -89,6 +90,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._coming is not None and self.batches is not None:
             self.batches.drop(_scope(self._coming))
             self._coming = None
+        if self._taken is not None:
+            self._taken.disconnected = True
+            self._taken.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -113,6 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The server stops: who has his answer is not waited for."""
         self._may_linger = False
+        self._stopping = True
         if self._lingering:
             self._socket.close()
         super().shutdown()
@@ -207,7 +212,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """A request's turn; perhaps its body is to come."""
-        if self.batches is None or cycle.waiting_for_100_continue or not self.batches.admits(_scope(cycle)):
+        is_apps = self.batches is None or self._stopping or self.flow.write_paused or cycle.waiting_for_100_continue
+        if is_apps or self.batches is None or not self.batches.admits(_scope(cycle)):
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
             self._coming, self._coming_until = cycle, self.loop.time() + _COMING_SECONDS
@@ -219,12 +225,15 @@ class HttpProtocol(HttpToolsProtocol):
         if self._coming is not None and self.batches is not None:
             cycle, self._coming = self._coming, None
             self.batches.drop(_scope(cycle))
+            if cycle.body:
+                cycle.message_event.set()
             super()._start_asgi_task(cycle, self.app)
 
     def _take(self, cycle: RequestResponseCycle) -> None:
         assert self.batches is not None
         self._taken = cycle
-        self.batches.take(_scope(cycle), bytes(cycle.body), functools.partial(self._send, cycle))
+        body, cycle.body = bytes(cycle.body), bytearray()
+        self.batches.take(_scope(cycle), body, functools.partial(self._send, cycle))
 
     def _send(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         if cycle.disconnected or cycle.response_complete:
@@ -345,11 +354,11 @@ class _Ticker:
 
     def _tick(self, loop: asyncio.AbstractEventLoop, connections: Collection[object]) -> None:
         now, self._runs = loop.time(), False
+        if connections:
+            self.watch(loop, connections)
         for one in tuple(connections):
             if isinstance(one, HttpProtocol):
                 one.tick(now)
-        if connections:
-            self.watch(loop, connections)
 
 
 class _Transport:

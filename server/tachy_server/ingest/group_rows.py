@@ -2,9 +2,9 @@
 
 Rows go there as JSON text, which json writes and PostgreSQL reads in a fraction of the time that arrays take in Python.
 
-Rows are taken in one order by everybody (processes, streams, each sorted by id), so that two groups that share
-some of them wait for each other and not in a circle; but for processes that come for the first time in several groups
-at once, where PostgreSQL ends one, which begins again.
+Processes are written before streams, each sorted by id, so that two groups that share some of them wait for each other
+and seldom in a circle: where PostgreSQL takes the rows in another order, or processes come for the first time in
+several groups at once. Then it ends one, which begins again and holds the rows in that order.
 """
 
 from __future__ import annotations
@@ -71,14 +71,15 @@ _COUNTS = """
     THEN coalesce(u.end_time >= p.last_block_end_time, true) ELSE p.state = 'running' END)
 """
 
-# A batch without blocks says at least that its process is there.
+# Of batches whose blocks are all there, which may come long after newer ones: how the process ended. A batch without
+# blocks says at least that its process is there.
 _SAYS_MORE = f"""
 SELECT u.batch_id
 FROM json_to_recordset(%s) AS u(batch_id uuid, process_id uuid, state text, properties jsonb, stamp jsonb,
     end_time bigint)
 JOIN processes AS p USING (process_id)
 WHERE p.state = 'running' AND (u.state <> 'running' OR u.end_time IS NULL)
-    OR {_COUNTS} AND p.properties <> u.properties || p.stamp
+    OR u.end_time IS NULL AND {_COUNTS} AND p.properties <> u.properties || p.stamp
 """
 
 # Only rows that nobody has written since they were read: then nobody else has stored blocks of them. insert_time and
@@ -270,7 +271,7 @@ def read_processes(
 
 
 def that_say_more(connection: Connection, batches: Mapping[uuid.UUID, ProcessRow]) -> set[uuid.UUID]:
-    """Those of the batches, by id, whose rows say something of their processes that is not known."""
+    """Those of the batches, by id, of which no block is new, whose rows say what is not known of their processes."""
     names = ("process_id", "state", "properties", "stamp", "end_time")
     rows = [{name: getattr(row, name) for name in names} | {"batch_id": one} for one, row in batches.items()]
     return {row[0] for row in connection.execute(_SAYS_MORE.encode(), (_json(rows),))} if rows else set()

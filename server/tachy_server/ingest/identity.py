@@ -60,14 +60,15 @@ def check(
     Raises StoreError.
     """
     heads = [head for batch in batches for _, _, head in batch.head.blocks]
-    there = [head for head in heads if group_rows.is_stored(head, known[head.process_id].numbers)]
-    stored = stored_blocks.find(connection, there)
+    there = {head.identity: head for head in heads if group_rows.is_stored(head, known[head.process_id].numbers)}
+    stored = stored_blocks.find(connection, list(there.values()))
     lost: set[BlockIdentity] = set()
     seen: dict[BlockIdentity, memoryview] = {}
     for batch in batches:
         own: dict[BlockIdentity, memoryview] = {}
         try:
-            group_rows.check_holes(batch.head.process_id, known[batch.head.process_id].numbers)
+            if any(head.identity not in there for _, _, head in batch.head.blocks):
+                group_rows.check_holes(batch.head.process_id, known[batch.head.process_id].numbers)
             for key, head, data in _blocks(batch):
                 before = own.get(key, seen.get(key))
                 if before is not None and before != data and not same_block(before, data):
@@ -79,7 +80,7 @@ def check(
             refused[batch.head.batch_id] = error
         else:
             seen |= own
-    return Stored({head.identity for head in there} - lost, lost)
+    return Stored(there.keys() - lost, lost)
 
 
 def with_news(

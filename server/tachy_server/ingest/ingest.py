@@ -1,6 +1,6 @@
 """Group commit: what was acknowledged is durable and visible.
 
-Requests hand their bodies to `Ingest.submit`. Worker threads take whatever waits, check it, read the rows of its
+Requests hand their bodies to `Ingest.take`. Worker threads take whatever waits, check it, read the rows of its
 processes in one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only
 then answer everybody in the group. A batch in which nothing is new is answered so. Bodies are never decoded.
 
@@ -15,6 +15,7 @@ import asyncio
 import collections
 import contextlib
 import enum
+import logging
 import threading
 import time
 import uuid
@@ -36,6 +37,8 @@ from tachy_server.lake.database import Connection, Database
 from tachy_server.lake.described import is_due
 from tachy_server.lake.segments import segment_key
 from tachy_server.lake.store import Store
+
+log = logging.getLogger(__name__)
 
 _GROUP_BYTES = 32 << 20
 _STREAM_CACHE = 200_000
@@ -300,7 +303,7 @@ class Ingest:
                 known = group_rows.read_processes(connection, rows, now, hold=hold)
                 stored = identity.check(connection, self._store, sent, known, refused)
                 fresh = identity.with_news(connection, sent, known, stored)
-                _check_stamps(fresh, known, refused)
+                _check_stamps(sent, known, refused)
                 if refused:
                     raise identity.Refused(refused)
                 if fresh:
@@ -402,8 +405,12 @@ def _settle(answers: Sequence[_Answer]) -> None:
 def _set_results(answers: Sequence[_Answer]) -> None:
     for item, result in answers:
         answer, item.answer = item.answer, None
-        if answer is not None:
+        if answer is None:
+            continue
+        try:
             answer(result)
+        except Exception:  # or nobody behind this one would have an answer
+            log.exception("a batch could not be answered")
 
 
 def _check_stamps(batches: Sequence[Sent], known: Mapping[uuid.UUID, Known], refused: identity.Answers) -> None:

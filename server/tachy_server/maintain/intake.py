@@ -2,7 +2,7 @@
 
 A kill leaves objects that were written and never committed; replaced ones await their grace. No event may be there
 twice or not at all, so objects are looked at from the greatest number to the least (formats.segments.Record), and each
-is taken that has a block of which nothing is there yet:
+is taken that has a block of which nothing is there yet, or that has no blocks and only describes:
 
 - What was merged comes before what it replaces, which then has nothing new. Of two rewritings of the same segments the
   earlier one was not committed, since the later one found their rows; it has nothing new either.
