@@ -121,6 +121,7 @@ class Ingest:
         self._condition = threading.Condition()
         self._closing = False
         self._lock = threading.Lock()
+        self._writing: collections.Counter[uuid.UUID] = collections.Counter()  # processes of groups that are stored now
         self._streams: dict[tuple[uuid.UUID, int, int], tuple[str, int]] = {}
         self._watched = watched.Watched()
         self._workers = [
@@ -277,15 +278,23 @@ class Ingest:
                 self._commit(connection, [batch])
 
     def _try_commit(self, connection: Connection, batches: list[_Batch]) -> None:
-        for attempt in range(_ATTEMPTS):
-            try:
-                self._transact(connection, batches, hold=attempt > 0)
-            except (group_rows.Overtaken, psycopg.errors.DeadlockDetected):
-                # Another group has the same processes: rarely twice, as a program sends one batch after the other.
-                if attempt + 1 == _ATTEMPTS:
-                    raise
-            else:
-                return
+        processes = collections.Counter({batch.sent.head.process_id for batch in batches})
+        with self._lock:
+            hold = any(self._writing[process_id] for process_id in processes)
+            self._writing += processes
+        try:
+            for attempt in range(_ATTEMPTS):
+                try:
+                    self._transact(connection, batches, hold=hold or attempt > 0)
+                except (group_rows.Overtaken, psycopg.errors.DeadlockDetected):
+                    # Another server's group has the same processes.
+                    if attempt + 1 == _ATTEMPTS:
+                        raise
+                else:
+                    return
+        finally:
+            with self._lock:
+                self._writing -= processes
 
     def _transact(self, connection: Connection, batches: list[_Batch], *, hold: bool) -> None:
         now = time.time_ns()
