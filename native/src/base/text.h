@@ -49,8 +49,8 @@ void tachy_uuid_print(const uint8_t *id, char *text);
 int tachy_uuid_parse(const char *text, uint8_t *id);
 /* A random one. 0: the system has no randomness. */
 int tachy_uuid_random(uint8_t *id);
-/* One that begins with the time (UUID version 7), so that those made one after the other lie side by side in an index
- * of them. 0: the system has no randomness. */
+/* One that begins with the time (UUID version 7), so that those made one after the other sort in that order. 0: the
+ * system has no randomness. */
 int tachy_uuid_of_time(uint8_t *id, int64_t utc);
 
 #endif
