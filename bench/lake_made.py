@@ -4,14 +4,13 @@ each.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from tachy_server.formats.segments import Record, SegmentWriter
-from tachy_server.lake import block_counts, block_days, segments
+from tachy_server.lake import segments
 from tachy_server.lake.database import Connection, day_of
 from tachy_server.lake.lake import Lake
 
@@ -100,7 +99,5 @@ def write(
     times = min(group.times[0] for group in groups), max(group.times[1] for group in groups)
     ids = {process_id for group in groups for process_id in group.process_ids}
     with connection.transaction():
-        block_days.widen(connection, day_of(now), *times)
-        block_counts.add(connection, Counter({day_of(now): sum(group.streams for group in groups)}))
-        segments.insert(connection, key, size, now, times, ids, index, level)
+        segments.add(connection, key, size, now, times, ids, index, sum(group.streams for group in groups), level)
     return size

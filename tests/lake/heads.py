@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tachy_server.formats.block_index import IndexWriter
-from tachy_server.lake import block_counts, block_days, segments
-from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake import segments
+from tachy_server.lake.database import Connection
 
 from tests.model.records import BLOCK_HEADER, THREAD_HEADER
 
@@ -70,9 +69,7 @@ def index_of(heads: Sequence[Head]) -> bytes:
 def add_segment(connection: Connection, heads: Sequence[Head], insert_time: int) -> None:
     """As ingest does, on a day whose partition is there."""
     times = min(head.times[0] for head in heads), max(head.times[1] for head in heads)
-    day = day_of(insert_time)
     with connection.transaction():
-        block_days.widen(connection, day, *times)
-        block_counts.add(connection, Counter({day: sum(len(head.threads) for head in heads)}))
         key, processes = segments.segment_key(insert_time), {head.process_id for head in heads}
-        segments.insert(connection, key, 4096 * len(heads), insert_time, times, processes, index_of(heads))
+        streams = sum(len(head.threads) for head in heads)
+        segments.add(connection, key, 4096 * len(heads), insert_time, times, processes, index_of(heads), streams)

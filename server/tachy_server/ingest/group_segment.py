@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tachy_server.formats.reader import BlockHead, BlockIdentity
@@ -11,8 +10,8 @@ from tachy_server.formats.segments import Record, SegmentWriter
 from tachy_server.ingest import group_rows
 from tachy_server.ingest.group_rows import Known, ProcessRow, StreamRow
 from tachy_server.ingest.identity import Sent, Stored
-from tachy_server.lake import block_counts, block_days, segments
-from tachy_server.lake.database import Connection, day_of
+from tachy_server.lake import segments
+from tachy_server.lake.database import Connection
 from tachy_server.lake.store import Store
 
 
@@ -47,12 +46,9 @@ def store(
     told = group_rows.upsert_streams(connection, streams, now)
     index, parts = writer.finish(Record(now, number, processes=described, streams=told))
     to.put_new(key, parts)
-    times = None
-    if heads:
-        times = min(head.begin_utc for head in heads), max(head.end_utc for head in heads)
-        block_days.widen(connection, day_of(now), *times)
-        new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
-        block_counts.add(connection, Counter({day_of(now): new}))
-        group_rows.forget_errors(connection, stored.lost)
-    segments.insert(connection, key, sum(map(len, parts)), now, times, {row.process_id for row in said}, index)
+    group_rows.forget_errors(connection, stored.lost)
+    times = (min(head.begin_utc for head in heads), max(head.end_utc for head in heads)) if heads else None
+    new = sum(len(head.threads) for identity, head in placed.items() if identity not in stored.lost)
+    ids = {row.process_id for row in said}
+    segments.add(connection, key, sum(map(len, parts)), now, times, ids, index, new)
     return len(heads)

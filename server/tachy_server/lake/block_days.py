@@ -15,9 +15,12 @@ from tachy_server.lake.database import Connection, day_of
 
 _STEP: Final = 3600 * 10**9  # times are rounded to whole hours, so that the row of a day is seldom written
 
-_KNOWN: Final = "SELECT FROM block_days WHERE insert_day = %s AND begin_time <= %s AND end_time >= %s"
 _WIDEN: Final = """
-INSERT INTO block_days AS d (insert_day, begin_time, end_time) VALUES (%s, %s, %s)
+INSERT INTO block_days AS d (insert_day, begin_time, end_time)
+SELECT %(day)s, %(from)s, %(to)s
+WHERE NOT EXISTS (
+    SELECT FROM block_days WHERE insert_day = %(day)s AND begin_time <= %(begin)s AND end_time >= %(end)s
+)
 ON CONFLICT (insert_day) DO UPDATE SET
     begin_time = least(d.begin_time, excluded.begin_time), end_time = greatest(d.end_time, excluded.end_time)
 """
@@ -26,9 +29,8 @@ _OF_PROCESSES: Final = "SELECT min(insert_time), max(last_update_time) FROM proc
 
 def widen(connection: Connection, day: datetime.date, begin: int, end: int) -> None:
     """Blocks with these times are inserted on that day, in the same transaction."""
-    if connection.execute(_KNOWN, (day, begin, end)).fetchone() is None:
-        outwards = (max(begin // _STEP * _STEP, -1 << 63), min(-(-end // _STEP) * _STEP, (1 << 63) - 1))
-        connection.execute(_WIDEN, (day, *outwards))
+    outwards = {"from": max(begin // _STEP * _STEP, -1 << 63), "to": min(-(-end // _STEP) * _STEP, (1 << 63) - 1)}
+    connection.execute(_WIDEN, {"day": day, "begin": begin, "end": end, **outwards})
 
 
 def select(

@@ -6,6 +6,7 @@ import datetime
 import re
 import struct
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 
 from tachy_server.base.errors import FormatError
 from tachy_server.formats.block_index import select
+from tachy_server.lake import block_counts, block_days
 from tachy_server.lake.database import Connection, day_of
 from tachy_server.lake.indexes import Indexes
 
@@ -82,6 +84,26 @@ def insert(
     begin, end = times or NEVER
     of_segment = (day_of(insert_time), key, size, insert_time, begin, end, shortened(process_ids), index, level)
     connection.execute(_INSERT, (*of_segment, list(covered), classes_of(index), kept_days(key)))
+
+
+def add(
+    connection: Connection,
+    key: str,
+    size: int,
+    insert_time: int,
+    times: tuple[int, int] | None,
+    process_ids: Iterable[UUID],
+    index: bytes,
+    streams: int,
+    level: int = 0,
+) -> None:
+    """As `insert`, with what its day says of its blocks: their times, and how many rows of `blocks` they are."""
+    day = day_of(insert_time)
+    if times is not None:
+        block_days.widen(connection, day, *times)
+    if streams:
+        block_counts.add(connection, Counter({day: streams}))
+    insert(connection, key, size, insert_time, times, process_ids, index, level)
 
 
 def forget(connection: Connection, day: datetime.date, keys: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ is taken that has a block of which nothing is there yet, or that has no blocks a
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from tachy_server.base.errors import FormatError, NotFound
 from tachy_server.formats.block_index import select
 from tachy_server.formats.segments import HEADER, Segment, index_place, processes_of, read_end
-from tachy_server.lake import block_counts, block_days, segments
+from tachy_server.lake import segments
 from tachy_server.lake.database import Connection, Database, day_of
 from tachy_server.lake.store import Store
 
@@ -238,7 +238,6 @@ class Intake:
         rows = select([index])
         blocks = block_columns(rows)
         there, streams = self._connection.execute(_JUDGE.encode(), blocks).fetchone() or (None, 0)
-        day = day_of(insert_time)
         if there is None:  # it only describes: said once more, it changes nothing
             there = is_replaced
         wanted = complete and not there
@@ -249,11 +248,7 @@ class Intake:
         take_described(self._connection, record)
         self._connection.execute(_TAKE_NUMBERS.encode(), blocks)
         times = times_of(rows)
-        if times:
-            block_days.widen(self._connection, day, *times)
-        if streams:
-            block_counts.add(self._connection, Counter({day: streams}))
-        segments.insert(self._connection, key, size, insert_time, times, process_ids, index, level)
+        segments.add(self._connection, key, size, insert_time, times, process_ids, index, streams, level)
         return True
 
 
