@@ -47,7 +47,7 @@ class FakeLake:
 
     def add(self, batch: bytes) -> None:
         checked = reader.check_batch(batch)
-        self.processes[checked.process_id] = checked.description
+        self.processes[checked.process_id] = dict(checked.description)
         for offset, size, head in checked.blocks:
             block_id = reader.block_id(head.process_id, head.cls, head.sequence)
             self.data[block_id] = bytes(batch[offset : offset + size])

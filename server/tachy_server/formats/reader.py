@@ -6,10 +6,12 @@ Native calls release the GIL, so blocks decode in parallel on threads.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import uuid
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +30,7 @@ SPAN: int = lib.TACHY_CLASS_SPAN
 CODECS = {0: "none", 1: "zstd", 2: "lz4", 3: "gzip"}
 
 _INT64_MIN, _INT64_MAX = -(1 << 63), (1 << 63) - 1
+_SHORT_DESCRIPTION = 2048  # bytes of one that is kept
 WINDOW_MAX = 1 << 27  # of zstd
 DESCRIPTION_MAX = 4 << 20  # bytes of JSON
 PROPERTY_TEXT_MAX = 512 << 10  # characters of all properties; lists of processes show them
@@ -109,7 +112,8 @@ class BatchHead:
 
     batch_id: uuid.UUID
     process_id: uuid.UUID
-    description: dict[str, Any]
+    description: Mapping[str, Any]
+    """Shared by batches that say the same."""
     blocks: list[tuple[int, int, BlockHead]]
 
 
@@ -179,7 +183,8 @@ def check_batch(data: Readable) -> BatchHead:
     start = ffi.cast("const char *", view)
     process_id = uuid.UUID(bytes=bytes(header.process_id))
     text = bytes(ffi.buffer(start + ffi.sizeof("tachy_batch_header"), header.description_size))
-    description = _description(text, process_id)
+    parse = _repeated_description if len(text) <= _SHORT_DESCRIPTION else _description
+    description = parse(text, process_id)
     blocks: list[tuple[int, int, BlockHead]] = []
     offset = ffi.sizeof("tachy_batch_header") + (header.description_size + 7) // 8 * 8
     for _ in range(header.block_count):
@@ -211,6 +216,12 @@ def _body(data: Readable) -> Readable:
     head = read_head(data)
     stored = memoryview(data)[head.header_size : head.header_size + head.stored_size]
     return decompress(head.codec, stored, head.raw_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _repeated_description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
+    """One that each batch of its process says again: a third of the time of a check."""
+    return _description(text, process_id)
 
 
 def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
