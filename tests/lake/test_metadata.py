@@ -6,8 +6,8 @@ import asyncio
 import uuid
 from pathlib import Path
 
-import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from tachy_server.base.errors import TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.formats.reader import check_batch
@@ -16,7 +16,6 @@ from tachy_server.ingest.group_rows import (
     Known,
     Overtaken,
     ProcessRow,
-    be_durable,
     is_stored,
     read_processes,
     store_processes,
@@ -75,9 +74,7 @@ def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
 def test_a_commit_is_on_disk_even_where_the_default_says_otherwise(ingest_server: Server) -> None:
     dsn = dsn_of(ingest_server.data)
     for default, durable in (("off", "on"), ("local", "local"), ("on", "on")):
-        options = f"-c synchronous_commit={default}"
-        with psycopg.connect(dsn, autocommit=True, options=options) as connection, connection.transaction():
-            be_durable(connection)
+        with connect(make_conninfo(dsn, options=f"-c synchronous_commit={default}")) as connection:
             assert connection.execute("SHOW synchronous_commit").fetchone() == (durable,)
 
 
@@ -129,7 +126,7 @@ def test_who_is_overtaken_holds_the_rows_the_next_time(
     play(process, 9_000_000)
     monkeypatch.setattr(group_rows, "read_processes", overtaken)
     store = LocalStore(tmp_path / "store")
-    ingest = Ingest(Settings(ingest_workers=1), base, store)
+    ingest = Ingest(Settings(), base, store)
     try:
         receipt = asyncio.run(ingest.submit(process.batch()))
     finally:

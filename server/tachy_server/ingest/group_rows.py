@@ -25,11 +25,6 @@ from tachy_server.lake.control_table import OF_PROCESS
 from tachy_server.lake.database import Connection
 from tachy_server.lake.described import DESCRIBED
 
-# Somebody else's PostgreSQL may have it off, for all or for our user; other values are as durable as `on`, or more.
-_BE_DURABLE = """
-SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
-"""
-
 # The controls come along: this statement sees every one that was set before the batch came. `xmin` is the transaction
 # that wrote the row as it is.
 _READ_PROCESSES = f"""
@@ -170,24 +165,22 @@ class ProcessRow:
             end_time=max((head.end_utc for _, _, head in batch.blocks), default=None),
         )
 
-    def merge(self, other: ProcessRow) -> ProcessRow:
-        """One row for two batches of the same process, of which `other` came later."""
-        first, last = (self, other) if _key(self) <= _key(other) else (other, self)
-        return replace(
-            last,
-            state=self.state if self.state != "running" else other.state,
-            end_ticks=max((ticks for ticks in (first.end_ticks, last.end_ticks) if ticks is not None), default=None),
-            end_time=max((time for time in (first.end_time, last.end_time) if time is not None), default=None),
-        )
-
 
 def merged(rows: Iterable[ProcessRow]) -> list[ProcessRow]:
     """One of each process, of rows in the order in which they came."""
-    of: dict[uuid.UUID, ProcessRow] = {}
+    of: dict[uuid.UUID, list[ProcessRow]] = {}
     for row in rows:
-        known = of.get(row.process_id)
-        of[row.process_id] = row if known is None else known.merge(row)
-    return list(of.values())
+        of.setdefault(row.process_id, []).append(row)
+    return [own[0] if len(own) == 1 else _merge(own) for own in of.values()]
+
+
+def _merge(rows: Sequence[ProcessRow]) -> ProcessRow:
+    return replace(
+        max(reversed(rows), key=_key),
+        state=next((row.state for row in rows if row.state != "running"), "running"),
+        end_ticks=max((row.end_ticks for row in rows if row.end_ticks is not None), default=None),
+        end_time=max((row.end_time for row in rows if row.end_time is not None), default=None),
+    )
 
 
 def _key(row: ProcessRow) -> tuple[bool, int]:
@@ -221,11 +214,6 @@ class Known:
     numbers: Numbers
     control: Issued | None
     is_new: bool
-
-
-def be_durable(connection: Connection) -> None:
-    """The transaction's commit returns when it is on disk, whatever the default is."""
-    connection.execute(_BE_DURABLE)
 
 
 def _numbers(texts: Iterable[str]) -> Numbers:

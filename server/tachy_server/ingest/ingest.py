@@ -306,7 +306,6 @@ class Ingest:
         outcome_known = True
         try:
             with connection.transaction():
-                group_rows.be_durable(connection)
                 sent = [batch.sent for batch in batches]
                 rows = group_rows.merged(one.process for one in sent)
                 known = group_rows.read_processes(connection, rows, now, hold=hold)
