@@ -43,7 +43,7 @@ from tachy_server.query.workers.pool import Workers
 from tachy_server.query.workers.process import ForkServer
 from tachy_server.services import Services
 
-# The event loop and the ingest workers hand the interpreter to each other all the time; with the default of 5 ms they
+# The event loop and the ingest thread hand the interpreter to each other all the time; with the default of 5 ms they
 # wait for it. 0.5 ms gives 20 % more batches per second, 0.1 ms fewer again.
 _SWITCH_SECONDS = 0.0005
 _PARTITION_SECONDS = 3600.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from tachy_server.formats.reader import block_id, read_head
 
 from tests.lake.conftest import dsn_of, lake_of, play
@@ -97,28 +99,36 @@ def test_both_in_one_group_commit(tmp_path: Path) -> None:
         check_once(server, process, [*a, *b])
 
 
-def test_from_many_connections_at_once(tmp_path: Path) -> None:
-    """Groups of one, four workers: many of them want the same blocks at the same time."""
-    with Server(tmp_path / "data", "--commit-wait", "0", "--ingest-workers", "4") as server:
-        process, parts = record(4)
-        blocks = [block for part in parts for block in part]
-        batches = [process.batch(blocks[first : first + 6]) for first in range(len(blocks) - 5)]
-        batches += [process.batch(part) for part in parts for _ in range(4)]
-        with ThreadPoolExecutor(len(batches)) as pool:
-            answers = list(pool.map(server.post, batches))
-        assert {answer.json().get("status") for answer in answers} == {"stored", "known"}
-        check_once(server, process, blocks)
-
-
-def test_from_two_servers_on_one_database(tmp_path: Path) -> None:
+@pytest.fixture
+def two_servers(tmp_path: Path) -> Iterator[tuple[Server, Server]]:
+    """On one database and store."""
     with Server(tmp_path / "one") as one:
         options = ("--dsn", dsn_of(one.data), "--store", str(one.data / "store"), "--role", "ingest")
         with Server(tmp_path / "two", *options) as two:
-            process, parts = record(6)
-            blocks = [block for part in parts for block in part]
-            sent = [(server, process.batch(part)) for part in parts for server in (one, two)]
-            with ThreadPoolExecutor(len(sent)) as pool:
-                answers = list(pool.map(lambda pair: pair[0].post(pair[1]), sent))
-        statuses = [answer.json().get("status") for answer in answers]
-        assert [sorted(statuses[at : at + 2]) for at in range(0, len(sent), 2)] == [["known", "stored"]] * len(parts)
-        check_once(one, process, blocks)
+            yield one, two
+
+
+def send(sent: Sequence[tuple[Server, bytes]]) -> list[str]:
+    """All at once, each to its server; what became of each."""
+    with ThreadPoolExecutor(len(sent)) as pool:
+        answers = list(pool.map(lambda pair: pair[0].post(pair[1]), sent))
+    return [answer.json().get("status") for answer in answers]
+
+
+def test_from_many_connections_at_once(two_servers: tuple[Server, Server]) -> None:
+    """Groups of both servers want the same blocks at the same time."""
+    process, parts = record(4)
+    blocks = [block for part in parts for block in part]
+    batches = [process.batch(blocks[first : first + 6]) for first in range(len(blocks) - 5)]
+    batches += [process.batch(part) for part in parts for _ in range(4)]
+    assert set(send(list(zip(itertools.cycle(two_servers), batches, strict=False)))) == {"stored", "known"}
+    check_once(two_servers[0], process, blocks)
+
+
+def test_from_two_servers_on_one_database(two_servers: tuple[Server, Server]) -> None:
+    process, parts = record(6)
+    blocks = [block for part in parts for block in part]
+    sent = [(server, process.batch(part)) for part in parts for server in two_servers]
+    statuses = send(sent)
+    assert [sorted(statuses[at : at + 2]) for at in range(0, len(sent), 2)] == [["known", "stored"]] * len(parts)
+    check_once(two_servers[0], process, blocks)

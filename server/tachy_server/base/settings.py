@@ -283,7 +283,6 @@ class Settings:
     http_connections: int = _row(
         COUNT, 2000, "HTTP connections at once; beyond that, the one that has waited longest for a request is closed."
     )
-    ingest_workers: int = _row(COUNT, 2, "Threads that make groups of batches durable, each with its own connection.")
     rewrite_seconds: float = _row(
         SECONDS,
         600.0,

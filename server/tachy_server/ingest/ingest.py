@@ -1,8 +1,9 @@
 """Group commit: what was acknowledged is durable and visible.
 
-Requests hand their bodies to `Ingest.take`. Worker threads take whatever waits, check it, read the rows of its
-processes in one transaction, write one segment (durable before anything refers to it), insert its row, commit, and only
-then answer everybody in the group. A batch in which nothing is new is answered so. Bodies are never decoded.
+Requests hand their bodies to `Ingest.take`. One thread takes whatever waits, checks it, reads the rows of its
+processes in one transaction, writes one segment (durable before anything refers to it), inserts its row, commits, and
+only then answers everybody in the group. A batch in which nothing is new is answered so. Bodies are never decoded.
+What comes meanwhile is the next group: two at once would cost more, and wait for each other's rows.
 
 When something fails after a segment was written and before the commit, the segment is removed again if that is
 possible; if the commit's outcome is unknown (the connection broke in it), it is left: an unreferenced object is
@@ -107,7 +108,7 @@ class _Batch:
 
 
 class Ingest:
-    """The queue and its workers. Made and used by one event loop; close() may block."""
+    """The queue and its thread. Made and used by one event loop; close() may block."""
 
     def __init__(self, settings: Settings, base: Database, store: Store) -> None:
         self.bodies = MemoryBudget(settings.ingest_queue_bytes)
@@ -121,15 +122,10 @@ class Ingest:
         self._condition = threading.Condition()
         self._closing = False
         self._lock = threading.Lock()
-        self._writing: collections.Counter[uuid.UUID] = collections.Counter()  # processes of groups that are stored now
         self._streams: dict[tuple[uuid.UUID, int, int], tuple[str, int]] = {}
         self._watched = watched.Watched()
-        self._workers = [
-            threading.Thread(target=self._work, name=f"ingest-{number}", daemon=True)
-            for number in range(max(1, settings.ingest_workers))
-        ]
-        for worker in self._workers:
-            worker.start()
+        self._thread = threading.Thread(target=self._work, name="ingest", daemon=True)
+        self._thread.start()
 
     async def submit(self, body: bytes, stamp: Mapping[str, str] = MappingProxyType({})) -> Receipt:
         """Returns when the batch is durable and visible. Raises what `take` answers with."""
@@ -158,15 +154,15 @@ class Ingest:
             if not self._closing:
                 self._items.append(item)
                 self._bytes += len(body)
-                if len(self._items) == 1 or self._bytes >= _GROUP_BYTES:  # whoever waits for neighbours sleeps on
+                if len(self._items) == 1 or self._bytes >= _GROUP_BYTES:  # who waits for neighbours sleeps on
                     self._condition.notify()
                 return
         _settle([(item, BusyError("the server is stopping: send this batch again later"))])
 
     def check(self) -> None:
         """Raises StoreError when batches are not being worked on."""
-        if not all(worker.is_alive() for worker in self._workers):
-            raise StoreError("the ingest workers have stopped")
+        if not self._thread.is_alive():
+            raise StoreError("the ingest thread has stopped")
         if self.bodies.full:
             raise StoreError("the ingest queue is full")
         with self._condition:
@@ -183,11 +179,10 @@ class Ingest:
         """No batch is taken any more; those that wait are made durable first. Blocks until then."""
         with self._condition:
             self._closing = True
-            self._condition.notify_all()
-        for worker in self._workers:
-            worker.join()
+            self._condition.notify()
+        self._thread.join()
 
-    # Workers ------------------------------------------------------------------------------------------------------
+    # The thread ---------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         connection: Connection | None = None
@@ -226,8 +221,6 @@ class Ingest:
                 size += len(item.body)
                 group.append(item)
             self._bytes -= size
-            if self._items:
-                self._condition.notify()
             return group
 
     def _check(self, group: Sequence[_Item]) -> list[_Batch]:
@@ -278,23 +271,15 @@ class Ingest:
                 self._commit(connection, [batch])
 
     def _try_commit(self, connection: Connection, batches: list[_Batch]) -> None:
-        processes = collections.Counter({batch.sent.head.process_id for batch in batches})
-        with self._lock:
-            hold = any(self._writing[process_id] for process_id in processes)
-            self._writing += processes
-        try:
-            for attempt in range(_ATTEMPTS):
-                try:
-                    self._transact(connection, batches, hold=hold or attempt > 0)
-                except (group_rows.Overtaken, psycopg.errors.DeadlockDetected):
-                    # Another server's group has the same processes.
-                    if attempt + 1 == _ATTEMPTS:
-                        raise
-                else:
-                    return
-        finally:
-            with self._lock:
-                self._writing -= processes
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._transact(connection, batches, hold=attempt > 0)
+            except (group_rows.Overtaken, psycopg.errors.DeadlockDetected):
+                # Another server's group has the same processes.
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+            else:
+                return
 
     def _transact(self, connection: Connection, batches: list[_Batch], *, hold: bool) -> None:
         now = time.time_ns()
@@ -335,22 +320,20 @@ class Ingest:
 
     def _stale_streams(self, batches: Sequence[Sent], now: int) -> list[StreamRow]:
         stale: dict[tuple[uuid.UUID, int, int], StreamRow] = {}
-        with self._lock:
-            for batch in batches:
-                for _, _, head in batch.head.blocks:
-                    for thread in head.threads:
-                        key, name = (head.process_id, head.cls, thread.number), thread.name
-                        told = self._streams.get(key)
-                        if told is None or told[0] != name or is_due(told[1], now):
-                            stale[key] = StreamRow(stream_id(*key), *key, name, thread.os_id)
+        for batch in batches:
+            for _, _, head in batch.head.blocks:
+                for thread in head.threads:
+                    key, name = (head.process_id, head.cls, thread.number), thread.name
+                    told = self._streams.get(key)
+                    if told is None or told[0] != name or is_due(told[1], now):
+                        stale[key] = StreamRow(stream_id(*key), *key, name, thread.os_id)
         return list(stale.values())
 
     def _remember_streams(self, rows: list[StreamRow], now: int) -> None:
-        with self._lock:
-            if len(self._streams) + len(rows) > _STREAM_CACHE:
-                self._streams.clear()
-            for row in rows:
-                self._streams[row.process_id, row.cls, row.thread] = (row.thread_name, now)
+        if len(self._streams) + len(rows) > _STREAM_CACHE:
+            self._streams.clear()
+        for row in rows:
+            self._streams[row.process_id, row.cls, row.thread] = (row.thread_name, now)
 
     # Answers ------------------------------------------------------------------------------------------------------
 
