@@ -80,7 +80,7 @@ def test_any_program_in_any_window(parts: list[tuple[list[int], list[int]]], a: 
     world = World(lake, QueryEngine(lake, Settings(), FakeMetadata(lake)))
     process = Process(exe="game")
     threads = [process.thread("main"), process.thread("task"), process.thread("task")]
-    at = 1000
+    latest = at = 1000
     for first, second in parts:
         for thread, steps in zip(threads, (first, second, first[::-1]), strict=True):
             thread.begin("Frame", at, target="t", file="f.cpp", line=9)
@@ -88,8 +88,9 @@ def test_any_program_in_any_window(parts: list[tuple[list[int], list[int]]], a: 
             while thread.stack[1:]:
                 thread.end(last := last + 3)
             if len(steps) % 2:  # else Frame stays open over the cut, and the next encloses a Frame
-                thread.end(last + 5)
-        at += 6000
+                thread.end(last := last + 5)
+            latest = max(latest, last)
+        at = latest + 6000
         world.send(process)
     (known,) = ids([process])
     assert paths(tree(world, known)) == expected(world, known)

@@ -56,14 +56,15 @@ def test_any_program_in_any_bins(
     world = World(lake, QueryEngine(lake, Settings(), FakeMetadata(lake)))
     process = Process(exe="game")
     threads = [process.thread("main"), process.thread("task"), process.thread("task")]
-    at = 1000
+    latest = at = 1000
     for first, second in parts:
         for thread, steps in zip(threads, (first, second, first[::-1]), strict=True):
             last = play(thread, steps, at)
             if len(steps) % 2:  # else what it has begun stays open over the cut
                 while thread.stack:
                     thread.end(last := last + 3)
-        at += 2000
+            latest = max(latest, last)
+        at = latest + 2000
         world.send(process)
     (known,) = ids([process])
     wanted = expected(world, known, width)
