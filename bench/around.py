@@ -30,7 +30,7 @@ AMOUNTS = {  # of each mode of bench/around
     "burst": 200000,
     "tight_loop": 3000,
     "collector": 50,
-    "idle": 3000,
+    "idle": 20000,  # a look in ten seconds is whole
     "flight": 50,
     "started": 40,
     "tail": 10000,

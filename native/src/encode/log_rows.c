@@ -64,19 +64,19 @@ TACHY_INLINE int put_head(tachy_channel *channel, tachy_stream *s, cursor *c, ui
     ticks = c->last;
     channel->backwards++;
   }
-  tachy_put_ticks(&c->lead, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], ticks - c->last);
+  tachy_put_ticks(c->lead++, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], ticks - c->last);
   c->last = ticks;
   if (site != c->number) {
     c->position = tachy_index_position(&channel->tables.sites, site);
     c->number = site;
   }
-  tachy_put_small(&c->site, &s->planes[TACHY_PLANE_SITE], c->position);
+  tachy_put_small(c->site++, &s->planes[TACHY_PLANE_SITE], c->position);
   uint32_t set_position = 0;
   if (set && tachy_names_set(channel->names, set)) {
     set_position = tachy_index_position(&channel->tables.sets, set);
     if (!set_position) return 0;
   }
-  tachy_put_small(&c->set, &s->planes[TACHY_PLANE_SET], set_position);
+  tachy_put_small(c->set++, &s->planes[TACHY_PLANE_SET], set_position);
   return c->position != 0;
 }
 
@@ -91,7 +91,7 @@ TACHY_INLINE int put_metric(tachy_channel *channel, tachy_stream *s, cursor *c, 
 TACHY_INLINE int put_log(tachy_channel *channel, tachy_stream *s, cursor *c, const tachy_log_record *record) {
   if (!put_head(channel, s, c, record->ticks, record->site, record->set)) return 0;
   if (TACHY_UNLIKELY(channel->watch != NULL)) channel->watch->log(channel, c->position, record);
-  tachy_put_small(&c->types, &s->planes[TACHY_PLANE_TYPES], record->types);
+  tachy_put_small(c->types++, &s->planes[TACHY_PLANE_TYPES], record->types);
   const uint8_t *at = (const uint8_t *)(record + 1);
   for (uint32_t types = record->types; types & 15u; types >>= 4) {
     uint64_t word;
@@ -99,7 +99,7 @@ TACHY_INLINE int put_log(tachy_channel *channel, tachy_stream *s, cursor *c, con
     switch (types & 15u) {
       case TACHY_ARG_TEXT: {
         const uint64_t size = (uint32_t)word;
-        tachy_put_small(&c->text_size, &s->planes[TACHY_PLANE_TEXT_SIZE], size);
+        tachy_put_small(c->text_size++, &s->planes[TACHY_PLANE_TEXT_SIZE], size);
         tachy_text_copy(c->text, at + 4, size);
         c->text += size;
         at += tachy_pad8(4 + size) - 8;

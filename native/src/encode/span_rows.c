@@ -1,7 +1,7 @@
 /* Span records -> span columns: docs/format.md, "Span rows". The collector's hottest loop. */
 #include "stream.h"
 
-enum { ROWS_AT_ONCE = 1024 };
+enum { ROWS_AT_ONCE = 1024, AHEAD_BYTES = 768 };
 
 static int reserve(tachy_stream *s, uint64_t rows) {
   return tachy_plane_reserve(&s->planes[TACHY_PLANE_SITE], rows) &&
@@ -27,56 +27,60 @@ static void keep_async(tachy_channel *channel, tachy_stream *s, const tachy_asyn
 
 /* Where the stream's next row goes, in registers: stores of bytes might change anything that is in memory. */
 typedef struct cursor {
-  uint8_t *site, *depth, *lead, *tail; /* behind the planes' low bytes */
-  uint32_t *lead_high, *tail_high;     /* and behind the high ones of those that need them often */
-  uint64_t last;                       /* as in the stream, from here on */
-  uint64_t begin_ticks, end_ticks;
+  uint64_t row; /* its number in the block: each of these planes has a low byte of each row */
+  uint8_t *site, *depth, *lead, *tail;
+  uint32_t *lead_high, *tail_high; /* behind the high bytes of those that need them often */
+  uint64_t last, begin_ticks;      /* as in the stream, from here on */
   uint32_t at_depth;
+  uint32_t plain; /* spans that are less deep are special */
 } cursor;
+
+/* Special are the block's first span, those that were open at its start, and those with values. */
+static uint32_t plain_from(const tachy_stream *s) {
+  if (s->last == TACHY_NO_TICKS || s->begin_ticks > s->last) return UINT32_MAX;
+  return s->open > s->values.levels ? s->open : s->values.levels;
+}
 
 static cursor cursor_of(const tachy_stream *s) {
   const tachy_plane *const lead = &s->planes[TACHY_PLANE_LEAD], *const tail = &s->planes[TACHY_PLANE_TAIL];
-  return (cursor){tachy_behind(&s->planes[TACHY_PLANE_SITE].low),
-                  tachy_behind(&s->planes[TACHY_PLANE_DEPTH].low),
-                  tachy_behind(&lead->low),
-                  tachy_behind(&tail->low),
+  return (cursor){lead->low.size,
+                  s->planes[TACHY_PLANE_SITE].low.bytes,
+                  s->planes[TACHY_PLANE_DEPTH].low.bytes,
+                  lead->low.bytes,
+                  tail->low.bytes,
                   tachy_behind_high(lead),
                   tachy_behind_high(tail),
                   s->last,
                   s->begin_ticks,
-                  s->end_ticks,
-                  s->depth};
+                  s->depth,
+                  plain_from(s)};
 }
 
 static void put_back(tachy_stream *s, const cursor *c) {
   tachy_plane *const lead = &s->planes[TACHY_PLANE_LEAD], *const tail = &s->planes[TACHY_PLANE_TAIL];
-  tachy_plane *const site = &s->planes[TACHY_PLANE_SITE], *const depth = &s->planes[TACHY_PLANE_DEPTH];
-  site->low.size = (uint64_t)(c->site - site->low.bytes);
-  depth->low.size = (uint64_t)(c->depth - depth->low.bytes);
-  lead->low.size = (uint64_t)(c->lead - lead->low.bytes);
-  tail->low.size = (uint64_t)(c->tail - tail->low.bytes);
-  lead->high.size = (uint64_t)((const uint8_t *)(const void *)c->lead_high - lead->high.bytes);
-  tail->high.size = (uint64_t)((const uint8_t *)(const void *)c->tail_high - tail->high.bytes);
-  s->last = c->last;
-  s->begin_ticks = c->begin_ticks;
-  s->end_ticks = c->end_ticks;
+  if (c->row == lead->low.size) return;
+  s->planes[TACHY_PLANE_SITE].low.size = s->planes[TACHY_PLANE_DEPTH].low.size = c->row;
+  lead->low.size = tail->low.size = c->row;
+  tachy_ends_at(&lead->high, c->lead_high);
+  tachy_ends_at(&tail->high, c->tail_high);
+  s->last = c->last; /* the latest end: no row ends before the one above it */
+  tachy_stream_extend(s, c->begin_ticks, c->last);
   s->depth = c->at_depth;
 }
 
 /* 0: no memory. */
-TACHY_INLINE int keep_span(tachy_channel *channel, tachy_stream *s, cursor *c, uint64_t begin, uint64_t duration,
-                           uint32_t word) {
+TACHY_INLINE int put_row(tachy_channel *channel, tachy_stream *s, cursor *c, uint64_t begin, uint64_t duration,
+                         uint32_t word, int special) {
   const uint32_t depth = word >> TACHY_DEPTH_SHIFT;
-  uint64_t end = begin + duration;
-  if (TACHY_UNLIKELY(depth >= s->room) && !tachy_stream_reach(s, depth)) return 0;
+  if (TACHY_UNLIKELY(depth > s->deepest)) {
+    if (!tachy_stream_reach(s, depth)) return 0;
+    s->deepest = depth;
+  }
   tachy_span_level *const level = &s->levels[depth];
+  uint64_t end = begin + duration;
   uint64_t lead = 0;
   uint64_t tail;
-  if (TACHY_UNLIKELY(depth > s->deepest)) s->deepest = depth;
-  if (TACHY_UNLIKELY(c->last == TACHY_NO_TICKS)) {
-    s->base = c->last = tachy_is_stale(channel, begin) ? channel->from.ticks : begin;
-  }
-  if (TACHY_UNLIKELY(depth < s->open)) {
+  if (special && depth < s->open) {
     begin = s->opens[depth].ticks;
     if (s->opens[depth].utc < s->begin_utc) s->begin_utc = s->opens[depth].utc;
     s->open = depth;
@@ -94,86 +98,100 @@ TACHY_INLINE int keep_span(tachy_channel *channel, tachy_stream *s, cursor *c, u
     lead = begin - c->last;
     if (TACHY_UNLIKELY(end < begin)) end = begin;
     tail = end - begin;
+    if (special && begin < c->begin_ticks) c->begin_ticks = begin; /* else another one has begun before */
     goto put;
   }
+  if (begin < c->begin_ticks) c->begin_ticks = begin;
   if (TACHY_UNLIKELY(end < c->last)) {
     end = c->last;
     channel->backwards++;
   }
   tail = end - c->last;
 put:
-  tachy_put_ticks(&c->lead, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], lead);
-  tachy_put_ticks(&c->tail, &c->tail_high, &s->planes[TACHY_PLANE_TAIL], tail);
+  tachy_put_ticks(c->lead + c->row, &c->lead_high, &s->planes[TACHY_PLANE_LEAD], lead);
+  tachy_put_ticks(c->tail + c->row, &c->tail_high, &s->planes[TACHY_PLANE_TAIL], tail);
   const uint32_t position = tachy_index_position(&channel->tables.sites, word & TACHY_SITE_MAX);
-  tachy_put_small(&c->site, &s->planes[TACHY_PLANE_SITE], position);
-  tachy_put_small(&c->depth, &s->planes[TACHY_PLANE_DEPTH], tachy_zigzag((int64_t)depth - (int64_t)c->at_depth));
+  tachy_put_small(c->site + c->row, &s->planes[TACHY_PLANE_SITE], position);
+  const uint64_t deeper = tachy_zigzag((int64_t)depth - (int64_t)c->at_depth);
+  tachy_put_small(c->depth + c->row, &s->planes[TACHY_PLANE_DEPTH], deeper);
+  c->row++;
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;
   level[1] = (tachy_span_level){TACHY_NO_TICKS, 0};
   c->at_depth = depth;
   c->last = end;
-  if (begin < c->begin_ticks) c->begin_ticks = begin;
-  if (end > c->end_ticks) c->end_ticks = end;
-  if (TACHY_UNLIKELY(depth < s->values.levels)) {
-    put_back(s, c);
-    tachy_values_end(s, depth);
-  }
   return position != 0;
 }
 
-/* One span. A long one's duration came before it; one that began in another life of the counter knows none. */
-TACHY_INLINE void keep(tachy_channel *channel, tachy_stream *s, cursor *c, const tachy_span_record *record, int stale) {
+/* A special span, or a long one, whose duration came before it, or one that began in another life of the counter, which
+ * nobody can date. Of a block that is lost nothing is kept. */
+static void keep_special(tachy_channel *channel, tachy_stream *s, const tachy_span_record *record) {
+  if (s->broken) return;
   uint64_t begin = record->begin;
   uint64_t duration = record->duration;
-  if (TACHY_UNLIKELY(stale)) {
-    begin = c->last == TACHY_NO_TICKS ? channel->from.ticks : c->last;
+  if (tachy_is_stale(channel, begin)) {
+    begin = tachy_stream_now(channel, s);
     duration = s->long_duration = 0;
-  } else if (TACHY_UNLIKELY(duration == UINT32_MAX && s->long_duration)) {
+  } else if (duration == UINT32_MAX && s->long_duration) {
     duration = s->long_duration;
     s->long_duration = 0;
   }
-  if (TACHY_LIKELY(!s->broken) && TACHY_UNLIKELY(!keep_span(channel, s, c, begin, duration, record->word)))
-    s->broken = 1;
+  if (s->last == TACHY_NO_TICKS) s->base = s->last = begin;
+  cursor c = cursor_of(s);
+  if (!put_row(channel, s, &c, begin, duration, record->word, 1)) s->broken = 1;
+  put_back(s, &c);
+  const uint32_t depth = record->word >> TACHY_DEPTH_SHIFT;
+  if (depth < s->values.levels) tachy_values_end(s, depth);
 }
 
 uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8_t *records, uint64_t size) {
   const uint64_t floor = channel->floor;
-  const uint64_t range = (channel->ceiling ? channel->ceiling : TACHY_CONTROL_FIRST) - floor;
+  const uint64_t dated = (channel->ceiling ? channel->ceiling : TACHY_CONTROL_FIRST) - floor;
   const uint8_t *at = records;
   const uint8_t *const end = records + size;
   while (at < end) {
     uint64_t rows = (uint64_t)(end - at) / sizeof(tachy_span_record);
     if (rows > ROWS_AT_ONCE) rows = ROWS_AT_ONCE;
-    const uint8_t *const until = at + rows * sizeof(tachy_span_record);
+    const uint8_t *const from = at, *const until = at + rows * sizeof(tachy_span_record);
     if (!reserve(s, rows)) s->broken = 1;
-    uint64_t kept = 0;
+    uint64_t others = 0; /* bytes of other records */
+    uint64_t range = s->broken ? 0 : dated;
     cursor c = cursor_of(s);
     while (at < until) {
       const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
-      if (TACHY_LIKELY(record->begin - floor < range)) {
-        keep(channel, s, &c, record, 0);
-        kept++;
+      if (TACHY_LIKELY(record->begin - floor < range && record->word >> TACHY_DEPTH_SHIFT >= c.plain &&
+                       record->duration != UINT32_MAX)) {
+        if (TACHY_UNLIKELY(!put_row(channel, s, &c, record->begin, record->duration, record->word, 0))) {
+          s->broken = 1;
+          range = 0;
+        }
+        TACHY_PREFETCH(at + AHEAD_BYTES); /* another core has written it */
         at += sizeof *record;
-      } else if (record->begin < TACHY_CONTROL_FIRST) {
-        keep(channel, s, &c, record, 1);
-        kept++;
-        at += sizeof *record;
+        continue;
+      }
+      put_back(s, &c);
+      uint64_t taken = sizeof *record;
+      if (record->begin < TACHY_CONTROL_FIRST) {
+        keep_special(channel, s, record);
       } else if (record->begin == TACHY_CONTROL_LONG) {
         s->long_duration = ((const tachy_long_record *)(const void *)at)->duration;
-        at += sizeof(tachy_long_record);
+        others += taken = sizeof(tachy_long_record);
       } else if (record->begin == TACHY_CONTROL_ASYNC_BEGIN || record->begin == TACHY_CONTROL_ASYNC_END) {
-        put_back(s, &c);
         keep_async(channel, s, (const tachy_async_record *)(const void *)at);
-        at += sizeof(tachy_async_record);
+        others += taken = sizeof(tachy_async_record);
       } else if (tachy_is_value(record->begin)) {
         const tachy_value_record *const value = (const tachy_value_record *)(const void *)at;
         tachy_values_read(channel, s, value);
-        at += tachy_value_size(value);
+        others += taken = tachy_value_size(value);
       } else {
         break;
       }
+      at += taken;
+      c = cursor_of(s);
+      if (s->broken) range = 0;
     }
     put_back(s, &c);
+    const uint64_t kept = ((uint64_t)(at - from) - others) / sizeof(tachy_span_record);
     s->rows += kept;
     s->total += kept;
     channel->events += kept;

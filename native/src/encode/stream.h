@@ -205,15 +205,15 @@ static inline void tachy_ends_at(tachy_bytes *bytes, const void *end) {
   if (end) bytes->size = (uint64_t)((const uint8_t *)end - bytes->bytes);
 }
 
-/* tachy_plane_put of a value that is seldom above 254. */
-TACHY_INLINE void tachy_put_small(uint8_t **low, tachy_plane *plane, uint64_t v) {
-  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+/* tachy_plane_put of a value that is seldom above 254, whose byte is `low`. */
+TACHY_INLINE void tachy_put_small(uint8_t *low, tachy_plane *plane, uint64_t v) {
+  *low = v < 255 ? (uint8_t)v : 255;
   if (TACHY_UNLIKELY(v >= 255)) tachy_plane_high(plane, v);
 }
 
 /* tachy_plane_put of ticks, which are often above it. */
-TACHY_INLINE void tachy_put_ticks(uint8_t **low, uint32_t **high, tachy_plane *plane, uint64_t v) {
-  *(*low)++ = v < 255 ? (uint8_t)v : 255;
+TACHY_INLINE void tachy_put_ticks(uint8_t *low, uint32_t **high, tachy_plane *plane, uint64_t v) {
+  *low = v < 255 ? (uint8_t)v : 255;
   if (v < 255) return;
   *(*high)++ = v < UINT32_MAX ? (uint32_t)v : UINT32_MAX;
   if (TACHY_UNLIKELY(v >= UINT32_MAX)) tachy_bytes_put(&plane->wide, &v, sizeof v);
