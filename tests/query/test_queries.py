@@ -53,6 +53,17 @@ def test_nothing_but_reading_is_allowed(world: World, sql: str) -> None:
     assert "only read" in _fails(world, sql)
 
 
+@pytest.mark.parametrize("condition", ["name IN (NULL)", "depth BETWEEN NULL AND 3"])
+def test_a_condition_that_is_null_for_every_row_is_named(world: World, condition: str) -> None:
+    assert _fails(world, f"SELECT * FROM thread_spans WHERE {condition}").startswith("a condition is NULL")
+
+
+def test_a_null_among_other_values_is_none_of_them(world: World) -> None:
+    names = world.rows("SELECT DISTINCT name FROM thread_spans ORDER BY name")
+    first = names[0]["name"]
+    assert world.rows(f"SELECT DISTINCT name FROM thread_spans WHERE name IN ('{first}', NULL)") == names[:1]
+
+
 @pytest.mark.parametrize("name", ["/etc/passwd", "file:///etc/passwd"])
 def test_files_are_no_tables(world: World, name: str) -> None:
     assert "no table" in _fails(world, f"SELECT * FROM '{name}'")
