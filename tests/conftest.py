@@ -45,10 +45,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _one_postgres(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
-    """Servers copy what a first one has made, one for all workers."""
+def _one_postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Servers copy what a first one has made, one for all of xdist's workers, where there are any."""
     base = tmp_path_factory.getbasetemp()
-    serving.keep_postgres((base if worker_id == "master" else base.parent) / "kept")
+    serving.keep_postgres((base.parent if hasattr(request.config, "workerinput") else base) / "kept")
 
 
 @pytest.fixture(autouse=True)

@@ -274,9 +274,11 @@ static void random_program(void) {
   for (int i = 0; i < 2; i++) team_add(&flushers, flush_at_random, (void *)(uintptr_t)next_random(&random));
   for (int i = 0; i < width; i++) team_add(&lanes, lane, (void *)(uintptr_t)next_random(&random));
   team_join(&lanes);
-  /* what this thread does now is in other blocks, so that every class has at least two, however fast the lanes were */
+  /* what this thread does is in other blocks, so that every class has at least two, however fast the lanes were */
   tachy_flush(20000);
-  work((void *)(uintptr_t)next_random(&random));
+  pthread_t last;
+  CHECK(pthread_create(&last, NULL, work, (void *)(uintptr_t)next_random(&random)) == 0);
+  pthread_join(last, NULL);
   TACHY_STORE_RELEASE(&busy, 0);
   team_join(&flushers);
   tachy_stop(20000);
