@@ -56,5 +56,5 @@ def run(program: Path, *arguments: str, variables: dict[str, str] | None = None)
     command = ["wine", str(program), *arguments]
     settings = environment(variables)
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=settings)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr}"
     return done.stdout
