@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
+from tachy_server.formats.reader import check_batch
 
 from tests.model.encoder import Process
 from tests.serving import Server
@@ -63,6 +65,19 @@ def test_a_description_has_bounds(server: Server, description: dict[str, object]
     assert answer.status_code == 400
     assert what in answer.json()["error"]
     assert len(answer.json()["error"]) < 200
+
+
+def test_what_a_process_says_again_is_parsed_once_and_nothing_else_of_it_is_kept() -> None:
+    process = Process(exe="game")
+    extra = json.dumps(process.description | {"state": "running", "x": [{}] * 100}).encode()
+    first, again = (check_batch(process.batch([], description=extra)).description for _ in range(2))
+    assert first is again
+    assert "x" not in first
+    assert first == check_batch(process.batch([])).description
+    ended = check_batch(process.batch([], state="exited")).description
+    assert (first["state"], ended["state"]) == ("running", "exited")
+    other = Process(exe="game", properties={"long": "v" * 3000})
+    assert check_batch(other.batch([])).description["properties"] == {"long": "v" * 3000}
 
 
 def test_a_threads_name_has_a_bound(server: Server) -> None:

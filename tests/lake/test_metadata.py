@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from tachy_server.base.errors import TachyError
+from tachy_server.base.errors import StoreError, TachyError
 from tachy_server.base.settings import Settings
 from tachy_server.formats.reader import check_batch
 from tachy_server.ingest import group_rows
+from tachy_server.ingest import ingest as ingest_module
 from tachy_server.ingest.group_rows import (
     Known,
     Overtaken,
@@ -74,8 +76,13 @@ def test_a_block_that_comes_again_on_the_other_side_of_midnight_is_there_once(
 def test_a_commit_is_on_disk_even_where_the_default_says_otherwise(ingest_server: Server) -> None:
     dsn = dsn_of(ingest_server.data)
     for default, durable in (("off", "on"), ("local", "local"), ("on", "on")):
-        with connect(make_conninfo(dsn, options=f"-c synchronous_commit={default}")) as connection:
-            assert connection.execute("SHOW synchronous_commit").fetchone() == (durable,)
+        for hold in (False, True):
+            row = ProcessRow.from_batch(check_batch(game().batch()), _BEFORE_MIDNIGHT)
+            with connect(make_conninfo(dsn, options=f"-c synchronous_commit={default}")) as connection:
+                with connection.transaction():
+                    read_processes(connection, [row], _BEFORE_MIDNIGHT, hold=hold)
+                    assert connection.execute("SHOW synchronous_commit").fetchone() == (durable,)
+                assert connection.execute("SHOW synchronous_commit").fetchone() == (default,)
 
 
 def test_our_own_postgresql_is_durable(ingest_server: Server) -> None:
@@ -135,6 +142,55 @@ def test_who_is_overtaken_holds_the_rows_the_next_time(
     assert receipt.status is Status.STORED
     assert tries == [False, True]
     assert len(list(store.objects("segments/"))) == 1
+
+
+def test_who_waits_for_another_servers_rows_keeps_nobody_else_waiting(
+    ingest_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, store = Database(dsn_of(ingest_server.data), 2), LocalStore(tmp_path / "store")
+    shared, other = game(), game()
+    for process in (shared, other):
+        ingest_server.post(process.batch())
+        play(process, 9_000_000)
+    monkeypatch.setattr(ingest_module, "_LOCK_SECONDS", 0.2)
+    ingest = Ingest(Settings(commit_wait=200), base, store)
+
+    async def both() -> list[Receipt | BaseException]:
+        sent = [ingest.submit(process.batch()) for process in (shared, other, game())]
+        return await asyncio.gather(*sent, return_exceptions=True)
+
+    try:
+        with connect(base.dsn) as elsewhere, elsewhere.transaction():
+            elsewhere.execute("UPDATE processes SET username = 'x' WHERE process_id = %s", (shared.process_id,))
+            refused, stored, new = asyncio.run(both())
+        again = asyncio.run(ingest.submit(shared.batch()))
+    finally:
+        ingest.close()
+        base.close()
+    assert isinstance(refused, StoreError)
+    assert str(shared.process_id) in str(refused)
+    assert isinstance(stored, Receipt)
+    assert stored.status is again.status is Status.STORED
+    assert isinstance(new, StoreError)  # nobody can tell it from one that the other server adds just now
+
+
+def test_what_several_batches_say_of_their_process() -> None:
+    """The last word is the end's, then the latest; a batch without blocks counts as the latest."""
+    first = ProcessRow.from_batch(check_batch(game().batch()), _BEFORE_MIDNIGHT)
+
+    def said(state: str, end: int | None, number: int) -> ProcessRow:
+        return replace(first, state=state, end_time=end, end_ticks=end, properties={"n": str(number)})
+
+    for rows, state, end, number in (
+        ([said("running", 5, 1), said("running", 3, 2)], "running", 5, 1),
+        ([said("running", 5, 1), said("running", 5, 2)], "running", 5, 2),
+        ([said("running", 5, 1), said("running", None, 2)], "running", 5, 2),
+        ([said("crashed", 5, 1), said("running", 9, 2)], "crashed", 9, 1),
+        ([said("crashed", 5, 1), said("exited", 7, 2), said("running", 6, 3)], "crashed", 7, 2),
+        ([said("running", 5, 1), said("exited", None, 2), said("exited", 10, 3)], "exited", 10, 2),
+    ):
+        (one,) = group_rows.merged(rows)
+        assert (one.state, one.end_time, one.end_ticks, one.properties) == (state, end, end, {"n": str(number)})
 
 
 def test_an_answer_that_fails_costs_no_other_of_its_group_its_own(ingest_server: Server, tmp_path: Path) -> None:

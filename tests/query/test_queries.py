@@ -53,7 +53,7 @@ def test_nothing_but_reading_is_allowed(world: World, sql: str) -> None:
     assert "only read" in _fails(world, sql)
 
 
-@pytest.mark.parametrize("condition", ["name IN (NULL)", "depth BETWEEN NULL AND 3"])
+@pytest.mark.parametrize("condition", ["name IN (NULL)", "depth BETWEEN NULL AND 3", "(name IN (NULL)) IS NULL"])
 def test_a_condition_that_is_null_for_every_row_is_named(world: World, condition: str) -> None:
     assert _fails(world, f"SELECT * FROM thread_spans WHERE {condition}").startswith("a condition is NULL")
 

@@ -32,10 +32,10 @@ typedef struct cursor {
   uint32_t *lead_high, *tail_high; /* behind the high bytes of those that need them often */
   uint64_t last, begin_ticks;      /* as in the stream, from here on */
   uint32_t at_depth;
-  uint32_t plain; /* spans that are less deep are special */
+  uint32_t plain; /* the least depth of which no span is special */
 } cursor;
 
-/* Special are the block's first span, those that were open at its start, and those with values. */
+/* Deeper than any special span can be: the block's first, those that were open at its start, those with values. */
 static uint32_t plain_from(const tachy_stream *s) {
   if (s->last == TACHY_NO_TICKS || s->begin_ticks > s->last) return UINT32_MAX;
   return s->open > s->values.levels ? s->open : s->values.levels;
@@ -138,7 +138,10 @@ static void keep_special(tachy_channel *channel, tachy_stream *s, const tachy_sp
   }
   if (s->last == TACHY_NO_TICKS) s->base = s->last = begin;
   cursor c = cursor_of(s);
-  if (!put_row(channel, s, &c, begin, duration, record->word, 1)) s->broken = 1;
+  if (!put_row(channel, s, &c, begin, duration, record->word, 1)) {
+    s->broken = 1;
+    return;
+  }
   put_back(s, &c);
   const uint32_t depth = record->word >> TACHY_DEPTH_SHIFT;
   if (depth < s->values.levels) tachy_values_end(s, depth);
@@ -165,7 +168,7 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
           s->broken = 1;
           range = 0;
         }
-        TACHY_PREFETCH(at + AHEAD_BYTES); /* another core has written it */
+        TACHY_PREFETCH((const void *)((uintptr_t)at + AHEAD_BYTES)); /* another core has written it */
         at += sizeof *record;
         continue;
       }

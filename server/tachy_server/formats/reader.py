@@ -218,10 +218,11 @@ def _body(data: Readable) -> Readable:
     return decompress(head.codec, stored, head.raw_size)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)
 def _repeated_description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:
-    """One that each batch of its process says again: a third of the time of a check."""
-    return _description(text, process_id)
+    """One that each batch of its process says again: a third of the time of a check. What nobody reads is not kept."""
+    said = _description(text, process_id)
+    return {key: said[key] for key in (*_TEXTS, *_NUMBERS, "properties", "process_id", "parent_process_id")}
 
 
 def _description(text: bytes, process_id: uuid.UUID) -> dict[str, Any]:

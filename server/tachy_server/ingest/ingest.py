@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 _GROUP_BYTES = 32 << 20
 _STREAM_CACHE = 200_000
 _ATTEMPTS = 3
+_LOCK_SECONDS = 2.0  # that a group waits for rows which another server's holds
 _LATEST_UTC = 7_258_118_400 * 10**9  # 2200
 
 
@@ -191,6 +192,7 @@ class Ingest:
                 batches = self._check(group)
                 if batches and (connection is None or connection.closed):
                     connection = database.connect(self._database.dsn)
+                    connection.execute(f"SET lock_timeout = {_LOCK_SECONDS * 1000:.0f}".encode())
                 if batches and connection is not None:
                     self._commit(connection, batches)
             except Exception as error:
@@ -262,6 +264,8 @@ class Ingest:
             rest = [batch for batch in batches if batch.id not in refused.answers]
             if rest:
                 self._commit(connection, rest)
+        except psycopg.errors.LockNotAvailable:
+            self._commit_without_held(connection, batches)
         except psycopg.DataError as error:
             if len(batches) == 1:
                 reason = database.one_line(error)
@@ -269,6 +273,17 @@ class Ingest:
                 return
             for batch in batches:
                 self._commit(connection, [batch])
+
+    def _commit_without_held(self, connection: Connection, batches: list[_Batch]) -> None:
+        """The others do not wait for whoever shares a process with a server that stands still, or with its store."""
+        free = group_rows.not_held(connection, {batch.sent.head.process_id for batch in batches})
+        for batch in batches:
+            if (process_id := batch.sent.head.process_id) not in free:
+                reason = f"another server has held process {process_id} for {_LOCK_SECONDS:g} s: send this batch again"
+                self._refuse(batch.items, StoreError(reason))
+        rest = [batch for batch in batches if batch.sent.head.process_id in free]
+        if rest:
+            self._commit(connection, rest)
 
     def _try_commit(self, connection: Connection, batches: list[_Batch]) -> None:
         for attempt in range(_ATTEMPTS):

@@ -29,10 +29,6 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 _LOCK_MIGRATE = 0x74616368_0001  # advisory locks: "tach" and a number
 _LOCK_PARTITION = 0x74616368_0002
 _LOCK_OLD_DAYS = 0x74616368_0004
-_CONFIGURE = """
-SELECT set_config('plan_cache_mode', 'force_custom_plan', false),
-    set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)
-"""
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
 
 _SELECT_VERSIONS = "SELECT version, name FROM tachy_migrations ORDER BY version"
@@ -72,11 +68,8 @@ def connect(dsn: str) -> Connection:
 def _configure(connection: Connection) -> None:
     """Psycopg prepares a statement that comes back, and PostgreSQL would plan it once for all values: a generic plan
     prunes neither days nor processes (0.4 ms became 120 to 335).
-
-    What is committed is on disk: somebody else's PostgreSQL may have that off, for all or for our user, now or later;
-    other values are as durable as `on`, or more.
     """
-    connection.execute(_CONFIGURE)
+    connection.execute("SET plan_cache_mode = force_custom_plan")
 
 
 def one_line(error: BaseException) -> str:

@@ -63,21 +63,17 @@ def write(connection: Connection, process_ids: Collection[UUID]) -> None:
 
 
 class Watched:
-    """Of an ingest node: who is looked at, as of a second ago."""
+    """Of an ingest node, and used by one thread: who is looked at, as of a second ago."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._known: frozenset[UUID] = frozenset()
         self._read_at = 0
 
     def among(self, connection: Connection, process_ids: Collection[UUID]) -> set[UUID]:
         """Those of the processes that are."""
         now = time.time_ns()
-        with self._lock:
-            due = now - self._read_at >= _READ_EVERY
-            if due:
-                self._read_at = now
-        if due:
+        if now - self._read_at >= _READ_EVERY:
+            self._read_at = now
             self._known = frozenset(row[0] for row in connection.execute(_READ, (now,)))
         known = self._known
         return set(process_ids) if _ALL in known else set(known.intersection(process_ids))

@@ -21,7 +21,7 @@ _TABLE: Final = re.compile(r"table '(?:tachy\.)?(?:public\.)?([^']+)' not found"
 _RAISED: Final = re.compile(r"value: \w+\(('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")")
 _MEMORY: Final = re.compile(r"Resources exhausted|Failed to allocate|memory pool", re.IGNORECASE)
 _WRITES: Final = re.compile(r"^(DDL|DML|Statement) not supported:? ?(\w+)?")
-_NULL: Final = re.compile(r"pyarrow\.lib\.BooleanScalar")  # bindings: a literal of a filter is no pyarrow Expression
+_NULL: Final = re.compile(r"pyarrow\.lib\.BooleanScalar|Filter should be array-like")  # the bindings: no Expression
 _READ_ONLY: Final = "queries only read here"
 
 
@@ -49,7 +49,7 @@ def one_line(error: BaseException, tables: Iterable[str] = ()) -> QueryError:
         what = f" ({refused.group(2)})" if refused.group(2) else ""
         text = f"{_READ_ONLY}; this statement is not allowed{what}"
     if _NULL.search(text):
-        text = "a condition is NULL whatever the row is, as x IN (NULL) and x BETWEEN NULL AND 1 are: leave it out"
+        text = "a condition is NULL whatever the row is, as x IN (NULL) and x BETWEEN NULL AND 1 are: say false instead"
     missing = _TABLE.search(text)
     if missing is not None:
         text = f"there is no table {missing.group(1)}; {_suggestion(missing.group(1), sorted(tables))}"
