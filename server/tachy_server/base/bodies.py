@@ -1,8 +1,8 @@
 """Bodies of requests: how many bytes of them may be in memory at once, and how long they may take to come.
 
 Room is taken for the bytes that have come, not for those that are announced, but for small batches, for a second and
-half of the room (http/batches.py). Who finds none waits, in order; meanwhile
-bodies that hold more and do not come on are sent away, if that makes room, so that slow clients cannot keep others out.
+half of the room (http/batches.py). Who finds none waits, in order; meanwhile bodies that hold more and do not come on
+are sent away, if that makes room, so that slow clients cannot keep others out.
 """
 
 from __future__ import annotations
