@@ -125,6 +125,16 @@ def test_metrics_are_laid_over_each_other_and_a_part_is_looked_at_closer(visitor
     expect(tab.locator("tr", has_text="speed").locator("td").nth(4)).to_have_text("200")
 
 
+def test_what_is_asked_anew_gives_up_what_was_asked_before(visitor: Visitor, game: Game) -> None:
+    tab = visitor.open()
+    held: list[Any] = []  # the first question for a chart, which is never answered
+    tab.route("**/api/chart", lambda route: route.continue_() if held else held.append(route))
+    tab.goto(f"{game.url}/#/process/{game.process_id}/metrics")
+    with tab.expect_event("requestfailed", lambda request: request.url.endswith("/api/chart")):
+        tab.get_by_label("speed").check()
+    tab.locator("[data-chart=metrics] .legendtext", has_text="speed").wait_for()
+
+
 def test_a_flame_is_gone_into_and_left(visitor: Visitor, game: Game) -> None:
     tab = visitor.open(f"#/process/{game.process_id}/spans")
     canvas = tab.locator(".flame canvas")

@@ -44,6 +44,16 @@ export class Place {
     shown = location.hash;
   }
 
+  // Makes signals for what replaces what was asked before: each is aborted by the next.
+  latest() {
+    let last = new AbortController();
+    return () => {
+      last.abort();
+      last = new AbortController();
+      return AbortSignal.any([last.signal, this.signal]);
+    };
+  }
+
   // Runs now and then again, as long as the view is there and somebody looks at it.
   async every(milliseconds, work) {
     while (!this.signal.aborted) {

@@ -98,7 +98,8 @@ async function frame(where, process, place) {
   fill(where, h('div', {class: 'bar'}, h('h2', {}, `Frame of ${duration(length)} at ${clock(textOf(end))}`),
     traceLink('Open these seconds in Perfetto', process, begin - SECOND, end + SECOND),
     h('a', {href: place.with({frame: null, ms: null})}, 'close'), h('kbd', {}, 'Esc')), picture, measured, said);
-  const draw = (from, to) => place.guard(() => flame(picture, {process: process.id, begin: from, end: to, signal: place.signal,
+  const latest = place.latest();
+  const draw = (from, to) => place.guard(() => flame(picture, {process: process.id, begin: from, end: to, signal: latest(),
     zoomed: (a, b) => draw(a, b)}), picture);
   await draw(begin, end);
   picture.append(h('button', {type: 'button', on: {click: () => draw(begin, end)}}, 'The whole frame'));
@@ -130,9 +131,11 @@ async function metrics(body, process, place) {
   if (!known.length) { fill(body, note('No metrics in this range.')); return; }
   const chosen = new Set(place.parameters.has('m') ? place.parameters.getAll('m') : [known[0].name]);
   const picture = h('div', {class: 'chart', 'data-chart': 'metrics'});
+  const latest = place.latest();
   const load = async () => {
+    const signal = latest();
     if (!chosen.size) { fill(picture, note('Choose a metric.')); return; }
-    await draw(picture, await chart({chart: 'metrics', process_id: process.id, names: [...chosen], points: Math.max(100, body.clientWidth)}, options),
+    await draw(picture, await chart({chart: 'metrics', process_id: process.id, names: [...chosen], points: Math.max(100, body.clientWidth)}, {...options, signal}),
       {label: [...chosen].join(', '), zoomed: zoomer(place)});
   };
   const pick = (name) => h('input', {type: 'checkbox', 'aria-label': name, checked: chosen.has(name), on: {change: (event) => {
