@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import tachy
+from tachy_server.postgres.supervisor import dsn_of
 
 from tools import questions
 from tools.unreal import write_plugin
@@ -115,8 +116,8 @@ def compare_with_duckdb(data: Path, expected: pa.Table) -> None:
         import_extension(extension)
     say("\nAnd by DuckDB, from the same view's files, without the server?")
     with duckdb.connect() as connection:
-        dsn = f"host={data / 'run'} user=tachy dbname=tachy"
-        connection.execute(f"ATTACH 'ducklake:postgres:{dsn}' AS lake (METADATA_SCHEMA 'ducklake', READ_ONLY)")
+        catalog = dsn_of(data)
+        connection.execute(f"ATTACH 'ducklake:postgres:{catalog}' AS lake (METADATA_SCHEMA 'ducklake', READ_ONLY)")
         connection.execute("USE lake")
         found = connection.execute(questions.OF_ALL).to_arrow_table()
     print(found.to_pandas().to_string(index=False))
