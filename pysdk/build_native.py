@@ -68,6 +68,8 @@ void tachy_sender_end(uint64_t turn);
 void tachy_batch_moves(void);
 uint32_t tachy_batch_block_count(const tachy_batch *batch);
 const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
+#define TACHY_BODY_PARTS_MAX ...
+uint32_t tachy_body_parts(const void *body, uint64_t size, uint64_t *ends, uint32_t room);
 int tachy_batch_codec(const tachy_batch *batch, uint32_t block);
 int tachy_batch_replace(tachy_batch *batch, uint32_t block, int codec, const void *bytes, uint64_t size);
 const void *tachy_batch_bytes(tachy_batch *batch, uint64_t *size);

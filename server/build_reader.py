@@ -17,7 +17,7 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ROOT / "native/include"
 ROOMS = ["reader", "json", "merge"]
-BASE = ["buffer.c", "columns.c", "hash.c"]
+BASE = ["buffer.c", "columns.c", "hash.c", "parts.c"]
 STRUCTS = ["tachy_block_header", "tachy_block_thread", "tachy_batch_header"]
 
 CONSTANTS = """
@@ -25,6 +25,7 @@ CONSTANTS = """
 #define TACHY_CLASS_LOG ...
 #define TACHY_CLASS_METRIC ...
 #define TACHY_CLASS_SPAN ...
+#define TACHY_BODY_PARTS_MAX ...
 typedef enum tachy_codec { TACHY_CODEC_NONE, TACHY_CODEC_ZSTD, ... } tachy_codec;
 """
 

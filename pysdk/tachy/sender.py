@@ -165,8 +165,20 @@ class Sender:
             if size[0] < COMPRESS_FROM or lib.tachy_batch_codec(batch, block) != 0:
                 continue
             with suppress(Exception):  # no memory; whatever lasts is met again, and said, when the batch is posted
-                packed = self._compressor.compress(ffi.buffer(body, size[0]))
+                packed = self._frame(ffi.buffer(body, size[0]))
                 lib.tachy_batch_replace(batch, block, CODEC_ZSTD, ffi.from_buffer(packed), len(packed))
+
+    def _frame(self, body: Any) -> bytes:
+        """A zstd frame of a body, in which each part has a block, and so codes, of its own."""
+        frame = self._compressor.compressobj(size=len(body))
+        ends = ffi.new("uint64_t[]", lib.TACHY_BODY_PARTS_MAX)
+        count = lib.tachy_body_parts(ffi.from_buffer(body), len(body), ends, lib.TACHY_BODY_PARTS_MAX)
+        packed: list[bytes] = []
+        at = 0
+        for end in ffi.unpack(ends, count - 1):
+            packed += frame.compress(body[at:end]), frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+            at = end
+        return b"".join((*packed, frame.compress(body[at:]), frame.flush()))
 
     def _deliver(self, batch: Any) -> tuple[int, float]:
         """The outcome, and the seconds to wait before another try."""

@@ -54,6 +54,7 @@ def test_everything_arrives_over_one_connection(tmp_path: Path) -> None:
         assert sender["error"] == ""
         assert {path for _, path, _ in sink.requests} == {"/ingest/v1/batch"}
         assert {block.codec for head in sink.heads() for _, _, block in head.blocks} >= {1}
+        sink.check_parts()
         assert report["wire_bytes"] == sum(map(len, sink.batches))
         assert sink.heads()[-1].description["state"] == "exited"
         assert sink.heads()[-1].description["sdk"] == "cpp 0.1.0"

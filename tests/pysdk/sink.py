@@ -7,12 +7,14 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
 
 from tachy_server.formats import reader
+
+from tests.reader.parts import parts, zstd_blocks
 
 LOG, METRIC, SPAN = 1, 2, 3
 CLASSES = {"log": LOG, "metric": METRIC, "span": SPAN}
@@ -117,20 +119,34 @@ class Sink:
         """Decoded rows of "span", "async", "log" or "metric" with `thread` as the thread's name. Times stay Arrow's."""
         cls, read = READ[kind]
         out: list[dict[str, Any]] = []
+        for block, head, stored in self.blocks():
+            if block.cls != cls:
+                continue
+            body = reader.decompress(block.codec, stored, block.raw_size)
+            found = read(head, body, begin=None, end=None)
+            names = [thread.name for thread in block.threads]
+            for row in _plain(found):
+                row["thread"] = names[row["thread"]]
+                row["properties"] = json.loads(row.get("properties") or "{}")
+                out.append(row)
+        return out
+
+    def blocks(self) -> Iterator[tuple[reader.BlockHead, bytes, bytes]]:
+        """Of each block: what its head says, the head, the body as it is stored."""
         for batch in self.batches:
             for offset, _, block in reader.check_batch(batch).blocks:
-                if block.cls != cls:
-                    continue
-                head = batch[offset : offset + block.header_size]
-                stored = batch[offset + block.header_size : offset + block.header_size + block.stored_size]
-                body = reader.decompress(block.codec, stored, block.raw_size)
-                found = read(head, body, begin=None, end=None)
-                names = [thread.name for thread in block.threads]
-                for row in _plain(found):
-                    row["thread"] = names[row["thread"]]
-                    row["properties"] = json.loads(row.get("properties") or "{}")
-                    out.append(row)
-        return out
+                at = offset + block.header_size
+                yield block, batch[offset:at], batch[at : at + block.stored_size]
+
+    def check_parts(self) -> None:
+        """Each part of a compressed body has codes of its own, and there is one with several."""
+        most = 0
+        for block, _, stored in self.blocks():
+            if block.codec == 1:
+                count = len(parts(reader.decompress(block.codec, stored, block.raw_size)))
+                assert zstd_blocks(stored) >= count
+                most = max(most, count)
+        assert most > 1
 
 
 def _plain(batch: Any) -> list[dict[str, Any]]:

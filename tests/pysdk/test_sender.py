@@ -48,6 +48,7 @@ def test_batches_describe_the_process_and_are_compressed(session: Sink) -> None:
     assert description["state"] == "exited"
     blocks = [block for head in heads for _, _, block in head.blocks]
     assert all(block.codec == 1 for block in blocks if block.events > 100)
+    session.check_parts()
     assert sum(block.stored_size for block in blocks) < 5000 * 8
     assert session.connections == 1
     assert {path for _, path, _ in session.requests} == {"/ingest/v1/batch"}
@@ -143,11 +144,11 @@ class _Fails:
         self.real = real
         self.left = times
 
-    def compress(self, data: Any) -> bytes:
+    def compressobj(self, size: int) -> Any:
         if self.left > 0:
             self.left -= 1
             raise MemoryError("no memory")
-        return bytes(self.real.compress(data))
+        return self.real.compressobj(size=size)
 
 
 @pytest.mark.parametrize("times", [1, 10**9])

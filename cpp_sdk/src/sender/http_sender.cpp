@@ -65,15 +65,32 @@ class Packer {
       const void *const body = tachy_batch_body(batch, block, &size);
       if (!body || size == 0 || tachy_batch_codec(batch, block) != TACHY_CODEC_NONE) continue;
       const std::size_t plain = static_cast<std::size_t>(size);
-      if (!reserve(ZSTD_compressBound(plain))) return;
-      const std::size_t done = ZSTD_compressCCtx(context_, packed_, room_, body, plain, 1);
-      if (!ZSTD_isError(done)) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed_, done);
+      if (!reserve(ZSTD_compressBound(plain) + sizeof ends_)) return;
+      const std::size_t done = compress(body, plain);
+      if (done) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed_, done);
     }
   }
 
  private:
+  // A frame in which each part of the body has a block, and so codes, of its own. 0: it cannot be.
+  std::size_t compress(const void *body, std::size_t size) {
+    ZSTD_CCtx_reset(context_, ZSTD_reset_session_only);
+    if (ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context_, size))) return 0;
+    ZSTD_inBuffer in = {body, 0, 0};
+    ZSTD_outBuffer out = {packed_, room_, 0};
+    const uint32_t parts = tachy_body_parts(body, size, ends_, TACHY_BODY_PARTS_MAX);
+    for (uint32_t i = 0; i < parts; i++) {
+      in.size = static_cast<std::size_t>(ends_[i]);
+      if (ZSTD_compressStream2(context_, &out, &in, i + 1 < parts ? ZSTD_e_flush : ZSTD_e_end) != 0) return 0;
+    }
+    return out.pos;
+  }
+
   bool reserve(std::size_t size) {
-    if (!context_) context_ = ZSTD_createCCtx();
+    if (!context_) {
+      context_ = ZSTD_createCCtx();
+      if (context_) ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
+    }
     if (!context_) return false;
     if (size <= room_) return true;
     free(packed_);
@@ -85,6 +102,7 @@ class Packer {
   ZSTD_CCtx *context_ = nullptr;
   void *packed_ = nullptr;  // room for a compressed body
   std::size_t room_ = 0;
+  uint64_t ends_[TACHY_BODY_PARTS_MAX];
 };
 #endif
 

@@ -228,6 +228,7 @@ TACHY_STATIC_ASSERT(sizeof(tachy_block_thread) == 112, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_body_header) == 8, "format");
 TACHY_STATIC_ASSERT(sizeof(tachy_column) == 24, "format");
 
+enum { TACHY_BODY_PARTS_MAX = 256 }; /* tachy_body_parts */
 enum { TACHY_ENCODING_UINT = 1, TACHY_ENCODING_F64 = 2, TACHY_ENCODING_BYTES = 3 };
 
 typedef enum tachy_column_id {

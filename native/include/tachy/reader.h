@@ -352,6 +352,9 @@ void tachy_merged_free(tachy_merged *merged);
 void *tachy_merged_head(const tachy_merged *merged, uint64_t *size);
 const void *tachy_merged_body(const tachy_merged *merged, uint64_t *size);
 
+/* Where the body may be divided before it is compressed, as in tachy.h. The body may be anything. */
+uint32_t tachy_body_parts(const void *body, uint64_t size, uint64_t *ends, uint32_t room);
+
 /* Writes into a block's head how its body is stored, and both hashes. */
 void tachy_block_seal(void *head, tachy_codec codec, const void *stored, uint64_t stored_size);
 

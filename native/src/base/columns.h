@@ -42,6 +42,9 @@ void tachy_columns_points(tachy_columns *columns, tachy_column_id id, tachy_cloc
 /* The memory of the body, which begins at `body` in it; NULL: there was none. Frees the columns. */
 void *tachy_columns_finish(tachy_columns *columns, uint8_t **body, uint64_t *size);
 
+/* How many of the bytes are 255. */
+uint64_t tachy_count_full(const uint8_t *bytes, uint64_t count);
+
 /* Copies a buffer; returns the end of the copy. */
 static inline uint8_t *tachy_bytes_copy(uint8_t *at, const tachy_bytes *buffer) {
   if (buffer->size) memcpy(at, buffer->bytes, buffer->size);

@@ -1,23 +1,7 @@
 /* The planes of UINT columns: docs/format.md, "Body". */
 #include "cursor.h"
 
-/* How many of the bytes are 255. */
-static uint64_t count_full(const uint8_t *bytes, uint64_t count) {
-  const uint8_t *const first = memchr(bytes, 255, (size_t)count); /* most columns have none */
-  if (!first) return 0;
-  uint64_t full = 0;
-  count -= (uint64_t)(first - bytes);
-  bytes = first;
-  while (count > 0) {
-    const uint64_t some = count < 255 ? count : 255; /* so that a byte counts them, sixteen at a time */
-    uint8_t of_some = 0;
-    for (uint64_t i = 0; i < some; i++) of_some = (uint8_t)(of_some + (bytes[i] == 255u));
-    full += of_some;
-    bytes += some;
-    count -= some;
-  }
-  return full;
-}
+#include "../base/columns.h"
 
 int tachy_uint_find(tachy_uint_cursor *c, const tachy_raw_column *column) {
   const uint8_t *at = column->bytes;
@@ -25,7 +9,7 @@ int tachy_uint_find(tachy_uint_cursor *c, const tachy_raw_column *column) {
   uint64_t left = column->size;
   for (unsigned level = 0; count <= left; level++) {
     c->above[level] = at;
-    const uint64_t full = count_full(at, count);
+    const uint64_t full = tachy_count_full(at, count);
     at += count;
     left -= count;
     if (full == 0) return left == 0;
@@ -40,7 +24,7 @@ int tachy_uint_find(tachy_uint_cursor *c, const tachy_raw_column *column) {
 
 void tachy_uint_read(tachy_uint_cursor *c, unsigned level, uint64_t *out, uint64_t count) {
   const uint8_t *const above = c->above[level];
-  const uint64_t full = count_full(above, count);
+  const uint64_t full = tachy_count_full(above, count);
   c->above[level] += count;
   if (full == 0) {
     for (uint64_t i = 0; i < count; i++) out[i] = above[i];
@@ -59,7 +43,7 @@ void tachy_uint_read(tachy_uint_cursor *c, unsigned level, uint64_t *out, uint64
 }
 
 void tachy_uint_pass(tachy_uint_cursor *c, unsigned level, uint64_t count) {
-  const uint64_t full = count_full(c->above[level], count);
+  const uint64_t full = tachy_count_full(c->above[level], count);
   c->above[level] += count;
   if (full == 0) return;
   c->lowest[level] += full;

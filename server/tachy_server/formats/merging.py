@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,14 +19,6 @@ LEVEL: Final = 1
 
 THREADS_MAX: Final = 4096
 """Most threads of a merged block: its head is never compressed, and has 112 bytes for each."""
-
-PLANE_MIN: Final = 512
-"""Bytes of planes that are worth a zstd block of their own: its tables take some."""
-
-_UINT, _F64 = 1, 2
-_BYTES: Final = 8  # of a number
-_COLUMNS: Final = struct.Struct("<II")
-_COLUMN: Final = struct.Struct("<HHIQQ")  # id, encoding, 0, count, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +85,11 @@ def _merge(blocks: Any, first: int, limits: Any, compressor: zstandard.ZstdCompr
 def _compress(body: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
     """One frame in which planes do not share a zstd block, and so no codes: their bytes are distributed differently."""
     frame = compressor.compressobj(size=len(body))
+    ends = ffi.new("uint64_t[]", lib.TACHY_BODY_PARTS_MAX)
+    count = lib.tachy_body_parts(ffi.from_buffer(body), len(body), ends, lib.TACHY_BODY_PARTS_MAX)
     parts: list[bytes] = []
     at = 0
-    for end in _plane_ends(body):
-        if end - at >= PLANE_MIN:
-            parts += frame.compress(memoryview(body)[at:end]), frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
-            at = end
+    for end in ffi.unpack(ends, count - 1):
+        parts += frame.compress(memoryview(body)[at:end]), frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+        at = end
     return b"".join((*parts, frame.compress(memoryview(body)[at:]), frame.flush()))
-
-
-def _plane_ends(body: bytes) -> Iterator[int]:
-    """Where the planes of a body's columns end: docs/format.md, "Body". A block that stays alone may have columns that
-    nobody has looked into, and whose counts say anything.
-    """
-    at = _COLUMNS.size + _COLUMNS.unpack_from(body)[0] * _COLUMN.size
-    yield at
-    for _, encoding, _, count, size in _COLUMN.iter_unpack(body[_COLUMNS.size : at]):
-        end = at + size
-        if encoding == _F64 and count:
-            yield from range(at + count, min(end, at + _BYTES * count), count)
-        for _ in range(_BYTES if encoding == _UINT else 0):
-            if count == 0 or at >= end:
-                break
-            yield at + count
-            high = body.count(255, at, at + count)
-            at += count + high
-            yield at
-            count = high
-        yield end
-        at = end + -end % 8
