@@ -32,7 +32,8 @@ typedef struct cursor {
   uint32_t *lead_high, *tail_high; /* behind the high bytes of those that need them often */
   uint64_t last, begin_ticks;      /* as in the stream, from here on */
   uint32_t at_depth;
-  uint32_t plain; /* the least depth of which no span is special */
+  uint32_t plain;  /* the least depth of which no span is special */
+  uint32_t beside; /* the depth of the row above, if that was put by this cursor; or UINT32_MAX */
 } cursor;
 
 /* Deeper than any special span can be: the block's first, those that were open at its start, those with values. */
@@ -53,7 +54,8 @@ static cursor cursor_of(const tachy_stream *s) {
                   s->last,
                   s->begin_ticks,
                   s->depth,
-                  plain_from(s)};
+                  plain_from(s),
+                  UINT32_MAX};
 }
 
 static void put_back(tachy_stream *s, const cursor *c) {
@@ -118,9 +120,50 @@ put:
   level->size += 1 + level[1].size;
   if (level->child == TACHY_NO_TICKS) level->child = begin;
   level[1] = (tachy_span_level){TACHY_NO_TICKS, 0};
-  c->at_depth = depth;
+  c->at_depth = c->beside = depth;
   c->last = end;
   return position != 0;
+}
+
+/* tachy_put_ticks of few, without a branch on how many. */
+TACHY_INLINE uint32_t *put_few(uint8_t *low, uint32_t *high, uint32_t v) {
+  *low = v < 255 ? (uint8_t)v : 255;
+  *high = v;
+  return high + (v >= 255);
+}
+
+/* Leaves in a row, most of what there is: at the depth of the row above and begun when that had ended, so that none is
+ * inside; before `top`, and of sites that the block has. Returns the first that is something else. */
+static const uint8_t *put_beside(const tachy_channel *channel, tachy_stream *s, cursor *c, const uint8_t *at,
+                                 const uint8_t *until, uint64_t top) {
+  const uint32_t *const positions = (const uint32_t *)(const void *)channel->tables.sites.positions.bytes;
+  const uint64_t numbers = channel->tables.sites.positions.size / sizeof *positions;
+  const uint32_t word = c->beside << TACHY_DEPTH_SHIFT;
+  uint8_t *const sites = c->site, *const leads = c->lead, *const tails = c->tail;
+  uint32_t *lead_high = c->lead_high, *tail_high = c->tail_high;
+  uint64_t last = c->last;
+  uint64_t row = c->row;
+  for (; at < until; at += sizeof(tachy_span_record)) {
+    const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
+    const uint64_t lead = record->begin - last;
+    const uint32_t number = record->word ^ word; /* of the site, or much more where the depth is another */
+    if (record->begin >= top || lead >= UINT32_MAX || record->duration == UINT32_MAX || number >= numbers) break;
+    const uint32_t position = positions[number];
+    if (position == 0) break;
+    tachy_put_small(sites + row, &s->planes[TACHY_PLANE_SITE], position);
+    lead_high = put_few(leads + row, lead_high, (uint32_t)lead);
+    tail_high = put_few(tails + row, tail_high, record->duration);
+    last = record->begin + record->duration;
+    row++;
+    TACHY_PREFETCH((const void *)((uintptr_t)at + AHEAD_BYTES)); /* another core has written it */
+  }
+  memset(c->depth + c->row, 0, row - c->row);
+  s->levels[c->beside].size += row - c->row;
+  c->lead_high = lead_high;
+  c->tail_high = tail_high;
+  c->last = last;
+  c->row = row;
+  return at;
 }
 
 /* A special span, or a long one, whose duration came before it, or one that began in another life of the counter, which
@@ -161,6 +204,7 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
     uint64_t range = s->broken ? 0 : dated;
     cursor c = cursor_of(s);
     while (at < until) {
+      if (c.beside != UINT32_MAX && (at = put_beside(channel, s, &c, at, until, floor + range)) == until) break;
       const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
       if (TACHY_LIKELY(record->begin - floor < range && record->word >> TACHY_DEPTH_SHIFT >= c.plain &&
                        record->duration != UINT32_MAX)) {
