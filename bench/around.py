@@ -31,7 +31,8 @@ AMOUNTS = {  # of each mode of bench/around
     "burst": 200000,
     "tight_loop": 3000,
     "collector": 50,
-    "idle": 20000,  # it looks for news every second, and at everything every ten
+    "young": 61000,  # ms: a program's first minute, in which the collector looks for news every second
+    "idle": 20000,
     "flight": 50,
     "started": 40,
     "tail": 10000,
@@ -139,7 +140,7 @@ def measure(programs: Programs) -> Cases:
         "tight_loop": programs.run("around", "tight_loop", AMOUNTS["tight_loop"]),
         "frame_loop": {"bytes_per_event": behind.pop("bytes_per_event")},
         "collector": behind,
-        "idle_collector": programs.run("around", "idle", AMOUNTS["idle"]),
+        "idle_collector": programs.run("around", "idle", AMOUNTS["young"], AMOUNTS["idle"]),
         "flight_unwanted": programs.run("around", "flight", AMOUNTS["flight"]),
         **programs.cases("around", "tail", AMOUNTS["tail"]),
     }

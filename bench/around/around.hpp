@@ -23,7 +23,7 @@ void thread_lives(const Arguments &);  // TRACED THREADS AT_A_TIME
 void burst(const Arguments &);         // EVENTS
 void tight_loop(const Arguments &);    // MS
 void collector(const Arguments &);     // ROUNDS
-void idle(const Arguments &);          // MS
+void idle(const Arguments &);          // YOUNG_MS MS
 void flight(const Arguments &);        // ROUNDS
 void tail(const Arguments &);          // MS
 int sink();

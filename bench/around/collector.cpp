@@ -199,25 +199,59 @@ void flight(const Arguments &arguments) {
   std::printf("{\"ns_per_event\": %.3f}\n", unwanted.ns);
 }
 
-// Threads that have recorded, and now do not.
-void idle(const Arguments &arguments) {
-  tachy::Session session;
-  if (!session) fail("no session");
-  Crowd crowd(kIdleThreads, [] { TACHY_SPAN("once"); });
-  crowd.turn();
-  if (!session.flush(kPatience)) fail("nothing drains");
-  sleep_ms(200);
+namespace {
+
+// Of the collector per second, and of the whole process.
+struct Idle {
+  double collector_ms, process_ms;
+};
+
+Idle idle_for(std::uint32_t ms) {
   const std::uint64_t process = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
   const tachy_stats before = tachy::stats();
   const std::uint64_t begin = clock_ns(CLOCK_MONOTONIC);
-  sleep_ms(arguments[0]);
+  sleep_ms(ms);
   const double seconds = static_cast<double>(clock_ns(CLOCK_MONOTONIC) - begin) * 1e-9;
   tachy::stats();  // the collector looks, and says what it has taken: one pass more than nothing
   sleep_ms(50);
   const tachy_stats after = tachy::stats();
-  std::printf("{\"ms_per_s\": %.5f, \"ms_per_s_with_the_sender\": %.5f}\n",
-              static_cast<double>(after.collector_ns - before.collector_ns) * 1e-6 / seconds,
-              static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - process) * 1e-6 / seconds);
+  return {static_cast<double>(after.collector_ns - before.collector_ns) * 1e-6 / seconds,
+          static_cast<double>(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - process) * 1e-6 / seconds};
+}
+
+// A second of a thread that wakes once in it and does nothing.
+double bare_wake(std::uint32_t ms) {
+  double spent = 0.0;
+  std::thread([&] {
+    const std::uint64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    for (std::uint32_t slept = 0; slept < ms; slept += 1000) sleep_ms(ms < 1000 ? ms : 1000);
+    spent = static_cast<double>(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin) * 1e-6;
+  }).join();
+  return spent * 1000.0 / ms;
+}
+
+}  // namespace
+
+// Threads that have recorded, and now do not: in a program's first minute, when the collector looks every second, and
+// after it, when it looks every ten.
+void idle(const Arguments &arguments) {
+  const unsigned young_ms = arguments[0], ms = arguments[1];
+  tachy::Session session;
+  if (!session) fail("no session");
+  const std::uint64_t begin = clock_ns(CLOCK_MONOTONIC);
+  Crowd crowd(kIdleThreads, [] { TACHY_SPAN("once"); });
+  crowd.turn();
+  if (!session.flush(kPatience)) fail("nothing drains");
+  sleep_ms(200);
+  const Idle young = idle_for(ms);
+  const double bare = bare_wake(ms);
+  const std::uint64_t passed = (clock_ns(CLOCK_MONOTONIC) - begin) / 1000000u;
+  if (passed < young_ms) sleep_ms(young_ms - static_cast<std::uint32_t>(passed));
+  const Idle old = idle_for(ms);
+  std::printf(
+      "{\"ms_per_s\": %.5f, \"ms_per_s_with_the_sender\": %.5f, \"ms_per_s_in_the_first_minute\": %.5f, "
+      "\"ms_per_s_of_a_bare_wake\": %.5f}\n",
+      old.collector_ms, old.process_ms, young.collector_ms, bare);
 }
 
 }  // namespace around

@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
       {"burst", 1, around::burst},
       {"tight_loop", 1, around::tight_loop},
       {"collector", 1, around::collector},
-      {"idle", 1, around::idle},
+      {"idle", 2, around::idle},
       {"flight", 1, around::flight},
       {"tail", 1, around::tail},
   };
