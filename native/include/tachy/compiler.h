@@ -19,7 +19,8 @@
 #if !defined(_MSC_VER) || defined(__clang__)
 
 #define TACHY_INLINE static inline __attribute__((always_inline, no_instrument_function))
-#define TACHY_RARE __attribute__((cold)) /* a call of it is moved out of the way */
+#define TACHY_OWN_REGISTERS static __attribute__((noinline)) /* a loop that its caller's variables would crowd */
+#define TACHY_RARE __attribute__((cold))                     /* a call of it is moved out of the way */
 /* Lies beside the others of its kind. For what runs at a change of chunks: every page of code that is touched then
  * costs 0.3 us. */
 #define TACHY_BESIDE __attribute__((hot))
@@ -61,6 +62,7 @@ typedef uint32_t __attribute__((may_alias)) tachy_half;
 #include <intrin.h>
 
 #define TACHY_INLINE static __forceinline
+#define TACHY_OWN_REGISTERS static __declspec(noinline)
 #define TACHY_RARE
 #define TACHY_BESIDE
 #define TACHY_LIKELY(x) (x)

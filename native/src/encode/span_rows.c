@@ -132,10 +132,17 @@ TACHY_INLINE uint32_t *put_few(uint8_t *low, uint32_t *high, uint32_t v) {
   return high + (v >= 255);
 }
 
+/* Whether the next two spans may be such as put_beside takes: what it begins with is not worth one. */
+TACHY_INLINE int is_beside(const cursor *c, const uint8_t *at, const uint8_t *until) {
+  const tachy_span_record *const next = (const tachy_span_record *)(const void *)at;
+  return until - at >= (ptrdiff_t)(2 * sizeof *next) && next[0].word >> TACHY_DEPTH_SHIFT == c->beside &&
+         next[1].word >> TACHY_DEPTH_SHIFT == c->beside;
+}
+
 /* Leaves in a row, most of what there is: at the depth of the row above and begun when that had ended, so that none is
  * inside; before `top`, and of sites that the block has. Returns the first that is something else. */
-static const uint8_t *put_beside(const tachy_channel *channel, tachy_stream *s, cursor *c, const uint8_t *at,
-                                 const uint8_t *until, uint64_t top) {
+TACHY_OWN_REGISTERS const uint8_t *put_beside(const tachy_channel *channel, tachy_stream *s, cursor *c,
+                                              const uint8_t *at, const uint8_t *until, uint64_t top) {
   const uint32_t *const positions = (const uint32_t *)(const void *)channel->tables.sites.positions.bytes;
   const uint64_t numbers = channel->tables.sites.positions.size / sizeof *positions;
   const uint32_t word = c->beside << TACHY_DEPTH_SHIFT;
@@ -204,7 +211,10 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
     uint64_t range = s->broken ? 0 : dated;
     cursor c = cursor_of(s);
     while (at < until) {
-      if (c.beside != UINT32_MAX && (at = put_beside(channel, s, &c, at, until, floor + range)) == until) break;
+      if (is_beside(&c, at, until)) {
+        at = put_beside(channel, s, &c, at, until, floor + range);
+        if (at == until) break;
+      }
       const tachy_span_record *const record = (const tachy_span_record *)(const void *)at;
       if (TACHY_LIKELY(record->begin - floor < range && record->word >> TACHY_DEPTH_SHIFT >= c.plain &&
                        record->duration != UINT32_MAX)) {
