@@ -143,7 +143,7 @@ class Sink:
         most = 0
         for block, _, stored in self.blocks():
             if block.codec == 1:
-                count = len(parts(reader.decompress(block.codec, stored, block.raw_size)))
+                count = len(parts(bytes(reader.decompress(block.codec, stored, block.raw_size))))
                 assert zstd_blocks(stored) >= count
                 most = max(most, count)
         assert most > 1
