@@ -4,7 +4,7 @@
 
 #include "columns.h"
 
-enum { PART_MIN = 1024 /* bytes that are worth codes of their own, which have to be said */, AT_ONCE = 128 };
+enum { PART_MIN = 1024 /* bytes that are worth codes of their own, which have to be said */, COUNTED_AT_ONCE = 128 };
 
 typedef struct parts {
   uint64_t *ends;
@@ -31,7 +31,7 @@ uint64_t tachy_count_full(const uint8_t *bytes, uint64_t count) {
   const uint8_t *at = memchr(bytes, 255, (size_t)count); /* most columns have none */
   uint64_t full = 0;
   if (!at) return 0;
-  for (; end - at >= AT_ONCE; at += AT_ONCE) full += count_few(at, AT_ONCE);
+  for (; end - at >= COUNTED_AT_ONCE; at += COUNTED_AT_ONCE) full += count_few(at, COUNTED_AT_ONCE);
   return full + count_few(at, (uint64_t)(end - at));
 }
 
