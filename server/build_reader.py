@@ -58,7 +58,7 @@ def make_ffi(root: Path) -> FFI:
         "#include <tachy/reader.h>\n",
         sources=[str(root / path.relative_to(ROOT)) for path in sources],
         include_dirs=[str(root / HEADERS.relative_to(ROOT))],
-        define_macros=[("NDEBUG", "1")],
+        define_macros=[("NDEBUG", "1"), ("TACHY_STATIC", "1")],
         py_limited_api=False,  # pip's build has the same name as main()'s, so that none shadows a newer other
         extra_compile_args=[] if sys.platform == "win32" else ["-std=c11", "-O3", "-fvisibility=hidden"],
     )

@@ -37,7 +37,7 @@ static void compress(tachy_batch *batch, ZSTD_CCtx *context) {
   for (uint32_t i = 0; i < tachy_batch_block_count(batch); i++) {
     uint64_t size;
     const void *const body = tachy_batch_body(batch, i, &size);
-    const size_t bound = ZSTD_compressBound(size) + 8 * TACHY_BODY_PARTS_MAX; /* its blocks are smaller */
+    const size_t bound = ZSTD_compressBound(size) + 8 * TACHY_BODY_PARTS_MAX; /* as its sender has */
     void *const buffer = malloc(bound);
     if (!buffer) abort();
     const uint64_t begin = cpu_ns();

@@ -23,10 +23,10 @@ from tests.pysdk.sink import Answer, Sink
 THREADS, ROUNDS = 3, 2000
 
 
-def exercise(url: str, tmp_path: Path, *options: int) -> tuple[dict[str, Any], dict[str, Any]]:
+def exercise(url: str, tmp_path: Path, *options: int, rounds: int = ROUNDS) -> tuple[dict[str, Any], dict[str, Any]]:
     """Runs the program; its report and what its sender counted."""
     report = tmp_path / "report.json"
-    printed = run([programs() / "exercise", url, report, str(THREADS), str(ROUNDS), *map(str, options)], timeout=60)
+    printed = run([programs() / "exercise", url, report, str(THREADS), str(rounds), *map(str, options)], timeout=60)
     return json.loads(report.read_text()), json.loads(printed)
 
 
@@ -58,6 +58,17 @@ def test_everything_arrives_over_one_connection(tmp_path: Path) -> None:
         assert report["wire_bytes"] == sum(map(len, sink.batches))
         assert sink.heads()[-1].description["state"] == "exited"
         assert sink.heads()[-1].description["sdk"] == "cpp 0.1.0"
+
+
+def test_large_bodies_are_compressed_too(tmp_path: Path) -> None:
+    with Sink() as sink:
+        report, _ = exercise(sink.url, tmp_path, 5000, rounds=40 * ROUNDS)
+        blocks = list(sink.blocks())
+    assert sink.events() == report["sent"]
+    largest, _, stored = max(blocks, key=lambda block: block[0].raw_size)
+    assert largest.raw_size > 1 << 20
+    assert largest.codec == 1
+    assert len(reader.decompress(1, stored, largest.raw_size)) == largest.raw_size
 
 
 def test_events_say_what_the_program_said(tmp_path: Path) -> None:

@@ -275,6 +275,12 @@ static void put_right(uint8_t *bytes, size_t size) {
   memcpy(bytes, &h, sizeof h);
 }
 
+static void divide(const uint8_t *body, uint64_t size) {
+  uint64_t ends[4];
+  const uint32_t count = tachy_body_parts(body, size, ends, 4);
+  REQUIRE(count > 0 && count <= 4 && ends[count - 1] == size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   tachy_read_error error = {""};
   uint64_t total = 0;
@@ -286,6 +292,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   uint8_t *copy = malloc(size); /* exactly as long as it is, so that one byte beyond it is noticed */
   if (!copy) return 0;
   memcpy(copy, data, size);
+  divide(copy, size);
   put_right(copy, size);
   tachy_block_header h;
   memcpy(&h, copy, sizeof h);
@@ -293,6 +300,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     volatile uint64_t seen = read_all(copy, h.header_size, copy + h.header_size, h.raw_size);
     (void)seen;
     merge_twice(copy, h.header_size, copy + h.header_size, h.raw_size);
+    divide(copy + h.header_size, h.raw_size);
   }
   free(copy);
   return 0;

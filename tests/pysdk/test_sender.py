@@ -145,10 +145,12 @@ class _Fails:
         self.left = times
 
     def compressobj(self, size: int) -> Any:
-        if self.left > 0:
-            self.left -= 1
-            raise MemoryError("no memory")
-        return self.real.compressobj(size=size)
+        frame = self.real.compressobj(size=size)
+        return self if self.left > 0 else frame
+
+    def compress(self, data: Any) -> bytes:
+        self.left -= 1
+        raise MemoryError("no memory")
 
 
 @pytest.mark.parametrize("times", [1, 10**9])

@@ -26,7 +26,7 @@ NATIVE = ROOT / "tests/native"
 pytestmark = pytest.mark.xdist_group("reader-hostile")  # the program is built once
 CORPUS = sorted((NATIVE / "corpus").iterdir())
 SOURCES = [path for room in ("reader", "json", "merge") for path in (ROOT / "native/src" / room).glob("*.c")]
-SOURCES += [ROOT / "native/src/base" / name for name in ("buffer.c", "columns.c", "hash.c")]
+SOURCES += [ROOT / "native/src/base" / name for name in ("buffer.c", "columns.c", "hash.c", "parts.c")]
 SOURCES += [NATIVE / "fuzz_reader.c", NATIVE / "fuzz_replay.c"]
 # The sanitizer counts what the process has now. libFuzzer's own limit counts the peak since before exec, which is that
 # of the process that starts it: these tests.

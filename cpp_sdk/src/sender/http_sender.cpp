@@ -65,16 +65,15 @@ class Packer {
       const void *const body = tachy_batch_body(batch, block, &size);
       if (!body || size == 0 || tachy_batch_codec(batch, block) != TACHY_CODEC_NONE) continue;
       const std::size_t plain = static_cast<std::size_t>(size);
-      if (!reserve(ZSTD_compressBound(plain) + sizeof ends_ /* its blocks are smaller */)) return;
+      if (!reserve(ZSTD_compressBound(plain) + sizeof ends_ /* each part ends a block, which has a head */)) return;
       const std::size_t done = compress(body, plain);
       if (done) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed_, done);
     }
   }
 
  private:
-  // A frame in which each part of the body has a block, and so codes, of its own: a tenth smaller. A part of a larger
-  // body has many blocks anyway: that would make it by a two-hundredth smaller and take a sixth longer. 0: it cannot
-  // be.
+  // A frame in which each part of the body has a block, and so codes, of its own, which saves a tenth. Of a large body
+  // each part has many blocks anyway, and it would save 0.5 % for a sixth of the time. 0: no memory.
   std::size_t compress(const void *body, std::size_t size) {
     if (size > kDividedMax) {
       const std::size_t done = ZSTD_compress2(context_, packed_, room_, body, size);

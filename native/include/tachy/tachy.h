@@ -408,7 +408,7 @@ TACHY_EXPORT uint32_t tachy_batch_block_count(const tachy_batch *batch);
 TACHY_EXPORT const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
 /* Ends of the parts of an uncompressed body that a compressor with codes of its own for each (zstd, a block of which
  * ends where it is flushed) makes smaller: columns, and bytes of one significance in them. The last one is `size`.
- * Returns how many, at most `room`, of which TACHY_BODY_PARTS_MAX are enough. */
+ * Returns how many, at most `room`, which is at least 1; TACHY_BODY_PARTS_MAX are enough. */
 TACHY_EXPORT uint32_t tachy_body_parts(const void *body, uint64_t size, uint64_t *ends, uint32_t room);
 /* What the body is compressed with: batches come back from the session folder in the form in which they went. */
 TACHY_EXPORT tachy_codec tachy_batch_codec(const tachy_batch *batch, uint32_t block);

@@ -1,10 +1,12 @@
 /* Where a body's planes end. */
-#include <string.h>
 #include <tachy/tachy.h>
 
 #include "columns.h"
 
-enum { PART_MIN = 1024 /* bytes that are worth codes of their own, which have to be said */, COUNTED_AT_ONCE = 128 };
+enum {
+  PART_MIN = 1024, /* bytes that are worth codes of their own, which have to be said */
+  VALUE_BYTES = sizeof(uint64_t)
+};
 
 typedef struct parts {
   uint64_t *ends;
@@ -18,31 +20,15 @@ static void end_at(parts *p, uint64_t at) {
   p->ends[p->count++] = p->last = at;
 }
 
-/* Of fewer than 256 bytes, so that a byte counts them, sixteen at a time; in all compilers' ordinary builds if `count`
- * is a constant. */
-TACHY_INLINE uint64_t count_few(const uint8_t *bytes, uint64_t count) {
-  uint8_t full = 0;
-  for (uint64_t i = 0; i < count; i++) full = (uint8_t)(full + (bytes[i] == 255u));
-  return full;
-}
-
-uint64_t tachy_count_full(const uint8_t *bytes, uint64_t count) {
-  const uint8_t *const end = bytes + count;
-  const uint8_t *at = memchr(bytes, 255, (size_t)count); /* most columns have none */
-  uint64_t full = 0;
-  if (!at) return 0;
-  for (; end - at >= COUNTED_AT_ONCE; at += COUNTED_AT_ONCE) full += count_few(at, COUNTED_AT_ONCE);
-  return full + count_few(at, (uint64_t)(end - at));
-}
-
-/* Planes of a column that lies at `at`; what is not as docs/format.md says has none from there on. */
+/* Planes of a column that lies at `at`, as far as it is as docs/format.md says. */
 static void divide(parts *p, const uint8_t *body, uint64_t at, const tachy_column *column) {
   const uint64_t end = at + column->size;
   uint64_t count = column->count;
-  if (column->encoding == TACHY_ENCODING_F64 && count <= column->size / sizeof(uint64_t)) {
-    for (; count && count <= end - at; at += count) end_at(p, at + count);
+  if (column->encoding == TACHY_ENCODING_F64 && count == column->size / VALUE_BYTES) {
+    for (unsigned level = 0; level < VALUE_BYTES; level++) end_at(p, at += count);
   }
-  while (column->encoding == TACHY_ENCODING_UINT && count && count <= end - at) {
+  for (unsigned level = 0; column->encoding == TACHY_ENCODING_UINT && level < VALUE_BYTES; level++) {
+    if (count == 0 || count > end - at) break;
     end_at(p, at + count);
     const uint64_t full = tachy_count_full(body + at, count);
     at += count;

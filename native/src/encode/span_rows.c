@@ -132,7 +132,7 @@ TACHY_INLINE uint32_t *put_few(uint8_t *low, uint32_t *high, uint32_t v) {
   return high + (v >= 255);
 }
 
-/* Whether the next two spans may be such as put_beside takes: what it begins with is not worth one. */
+/* Whether put_beside may take the next two spans: to begin with it is not worth one. */
 TACHY_INLINE int is_beside(const cursor *c, const uint8_t *at, const uint8_t *until) {
   const tachy_span_record *const next = (const tachy_span_record *)(const void *)at;
   return until - at >= (ptrdiff_t)(2 * sizeof *next) && next[0].word >> TACHY_DEPTH_SHIFT == c->beside &&

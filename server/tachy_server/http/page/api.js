@@ -24,6 +24,7 @@ async function request(path, {method = 'GET', body, signal} = {}) {
     return request(path, {method, body, signal});
   }
   const said = await answer.json().catch(() => ({}));
+  signal?.throwIfAborted(); // else while it was read
   throw new Failure(said.error ?? `The server answered ${answer.status}.`);
 }
 

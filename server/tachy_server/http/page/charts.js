@@ -16,9 +16,10 @@ function load() {
 }
 
 // Draws into the element. `zoomed([begin, end] or null)` is told which times are looked at, `clicked(time, value)` which
-// point was meant.
-export async function draw(element, figure, {zoomed, clicked, label} = {}) {
+// point was meant. Throws once `signal` is aborted.
+export async function draw(element, figure, {zoomed, clicked, label, signal} = {}) {
   const plotly = await load();
+  signal?.throwIfAborted();
   const style = getComputedStyle(document.documentElement);
   const layout = {...figure.layout, font: {...figure.layout.font, color: style.getPropertyValue('--text').trim()}};
   delete layout.width;

@@ -95,14 +95,14 @@ async function frame(where, process, place) {
   const end = parse(place.get('frame')), length = BigInt(Math.round(Number(place.get('ms') || 20) * 1e6));
   const begin = end - length;
   const picture = h('div', {class: 'flame'}), said = h('div'), measured = h('div');
+  const whole = h('button', {type: 'button', on: {click: () => draw(begin, end)}}, 'The whole frame');
   fill(where, h('div', {class: 'bar'}, h('h2', {}, `Frame of ${duration(length)} at ${clock(textOf(end))}`),
     traceLink('Open these seconds in Perfetto', process, begin - SECOND, end + SECOND),
-    h('a', {href: place.with({frame: null, ms: null})}, 'close'), h('kbd', {}, 'Esc')), picture, measured, said);
+    h('a', {href: place.with({frame: null, ms: null})}, 'close'), h('kbd', {}, 'Esc')), picture, whole, measured, said);
   const latest = place.latest();
   const draw = (from, to) => place.guard(() => flame(picture, {process: process.id, begin: from, end: to, signal: latest(),
     zoomed: (a, b) => draw(a, b)}), picture);
   await draw(begin, end);
-  picture.append(h('button', {type: 'button', on: {click: () => draw(begin, end)}}, 'The whole frame'));
   const around = {begin: begin + 1000n, end: end + 1000000n, signal: place.signal};
   place.guard(async () => fill(said, h('h3', {}, 'Logs of this frame'), await logRows(process.id, {...around, limit: 100})), said);
   place.guard(async () => {
@@ -136,7 +136,7 @@ async function metrics(body, process, place) {
     const signal = latest();
     if (!chosen.size) { fill(picture, note('Choose a metric.')); return; }
     await draw(picture, await chart({chart: 'metrics', process_id: process.id, names: [...chosen], points: Math.max(100, body.clientWidth)}, {...options, signal}),
-      {label: [...chosen].join(', '), zoomed: zoomer(place)});
+      {label: [...chosen].join(', '), signal, zoomed: zoomer(place)});
   };
   const pick = (name) => h('input', {type: 'checkbox', 'aria-label': name, checked: chosen.has(name), on: {change: (event) => {
     if (event.target.checked) chosen.add(name); else chosen.delete(name);
