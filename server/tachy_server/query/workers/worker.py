@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -29,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _NICE: Final = 10
 _PR_SET_PDEATHSIG: Final = 1
-_HELD_SECONDS: Final = 0.05
 
 Chunks = Generator[tuple[int, Sequence[wire.Part]], None, None]
 """Rows, and the bytes of a frame."""
@@ -156,13 +154,14 @@ class Worker:
 
 
 def _run(connection: _Connection, answer: Answer, held: list[wire.Part]) -> None:
-    # Small frames wait for others at first: the front is woken once for a small answer.
-    size, until = 0, time.monotonic() + _HELD_SECONDS
+    # Small frames wait for others, the last ones for the end: the front is woken once for a small answer, and a query
+    # whose worker has to end begins again unless something of its answer is on the way.
+    size = 0
     with closing(answer.chunks()) as chunks:
         for rows, parts in chunks:
             connection.stop.check()
             size += sum(map(len, parts))
-            if size <= wire.SMALL and time.monotonic() < until:
+            if size <= wire.SMALL:
                 held += wire.frame(wire.CHUNK, parts, rows)
             else:
                 wire.send(connection.socket, wire.CHUNK, parts, rows, held)
