@@ -125,14 +125,14 @@ put:
   return position != 0;
 }
 
-/* tachy_put_ticks of few, without a branch on how many. */
+/* tachy_put_ticks of what 32 bits hold, without a branch on whether a byte does. */
 TACHY_INLINE uint32_t *put_few(uint8_t *low, uint32_t *high, uint32_t v) {
   *low = v < 255 ? (uint8_t)v : 255;
   *high = v;
   return high + (v >= 255);
 }
 
-/* Whether put_beside may take the next two spans: to begin with it is not worth one. */
+/* Whether put_beside may take the next two spans; a call of it for one would cost more than it saves. */
 TACHY_INLINE int is_beside(const cursor *c, const uint8_t *at, const uint8_t *until) {
   const tachy_span_record *const next = (const tachy_span_record *)(const void *)at;
   return until - at >= (ptrdiff_t)(2 * sizeof *next) && next[0].word >> TACHY_DEPTH_SHIFT == c->beside &&
