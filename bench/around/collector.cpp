@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kFrameSpans = 40;
 constexpr unsigned kFrames = 500;  // of a round: 20,000 spans
-constexpr unsigned kWindows = 3;
+constexpr unsigned kWindows = 6;
 constexpr unsigned kPlayedFrames = 100;
 constexpr unsigned kSlowFrames = 250;  // at 4 ms: a second, after which a block is cut by default
 constexpr unsigned kPasses = 5;        // of the 40 sites in a slow frame
