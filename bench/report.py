@@ -24,7 +24,7 @@ STAGES = {
     "ns_columns": "reading the chunks, columns, delta",
     "ns_blocks": "blocks: tables, assembly, checksum, outbox",
     "ns_file": "the session file: commits",
-    "ns_zstd": "zstd-1, in the sender",
+    "ns_zstd": "zstd-1, by the collector for the sender",
     "ns_batch": "the batch's bytes, in the sender",
     "ns_per_event": "all",
 }

@@ -33,12 +33,11 @@ typedef struct tachy_config {
 typedef struct tachy_stats {
   uint8_t process_id[16]; uint64_t recorded[4]; uint64_t dropped[4]; uint64_t sent[4]; uint64_t kept[4];
   uint64_t not_retained; uint64_t flight_overwritten; uint64_t batches;
-  uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t outbox_bytes;
-  uint64_t spool_bytes; uint64_t survives; uint64_t unprotected; uint64_t recovered_batches; uint64_t recovered_lost;
-  uint64_t left_dropped[4];
-  uint64_t threads; uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched;
-  uint64_t async_untracked; uint64_t values_dropped;
-  uint64_t refused; uint64_t frequency; const char *clock;
+  uint64_t blocks; uint64_t raw_bytes; uint64_t wire_bytes; uint64_t collector_ns; uint64_t compressor_ns;
+  uint64_t outbox_bytes; uint64_t spool_bytes; uint64_t survives; uint64_t unprotected;
+  uint64_t recovered_batches; uint64_t recovered_lost; uint64_t left_dropped[4]; uint64_t threads;
+  uint64_t sites; uint64_t clock_backwards; uint64_t too_deep; uint64_t mismatched; uint64_t async_untracked;
+  uint64_t values_dropped; uint64_t refused; uint64_t frequency; const char *clock;
   uint64_t control_version; uint64_t control_refused; ...;
 } tachy_stats;
 typedef struct tachy_recovery {

@@ -18,36 +18,22 @@ static uint64_t cpu_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* As the C++ SDK's sender does. */
-static size_t pack(ZSTD_CCtx *context, const void *body, uint64_t size, void *buffer, size_t bound) {
+/* As the C++ SDK's sender does, on the collector's thread. */
+static uint64_t pack(void *context, const void *body, uint64_t size, void *to, uint64_t room) {
   uint64_t ends[TACHY_BODY_PARTS_MAX] = {size};
   const uint32_t parts = size > 1 << 20 ? 1 : tachy_body_parts(body, size, ends, TACHY_BODY_PARTS_MAX);
   ZSTD_inBuffer in = {body, 0, 0};
-  ZSTD_outBuffer out = {buffer, bound, 0};
+  ZSTD_outBuffer out = {to, (size_t)room, 0};
   ZSTD_CCtx_reset(context, ZSTD_reset_session_only);
   if (ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context, size))) abort();
   for (uint32_t i = 0; i < parts; i++) {
     in.size = (size_t)ends[i];
-    if (ZSTD_compressStream2(context, &out, &in, i + 1 < parts ? ZSTD_e_flush : ZSTD_e_end) != 0) abort();
+    if (ZSTD_compressStream2(context, &out, &in, i + 1 < parts ? ZSTD_e_flush : ZSTD_e_end) != 0) return 0;
   }
   return out.pos;
 }
 
-static void compress(tachy_batch *batch, ZSTD_CCtx *context) {
-  for (uint32_t i = 0; i < tachy_batch_block_count(batch); i++) {
-    uint64_t size;
-    const void *const body = tachy_batch_body(batch, i, &size);
-    const size_t bound = ZSTD_compressBound(size) + 8 * TACHY_BODY_PARTS_MAX; /* as its sender has */
-    void *const buffer = malloc(bound);
-    if (!buffer) abort();
-    const uint64_t begin = cpu_ns();
-    const size_t small = pack(context, body, size, buffer, bound);
-    const uint64_t middle = cpu_ns();
-    tachy_batch_replace(batch, i, TACHY_CODEC_ZSTD, buffer, small);
-    taken.compress_ns += middle - begin;
-    taken.batch_ns += cpu_ns() - middle;
-    free(buffer);
-  }
+static void measure(tachy_batch *batch) {
   uint64_t size;
   const uint64_t begin = cpu_ns();
   if (!tachy_batch_bytes(batch, &size)) abort();
@@ -59,12 +45,15 @@ static void *take(void *unused) {
   (void)unused;
   ZSTD_CCtx *const context = ZSTD_createCCtx();
   ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
+  const uint64_t turn = tachy_sender_begin(60000);
+  if (compressing) tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, pack, context);
   for (int ended = 0; !ended;) {
     tachy_batch *const batch = tachy_batch_take(1000, &ended);
     if (!batch) continue;
-    if (compressing) compress(batch, context);
+    if (compressing) measure(batch);
     tachy_batch_done(batch, TACHY_SENT);
   }
+  tachy_sender_end(turn);
   ZSTD_freeCCtx(context);
   return NULL;
 }

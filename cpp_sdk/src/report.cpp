@@ -45,6 +45,7 @@ tachy_status tachy_write_report(const char *path) {
   write_number(file, "raw_bytes", stats.raw_bytes);
   write_number(file, "wire_bytes", stats.wire_bytes);
   write_number(file, "collector_ns", stats.collector_ns);
+  write_number(file, "compressor_ns", stats.compressor_ns);
   write_number(file, "outbox_bytes", stats.outbox_bytes);
   write_number(file, "spool_bytes", stats.spool_bytes);
   write_number(file, "survives", stats.survives);

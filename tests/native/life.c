@@ -251,6 +251,7 @@ static void call_everything(void) {
   tachy_stop_recording();
   tachy_stop(1000);
   CHECK(tachy_batch_take(1000, &ended) == NULL && !ended && tachy_batch_take_raw() == NULL);
+  tachy_sender_compresses(1, TACHY_CODEC_ZSTD, NULL, NULL);
   if (forks_once_more) {
     forks_once_more = 0;
     forked_in_a_fork = fork() == 0;

@@ -242,6 +242,75 @@ static void spool_raw(void) {
   tachy_stop(0);
 }
 
+/* What the compressor below does, and has done. */
+typedef struct packing {
+  uint64_t least;   /* bytes of a body that it takes */
+  unsigned pause;   /* ms */
+  uint64_t written; /* bytes of what it makes */
+  uint32_t begun, done;
+} packing;
+
+static uint64_t pack(void *context, const void *body, uint64_t size, void *to, uint64_t room) {
+  packing *const p = context;
+  __atomic_fetch_add(&p->begun, 1, __ATOMIC_RELAXED);
+  CHECK(body != NULL && room == size - 1);
+  sleep_ms(p->pause);
+  if (size >= p->least) memset(to, 'z', p->written);
+  __atomic_fetch_add(&p->done, 1, __ATOMIC_RELEASE);
+  return size >= p->least ? p->written : 0;
+}
+
+/* Of the blocks of logs and of spans in the batch that waits. */
+static void check_codecs(tachy_codec logs, tachy_codec spans) {
+  tachy_batch *const batch = tachy_batch_take(1000, NULL);
+  CHECK(batch != NULL && tachy_batch_block_count(batch) == 3);
+  CHECK(tachy_batch_codec(batch, 0) == logs && tachy_batch_codec(batch, 2) == spans);
+  uint64_t size;
+  const char *const body = tachy_batch_body(batch, 2, &size);
+  if (spans == TACHY_CODEC_ZSTD) CHECK(size == 100 && body[0] == 'z' && body[99] == 'z');
+  tachy_batch_done(batch, TACHY_SENT);
+}
+
+/* A sender's compressor works on what is cut in the sender's turn, before that lies in a file. */
+static void spool_compressed(void) {
+  packing p = {.least = 10000, .written = 100};
+  CHECK(tachy_start(&patient) == TACHY_OK);
+  tachy_sender_compresses(0, TACHY_CODEC_ZSTD, pack, &p);
+  const uint64_t turn = tachy_sender_begin(0);
+  CHECK(turn != 0);
+  tachy_sender_compresses(turn + 1, TACHY_CODEC_ZSTD, pack, &p);
+  tachy_sender_compresses(turn, TACHY_CODEC_NONE, pack, &p);
+  record_batches(0, 1, 5000);
+  CHECK(p.begun == 0 && get_stats().compressor_ns == 0);
+  const uint64_t plain = list_files()->bytes;
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
+  tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, pack, &p);
+  record_batches(1, 2, 5000);
+  CHECK(p.begun == 3 && list_files()->bytes < plain / 2);
+  CHECK(get_stats().compressor_ns > 0 && get_stats().compressor_ns < get_stats().collector_ns);
+  CHECK(tachy_batch_take_raw() == NULL);
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_ZSTD);
+  /* the turn ends while it is at work: when it has returned */
+  p.pause = 100;
+  record(5000);
+  const uint64_t flush = tachy_flush_begin(20000);
+  while (__atomic_load_n(&p.begun, __ATOMIC_RELAXED) == 3) sleep_ms(1);
+  tachy_sender_end(turn);
+  CHECK(p.begun == 6 && p.done == 6);
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_ZSTD);
+  CHECK(tachy_flush_wait(flush, 20000) == 1);
+  record_batches(3, 4, 5000);
+  CHECK(p.begun == 6);
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
+  const uint64_t next = tachy_sender_begin(0);
+  tachy_sender_compresses(next, TACHY_CODEC_ZSTD, pack, &p);
+  tachy_sender_compresses(next, TACHY_CODEC_ZSTD, NULL, NULL);
+  record_batches(4, 5, 5000);
+  CHECK(next > turn && p.begun == 6);
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
+  tachy_stop(0);
+}
+
 /* Storage that takes nothing: batches wait in memory, which the stats say, and arrive. */
 static void spool_nowhere(void) {
   const char *const folders[] = {"/does/not/exist", "/dev/null", "-"};
@@ -386,11 +455,19 @@ static void losses_reported(void) {
   end_session();
 }
 
-const scenario spool_scenarios[] = {{"spool_file", spool_file},           {"spool_outage", spool_outage},
-                                    {"spool_budget", spool_budget},       {"spool_writes", spool_writes},
-                                    {"spool_kept", spool_kept},           {"spool_raw", spool_raw},
-                                    {"spool_nowhere", spool_nowhere},     {"spool_full", spool_full},
-                                    {"spool_damaged", spool_damaged},     {"spool_forks", spool_forks},
-                                    {"spool_crowd", spool_crowd},         {"spool_killed", spool_killed},
-                                    {"losses_reported", losses_reported}, {NULL, NULL}};
+const scenario spool_scenarios[] = {{"spool_file", spool_file},
+                                    {"spool_outage", spool_outage},
+                                    {"spool_budget", spool_budget},
+                                    {"spool_writes", spool_writes},
+                                    {"spool_kept", spool_kept},
+                                    {"spool_raw", spool_raw},
+                                    {"spool_nowhere", spool_nowhere},
+                                    {"spool_full", spool_full},
+                                    {"spool_damaged", spool_damaged},
+                                    {"spool_forks", spool_forks},
+                                    {"spool_crowd", spool_crowd},
+                                    {"spool_killed", spool_killed},
+                                    {"losses_reported", losses_reported},
+                                    {"spool_compressed", spool_compressed},
+                                    {NULL, NULL}};
 #endif

@@ -41,7 +41,7 @@ LIFE = [
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
     "spool_file", "spool_outage", "spool_budget", "spool_writes", "spool_kept", "spool_raw", "spool_nowhere",
-    "spool_full", "spool_damaged", "spool_crowd", "spool_forks", "spool_killed", "losses_reported",
+    "spool_full", "spool_damaged", "spool_crowd", "spool_compressed", "spool_forks", "spool_killed", "losses_reported",
 ]  # fmt: skip
 CLAIM = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
@@ -459,7 +459,16 @@ def test_nothing_is_reported_where_nothing_was_lost(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "scenario",
-    ["spool_file", "spool_writes", "spool_raw", "spool_nowhere", "spool_full", "spool_damaged", "spool_crowd"],
+    [
+        "spool_file",
+        "spool_writes",
+        "spool_raw",
+        "spool_compressed",
+        "spool_nowhere",
+        "spool_full",
+        "spool_damaged",
+        "spool_crowd",
+    ],
 )
 def test_a_batch_lies_in_its_file_until_it_is_sent_or_given_up(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path, holes=True)

@@ -11,7 +11,7 @@
  * What the server says decides (tachy_retry_answer): 2xx is sent; 400, 409, 411, 413, 415 and 422 say that the batch
  * itself is bad: it is dropped, counted in tachy_stats, and its reason kept in tachy_http_stats. Every other status and
  * every failure here or in the network is tried again, with the same batch id, after a pause that doubles up to a
- * limit, with jitter, and not before a Retry-After has passed. In its pauses it compresses what waits.
+ * limit, with jitter, and not before a Retry-After has passed. The recorder compresses with it what it puts into files.
  */
 #ifndef TACHY_HTTP_SENDER_H
 #define TACHY_HTTP_SENDER_H

@@ -26,7 +26,6 @@ namespace {
 constexpr uint32_t kTakeMs = 1000;  // how long one wait for a batch takes
 constexpr uint32_t kTurnMs = 1000;  // how long one wait for another part of the program that sends takes
 constexpr uint32_t kHurryMs = 100;  // the longest pause once the program is stopping
-constexpr uint64_t kLookMs = 1000;  // how often batches that have come meanwhile are compressed while nothing is sent
 constexpr char kParent[] = "TACHY_PARENT_PROCESS_ID";
 
 // Of some hundred bytes that are copied, a few times a second: whoever meets the other waits for that.
@@ -42,10 +41,10 @@ class Spin {
   std::atomic_flag &flag_;
 };
 
-// Compression of what waits: zstd level 1, or none where the SDK was built without it (TACHY_NO_ZSTD).
+// Compression: zstd level 1, or none where the SDK was built without it (TACHY_NO_ZSTD). One thread's.
 #if defined(TACHY_NO_ZSTD)
 struct Packer {
-  static bool packs() { return false; }
+  static constexpr tachy_compressor *compressor = nullptr;
   void pack(tachy_batch *) {}
 };
 #else
@@ -55,8 +54,12 @@ class Packer {
     ZSTD_freeCCtx(context_);
     free(packed_);
   }
-  static bool packs() { return true; }
 
+  static uint64_t compressor(void *packer, const void *body, uint64_t size, void *to, uint64_t room) {
+    return static_cast<Packer *>(packer)->compress(body, size, to, room);
+  }
+
+  // What the recorder has not had compressed: batches of other processes, and those from before the sender began.
   // Bodies for which memory is short travel as they are.
   void pack(tachy_batch *batch) {
     const uint32_t count = tachy_batch_block_count(batch);
@@ -64,21 +67,25 @@ class Packer {
       uint64_t size = 0;
       const void *const body = tachy_batch_body(batch, block, &size);
       if (!body || size == 0 || tachy_batch_codec(batch, block) != TACHY_CODEC_NONE) continue;
-      const std::size_t plain = static_cast<std::size_t>(size);
-      if (!reserve(ZSTD_compressBound(plain) + sizeof ends_ /* each part ends a block, which has a head */)) return;
-      const std::size_t done = compress(body, plain);
+      if (!reserve(static_cast<std::size_t>(size))) return;
+      const uint64_t done = compress(body, size, packed_, size - 1);
       if (done) tachy_batch_replace(batch, block, TACHY_CODEC_ZSTD, packed_, done);
     }
   }
 
  private:
   // A frame in which each part of the body has a block, and so codes, of its own, which saves a tenth. Of a large body
-  // each part has many blocks anyway, and it would save 0.5 % for a sixth of the time. 0: no memory.
-  std::size_t compress(const void *body, std::size_t size) {
+  // each part has many blocks anyway, and it would save 0.5 % for a sixth of the time. 0: no memory, or no room.
+  uint64_t compress(const void *body, uint64_t size, void *to, uint64_t room) {
+    if (!context_) {
+      context_ = ZSTD_createCCtx();
+      if (!context_) return 0;
+      ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
+    }
     ZSTD_CCtx_reset(context_, ZSTD_reset_session_only);
     if (ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context_, size))) return 0;
     ZSTD_inBuffer in = {body, 0, 0};
-    ZSTD_outBuffer out = {packed_, room_, 0};
+    ZSTD_outBuffer out = {to, static_cast<std::size_t>(room), 0};
     ends_[0] = size;
     const uint32_t parts = size > kDividedMax ? 1 : tachy_body_parts(body, size, ends_, TACHY_BODY_PARTS_MAX);
     for (uint32_t i = 0; i < parts; i++) {
@@ -89,11 +96,6 @@ class Packer {
   }
 
   bool reserve(std::size_t size) {
-    if (!context_) {
-      context_ = ZSTD_createCCtx();
-      if (context_) ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, 1);
-    }
-    if (!context_) return false;
     if (size <= room_) return true;
     free(packed_);
     packed_ = malloc(size);
@@ -101,7 +103,7 @@ class Packer {
     return packed_ != nullptr;
   }
 
-  static constexpr std::size_t kDividedMax = 1 << 20;  // bytes of a body whose parts are compressed by themselves
+  static constexpr uint64_t kDividedMax = 1 << 20;  // bytes of a body whose parts are compressed by themselves
   ZSTD_CCtx *context_ = nullptr;
   void *packed_ = nullptr;  // room for a compressed body
   std::size_t room_ = 0;
@@ -129,6 +131,7 @@ struct tachy_http_sender {
   Transport *transport = nullptr;
   Answer answer;
   Packer packer;
+  Packer collectors;  // the recorder's collector compresses with it
   tachy_retry retry{};
   bool complained = false;
 
@@ -139,7 +142,6 @@ struct tachy_http_sender {
     request.bell.ring();
   }
   void run();
-  void pack_waiting();
   bool reach();
   tachy_outcome post(tachy_batch *batch, uint32_t *pause_ms);
   tachy_outcome judge(const char *error, uint32_t *pause_ms);
@@ -176,16 +178,6 @@ tachy_outcome tachy_http_sender::judge(const char *error, uint32_t *pause_ms) {
   return outcome;
 }
 
-// What waits is compressed before its turn while the server is away or slow: more of it fits into the session folder.
-void tachy_http_sender::pack_waiting() {
-  while (Packer::packs() && !request.stopping && !hurry) {
-    tachy_batch *const batch = tachy_batch_take_raw();
-    if (!batch) return;
-    packer.pack(batch);
-    tachy_batch_done(batch, TACHY_RETRY);
-  }
-}
-
 // Whether there is a way to the server, which is made when there is something to send. What is missing is said once,
 // and looked for again at every try.
 bool tachy_http_sender::reach() {
@@ -220,9 +212,7 @@ void tachy_http_sender::pause(uint32_t ms) {
     const uint64_t limit = hurry && ms > kHurryMs ? kHurryMs : ms;
     const uint64_t passed = now_ms() - begin;
     if (passed >= limit) return;
-    const uint64_t left = limit - passed;
-    request.bell.wait(left < kLookMs ? left : kLookMs);
-    pack_waiting();
+    request.bell.wait(limit - passed);
   }
 }
 
@@ -232,6 +222,7 @@ void tachy_http_sender::run() {
     if (request.stopping) return;
     turn = tachy_sender_begin(kTurnMs);
   }
+  tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, Packer::compressor, &collectors);
   tachy_recover(nullptr, nullptr);  // what earlier processes with this destination left
   while (!request.stopping) {
     tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);
@@ -241,9 +232,7 @@ void tachy_http_sender::run() {
     }
     packer.pack(batch);
     uint32_t pause_ms = 0;
-    const uint64_t begin = now_ms();
     tachy_batch_done(batch, post(batch, &pause_ms));
-    if (now_ms() - begin >= kLookMs) pack_waiting();
     if (pause_ms > 0) pause(pause_ms);
   }
 }

@@ -170,6 +170,7 @@ typedef struct tachy_stats {
   uint64_t raw_bytes;         /* of block bodies, uncompressed */
   uint64_t wire_bytes;        /* of batches, as sent */
   uint64_t collector_ns;      /* CPU time of the collector thread */
+  uint64_t compressor_ns;     /* of this: in what tachy_sender_compresses was given */
   uint64_t outbox_bytes;      /* memory of what waits now */
   uint64_t spool_bytes;       /* storage of the files of what waits now */
   uint64_t survives;          /* 1: what is recorded now outlives the process, in a session file with room */
@@ -379,9 +380,9 @@ TACHY_EXPORT void tachy_metric_at(tachy_site *site, uint32_t set, uint64_t ticks
 
 /* Sending -------------------------------------------------------------------------------------------------------- */
 
-/* A batch belongs to who took it until tachy_batch_done. One thread at a time. While the server is away, in its pauses,
- * a sender takes what tachy_batch_take_raw gives, compresses it and hands it back with TACHY_RETRY, so that more fits
- * into the session folder. */
+/* A batch belongs to who took it until tachy_batch_done. One thread at a time. A sender that brings no compressor
+ * (tachy_sender_compresses) takes what tachy_batch_take_raw gives in its pauses, while the server is away, compresses
+ * it and hands it back with TACHY_RETRY, so that more fits into the session folder. */
 typedef struct tachy_batch tachy_batch;
 
 /* Where several parts of a program have joined one session and bring a sender each, one of them sends, and the next one
@@ -391,6 +392,14 @@ typedef struct tachy_batch tachy_batch;
  * needs neither. */
 TACHY_EXPORT uint64_t tachy_sender_begin(uint32_t timeout_ms);
 TACHY_EXPORT void tachy_sender_end(uint64_t turn);
+
+/* Compresses `size` bytes into `room`, which is less: returns how many it wrote, 0 if they are too many. */
+typedef uint64_t tachy_compressor(void *context, const void *body, uint64_t size, void *to, uint64_t room);
+
+/* From now on, until this turn ends, bodies are compressed before they lie in a file: on the collector's thread, so
+ * `compress` is not to record, take a lock, or call a public function but tachy_body_parts. It has returned, and will
+ * not be called again, when tachy_sender_end has. Ignored where it is not this sender's turn. */
+TACHY_EXPORT void tachy_sender_compresses(uint64_t turn, tachy_codec codec, tachy_compressor *compress, void *context);
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
  * will come any more (ended may be NULL). */

@@ -69,6 +69,8 @@
   DOES(image, (const char *name, const char *format, const void *bytes, size_t size), (name, format, bytes, size))    \
   ANSWERS(uint64_t, sender_begin, (uint32_t timeout_ms), (timeout_ms), 0)                                             \
   DOES(sender_end, (uint64_t turn), (turn))                                                                           \
+  DOES(sender_compresses, (uint64_t turn, tachy_codec codec, tachy_compressor * compress, void *context),             \
+       (turn, codec, compress, context))                                                                              \
   SPECIAL(tachy_batch *, batch_take, (uint32_t timeout_ms, int *ended))                                               \
   ANSWERS(tachy_batch *, batch_take_raw, (void), (), NULL)                                                            \
   DOES(batch_moves, (void), ())                                                                                       \

@@ -91,6 +91,23 @@ tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec
   return TACHY_OK;
 }
 
+void tachy_batch_compress(tachy_batch *batch, tachy_codec codec, tachy_compressor *compress, void *context) {
+  for (tachy_block *block = batch->blocks; block; block = block->next) {
+    const uint64_t size = block->head->stored_size;
+    uint8_t *const packed = size > 1 ? tachy_os_allocate(size) : NULL;
+    const uint64_t done = packed ? compress(context, block->body, size, packed, size - 1) : 0;
+    if (!done) {
+      tachy_os_release(packed);
+      continue;
+    }
+    uint8_t *const fits = tachy_os_resize(packed, done);
+    tachy_os_release(block->memory);
+    block->memory = block->body = fits ? fits : packed;
+    block->head->stored_size = done;
+    block->head->codec = (uint8_t)codec;
+  }
+}
+
 static void seal_block(tachy_block *block) {
   tachy_block_header *const head = block->head;
   head->body_hash = tachy_hash(block->body, head->stored_size);

@@ -57,6 +57,8 @@ void tachy_batch_count(tachy_batch *batch);
 /* Takes the blocks of these classes (a bit for each) out of a loaded batch, which gets another id and its bytes anew,
  * and adds up their events. 0: there are none. */
 int tachy_batch_drop(tachy_batch *batch, unsigned classes, uint64_t events[TACHY_CLASSES]);
+/* Compresses the bodies of a batch that nobody else has yet, where that makes them smaller and there is memory. */
+void tachy_batch_compress(tachy_batch *batch, tachy_codec codec, tachy_compressor *compress, void *context);
 /* Bytes of a loaded batch as it travels. */
 uint64_t tachy_batch_size(const tachy_batch *batch);
 /* Gives `writer` the batch as it travels, piece by piece. 0: it refused one, or no memory. */

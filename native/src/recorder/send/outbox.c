@@ -38,6 +38,10 @@ static uint64_t moved_at;    /* by `waited`: when a try began or its bytes last 
 static int tried;            /* in this session */
 static uint64_t sender;      /* whose turn it is; 0: nobody's, or there is one that does not ask */
 static uint64_t last_sender;
+static tachy_codec codec;            /* the sender's, with its compressor */
+static tachy_compressor *compressor; /* NULL: bodies are left to the sender */
+static void *compressor_context;
+static int compressing;
 static uint64_t interruptions; /* of senders that wait */
 static uint8_t process_id[16];
 static tachy_stats stats;
@@ -147,10 +151,29 @@ static tachy_batch *make_batch(tachy_block *blocks, const tachy_bytes *descripti
   return batch;
 }
 
+/* With the sender's compressor, if it has brought one, whose turn does not end meanwhile. */
+static void compress(tachy_batch *batch) {
+  tachy_os_lock(&mutex);
+  tachy_compressor *const given = batch->blocks ? compressor : NULL;
+  compressing = given != NULL;
+  tachy_os_unlock(&mutex);
+  if (!given) return;
+  const uint64_t before = tachy_os_thread_cpu();
+  tachy_batch_compress(batch, codec, given, compressor_context);
+  batch->offered = 1;
+  tachy_os_lock(&mutex);
+  compressing = 0;
+  progress.collector_ns = tachy_os_thread_cpu();
+  stats.compressor_ns += progress.collector_ns - before;
+  tachy_os_wake_all(&changed);
+  tachy_os_unlock(&mutex);
+}
+
 tachy_batch *tachy_outbox_make(tachy_block *blocks, tachy_bytes description, int last) {
   tachy_batch *const batch = description.size ? make_batch(blocks, &description, last) : NULL;
   if (batch) {
-    if (batch->path) tachy_spool_write(batch); /* outside the lock: nobody knows the batch yet */
+    compress(batch); /* this and the file outside the lock: nobody knows the batch yet */
+    if (batch->path) tachy_spool_write(batch);
     return batch;
   }
   tachy_os_lock(&mutex);
@@ -362,12 +385,31 @@ uint64_t tachy_own_sender_begin(uint32_t timeout_ms) {
   return turn;
 }
 
+/* Returns when the one before is not in use. */
+static void set_compressor(tachy_codec with, tachy_compressor *compress_with, void *context) {
+  compressor = NULL;
+  while (compressing) tachy_os_wait(&changed, &mutex, tachy_os_monotonic() + LOOK_EVERY);
+  codec = with;
+  compressor = compress_with;
+  compressor_context = context;
+}
+
 void tachy_own_sender_end(uint64_t turn) {
   if (tachy_own_forking()) return;
   tachy_os_lock(&mutex);
-  if (turn == sender) sender = 0;
+  if (turn == sender) {
+    set_compressor(TACHY_CODEC_NONE, NULL, NULL);
+    sender = 0;
+  }
   interruptions++;
   tachy_os_wake_all(&changed);
+  tachy_os_unlock(&mutex);
+}
+
+void tachy_own_sender_compresses(uint64_t turn, tachy_codec with, tachy_compressor *compress_with, void *context) {
+  if (tachy_own_forking() || with <= TACHY_CODEC_NONE || with > TACHY_CODEC_GZIP) return;
+  tachy_os_lock(&mutex);
+  if (turn && turn == sender) set_compressor(with, compress_with, context);
   tachy_os_unlock(&mutex);
 }
 
@@ -502,4 +544,6 @@ void tachy_outbox_after_fork(void) {
   claiming = 0;
   closed = 2;
   sender = 0;
+  compressor = NULL;
+  compressing = 0;
 }
