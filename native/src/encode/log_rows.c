@@ -2,8 +2,6 @@
 #include "../base/text.h"
 #include "stream.h"
 
-enum { AHEAD_BYTES = 768 };
-
 /* Where the stream's next row goes, in registers: stores of bytes might change anything that is in memory. */
 typedef struct cursor {
   uint8_t *site, *set, *lead; /* behind the planes' bytes */
@@ -140,7 +138,7 @@ uint64_t tachy_row_records(tachy_channel *channel, tachy_stream *s, const uint8_
       ok = ok && put_log(channel, s, &c, record);
       at += record->size;
     }
-    TACHY_PREFETCH((const void *)((uintptr_t)at + AHEAD_BYTES)); /* another core has written it */
+    tachy_read_ahead(at);
     if (TACHY_UNLIKELY(first == TACHY_NO_TICKS)) first = c.last;
     kept++;
   }

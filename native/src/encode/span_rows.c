@@ -1,7 +1,7 @@
 /* Span records -> span columns: docs/format.md, "Span rows". The collector's hottest loop. */
 #include "stream.h"
 
-enum { ROWS_AT_ONCE = 1024, AHEAD_BYTES = 768 };
+enum { ROWS_AT_ONCE = 1024 };
 
 static int reserve(tachy_stream *s, uint64_t rows) {
   return tachy_plane_reserve(&s->planes[TACHY_PLANE_SITE], rows) &&
@@ -162,7 +162,7 @@ TACHY_OWN_REGISTERS const uint8_t *put_beside(const tachy_channel *channel, tach
     tail_high = put_few(tails + row, tail_high, record->duration);
     last = record->begin + record->duration;
     row++;
-    TACHY_PREFETCH((const void *)((uintptr_t)at + AHEAD_BYTES)); /* another core has written it */
+    tachy_read_ahead(at);
   }
   memset(c->depth + c->row, 0, row - c->row);
   s->levels[c->beside].size += row - c->row;
@@ -222,7 +222,7 @@ uint64_t tachy_span_records(tachy_channel *channel, tachy_stream *s, const uint8
           s->broken = 1;
           range = 0;
         }
-        TACHY_PREFETCH((const void *)((uintptr_t)at + AHEAD_BYTES)); /* another core has written it */
+        tachy_read_ahead(at);
         at += sizeof *record;
         continue;
       }
