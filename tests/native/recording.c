@@ -138,6 +138,40 @@ static void long_spans(void) {
   end_session();
 }
 
+/* Spans in a row with nothing inside; each line is the pause before one and its length, both below and beyond 32 bits.
+ */
+static void leaves(void) {
+  TACHY_DEFINE_SPAN(leaf, "leaves", "leaf");
+  static const uint64_t times[][2] = {{0, 300},
+                                      {200, 300},
+                                      {200, 100000},
+                                      {UINT64_C(5000000000), 300}, /* a row ends before it, and begins with it */
+                                      {100000, 300},
+                                      {200, 300},
+                                      {200, UINT64_C(5000000000)},
+                                      {200, 300},
+                                      {200, UINT32_MAX},
+                                      {200, 300},
+                                      {UINT32_MAX, 300},
+                                      {UINT32_MAX - 1, UINT32_MAX - 1},
+                                      {200, 300}};
+  enum { COUNT = sizeof times / sizeof *times };
+  begin_session(NULL);
+  uint64_t at = tachy_ticks() - UINT64_C(40000000000);
+  for (int i = 0; i < COUNT; i++) {
+    at += times[i][0];
+    if (times[i][1] == UINT32_MAX) {
+      /* the longest that fits, as inline code writes it: it looks as one that does not */
+      const tachy_open_span longest = {at, (uint32_t)leaf.id, 0};
+      CHECK(tachy_span_write_(tachy_here_(), TACHY_TOP_OF_(1), &longest, UINT32_MAX));
+    } else {
+      tachy_span_complete(&leaf, at, at + times[i][1]);
+    }
+    at += times[i][1];
+  }
+  end_session();
+}
+
 static void too_deep(void) {
   static tachy_scope scopes[1100];
   TACHY_DEFINE_SPAN(site, "deep", "level");
@@ -572,6 +606,7 @@ const scenario recording_scenarios[] = {{"one_thread", one_thread},
                                         {"full_pool_alone", full_pool_alone},
                                         {"exact_counts", exact_counts},
                                         {"long_spans", long_spans},
+                                        {"leaves", leaves},
                                         {"too_deep", too_deep},
                                         {"mismatched", mismatched},
                                         {"phases", phases},

@@ -30,8 +30,8 @@ PLAIN, ADDRESS, THREAD = "", "address,undefined", "thread"
 
 RECORDING = [
     "one_thread", "two_threads", "eight_threads", "full_pool", "full_pool_alone", "exact_counts", "long_spans",
-    "too_deep", "mismatched", "phases", "async_across_threads", "logs", "texts", "late_logs", "images", "metrics",
-    "strange_times", "thread_churn", "cuts_under_load",
+    "leaves", "too_deep", "mismatched", "phases", "async_across_threads", "logs", "texts", "late_logs", "images",
+    "metrics", "strange_times", "thread_churn", "cuts_under_load",
 ]  # fmt: skip
 LIFE = [
     "nothing_runs", "many_sessions", "open_over_sessions", "restart_under_load", "flushes", "halves",
@@ -258,6 +258,24 @@ def test_spans_longer_than_32_bits_of_ticks_keep_their_duration(tmp_path: Path) 
     limit = (2**32 - 1) * 1e9 / session.descriptions[-1]["tsc_frequency"]
     assert rows["limit"]["duration"] == pytest.approx(limit, rel=1e-4)
     assert rows["slept"]["depth"] == rows["given"]["depth"] == 0
+
+
+def test_spans_in_a_row_keep_their_times_on_both_sides_of_32_bits_of_ticks(tmp_path: Path) -> None:
+    session = run("leaves", tmp_path).session
+    long, edge = 5_000_000_000, 2**32 - 1
+    ticks = [
+        (0, 300), (200, 300), (200, 100000), (long, 300), (100000, 300), (200, 300), (200, long), (200, 300),
+        (200, edge), (200, 300), (edge, 300), (edge - 1, edge - 1), (200, 300),
+    ]  # fmt: skip
+    rows = session.rows(SPAN)
+    assert [row["id"] for row in rows] == list(range(1, len(ticks) + 1))
+    assert {(row["depth"], row["parent"]) for row in rows} == {(0, 0)}
+    tick = 1e9 / session.descriptions[-1]["tsc_frequency"]
+    before = rows[0]["begin"]
+    for row, (pause, length) in zip(rows, ticks, strict=True):
+        assert row["begin"] - before == pytest.approx(pause * tick, rel=1e-4, abs=2)
+        assert row["duration"] == pytest.approx(length * tick, rel=1e-4, abs=2)
+        before = row["end"]
 
 
 def test_spans_beyond_the_greatest_depth_are_counted(tmp_path: Path) -> None:
