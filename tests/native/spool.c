@@ -246,7 +246,7 @@ static void spool_raw(void) {
 typedef struct packing {
   uint64_t least;   /* bytes of a body that it takes */
   unsigned pause;   /* ms */
-  uint64_t written; /* bytes of what it makes */
+  uint64_t written; /* bytes of what it makes, or says that it has made */
   uint32_t begun, done;
 } packing;
 
@@ -255,7 +255,7 @@ static uint64_t pack(void *context, const void *body, uint64_t size, void *to, u
   __atomic_fetch_add(&p->begun, 1, __ATOMIC_RELAXED);
   CHECK(body != NULL && room == size - 1);
   sleep_ms(p->pause);
-  if (size >= p->least) memset(to, 'z', p->written);
+  if (size >= p->least && p->written <= room) memset(to, 'z', p->written);
   __atomic_fetch_add(&p->done, 1, __ATOMIC_RELEASE);
   return size >= p->least ? p->written : 0;
 }
@@ -290,24 +290,63 @@ static void spool_compressed(void) {
   CHECK(get_stats().compressor_ns > 0 && get_stats().compressor_ns < get_stats().collector_ns);
   CHECK(tachy_batch_take_raw() == NULL);
   check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_ZSTD);
-  /* the turn ends while it is at work: when it has returned */
-  p.pause = 100;
-  record(5000);
-  const uint64_t flush = tachy_flush_begin(20000);
-  while (__atomic_load_n(&p.begun, __ATOMIC_RELAXED) == 3) sleep_ms(1);
   tachy_sender_end(turn);
-  CHECK(p.begun == 6 && p.done == 6);
-  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_ZSTD);
-  CHECK(tachy_flush_wait(flush, 20000) == 1);
-  record_batches(3, 4, 5000);
-  CHECK(p.begun == 6);
+  record_batches(2, 3, 5000);
+  CHECK(p.begun == 3);
   check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
   const uint64_t next = tachy_sender_begin(0);
+  p.written = (uint64_t)-70; /* an error of a library's */
   tachy_sender_compresses(next, TACHY_CODEC_ZSTD, pack, &p);
-  tachy_sender_compresses(next, TACHY_CODEC_ZSTD, NULL, NULL);
-  record_batches(4, 5, 5000);
+  record_batches(3, 4, 5000);
   CHECK(next > turn && p.begun == 6);
   check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
+  tachy_sender_compresses(next, TACHY_CODEC_NONE, NULL, NULL);
+  record_batches(4, 5, 5000);
+  CHECK(p.begun == 6);
+  check_codecs(TACHY_CODEC_NONE, TACHY_CODEC_NONE);
+  tachy_stop(0);
+}
+
+static void *cut(void *unused) {
+  CHECK(tachy_flush_begin(20000) != 0);
+  return unused;
+}
+
+static void *end_turn(void *turn) {
+  tachy_sender_end(*(const uint64_t *)turn);
+  return NULL;
+}
+
+/* A turn ends while its compressor is at work. Meanwhile it also gets another one, or (twice) ends on a second thread,
+ * and the next sender has that of nobody but itself. */
+static void turn_ends(uint64_t round, int twice) {
+  packing first = {.pause = 30, .written = 100}, late = {.written = 100}, next = {.written = 100};
+  uint64_t turn = tachy_sender_begin(0);
+  CHECK(turn != 0);
+  tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, pack, &first);
+  record(5000);
+  team others = {0};
+  team_add(&others, cut, NULL);
+  while (__atomic_load_n(&first.begun, __ATOMIC_RELAXED) == 0) sleep_ms(1);
+  team_add(&others, end_turn, &turn);
+  if (twice) team_add(&others, end_turn, &turn);
+  sleep_ms(10);
+  if (!twice) tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, pack, &late);
+  const uint64_t second = tachy_sender_begin(20000);
+  CHECK(second > turn && first.begun == 3 && first.done == 3);
+  if (twice) tachy_sender_compresses(second, TACHY_CODEC_ZSTD, pack, &next);
+  team_join(&others);
+  CHECK(tachy_sender_begin(0) == 0);
+  check_codecs(TACHY_CODEC_ZSTD, TACHY_CODEC_ZSTD);
+  record_batches(round, round + 1, 5000);
+  CHECK(first.begun == 3 && late.begun == 0 && next.begun == (twice ? 3u : 0u));
+  check_codecs(twice ? TACHY_CODEC_ZSTD : TACHY_CODEC_NONE, twice ? TACHY_CODEC_ZSTD : TACHY_CODEC_NONE);
+  tachy_sender_end(second);
+}
+
+static void spool_turns(void) {
+  CHECK(tachy_start(&patient) == TACHY_OK);
+  for (uint64_t i = 0; i < 8; i++) turn_ends(2 * i + 1, i % 2 != 0);
   tachy_stop(0);
 }
 
@@ -455,19 +494,12 @@ static void losses_reported(void) {
   end_session();
 }
 
-const scenario spool_scenarios[] = {{"spool_file", spool_file},
-                                    {"spool_outage", spool_outage},
-                                    {"spool_budget", spool_budget},
-                                    {"spool_writes", spool_writes},
-                                    {"spool_kept", spool_kept},
-                                    {"spool_raw", spool_raw},
-                                    {"spool_nowhere", spool_nowhere},
-                                    {"spool_full", spool_full},
-                                    {"spool_damaged", spool_damaged},
-                                    {"spool_forks", spool_forks},
-                                    {"spool_crowd", spool_crowd},
-                                    {"spool_killed", spool_killed},
-                                    {"losses_reported", losses_reported},
-                                    {"spool_compressed", spool_compressed},
-                                    {NULL, NULL}};
+const scenario spool_scenarios[] = {{"spool_file", spool_file},           {"spool_outage", spool_outage},
+                                    {"spool_budget", spool_budget},       {"spool_writes", spool_writes},
+                                    {"spool_kept", spool_kept},           {"spool_raw", spool_raw},
+                                    {"spool_nowhere", spool_nowhere},     {"spool_full", spool_full},
+                                    {"spool_damaged", spool_damaged},     {"spool_forks", spool_forks},
+                                    {"spool_crowd", spool_crowd},         {"spool_killed", spool_killed},
+                                    {"losses_reported", losses_reported}, {"spool_compressed", spool_compressed},
+                                    {"spool_turns", spool_turns},         {NULL, NULL}};
 #endif

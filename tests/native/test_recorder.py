@@ -41,7 +41,8 @@ LIFE = [
 OUTBOX = ["nobody_takes", "overflow", "retry", "replaced", "stop_waits", "retries"]
 SPOOL = [
     "spool_file", "spool_outage", "spool_budget", "spool_writes", "spool_kept", "spool_raw", "spool_nowhere",
-    "spool_full", "spool_damaged", "spool_crowd", "spool_compressed", "spool_forks", "spool_killed", "losses_reported",
+    "spool_full", "spool_damaged", "spool_crowd", "spool_compressed", "spool_turns", "spool_forks",
+    "spool_killed", "losses_reported",
 ]  # fmt: skip
 CLAIM = ["recover", "in_turns", "lost", "left", "oldest", "no_room", "crowd", "nothing"]
 SITES = ["levels", "interned", "unloaded", "refused", "concurrent_levels"]
@@ -482,6 +483,7 @@ def test_nothing_is_reported_where_nothing_was_lost(tmp_path: Path) -> None:
         "spool_writes",
         "spool_raw",
         "spool_compressed",
+        "spool_turns",
         "spool_nowhere",
         "spool_full",
         "spool_damaged",

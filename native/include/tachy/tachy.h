@@ -393,12 +393,16 @@ typedef struct tachy_batch tachy_batch;
 TACHY_EXPORT uint64_t tachy_sender_begin(uint32_t timeout_ms);
 TACHY_EXPORT void tachy_sender_end(uint64_t turn);
 
-/* Compresses `size` bytes into `room`, which is less: returns how many it wrote, 0 if they are too many. */
+/* Compresses `size` bytes into `room`, which is less, and returns how many it wrote; 0 where that is not enough, or
+ * there is no memory: then the body stays as it is. */
 typedef uint64_t tachy_compressor(void *context, const void *body, uint64_t size, void *to, uint64_t room);
 
-/* From now on, until this turn ends, bodies are compressed before they lie in a file: on the collector's thread, so
- * `compress` is not to record, take a lock, or call a public function but tachy_body_parts. It has returned, and will
- * not be called again, when tachy_sender_end has. Ignored where it is not this sender's turn. */
+/* From now on, until this turn ends, the bodies of new batches are compressed as soon as they are made, before they lie
+ * in a file. That is on the collector's thread: `compress` is not to record, to wait for a thread that may be in
+ * tachy_sender_end, or to call a public function but tachy_body_parts. It has returned, and is not called again, once
+ * tachy_sender_end has returned, or another call of this; so neither may be called where the system has ended all other
+ * threads, as Windows does before a library's last destructors. NULL: none, whatever the codec. Ignored where it is not
+ * this sender's turn. */
 TACHY_EXPORT void tachy_sender_compresses(uint64_t turn, tachy_codec codec, tachy_compressor *compress, void *context);
 
 /* Waits at most timeout_ms for a batch. NULL: none yet. *ended is set to 1 once the session has stopped and nothing
@@ -409,7 +413,8 @@ TACHY_EXPORT tachy_batch *tachy_batch_take(uint32_t timeout_ms, int *ended);
  * Once a try has ended with TACHY_RETRY, what moved in it does not count. */
 TACHY_EXPORT void tachy_batch_moves(void);
 
-/* A batch that waits and that nobody has taken yet, or NULL, at once. */
+/* A batch that waits and whose blocks nobody could compress yet, neither a sender nor its compressor, or NULL, at once.
+ */
 TACHY_EXPORT tachy_batch *tachy_batch_take_raw(void);
 
 TACHY_EXPORT uint32_t tachy_batch_block_count(const tachy_batch *batch);

@@ -96,7 +96,7 @@ void tachy_batch_compress(tachy_batch *batch, tachy_codec codec, tachy_compresso
     const uint64_t size = block->head->stored_size;
     uint8_t *const packed = size > 1 ? tachy_os_allocate(size) : NULL;
     const uint64_t done = packed ? compress(context, block->body, size, packed, size - 1) : 0;
-    if (!done) {
+    if (!done || done >= size) {
       tachy_os_release(packed);
       continue;
     }

@@ -17,6 +17,7 @@ enum { ROOM_MIN = 1 << 20 };            /* with less storage than that, batches 
 
 #define QUIET_NS UINT64_C(300000000)
 #define STEP_NS UINT64_C(20000000)
+#define A_WHILE UINT64_C(1000000000) /* of a wait that is looked at again: it has no end of its own */
 
 static tachy_os_mutex mutex = TACHY_OS_MUTEX_INIT;
 static tachy_os_condition changed;
@@ -385,31 +386,31 @@ uint64_t tachy_own_sender_begin(uint32_t timeout_ms) {
   return turn;
 }
 
-/* Returns when the one before is not in use. */
-static void set_compressor(tachy_codec with, tachy_compressor *compress_with, void *context) {
+/* Once the one before is not in use, for which it unlocks. 0: it is not, or no longer, this sender's turn. */
+static int set_compressor(uint64_t turn, tachy_codec with, tachy_compressor *compress_with, void *context) {
+  if (!turn || turn != sender) return 0;
   compressor = NULL;
-  while (compressing) tachy_os_wait(&changed, &mutex, tachy_os_monotonic() + LOOK_EVERY);
+  while (compressing) tachy_os_wait(&changed, &mutex, tachy_os_monotonic() + A_WHILE);
+  if (turn != sender) return 0;
   codec = with;
   compressor = compress_with;
   compressor_context = context;
+  return 1;
 }
 
 void tachy_own_sender_end(uint64_t turn) {
   if (tachy_own_forking()) return;
   tachy_os_lock(&mutex);
-  if (turn == sender) {
-    set_compressor(TACHY_CODEC_NONE, NULL, NULL);
-    sender = 0;
-  }
+  if (set_compressor(turn, TACHY_CODEC_NONE, NULL, NULL)) sender = 0;
   interruptions++;
   tachy_os_wake_all(&changed);
   tachy_os_unlock(&mutex);
 }
 
 void tachy_own_sender_compresses(uint64_t turn, tachy_codec with, tachy_compressor *compress_with, void *context) {
-  if (tachy_own_forking() || with <= TACHY_CODEC_NONE || with > TACHY_CODEC_GZIP) return;
+  if (tachy_own_forking() || (compress_with && (with <= TACHY_CODEC_NONE || with > TACHY_CODEC_GZIP))) return;
   tachy_os_lock(&mutex);
-  if (turn && turn == sender) set_compressor(with, compress_with, context);
+  set_compressor(turn, with, compress_with, context);
   tachy_os_unlock(&mutex);
 }
 
