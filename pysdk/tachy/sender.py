@@ -135,6 +135,7 @@ class Sender:
                 if outcome == RETRY:
                     self._pause(wait)
         finally:
+            lib.tachy_sender_end(self._turn)  # it may have come after close had looked for it
             self._http.close()
             own_threads.discard(threading.get_ident())
             self._running.release()

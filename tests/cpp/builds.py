@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 SDK = ROOT / "cpp_sdk"
 BUILD = ROOT / "build" / "tests-cpp"
 LEAN = "-O2 -g1 -DNDEBUG"  # a quarter of the time to compile C++ goes into what only debuggers read
-SANITIZED = "exercise", "calls_cpp", "texts", "simulation"
+SANITIZED = "exercise", "calls_cpp", "parts", "texts", "simulation"
 INCLUDES = [f"-I{SDK / 'include'}", f"-I{ROOT / 'native' / 'include'}"]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
 

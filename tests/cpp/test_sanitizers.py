@@ -32,6 +32,15 @@ def test_sessions_are_clean(sanitizer: str, threads: int, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
+@pytest.mark.parametrize("count", [500, pytest.param(20000, marks=pytest.mark.long)])
+def test_a_sender_that_is_stopped_while_it_begins_leaves_nothing(sanitizer: str, count: int) -> None:
+    program = programs(sanitizer, *FLAGS[sanitizer]) / "parts"
+    with Sink() as sink:
+        run([program, "turns", sink.url, str(count)], env=OPTIONS, timeout=300)
+        assert sink.events()["log"] == 3000
+
+
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_instrumented_programs_are_clean(sanitizer: str, tmp_path: Path) -> None:
     program = programs(sanitizer, *FLAGS[sanitizer]) / "calls_cpp"
     report = tmp_path / "report.json"

@@ -1,4 +1,5 @@
-/* The sender: one thread that takes batches from the recorder, compresses them (zstd level 1) and posts them.
+/* The sender: one thread that takes batches from the recorder and posts them. They are compressed (zstd level 1) when
+ * the recorder makes them, on its collector's thread; on this one, where they come from before this sender began.
  *
  *   tachy_http_sender *sender;
  *   tachy_start(NULL);
@@ -11,7 +12,7 @@
  * What the server says decides (tachy_retry_answer): 2xx is sent; 400, 409, 411, 413, 415 and 422 say that the batch
  * itself is bad: it is dropped, counted in tachy_stats, and its reason kept in tachy_http_stats. Every other status and
  * every failure here or in the network is tried again, with the same batch id, after a pause that doubles up to a
- * limit, with jitter, and not before a Retry-After has passed. The recorder compresses with it what it puts into files.
+ * limit, with jitter, and not before a Retry-After has passed.
  */
 #ifndef TACHY_HTTP_SENDER_H
 #define TACHY_HTTP_SENDER_H

@@ -59,7 +59,7 @@ class Packer {
     return static_cast<Packer *>(packer)->compress(body, size, to, room);
   }
 
-  // What the recorder has not had compressed: batches of other processes, and those from before the sender began.
+  // What the recorder has not had compressed: batches of other processes, and those from before this sender's turn.
   // Bodies for which memory is short travel as they are.
   void pack(tachy_batch *batch) {
     const uint32_t count = tachy_batch_block_count(batch);
@@ -142,6 +142,7 @@ struct tachy_http_sender {
     request.bell.ring();
   }
   void run();
+  void pack_earlier();
   bool reach();
   tachy_outcome post(tachy_batch *batch, uint32_t *pause_ms);
   tachy_outcome judge(const char *error, uint32_t *pause_ms);
@@ -161,7 +162,12 @@ void inherit(tachy_http_sender *sender) {
   set_environment(kParent, id);
 }
 
-void run_thread(void *sender) { static_cast<tachy_http_sender *>(sender)->run(); }
+// The thread ends its turn itself, too: it may have got it after the stop had looked for one.
+void run_thread(void *sender) {
+  auto *const own = static_cast<tachy_http_sender *>(sender);
+  own->run();
+  tachy_sender_end(own->turn);
+}
 
 }  // namespace
 
@@ -176,6 +182,16 @@ tachy_outcome tachy_http_sender::judge(const char *error, uint32_t *pause_ms) {
   stats.refused += outcome == TACHY_REFUSED;
   snprintf(stats.error, sizeof stats.error, "%s", error);
   return outcome;
+}
+
+// What was made before the recorder had a compressor: it may have to wait, and more of it fits into the session folder.
+void tachy_http_sender::pack_earlier() {
+  while (!request.stopping && !hurry) {
+    tachy_batch *const batch = tachy_batch_take_raw();
+    if (!batch) return;
+    packer.pack(batch);
+    tachy_batch_done(batch, TACHY_RETRY);
+  }
 }
 
 // Whether there is a way to the server, which is made when there is something to send. What is missing is said once,
@@ -223,6 +239,7 @@ void tachy_http_sender::run() {
     turn = tachy_sender_begin(kTurnMs);
   }
   tachy_sender_compresses(turn, TACHY_CODEC_ZSTD, Packer::compressor, &collectors);
+  pack_earlier();
   tachy_recover(nullptr, nullptr);  // what earlier processes with this destination left
   while (!request.stopping) {
     tachy_batch *const batch = tachy_batch_take(kTakeMs, &ended);

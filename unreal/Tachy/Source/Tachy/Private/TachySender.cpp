@@ -159,6 +159,7 @@ uint32 FTachySender::Run()
 			Forget(Ended);
 		}
 	}
+	tachy_sender_end(Turn); // it may have come after Stop had looked for it
 	return 0;
 }
 
