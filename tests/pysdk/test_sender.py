@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import tachy
 from tachy import sender
+from tachy.recorder import lib
 from tachy_server.formats import reader
 
 from tests.cpp.proxy import Fault, Proxy
@@ -166,6 +167,37 @@ def test_what_cannot_be_compressed_travels_as_it_is(times: int, sink: Sink, monk
     assert failing.left == (0 if times == 1 else times - 2)
     assert sink.events() == {"metric": 2000}
     assert tachy.stats().sent["metric"] == 2000
+
+
+class _Late:
+    """The recorder, whose turn comes only when the sender has been told to close."""
+
+    def __init__(self) -> None:
+        self.asked, self.closing = threading.Event(), threading.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(lib, name)
+
+    def tachy_sender_begin(self, timeout_ms: int) -> int:
+        self.asked.set()
+        self.closing.wait(30)
+        return int(lib.tachy_sender_begin(timeout_ms))
+
+    def tachy_sender_end(self, turn: int) -> None:
+        lib.tachy_sender_end(turn)
+        self.closing.set()
+
+
+def test_a_turn_that_comes_while_the_sender_closes_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = _Late()
+    monkeypatch.setattr(sender, "lib", late)
+    closed = sender.Sender("http://127.0.0.1:1", 1.0)
+    closed.start()
+    assert late.asked.wait(30)
+    assert closed.close(30)
+    turn = lib.tachy_sender_begin(0)
+    assert turn
+    lib.tachy_sender_end(turn)
 
 
 def test_a_fault_of_the_program_itself_drops_nothing(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
