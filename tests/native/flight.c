@@ -351,6 +351,42 @@ static void *record_much(void *argument) {
   return NULL;
 }
 
+static tachy_async kept;
+static int filled, go_on; /* atomic */
+
+static void *end_late(void *unused) {
+  const tachy_scope outer = tachy_span_begin(&outer_site);
+  sleep_ms(1);
+  tachy_async_end(&kept);
+  const tachy_writer *const writer = &tachy_here_()->span;
+  do spans(1);
+  while (writer->limit - writer->head >= sizeof(tachy_span_record));
+  tachy_span_end(outer); /* alone in the next chunk, without what was inside */
+  TACHY_STORE(&filled, 1);
+  while (!TACHY_LOAD(&go_on)) sleep_ms(1);
+  return unused;
+}
+
+/* An async end whose chunk was skipped while its begin was kept goes with that, in a block that is full with the other
+ * thread's spans and has none of its own thread's: of these, one that comes with the next block began before it. */
+static void flight_async(void) {
+  tachy_config config = flight;
+  config.flight_before_ms = 20;
+  config.flight_after_ms = 1;
+  config.block_bytes = 4800;
+  begin_session(&config);
+  kept = tachy_async_begin(&async_site, NULL); /* in a chunk that is not full */
+  team threads = {.count = 0};
+  team_add(&threads, end_late, NULL);
+  while (!TACHY_LOAD(&filled) || get_stats().not_retained == 0) sleep_ms(1);
+  TACHY_STORE(&go_on, 1);
+  team_join(&threads);
+  spans(6000);
+  tachy_mark("the rest");
+  CHECK(tachy_flush(5000));
+  end_session();
+}
+
 /* A pool that is much too small: what is lost is counted once, and the rest nests. */
 static void flight_lossy(void) {
   static load l = {0, 2};
@@ -441,14 +477,8 @@ static void flight_switched(void) {
   CHECK(s.sent[TACHY_CLASS_SPAN] == 1010 && s.not_retained == 10100);
 }
 
-const scenario flight_scenarios[] = {{"flight_random", flight_random},
-                                     {"flight_quiet", flight_quiet},
-                                     {"flight_flush", flight_flush},
-                                     {"flight_stop", flight_stop},
-                                     {"flight_ignores", flight_ignores},
-                                     {"flight_memory", flight_memory},
-                                     {"flight_lossy", flight_lossy},
-                                     {"flight_modes", flight_modes},
-                                     {"flight_control", flight_control},
-                                     {"flight_switched", flight_switched},
-                                     {NULL, NULL}};
+const scenario flight_scenarios[] = {
+    {"flight_random", flight_random},     {"flight_quiet", flight_quiet},     {"flight_flush", flight_flush},
+    {"flight_stop", flight_stop},         {"flight_ignores", flight_ignores}, {"flight_memory", flight_memory},
+    {"flight_lossy", flight_lossy},       {"flight_modes", flight_modes},     {"flight_control", flight_control},
+    {"flight_switched", flight_switched}, {"flight_async", flight_async},     {NULL, NULL}};

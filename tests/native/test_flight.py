@@ -22,7 +22,7 @@ from tests.native.test_recorder import ADDRESS, THREAD, execute, run
 
 PROMISES = [
     "flight_quiet", "flight_flush", "flight_stop", "flight_ignores", "flight_memory", "flight_lossy", "flight_modes",
-    "flight_control", "flight_switched",
+    "flight_control", "flight_switched", "flight_async",
 ]  # fmt: skip
 
 
@@ -173,6 +173,15 @@ def test_what_overlaps_many_windows_is_shipped_and_little_else(seed: int, tmp_pa
 @pytest.mark.parametrize("scenario", PROMISES)
 def test_what_was_recorded_is_sent_not_retained_or_dropped(scenario: str, tmp_path: Path) -> None:
     run(scenario, tmp_path, flight=True)
+
+
+def test_an_async_end_alone_in_a_block_moves_nothing_that_began_before_it(tmp_path: Path) -> None:
+    blocks = run("flight_async", tmp_path, flight=True).session.of(SPAN)
+    ended = [(at, row) for at, block in enumerate(blocks) for row in block.asyncs if row["event_type"] == "end"]
+    outer = [(at, row) for at, block in enumerate(blocks) for row in block.rows if row["name"] == "outer"]
+    assert len(ended) == len(outer) == 1
+    assert ended[0][0] < outer[0][0], "in a block before"
+    assert outer[0][1]["begin"] < ended[0][1]["time"] - 1_000_000 < outer[0][1]["end"] - 1_000_000
 
 
 def test_a_trigger_leaves_a_log(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ static void add_open(tachy_columns *c, tachy_channel *channel, int at_end) {
 static void base_async(tachy_channel *channel) {
   for (tachy_stream *s = channel->streams; s; s = s->next) {
     const tachy_async_record *const records = (const tachy_async_record *)(const void *)s->raw.bytes;
-    if (s->async_rows && s->base == TACHY_NO_TICKS) s->base = s->last = records[0].ticks;
+    if (s->async_rows && s->base == TACHY_NO_TICKS) s->base = records[0].ticks;
   }
 }
 
