@@ -63,13 +63,13 @@ Written by `make bench` (`python -m bench.report`) from build/bench/*.json; the 
   `tracy_work_span` is above the work too; `*_on_demand` and `*_off` stand beside our events that are switched off.
 - Absolute nanoseconds are judged only where the clock leaves room for them; `clock too slow` says where it does not.
 - `around` is what tachy costs around its events, with default settings and the SDK's sender: in threads (their first
-  event, a short life, resident memory with the session file's), behind them (CPU time of the collector per span; idle,
-  per second, after a program's first minute, in it, and of a thread that only wakes once a second; of spans that no
-  trigger wanted, once the pool has filled, for until then its memory is made: 4 to 8 ns), in bursts and in a loop that
-  does nothing but record (what is lost, as a count or a share), in the slowest of a thousand events (`tail_*`: one
-  every 10 us, median of three runs, each beside two bare readings of the clock, which are `of_none`), and in a
-  program's start and end. `above_none` is above the same program without tachy, `above_empty` above an empty one.
-  Unlike an event's own time, these are worse on a machine that has other work: see the load.
+  event, a short life, resident memory with the session file's), behind them (CPU time of the collector per span,
+  without compression; idle, per second, after a program's first minute, in it, and of a thread that only wakes once a
+  second; of spans that no trigger wanted, once the pool has filled, for until then its memory is made: 4 to 8 ns), in
+  bursts and in a loop that does nothing but record (what is lost, as a count or a share), in the slowest of a thousand
+  events (`tail_*`: one every 10 us, median of three runs, each beside two bare readings of the clock, which are
+  `of_none`), and in a program's start and end. `above_none` is above the same program without tachy, `above_empty`
+  above an empty one. Unlike an event's own time, these are worse on a machine that has other work: see the load.
 - In the server suite everything shares one machine's cores and disk, client included. `of_raw_writes` divides by
   fsynced writes of one batch each, `of_ready` by Flight that sends batches which lie ready in memory. To be
   `behind target` breaks nothing.

@@ -388,8 +388,9 @@ typedef struct tachy_batch tachy_batch;
 /* Where several parts of a program have joined one session and bring a sender each, one of them sends, and the next one
  * when it has ended. tachy_sender_begin waits at most timeout_ms for its turn, and returns what tachy_sender_end takes;
  * 0: another sends still. tachy_sender_end may be called on any thread, also while the sender waits: that ends its
- * wait, here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. A program with one sender
- * needs neither. */
+ * wait, here or in tachy_batch_take. Ignored beyond that: 0, and what has ended already. So whoever stops a sender's
+ * thread calls it, and the thread at its end, for its turn may have come after that. A program with one sender needs
+ * neither. */
 TACHY_EXPORT uint64_t tachy_sender_begin(uint32_t timeout_ms);
 TACHY_EXPORT void tachy_sender_end(uint64_t turn);
 
