@@ -41,7 +41,7 @@ class Spin {
   std::atomic_flag &flag_;
 };
 
-// Compression: zstd level 1, or none where the SDK was built without it (TACHY_NO_ZSTD). One thread's.
+// Compression on one thread: zstd level 1, or none where the SDK was built without it (TACHY_NO_ZSTD).
 #if defined(TACHY_NO_ZSTD)
 struct Packer {
   static constexpr tachy_compressor *compressor = nullptr;
