@@ -351,39 +351,65 @@ static void *record_much(void *argument) {
   return NULL;
 }
 
-static tachy_async kept;
-static int filled, go_on; /* atomic */
+enum { HOLDERS = 40 /* more than there are slots ready: most of theirs are read before one that was given earlier */ };
+static tachy_async held[HOLDERS];
+static uint32_t opened, begun, skipping, going, ready, done; /* atomic */
 
-static void *end_late(void *unused) {
+static void wait_until(const uint32_t *count, uint32_t least) {
+  while (__atomic_load_n(count, __ATOMIC_ACQUIRE) < least) sleep_ms(1);
+}
+
+static void more(uint32_t *count) { __atomic_fetch_add(count, 1, __ATOMIC_ACQ_REL); }
+
+static void *end_asyncs(void *unused) {
   const tachy_scope outer = tachy_span_begin(&outer_site);
-  sleep_ms(1);
-  tachy_async_end(&kept);
   const tachy_writer *const writer = &tachy_here_()->span;
-  do spans(1);
-  while (writer->limit - writer->head >= sizeof(tachy_span_record));
+  uint32_t inside = 0;
+  more(&opened);
+  wait_until(&begun, HOLDERS);
+  sleep_ms(1);
+  for (int i = 0; i < HOLDERS; i++) tachy_async_end(&held[i]);
+  do {
+    spans(1);
+    inside++;
+  } while (writer->limit - writer->head >= sizeof(tachy_span_record));
   tachy_span_end(outer); /* alone in the next chunk, without what was inside */
-  TACHY_STORE(&filled, 1);
-  while (!TACHY_LOAD(&go_on)) sleep_ms(1);
+  __atomic_store_n(&skipping, inside, __ATOMIC_RELEASE);
+  wait_until(&done, 1);
   return unused;
 }
 
-/* An async end whose chunk was skipped while its begin was kept goes with that, in a block that is full with the other
- * thread's spans and has none of its own thread's: of these, one that comes with the next block began before it. */
+static void *hold_async(void *async) {
+  *(tachy_async *)async = tachy_async_begin(&async_site, NULL);
+  more(&begun);
+  wait_until(&going, 1);
+  spans(60);
+  more(&ready);
+  wait_until(&done, 1);
+  return NULL;
+}
+
+/* Async ends whose chunk was skipped while their begins were kept go with these, in blocks that are full with spans of
+ * the threads that began them and have none of their own thread's: a span of its that comes with a later block and was
+ * open all the time has begun before them. */
 static void flight_async(void) {
   tachy_config config = flight;
   config.flight_before_ms = 20;
   config.flight_after_ms = 1;
-  config.block_bytes = 4800;
+  config.block_bytes = 800;
   begin_session(&config);
-  kept = tachy_async_begin(&async_site, NULL); /* in a chunk that is not full */
   team threads = {.count = 0};
-  team_add(&threads, end_late, NULL);
-  while (!TACHY_LOAD(&filled) || get_stats().not_retained == 0) sleep_ms(1);
-  TACHY_STORE(&go_on, 1);
-  team_join(&threads);
-  spans(6000);
-  tachy_mark("the rest");
+  team_add(&threads, end_asyncs, NULL);
+  wait_until(&opened, 1);
+  for (int i = 0; i < HOLDERS; i++) team_add(&threads, hold_async, &held[i]);
+  wait_until(&skipping, 1);
+  while (get_stats().not_retained < skipping) sleep_ms(1);
+  more(&going);
+  wait_until(&ready, HOLDERS);
+  tachy_mark("what is left");
   CHECK(tachy_flush(5000));
+  more(&done);
+  team_join(&threads);
   end_session();
 }
 
