@@ -419,7 +419,7 @@ TACHY_EXPORT void tachy_batch_moves(void);
 TACHY_EXPORT tachy_batch *tachy_batch_take_raw(void);
 
 TACHY_EXPORT uint32_t tachy_batch_block_count(const tachy_batch *batch);
-/* The body of a block, uncompressed until it was replaced. */
+/* The body of a block, in the form that tachy_batch_codec says. */
 TACHY_EXPORT const void *tachy_batch_body(const tachy_batch *batch, uint32_t block, uint64_t *size);
 /* Ends of the parts of an uncompressed body that a compressor with codes of its own for each (zstd, a block of which
  * ends where it is flushed) makes smaller: columns, and bytes of one significance in them. The last one is `size`.
