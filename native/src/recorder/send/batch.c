@@ -75,6 +75,14 @@ tachy_codec tachy_own_batch_codec(const tachy_batch *batch, uint32_t i) {
   return block ? (tachy_codec)block->head->codec : TACHY_CODEC_NONE;
 }
 
+/* The block takes the bytes over in place of its body. */
+static void put_compressed(tachy_block *block, tachy_codec codec, uint8_t *bytes, uint64_t size) {
+  tachy_os_release(block->memory);
+  block->memory = block->body = bytes;
+  block->head->stored_size = size;
+  block->head->codec = (uint8_t)codec;
+}
+
 tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec codec, const void *bytes,
                                      uint64_t size) {
   tachy_block *const block = batch ? block_at(batch, i) : NULL;
@@ -83,10 +91,7 @@ tachy_status tachy_own_batch_replace(tachy_batch *batch, uint32_t i, tachy_codec
   uint8_t *const copy = tachy_os_allocate(size ? size : 1);
   if (!copy) return TACHY_ERROR_MEMORY;
   memcpy(copy, bytes, size);
-  tachy_os_release(block->memory);
-  block->memory = block->body = copy;
-  block->head->stored_size = size;
-  block->head->codec = (uint8_t)codec;
+  put_compressed(block, codec, copy, size);
   batch->changed = 1;
   return TACHY_OK;
 }
@@ -101,10 +106,7 @@ void tachy_batch_compress(tachy_batch *batch, tachy_codec codec, tachy_compresso
       continue;
     }
     uint8_t *const fits = tachy_os_resize(packed, done);
-    tachy_os_release(block->memory);
-    block->memory = block->body = fits ? fits : packed;
-    block->head->stored_size = done;
-    block->head->codec = (uint8_t)codec;
+    put_compressed(block, codec, fits ? fits : packed, done);
   }
 }
 
